@@ -1,0 +1,2 @@
+//! Packs the plug-in bundle.
+fn main() {}

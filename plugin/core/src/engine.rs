@@ -1,0 +1,137 @@
+//! What an engine is asked and what it gives back.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{ContentHash, EngineKind, Error, Frame, Settings};
+
+/// A request for one in-between, as plain data: it can be hashed, stored and sent elsewhere.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    /// Content address of the first key.
+    pub first: ContentHash,
+    /// Content address of the last key.
+    pub last: ContentHash,
+    /// Sketches that guide the in-between, in order of position; may be empty.
+    pub sketches: Vec<SketchRef>,
+    /// Where the in-between lies: strictly between 0 (first key) and 1 (last key).
+    pub position: f64,
+    /// How it shall look.
+    pub settings: Settings,
+}
+
+/// A sketch and the moment it was drawn for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SketchRef {
+    /// Strictly between 0 (first key) and 1 (last key).
+    pub position: f64,
+    /// Content address of the sketch picture.
+    pub picture: ContentHash,
+}
+
+/// A request together with its pictures.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// What is asked.
+    pub request: Request,
+    /// The first key.
+    pub first: Arc<Frame>,
+    /// The last key; the size of the first.
+    pub last: Arc<Frame>,
+    /// One picture for each of `request.sketches`, the size of the keys.
+    pub sketches: Vec<Arc<Frame>>,
+}
+
+impl Job {
+    /// Checks what every engine relies on.
+    ///
+    /// # Errors
+    /// [`Error::KeysDiffer`] when sizes differ, [`Error::Setting`] when the position is not
+    /// strictly between 0 and 1.
+    pub fn check(&self) -> Result<(), Error> {
+        let size = |frame: &Frame| (frame.width(), frame.height());
+        for other in std::iter::once(&self.last).chain(&self.sketches) {
+            if size(&self.first) != size(other) {
+                return Err(Error::KeysDiffer { first: size(&self.first), last: size(other) });
+            }
+        }
+        let position = self.request.position;
+        if !(position > 0.0 && position < 1.0) {
+            return Err(Error::Setting {
+                name: "Position",
+                value: position.to_string(),
+                allowed: "it lies between the keys, above 0 and below 1",
+            });
+        }
+        Ok(())
+    }
+}
+
+/// A finished in-between.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Drawn {
+    /// The picture that `settings.output` asked for, the size of the keys.
+    pub frame: Frame,
+    /// How far the engine trusts the motion it found for this pair of keys, 0..=1.
+    pub confidence: f32,
+    /// The keys show different scenes, so the nearer one was held.
+    pub cut: bool,
+}
+
+/// Something that draws in-betweens.
+///
+/// Drawings are independent of each other: the same job gives the same picture whatever was
+/// drawn before, in whatever order, with however many threads.
+pub trait Engine: Send + Sync {
+    /// Which engine this is.
+    fn kind(&self) -> EngineKind;
+
+    /// Changes whenever any picture may change; part of every cache key.
+    fn version(&self) -> &str;
+
+    /// Draws the in-between that `job` asks for, reporting to and obeying `control`.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`] soon after `control` was cancelled; otherwise why it cannot be drawn.
+    fn draw(&self, job: &Job, control: &Control) -> Result<Drawn, Error>;
+}
+
+/// The wire between the one who waits and the engine: progress comes out, a stop goes in.
+#[derive(Debug, Default)]
+pub struct Control {
+    cancelled: AtomicBool,
+    progress: AtomicU32,
+}
+
+impl Control {
+    /// Asks the engine to stop soon.
+    pub fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Release);
+    }
+
+    /// Whether a stop was asked for.
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Acquire)
+    }
+
+    /// For engines, between steps.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`] when a stop was asked for.
+    pub fn check(&self) -> Result<(), Error> {
+        if self.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
+    }
+
+    /// For engines: `fraction` of the work is done, 0..=1. Never goes back.
+    pub fn report(&self, fraction: f32) {
+        // Non-negative floats order like their bits.
+        self.progress.fetch_max(fraction.clamp(0.0, 1.0).to_bits(), Ordering::AcqRel);
+    }
+
+    /// The fraction of the work that is done, 0..=1.
+    pub fn progress(&self) -> f32 {
+        f32::from_bits(self.progress.load(Ordering::Acquire))
+    }
+}

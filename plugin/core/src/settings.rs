@@ -1,0 +1,71 @@
+//! What the artist chose, validated: the part of it that decides how a picture looks.
+//!
+//! When a frame falls between the keys is a matter of timing, not of these settings.
+
+use serde::{Deserialize, Serialize};
+
+/// Which engine draws.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum EngineKind {
+    /// Embedded: classical flow and a small network on the CPU.
+    Flow,
+}
+
+/// How the numbers in a frame relate to what the eye sees.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Encoding {
+    /// Display-referred, sRGB transfer curve: 0.5 looks middle grey.
+    #[default]
+    Srgb,
+    /// Scene-linear light, sRGB primaries: 0.18 looks middle grey, highlights exceed 1.
+    Linear,
+}
+
+/// How much time the engine may take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Quality {
+    /// Motion found at a smaller size, for scrubbing.
+    Draft,
+    /// The default.
+    #[default]
+    Standard,
+    /// Motion found at a larger size, for 4K and fine line art.
+    High,
+}
+
+/// Which picture of the in-between is wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Output {
+    /// The drawing itself.
+    #[default]
+    InBetween,
+    /// How far the engine trusts each pixel: grey, 0 = invented to 1 = both keys agree; alpha 1.
+    Confidence,
+    /// Motion of each pixel over the whole span from first to last key:
+    /// red = pixels to the right, green = pixels **down**, blue 0, alpha 1.
+    Motion,
+}
+
+/// Everything but the keys and the position that decides how an in-between looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Settings {
+    /// Which engine draws.
+    pub engine: EngineKind,
+    /// How the frames are encoded.
+    pub encoding: Encoding,
+    /// How much time the engine may take.
+    pub quality: Quality,
+    /// Which picture is wanted.
+    pub output: Output,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            engine: EngineKind::Flow,
+            encoding: Encoding::default(),
+            quality: Quality::default(),
+            output: Output::default(),
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The OpenFX plug-in AI In-between.

@@ -1,0 +1,1 @@
+//! ToonCrafter, the published generative cartoon interpolation model, on candle.
