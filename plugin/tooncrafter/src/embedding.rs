@@ -11,7 +11,7 @@ use crate::ops::{Activation, Linear, Plus};
 /// network, which decides the last digits of large angles.
 pub fn sinusoid(values: &[f32], dim: usize, device: &Device) -> Result<Tensor> {
     let half = dim / 2;
-    let frequency = |i: usize| (-(10_000f32.ln()) * i as f32 / half as f32).exp();
+    let frequency = |i: usize| f64::from(-(10_000f32.ln()) * i as f32 / half as f32).exp() as f32;
     let mut rows = Vec::with_capacity(values.len() * dim);
     for &value in values {
         rows.extend((0..half).map(|i| (value * frequency(i)).cos()));
