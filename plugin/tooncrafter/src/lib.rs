@@ -1,1 +1,8 @@
 //! ToonCrafter, the published generative cartoon interpolation model, on candle.
+
+pub mod noise;
+pub mod preprocess;
+pub mod sampler;
+pub mod schedule;
+pub mod solver;
+pub mod tokenizer;
