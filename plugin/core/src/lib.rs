@@ -9,6 +9,7 @@ pub mod error;
 pub mod frame;
 pub mod hash;
 pub mod settings;
+pub mod timing;
 
 pub use engine::{Control, Drawn, Engine, Job, Request, SketchRef};
 pub use error::Error;
