@@ -4,10 +4,12 @@
 //! matching [`Job`] into the frame between two keys. Nothing here knows OpenFX; nothing here
 //! knows tensors.
 
+pub mod cache;
 pub mod engine;
 pub mod error;
 pub mod frame;
 pub mod hash;
+pub mod queue;
 pub mod settings;
 pub mod timing;
 
