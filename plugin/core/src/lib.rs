@@ -5,6 +5,7 @@
 //! knows tensors.
 
 pub mod cache;
+pub mod colour;
 pub mod engine;
 pub mod error;
 pub mod frame;
