@@ -1,6 +1,8 @@
 //! Content addresses of pictures where they lie: a host's memory is hashed in place, row by row,
 //! so that a cached frame needs no copy and no conversion of its keys.
 
+mod remembered;
+
 use rayon::prelude::*;
 
 use crate::frame::check_size;
@@ -91,14 +93,7 @@ impl<'a> PixelHasher<'a> {
         let mut gathered = Vec::with_capacity(GATHER_BYTES);
         let start = band * BAND_ROWS;
         for y in start..(start + BAND_ROWS).min(self.height) {
-            let mut row = row(y);
-            if row.len() != self.row_bytes {
-                return Err(Error::Size {
-                    width: self.width,
-                    height: self.height,
-                    reason: "a row of pixels has the wrong length",
-                });
-            }
+            let mut row = self.checked(row(y))?;
             while !row.is_empty() {
                 let (now, later) = row.split_at(row.len().min(GATHER_BYTES - gathered.len()));
                 gathered.extend_from_slice(now);
@@ -111,6 +106,14 @@ impl<'a> PixelHasher<'a> {
         }
         hasher.update(&gathered);
         Ok(hasher.finalize())
+    }
+
+    fn checked<'r>(&self, row: &'r [u8]) -> Result<&'r [u8], Error> {
+        if row.len() == self.row_bytes {
+            return Ok(row);
+        }
+        let reason = "a row of pixels has the wrong length";
+        Err(Error::Size { width: self.width, height: self.height, reason })
     }
 }
 

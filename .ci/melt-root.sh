@@ -1,0 +1,89 @@
+#!/usr/bin/env bash
+# Makes the Debian root that holds MLT's `melt`, a real OpenFX host, and prints its path.
+#
+#   .ci/melt-root.sh          make it, or use the one kept from an earlier run
+#   .ci/melt-root.sh --path   print the path only
+#
+# Why a root of its own: MLT has the OpenFX module since 7.38, and Debian 12 and 13 ship older ones.
+# The root lives in the user's cache folder. It counts as finished when it carries the marker of this
+# recipe and melt still answers; anything else is thrown away and made again.
+#
+# Exit status: 0 made or found, 75 when the packages cannot be reached, anything else is a defect.
+set -euo pipefail
+
+suite=forky
+recipe="melt-2 $suite"
+cache="${XDG_CACHE_HOME:-$HOME/.cache}/inbetween-ci"
+root="$cache/melt-$suite"
+log="$cache/melt-root.log"
+unreachable=75
+
+here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+say() { printf '%s\n' "$*" >&2; }
+
+# The mirror that this machine's own apt is set up with.
+mirror() {
+    local found
+    found="$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' \
+        'Label: Debian' 2>/dev/null | head -n 1 || true)"
+    if [ -z "$found" ]; then
+        found="$(cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null |
+            sed -nE 's/^(URIs:|deb( \[[^]]*\])?) +([a-z+]+:[^ ]*debian\/?)( .*)?$/\3/p' | head -n 1 || true)"
+    fi
+    printf '%s' "${found%/}"
+}
+
+finished() {
+    [ "$(cat "$root/.inbetween-recipe" 2>/dev/null || true)" = "$recipe" ] &&
+        bash "$here/in-root.sh" "$root" melt -version >/dev/null 2>&1
+}
+
+make_root() {
+    local url
+    url="$(mirror)"
+    [ -n "$url" ] || { say "no Debian mirror in this machine's apt sources"; return $unreachable; }
+    command -v debootstrap >/dev/null || apt-get install -y --no-install-recommends debootstrap >>"$log" 2>&1 ||
+        { say "debootstrap cannot be installed; see $log"; return $unreachable; }
+
+    rm -rf --one-file-system "$root"
+    mkdir -p "$root"
+    # Debian 12's debootstrap has no script of this suite's name; all of them are the one for sid.
+    local script=/usr/share/debootstrap/scripts/sid
+    debootstrap --variant=minbase --include=ca-certificates "$suite" "$root" "$url" "$script" >>"$log" 2>&1 ||
+        { say "debootstrap of $suite failed; see $log"; return $unreachable; }
+
+    cp -L /etc/resolv.conf /etc/hosts "$root/etc/" 2>/dev/null || true
+    # Proxies of this machine hold inside as well. Signatures are checked as ever; only the age of the
+    # package lists is not, because mirrors that stand still for a while are common in closed networks.
+    {
+        apt-config dump | grep -E '^Acquire::(http|https)::' || true
+        echo 'Acquire::Check-Valid-Until "false";'
+        echo 'APT::Install-Recommends "false";'
+    } >"$root/etc/apt/apt.conf.d/90inbetween"
+
+    bash "$here/in-root.sh" "$root" apt-get update >>"$log" 2>&1 ||
+        { say "the package lists of $suite cannot be read; see $log"; return $unreachable; }
+    bash "$here/in-root.sh" "$root" env DEBIAN_FRONTEND=noninteractive apt-get install -y melt >>"$log" 2>&1 ||
+        { say "melt cannot be installed from $suite; see $log"; return $unreachable; }
+    bash "$here/in-root.sh" "$root" apt-get clean
+    bash "$here/in-root.sh" "$root" melt -version >>"$log" 2>&1 ||
+        { say "melt is installed and does not start; see $log"; return 1; }
+    printf '%s\n' "$recipe" >"$root/.inbetween-recipe"
+}
+
+if [ "${1:-}" = --path ]; then
+    printf '%s\n' "$root"
+    exit 0
+fi
+mkdir -p "$cache"
+# Two runs at once must not make the same root.
+exec 9>"$cache/melt-$suite.lock"
+flock 9
+if finished; then
+    say "melt root: $root (kept from an earlier run)"
+else
+    say "melt root: making $root (a few minutes, 1.5 GB)"
+    : >"$log"
+    make_root
+fi
+printf '%s\n' "$root"
