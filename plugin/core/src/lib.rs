@@ -10,6 +10,7 @@ pub mod engine;
 pub mod error;
 pub mod frame;
 pub mod hash;
+pub mod picture;
 pub mod pixel_hash;
 pub mod queue;
 pub mod settings;
