@@ -5,10 +5,12 @@
 //! knows tensors.
 
 pub mod cache;
+pub mod colour;
 pub mod engine;
 pub mod error;
 pub mod frame;
 pub mod hash;
+pub mod picture;
 pub mod pixel_hash;
 pub mod queue;
 pub mod settings;
