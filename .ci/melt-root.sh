@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes the Debian root that holds MLT's `melt`, a real OpenFX host, and prints its path.
+# Makes the Debian root that holds MLT's `melt`, a real OpenFX host, and ImageMagick, which compares
+# pictures, and prints its path.
 #
 #   .ci/melt-root.sh          make it, or use the one kept from an earlier run
 #   .ci/melt-root.sh --path   print the path only
@@ -12,7 +13,7 @@
 set -euo pipefail
 
 suite=forky
-recipe="melt-2 $suite"
+recipe="melt-3 $suite"
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/inbetween-ci"
 root="$cache/melt-$suite"
 log="$cache/melt-root.log"
@@ -38,11 +39,17 @@ finished() {
         bash "$here/in-root.sh" "$root" melt -version >/dev/null 2>&1
 }
 
+# Installs a package on this machine; the lists may be missing or old.
+install_here() {
+    apt-get install -y --no-install-recommends "$1" >>"$log" 2>&1 ||
+        { apt-get update >>"$log" 2>&1 && apt-get install -y --no-install-recommends "$1" >>"$log" 2>&1; }
+}
+
 make_root() {
     local url
     url="$(mirror)"
     [ -n "$url" ] || { say "no Debian mirror in this machine's apt sources"; return $unreachable; }
-    command -v debootstrap >/dev/null || apt-get install -y --no-install-recommends debootstrap >>"$log" 2>&1 ||
+    command -v debootstrap >/dev/null || install_here debootstrap ||
         { say "debootstrap cannot be installed; see $log"; return $unreachable; }
 
     rm -rf --one-file-system "$root"
@@ -63,8 +70,8 @@ make_root() {
 
     bash "$here/in-root.sh" "$root" apt-get update >>"$log" 2>&1 ||
         { say "the package lists of $suite cannot be read; see $log"; return $unreachable; }
-    bash "$here/in-root.sh" "$root" env DEBIAN_FRONTEND=noninteractive apt-get install -y melt >>"$log" 2>&1 ||
-        { say "melt cannot be installed from $suite; see $log"; return $unreachable; }
+    bash "$here/in-root.sh" "$root" env DEBIAN_FRONTEND=noninteractive apt-get install -y melt imagemagick \
+        >>"$log" 2>&1 || { say "melt cannot be installed from $suite; see $log"; return $unreachable; }
     bash "$here/in-root.sh" "$root" apt-get clean
     bash "$here/in-root.sh" "$root" melt -version >>"$log" 2>&1 ||
         { say "melt is installed and does not start; see $log"; return 1; }
