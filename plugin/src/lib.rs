@@ -3,6 +3,7 @@
 //! [`ofx`] makes the host's C interface safe, [`effect`] says what the effect is.
 
 mod effect;
+mod logging;
 mod ofx;
 
 use std::ffi::{c_char, c_int, c_uint, c_void};
@@ -41,6 +42,7 @@ pub extern "C" fn OfxSetHost(_host: *const OfxHost) -> OfxStatus {
 }
 
 unsafe extern "C" fn set_host(host: *mut OfxHost) {
+    logging::start();
     ofx::set_host(host);
 }
 

@@ -170,30 +170,29 @@ impl Shared {
                 state.idle -= 1;
             };
             drop(state);
-            let outcome = self.draw_guarded(&run, &job);
+            let outcome = catch(|| self.draw(&run, &job)).unwrap_or_else(|panic| {
+                let engine = job.request.settings.engine.name();
+                log::error!("the engine {engine} panicked: {panic}");
+                Err(Error::Engine { engine, reason: format!("it stopped unexpectedly ({panic})") })
+            });
             self.state.lock().retire(&run);
-            run.finish(outcome.map_err(Arc::new));
+            match outcome {
+                Ok(Found { drawn, new }) => {
+                    run.finish(Ok(drawn.clone()));
+                    // Nobody waits for the disk any more but the next run.
+                    if new && let Err(panic) = catch(|| self.cache.put_on_disk(&run.key, &drawn)) {
+                        log::error!("storing a drawing panicked: {panic}");
+                    }
+                }
+                Err(error) => run.finish(Err(Arc::new(error))),
+            }
         }
     }
 
-    /// Keeps a panic of an engine from those who wait and from the queue's thread.
-    fn draw_guarded(&self, run: &Run, job: &Job) -> Result<Arc<Drawn>, Error> {
-        catch_unwind(AssertUnwindSafe(|| self.draw(run, job))).unwrap_or_else(|cause| {
-            let text = cause
-                .downcast_ref::<&str>()
-                .copied()
-                .or_else(|| cause.downcast_ref::<String>().map(String::as_str))
-                .unwrap_or("no text");
-            let engine = job.request.settings.engine.name();
-            log::error!("the engine {engine} panicked: {text}");
-            Err(Error::Engine { engine, reason: format!("it stopped unexpectedly ({text})") })
-        })
-    }
-
-    fn draw(&self, run: &Run, job: &Job) -> Result<Arc<Drawn>, Error> {
+    fn draw(&self, run: &Run, job: &Job) -> Result<Found, Error> {
         // Since the submission, a run just ended or another process may have drawn it.
         if let Some(drawn) = self.cache.get(&run.key) {
-            return Ok(drawn);
+            return Ok(Found { drawn, new: false });
         }
         let engine = self.engine(job.request.settings.engine)?;
         let start = Instant::now();
@@ -211,8 +210,8 @@ impl Shared {
         }
         log::debug!("drew {} in {:?}", run.key, start.elapsed());
         let drawn = Arc::new(drawn);
-        self.cache.put(run.key, &drawn);
-        Ok(drawn)
+        self.cache.put_in_memory(run.key, &drawn);
+        Ok(Found { drawn, new: true })
     }
 
     /// One who waited is gone; whoever was the last ends the run.
@@ -234,6 +233,20 @@ impl Shared {
             })));
         }
     }
+}
+
+/// A drawing, and whether an engine has just made it.
+struct Found {
+    drawn: Arc<Drawn>,
+    new: bool,
+}
+
+/// Does `work`; a panic in it comes back as its text.
+fn catch<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|cause| match cause.downcast::<String>() {
+        Ok(text) => *text,
+        Err(cause) => cause.downcast_ref::<&str>().copied().unwrap_or("no text").into(),
+    })
 }
 
 static OF_PROCESS: Mutex<Option<Arc<Queue>>> = Mutex::new(None);

@@ -146,7 +146,59 @@ impl Pick<'_> {
             4 => Chart::FavourFirst,
             5 => Chart::FavourLast,
             6 => self.params.string(CUSTOM_CHART, self.time)?.parse()?,
-            _ => self.option(CHART, &[])?,
+            _ => return Err(self.option::<()>(CHART, &[]).expect_err("no option of an empty list")),
         })
+    }
+}
+
+#[cfg(test)]
+impl Choices {
+    /// Keys on frames 1 and 9, everything else as described.
+    pub(crate) fn example(context: Context, keys_from: KeysFrom) -> Self {
+        Self {
+            context,
+            keys_from,
+            files: ["a.png".into(), "b.png".into()],
+            key_times: [1.0, 9.0],
+            transition: 0.0,
+            chart: Chart::Linear,
+            exposure: Exposure::Ones,
+            output: Output::InBetween,
+            quality: Quality::Standard,
+            engine: EngineKind::Flow,
+            encoding: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn automatic_colour_follows_depth_and_host() {
+        let choices = Choices::example(Context::General, KeysFrom::TwoClips);
+        let encoding = |depth, quirks| choices.settings(depth, quirks).encoding;
+        let quirks = |float_encoding| Quirks {
+            float_encoding,
+            phantom_clips: false,
+            one_render_per_instance: false,
+        };
+        assert_eq!(encoding(Depth::Byte, quirks(Encoding::Linear)), Encoding::Srgb);
+        assert_eq!(encoding(Depth::Short, quirks(Encoding::Linear)), Encoding::Srgb);
+        assert_eq!(encoding(Depth::Float, quirks(Encoding::Linear)), Encoding::Linear);
+        assert_eq!(encoding(Depth::Half, quirks(Encoding::Srgb)), Encoding::Srgb);
+    }
+
+    #[test]
+    fn chosen_colour_wins() {
+        let mut choices = Choices::example(Context::General, KeysFrom::TwoClips);
+        choices.encoding = Some(Encoding::Srgb);
+        let quirks = Quirks {
+            float_encoding: Encoding::Linear,
+            phantom_clips: false,
+            one_render_per_instance: false,
+        };
+        assert_eq!(choices.settings(Depth::Float, quirks).encoding, Encoding::Srgb);
     }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use inbetween_core::picture;
+use inbetween_core::pixel_hash::PixelHasher;
 use inbetween_core::timing::Key;
 use inbetween_core::{ContentHash, Encoding, Frame};
 use rayon::prelude::*;
@@ -56,21 +57,25 @@ impl<'a> KeyPicture<'a> {
     }
 
     /// Names the picture as it lies on `canvas`.
-    pub(crate) fn id(&self, canvas: Rect) -> ContentHash {
-        let place = |bounds: Rect| {
-            [bounds.x1 - canvas.x1, canvas.y2 - bounds.y2, bounds.x2 - canvas.x1, canvas.y2 - bounds.y1]
-        };
+    ///
+    /// # Errors
+    /// When the picture's size is beyond what a picture may have.
+    pub(crate) fn id(&self, canvas: Rect) -> Result<ContentHash> {
         match self {
             Self::Host(image) => {
-                let bounds = image.bounds();
-                let tag = format!("{} at {:?}", image.format().tag(), place(bounds));
-                let row = |y: usize| image.row(bounds.y2 - 1 - y as i32);
-                inbetween_core::hash::hash_pixels(bounds.width(), bounds.height(), &tag, row)
+                let (bounds, format) = (image.bounds(), image.format());
+                let left = bounds.x1 - canvas.x1;
+                let top = canvas.y2 - bounds.y2;
+                let (width, height) = (canvas.width(), canvas.height());
+                let tag = format!("{format:?} at {left},{top} of {width}x{height}");
+                let bytes = format.pixel_bytes();
+                let hasher = PixelHasher::new(bounds.width(), bounds.height(), bytes, &tag)?;
+                Ok(hasher.hash_remembered(|row| image.row(bounds.y2 - 1 - row as i32))?)
             }
             Self::File(frame) => {
-                let tag = format!("file fitted to {}x{}", canvas.width(), canvas.height());
-                let row = |y: usize| bytemuck_row(frame, y);
-                inbetween_core::hash::hash_pixels(frame.width(), frame.height(), &tag, row)
+                let fitted = [frame.content_hash().0.as_slice(), b"fitted"].concat();
+                let size = [canvas.width(), canvas.height()].map(|side| (side as u64).to_le_bytes());
+                Ok(ContentHash::of(&[fitted, size.concat()].concat()))
             }
         }
     }

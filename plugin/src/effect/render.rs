@@ -56,10 +56,9 @@ fn draw(effect: &EffectRef<'_>, args: RenderArgs) -> Result<()> {
         .flatten()
         .reduce(Rect::union)
         .unwrap_or_else(|| output.whole());
-    let (first_id, last_id) = rayon::join(|| first.id(canvas), || last.id(canvas));
     let request = Request {
-        first: first_id,
-        last: last_id,
+        first: first.id(canvas)?,
+        last: last.id(canvas)?,
         sketches: Vec::new(),
         position: plan.drawn_position(),
         settings,
@@ -74,7 +73,8 @@ fn draw(effect: &EffectRef<'_>, args: RenderArgs) -> Result<()> {
             });
             let [first, last] = frames;
             let job = Job { request, first: first?, last: last?, sketches: Vec::new() };
-            wait(effect, queue().submit(job, Priority::Final))?
+            let priority = if args.interactive { Priority::Interactive } else { Priority::Final };
+            wait(effect, queue().submit(job, priority))?
         }
     };
     write(&drawn, canvas, &settings, plan.pace, &mut output, args.window);

@@ -99,6 +99,8 @@ pub(crate) struct RenderArgs {
     pub(crate) time: f64,
     /// The pixels to fill.
     pub(crate) window: Rect,
+    /// An artist waits at the screen.
+    pub(crate) interactive: bool,
 }
 
 /// Remembers the host. Called before any action, and again whenever the host likes.
@@ -179,6 +181,7 @@ fn parse<'a>(
                     what: "render window",
                     found: "missing".into(),
                 })?,
+                interactive: given.int(kOfxImageEffectPropInteractiveRenderStatus) == Some(1),
             })
         }
         n if n == kOfxImageEffectActionBeginSequenceRender
@@ -216,9 +219,4 @@ fn text_of(cause: &(dyn Any + Send)) -> &str {
         .copied()
         .or_else(|| cause.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("without a message")
-}
-
-/// `flag` as OpenFX writes booleans.
-pub(crate) fn int(flag: bool) -> c_int {
-    c_int::from(flag)
 }

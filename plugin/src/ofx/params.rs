@@ -4,7 +4,6 @@
 use std::ffi::{CStr, c_char, c_int};
 use std::ptr;
 
-use openfx::sys::generic::core::*;
 use openfx::sys::image_effect_v1::image_effect::OfxImageEffectHandle;
 use openfx::sys::image_effect_v1::param::*;
 

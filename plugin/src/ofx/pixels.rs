@@ -124,11 +124,6 @@ impl Format {
         self.depth.bytes() * self.components.count()
     }
 
-    /// A text that tells formats apart, for content addresses.
-    pub(crate) fn tag(self) -> String {
-        format!("{self:?}")
-    }
-
     /// Reads a row as finite premultiplied RGBA.
     ///
     /// NaN becomes 0 and infinity the largest half: both mean a broken pixel upstream, and one of

@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use super::*;
-use crate::cache::CacheConfig;
+use crate::cache::{CacheConfig, DiskConfig};
 use crate::{Control, Frame, Settings};
 
 /// Longer than any machine needs; a test that waits this long has failed.
@@ -73,6 +73,10 @@ impl Bench {
     }
 
     fn with_runs(runs: usize) -> Self {
+        Self::over(Cache::new(CacheConfig::in_memory(1 << 20)), runs)
+    }
+
+    fn over(cache: Cache, runs: usize) -> Self {
         let (started_in, started) = channel();
         let (gate, gate_out) = channel();
         let engine = Arc::new(GatedEngine {
@@ -80,7 +84,6 @@ impl Bench {
             gate: Mutex::new(gate_out),
             runs: AtomicUsize::new(0),
         });
-        let cache = Cache::new(CacheConfig::in_memory(1 << 20));
         let runs = NonZeroUsize::new(runs).unwrap();
         let queue = Queue::with_runs(vec![engine.clone()], cache, runs);
         Self { queue, engine, started, gate }
@@ -375,6 +378,25 @@ fn two_runs_at_a_time_when_told_so() {
     }
     assert!(tickets.iter().all(|ticket| outcome(ticket).is_ok()));
     assert_eq!(bench.threads(), 2);
+}
+
+#[test]
+fn what_one_process_drew_the_next_one_finds() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = DiskConfig { dir: dir.path().to_path_buf(), limit_bytes: 1 << 20 };
+    let config = CacheConfig { memory_bytes: 1 << 20, disk: Some(disk) };
+    let today = Bench::over(Cache::new(config.clone()), 1);
+    today.open_gate(Verdict::Draw);
+    let drawn = outcome(&today.submit(0.5, Priority::Final)).unwrap();
+    // Ends when the drawing is on disk.
+    drop(today);
+
+    let tomorrow = Bench::over(Cache::new(config.clone()), 1);
+    assert_eq!(tomorrow.queue.cached(&job(0.5).request), Some(drawn.clone()));
+    // Also for those who do not look before they submit.
+    let later = Bench::over(Cache::new(config), 1);
+    assert_eq!(outcome(&later.submit(0.5, Priority::Final)).unwrap(), drawn);
+    assert_eq!((tomorrow.runs(), later.runs()), (0, 0));
 }
 
 #[test]
