@@ -44,6 +44,7 @@ pub mod unet;
 pub mod unet_blocks;
 pub mod vae_decoder;
 pub mod vae_encoder;
+pub mod weights;
 
 use candle_core::{Result, Tensor};
 

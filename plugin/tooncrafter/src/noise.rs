@@ -61,6 +61,16 @@ impl NoiseSource {
         values
     }
 
+    /// The first `count` numbers of `stream` as uniform ones in 0..1. For weights of tests: shares
+    /// its bits with [`Self::normal`].
+    pub(crate) fn uniform(&self, stream: Stream, count: usize) -> Vec<f32> {
+        let [kind, number] = stream.words();
+        let blocks = 0..count.div_ceil(4) as u32;
+        let bits = blocks.flat_map(|block| philox4x32_10([block, 0, number, kind], self.key));
+        // 24 bits fill the fraction of an f32.
+        bits.take(count).map(|bits| (bits >> 8) as f32 / 16_777_216.0).collect()
+    }
+
     /// Standard normal noise of `shape` in `f32` on `device`, drawn on the CPU.
     ///
     /// # Errors

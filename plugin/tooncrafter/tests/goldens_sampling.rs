@@ -3,6 +3,8 @@
 //! Each case is read from `MANIFEST.json` and its file; `GOLDENS_DIR` points the tests at another
 //! folder of the same format. The expected values come from the published PyTorch code.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test, with its place")]
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 

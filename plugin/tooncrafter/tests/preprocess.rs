@@ -1,6 +1,8 @@
 //! Pictures at model size against Pillow's, which the published script uses.
 //! The file was made by `data/make_pillow_resize.py`.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test, with its place")]
+
 use candle_core::{Device, Tensor, safetensors::load};
 use inbetween_tooncrafter::preprocess::Picture;
 

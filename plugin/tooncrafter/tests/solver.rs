@@ -4,6 +4,8 @@
 //! written down: the mean of the clean value given the noisy one. The schedule, with zero
 //! signal at the start and dynamic rescaling, is the real one.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test, with its place")]
+
 use candle_core::{DType, Device, Tensor};
 use inbetween_tooncrafter::noise::{NoiseSource, Stream};
 use inbetween_tooncrafter::sampler::{Sampler, Solver};

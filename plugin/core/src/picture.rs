@@ -1,0 +1,134 @@
+//! Key pictures from files: PNG, JPEG, TIFF and EXR as frames, in the encoding and size of a job.
+//!
+//! Files of 8 and 16 bits are taken as sRGB, float files (EXR, float TIFF) as scene-linear with
+//! sRGB primaries; colour profiles are not applied. The picture lies upright as its orientation
+//! tag says. Straight alpha is multiplied in.
+
+mod decode;
+mod fit;
+#[cfg(test)]
+mod tests;
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use lru::LruCache;
+use once_cell::sync::{Lazy, OnceCell};
+use parking_lot::Mutex;
+
+pub use decode::MAX_PICTURE_PIXELS;
+
+use crate::{ContentHash, Encoding, Error, Frame};
+
+/// Bytes of key pictures that the process remembers: the same two keys serve each frame of a span.
+pub const MEMO_BYTES: usize = 256 << 20;
+
+/// Largest picture file that is opened, in bytes.
+pub const MAX_FILE_BYTES: u64 = 2 << 30;
+
+/// A key picture and its content address.
+#[derive(Clone, Debug)]
+pub struct Picture {
+    /// The picture.
+    pub frame: Arc<Frame>,
+    /// Its content address.
+    pub hash: ContentHash,
+}
+
+/// Reads the picture at `path` in the wanted encoding and, when `fit` gives a width and height,
+/// fitted into that size (see [`Frame::fitted`]).
+///
+/// The process remembers the pictures read last, by path, time of change and length; a changed
+/// file is read anew. Threads that ask for the same picture at the same time wait for one reading.
+///
+/// # Errors
+/// [`Error::Picture`] names the file and why it cannot be read; [`Error::Size`] when `fit` is no
+/// size for a frame.
+pub fn load(
+    path: &Path,
+    encoding: Encoding,
+    fit: Option<(usize, usize)>,
+) -> Result<Picture, Error> {
+    let about = about(path)?;
+    let modified = about.modified().ok();
+    let id = Id { path: path.to_path_buf(), modified, length: about.len(), encoding, fit };
+    let remembered = OF_PROCESS.lock().get_or_insert(id, Arc::default).clone();
+    let mut new = false;
+    let picture = remembered
+        .get_or_try_init(|| {
+            new = true;
+            match fit {
+                Some((width, height)) => fitted(load(path, encoding, None)?, width, height),
+                None => decode::read(path, encoding).map(Picture::from),
+            }
+        })?
+        .clone();
+    if new {
+        forget_beyond(&mut OF_PROCESS.lock(), MEMO_BYTES);
+    }
+    Ok(picture)
+}
+
+/// What tells one reading from another.
+#[derive(PartialEq, Eq, Hash)]
+struct Id {
+    path: PathBuf,
+    modified: Option<SystemTime>,
+    length: u64,
+    encoding: Encoding,
+    fit: Option<(usize, usize)>,
+}
+
+type Memo = LruCache<Id, Arc<OnceCell<Picture>>>;
+
+static OF_PROCESS: Lazy<Mutex<Memo>> = Lazy::new(|| Mutex::new(LruCache::unbounded()));
+
+/// Forgets the pictures that were asked for longest ago, and attempts that failed.
+fn forget_beyond(memo: &mut Memo, limit: usize) {
+    let mut bytes = 0;
+    let mut keep = 0;
+    for (_, picture) in memo.iter() {
+        bytes += picture.get().map_or(0, |picture| picture.frame.byte_len());
+        if bytes > limit || keep == MEMO_ENTRIES {
+            break;
+        }
+        keep += 1;
+    }
+    while memo.len() > keep {
+        memo.pop_lru();
+    }
+}
+
+/// Entries that the memo holds at most; failed readings leave an empty one each.
+const MEMO_ENTRIES: usize = 64;
+
+impl From<Frame> for Picture {
+    fn from(frame: Frame) -> Self {
+        Self { hash: frame.content_hash(), frame: Arc::new(frame) }
+    }
+}
+
+fn fitted(picture: Picture, width: usize, height: usize) -> Result<Picture, Error> {
+    if (picture.frame.width(), picture.frame.height()) == (width, height) {
+        return Ok(picture);
+    }
+    picture.frame.fitted(width, height).map(Picture::from)
+}
+
+fn about(path: &Path) -> Result<fs::Metadata, Error> {
+    let refuse =
+        |reason: &str| Err(Error::Picture { path: path.to_path_buf(), reason: reason.into() });
+    match fs::metadata(path) {
+        Ok(about) if about.is_dir() => refuse("it is a directory"),
+        Ok(about) if !about.is_file() => refuse("it is not a file"),
+        Ok(about) if about.len() == 0 => refuse("the file is empty"),
+        Ok(about) if about.len() > MAX_FILE_BYTES => refuse("the file is larger than 2 GiB"),
+        Ok(about) => Ok(about),
+        Err(_) if path.as_os_str().is_empty() => refuse("no file is chosen"),
+        Err(error) if error.kind() == ErrorKind::NotFound => refuse("there is no such file"),
+        Err(error) => refuse(&error.to_string()),
+    }
+}
