@@ -24,7 +24,7 @@ impl ClipVision {
     /// Reads the weights under `vb`.
     pub fn new(config: &ClipConfig, vb: &VarBuilder) -> Result<Self> {
         let (width, patch) = (config.vwidth, config.patch);
-        if patch == 0 || config.image_size % patch != 0 {
+        if patch == 0 || !config.image_size.is_multiple_of(patch) {
             bail!("patches of {patch} pixels do not fill {} pixels", config.image_size)
         }
         let side = config.image_size / patch;
@@ -62,7 +62,11 @@ impl ClipVision {
         let (b, c, h, w) = image.dims4()?;
         let (side, patch) = (self.side, self.patch);
         if c != 3 || h != side * patch || w != side * patch {
-            bail!("the image tower sees 3 x {0} x {0} pixels; found {1:?}", side * patch, image.shape())
+            bail!(
+                "the image tower sees 3 x {0} x {0} pixels; found {1:?}",
+                side * patch,
+                image.shape()
+            )
         }
         // [b, 3, y, i, x, j] -> [b, y x, 3 i j]
         let patches = image

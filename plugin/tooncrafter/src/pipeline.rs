@@ -17,6 +17,7 @@ use crate::decode::{decode, has_second_decode};
 use crate::denoise::{Denoising, Draws, Sketches};
 use crate::memory::{self, Keeping, Plan, RunSize, Stage};
 use crate::noise::{NoiseSource, Stream};
+use crate::ops::release_memory;
 use crate::resampler::Resampler;
 use crate::sampler::{Guidance, Sampler, Solver};
 use crate::schedule::{NoiseSchedule, ScheduleConfig};
@@ -102,13 +103,13 @@ impl Drawing {
             };
             return Err(Error::KeysDiffer { first: size(&self.first), last: size(&self.last) });
         }
-        let fits = |side: usize| side > 0 && side % UNIT == 0 && side <= MAX_SIDE;
+        let fits = |side: usize| side > 0 && side.is_multiple_of(UNIT) && side <= MAX_SIDE;
         if !fits(height) || !fits(width) {
             let reason = "the model works on sides of 64, 128, .. up to 1024 pixels";
             return Err(Error::Size { width, height, reason });
         }
         let setting = |name, value: String, allowed| Err(Error::Setting { name, value, allowed });
-        if !(4..=FRAMES).contains(&self.frames) || self.frames % 2 != 0 {
+        if !(4..=FRAMES).contains(&self.frames) || !self.frames.is_multiple_of(2) {
             return setting("Frames", self.frames.to_string(), "an even number from 4 to 16");
         }
         if !(1..=1000).contains(&self.steps) {
@@ -126,7 +127,9 @@ impl Drawing {
             }
             if sketch.dims() != [1, 1, height, width] {
                 let found = sketch.shape();
-                return Err(engine(format!("a sketch is [1, 1, {height}, {width}]; found {found:?}")));
+                return Err(engine(format!(
+                    "a sketch is [1, 1, {height}, {width}]; found {found:?}"
+                )));
             }
         }
         Ok(RunSize { frames: self.frames, height, width })
@@ -249,7 +252,8 @@ impl Pipeline {
         );
         if sketches {
             denoiser.weights += weights(Part::Sketch);
-            denoiser.working += memory::sketch_working(self.sketch_config.model_channels, size, dtype);
+            denoiser.working +=
+                memory::sketch_working(self.sketch_config.model_channels, size, dtype);
         }
         let image = weights(Part::Vision) + weights(Part::Projector);
         let stages = vec![
@@ -258,7 +262,11 @@ impl Pipeline {
             // The encoder's share of the autoencoder is about a third.
             stage("VAE encoder", vae / 3, memory::encoder_working(&self.config.vae, size, dtype)),
             denoiser,
-            stage("VAE decoder", vae / 3 * 2, memory::decoder_working(&self.config.vae, size, dtype)),
+            stage(
+                "VAE decoder",
+                vae / 3 * 2,
+                memory::decoder_working(&self.config.vae, size, dtype),
+            ),
         ];
         Plan::new(stages, if self.device.is_cpu() { memory::available() } else { None })
     }
@@ -294,10 +302,8 @@ impl Pipeline {
         let sketch = sketched.then_some(Part::Sketch);
         for part in Part::MAIN.into_iter().chain(sketch) {
             if !self.weights.has(part) {
-                let reason = format!(
-                    "the weight files hold no {}; add the file that has it",
-                    part.label()
-                );
+                let reason =
+                    format!("the weight files hold no {}; add the file that has it", part.label());
                 return Err(Error::Engine { engine: NAME, reason });
             }
         }
@@ -315,8 +321,7 @@ impl Pipeline {
         let (uncond, image_only) = (guidance.needs_uncond(), guidance.needs_image_only());
         let schedule = NoiseSchedule::new(&ScheduleConfig::default());
         let mut sampler = Sampler::new(&schedule, drawing.solver, drawing.steps);
-        let forwards =
-            sampler.steps().len() * (1 + usize::from(uncond) + usize::from(image_only));
+        let forwards = sampler.steps().len() * (1 + usize::from(uncond) + usize::from(image_only));
         let forward = work::FORWARD + if sketched { work::SKETCH } else { 0.0 };
         let decodes = 1 + usize::from(has_second_decode(drawing.frames));
         let total = work::TEXT
@@ -332,11 +337,16 @@ impl Pipeline {
         let noise = (NoiseSource::new(drawing.seed), device);
 
         let text = {
-            let tower = self.text.get(keeping, || {
-                ClipText::new(&self.config.clip, &self.builder(Part::Text))
-            })?;
+            let tower = self
+                .text
+                .get(keeping, || ClipText::new(&self.config.clip, &self.builder(Part::Text)))?;
             encode_text(&tower, &tokenize(&drawing.prompt), &mut progress.watch(0.0))?
         };
+        let release = || match keeping {
+            Keeping::All => {}
+            Keeping::OneByOne => release_memory(),
+        };
+        release();
         progress.add(work::TEXT);
         let image = {
             let parts = self.image.get(keeping, || {
@@ -347,13 +357,14 @@ impl Pipeline {
             })?;
             encode_image(&parts.0, &parts.1, &first, &mut progress.watch(0.0))?
         };
+        release();
         progress.add(work::IMAGE);
         let contexts = Contexts::join(&text, &image, uncond, image_only)?;
 
         let keys = {
-            let encoder = self.encoder.get(keeping, || {
-                VaeEncoder::new(&self.config.vae, &self.builder(Part::Vae))
-            })?;
+            let encoder = self
+                .encoder
+                .get(keeping, || VaeEncoder::new(&self.config.vae, &self.builder(Part::Vae)))?;
             let (_, _, h, w) = first.dims4()?;
             let each = [1, self.config.vae.z_channels, h / 8, w / 8];
             let posterior = |key| noise.draw(Stream::Posterior(key), &each);
@@ -361,11 +372,13 @@ impl Pipeline {
             let scale = self.config.vae.scale_factor;
             encode_keys(&encoder, &first, &last, &posterior, scale, &mut progress.watch(0.0))?
         };
+        release();
         progress.add(work::ENCODE);
 
         let latent = {
-            let unet =
-                self.unet.get(keeping, || Unet::new(&self.config.unet, &self.builder(Part::Unet)))?;
+            let unet = self
+                .unet
+                .get(keeping, || Unet::new(&self.config.unet, &self.builder(Part::Unet)))?;
             let sketch = self.sketch_features(drawing, sketched, keeping)?;
             let sketches = sketch.as_ref().map(|(encoder, hint)| Sketches {
                 encoder,
@@ -387,6 +400,8 @@ impl Pipeline {
                 Ok(())
             })?
         };
+
+        release();
 
         let decoder = self
             .decoder

@@ -14,7 +14,7 @@ use crate::{Watch, unwatched};
 #[derive(Clone, Debug)]
 pub(crate) enum Layer {
     Conv(Conv2d),
-    Res(ResBlock),
+    Res(Box<ResBlock>),
     Spatial(SpatialTransformer),
     Temporal(TemporalTransformer),
     Down(Downsample),
@@ -81,7 +81,8 @@ impl Unet {
             .then(|| Embedding::new(width, embed, &vb.pp("fps_embedding")))
             .transpose()?;
         let res = |vb: &VarBuilder, c_in: usize, c_out: usize| -> Result<Layer> {
-            Ok(Layer::Res(ResBlock::new((c_in, c_out), embed, config.temporal_conv, vb)?))
+            let block = ResBlock::new((c_in, c_out), embed, config.temporal_conv, vb)?;
+            Ok(Layer::Res(Box::new(block)))
         };
         // Spatial and temporal transformer at sub-indices `first` and `first + 1`.
         let transformers = |vb: &VarBuilder, first: usize, c: usize| -> Result<Vec<Layer>> {
@@ -183,7 +184,8 @@ impl Unet {
 
     /// Calls of a watcher in one run, for progress.
     pub fn stages(&self) -> usize {
-        let extra = usize::from(self.init_attn.is_some()) + usize::from(self.fps_embedding.is_some());
+        let extra =
+            usize::from(self.init_attn.is_some()) + usize::from(self.fps_embedding.is_some());
         self.input_blocks.len() + self.output_blocks.len() + 2 + extra
     }
 

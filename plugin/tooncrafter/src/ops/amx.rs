@@ -52,7 +52,9 @@ impl Tiles {
         assert!(c.len() >= (BLOCK - 1) * pitch + BLOCK && pitch >= BLOCK);
         // SAFETY: `Tiles` exists only where AMX does and is configured on this thread (it is not
         // `Send`); the lengths are checked above.
-        unsafe { imp::multiply(rows.as_ptr(), columns.as_ptr(), steps, c.as_mut_ptr(), pitch, fresh) }
+        unsafe {
+            imp::multiply(rows.as_ptr(), columns.as_ptr(), steps, c.as_mut_ptr(), pitch, fresh)
+        }
     }
 }
 
@@ -72,7 +74,7 @@ impl Tiles {
         target: &mut [bf16],
     ) {
         let steps = scores.len() / STEP;
-        assert!(scores.len() % STEP == 0 && steps > 0);
+        assert!(scores.len().is_multiple_of(STEP) && steps > 0);
         assert!(target.len() >= (steps - 1) * STEP_LEN + STEP);
         // SAFETY: `Tiles` exists only where `request` has found the instructions; the lengths are
         // checked above.
@@ -188,8 +190,13 @@ mod imp {
             row_bytes: [u16; 16],
             rows: [u8; 16],
         }
-        let mut config =
-            Config { palette: 1, start_row: 0, reserved: [0; 14], row_bytes: [0; 16], rows: [0; 16] };
+        let mut config = Config {
+            palette: 1,
+            start_row: 0,
+            reserved: [0; 14],
+            row_bytes: [0; 16],
+            rows: [0; 16],
+        };
         config.row_bytes[..8].fill(64);
         config.rows[..8].fill(16);
         // SAFETY: the structure is the 64-byte tile configuration of the manual (palette 1, eight

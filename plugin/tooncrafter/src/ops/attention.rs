@@ -259,7 +259,13 @@ impl AttentionOp {
                     row[self.seen(first + i, start, len)..].fill(f32::NEG_INFINITY);
                     let at = i / amx::BLOCK * steps * amx::STEP_LEN + i % amx::BLOCK * STEP;
                     let target = &mut weights[at..];
-                    tiles.weigh_row(row, self.scale, state, &mut sums[i * width..][..width], target);
+                    tiles.weigh_row(
+                        row,
+                        self.scale,
+                        state,
+                        &mut sums[i * width..][..width],
+                        target,
+                    );
                 }
                 for b in 0..blocks {
                     let weights = &weights[b * steps * amx::STEP_LEN..];
@@ -437,7 +443,11 @@ impl CustomOp3 for TimeOp {
                         for (i, &x) in key.iter().enumerate() {
                             scratch.keys[i * padded + frame] = x;
                         }
-                        scratch.values[frame * d..][..d].copy_from_slice(v.get(row(frame), from, d));
+                        scratch.values[frame * d..][..d].copy_from_slice(v.get(
+                            row(frame),
+                            from,
+                            d,
+                        ));
                     }
                     for frame in 0..t {
                         // SAFETY: each pixel belongs to one task, each head and frame comes once.
