@@ -12,7 +12,7 @@ const DISAGREE: f32 = 10.0;
 /// `motion: [5, h, w]` as the decoder gives it, `guides: [3, h, w]`.
 pub(crate) fn settle(motion: &mut Map, guides: &[Map; 2], t: f32) {
     let differ = disagreement(motion, guides).blur(1);
-    let smooth = motion.channels(4, 5).blur(4);
+    let smooth = motion.channels(4, 5).blur(crate::param(2) as usize);
     let lean = if t < 0.5 {
         0.15
     } else if t > 0.5 {
@@ -21,8 +21,8 @@ pub(crate) fn settle(motion: &mut Map, guides: &[Map; 2], t: f32) {
         0.1
     };
     for ((odds, smooth), differ) in motion.plane_mut(4).iter_mut().zip(&smooth.v).zip(&differ.v) {
-        if *differ > DISAGREE {
-            *odds = (smooth + lean) * (1.0 + differ / 6.0);
+        if *differ > DISAGREE + crate::param(1) {
+            *odds = (smooth + lean) * (1.0 + differ / 6.0 * crate::param(0));
         }
     }
 }

@@ -113,3 +113,44 @@ pub(crate) fn fill_holes(map: &mut Map, known: &[f32]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shift(u: f32, v: f32) -> Map {
+        let mut flow = Map::new(2, 20, 30);
+        flow.plane_mut(0).fill(u);
+        flow.plane_mut(1).fill(v);
+        flow
+    }
+
+    #[test]
+    fn one_motion_is_the_same_from_anywhere() {
+        let one = || Map { c: 1, h: 20, w: 30, v: vec![1.0; 600] };
+        // Far beyond what the near neighbours can fill.
+        let matched =
+            Matched { flow: [shift(18.0, -4.0), shift(-18.0, 4.0)], confidence: [one(), one()] };
+        for t in [0.25f32, 0.5] {
+            let flow = flow_at(&matched, t);
+            let wanted = [-18.0 * t, 4.0 * t, 18.0 * (1.0 - t), -4.0 * (1.0 - t)];
+            for (c, wanted) in wanted.into_iter().enumerate() {
+                for v in flow.plane(c) {
+                    assert!((v - wanted).abs() < 0.02, "channel {c}: {v}, not {wanted}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn holes_take_over_what_surrounds_them() {
+        let mut map = Map { c: 1, h: 9, w: 9, v: vec![5.0; 81] };
+        let mut known = vec![1.0; 81];
+        for i in [30, 31, 40, 80] {
+            map.v[i] = f32::MAX;
+            known[i] = 0.0;
+        }
+        fill_holes(&mut map, &known);
+        assert!(map.v.iter().all(|v| (v - 5.0).abs() < 1e-3), "{:?}", map.v);
+    }
+}

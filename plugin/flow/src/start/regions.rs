@@ -160,7 +160,7 @@ fn measure(label: &[u32], count: usize, lab: &Map) -> Vec<Region> {
     for (i, &l) in label.iter().enumerate() {
         let Some(k) = (l as usize).checked_sub(1) else { continue };
         let (x, y) = (i % w, i / w);
-        border[k] |= x < 3 || y < 3 || x + 4 > w || y + 4 > h;
+        border[k] |= x < 2 || y < 2 || x + 3 > w || y + 3 > h;
         let (x, y) = (x as f64, y as f64);
         let [l, a, b] = [0, 1, 2].map(|c| f64::from(lab.v[c * area + i]));
         for (sum, v) in sums[k].iter_mut().zip([1.0, x, y, x * x, y * y, l, a, b]) {
@@ -318,7 +318,7 @@ impl Regions {
 
     /// The flow with untrusted places filled from trusted ones.
     fn surroundings(&self, flow: &Map, confidence: &Map) -> Map {
-        let solid = confidence.blur(2);
+        let solid = confidence.blur(1);
         let known: Vec<f32> = solid
             .v
             .iter()
