@@ -57,14 +57,6 @@ fn main() -> Result<()> {
         };
         let job =
             Job { request, first: Arc::new(first), last: Arc::new(last), sketches: Vec::new() };
-        for (k, v) in std::env::var("VARS").unwrap_or("1,0,4,0,0".into()).split(';').enumerate() {
-            let mut p = [0.0f32; 10];
-            for (p, v) in p.iter_mut().zip(v.split(',')) { *p = v.parse()?; }
-            *inbetween_flow::PARAMS.write() = p;
-            let drawn = engine.draw(&job, &Control::default())?;
-            std::fs::create_dir_all(format!("{}_{k}", out.display()))?;
-            write(&drawn.frame, Path::new(&format!("{}_{k}", out.display())).join(&item.pred).as_path())?;
-        }
         let drawn = engine.draw(&job, &Control::default())?;
         if drawn.cut {
             println!("{}: cut", item.pred);

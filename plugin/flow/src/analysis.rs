@@ -54,7 +54,7 @@ impl Analysis {
         let found = [found_share(&flows.confidence[0]), found_share(&flows.confidence[1])];
         let shape = (g.height, g.width);
         let confidence = 0.5 * (found[0] + found[1]);
-        if is_cut([&small[0], &small[1]], found[0]) {
+        if is_cut([&small[0], &small[1]], confidence) {
             let cut = Self { cut: true, confidence, shape, seen: None };
             return Ok((cut, size_of::<Self>()));
         }

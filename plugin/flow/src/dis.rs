@@ -291,7 +291,6 @@ fn row_of(from: &[f32], start: usize) -> &[f32; PATCH + 1] {
     from[start..].first_chunk().expect("the border is wider than a patch may leave the picture")
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -24,7 +24,3 @@ mod wide;
 
 pub use engine::FlowEngine;
 pub use net::config::{Config, Start};
-
-#[doc(hidden)]
-pub static PARAMS: parking_lot::RwLock<[f32; 10]> = parking_lot::RwLock::new([0.3, 0.0, 2.0, 0.25, 0.0, 0.25, 0.0, 0.0, 0.0, 0.35]);
-pub(crate) fn param(i: usize) -> f32 { PARAMS.read()[i] }

@@ -9,7 +9,7 @@ use inbetween_core::Frame;
 use crate::map::{Map, Tap};
 
 /// Sharpness of the cubic; -0.5 is Catmull-Rom.
-const SHARP: f32 = -0.75;
+const SHARP: f32 = -0.5;
 
 /// Motion and mask of one in-between, at guide size.
 pub(crate) struct Plan {
@@ -127,19 +127,17 @@ fn cubic(frame: &Frame, x: f32, y: f32) -> [f32; 4] {
         pixels[rows[2] * w + columns[1]],
         pixels[rows[2] * w + columns[2]],
     ];
-    if crate::param(4) == 0.0 {
     for c in 0..4 {
         let low = near[0][c].min(near[1][c]).min(near[2][c]).min(near[3][c]);
         let high = near[0][c].max(near[1][c]).max(near[2][c]).max(near[3][c]);
         out[c] = out[c].max(low).min(high);
     }
-}
     out
 }
 
 /// Weights of the four samples around a place `f` behind the second.
 fn weights(f: f32) -> [f32; 4] {
-    let a = SHARP + crate::param(3);
+    let a = SHARP;
     let outer = |d: f32| ((a * d - 5.0 * a) * d + 8.0 * a) * d - 4.0 * a;
     let inner = |d: f32| ((a + 2.0) * d - (a + 3.0)) * d * d + 1.0;
     [outer(f + 1.0), inner(f), inner(1.0 - f), outer(2.0 - f)]

@@ -255,7 +255,10 @@ fn product_into(
     assert!(m > 0 && k > 0 && n > 0, "an empty product");
     assert!(last(m, k, strides.a) < a.len(), "the left matrix is too short");
     assert!(last(k, n, strides.b) < b.len(), "the right matrix is too short");
-    assert!(n <= strides.out && last(m, n, (strides.out, 1)) < out.len(), "the product is too short");
+    assert!(
+        n <= strides.out && last(m, n, (strides.out, 1)) < out.len(),
+        "the product is too short"
+    );
     // SAFETY: the largest index that the shape and the strides reach lies inside each slice,
     // checked just above; rows of `out` do not overlap, and `out` is borrowed mutably, so it
     // overlaps neither `a` nor `b`.

@@ -8,7 +8,7 @@ const HOLE: f32 = 1e-4;
 
 /// Flows seen from position `t`, by pushing both keys' flows there: `[4, h, w]`, to the first key
 /// and to the last key.
-pub(crate) fn flow_at(matched: &Matched, t: f32) -> Map {
+pub(super) fn flow_at(matched: &Matched, t: f32) -> Map {
     let [f01, f10] = &matched.flow;
     let [c01, c10] = &matched.confidence;
     let mut sum = Map::new(5, f01.h, f01.w);
@@ -68,15 +68,15 @@ fn push(sum: &mut Map, flow: &Map, confidence: &Map, reach: f32, share: [f32; 2]
 
 /// Replaces samples where `known` is 0 by what surrounds them: averages pushed up a pyramid of
 /// known samples and pulled down again.
-pub(crate) fn fill_holes(map: &mut Map, known: &[f32]) {
+fn fill_holes(map: &mut Map, known: &[f32]) {
     if known.iter().all(|&k| k >= 1.0) {
         return;
     }
     let (h, w, area) = (map.h, map.w, map.area());
     let mut level = Map::new(map.c + 1, h, w);
     for c in 0..map.c {
-        for i in 0..area {
-            level.v[c * area + i] = map.v[c * area + i] * known[i];
+        for (i, known) in known.iter().enumerate() {
+            level.v[c * area + i] = map.v[c * area + i] * known;
         }
     }
     level.plane_mut(map.c).copy_from_slice(known);
@@ -106,8 +106,8 @@ pub(crate) fn fill_holes(map: &mut Map, known: &[f32]) {
     }
     let filled = below.expect("the pyramid has at least its base");
     for c in 0..map.c {
-        for i in 0..area {
-            if known[i] < 1.0 {
+        for (i, known) in known.iter().enumerate() {
+            if *known < 1.0 {
                 map.v[c * area + i] = filled.v[c * area + i];
             }
         }

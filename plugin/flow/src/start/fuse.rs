@@ -100,18 +100,6 @@ pub(super) fn lightness(features: &Map) -> Map {
     features.channels(0, 1).map(|v| v / 60.0)
 }
 
-/// Takes `flow` where its cost is lower than that of the best so far.
-pub(super) fn take(best: &mut (Map, Map), flow: &Map, cost: &Map) {
-    let area = cost.v.len();
-    for i in 0..area {
-        if cost.v[i] < best.1.v[i] {
-            best.1.v[i] = cost.v[i];
-            best.0.v[i] = flow.v[i];
-            best.0.v[area + i] = flow.v[area + i];
-        }
-    }
-}
-
 /// Median over 5 x 5 samples, edges repeated.
 pub(super) fn median(map: &Map) -> Map {
     const LANES: usize = 16;
@@ -171,7 +159,8 @@ mod tests {
             for x in 0..w {
                 let mut window: Vec<f32> = (0..25)
                     .map(|k| {
-                        let near = |v: usize, d: usize, n: usize| (v + d).saturating_sub(2).min(n - 1);
+                        let near =
+                            |v: usize, d: usize, n: usize| (v + d).saturating_sub(2).min(n - 1);
                         map.row(0, near(y, k / 5, h))[near(x, k % 5, w)]
                     })
                     .collect();

@@ -16,7 +16,7 @@ use crate::net::config::Start;
 use affine::affine;
 use coarse::coarse;
 use features::{features, grey, lab};
-use fuse::{Guided, Judge, lightness, median, take};
+use fuse::{Guided, Judge, lightness, median};
 use regions::{Regions, match_regions};
 
 /// Size of a sample of this search in guide samples: motion is found at half the guides' size,
@@ -24,7 +24,7 @@ use regions::{Regions, match_regions};
 const UNIT: f32 = 2.0;
 
 /// Cost that another explanation must save where dense inverse search is sure of itself.
-const LOYALTY: f32 = 4.0;
+const LOYALTY: f32 = 2.0;
 
 /// Flows between the keys at half guide size, with how far each is trusted.
 pub(crate) struct Flows {
@@ -73,6 +73,23 @@ struct Hypothesis {
     cost: [Map; 2],
 }
 
+impl Hypothesis {
+    /// Takes over from `other` where that costs less.
+    fn take(&mut self, other: &Self) {
+        for k in 0..2 {
+            let area = self.cost[k].area();
+            for i in 0..area {
+                if other.cost[k].v[i] < self.cost[k].v[i] {
+                    self.cost[k].v[i] = other.cost[k].v[i];
+                    for j in [i, area + i] {
+                        self.flow[k].v[j] = other.flow[k].v[j];
+                    }
+                }
+            }
+        }
+    }
+}
+
 impl Search<'_> {
     /// Dense inverse search both ways, from `init` and so many levels up when it is given.
     fn dense(&self, init: Option<(&[Map; 2], usize)>) -> [Map; 2] {
@@ -89,71 +106,53 @@ impl Search<'_> {
             || rayon::join(|| self.dense(None), || coarse(self.guides)),
             || [0, 1].map(|k| Regions::of(&self.colours[k])),
         );
+        self.control.check()?;
         let far = far.map(|f| rescale(&f, h, w));
-        self.control.check()?;
         let refined = self.dense(Some((&far, 2)));
-        self.control.check()?;
-        let judges = [
-            Judge::new(&self.looks[0], &self.looks[1]),
-            Judge::new(&self.looks[1], &self.looks[0]),
-        ];
-        let judge = |flow: [Map; 2]| {
-            let (a, b) = rayon::join(
-                || judges[0].cost(&flow[0], &flow[1]),
-                || judges[1].cost(&flow[1], &flow[0]),
-            );
-            Hypothesis { cost: [a, b], flow }
-        };
         let matched = match_regions([&regions[0], &regions[1]], &far[0]);
+        self.control.check()?;
+        let judges = [0, 1].map(|k| Judge::new(&self.looks[k], &self.looks[1 - k]));
         let sure = confidence(&self.looks, &dense).map(|c| c.blur(4));
-        let rest = [Map::new(2, h, w), Map::new(2, h, w)];
-        let all: Vec<Hypothesis> =
-            [dense, rest, refined, far].into_par_iter().map(judge).collect();
+        let still = [Map::new(2, h, w), Map::new(2, h, w)];
+        let mut costs = [dense, still, refined, far]
+            .into_par_iter()
+            .map(|flow| judged(&judges, flow))
+            .collect::<Vec<_>>()
+            .into_iter();
         self.control.check()?;
-        let mut best = [0, 1].map(|k| {
-            let mut cost = all[0].cost[k].clone();
-            cost.v.iter_mut().zip(&sure[k].v).for_each(|(c, s)| *c -= LOYALTY * crate::param(5) * s);
-            (all[0].flow[k].clone(), cost)
-        });
-        let consider = |best: &mut [(Map, Map); 2], h: &Hypothesis| {
-            best.iter_mut().enumerate().for_each(|(k, b)| take(b, &h.flow[k], &h.cost[k]));
-        };
-        all[1..].iter().for_each(|h| consider(&mut best, h));
-        if let Some(whole) = affine(&best[0].0) {
-            consider(&mut best, &judge(whole));
+        let mut best = costs.next().expect("four explanations were judged");
+        for (cost, sure) in best.cost.iter_mut().zip(&sure) {
+            cost.v.iter_mut().zip(&sure.v).for_each(|(c, s)| *c -= LOYALTY * s);
         }
-        if let Some([a, b]) = &matched {
-            let mut h = judge([a.flow.clone(), b.flow.clone()]);
-            for (cost, known) in h.cost.iter_mut().zip([&a.known, &b.known]) {
-                cost.v.iter_mut().zip(known).filter(|k| !k.1).for_each(|k| *k.0 = 1e6);
+        costs.for_each(|other| best.take(&other));
+        if let Some(whole) = affine(&best.flow[0]) {
+            best.take(&judged(&judges, whole));
+        }
+        if let Some([a, b]) = matched {
+            let mut moved = judged(&judges, [a.flow, b.flow]);
+            for (cost, known) in moved.cost.iter_mut().zip([&a.known, &b.known]) {
+                let elsewhere = cost.v.iter_mut().zip(known).filter(|(_, known)| !**known);
+                elsewhere.for_each(|(cost, _)| *cost = f32::INFINITY);
             }
-            consider(&mut best, &h);
+            best.take(&moved);
         }
         self.control.check()?;
-        let [(a, cost_a), (b, cost_b)] = best;
-        let rough = if crate::param(6) == 0.0 { [median(&a), median(&b)] } else { [a, b] };
+        let rough = [median(&best.flow[0]), median(&best.flow[1])];
         let fine = self.dense(Some((&rough, 1)));
         self.control.check()?;
-        let flow = if crate::param(7) == 0.0 {
-            let fine = judge(fine);
-            let mut best = judge(rough);
-            for k in 0..2 {
-                let mut b = (best.flow[k].clone(), best.cost[k].clone());
-                take(&mut b, &fine.flow[k], &fine.cost[k]);
-                best.flow[k] = b.0;
-            }
-            best.flow
-        } else { drop((cost_a, cost_b)); rough };
-        let mut trust = confidence(&self.looks, &flow);
-        let mut flow = [0, 1].map(|k| smooth(&flow[k], &trust[k], &self.looks[k]));
-        let matched = matched.map(|m| m.map(Some)).unwrap_or([None, None]);
-        for k in 0..2 {
-            if crate::param(8) == 0.0 {
-            regions[k].regularise(&mut flow[k], &mut trust[k], matched[k].as_ref());
-            }
-        }
+        let mut best = judged(&judges, rough);
+        best.take(&judged(&judges, fine));
+        let trust = confidence(&self.looks, &best.flow);
+        let flow = [0, 1].map(|k| smooth(&best.flow[k], &trust[k], &self.looks[k]));
         Ok(Flows { flow, confidence: trust })
     }
+}
+
+/// What `flow` costs, both ways.
+fn judged(judges: &[Judge; 2], flow: [Map; 2]) -> Hypothesis {
+    let (a, b) =
+        rayon::join(|| judges[0].cost(&flow[0], &flow[1]), || judges[1].cost(&flow[1], &flow[0]));
+    Hypothesis { cost: [a, b], flow }
 }
 
 /// Smooths along the drawing's edges, weighted by confidence: isolated outliers go, motion
@@ -175,7 +174,7 @@ fn smooth(flow: &Map, confidence: &Map, look: &Map) -> Map {
         let (u, v) = (mean.v[i] / weight, mean.v[area + i] / weight);
         let away = (flow.v[i] - u).hypot(flow.v[area + i] - v) / (2.0 / UNIT + 0.1 * u.hypot(v));
         let share = (away - 0.5).clamp(0.0, 1.0) * (1.2 - confidence.v[i]).clamp(0.0, 1.0);
-        let share = share.max(crate::param(9));
+        let share = share.max(0.35);
         out.v[i] += share * (u - flow.v[i]);
         out.v[area + i] += share * (v - flow.v[area + i]);
     }
