@@ -72,6 +72,11 @@ pub fn load(
     Ok(picture)
 }
 
+/// Forgets all pictures read so far: for a host that wants its memory back.
+pub fn forget_all() {
+    OF_PROCESS.lock().clear();
+}
+
 /// What tells one reading from another.
 #[derive(PartialEq, Eq, Hash)]
 struct Id {
