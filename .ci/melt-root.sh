@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes the Debian root that holds MLT's `melt`, a real OpenFX host, and prints its path.
+# Makes the Debian root that holds MLT's `melt`, a real OpenFX host, and ImageMagick, which compares
+# pictures, and prints its path.
 #
 #   .ci/melt-root.sh          make it, or use the one kept from an earlier run
 #   .ci/melt-root.sh --path   print the path only
@@ -12,7 +13,7 @@
 set -euo pipefail
 
 suite=forky
-recipe="melt-2 $suite"
+recipe="melt-3 $suite"
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/inbetween-ci"
 root="$cache/melt-$suite"
 log="$cache/melt-root.log"
@@ -35,22 +36,39 @@ mirror() {
 
 finished() {
     [ "$(cat "$root/.inbetween-recipe" 2>/dev/null || true)" = "$recipe" ] &&
-        bash "$here/in-root.sh" "$root" melt -version >/dev/null 2>&1
+        in_root melt -version >/dev/null 2>&1
+}
+
+# Installs a package on this machine; the lists may be missing or old.
+install_here() {
+    apt-get install -y --no-install-recommends "$1" >>"$log" 2>&1 ||
+        { apt-get update >>"$log" 2>&1 && apt-get install -y --no-install-recommends "$1" >>"$log" 2>&1; }
+}
+
+# Only what cannot be fetched counts as out of reach; a failure with packages at hand is a defect.
+reachable() {
+    local url="$1"
+    [ -n "$url" ] || { say "no Debian mirror in this machine's apt sources"; return 1; }
+    rm -f "$cache/InRelease"
+    /usr/lib/apt/apt-helper download-file "$url/dists/$suite/InRelease" "$cache/InRelease" >>"$log" 2>&1 ||
+        { say "$suite cannot be read from $url; see $log"; return 1; }
+    command -v debootstrap >/dev/null || install_here debootstrap ||
+        { say "debootstrap cannot be installed; see $log"; return 1; }
 }
 
 make_root() {
-    local url
+    local url proxy
     url="$(mirror)"
-    [ -n "$url" ] || { say "no Debian mirror in this machine's apt sources"; return $unreachable; }
-    command -v debootstrap >/dev/null || apt-get install -y --no-install-recommends debootstrap >>"$log" 2>&1 ||
-        { say "debootstrap cannot be installed; see $log"; return $unreachable; }
+    reachable "$url" || return $unreachable
 
     rm -rf --one-file-system "$root"
     mkdir -p "$root"
+    # debootstrap does not know apt's proxy.
+    proxy="$(apt-config dump --format '%v' Acquire::http::Proxy)"
+    [ -z "$proxy" ] || export http_proxy="$proxy"
     # Debian 12's debootstrap has no script of this suite's name; all of them are the one for sid.
-    local script=/usr/share/debootstrap/scripts/sid
-    debootstrap --variant=minbase --include=ca-certificates "$suite" "$root" "$url" "$script" >>"$log" 2>&1 ||
-        { say "debootstrap of $suite failed; see $log"; return $unreachable; }
+    debootstrap --variant=minbase --include=ca-certificates "$suite" "$root" "$url" \
+        /usr/share/debootstrap/scripts/sid >>"$log" 2>&1 || { say "debootstrap failed; see $log"; return 1; }
 
     cp -L /etc/resolv.conf /etc/hosts "$root/etc/" 2>/dev/null || true
     # Proxies of this machine hold inside as well. Signatures are checked as ever; only the age of the
@@ -61,15 +79,15 @@ make_root() {
         echo 'APT::Install-Recommends "false";'
     } >"$root/etc/apt/apt.conf.d/90inbetween"
 
-    bash "$here/in-root.sh" "$root" apt-get update >>"$log" 2>&1 ||
-        { say "the package lists of $suite cannot be read; see $log"; return $unreachable; }
-    bash "$here/in-root.sh" "$root" env DEBIAN_FRONTEND=noninteractive apt-get install -y melt >>"$log" 2>&1 ||
-        { say "melt cannot be installed from $suite; see $log"; return $unreachable; }
-    bash "$here/in-root.sh" "$root" apt-get clean
-    bash "$here/in-root.sh" "$root" melt -version >>"$log" 2>&1 ||
-        { say "melt is installed and does not start; see $log"; return 1; }
+    in_root apt-get update >>"$log" 2>&1 || { say "the package lists cannot be read; see $log"; return 1; }
+    in_root env DEBIAN_FRONTEND=noninteractive apt-get install -y melt imagemagick >>"$log" 2>&1 ||
+        { say "melt cannot be installed from $suite; see $log"; return 1; }
+    in_root apt-get clean
+    in_root melt -version >>"$log" 2>&1 || { say "melt is installed and does not start; see $log"; return 1; }
     printf '%s\n' "$recipe" >"$root/.inbetween-recipe"
 }
+
+in_root() { bash "$here/in-root.sh" "$root" "$@"; }
 
 if [ "${1:-}" = --path ]; then
     printf '%s\n' "$root"

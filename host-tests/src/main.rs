@@ -1,2 +1,64 @@
-//! Packs the plug-in bundle.
-fn main() {}
+//! The command line of our OpenFX host.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::{Context as _, Result};
+use clap::{Parser, Subcommand};
+use host_tests::{list, profile::Profile, render};
+
+/// An OpenFX host for batch renders and for checking plug-ins.
+#[derive(Parser)]
+#[command(version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Tells what plug-ins say of themselves
+    List {
+        /// Plug-in files, bundles, or folders with bundles
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+        /// For programs
+        #[arg(long)]
+        json: bool,
+        /// Host to imitate
+        #[arg(long, default_value = "natron")]
+        profile: String,
+    },
+    /// Renders frames with a plug-in
+    Render(render::RenderArgs),
+}
+
+fn run(arguments: Arguments) -> Result<()> {
+    match arguments.command {
+        Command::List { paths, json, profile } => {
+            let profile = Profile::find(&profile)
+                .with_context(|| format!("there is no profile {profile}"))?;
+            let mut plugins = Vec::new();
+            for path in &paths {
+                plugins.extend(list::describe(path, profile)?);
+            }
+            if json {
+                println!("{}", serde_json::to_string_pretty(&plugins)?);
+            } else {
+                list::print(&plugins);
+            }
+            Ok(())
+        }
+        Command::Render(args) => render::run(&args),
+    }
+}
+
+fn main() -> ExitCode {
+    env_logger::init();
+    match run(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

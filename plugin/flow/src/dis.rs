@@ -6,6 +6,7 @@
 
 use crate::map::Map;
 use crate::refine::refine;
+use crate::wide::widest;
 
 /// Side of a matched patch.
 const PATCH: usize = 8;
@@ -223,26 +224,12 @@ impl<'a> Search<'a> {
         let (y0, x0) = (py as usize, px as usize);
         let (fy, fx) = (py - y0 as f32, px - x0 as f32);
         let [a, b, c, d] = [(1.0 - fx) * (1.0 - fy), fx * (1.0 - fy), (1.0 - fx) * fy, fx * fy];
-        let mut square = [0.0f32; PATCH];
-        let mut sum = [0.0f32; PATCH];
-        let (mut along_x, mut along_y) = ([0.0f32; PATCH], [0.0f32; PATCH]);
-        for i in 0..PATCH {
-            let top = &self.wide[(y0 + i) * self.wide_w + x0..][..PATCH + 1];
-            let low = &self.wide[(y0 + i + 1) * self.wide_w + x0..][..PATCH + 1];
-            for j in 0..PATCH {
-                let v = a * top[j] + b * top[j + 1] + c * low[j] + d * low[j + 1];
-                let diff = v - patch.value[i][j];
-                square[j] += diff * diff;
-                sum[j] += diff;
-                along_x[j] += diff * patch.gx[i][j];
-                along_y[j] += diff * patch.gy[i][j];
-            }
-        }
-        let total = |v: [f32; PATCH]| v.iter().sum::<f32>();
-        let (mean, s) = (total(sum) / (PATCH * PATCH) as f32, total(sum));
+        let sums = compare(&self.wide[y0 * self.wide_w + x0..], self.wide_w, patch, [a, b, c, d]);
+        let [square, sum, along_x, along_y] = sums;
+        let mean = sum / (PATCH * PATCH) as f32;
         Probe {
-            cost: total(square) - s * mean,
-            slope: [total(along_x) - mean * patch.sum[0], total(along_y) - mean * patch.sum[1]],
+            cost: square - sum * mean,
+            slope: [along_x - mean * patch.sum[0], along_y - mean * patch.sum[1]],
         }
     }
 
@@ -274,5 +261,74 @@ impl<'a> Search<'a> {
             }
         }
         out
+    }
+}
+
+widest! {
+/// Sums over the patch: squared difference, difference, difference times either gradient.
+fn compare(from: &[f32], stride: usize, patch: &Patch, weights: [f32; 4]) -> [f32; 4] {
+    let [a, b, c, d] = weights;
+    let mut sums = [[0.0f32; PATCH]; 4];
+    let mut top: &[f32; PATCH + 1] = row_of(from, 0);
+    for i in 0..PATCH {
+        let low: &[f32; PATCH + 1] = row_of(from, (i + 1) * stride);
+        for j in 0..PATCH {
+            let v = a * top[j] + b * top[j + 1] + c * low[j] + d * low[j + 1];
+            let diff = v - patch.value[i][j];
+            sums[0][j] += diff * diff;
+            sums[1][j] += diff;
+            sums[2][j] += diff * patch.gx[i][j];
+            sums[3][j] += diff * patch.gy[i][j];
+        }
+        top = low;
+    }
+    sums.map(|s| ((s[0] + s[4]) + (s[1] + s[5])) + ((s[2] + s[6]) + (s[3] + s[7])))
+}
+}
+
+/// The samples of one row of a patch and the one behind.
+#[inline(always)]
+fn row_of(from: &[f32], start: usize) -> &[f32; PATCH + 1] {
+    from[start..].first_chunk().expect("the border is wider than a patch may leave the picture")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[test]
+    fn timing() {
+        let (h, w) = (360, 640);
+        let make = |s: f32| Map {
+            c: 1,
+            h,
+            w,
+            v: (0..h * w)
+                .map(|i| {
+                    let (x, y) = ((i % w) as f32 + s, (i / w) as f32);
+                    128.0
+                        + 60.0 * (x * 0.11).sin() * (y * 0.07).cos()
+                        + 30.0 * (x * 0.4 + y * 0.3).sin()
+                })
+                .collect(),
+        };
+        let (a, b) = (make(0.0), make(3.0));
+        let t = std::time::Instant::now();
+        let mut f = dis(&a, &b, None, 1);
+        println!("dis {:?}", t.elapsed());
+        let (a1, b1) = (a.shrink(180, 320), b.shrink(180, 320));
+        let z = Map::new(2, 180, 320);
+        let t = std::time::Instant::now();
+        let s = Search::new(&a1, &b1);
+        println!("search new {:?}", t.elapsed());
+        let t = std::time::Instant::now();
+        s.run(&z);
+        println!("search run {:?}", t.elapsed());
+        let t = std::time::Instant::now();
+        let mut f1 = Map::new(2, 180, 320);
+        refine(&a1, &b1, &mut f1);
+        println!("refine {:?}", t.elapsed());
+        let t = std::time::Instant::now();
+        refine(&a, &b, &mut f);
+        println!("refine full {:?}", t.elapsed());
     }
 }

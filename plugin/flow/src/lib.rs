@@ -20,6 +20,7 @@ mod refine;
 mod stage;
 mod start;
 mod synth;
+mod wide;
 
 pub use engine::FlowEngine;
 pub use net::config::{Config, Start};

@@ -5,6 +5,7 @@
 //! Estimation Based on a Theory for Warping", ECCV 2004, normalised as in Zimmer et al., 2011.
 
 use crate::map::{Map, warp};
+use crate::wide::widest;
 
 const ROUNDS: usize = 5;
 const SWEEPS: usize = 5;
@@ -30,14 +31,15 @@ struct Derivatives {
     yz: Vec<f32>,
 }
 
-/// The linear system for the flow's increment.
+/// The linear system for the flow's increment, in the form that a sweep uses.
+///
+/// Planes are `[h, w]`; `right` and `down` are the smoothness between a sample and its right and
+/// lower neighbour, 0 at the edge.
 struct System {
-    a11: Vec<f32>,
     a12: Vec<f32>,
-    a22: Vec<f32>,
-    b1: Vec<f32>,
-    b2: Vec<f32>,
-    /// Smoothness between a sample and its right and lower neighbour.
+    b: [Vec<f32>; 2],
+    /// 1 / (diagonal + smoothness of all neighbours)
+    inverse: [Vec<f32>; 2],
     right: Vec<f32>,
     down: Vec<f32>,
 }
@@ -47,20 +49,23 @@ pub(crate) fn refine(from: &Map, to: &Map, flow: &mut Map) {
     let (h, w) = (from.h, from.w);
     let d = derivatives(from, &warp(to, flow, 0), h, w);
     let mut step = Map::new(2, h, w);
+    let plane = || vec![0.0f32; h * w];
     let mut s = System {
-        a11: vec![0.0; h * w],
-        a12: vec![0.0; h * w],
-        a22: vec![0.0; h * w],
-        b1: vec![0.0; h * w],
-        b2: vec![0.0; h * w],
-        right: vec![0.0; h * w],
-        down: vec![0.0; h * w],
+        a12: plane(),
+        b: [plane(), plane()],
+        inverse: [plane(), plane()],
+        right: plane(),
+        down: plane(),
     };
+    // Rows with one sample of 0 at either end, so that a sweep needs no special edges.
+    let mut padded = vec![0.0f32; w + 2];
+    let masks = [0, 1].map(|odd| (0..w).map(|x| if x % 2 == odd { OMEGA } else { 0.0 }).collect());
     for _ in 0..ROUNDS {
         s.fidelity(&d, &step);
         s.smoothness(flow, &step);
+        s.close(flow);
         for sweep in 0..SWEEPS * 2 {
-            s.relax(flow, &mut step, sweep % 2);
+            s.sweep(&mut step, sweep % 2, &masks, &mut padded);
         }
     }
     for (f, s) in flow.v.iter_mut().zip(&step.v) {
@@ -107,32 +112,27 @@ fn along_y(v: &[f32], h: usize, w: usize) -> Vec<f32> {
 }
 
 impl System {
+    /// Brightness and gradient constancy. Leaves the diagonals in `inverse` until [`Self::close`].
     fn fidelity(&mut self, d: &Derivatives, step: &Map) {
+        let w = step.w;
         let (du, dv) = (step.plane(0), step.plane(1));
-        for i in 0..du.len() {
-            let (x, y, z) = (d.x[i], d.y[i], d.z[i]);
-            let norm = 1.0 / (x * x + y * y + ZETA2);
-            let error = z + x * du[i] + y * dv[i];
-            let weight = DELTA / (error * error * norm + EPSILON2).sqrt() * norm;
-            let (mut a11, mut a12, mut a22) =
-                (weight * x * x + ZETA2, weight * x * y, weight * y * y + ZETA2);
-            let (mut b1, mut b2) = (-weight * z * x, -weight * z * y);
-            let (xx, xy, yy, xz, yz) = (d.xx[i], d.xy[i], d.yy[i], d.xz[i], d.yz[i]);
-            let nx = 1.0 / (xx * xx + xy * xy + ZETA2);
-            let ny = 1.0 / (yy * yy + xy * xy + ZETA2);
-            let ex = xz + xx * du[i] + xy * dv[i];
-            let ey = yz + xy * du[i] + yy * dv[i];
-            let weight = GAMMA / (ex * ex * nx + ey * ey * ny + EPSILON2).sqrt();
-            a11 += weight * (xx * xx * nx + xy * xy * ny);
-            a12 += weight * (xx * xy * nx + xy * yy * ny);
-            a22 += weight * (xy * xy * nx + yy * yy * ny);
-            b1 -= weight * (xx * xz * nx + xy * yz * ny);
-            b2 -= weight * (xy * xz * nx + yy * yz * ny);
-            self.a11[i] = a11;
-            self.a12[i] = a12;
-            self.a22[i] = a22;
-            self.b1[i] = b1;
-            self.b2[i] = b2;
+        let [b1, b2] = &mut self.b;
+        let [a11, a22] = &mut self.inverse;
+        for y in 0..step.h {
+            let r = y * w..(y + 1) * w;
+            fidelity_row(
+                [&du[r.clone()], &dv[r.clone()]],
+                [&d.x[r.clone()], &d.y[r.clone()], &d.z[r.clone()]],
+                [
+                    &d.xx[r.clone()],
+                    &d.xy[r.clone()],
+                    &d.yy[r.clone()],
+                    &d.xz[r.clone()],
+                    &d.yz[r.clone()],
+                ],
+                [&mut a11[r.clone()], &mut self.a12[r.clone()], &mut a22[r.clone()]],
+                [&mut b1[r.clone()], &mut b2[r]],
+            );
         }
     }
 
@@ -141,51 +141,158 @@ impl System {
         let now: Vec<f32> = flow.v.iter().zip(&step.v).map(|(f, s)| f + s).collect();
         let (u, v) = now.split_at(h * w);
         for y in 0..h {
-            let below = if y + 1 < h { w } else { 0 };
+            let below = if y + 1 < h { y + 1 } else { y };
+            let (here, below) = (y * w..(y + 1) * w, below * w..(below + 1) * w);
+            smoothness_row(
+                [&u[here.clone()], &v[here.clone()]],
+                [&u[below.clone()], &v[below]],
+                &mut self.right[here.clone()],
+            );
+            let (right, down) = (&mut self.right[here.clone()], &mut self.down[here]);
+            if y + 1 < h {
+                down.copy_from_slice(right);
+            } else {
+                down.fill(0.0);
+            }
+            right[w - 1] = 0.0;
+        }
+    }
+
+    /// Adds what the smoothness of `flow` itself contributes, and inverts the diagonals.
+    fn close(&mut self, flow: &Map) {
+        let (h, w) = (flow.h, flow.w);
+        for y in 0..h {
             for x in 0..w {
                 let i = y * w + x;
-                let beside = usize::from(x + 1 < w);
-                let (ux, vx) = (u[i + beside] - u[i], v[i + beside] - v[i]);
-                let (uy, vy) = (u[i + below] - u[i], v[i + below] - v[i]);
-                let weight = ALPHA / (ux * ux + vx * vx + uy * uy + vy * vy + EPSILON2).sqrt();
-                self.right[i] = if beside == 1 { weight } else { 0.0 };
-                self.down[i] = if below > 0 { weight } else { 0.0 };
+                let neighbours = [
+                    (self.right[i], i + usize::from(x + 1 < w)),
+                    (if x > 0 { self.right[i - 1] } else { 0.0 }, i - usize::from(x > 0)),
+                    (self.down[i], if y + 1 < h { i + w } else { i }),
+                    (if y > 0 { self.down[i - w] } else { 0.0 }, if y > 0 { i - w } else { i }),
+                ];
+                let total: f32 = neighbours.iter().map(|n| n.0).sum();
+                for c in 0..2 {
+                    let f = flow.plane(c);
+                    let pull: f32 = neighbours.iter().map(|&(k, n)| k * (f[n] - f[i])).sum();
+                    self.b[c][i] += pull;
+                    self.inverse[c][i] = 1.0 / (self.inverse[c][i] + total);
+                }
             }
         }
     }
 
-    /// One sweep over the samples of one colour of the chequerboard.
-    fn relax(&self, flow: &Map, step: &mut Map, colour: usize) {
-        let (h, w) = (flow.h, flow.w);
-        let (u, v) = (flow.plane(0), flow.plane(1));
+    /// Relaxes the samples of one colour of the chequerboard.
+    fn sweep(&self, step: &mut Map, colour: usize, masks: &[Vec<f32>; 2], padded: &mut [f32]) {
+        let (h, w) = (step.h, step.w);
         let (du, dv) = step.v.split_at_mut(h * w);
         for y in 0..h {
-            let start = (y + colour) % 2;
-            for x in (start..w).step_by(2) {
-                let i = y * w + x;
-                let (mut su, mut sv, mut total) = (0.0, 0.0, 0.0);
-                let mut add = |weight: f32, n: usize| {
-                    su += weight * (u[n] + du[n] - u[i]);
-                    sv += weight * (v[n] + dv[n] - v[i]);
-                    total += weight;
-                };
-                if x + 1 < w {
-                    add(self.right[i], i + 1);
-                }
-                if x > 0 {
-                    add(self.right[i - 1], i - 1);
-                }
-                if y + 1 < h {
-                    add(self.down[i], i + w);
-                }
-                if y > 0 {
-                    add(self.down[i - w], i - w);
-                }
-                du[i] += OMEGA
-                    * ((su + self.b1[i] - dv[i] * self.a12[i]) / (self.a11[i] + total) - du[i]);
-                dv[i] += OMEGA
-                    * ((sv + self.b2[i] - du[i] * self.a12[i]) / (self.a22[i] + total) - dv[i]);
+            let mask = &masks[(y + colour) % 2];
+            let here = y * w..(y + 1) * w;
+            let above = if y > 0 { (y - 1) * w..y * w } else { here.clone() };
+            let below = if y + 1 < h { (y + 1) * w..(y + 2) * w } else { here.clone() };
+            let no_above = if y > 0 { 1.0 } else { 0.0 };
+            let (right, down) = (&self.right[here.clone()], &self.down[here.clone()]);
+            for c in 0..2 {
+                let (own, other) = if c == 0 { (&mut *du, &*dv) } else { (&mut *dv, &*du) };
+                padded[1..=w].copy_from_slice(&own[here.clone()]);
+                let (before, rest) = own.split_at_mut(here.start);
+                let (now, after) = rest.split_at_mut(w);
+                // At the edges the weight is 0, whatever row stands in.
+                let up = if y > 0 { &before[above.clone()] } else { &other[above.clone()] };
+                let low = if y + 1 < h { &after[..w] } else { &other[below.clone()] };
+                sweep_row(
+                    now,
+                    &other[here.clone()],
+                    padded,
+                    [up, low],
+                    [right, down, &self.down[above.clone()]],
+                    no_above,
+                    [
+                        &self.b[c][here.clone()],
+                        &self.a12[here.clone()],
+                        &self.inverse[c][here.clone()],
+                    ],
+                    mask,
+                );
             }
         }
     }
+}
+
+widest! {
+fn fidelity_row(
+    step: [&[f32]; 2],
+    first: [&[f32]; 3],
+    second: [&[f32]; 5],
+    a: [&mut [f32]; 3],
+    b: [&mut [f32]; 2],
+) {
+    let [du, dv] = step;
+    let n = du.len();
+    let ([x, y, z], [xx, xy, yy, xz, yz]) = (first.map(|r| &r[..n]), second.map(|r| &r[..n]));
+    let dv = &dv[..n];
+    let ([a11, a12, a22], [b1, b2]) = (a.map(|r| &mut r[..n]), b.map(|r| &mut r[..n]));
+    for i in 0..n {
+        let norm = 1.0 / (x[i] * x[i] + y[i] * y[i] + ZETA2);
+        let error = z[i] + x[i] * du[i] + y[i] * dv[i];
+        let bright = DELTA / (error * error * norm + EPSILON2).sqrt() * norm;
+        let nx = 1.0 / (xx[i] * xx[i] + xy[i] * xy[i] + ZETA2);
+        let ny = 1.0 / (yy[i] * yy[i] + xy[i] * xy[i] + ZETA2);
+        let ex = xz[i] + xx[i] * du[i] + xy[i] * dv[i];
+        let ey = yz[i] + xy[i] * du[i] + yy[i] * dv[i];
+        let slope = GAMMA / (ex * ex * nx + ey * ey * ny + EPSILON2).sqrt();
+        a11[i] = bright * x[i] * x[i] + ZETA2 + slope * (xx[i] * xx[i] * nx + xy[i] * xy[i] * ny);
+        a12[i] = bright * x[i] * y[i] + slope * (xx[i] * xy[i] * nx + xy[i] * yy[i] * ny);
+        a22[i] = bright * y[i] * y[i] + ZETA2 + slope * (xy[i] * xy[i] * nx + yy[i] * yy[i] * ny);
+        b1[i] = -bright * z[i] * x[i] - slope * (xx[i] * xz[i] * nx + xy[i] * yz[i] * ny);
+        b2[i] = -bright * z[i] * y[i] - slope * (xy[i] * xz[i] * nx + yy[i] * yz[i] * ny);
+    }
+}
+}
+
+widest! {
+/// Robust smoothness weight of each sample from its differences to the right and below.
+fn smoothness_row(here: [&[f32]; 2], below: [&[f32]; 2], weight: &mut [f32]) {
+    let n = weight.len();
+    let ([u, v], [ub, vb]) = (here.map(|r| &r[..n]), below.map(|r| &r[..n]));
+    let at = |ux: f32, vx: f32, uy: f32, vy: f32| {
+        ALPHA / (ux * ux + vx * vx + uy * uy + vy * vy + EPSILON2).sqrt()
+    };
+    for i in 0..n - 1 {
+        weight[i] = at(u[i + 1] - u[i], v[i + 1] - v[i], ub[i] - u[i], vb[i] - v[i]);
+    }
+    let i = n - 1;
+    weight[i] = at(0.0, 0.0, ub[i] - u[i], vb[i] - v[i]);
+}
+}
+
+widest! {
+/// `own += mask (solution - own)`; `padded` holds `own` before, with 0 at either end.
+fn sweep_row(
+    own: &mut [f32],
+    other: &[f32],
+    padded: &[f32],
+    rows: [&[f32]; 2],
+    smooth: [&[f32]; 3],
+    above_counts: f32,
+    system: [&[f32]; 3],
+    mask: &[f32],
+) {
+    let n = own.len();
+    let ([up, low], [right, down, down_above]) = (rows.map(|r| &r[..n]), smooth.map(|r| &r[..n]));
+    let [b, a12, inverse] = system.map(|r| &r[..n]);
+    let (other, mask) = (&other[..n], &mask[..n]);
+    let (left, next) = (&padded[..n], &padded[2..n + 2]);
+    let solve = |i: usize, from_left: f32| {
+        let sum = right[i] * next[i]
+            + from_left * left[i]
+            + down[i] * low[i]
+            + above_counts * down_above[i] * up[i];
+        (sum + b[i] - other[i] * a12[i]) * inverse[i]
+    };
+    own[0] += mask[0] * (solve(0, 0.0) - own[0]);
+    for i in 1..n {
+        own[i] += mask[i] * (solve(i, right[i - 1]) - own[i]);
+    }
+}
 }

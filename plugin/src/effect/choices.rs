@@ -67,7 +67,11 @@ impl Choices {
         let pick = Pick { params: &params, time };
         Ok(Self {
             context,
-            keys_from: if timed { pick.option(KEYS_FROM, &KeysFrom::ALL)? } else { KeysFrom::TwoClips },
+            keys_from: if timed {
+                pick.option(KEYS_FROM, &KeysFrom::ALL)?
+            } else {
+                KeysFrom::TwoClips
+            },
             files: if timed {
                 [pick.path(FIRST_FILE)?, pick.path(LAST_FILE)?]
             } else {
@@ -85,7 +89,8 @@ impl Choices {
             } else {
                 Exposure::Ones
             },
-            output: pick.option(OUTPUT, &[Output::InBetween, Output::Confidence, Output::Motion])?,
+            output: pick
+                .option(OUTPUT, &[Output::InBetween, Output::Confidence, Output::Motion])?,
             quality: pick.option(QUALITY, &[Quality::Draft, Quality::Standard, Quality::High])?,
             engine: pick.option(ENGINE, &[EngineKind::Flow])?,
             encoding: pick.option(COLOUR, &[None, Some(Encoding::Srgb), Some(Encoding::Linear)])?,
@@ -146,7 +151,9 @@ impl Pick<'_> {
             4 => Chart::FavourFirst,
             5 => Chart::FavourLast,
             6 => self.params.string(CUSTOM_CHART, self.time)?.parse()?,
-            _ => return Err(self.option::<()>(CHART, &[]).expect_err("no option of an empty list")),
+            _ => {
+                return Err(self.option::<()>(CHART, &[]).expect_err("no option of an empty list"));
+            }
         })
     }
 }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use inbetween_core::Error;
 use inbetween_core::cache::{Cache, CacheConfig};
 use inbetween_core::queue::Queue;
 use inbetween_flow::FlowEngine;
@@ -11,9 +12,13 @@ use once_cell::sync::OnceCell;
 static QUEUE: OnceCell<Queue> = OnceCell::new();
 
 /// The queue, made on first use. It outlives every instance: some hosts make one per frame.
-pub(crate) fn queue() -> &'static Queue {
-    QUEUE.get_or_init(|| {
-        Queue::new(vec![Arc::new(FlowEngine::new())], Cache::new(CacheConfig::from_environment()))
+///
+/// # Errors
+/// When an engine's own weights are damaged.
+pub(crate) fn queue() -> Result<&'static Queue, Error> {
+    QUEUE.get_or_try_init(|| {
+        let cache = Cache::new(CacheConfig::from_environment());
+        Ok(Queue::new(vec![Arc::new(FlowEngine::new()?)], cache))
     })
 }
 

@@ -2,10 +2,9 @@
 //! frames only when something has to be drawn.
 
 use std::ffi::CStr;
-use std::path::Path;
 use std::sync::Arc;
 
-use inbetween_core::picture;
+use inbetween_core::picture::{self, Picture};
 use inbetween_core::pixel_hash::PixelHasher;
 use inbetween_core::timing::Key;
 use inbetween_core::{ContentHash, Encoding, Frame};
@@ -20,12 +19,12 @@ use crate::ofx::{EffectRef, Error, Image, Rect, Result};
 pub(crate) enum KeyPicture<'a> {
     /// In the host's memory, for as long as this value lives.
     Host(Image<'a>),
-    /// Read from a file, in its own size.
-    File(Arc<Frame>),
+    /// Read from a file and fitted to the output.
+    File(Picture),
 }
 
 impl<'a> KeyPicture<'a> {
-    /// Finds `key` where `source` says, files in `encoding`.
+    /// Finds `key` where `source` says; files come in `encoding` and are fitted to `output`.
     ///
     /// # Errors
     /// [`Error::ForArtist`] when nothing is connected, the clip has no picture there, or no file
@@ -35,6 +34,7 @@ impl<'a> KeyPicture<'a> {
         key: Key,
         source: &KeySource,
         encoding: Encoding,
+        output: Rect,
     ) -> Result<Self> {
         match source {
             KeySource::Clip { name, time } => {
@@ -44,11 +44,14 @@ impl<'a> KeyPicture<'a> {
                 clip.image(time)?.map(Self::Host).ok_or_else(|| no_picture(name, time))
             }
             KeySource::File(path) if path.as_os_str().is_empty() => Err(no_file(key)),
-            KeySource::File(path) => Ok(Self::File(load(path, encoding)?)),
+            KeySource::File(path) => {
+                let size = (output.width(), output.height());
+                Ok(Self::File(picture::load(path, encoding, Some(size))?))
+            }
         }
     }
 
-    /// The pixels that this picture alone would fill; files fill whatever they are fitted to.
+    /// The pixels that this picture fills by itself; a file fills the output.
     pub(crate) fn bounds(&self) -> Option<Rect> {
         match self {
             Self::Host(image) => Some(image.whole()),
@@ -72,11 +75,7 @@ impl<'a> KeyPicture<'a> {
                 let hasher = PixelHasher::new(bounds.width(), bounds.height(), bytes, &tag)?;
                 Ok(hasher.hash_remembered(|row| image.row(bounds.y2 - 1 - row as i32))?)
             }
-            Self::File(frame) => {
-                let fitted = [frame.content_hash().0.as_slice(), b"fitted"].concat();
-                let size = [canvas.width(), canvas.height()].map(|side| (side as u64).to_le_bytes());
-                Ok(ContentHash::of(&[fitted, size.concat()].concat()))
-            }
+            Self::File(picture) => Ok(picture.hash),
         }
     }
 
@@ -84,9 +83,7 @@ impl<'a> KeyPicture<'a> {
     pub(crate) fn frame(&self, canvas: Rect) -> Result<Arc<Frame>> {
         match self {
             Self::Host(image) => decode(image, canvas).map(Arc::new),
-            Self::File(frame) => {
-                Ok(picture::fit(frame, canvas.width(), canvas.height())?)
-            }
+            Self::File(picture) => Ok(Arc::clone(&picture.frame)),
         }
     }
 }
@@ -119,10 +116,6 @@ fn decode(image: &Image<'_>, canvas: Rect) -> Result<Frame> {
         },
     );
     Ok(frame)
-}
-
-fn load(path: &Path, encoding: Encoding) -> Result<Arc<Frame>> {
-    Ok(picture::load(path, encoding)?)
 }
 
 fn unconnected(name: &CStr) -> Error {

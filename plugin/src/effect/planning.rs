@@ -177,7 +177,8 @@ mod tests {
     #[test]
     fn keys_are_shown_before_at_and_after_the_span() {
         let choices = Choices::example(Context::General, KeysFrom::TwoClips);
-        for (time, key) in [(-50.0, Key::First), (1.0, Key::First), (9.0, Key::Last), (1e6, Key::Last)]
+        for (time, key) in
+            [(-50.0, Key::First), (1.0, Key::First), (9.0, Key::Last), (1e6, Key::Last)]
         {
             let plan = plan(&choices, time);
             let (shown, source) = plan.shown_key(Output::InBetween).unwrap();

@@ -46,10 +46,13 @@ fn draw(effect: &EffectRef<'_>, args: RenderArgs) -> Result<()> {
     let settings = choices.settings(output.format().depth, quirks);
     let plan = Plan::new(&choices, args.time)?;
     if let Some((key, source)) = plan.shown_key(settings.output) {
-        let picture = KeyPicture::find(effect, key, source, settings.encoding)?;
+        let picture = KeyPicture::find(effect, key, source, settings.encoding, output.whole())?;
         return show(&picture, &mut output, args.window);
     }
-    let find = |key| KeyPicture::find(effect, key, plan.source(key), settings.encoding);
+    let find = |key| {
+        let (source, size) = (plan.source(key), output.whole());
+        KeyPicture::find(effect, key, source, settings.encoding, size)
+    };
     let (first, last) = (find(Key::First)?, find(Key::Last)?);
     let canvas = [first.bounds(), last.bounds()]
         .into_iter()
@@ -63,7 +66,8 @@ fn draw(effect: &EffectRef<'_>, args: RenderArgs) -> Result<()> {
         position: plan.drawn_position(),
         settings,
     };
-    let drawn = match queue().cached(&request) {
+    let queue = queue()?;
+    let drawn = match queue.cached(&request) {
         Some(drawn) => drawn,
         None => {
             let frames = [(&first, Key::First), (&last, Key::Last)].map(|(picture, key)| {
@@ -74,7 +78,7 @@ fn draw(effect: &EffectRef<'_>, args: RenderArgs) -> Result<()> {
             let [first, last] = frames;
             let job = Job { request, first: first?, last: last?, sketches: Vec::new() };
             let priority = if args.interactive { Priority::Interactive } else { Priority::Final };
-            wait(effect, queue().submit(job, priority))?
+            wait(effect, queue.submit(job, priority))?
         }
     };
     write(&drawn, canvas, &settings, plan.pace, &mut output, args.window);

@@ -11,7 +11,7 @@ use super::entry::EffectRef;
 use super::host::call;
 use super::image::Image;
 use super::props::Props;
-use super::status::{Error, Result, check};
+use super::status::{Error, Result, answered, check};
 
 /// A rectangle in canonical coordinates: y grows upwards, edges may lie between pixels.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -80,8 +80,8 @@ impl<'a> EffectRef<'a> {
             return None;
         }
         if props.is_null() {
-            let status = call!(suite, clipGetPropertySet(handle, &mut props)).ok()?;
-            check(status, || String::new()).ok()?;
+            let status = call!(suite, clipGetPropertySet(handle, &mut props));
+            answered(status)?;
         }
         Some(Clip { effect: self, handle, props: self.host().wrap(props) })
     }
@@ -92,11 +92,6 @@ impl<'a> Clip<'a> {
     /// every clip connected, MLT does not say, so a picture must be asked for.
     pub(crate) fn is_surely_unconnected(&self) -> bool {
         self.props.int(kOfxImageClipPropConnected) == Some(0)
-    }
-
-    /// The clip's properties.
-    pub(crate) fn props(&self) -> Props<'a> {
-        self.props
     }
 
     /// First and last frame, if the host tells and they make sense.
@@ -118,8 +113,8 @@ impl<'a> Clip<'a> {
     pub(crate) fn region_of_definition(&self, time: f64) -> Option<Region> {
         let mut rect = OfxRectD { x1: 0.0, y1: 0.0, x2: 0.0, y2: 0.0 };
         let suite = &self.effect.host().effect;
-        let status = call!(suite, clipGetRegionOfDefinition(self.handle, time, &mut rect)).ok()?;
-        check(status, || String::new()).ok()?;
+        let status = call!(suite, clipGetRegionOfDefinition(self.handle, time, &mut rect));
+        answered(status)?;
         let region = Region { x1: rect.x1, y1: rect.y1, x2: rect.x2, y2: rect.y2 };
         region.is_usable().then_some(region)
     }

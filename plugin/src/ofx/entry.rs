@@ -3,7 +3,7 @@
 //! <https://openfx.readthedocs.io/en/main/Reference/ofxImageEffectActions.html>
 
 use std::any::Any;
-use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ffi::{CStr, c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -149,7 +149,8 @@ fn parse<'a>(
     out_args: OfxPropertySetHandle,
 ) -> Result<Option<Action<'a>>> {
     let (given, out) = (host.wrap(in_args), host.wrap(out_args));
-    let time = || given.double(kOfxPropTime).filter(|time| time.is_finite()).ok_or_else(missing_time);
+    let time =
+        || given.double(kOfxPropTime).filter(|time| time.is_finite()).ok_or_else(missing_time);
     let action = match name {
         n if n == kOfxActionDescribe => Action::Describe,
         n if n == kOfxImageEffectActionDescribeInContext => {

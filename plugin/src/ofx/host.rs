@@ -45,7 +45,6 @@ pub(super) use call;
 
 /// A host and its suites, as found at Load.
 pub(crate) struct Host {
-    properties: OfxPropertySetHandle,
     pub(super) property: OfxPropertySuiteV1,
     pub(super) effect: OfxImageEffectSuiteV1,
     pub(super) param: OfxParameterSuiteV1,
@@ -55,12 +54,6 @@ pub(crate) struct Host {
     name: String,
     temporal_access: bool,
 }
-
-// SAFETY: the handle and the function pointers are used only inside actions, and OpenFX lets
-// actions come on any of the host's threads (ofxThreadSafety), so the suites must serve them all.
-unsafe impl Send for Host {}
-// SAFETY: as above; nothing in here is changed after it was made.
-unsafe impl Sync for Host {}
 
 /// The host pointer given to setHost. It stays valid until the plug-in is unloaded (ofxCore.h).
 struct Given(NonNull<OfxHost>);
@@ -116,7 +109,6 @@ impl Host {
             suite::<OfxMessageSuiteV2>(&host, kOfxMessageSuite, 2)
         };
         Ok(Self {
-            properties: host.host,
             property,
             effect,
             param,
@@ -136,11 +128,6 @@ impl Host {
     /// Whether clips can be asked for pictures at other times than the one being rendered.
     pub(crate) fn temporal_access(&self) -> bool {
         self.temporal_access
-    }
-
-    /// The host's own properties.
-    pub(crate) fn props(&self) -> Props<'_> {
-        self.wrap(self.properties)
     }
 
     pub(super) fn wrap(&self, handle: OfxPropertySetHandle) -> Props<'_> {

@@ -3,6 +3,7 @@
 use std::ffi::CStr;
 
 use half::f16;
+use inbetween_core::frame::finite;
 use openfx::sys::generic::core::*;
 use openfx::sys::image_effect_v1::image_effect::*;
 
@@ -126,8 +127,8 @@ impl Format {
 
     /// Reads a row as finite premultiplied RGBA.
     ///
-    /// NaN becomes 0 and infinity the largest half: both mean a broken pixel upstream, and one of
-    /// them would spread over everything that motion carries it to. `row` holds
+    /// NaN and infinity are replaced (see [`finite`]): they mean a broken pixel upstream, and would
+    /// spread over everything that motion carries them to. `row` holds
     /// `pixels.len() * pixel_bytes()` bytes.
     pub(crate) fn decode_row(self, row: &[u8], pixels: &mut [[f32; 4]]) {
         match self.depth {
@@ -221,11 +222,6 @@ impl Format {
     }
 }
 
-fn finite(value: f32) -> f32 {
-    const LARGEST: f32 = 65504.0;
-    if value.is_nan() { 0.0 } else { value.clamp(-LARGEST, LARGEST) }
-}
-
 fn to_integer(value: f32, largest: f32) -> f32 {
     (value.clamp(0.0, 1.0) * largest).round()
 }
@@ -251,7 +247,10 @@ mod tests {
         let row: Vec<u8> = (0..=255).flat_map(|v| [v, 255 - v, v / 2, v]).collect();
         let premultiplied = format(Depth::Byte, Components::Rgba, Alpha::Premultiplied);
         assert_eq!(round_trip(premultiplied, &row), row);
-        assert_eq!(round_trip(format(Depth::Byte, Components::Rgb, Alpha::Opaque), &row[..255]), row[..255]);
+        assert_eq!(
+            round_trip(format(Depth::Byte, Components::Rgb, Alpha::Opaque), &row[..255]),
+            row[..255]
+        );
         assert_eq!(round_trip(format(Depth::Byte, Components::Alpha, Alpha::Opaque), &row), row);
     }
 

@@ -34,7 +34,11 @@ impl<'a> Progress<'a> {
             let label = c_text(self.label);
             self.open = call!(suite, progressStart(handle, label.as_ptr())).is_ok();
         }
-        !self.open || !matches!(call!(suite, progressUpdate(handle, fraction)), Ok(kOfxStatReplyNo))
+        if !self.open {
+            return true;
+        }
+        let answer = call!(suite, progressUpdate(handle, fraction));
+        answer.ok() != Some(kOfxStatReplyNo)
     }
 }
 

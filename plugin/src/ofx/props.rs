@@ -8,7 +8,7 @@ use openfx::sys::generic::core::OfxPropertySetHandle;
 use openfx::sys::generic::property::OfxPropertySuiteV1;
 
 use super::host::call;
-use super::status::{Error, Result, check};
+use super::status::{Error, Result, answered, check};
 
 /// A property set, borrowed for the action that handed it out.
 ///
@@ -36,7 +36,7 @@ impl<'a> Props<'a> {
         for (index, value) in values.iter_mut().enumerate() {
             let status =
                 call!(self.suite, propGetInt(self.live()?, name.as_ptr(), index as c_int, value));
-            check(status.ok()?, || String::new()).ok()?;
+            answered(status)?;
         }
         Some(values)
     }
@@ -50,9 +50,11 @@ impl<'a> Props<'a> {
     pub(crate) fn doubles<const N: usize>(&self, name: &CStr) -> Option<[f64; N]> {
         let mut values = [0.0; N];
         for (index, value) in values.iter_mut().enumerate() {
-            let status =
-                call!(self.suite, propGetDouble(self.live()?, name.as_ptr(), index as c_int, value));
-            check(status.ok()?, || String::new()).ok()?;
+            let status = call!(
+                self.suite,
+                propGetDouble(self.live()?, name.as_ptr(), index as c_int, value)
+            );
+            answered(status)?;
         }
         Some(values)
     }
@@ -61,7 +63,7 @@ impl<'a> Props<'a> {
     pub(crate) fn string(&self, name: &CStr) -> Option<String> {
         let mut text = ptr::null_mut();
         let status = call!(self.suite, propGetString(self.live()?, name.as_ptr(), 0, &mut text));
-        check(status.ok()?, || String::new()).ok()?;
+        answered(status)?;
         if text.is_null() {
             return None;
         }
@@ -74,7 +76,7 @@ impl<'a> Props<'a> {
     pub(super) fn pointer(&self, name: &CStr) -> Option<ptr::NonNull<c_void>> {
         let mut value = ptr::null_mut();
         let status = call!(self.suite, propGetPointer(self.live()?, name.as_ptr(), 0, &mut value));
-        check(status.ok()?, || String::new()).ok()?;
+        answered(status)?;
         ptr::NonNull::new(value)
     }
 

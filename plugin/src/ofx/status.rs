@@ -90,3 +90,8 @@ impl Error {
 pub(crate) fn check(status: OfxStatus, call: impl FnOnce() -> String) -> Result<()> {
     if status == kOfxStatOK { Ok(()) } else { Err(Error::Refused { call: call(), status }) }
 }
+
+/// For questions whose answer may be missing: `Some` when the host answered them.
+pub(crate) fn answered(status: Result<OfxStatus>) -> Option<()> {
+    (status.ok()? == kOfxStatOK).then_some(())
+}

@@ -34,7 +34,7 @@ fn shoulders(sheet: &mut Sheet, k: f64) {
     let shirt = tone("#f4efe2", "#d3c8c4");
     let vest = tone("#4f86a8", "#37607f");
     let neck = tube(
-        &[(480.0 - 6.0 * k, 460.0).into(), (480.0, 560.0).into(), (480.0, 640.0).into()],
+        &[(480.0 - 6.0 * k, 460.0).into(), (480.0, 560.0).into(), (480.0, 700.0).into()],
         &[66.0, 60.0, 76.0],
         false,
     );
