@@ -12,6 +12,8 @@ mod params;
 mod planning;
 mod render;
 
+pub(crate) use engines::unload;
+
 use crate::ofx::{Action, EffectRef, Reply, Result, clear_message};
 
 /// The permanent identifier: saved projects refer to it.
