@@ -1,1 +1,26 @@
 //! The embedded in-between engine.
+//!
+//! [`FlowEngine`] looks at small display-referred copies of the two keys (guides), finds the motion
+//! between them by classical means, lets a small network correct it and decide which key each
+//! pixel comes from, and then moves the full-size keys themselves. The network never makes a
+//! colour, so lines stay as crisp as they were drawn.
+//!
+//! No thread is started and no memory of note is taken before the first draw.
+
+mod analysis;
+mod cut;
+mod dis;
+mod engine;
+mod guide;
+mod map;
+mod mask;
+mod memo;
+mod net;
+mod refine;
+mod stage;
+mod start;
+mod synth;
+mod wide;
+
+pub use engine::FlowEngine;
+pub use net::config::{Config, Start};

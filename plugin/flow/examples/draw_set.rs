@@ -1,0 +1,96 @@
+//! Draws every in-between that a set asks for: `draw_set DIR OUT [dis|hypotheses|matcher]`.
+//!
+//! `DIR/manifest.json` lists items with the two keys' file names (`i0`, `i1`), the position (`t`)
+//! and the name of the picture to write (`pred`).
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use inbetween_core::{ContentHash, Control, Engine, Frame, Job, Request, Settings};
+use inbetween_flow::{FlowEngine, Start};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Manifest {
+    items: Vec<Item>,
+}
+
+#[derive(Deserialize)]
+struct Item {
+    i0: String,
+    i1: String,
+    pred: String,
+    t: f64,
+}
+
+fn main() -> Result<()> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let [dir, out, rest @ ..] = args.as_slice() else {
+        bail!("usage: draw_set DIR OUT [dis|hypotheses|matcher]");
+    };
+    let (dir, out) = (Path::new(dir), Path::new(out));
+    let start = match rest.first().map(String::as_str) {
+        None => None,
+        Some("dis") => Some(Start::Dis),
+        Some("hypotheses") => Some(Start::Hypotheses),
+        Some("matcher") => Some(Start::Matcher),
+        Some(other) => bail!("unknown start {other:?}: dis, hypotheses or matcher"),
+    };
+    let text = std::fs::read_to_string(dir.join("manifest.json")).context("manifest.json")?;
+    let manifest: Manifest = serde_json::from_str(&text).context("manifest.json")?;
+    std::fs::create_dir_all(out)?;
+    let engine = match start {
+        None => FlowEngine::new()?,
+        Some(start) => FlowEngine::with_start(start)?,
+    };
+    let begin = Instant::now();
+    for item in &manifest.items {
+        let (first, last) = (read(&dir.join(&item.i0))?, read(&dir.join(&item.i1))?);
+        let request = Request {
+            first: hash(&first),
+            last: hash(&last),
+            sketches: Vec::new(),
+            position: item.t,
+            settings: Settings::default(),
+        };
+        let job =
+            Job { request, first: Arc::new(first), last: Arc::new(last), sketches: Vec::new() };
+        let drawn = engine.draw(&job, &Control::default())?;
+        if drawn.cut {
+            println!("{}: cut", item.pred);
+        }
+        write(&drawn.frame, &out.join(&item.pred))?;
+    }
+    println!("{} in-betweens in {:.2} s", manifest.items.len(), begin.elapsed().as_secs_f64());
+    Ok(())
+}
+
+fn hash(frame: &Frame) -> ContentHash {
+    let bytes: Vec<u8> = frame.pixels().iter().flatten().flat_map(|v| v.to_le_bytes()).collect();
+    ContentHash::of(&bytes)
+}
+
+fn read(path: &Path) -> Result<Frame> {
+    let picture = image::open(path).with_context(|| path.display().to_string())?.to_rgba8();
+    let pixels = picture
+        .pixels()
+        .map(|p| {
+            let [r, g, b, a] = p.0.map(|v| f32::from(v) / 255.0);
+            [r * a, g * a, b * a, a]
+        })
+        .collect();
+    Ok(Frame::from_pixels(picture.width() as usize, picture.height() as usize, pixels)?)
+}
+
+fn write(frame: &Frame, path: &Path) -> Result<()> {
+    let bytes = frame
+        .pixels()
+        .iter()
+        .flat_map(|&[r, g, b, _]| [r, g, b].map(|v| (v.clamp(0.0, 1.0) * 255.0).round() as u8))
+        .collect();
+    let (w, h) = (frame.width() as u32, frame.height() as u32);
+    let picture = image::RgbImage::from_raw(w, h, bytes).context("picture size")?;
+    picture.save(path).with_context(|| path.display().to_string())
+}

@@ -1,0 +1,98 @@
+//! Everything about a pair of keys that does not depend on the position.
+
+use inbetween_core::{Control, Error, Job};
+
+use crate::cut::{found_share, is_cut};
+use crate::guide::guides;
+use crate::map::{Map, warp};
+use crate::net::config::{Start, bad};
+use crate::net::{CELL, Features, Matched, TweenNet};
+use crate::stage::Stage;
+use crate::start::{Flows, estimate};
+
+/// A pair of keys, understood.
+pub(crate) struct Analysis {
+    /// The keys show different scenes; nothing else was worked out.
+    pub(crate) cut: bool,
+    /// Share of the picture that was found in both keys, 0..=1.
+    pub(crate) confidence: f32,
+    /// Part of the guides that shows the frame: rows, columns.
+    pub(crate) shape: (usize, usize),
+    /// What only a pair of the same scene has.
+    pub(crate) seen: Option<Seen>,
+}
+
+/// What the decoder needs.
+pub(crate) struct Seen {
+    pub(crate) guides: [Map; 2],
+    pub(crate) small: [Map; 2],
+    pub(crate) features: [Features; 2],
+    pub(crate) matched: Matched,
+}
+
+impl Analysis {
+    /// Analyses the keys of `job`; also tells how many bytes the result takes.
+    pub(crate) fn of(
+        job: &Job,
+        net: &TweenNet,
+        start: Start,
+        control: &Control,
+    ) -> Result<(Self, usize), Error> {
+        let settings = &job.request.settings;
+        let stage = Stage::begin("guides");
+        let g = guides(&job.first, &job.last, settings.encoding, settings.quality);
+        stage.end();
+        control.check()?;
+        control.report(0.05);
+        let stage = Stage::begin("start flow");
+        let flows = estimate([&g.pictures[0], &g.pictures[1]], start, control)?;
+        stage.end();
+        control.check()?;
+        control.report(0.4);
+        let found = [found_share(&flows.confidence[0]), found_share(&flows.confidence[1])];
+        let shape = (g.height, g.width);
+        let confidence = 0.5 * (found[0] + found[1]);
+        if is_cut([&g.pictures[0], &g.pictures[1]], found[0]) {
+            let cut = Self { cut: true, confidence, shape, seen: None };
+            return Ok((cut, size_of::<Self>()));
+        }
+        let (h, w) = (g.pictures[0].h, g.pictures[0].w);
+        let (h, w) = (h.next_multiple_of(CELL), w.next_multiple_of(CELL));
+        let guides = g.pictures.map(|p| p.pad_to(h, w));
+        let stage = Stage::begin("encoder");
+        let features = [net.encode(&guides[0]), net.encode(&guides[1])];
+        stage.end();
+        control.check()?;
+        control.report(0.5);
+        let matched = match start {
+            Start::Matcher => {
+                net.matched(&features[0], &features[1]).map_err(|e| bad(e.to_string()))?
+            }
+            Start::Dis | Start::Hypotheses => to_cells(flows, h, w),
+        };
+        control.check()?;
+        let small = [guides[0].pool(2), guides[1].pool(2)];
+        let maps = guides.iter().chain(&small).chain(&matched.flow).chain(&matched.confidence);
+        let bytes = maps.map(Map::byte_len).sum::<usize>()
+            + features.iter().map(Features::byte_len).sum::<usize>();
+        let seen = Some(Seen { guides, small, features, matched });
+        Ok((Self { cut: false, confidence, shape, seen }, bytes))
+    }
+}
+
+/// Flows at guide size as the network wants them: means over cells, in cells, trusted where they
+/// agree both ways.
+fn to_cells(flows: Flows, h: usize, w: usize) -> Matched {
+    let flow = flows.flow.map(|f| f.pad_to(h, w).pool(CELL).map(|v| v / CELL as f32));
+    let confidence = [0, 1].map(|k| {
+        let (flow, back) = (&flow[k], warp(&flow[1 - k], &flow[k], 0));
+        let area = flow.area();
+        let mut out = Map::new(1, flow.h, flow.w);
+        for (i, to) in out.v.iter_mut().enumerate() {
+            let error = (flow.v[i] + back.v[i]).hypot(flow.v[area + i] + back.v[area + i]);
+            *to = (-error).exp();
+        }
+        out
+    });
+    Matched { flow, confidence }
+}

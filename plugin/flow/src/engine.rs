@@ -1,0 +1,155 @@
+//! The engine: one in-between from a job, the analysis of its pair kept for the next.
+
+use inbetween_core::{Control, Drawn, Engine, EngineKind, Error, Frame, Job, Output};
+
+use crate::analysis::{Analysis, Seen};
+use crate::mask::{confidence, settle};
+use crate::memo::{Memo, PairKey};
+use crate::net::TweenNet;
+use crate::net::config::{Config, Start};
+use crate::stage::Stage;
+use crate::synth::Plan;
+
+/// The weights that come with the engine.
+static WEIGHTS: &[u8] = include_bytes!("../../../resources/flow/flow.safetensors");
+
+/// Memory for analyses of recent pairs, in bytes.
+const MEMO_BYTES: usize = 192 << 20;
+
+/// Changes with every change of this crate that may change a picture.
+const REVISION: &str = "flow-1";
+
+/// Draws in-betweens on the CPU: classical motion, corrected and completed by a small network.
+///
+/// Cheap to make: the network is read at the first draw.
+pub struct FlowEngine {
+    net: TweenNet,
+    start: Start,
+    version: String,
+    memo: Memo<Analysis>,
+}
+
+impl FlowEngine {
+    /// The engine with its own weights.
+    ///
+    /// # Errors
+    /// [`Error::Engine`] when the embedded weights are damaged.
+    pub fn new() -> Result<Self, Error> {
+        Self::with_weights(WEIGHTS, None)
+    }
+
+    /// The engine with its own weights and another start flow than they ask for.
+    ///
+    /// # Errors
+    /// [`Error::Engine`] when the embedded weights are damaged.
+    pub fn with_start(start: Start) -> Result<Self, Error> {
+        Self::with_weights(WEIGHTS, Some(start))
+    }
+
+    /// The engine with the weights of a safetensors file, whose metadata hold the [`Config`].
+    ///
+    /// `start` replaces the start flow that the file asks for.
+    ///
+    /// # Errors
+    /// [`Error::Engine`] when the file is no such network.
+    pub fn with_weights(weights: &[u8], start: Option<Start>) -> Result<Self, Error> {
+        let config = Config::read(weights)?;
+        let start = start.unwrap_or(config.start);
+        let version = format!("{REVISION} {} {start:?}", config.version);
+        let net = TweenNet::new(&config, weights)?;
+        Ok(Self { net, start, version, memo: Memo::new(MEMO_BYTES) })
+    }
+
+    /// Multiplications and additions of the convolutions for guides of `height` x `width`: once
+    /// for a pair, and for each position.
+    pub fn flops(&self, height: usize, width: usize) -> (f64, f64) {
+        self.net.flops(height, width)
+    }
+
+    fn analysis(&self, job: &Job, control: &Control) -> Result<std::sync::Arc<Analysis>, Error> {
+        let request = &job.request;
+        let key = PairKey {
+            first: request.first,
+            last: request.last,
+            size: (job.first.width(), job.first.height()),
+            encoding: request.settings.encoding,
+            quality: request.settings.quality,
+        };
+        self.memo.get(key, control, || Analysis::of(job, &self.net, self.start, control))
+    }
+}
+
+impl Engine for FlowEngine {
+    fn kind(&self) -> EngineKind {
+        EngineKind::Flow
+    }
+
+    fn version(&self) -> &str {
+        &self.version
+    }
+
+    fn draw(&self, job: &Job, control: &Control) -> Result<Drawn, Error> {
+        job.check()?;
+        control.check()?;
+        let t = job.request.position as f32;
+        let near = if job.request.position < 0.5 { &job.first } else { &job.last };
+        if job.first.pixels() == job.last.pixels() {
+            return still(near, job.request.settings.output, 1.0, false);
+        }
+        let analysis = self.analysis(job, control)?;
+        let Some(seen) = &analysis.seen else {
+            return still(near, job.request.settings.output, analysis.confidence, true);
+        };
+        control.report(0.6);
+        let plan = self.plan(seen, &analysis, t);
+        control.check()?;
+        control.report(0.8);
+        let stage = Stage::begin("full size");
+        let size = (near.height(), near.width());
+        let pixels = match job.request.settings.output {
+            Output::InBetween => plan.draw(&job.first, &job.last),
+            Output::Motion => plan.motion(size),
+            Output::Confidence => {
+                let trust = confidence(seen, &plan.motion);
+                Plan { motion: trust, ..plan }.grey(size)
+            }
+        };
+        stage.end();
+        control.check()?;
+        control.report(1.0);
+        let frame = Frame::from_pixels(near.width(), near.height(), pixels)?;
+        Ok(Drawn { frame, confidence: analysis.confidence, cut: analysis.cut })
+    }
+}
+
+impl FlowEngine {
+    fn plan(&self, seen: &Seen, analysis: &Analysis, t: f32) -> Plan {
+        // The network's time runs between the keys and never reaches them.
+        let t = t.clamp(1e-4, 1.0 - 1e-4);
+        let stage = Stage::begin("decoder");
+        let features = [&seen.features[0], &seen.features[1]];
+        let mut motion =
+            self.net.decode(features, [&seen.small[0], &seen.small[1]], &seen.matched, t);
+        stage.end();
+        let stage = Stage::begin("mask");
+        settle(&mut motion, &seen.guides, t);
+        stage.end();
+        Plan { motion, height: analysis.shape.0, width: analysis.shape.1 }
+    }
+}
+
+/// The answer without motion: the key itself, or what is known of it.
+fn still(key: &Frame, output: Output, confidence: f32, cut: bool) -> Result<Drawn, Error> {
+    let flat = |pixel: [f32; 4]| {
+        Frame::from_pixels(key.width(), key.height(), vec![pixel; key.pixels().len()])
+    };
+    let frame = match output {
+        Output::InBetween => key.clone(),
+        Output::Motion => flat([0.0, 0.0, 0.0, 1.0])?,
+        Output::Confidence => {
+            let trust = if cut { 0.0 } else { 1.0 };
+            flat([trust, trust, trust, 1.0])?
+        }
+    };
+    Ok(Drawn { frame, confidence, cut })
+}

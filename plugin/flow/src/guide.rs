@@ -1,0 +1,129 @@
+//! Guide pictures: what the eye would see of a key, small, for finding motion.
+//!
+//! Guides are never drawn into the result; only motion and mask come from them.
+
+use inbetween_core::{Encoding, Frame, Quality};
+
+use crate::map::{Cover, Map};
+
+/// Guides have at least this many samples each way, so that matching windows fit in.
+const MIN_SIDE: usize = 16;
+/// Highlights above display white are bent to stay below this.
+const CEILING: f32 = 1.25;
+
+/// The longest side of a guide.
+pub(crate) fn long_side(quality: Quality) -> usize {
+    match quality {
+        Quality::Draft => 384,
+        Quality::Standard => 640,
+        Quality::High => 960,
+    }
+}
+
+/// Both keys' guides and how they lie over the frames.
+pub(crate) struct Guides {
+    /// Display-referred RGB, mostly 0..=1, `[3, h, w]` each.
+    pub(crate) pictures: [Map; 2],
+    /// Size of the part that shows the frame; the rest repeats its last row and column.
+    pub(crate) height: usize,
+    /// See `height`.
+    pub(crate) width: usize,
+}
+
+/// Makes both guides, on one common ground where the keys are transparent.
+pub(crate) fn guides(first: &Frame, last: &Frame, encoding: Encoding, quality: Quality) -> Guides {
+    let (w, h) = (first.width(), first.height());
+    let scale = (long_side(quality) as f64 / w.max(h) as f64).min(1.0);
+    let side = |n: usize| ((n as f64 * scale).round() as usize).max(1);
+    let (height, width) = (side(h), side(w));
+    let reduced = [first, last].map(|frame| reduce(frame, height, width));
+    let ground = ground(&reduced, encoding);
+    let pictures = reduced.map(|reduced| {
+        let shown = show(&reduced, ground, encoding);
+        shown.pad_to(height.max(MIN_SIDE), width.max(MIN_SIDE))
+    });
+    Guides { pictures, height, width }
+}
+
+/// Mean premultiplied RGBA over the area of each guide sample: `[4, h, w]`.
+fn reduce(frame: &Frame, h: usize, w: usize) -> Map {
+    let columns = Cover::axis(frame.width(), w);
+    let rows = Cover::axis(frame.height(), h);
+    let mut out = Map::new(4, h, w);
+    out.fill_bands(|band| {
+        let mut sum = vec![[0.0f32; 4]; frame.width()];
+        for i in 0..band.planes[0].len() / w {
+            let cover = &rows[band.y0 + i];
+            sum.fill([0.0; 4]);
+            for (k, weight) in cover.weights.iter().enumerate() {
+                for (sum, pixel) in sum.iter_mut().zip(frame.row(cover.first + k)) {
+                    for (s, v) in sum.iter_mut().zip(pixel) {
+                        *s += v * weight;
+                    }
+                }
+            }
+            for (x, cover) in columns.iter().enumerate() {
+                let mut mean = [0.0f32; 4];
+                for (weight, pixel) in cover.weights.iter().zip(&sum[cover.first..]) {
+                    for (m, v) in mean.iter_mut().zip(pixel) {
+                        *m += v * weight;
+                    }
+                }
+                for (plane, m) in band.planes.iter_mut().zip(mean) {
+                    // The largest half float: sums stay finite whatever the keys hold.
+                    plane[i * w + x] = if m.is_nan() { 0.0 } else { m.clamp(-65504.0, 65504.0) };
+                }
+            }
+        }
+    });
+    out
+}
+
+/// A grey, display-referred, that the drawing of both keys stands out from.
+fn ground(keys: &[Map; 2], encoding: Encoding) -> f32 {
+    let (mut luma, mut cover) = (0.0f64, 0.0f64);
+    for key in keys {
+        for i in 0..key.area() {
+            let alpha = key.v[3 * key.area() + i].clamp(0.0, 1.0);
+            if alpha > 0.01 {
+                let grey =
+                    (0.3 * key.plane(0)[i] + 0.6 * key.plane(1)[i] + 0.1 * key.plane(2)[i]) / alpha;
+                luma += f64::from(display(grey, encoding) * alpha);
+                cover += f64::from(alpha);
+            }
+        }
+    }
+    if cover > 0.0 && luma / cover > 0.5 { 0.2 } else { 0.85 }
+}
+
+/// Over the ground, as the display shows it: `[4, h, w]` → `[3, h, w]`.
+fn show(key: &Map, ground: f32, encoding: Encoding) -> Map {
+    let ground = match encoding {
+        Encoding::Srgb => ground,
+        Encoding::Linear => ((ground + 0.055) / 1.055).powf(2.4),
+    };
+    let mut out = Map::new(3, key.h, key.w);
+    let (w, alpha) = (key.w, key.plane(3));
+    out.fill_bands(|band| {
+        for (c, plane) in band.planes.iter_mut().enumerate() {
+            let start = band.y0 * w;
+            for (i, to) in plane.iter_mut().enumerate() {
+                let under = ground * (1.0 - alpha[start + i].clamp(0.0, 1.0));
+                *to = display(key.plane(c)[start + i] + under, encoding);
+            }
+        }
+    });
+    out
+}
+
+/// Host value to display value: identity within 0..=1 of an sRGB frame, highlights bent.
+fn display(v: f32, encoding: Encoding) -> f32 {
+    let v = v.max(0.0);
+    let v = match encoding {
+        Encoding::Srgb => v,
+        Encoding::Linear if v <= 0.003_130_8 => v * 12.92,
+        Encoding::Linear => 1.055 * v.powf(1.0 / 2.4) - 0.055,
+    };
+    let room = CEILING - 1.0;
+    if v <= 1.0 { v } else { 1.0 + room * (1.0 - (-(v - 1.0) / room).exp()) }
+}

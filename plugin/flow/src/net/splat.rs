@@ -1,0 +1,115 @@
+//! From flows at the keys to flows seen from the in-between.
+
+use crate::map::Map;
+use crate::net::Matched;
+
+/// Weight below which a cell counts as not reached by any flow.
+const HOLE: f32 = 1e-4;
+
+/// Flows seen from position `t`, by pushing both keys' flows there: `[4, h, w]`, to the first key
+/// and to the last key.
+pub(crate) fn flow_at(matched: &Matched, t: f32) -> Map {
+    let [f01, f10] = &matched.flow;
+    let [c01, c10] = &matched.confidence;
+    let mut sum = Map::new(5, f01.h, f01.w);
+    push(&mut sum, f01, c01, t, [-t, 1.0 - t], 1.0 - t);
+    push(&mut sum, f10, c10, 1.0 - t, [t, -(1.0 - t)], t);
+    for _ in 0..4 {
+        if sum.plane(4).iter().all(|&w| w >= HOLE) {
+            break;
+        }
+        let near = sum.blur(3);
+        let area = sum.area();
+        for i in 0..area {
+            if sum.v[4 * area + i] < HOLE {
+                for c in 0..5 {
+                    sum.v[c * area + i] = near.v[c * area + i];
+                }
+            }
+        }
+    }
+    let weights = sum.plane(4).to_vec();
+    let mut flow = sum.channels(0, 4);
+    let area = flow.area();
+    for c in 0..4 {
+        for (v, w) in flow.v[c * area..(c + 1) * area].iter_mut().zip(&weights) {
+            *v /= w + 1e-6;
+        }
+    }
+    let known: Vec<f32> = weights.iter().map(|&w| if w < HOLE { 0.0 } else { 1.0 }).collect();
+    fill_holes(&mut flow, &known);
+    flow
+}
+
+/// Adds `flow`, scaled by `share` towards each key, where `reach * flow` carries it.
+fn push(sum: &mut Map, flow: &Map, confidence: &Map, reach: f32, share: [f32; 2], trust: f32) {
+    let (h, w, area) = (flow.h, flow.w, flow.area());
+    for y in 0..h {
+        for x in 0..w {
+            let i = y * w + x;
+            let (u, v) = (flow.v[i], flow.v[area + i]);
+            let weight = confidence.v[i] * trust + 1e-3;
+            let value = [share[0] * u, share[0] * v, share[1] * u, share[1] * v, 1.0];
+            let (px, py) = (x as f32 + reach * u, y as f32 + reach * v);
+            let (x0, y0) = (px.floor(), py.floor());
+            for (cx, cy) in [(x0, y0), (x0, y0 + 1.0), (x0 + 1.0, y0), (x0 + 1.0, y0 + 1.0)] {
+                if cx < 0.0 || cy < 0.0 || cx >= w as f32 || cy >= h as f32 {
+                    continue;
+                }
+                let part = weight * (1.0 - (px - cx).abs()) * (1.0 - (py - cy).abs());
+                let to = cy as usize * w + cx as usize;
+                for (c, value) in value.iter().enumerate() {
+                    sum.v[c * area + to] += part * value;
+                }
+            }
+        }
+    }
+}
+
+/// Replaces samples where `known` is 0 by what surrounds them: averages pushed up a pyramid of
+/// known samples and pulled down again.
+pub(crate) fn fill_holes(map: &mut Map, known: &[f32]) {
+    if known.iter().all(|&k| k >= 1.0) {
+        return;
+    }
+    let (h, w, area) = (map.h, map.w, map.area());
+    let mut level = Map::new(map.c + 1, h, w);
+    for c in 0..map.c {
+        for i in 0..area {
+            level.v[c * area + i] = map.v[c * area + i] * known[i];
+        }
+    }
+    level.plane_mut(map.c).copy_from_slice(known);
+    let mut levels = vec![level];
+    while levels.last().is_some_and(|l| l.h > 1 || l.w > 1) {
+        let last = &levels[levels.len() - 1];
+        levels.push(last.shrink(last.h.div_ceil(2), last.w.div_ceil(2)));
+    }
+    let mut below: Option<Map> = None;
+    for level in levels.iter().rev() {
+        let (n, last) = (level.area(), level.c - 1);
+        let mut out = match &below {
+            Some(below) => below.resize(level.h, level.w),
+            None => Map::new(last, level.h, level.w),
+        };
+        for i in 0..n {
+            let weight = level.v[last * n + i];
+            if weight > 0.0 {
+                let keep = if below.is_some() { 1.0 - weight.min(1.0) } else { 0.0 };
+                for c in 0..last {
+                    let own = level.v[c * n + i] / weight;
+                    out.v[c * n + i] = keep * out.v[c * n + i] + (1.0 - keep) * own;
+                }
+            }
+        }
+        below = Some(out);
+    }
+    let filled = below.expect("the pyramid has at least its base");
+    for c in 0..map.c {
+        for i in 0..area {
+            if known[i] < 1.0 {
+                map.v[c * area + i] = filled.v[c * area + i];
+            }
+        }
+    }
+}

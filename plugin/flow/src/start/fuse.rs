@@ -1,0 +1,158 @@
+//! Choosing between flows, pixel by pixel but not pixel against pixel: costs are smoothed along the
+//! edges of the drawing first.
+
+use super::difference;
+use crate::map::{Map, warp};
+
+/// A mean that stops at edges of its guide picture.
+///
+/// After He et al., "Guided Image Filtering", ECCV 2010.
+pub(super) struct Guided {
+    guide: Map,
+    mean: Map,
+    /// Variance of the guide plus the softness of its edges.
+    variance: Map,
+    radius: usize,
+}
+
+impl Guided {
+    /// `guide: [1, h, w]`; `softness` in its squared units.
+    pub(super) fn new(guide: Map, radius: usize, softness: f32) -> Self {
+        let mean = guide.blur(radius);
+        let mut square = guide.clone();
+        square.v.iter_mut().for_each(|v| *v *= *v);
+        let mut variance = square.blur(radius);
+        for (v, m) in variance.v.iter_mut().zip(&mean.v) {
+            *v = (*v - m * m).max(0.0) + softness;
+        }
+        Self { guide, mean, variance, radius }
+    }
+
+    /// Smooths every channel of `map`.
+    pub(super) fn run(&self, map: &Map) -> Map {
+        let area = map.area();
+        let mut product = map.clone();
+        for plane in product.v.chunks_mut(area) {
+            plane.iter_mut().zip(&self.guide.v).for_each(|(p, g)| *p *= g);
+        }
+        let means = Map::stack(&[map, &product]).blur(self.radius);
+        let (mean, cross) = means.v.split_at(map.v.len());
+        let mut lines = Map::new(2 * map.c, map.h, map.w);
+        let (slopes, offsets) = lines.v.split_at_mut(map.v.len());
+        for c in 0..map.c {
+            let r = c * area..(c + 1) * area;
+            let planes = slopes[r.clone()].iter_mut().zip(&mut offsets[r.clone()]);
+            let given = mean[r.clone()].iter().zip(&cross[r]);
+            for (i, ((slope, offset), (mean, cross))) in planes.zip(given).enumerate() {
+                *slope = (cross - self.mean.v[i] * mean) / self.variance.v[i];
+                *offset = mean - *slope * self.mean.v[i];
+            }
+        }
+        let lines = lines.blur(self.radius);
+        let mut out = Map::new(map.c, map.h, map.w);
+        for c in 0..map.c {
+            let (slope, offset) = (lines.plane(c), lines.plane(map.c + c));
+            for (i, to) in out.plane_mut(c).iter_mut().enumerate() {
+                *to = slope[i] * self.guide.v[i] + offset[i];
+            }
+        }
+        out
+    }
+}
+
+/// Judges flows from one key to the other.
+pub(super) struct Judge<'a> {
+    own: &'a Map,
+    other: &'a Map,
+    filters: [Guided; 2],
+}
+
+impl<'a> Judge<'a> {
+    /// `own`, `other`: features of the keys; `windows`: radii of the two means.
+    pub(super) fn new(own: &'a Map, other: &'a Map, windows: [usize; 2]) -> Self {
+        let filters = windows.map(|r| Guided::new(lightness(own), r, 4e-3));
+        Self { own, other, filters }
+    }
+
+    /// Cost of `flow` at each pixel, given the flow `back` that belongs to it: `[1, h, w]`.
+    pub(super) fn cost(&self, flow: &Map, back: &Map) -> Map {
+        let (h, w, area) = (flow.h, flow.w, flow.area());
+        let mut error = difference(self.own, self.other, flow);
+        let returned = warp(back, flow, 0);
+        for (i, e) in error.v.iter_mut().enumerate() {
+            let (u, v) = (flow.v[i], flow.v[area + i]);
+            let twice = (u + returned.v[i]).hypot(v + returned.v[area + i]);
+            let (x, y) = ((i % w) as f32 + u, (i / w) as f32 + v);
+            let outside = x < -1.0 || y < -1.0 || x > w as f32 || y > h as f32;
+            *e = e.min(30.0) + 1.2 * twice.min(6.0) + if outside { 6.0 } else { 0.0 };
+        }
+        let means = [0, 1].map(|k| self.filters[k].run(&error));
+        for (i, e) in error.v.iter_mut().enumerate() {
+            let length = flow.v[i].hypot(flow.v[area + i]).min(150.0);
+            *e = 0.5 * (means[0].v[i] + means[1].v[i]) + 0.1 * *e + 0.012 * length;
+        }
+        error
+    }
+}
+
+/// The lightness of features, as a guide.
+pub(super) fn lightness(features: &Map) -> Map {
+    features.channels(0, 1).map(|v| v / 60.0)
+}
+
+/// Takes `flow` where its cost is lower than that of the best so far.
+pub(super) fn take(best: &mut (Map, Map), flow: &Map, cost: &Map) {
+    let area = cost.v.len();
+    for i in 0..area {
+        if cost.v[i] < best.1.v[i] {
+            best.1.v[i] = cost.v[i];
+            best.0.v[i] = flow.v[i];
+            best.0.v[area + i] = flow.v[area + i];
+        }
+    }
+}
+
+/// Median over 5 x 5 samples, edges repeated.
+pub(super) fn median(map: &Map) -> Map {
+    const LANES: usize = 16;
+    let (h, w) = (map.h, map.w);
+    let mut out = Map::new(map.c, h, w);
+    out.fill_bands(|band| {
+        for (c, plane) in band.planes.iter_mut().enumerate() {
+            for (i, to) in plane.chunks_mut(w).enumerate() {
+                let y = (band.y0 + i) as isize;
+                let rows = [-2, -1, 0, 1, 2]
+                    .map(|d| map.row(c, (y + d).clamp(0, h as isize - 1) as usize));
+                for x0 in (0..w).step_by(LANES) {
+                    let mut window = [[0.0f32; LANES]; 25];
+                    for (k, lanes) in window.iter_mut().enumerate() {
+                        let row = rows[k / 5];
+                        for (lane, v) in lanes.iter_mut().enumerate() {
+                            let x = (x0 + lane + k % 5) as isize - 2;
+                            *v = row[x.clamp(0, w as isize - 1) as usize];
+                        }
+                    }
+                    middle(&mut window);
+                    let n = LANES.min(w - x0);
+                    to[x0..x0 + n].copy_from_slice(&window[12][..n]);
+                }
+            }
+        }
+    });
+    out
+}
+
+crate::wide::widest! {
+/// Sorts just far enough that the middle row of each lane is its median.
+fn middle(window: &mut [[f32; 16]; 25]) {
+    for top in 0..13 {
+        for k in (top..24).rev() {
+            let (a, b) = (window[k], window[k + 1]);
+            for lane in 0..16 {
+                window[k][lane] = if a[lane] < b[lane] { a[lane] } else { b[lane] };
+                window[k + 1][lane] = if a[lane] < b[lane] { b[lane] } else { a[lane] };
+            }
+        }
+    }
+}
+}

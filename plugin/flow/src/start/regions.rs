@@ -1,0 +1,349 @@
+//! The drawing as closed regions of colour, and the motion of each as a whole.
+
+use crate::map::Map;
+use crate::net::fill_holes;
+
+/// Gradient in Lab above which a pixel is part of an outline.
+const OUTLINE: f32 = 9.0;
+
+/// A region of one colour.
+struct Region {
+    x: f32,
+    y: f32,
+    area: f32,
+    colour: [f32; 3],
+    /// Standard deviations of its pixels' places.
+    spread: [f32; 2],
+    at_border: bool,
+}
+
+/// All regions of a key.
+pub(super) struct Regions {
+    /// For each pixel the region it belongs to or lies nearest to, from 1; 0 when there is none.
+    label: Vec<u32>,
+    list: Vec<Region>,
+    h: usize,
+    w: usize,
+}
+
+/// Flow of matched regions, and where it holds.
+pub(super) struct RegionFlow {
+    pub(super) flow: Map,
+    pub(super) known: Vec<bool>,
+}
+
+impl Regions {
+    /// Finds the regions of a key from its Lab colours.
+    pub(super) fn of(lab: &Map) -> Self {
+        let (h, w) = (lab.h, lab.w);
+        let free = open(&flat(lab), h, w);
+        let (mut label, mut count) = components(&free, h, w);
+        let sizes = count.clone();
+        let least = (1.5e-4 * (h * w) as f32).max(12.0);
+        let mut next = 0;
+        for (label, size) in count.iter_mut().zip(&sizes) {
+            *label = if *size as f32 >= least {
+                next += 1;
+                next
+            } else {
+                0
+            };
+        }
+        label.iter_mut().for_each(|l| *l = if *l > 0 { count[*l as usize - 1] } else { 0 });
+        let list = measure(&label, next as usize, lab);
+        grow(&mut label, h, w);
+        Self { label, list, h, w }
+    }
+
+    /// The region at pixel `i`.
+    fn at(&self, i: usize) -> Option<usize> {
+        (self.label[i] as usize).checked_sub(1)
+    }
+}
+
+/// Where the picture has no outline.
+fn flat(lab: &Map) -> Vec<bool> {
+    let (h, w) = (lab.h, lab.w);
+    let mut out = vec![true; h * w];
+    for y in 0..h {
+        let rows = [y.saturating_sub(1), y, (y + 1).min(h - 1)];
+        for x in 0..w {
+            let (l, r) = (x.saturating_sub(1), (x + 1).min(w - 1));
+            let mut sum = 0.0;
+            for c in 0..3 {
+                let [a, b, d] = rows.map(|y| lab.row(c, y));
+                let gx = (a[r] - a[l] + 2.0 * (b[r] - b[l]) + d[r] - d[l]) / 4.0;
+                let gy = (d[l] - a[l] + 2.0 * (d[x] - a[x]) + d[r] - a[r]) / 4.0;
+                sum += gx * gx + gy * gy;
+            }
+            out[y * w + x] = sum <= OUTLINE * OUTLINE;
+        }
+    }
+    out
+}
+
+/// Closes gaps of up to two pixels in outlines: what a 3 x 3 ball cannot reach is not free.
+fn open(free: &[bool], h: usize, w: usize) -> Vec<bool> {
+    let around = |from: &[bool], all: bool| -> Vec<bool> {
+        (0..h * w)
+            .map(|i| {
+                let (y, x) = (i / w, i % w);
+                let rows = y.saturating_sub(1)..=(y + 1).min(h - 1);
+                let columns = x.saturating_sub(1)..=(x + 1).min(w - 1);
+                let hit = rows.into_iter().any(|y| columns.clone().any(|x| from[y * w + x] != all));
+                hit != all
+            })
+            .collect()
+    };
+    around(&around(free, true), false)
+}
+
+/// Labels connected free pixels from 1; also the size of each component.
+fn components(free: &[bool], h: usize, w: usize) -> (Vec<u32>, Vec<u32>) {
+    let mut label = vec![0u32; h * w];
+    let mut sizes = Vec::new();
+    let mut open = Vec::new();
+    for start in 0..h * w {
+        if !free[start] || label[start] > 0 {
+            continue;
+        }
+        let name = sizes.len() as u32 + 1;
+        let mut size = 0;
+        label[start] = name;
+        open.push(start);
+        while let Some(i) = open.pop() {
+            size += 1;
+            for n in neighbours(i, h, w).into_iter().flatten() {
+                if free[n] && label[n] == 0 {
+                    label[n] = name;
+                    open.push(n);
+                }
+            }
+        }
+        sizes.push(size);
+    }
+    (label, sizes)
+}
+
+fn neighbours(i: usize, h: usize, w: usize) -> [Option<usize>; 4] {
+    let (y, x) = (i / w, i % w);
+    [
+        (x > 0).then(|| i - 1),
+        (x + 1 < w).then_some(i + 1),
+        (y > 0).then(|| i - w),
+        (y + 1 < h).then_some(i + w),
+    ]
+}
+
+/// Gives every pixel the label of the nearest labelled one.
+fn grow(label: &mut [u32], h: usize, w: usize) {
+    let mut front: Vec<usize> = (0..h * w).filter(|&i| label[i] > 0).collect();
+    while !front.is_empty() {
+        let mut next = Vec::new();
+        for i in front {
+            for n in neighbours(i, h, w).into_iter().flatten() {
+                if label[n] == 0 {
+                    label[n] = label[i];
+                    next.push(n);
+                }
+            }
+        }
+        front = next;
+    }
+}
+
+fn measure(label: &[u32], count: usize, lab: &Map) -> Vec<Region> {
+    let (h, w, area) = (lab.h, lab.w, lab.area());
+    // Area, x, y, xx, yy, three colours.
+    let mut sums = vec![[0.0f64; 8]; count];
+    let mut border = vec![false; count];
+    for (i, &l) in label.iter().enumerate() {
+        let Some(k) = (l as usize).checked_sub(1) else { continue };
+        let (x, y) = (i % w, i / w);
+        border[k] |= x < 3 || y < 3 || x + 4 > w || y + 4 > h;
+        let (x, y) = (x as f64, y as f64);
+        let [l, a, b] = [0, 1, 2].map(|c| f64::from(lab.v[c * area + i]));
+        for (sum, v) in sums[k].iter_mut().zip([1.0, x, y, x * x, y * y, l, a, b]) {
+            *sum += v;
+        }
+    }
+    sums.iter()
+        .zip(border)
+        .map(|(s, at_border)| {
+            let m = s.map(|v| v / s[0]);
+            let deviation = |square: f64, mean: f64| (square - mean * mean).max(0.1).sqrt() as f32;
+            Region {
+                x: m[1] as f32,
+                y: m[2] as f32,
+                area: s[0] as f32,
+                colour: [m[5] as f32, m[6] as f32, m[7] as f32],
+                spread: [deviation(m[3], m[1]), deviation(m[4], m[2])],
+                at_border,
+            }
+        })
+        .collect()
+}
+
+/// Motion of the regions that find each other in both keys; `prior` is a first flow from the first
+/// key to the last.
+pub(super) fn match_regions(keys: [&Regions; 2], prior: &Map) -> Option<[RegionFlow; 2]> {
+    let [a, b] = keys.map(|k| &k.list);
+    if a.len() < 2 || b.len() < 2 {
+        return None;
+    }
+    let (h, w) = (prior.h, prior.w);
+    let diagonal = (h as f32).hypot(w as f32);
+    let cost = |p: &Region, q: &Region| {
+        let at = (p.y as usize).min(h - 1) * w + (p.x as usize).min(w - 1);
+        let (u, v) = (0.5 * prior.plane(0)[at], 0.5 * prior.plane(1)[at]);
+        let away = (p.x + u - q.x).hypot(p.y + v - q.y) / diagonal;
+        let colour: f32 =
+            p.colour.iter().zip(&q.colour).map(|(a, b)| (a - b) * (a - b)).sum::<f32>().sqrt();
+        colour / 7.0
+            + 1.5 * (p.area / q.area).ln().abs()
+            + (p.spread[0] / q.spread[0]).ln().abs()
+            + (p.spread[1] / q.spread[1]).ln().abs()
+            + 7.0 * away
+    };
+    let costs: Vec<Vec<f32>> = a.iter().map(|p| b.iter().map(|q| cost(p, q)).collect()).collect();
+    let least = |n: usize, m: usize, at: &dyn Fn(usize, usize) -> f32| -> Vec<usize> {
+        (0..n)
+            .map(|i| (0..m).fold(0, |best, j| if at(i, j) < at(i, best) { j } else { best }))
+            .collect()
+    };
+    let to_b = least(a.len(), b.len(), &|i, j| costs[i][j]);
+    let to_a = least(b.len(), a.len(), &|j, i| costs[i][j]);
+    let pairs: Vec<(usize, usize)> = (0..a.len())
+        .map(|i| (i, to_b[i]))
+        .filter(|&(i, j)| to_a[j] == i && costs[i][j] < 3.0 && !a[i].at_border && !b[j].at_border)
+        .collect();
+    let back: Vec<(usize, usize)> = pairs.iter().map(|&(i, j)| (j, i)).collect();
+    Some([keys[0].moved(keys[1], &pairs), keys[1].moved(keys[0], &back)])
+}
+
+impl Regions {
+    /// Each paired region carried onto its partner, place and size.
+    fn moved(&self, other: &Self, pairs: &[(usize, usize)]) -> RegionFlow {
+        let mut partner = vec![None; self.list.len()];
+        pairs.iter().for_each(|&(i, j)| partner[i] = Some(j));
+        let mut flow = Map::new(2, self.h, self.w);
+        let mut known = vec![false; self.h * self.w];
+        let area = flow.area();
+        for i in 0..area {
+            let Some((k, j)) = self.at(i).and_then(|k| partner[k].map(|j| (k, j))) else {
+                continue;
+            };
+            let (p, q) = (&self.list[k], &other.list[j]);
+            let (x, y) = ((i % self.w) as f32, (i / self.w) as f32);
+            let grow = [0, 1].map(|c| (q.spread[c] / p.spread[c]).clamp(0.7, 1.4));
+            flow.v[i] = q.x + (x - p.x) * grow[0] - x;
+            flow.v[area + i] = q.y + (y - p.y) * grow[1] - y;
+            known[i] = true;
+        }
+        RegionFlow { flow, known }
+    }
+
+    /// Replaces untrusted flow by its region's own affine motion, or by what surrounds it.
+    pub(super) fn regularise(
+        &self,
+        flow: &mut Map,
+        confidence: &mut Map,
+        matched: Option<&RegionFlow>,
+    ) {
+        let area = flow.area();
+        let fits = self.fits(flow, confidence);
+        let base = self.surroundings(flow, confidence);
+        for i in 0..area {
+            let trust = confidence.v[i];
+            if trust >= 0.5 {
+                continue;
+            }
+            if let Some(fit) = self.at(i).and_then(|k| fits[k].as_ref()) {
+                let [u, v] = fit.at((i % self.w) as f32, (i / self.w) as f32);
+                (flow.v[i], flow.v[area + i]) = (u, v);
+                confidence.v[i] = trust.max(0.3);
+            } else if trust < 0.35 {
+                let known = matched.filter(|m| m.known[i]);
+                let from = known.map_or(&base, |m| &m.flow);
+                (flow.v[i], flow.v[area + i]) = (from.v[i], from.v[area + i]);
+                if known.is_some() {
+                    confidence.v[i] = trust.max(0.5);
+                }
+            }
+        }
+    }
+
+    /// The affine motion of each region with enough trusted pixels.
+    fn fits(&self, flow: &Map, confidence: &Map) -> Vec<Option<Fit>> {
+        let area = flow.area();
+        let mut sizes = vec![0u32; self.list.len()];
+        // n, x, y, u, v, then the products about the origin.
+        let mut sums = vec![[0.0f64; 12]; self.list.len()];
+        for i in 0..area {
+            let Some(k) = self.at(i) else { continue };
+            sizes[k] += 1;
+            if confidence.v[i] > 0.5 {
+                let (x, y) = ((i % self.w) as f64, (i / self.w) as f64);
+                let (u, v) = (f64::from(flow.v[i]), f64::from(flow.v[area + i]));
+                let terms = [1.0, x, y, u, v, x * x, x * y, y * y, x * u, y * u, x * v, y * v];
+                sums[k].iter_mut().zip(terms).for_each(|(s, t)| *s += t);
+            }
+        }
+        sums.iter()
+            .zip(sizes)
+            .map(|(s, size)| {
+                let n = s[0];
+                if n < (0.12 * f64::from(size)).max(10.0) {
+                    return None;
+                }
+                let [x, y, u, v] = [s[1] / n, s[2] / n, s[3] / n, s[4] / n];
+                // A little damping: small regions hardly say how they turn.
+                let (xx, xy, yy) =
+                    (s[5] - n * x * x + 30.0, s[6] - n * x * y, s[7] - n * y * y + 30.0);
+                let det = xx * yy - xy * xy;
+                let slope = |xu: f64, yu: f64| {
+                    [((yy * xu - xy * yu) / det) as f32, ((xx * yu - xy * xu) / det) as f32]
+                };
+                Some(Fit {
+                    centre: [x as f32, y as f32],
+                    mean: [u as f32, v as f32],
+                    slope: [
+                        slope(s[8] - n * x * u, s[9] - n * y * u),
+                        slope(s[10] - n * x * v, s[11] - n * y * v),
+                    ],
+                })
+            })
+            .collect()
+    }
+
+    /// The flow with untrusted places filled from trusted ones.
+    fn surroundings(&self, flow: &Map, confidence: &Map) -> Map {
+        let solid = confidence.blur(2);
+        let known: Vec<f32> = solid
+            .v
+            .iter()
+            .zip(&confidence.v)
+            .map(|(s, c)| {
+                let k = if *c > 0.3 { (s * 1.6 - 0.5).clamp(0.0, 1.0) } else { 0.0 };
+                k * k + 1e-5
+            })
+            .collect();
+        let mut out = flow.clone();
+        fill_holes(&mut out, &known);
+        out
+    }
+}
+
+/// An affine motion about a centre.
+struct Fit {
+    centre: [f32; 2],
+    mean: [f32; 2],
+    slope: [[f32; 2]; 2],
+}
+
+impl Fit {
+    fn at(&self, x: f32, y: f32) -> [f32; 2] {
+        let (dx, dy) = (x - self.centre[0], y - self.centre[1]);
+        [0, 1].map(|c| self.mean[c] + dx * self.slope[c][0] + dy * self.slope[c][1])
+    }
+}

@@ -1,0 +1,144 @@
+//! Drawing at full size: both keys moved to the in-between and joined by the mask.
+//!
+//! Only pixels of the keys appear in the result; nothing here invents a colour.
+
+use rayon::prelude::*;
+
+use inbetween_core::Frame;
+
+use crate::map::{Map, Tap};
+
+/// Sharpness of the cubic; -0.5 is Catmull-Rom.
+const SHARP: f32 = -0.75;
+
+/// Motion and mask of one in-between, at guide size.
+pub(crate) struct Plan {
+    /// `[5, h, w]`: to the first key, to the last key (guide samples), log odds of the first key.
+    pub(crate) motion: Map,
+    /// Part of `motion` that shows the frame.
+    pub(crate) height: usize,
+    /// See `height`.
+    pub(crate) width: usize,
+}
+
+impl Plan {
+    /// Motion of one row of a frame of `w` x `h` pixels, in its pixels: 5 values for each pixel.
+    fn row(
+        &self,
+        y: usize,
+        (h, w): (usize, usize),
+        columns: &[Tap],
+        mixed: &mut [f32],
+        out: &mut Vec<[f32; 5]>,
+    ) {
+        let tap = Tap::at(y, h, self.height);
+        let scale = [w as f32 / self.width as f32, h as f32 / self.height as f32];
+        let scale = [scale[0], scale[1], scale[0], scale[1], 1.0];
+        out.clear();
+        out.resize(w, [0.0; 5]);
+        for (c, scale) in scale.into_iter().enumerate() {
+            let (a, b) = (self.motion.row(c, tap.low), self.motion.row(c, tap.high));
+            for ((m, a), b) in mixed.iter_mut().zip(a).zip(b) {
+                *m = (a + (b - a) * tap.part) * scale;
+            }
+            for (to, tap) in out.iter_mut().zip(columns) {
+                to[c] = mixed[tap.low] + (mixed[tap.high] - mixed[tap.low]) * tap.part;
+            }
+        }
+    }
+
+    /// Makes each pixel of a frame from its place and its five motion values.
+    fn paint(
+        &self,
+        (h, w): (usize, usize),
+        pixel: impl Fn(usize, usize, [f32; 5]) -> [f32; 4] + Sync,
+    ) -> Vec<[f32; 4]> {
+        let columns: Vec<Tap> = (0..w).map(|x| Tap::at(x, w, self.width)).collect();
+        let mut pixels = vec![[0.0f32; 4]; h * w];
+        pixels.par_chunks_mut(w).enumerate().for_each_init(
+            || (vec![0.0; self.motion.w], Vec::new()),
+            |(mixed, motion), (y, row)| {
+                self.row(y, (h, w), &columns, mixed, motion);
+                for (x, (to, motion)) in row.iter_mut().zip(motion.iter()).enumerate() {
+                    *to = pixel(x, y, *motion);
+                }
+            },
+        );
+        pixels
+    }
+
+    /// The in-between of `first` and `last`.
+    pub(crate) fn draw(&self, first: &Frame, last: &Frame) -> Vec<[f32; 4]> {
+        let size = (first.height(), first.width());
+        self.paint(size, |x, y, [u0, v0, u1, v1, odds]| {
+            let (x, y) = (x as f32, y as f32);
+            let mask = 1.0 / (1.0 + (-odds.clamp(-20.0, 20.0)).exp());
+            if mask > 0.999 {
+                return cubic(first, x + u0, y + v0);
+            }
+            if mask < 0.001 {
+                return cubic(last, x + u1, y + v1);
+            }
+            let (a, b) = (cubic(first, x + u0, y + v0), cubic(last, x + u1, y + v1));
+            // This form gives the keys' own value where they agree.
+            [0, 1, 2, 3].map(|c| b[c] + mask * (a[c] - b[c]))
+        })
+    }
+
+    /// The one channel of `motion` as grey.
+    pub(crate) fn grey(&self, (h, w): (usize, usize)) -> Vec<[f32; 4]> {
+        let grey = self.motion.crop_to(self.height, self.width).resize(h, w);
+        grey.v.par_iter().map(|&v| [v, v, v, 1.0]).collect()
+    }
+
+    /// Motion over the whole span: right, down, 0, 1.
+    pub(crate) fn motion(&self, size: (usize, usize)) -> Vec<[f32; 4]> {
+        self.paint(size, |_, _, [u0, v0, u1, v1, _]| [u1 - u0, v1 - v0, 0.0, 1.0])
+    }
+}
+
+/// Bicubic sample at (`x`, `y`), edges repeated, kept within the four nearest pixels' range so that
+/// no halo or negative light appears beside outlines and highlights.
+fn cubic(frame: &Frame, x: f32, y: f32) -> [f32; 4] {
+    let (w, h) = (frame.width(), frame.height());
+    let (x, y) = (x.max(0.0).min((w - 1) as f32), y.max(0.0).min((h - 1) as f32));
+    let (x0, y0) = (x as usize, y as usize);
+    let (fx, fy) = (x - x0 as f32, y - y0 as f32);
+    let pixels = frame.pixels();
+    if fx == 0.0 && fy == 0.0 {
+        return pixels[y0 * w + x0];
+    }
+    let (wx, wy) = (weights(fx), weights(fy));
+    let columns = [x0.saturating_sub(1), x0, (x0 + 1).min(w - 1), (x0 + 2).min(w - 1)];
+    let rows = [y0.saturating_sub(1), y0, (y0 + 1).min(h - 1), (y0 + 2).min(h - 1)];
+    let mut out = [0.0f32; 4];
+    for (row, wy) in rows.into_iter().zip(wy) {
+        let line = &pixels[row * w..(row + 1) * w];
+        let taps = columns.map(|x| line[x]);
+        for c in 0..4 {
+            let sum =
+                wx[0] * taps[0][c] + wx[1] * taps[1][c] + wx[2] * taps[2][c] + wx[3] * taps[3][c];
+            out[c] += wy * sum;
+        }
+    }
+    let near = [
+        pixels[rows[1] * w + columns[1]],
+        pixels[rows[1] * w + columns[2]],
+        pixels[rows[2] * w + columns[1]],
+        pixels[rows[2] * w + columns[2]],
+    ];
+    for c in 0..4 {
+        let low = near[0][c].min(near[1][c]).min(near[2][c]).min(near[3][c]);
+        let high = near[0][c].max(near[1][c]).max(near[2][c]).max(near[3][c]);
+        out[c] = out[c].max(low).min(high);
+    }
+    out
+}
+
+/// Weights of the four samples around a place `f` behind the second.
+fn weights(f: f32) -> [f32; 4] {
+    let a = SHARP;
+    let outer = |d: f32| ((a * d - 5.0 * a) * d + 8.0 * a) * d - 4.0 * a;
+    let inner = |d: f32| ((a + 2.0) * d - (a + 3.0)) * d * d + 1.0;
+    [outer(f + 1.0), inner(f), inner(1.0 - f), outer(2.0 - f)]
+}
