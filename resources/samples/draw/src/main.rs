@@ -57,7 +57,7 @@ fn pictures(sample: &Sample) -> Vec<Picture> {
 }
 
 fn draw(sample: &Sample, picture: &Picture, folder: &Path) -> Result<()> {
-    let sheet = sample.draw(picture.t, picture.medium);
+    let sheet = (sample.draw)(picture.t, picture.medium);
     let svg = sheet.finish(&format!("{} {}", sample.name, picture.name));
     if picture.keep_svg {
         let path = folder.join(&picture.name).with_extension("svg");
@@ -94,7 +94,7 @@ fn main() -> Result<()> {
         let items = ALL
             .iter()
             .flat_map(|s| {
-                manifest::items(s, &s.draw(0.0, Medium::Paint), &s.draw(1.0, Medium::Paint))
+                manifest::items(s, &(s.draw)(0.0, Medium::Paint), &(s.draw)(1.0, Medium::Paint))
             })
             .collect();
         let text = serde_json::to_string_pretty(&Manifest { split: "samples", items })?;
@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn every_moment_is_drawn_with_the_same_strokes() {
         for sample in &ALL {
-            let count = |t| sample.draw(t, Medium::Paint).marks().len();
+            let count = |t| (sample.draw)(t, Medium::Paint).marks().len();
             let first = count(0.0);
             assert!(first > 100, "{} is hardly drawn", sample.name);
             for n in 1..=INBETWEENS + 1 {
@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn strokes_move_steadily_from_key_to_key() {
         for sample in &ALL {
-            let marks = |t| sample.draw(t, Medium::Paint).marks().to_vec();
+            let marks = |t| (sample.draw)(t, Medium::Paint).marks().to_vec();
             let (a, middle, b) = (marks(0.0), marks(0.5), marks(1.0));
             let way = |p: &[kurbo::Point], q: &[kurbo::Point]| -> f64 {
                 p.iter().zip(q).map(|(p, q)| (*p - *q).hypot()).sum()
@@ -146,7 +146,7 @@ mod tests {
             for picture in pictures(sample).iter().filter(|p| p.keep_svg) {
                 let path = kept().join(sample.name).join(&picture.name).with_extension("png");
                 let kept = image::open(&path).expect("a kept picture opens").into_rgba8();
-                let svg = sample.draw(picture.t, picture.medium).finish("");
+                let svg = (sample.draw)(picture.t, picture.medium).finish("");
                 let drawn = render::render(&svg, sample.pixels).unwrap().into_rgba8();
                 assert_eq!(kept.dimensions(), drawn.dimensions(), "{}", path.display());
                 let off: f64 = kept

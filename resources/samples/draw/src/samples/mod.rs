@@ -1,4 +1,4 @@
-//! One file per sample; each draws a whole action, of which the sample's keys span a part.
+//! One file per sample; each draws its moment `t` (0 is key A, 1 is key B).
 
 mod head;
 mod jump;
@@ -19,56 +19,41 @@ pub(crate) struct Sample {
     pub(crate) kind: &'static str,
     pub(crate) pixels: Pixels,
     pub(crate) has_sketch: bool,
-    /// How much of the action lies between the keys, 0..=1: as far apart as an animator would put
-    /// two keys for in-betweening, except in `jump`, which is there to be too far.
-    extent: f64,
-    /// Draws the moment `t` of the action, 0..=1.
-    action: fn(t: f64, medium: Medium) -> Sheet,
-}
-
-impl Sample {
-    /// The drawing at the position `t`: 0 is key A, 1 is key B.
-    pub(crate) fn draw(&self, t: f64, medium: Medium) -> Sheet {
-        (self.action)(t * self.extent, medium)
-    }
+    pub(crate) draw: fn(t: f64, medium: Medium) -> Sheet,
 }
 
 pub(crate) const ALL: [Sample; 5] = [
     Sample {
         name: "walk",
-        about: "A child in a raincoat steps from the contact towards the passing pose; transparent ground",
+        about: "A child in a raincoat walks from the contact to the passing pose; transparent ground",
         kind: "flat-colour",
         pixels: Pixels::Rgba,
         has_sketch: true,
-        extent: 0.42,
-        action: walk::draw,
+        draw: walk::draw,
     },
     Sample {
         name: "head",
-        about: "A head turns from three quarters to the front",
+        about: "A head turns from three quarters left to three quarters right",
         kind: "flat-colour",
         pixels: Pixels::Rgb,
         has_sketch: false,
-        extent: 0.36,
-        action: head::draw,
+        draw: head::draw,
     },
     Sample {
         name: "jump",
-        about: "A frog leaps in a large arc over a pond: too far for an engine without imagination",
+        about: "A frog leaps in a large arc over a pond",
         kind: "flat-colour",
         pixels: Pixels::Rgb,
         has_sketch: true,
-        extent: 1.0,
-        action: jump::draw,
+        draw: jump::draw,
     },
     Sample {
         name: "line",
-        about: "Line art: a sitting cat begins to lift a paw after a butterfly",
+        about: "Line art: a sitting cat lifts a paw after a butterfly",
         kind: "line-art",
         pixels: Pixels::Grey,
         has_sketch: false,
-        extent: 0.33,
-        action: line::draw,
+        draw: line::draw,
     },
     Sample {
         name: "scene",
@@ -76,12 +61,11 @@ pub(crate) const ALL: [Sample; 5] = [
         kind: "flat-colour",
         pixels: Pixels::Rgb,
         has_sketch: false,
-        extent: 0.5,
-        action: scene::draw,
+        draw: scene::draw,
     },
 ];
 
-/// From `a` at the start of the action to `b` at its end.
+/// From `a` at key A to `b` at key B.
 fn blend(t: f64, a: f64, b: f64) -> f64 {
     a + (b - a) * t
 }
