@@ -146,7 +146,9 @@ impl Clip {
     /// Region of definition in canonical coordinates.
     pub fn region(&self) -> Option<OfxRectD> {
         let (width, height) = self.footage()?.size();
-        Some(OfxRectD { x1: 0.0, y1: 0.0, x2: width as f64, y2: height as f64 })
+        let (x, y) = self.effect.read().upgrade()?.host.conduct().origin;
+        let (x1, y1) = (f64::from(x), f64::from(y));
+        Some(OfxRectD { x1, y1, x2: x1 + width as f64, y2: y1 + height as f64 })
     }
 
     /// Gives an image to the plug-in: its property set's handle, or a status.
@@ -207,13 +209,15 @@ impl Clip {
         let format = self.format().ok_or(kOfxStatFailed)?;
         let scaled = (scale != 1.0).then(|| picture.scaled(scale));
         let picture = scaled.as_ref().unwrap_or(picture);
+        let pixel = |v: c_int| (f64::from(v) * scale).floor() as c_int;
+        let (x1, y1) = (pixel(conduct.origin.0), pixel(conduct.origin.1));
         let bounds =
-            OfxRectI { x1: 0, y1: 0, x2: length(picture.width), y2: length(picture.height) };
+            OfxRectI { x1, y1, x2: x1 + length(picture.width), y2: y1 + length(picture.height) };
         let (depth, components) = (format.depth, format.components);
         let layout =
             Layout { bounds, depth, components, rows: conduct.rows, padding: conduct.padding };
         let mut buffer = Buffer::new(layout).ok_or(kOfxStatErrMemory)?;
-        buffer.fill(picture);
+        buffer.fill(picture, (x1, y1));
         let buffer = Arc::new(buffer);
         let mut images = self.images.lock();
         if images.len() >= KEPT_IMAGES {

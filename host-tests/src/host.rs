@@ -42,6 +42,8 @@ pub struct Conduct {
     pub rows: Rows,
     /// Bytes between rows.
     pub padding: usize,
+    /// Where the lower left corner of every picture is, in pixels.
+    pub origin: (i32, i32),
     /// Images of the render's time are given for every time.
     pub ignores_time: bool,
     /// Render scale that images state, whatever they were rendered for.

@@ -304,7 +304,9 @@ impl Instance {
             y2: a.y2.max(b.y2),
         });
         let (width, height) = self.effect.project_size();
-        union.unwrap_or(OfxRectD { x1: 0.0, y1: 0.0, x2: width as f64, y2: height as f64 })
+        let (x, y) = self.effect.host.conduct().origin;
+        let (x1, y1) = (f64::from(x), f64::from(y));
+        union.unwrap_or(OfxRectD { x1, y1, x2: x1 + width as f64, y2: y1 + height as f64 })
     }
 
     /// Pixels of the region of definition at a scale.
@@ -537,7 +539,7 @@ impl Instance {
             && let Some(footage) = clip.footage()
             && let Some(picture) = footage.picture(shot.time)?
         {
-            buffer.fill(&picture);
+            buffer.fill(&picture, (full.x1, full.y1));
         }
         let buffer = Arc::new(buffer);
         let arguments = self
@@ -600,7 +602,7 @@ impl Instance {
         else {
             bail!("there is not enough memory for the picture of clip {clip}");
         };
-        buffer.fill(&picture);
+        buffer.fill(&picture, (0, 0));
         Ok(buffer.picture(bounds))
     }
 

@@ -19,6 +19,7 @@
 
 pub mod binary;
 mod call;
+pub mod checks;
 pub mod clip;
 pub mod effect;
 pub mod footage;

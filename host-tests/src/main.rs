@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
-use host_tests::{list, profile::Profile, render};
+use host_tests::{checks::runner, list, profile::Profile, render};
 
 /// An OpenFX host for batch renders and for checking plug-ins.
 #[derive(Parser)]
@@ -30,6 +30,8 @@ enum Command {
     },
     /// Renders frames with a plug-in
     Render(render::RenderArgs),
+    /// Checks what a plug-in does under the hosts of this world
+    Validate(runner::ValidateArgs),
 }
 
 fn run(arguments: Arguments) -> Result<()> {
@@ -49,6 +51,7 @@ fn run(arguments: Arguments) -> Result<()> {
             Ok(())
         }
         Command::Render(args) => render::run(&args),
+        Command::Validate(args) => runner::run(&args),
     }
 }
 

@@ -99,6 +99,7 @@ const FAITHFUL: Conduct = Conduct {
     always_connected: false,
     rows: Rows::Upward,
     padding: 0,
+    origin: (0, 0),
     ignores_time: false,
     image_scale: None,
     random_identifiers: false,

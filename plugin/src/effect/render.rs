@@ -67,19 +67,20 @@ fn draw(effect: &EffectRef<'_>, args: RenderArgs) -> Result<()> {
         settings,
     };
     let queue = queue()?;
-    let drawn = match queue.cached(&request) {
-        Some(drawn) => drawn,
-        None => {
-            let frames = [(&first, Key::First), (&last, Key::Last)].map(|(picture, key)| {
-                let frame = picture.frame(canvas)?;
-                refuse_phantom(&frame, plan.source(key), quirks)?;
-                Ok::<_, Error>(frame)
-            });
-            let [first, last] = frames;
-            let job = Job { request, first: first?, last: last?, sketches: Vec::new() };
-            let priority = if args.interactive { Priority::Interactive } else { Priority::Final };
-            wait(effect, queue.submit(job, priority))?
-        }
+    let priority = if args.interactive { Priority::Interactive } else { Priority::Final };
+    let drawn = if let Some(drawn) = queue.cached(&request) {
+        drawn
+    } else if let Some(ticket) = queue.join(&request, priority) {
+        wait(effect, ticket)?
+    } else {
+        // By value: the host's images are released before the wait, which may be long.
+        let frame = |picture: KeyPicture<'_>, key| {
+            let frame = picture.frame(canvas)?;
+            refuse_phantom(&frame, plan.source(key), quirks)?;
+            Ok::<_, Error>(frame)
+        };
+        let (first, last) = (frame(first, Key::First)?, frame(last, Key::Last)?);
+        wait(effect, queue.submit(Job { request, first, last, sketches: Vec::new() }, priority))?
     };
     write(&drawn, canvas, &settings, plan.pace, &mut output, args.window);
     Ok(())
