@@ -135,7 +135,7 @@ compare_all() {
     say "melt: $sample, $bits bit: $((last + 1)) frames agree with our own host within $worst steps ($allowed allowed)"
 }
 
-both() {
+check() {
     take "$1"
     if [ "$2" = 8 ]; then
         render 8 mlt_image_format=rgba pix_fmt=rgba
@@ -149,6 +149,6 @@ both() {
 }
 
 # A full picture at both depths, and a figure on a transparent ground.
-both scene 8
-both scene 16
-both walk 8
+check scene 8
+check scene 16
+check walk 8
