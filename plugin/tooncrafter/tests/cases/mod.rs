@@ -1,5 +1,6 @@
 //! The kinds of case: how each is recognised, built and run.
 
+mod end_to_end;
 mod towers;
 mod unet;
 mod vae;
@@ -40,6 +41,11 @@ const KINDS: &[Kind] = &[
         },
     },
     Kind {
+        name: "end_to_end",
+        is: |e| e.config.get("ddim_steps").is_some(),
+        run: end_to_end::end_to_end,
+    },
+    Kind {
         name: "timestep_embedding",
         is: |e| e.config.get("dims").is_some(),
         run: unet::timestep_embedding,
@@ -51,7 +57,7 @@ const KINDS: &[Kind] = &[
     },
     Kind {
         name: "unet",
-        is: |e| e.has_weight("time_embed.0.") && !e.has_weight("first_stage_model."),
+        is: |e| e.has_weight("time_embed.0."),
         run: unet::unet,
     },
     Kind { name: "resblock", is: |e| e.has_weight("emb_layers."), run: unet::resblock },
