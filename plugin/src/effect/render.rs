@@ -10,7 +10,7 @@ use super::choices::Choices;
 use super::describe::OUTPUT_CLIP;
 use super::engines::queue;
 use super::hosts::Quirks;
-use super::keys::{KeyPicture, refuse_phantom};
+use super::keys::KeyPicture;
 use super::planning::Plan;
 use crate::ofx::{
     EffectRef, Error, Image, Progress, Rect, RenderArgs, Reply, Result, clear_message, show_message,
@@ -42,8 +42,7 @@ fn draw(effect: &EffectRef<'_>, args: RenderArgs) -> Result<()> {
         return Ok(());
     }
     let choices = Choices::read(effect, args.time)?;
-    let quirks = Quirks::of(effect.host());
-    let settings = choices.settings(output.format().depth, quirks);
+    let settings = choices.settings(output.format().depth, Quirks::of(effect.host()));
     let plan = Plan::new(&choices, args.time)?;
     if let Some((key, source)) = plan.shown_key(settings.output) {
         let picture = KeyPicture::find(effect, key, source, settings.encoding, output.whole())?;
@@ -74,12 +73,8 @@ fn draw(effect: &EffectRef<'_>, args: RenderArgs) -> Result<()> {
         wait(effect, ticket)?
     } else {
         // By value: the host's images are released before the wait, which may be long.
-        let frame = |picture: KeyPicture<'_>, key| {
-            let frame = picture.frame(canvas)?;
-            refuse_phantom(&frame, plan.source(key), quirks)?;
-            Ok::<_, Error>(frame)
-        };
-        let (first, last) = (frame(first, Key::First)?, frame(last, Key::Last)?);
+        let frame = |picture: KeyPicture<'_>| picture.frame(canvas);
+        let (first, last) = (frame(first)?, frame(last)?);
         wait(effect, queue.submit(Job { request, first, last, sketches: Vec::new() }, priority))?
     };
     write(&drawn, canvas, settings.output, plan.pace, &mut output, args.window);
