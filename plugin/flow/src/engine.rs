@@ -3,7 +3,7 @@
 use inbetween_core::{Control, Drawn, Engine, EngineKind, Error, Frame, Job, Output};
 
 use crate::analysis::{Analysis, Seen};
-use crate::mask::{confidence, settle};
+use crate::mask::{confidence, rest, settle, stay_inside};
 use crate::memo::{Memo, PairKey};
 use crate::net::TweenNet;
 use crate::net::config::{Config, Start};
@@ -132,9 +132,12 @@ impl FlowEngine {
             self.net.decode(features, [&seen.small[0], &seen.small[1]], &seen.matched, t);
         stage.end();
         let stage = Stage::begin("mask");
+        let (height, width) = analysis.shape;
+        rest(&mut motion, &seen.guides);
+        stay_inside(&mut motion, height, width);
         settle(&mut motion, &seen.guides, t);
         stage.end();
-        Plan { motion, height: analysis.shape.0, width: analysis.shape.1 }
+        Plan { motion, height, width }
     }
 }
 
