@@ -251,7 +251,7 @@ impl Clip {
         let what = format!("image of clip {} at time {time}", self.name);
         let scale = conduct.image_scale.unwrap_or_else(|| effect.scale());
         let format = self.format();
-        let mut set = PropertySet::new(what.clone(), effect.host.journal())
+        let mut set = PropertySet::of(what.clone(), effect.host.journal())
             .read_only()
             .missing(effect.host.profile().missing_on_images)
             .text(kOfxPropType, ascii(kOfxTypeImage))

@@ -177,12 +177,12 @@ impl Instance {
     }
 
     fn arguments(&self, action: &str) -> crate::props::Builder {
-        PropertySet::new(format!("the arguments of {action}"), self.effect.host.journal())
+        PropertySet::of(format!("the arguments of {action}"), self.effect.host.journal())
             .read_only()
     }
 
     fn results(&self, action: &str) -> crate::props::Builder {
-        PropertySet::new(format!("the results of {action}"), self.effect.host.journal())
+        PropertySet::of(format!("the results of {action}"), self.effect.host.journal())
     }
 
     /// GetClipPreferences: what the plug-in wants of the clips' formats and says of its output.

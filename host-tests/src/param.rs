@@ -402,7 +402,7 @@ impl ParamSet {
         journal: &Arc<Journal>,
         missing: &'static [&'static CStr],
     ) -> Arc<Self> {
-        let props = PropertySet::new("the parameter set", journal)
+        let props = PropertySet::of("the parameter set", journal)
             .list::<&str>(kOfxPluginPropParamPageOrder, &[])
             .ints(kOfxPropParamSetNeedsSyncing, &[0])
             .missing(missing)
@@ -459,7 +459,7 @@ fn text(name: &'static CStr) -> &'static str {
 
 /// Properties of a new parameter with the values that the standard states.
 fn describe(kind: ParamType, name: &str, journal: &Arc<Journal>) -> Builder {
-    let mut set = PropertySet::new(format!("parameter {name}"), journal)
+    let mut set = PropertySet::of(format!("parameter {name}"), journal)
         .text(kOfxPropType, text(kOfxTypeParameter))
         .text(kOfxPropName, name)
         .text(kOfxPropLabel, name)

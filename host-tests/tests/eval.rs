@@ -1,5 +1,7 @@
 //! The evaluation of a set of key pairs.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test, with its place")]
+
 mod common;
 
 use common::{drawing, host, plugin};

@@ -1,5 +1,7 @@
 //! The validator on the plug-in that keeps every rule, and on those that break one each.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test, with its place")]
+
 mod common;
 
 use std::collections::BTreeSet;

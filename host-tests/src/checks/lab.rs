@@ -166,6 +166,9 @@ impl Lab {
             let rendered = instance.render(Shot::at(time))?;
             if rendered.status == Status::OK {
                 found = with.to_vec();
+            }
+            // A failure without a word asks for nothing.
+            if rendered.status == Status::OK || rendered.said().is_none() {
                 break;
             }
         }
@@ -176,6 +179,8 @@ impl Lab {
     /// A setup with synthetic drawings in the clips.
     pub fn setup(&self, plugin: &Plugin, context: &str, recipe: &Recipe) -> Checked<Setup> {
         let needed = if recipe.needed_too { self.needed(context)? } else { Vec::new() };
+        // Looking for them may have introduced another host.
+        plugin.set_host()?;
         self.setup_with(plugin, context, recipe, &needed)
     }
 

@@ -333,7 +333,7 @@ pub static CHECKS: &[Check] = &[
         "optional-clip",
         robustness::optional_clip,
         "An optional clip without pictures, in every way in which hosts say so, must not hinder the render; nor \
-         must one with pictures.",
+         must one with pictures. A clip that the plug-in asks for by a message counts as mandatory.",
     ),
     Check::new(
         Robustness,
