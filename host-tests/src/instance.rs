@@ -7,6 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use anyhow::{Result, bail};
@@ -505,6 +506,11 @@ impl Instance {
     /// The Render action. The output image covers the region of definition, or the window where the host does
     /// no tiles; what was written outside of the window is a broken rule.
     pub fn render(&self, shot: Shot) -> Result<Rendered> {
+        Ok(self.render_timed(shot)?.1)
+    }
+
+    /// The same, with the time that the action alone took.
+    pub fn render_timed(&self, shot: Shot) -> Result<(Duration, Rendered)> {
         let full = self.bounds(shot.time, shot.scale)?;
         let window = shot.window.unwrap_or(full);
         if window.x1 >= window.x2 || window.y1 >= window.y2 {
@@ -565,7 +571,9 @@ impl Instance {
             target: Some(&buffer),
             ..Action::new(kOfxImageEffectActionRender)
         };
+        let started = Instant::now();
         let status = self.plugin.call(&action.on(&self.effect));
+        let took = started.elapsed();
         self.effect.remove_target(&buffer);
         let journal = self.effect.host.journal();
         if let Some(damage) = buffer.damage(window) {
@@ -580,7 +588,7 @@ impl Instance {
         {
             messages.push(persistent);
         }
-        Ok(Rendered { status, buffer, window, messages })
+        Ok((took, Rendered { status, buffer, window, messages }))
     }
 
     /// The picture of an input in the format of the output, as hosts follow an identity.

@@ -8,7 +8,7 @@ use crate::{
         outcome::{Checked, Outcome, Stop, require},
     },
     effect::{Effect, short},
-    param::{Param, ParamType},
+    param::{Param, ParamType, default_of},
     sys::*,
 };
 
@@ -156,7 +156,7 @@ pub(super) fn param_ranges(lab: &Lab) -> Checked {
 
 pub(super) fn param_defaults(lab: &Lab) -> Checked {
     each_param(lab, |param| {
-        let value = param.value_at(0.0);
+        let value = default_of(param.kind, &param.props);
         if let Err(text) = param.check_range(&value) {
             return Some(format!("the default of {text}"));
         }

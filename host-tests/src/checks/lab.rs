@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
+use parking_lot::Mutex;
+
 use crate::{
     binary::{self, Binary},
     checks::outcome::{Checked, Outcome, Stop},
@@ -34,6 +36,8 @@ pub struct Lab {
     pub settings: Vec<(String, String)>,
     /// Seed of the random cases.
     pub seed: u64,
+    /// Optional clips that the plug-in turned out to need, by context.
+    needed: Arc<Mutex<BTreeMap<String, Vec<String>>>>,
 }
 
 /// Frames of the synthetic clips.
@@ -50,6 +54,8 @@ pub struct Recipe {
     pub format: Format,
     /// Clips that get no pictures.
     pub without: Vec<String>,
+    /// Optional clips get pictures if nothing is rendered without.
+    pub needed_too: bool,
     /// The optional clips get pictures too.
     pub optional_too: bool,
     /// Changes the drawings' pixels.
@@ -68,6 +74,7 @@ impl Default for Recipe {
                 premult: Premult::Un,
             },
             without: Vec::new(),
+            needed_too: true,
             optional_too: false,
             paint: |pixel| pixel,
             still: false,
@@ -76,6 +83,12 @@ impl Default for Recipe {
 }
 
 impl Lab {
+    /// A lab for a plug-in under a host.
+    pub fn new(path: PathBuf, id: Option<String>, profile: &'static Profile, seed: u64) -> Self {
+        let needed = Arc::default();
+        Self { path, id, profile, context: None, settings: Vec::new(), seed, needed }
+    }
+
     /// The plug-in under a fresh host, nothing called yet but `setHost`.
     pub fn plugin(&self) -> Checked<Arc<Plugin>> {
         let binary = Binary::open(&binary::find_one(&self.path)?)?;
@@ -130,15 +143,55 @@ impl Lab {
         }
     }
 
+    /// Optional clips without which the plug-in refuses to render, with a message, and with which it renders:
+    /// tried in the order of their definition. An in-betweener whose second key may come from a file is one.
+    pub fn needed(&self, context: &str) -> Checked<Vec<String>> {
+        if let Some(known) = self.needed.lock().get(context) {
+            return Ok(known.clone());
+        }
+        // Under a host of its own, so that nothing of this is in the journal of the check.
+        let plugin = self.started()?;
+        let clips = plugin.context(context)?.clips();
+        let optional: Vec<String> = clips
+            .iter()
+            .filter(|clip| !clip.is_output() && clip.is_optional())
+            .map(|clip| clip.name.clone())
+            .collect();
+        let mut found = Vec::new();
+        for count in 0..=optional.len() {
+            let with = &optional[..count];
+            let setup = self.setup_with(&plugin, context, &Recipe::default(), with)?;
+            let instance = Instance::new(&plugin, &setup)?;
+            let time = self.busy_time(&instance).unwrap_or(3.0);
+            let rendered = instance.render(Shot::at(time))?;
+            if rendered.status == Status::OK {
+                found = with.to_vec();
+                break;
+            }
+        }
+        self.needed.lock().insert(context.to_owned(), found.clone());
+        Ok(found)
+    }
+
     /// A setup with synthetic drawings in the clips.
     pub fn setup(&self, plugin: &Plugin, context: &str, recipe: &Recipe) -> Checked<Setup> {
+        let needed = if recipe.needed_too { self.needed(context)? } else { Vec::new() };
+        self.setup_with(plugin, context, recipe, &needed)
+    }
+
+    fn setup_with(
+        &self,
+        plugin: &Plugin,
+        context: &str,
+        recipe: &Recipe,
+        needed: &[String],
+    ) -> Checked<Setup> {
         let descriptor = plugin.context(context)?;
         let mut footage: BTreeMap<String, Arc<dyn Footage>> = BTreeMap::new();
         let inputs = descriptor.clips().into_iter().filter(|clip| !clip.is_output());
         for (index, clip) in inputs.enumerate() {
-            let wanted = (!clip.is_optional() || recipe.optional_too)
-                && !recipe.without.contains(&clip.name);
-            if wanted {
+            let fed = !clip.is_optional() || recipe.optional_too || needed.contains(&clip.name);
+            if fed && !recipe.without.contains(&clip.name) {
                 footage.insert(clip.name.clone(), drawing(index, recipe));
             }
         }

@@ -37,7 +37,8 @@ pub(super) fn life_cycle(lab: &Lab) -> Checked {
         must_be_ok(&format!("DescribeInContext {}", short(context)), status, &plugin)?;
     }
     for context in &contexts {
-        let instance = lab.instance(&plugin, context, &Recipe::default())?;
+        let recipe = Recipe { needed_too: false, ..Recipe::default() };
+        let instance = lab.instance(&plugin, context, &recipe)?;
         let what = |action: &str| format!("{action} in {}", short(context));
         must_be_ok(&what("CreateInstance"), instance.created, &plugin)?;
         must_be_ok(&what("DestroyInstance"), instance.destroy().unwrap_or(Status::OK), &plugin)?;

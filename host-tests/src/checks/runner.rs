@@ -123,14 +123,9 @@ pub fn validate(args: &ValidateArgs, executable: &Path) -> Result<Vec<Report>> {
     for id in &ids {
         for profile in profiles(args)? {
             for check in checks(args)? {
-                let lab = Lab {
-                    path: path.clone(),
-                    id: Some(id.clone()),
-                    profile,
-                    context: args.context.clone(),
-                    settings: settings.clone(),
-                    seed,
-                };
+                let mut lab = Lab::new(path.clone(), Some(id.clone()), profile, seed);
+                lab.context = args.context.clone();
+                lab.settings = settings.clone();
                 tasks.push((lab, check));
             }
         }

@@ -93,7 +93,7 @@ fn paste(sheet: &mut Picture, picture: &Picture, left: usize, top: usize) {
         for x in 0..picture.width {
             let [r, g, b, a] = picture.pixels[y * picture.width + x];
             let a = if a.is_finite() { a.clamp(0.0, 1.0) } else { 1.0 };
-            let over = |v: f32| if v.is_finite() { v.clamp(0.0, 1.0) * a + 1.0 - a } else { 1.0 };
+            let over = |v: f32| if v.is_finite() { v.clamp(0.0, 1.0) * a + (1.0 - a) } else { 1.0 };
             put(sheet, left + x, top + y, [over(r), over(g), over(b)]);
         }
     }

@@ -1,6 +1,6 @@
 //! Speed of the CPU operations at the sizes of the released model.
 //!
-//! `cargo bench -p inbetween-tooncrafter [NAME..]` prints, for each operation and precision, the
+//! `cargo bench -p inbetween-tooncrafter --bench ops -- [NAME..]` prints, for each operation and precision, the
 //! best of several runs: processor milliseconds (all threads together), wall milliseconds,
 //! GFLOP/s per core, and the ratio of its processor time to that of a plain matrix product (the
 //! gemm crate, f32) of the same FLOP, timed in the same process. Processor time is what counts on

@@ -1,6 +1,6 @@
 //! The text tower of OpenCLIP: `cond_stage_model.model.`
 
-use candle_core::{Result, Tensor, bail};
+use candle_core::{Device, Result, Tensor, bail};
 use candle_nn::VarBuilder;
 
 use crate::config::ClipConfig;
@@ -81,6 +81,11 @@ impl ClipText {
             resblocks,
             ln_final: LayerNorm::new(width, &vb.pp("ln_final"))?,
         })
+    }
+
+    /// Where the weights live.
+    pub fn device(&self) -> &Device {
+        self.positional_embedding.device()
     }
 
     /// As [`ClipText::forward_watched`], unwatched.

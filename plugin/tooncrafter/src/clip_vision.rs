@@ -47,6 +47,11 @@ impl ClipVision {
         })
     }
 
+    /// Side of the pictures that it sees, in pixels.
+    pub fn image_size(&self) -> usize {
+        self.side * self.patch
+    }
+
     /// As [`ClipVision::forward_watched`], unwatched.
     pub fn forward(&self, image: &Tensor) -> Result<Tensor> {
         self.forward_watched(image, &mut unwatched)

@@ -29,10 +29,15 @@
 pub mod attention;
 pub mod clip_text;
 pub mod clip_vision;
+pub mod conditioning;
 pub mod config;
+pub mod decode;
+pub mod denoise;
 pub mod embedding;
+pub mod memory;
 pub mod noise;
 pub mod ops;
+pub mod pipeline;
 pub mod preprocess;
 pub mod resampler;
 pub mod sampler;

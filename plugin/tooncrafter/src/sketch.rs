@@ -110,6 +110,11 @@ impl SketchEncoder {
         Ok(x)
     }
 
+    /// Calls of a watcher in one run, for progress.
+    pub fn stages(&self) -> usize {
+        self.input_blocks.len() + 1
+    }
+
     /// As [`SketchEncoder::forward_watched`], unwatched.
     pub fn forward(
         &self,

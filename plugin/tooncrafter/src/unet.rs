@@ -181,6 +181,12 @@ impl Unet {
         1 << (self.config.channel_mult.len() - 1)
     }
 
+    /// Calls of a watcher in one run, for progress.
+    pub fn stages(&self) -> usize {
+        let extra = usize::from(self.init_attn.is_some()) + usize::from(self.fps_embedding.is_some());
+        self.input_blocks.len() + self.output_blocks.len() + 2 + extra
+    }
+
     /// As [`Unet::forward_watched`], unwatched.
     pub fn forward(
         &self,

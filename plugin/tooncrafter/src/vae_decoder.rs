@@ -235,7 +235,7 @@ impl VaeDecoder {
         })
     }
 
-    /// Names seen by a watcher in one run, for progress.
+    /// Calls of a watcher in one run, for progress.
     pub fn stages(&self) -> usize {
         4 + self.up.iter().map(|level| level.block.len() + 1).sum::<usize>() + 2
     }

@@ -13,12 +13,12 @@ use super::isa::multiversion;
 use super::kernel::{self, MAX_ROWS, rows_per_call};
 use super::pack::{PANEL, Precision, STEP, tile_offset};
 use super::share::Shared;
-use super::{amx, math, reference};
+use super::{amx, buffer, math, reference};
 
 /// Keys of one tile of scores.
 const TILE: usize = 256;
-/// Queries of one task; a multiple of 14, 6 and 32 would be too many, so it is rounded per kernel.
-const QUERIES: usize = 128;
+/// Queries of one task, rounded up for each kernel: few, so that a tile's scores stay in the first cache.
+const QUERIES: usize = 32;
 
 /// `softmax(scale * q k^T) v` for each head.
 ///
@@ -134,7 +134,7 @@ impl CustomOp3 for AttentionOp {
         v_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let (q, k, v) = (Rows::new(q, q_layout)?, Rows::new(k, k_layout)?, Rows::new(v, v_layout)?);
-        let mut out = vec![0.0f32; q_layout.shape().elem_count()];
+        let mut out = buffer::zeros(q_layout.shape().elem_count());
         if self.precision == Precision::Bf16 && amx::available() {
             self.run_tiles(q, k, v, &mut out);
         } else {
@@ -328,11 +328,14 @@ impl AttentionOp {
         sums: &mut [f32],
     ) {
         for (i, state) in state.iter_mut().enumerate() {
-            let row = &mut scores[i * TILE..][..len];
-            if self.causal {
-                let seen = ((first + i) % self.dims.n + 1).saturating_sub(start).min(len);
-                row[seen..].fill(f32::NEG_INFINITY);
-            }
+            // Tiles are a multiple of 16 long, so there is room for the filling.
+            let row = &mut scores[i * TILE..][..len.next_multiple_of(16)];
+            let seen = if self.causal {
+                ((first + i) % self.dims.n + 1).saturating_sub(start).min(len)
+            } else {
+                len
+            };
+            row[seen..].fill(f32::NEG_INFINITY);
             weigh_row(row, self.scale, state, &mut sums[i * width..][..width]);
         }
     }
@@ -357,16 +360,15 @@ struct State {
 }
 
 multiversion! {
+    /// `row` ends in minus infinity up to a multiple of 16.
     fn weigh_row(row: &mut [f32], scale: f32, state: &mut State, sums: &mut [f32]) {
         let mut lanes = [f32::NEG_INFINITY; 16];
-        let chunks = row.chunks_exact(16);
-        let rest = chunks.remainder().iter().fold(f32::NEG_INFINITY, |a, &b| a.max(b));
-        for chunk in chunks {
+        for chunk in row.chunks_exact(16) {
             for i in 0..16 {
                 lanes[i] = if chunk[i] > lanes[i] { chunk[i] } else { lanes[i] };
             }
         }
-        let most = lanes.iter().fold(rest, |a, &b| a.max(b)) * scale;
+        let most = lanes.iter().fold(f32::NEG_INFINITY, |a, &b| a.max(b)) * scale;
         if most > state.most {
             let factor = math::exp(state.most - most);
             state.sum *= factor;
@@ -374,20 +376,16 @@ multiversion! {
             state.most = most;
         }
         let most = state.most;
+        for value in row.iter_mut() {
+            *value = math::exp(*value * scale - most);
+        }
         let mut totals = [0.0f32; 16];
-        let mut chunks = row.chunks_exact_mut(16);
-        for chunk in &mut chunks {
+        for chunk in row.chunks_exact(16) {
             for i in 0..16 {
-                chunk[i] = math::exp(chunk[i] * scale - most);
                 totals[i] += chunk[i];
             }
         }
-        let mut total = 0.0;
-        for value in chunks.into_remainder() {
-            *value = math::exp(*value * scale - most);
-            total += *value;
-        }
-        state.sum += totals.iter().sum::<f32>() + total;
+        state.sum += totals.iter().sum::<f32>();
     }
 }
 
@@ -411,7 +409,7 @@ impl CustomOp3 for TimeOp {
     ) -> Result<(CpuStorage, Shape)> {
         let (q, k, v) = (Rows::new(q, q_layout)?, Rows::new(k, k_layout)?, Rows::new(v, v_layout)?);
         let (b, t, p, inner) = q_layout.shape().dims4()?;
-        let mut out = vec![0.0f32; b * t * p * inner];
+        let mut out = buffer::zeros(b * t * p * inner);
         let d = inner / self.heads;
         let padded = t.next_multiple_of(16);
         let shared = Shared::new(&mut out);

@@ -23,7 +23,7 @@ pub(crate) struct Epilogue<'a> {
     pub(crate) activation: Activation,
     /// Added after the activation; laid out like the result.
     pub(crate) residual: Option<&'a [f32]>,
-    /// `(values, rows)`: value row `m / rows` is added to result row `m`.
+    /// `(values, rows)`: value row `m / rows` is added to result row `m`; not with a residual.
     pub(crate) per_frame: Option<(&'a [f32], usize)>,
 }
 
@@ -297,8 +297,9 @@ fn run_widened<'a, R: Fn(usize, usize) -> &'a [f32]>(
     });
 }
 
+/// Ends the sums of one panel and writes them to their columns of the result.
 fn store(
-    sums: &[f32],
+    sums: &mut [f32],
     first: usize,
     count: usize,
     panel: usize,
@@ -307,59 +308,91 @@ fn store(
     out: &Shared<f32>,
 ) {
     let outputs = packed.outputs();
-    let each = if packed.columns == Columns::Gated { PANEL / 2 } else { PANEL };
+    let gated = packed.columns == Columns::Gated;
+    let each = if gated { PANEL / 2 } else { PANEL };
     let start = panel * each;
     let len = each.min(outputs - start);
     // Bias in the order of the panel's columns.
     let mut bias = [0.0f32; PANEL];
     if let Some(values) = end.bias {
         bias[..len].copy_from_slice(&values[start..][..len]);
-        if packed.columns == Columns::Gated {
+        if gated {
             bias[16..16 + len].copy_from_slice(&values[outputs + start..][..len]);
         }
     }
-    for i in 0..count {
+    let sums = &mut sums[..count * PANEL];
+    add_bias(sums, &bias);
+    if gated {
+        gate(sums);
+    }
+    match end.activation {
+        Activation::None => {}
+        Activation::Silu => silu(sums),
+        Activation::Gelu => gelu(sums),
+    }
+    for (i, sums) in sums.chunks_exact(PANEL).enumerate() {
         let m = first + i;
-        let sums: &[f32; PANEL] =
-            sums[i * PANEL..][..PANEL].try_into().expect("a row of sums is one panel wide");
+        let sums = &sums[..len];
         // SAFETY: rows of different blocks and columns of different panels do not meet, and each
         // (row block, panel) pair is stored by one task only.
         let target = unsafe { out.slice(m * outputs + start, len) };
         let residual = end.residual.map(|r| &r[m * outputs + start..][..len]);
         let frame = end.per_frame.map(|(f, rows)| &f[m / rows * outputs + start..][..len]);
-        finish(sums, &bias, end.activation, packed.columns, residual, frame, target);
+        match residual.or(frame) {
+            Some(add) => {
+                for ((target, sum), add) in target.iter_mut().zip(sums).zip(add) {
+                    *target = sum + add;
+                }
+            }
+            None => target.copy_from_slice(sums),
+        }
     }
 }
 
 multiversion! {
-    fn finish(
-        sums: &[f32; PANEL],
-        bias: &[f32; PANEL],
-        activation: Activation,
-        columns: Columns,
-        residual: Option<&[f32]>,
-        frame: Option<&[f32]>,
-        target: &mut [f32],
-    ) {
-        let mut values = [0.0f32; PANEL];
-        for i in 0..PANEL {
-            values[i] = sums[i] + bias[i];
-        }
-        if columns == Columns::Gated {
-            for i in 0..PANEL / 2 {
-                values[i] *= math::gelu(values[i + PANEL / 2]);
+    fn add_bias(sums: &mut [f32], bias: &[f32; PANEL]) {
+        for row in sums.chunks_exact_mut(PANEL) {
+            for (sum, bias) in row.iter_mut().zip(bias) {
+                *sum += bias;
             }
         }
-        match activation {
-            Activation::None => {}
-            Activation::Silu => values.iter_mut().for_each(|v| *v = math::silu(*v)),
-            Activation::Gelu => values.iter_mut().for_each(|v| *v = math::gelu(*v)),
+    }
+}
+
+multiversion! {
+    fn silu(values: &mut [f32]) {
+        for value in values {
+            *value = math::silu(*value);
         }
-        for add in [residual, frame].into_iter().flatten() {
-            for (value, add) in values.iter_mut().zip(add) {
-                *value += add;
+    }
+}
+
+multiversion! {
+    fn gelu(values: &mut [f32]) {
+        for value in values {
+            *value = math::gelu(*value);
+        }
+    }
+}
+
+multiversion! {
+    /// In each row of 32, multiplies the first 16 by the GELU of the last 16.
+    fn gate(sums: &mut [f32]) {
+        // Gates are gathered first: the long loop over them vectorises, one over 16 would not.
+        const ROWS: usize = 32;
+        let mut gates = [0.0f32; 16 * ROWS];
+        for rows in sums.chunks_mut(ROWS * PANEL) {
+            for (gates, row) in gates.chunks_exact_mut(16).zip(rows.chunks_exact(PANEL)) {
+                gates.copy_from_slice(&row[16..]);
+            }
+            for gate in gates.iter_mut() {
+                *gate = math::gelu(*gate);
+            }
+            for (gates, row) in gates.chunks_exact(16).zip(rows.chunks_exact_mut(PANEL)) {
+                for (value, gate) in row.iter_mut().zip(gates) {
+                    *value *= gate;
+                }
             }
         }
-        target.copy_from_slice(&values[..target.len()]);
     }
 }

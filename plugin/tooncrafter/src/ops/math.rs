@@ -1,13 +1,14 @@
 //! Scalar functions in a form that vectorises: no branches, no calls, no tables.
 
-/// `e^x` in f32, relative error below 2e-7 inside -87..88; clamped outside.
+/// `e^x` in f32, relative error below 4e-7 inside -80..88; clamped outside, so that small results
+/// times small factors do not become denormal, which costs a hundred times a product.
 #[inline(always)]
 pub(crate) fn exp(x: f32) -> f32 {
     const LN2_HIGH: f32 = 0.693_359_4;
     const LN2_LOW: f32 = -2.121_944_4e-4;
     // Adding and subtracting 1.5 * 2^23 rounds to the nearest integer.
     const ROUND: f32 = 12_582_912.0;
-    let x = x.clamp(-87.0, 88.0);
+    let x = x.clamp(-80.0, 88.0);
     let n = (x * std::f32::consts::LOG2_E + ROUND) - ROUND;
     let r = (x - n * LN2_HIGH) - n * LN2_LOW;
     // Taylor to r^7 / 5040: the next term is below 1e-8 for |r| <= ln(2) / 2.
@@ -19,7 +20,7 @@ pub(crate) fn exp(x: f32) -> f32 {
     let p = p * r + 0.5;
     let p = p * r + 1.0;
     let p = p * r + 1.0;
-    // SAFETY: n is a whole number in -126..=127 after the clamp above, so it fits an i32.
+    // SAFETY: n is a whole number in -116..=127 after the clamp above, so it fits an i32.
     let scale = f32::from_bits(((unsafe { n.to_int_unchecked::<i32>() } + 127) << 23) as u32);
     p * scale
 }
@@ -63,7 +64,7 @@ mod tests {
 
     #[test]
     fn exp_follows_the_library() {
-        for i in -8600..8700 {
+        for i in -8000..8700 {
             let x = i as f32 * 0.01;
             let want = f64::from(x).exp();
             let error = (f64::from(exp(x)) - want).abs() / want;

@@ -6,6 +6,7 @@
 
 mod amx;
 pub mod attention;
+mod buffer;
 mod igemm;
 mod isa;
 mod kernel;

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::isa::multiversion;
 use super::product::load;
-use super::{cpu_values, math, reference};
+use super::{buffer, cpu_values, math, reference};
 
 /// Rows that are summed in f32 before the sums move on to f64.
 const ROWS: usize = 256;
@@ -142,7 +142,7 @@ impl CustomOp1 for GroupNorm {
         let dims = layout.dims();
         let sample = dims[1..].iter().product::<usize>();
         let c = self.values.0.len();
-        let mut out = vec![0.0f32; x.len()];
+        let mut out = buffer::zeros(x.len());
         if sample > 0 {
             x.par_chunks(sample).zip(out.par_chunks_mut(sample)).for_each(|(x, out)| {
                 let (factor, offset) = self.coefficients(x);
@@ -192,7 +192,7 @@ impl CustomOp1 for LayerNorm {
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let x = cpu_values(x, layout)?;
         let c = self.values.0.len();
-        let mut out = vec![0.0f32; x.len()];
+        let mut out = buffer::zeros(x.len());
         x.par_chunks(ROWS * c).zip(out.par_chunks_mut(ROWS * c)).for_each(|(x, out)| {
             normalise_rows(x, &self.values.0, &self.values.1, Self::EPS, out);
         });

@@ -10,7 +10,7 @@ use candle_nn::VarBuilder;
 
 use super::igemm::{Activation, Epilogue, igemm};
 use super::pack::{Columns, Packed};
-use super::{cpu_values, reference};
+use super::{buffer, cpu_values, reference};
 
 /// Weights of a product, in the form that its device wants.
 #[derive(Debug)]
@@ -96,7 +96,7 @@ impl ProductOp {
         };
         let outputs = packed.outputs();
         let count = self.shape.elem_count() / outputs;
-        let mut out = vec![0.0f32; count * outputs];
+        let mut out = buffer::zeros(count * outputs);
         let end = Epilogue {
             bias: bias.as_deref(),
             activation: self.activation,
