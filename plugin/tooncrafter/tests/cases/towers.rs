@@ -4,6 +4,7 @@ use candle_core::{DType, Tensor};
 use inbetween_tooncrafter::clip_text::ClipText;
 use inbetween_tooncrafter::clip_vision::ClipVision;
 use inbetween_tooncrafter::config::{ClipConfig, ResamplerConfig};
+use inbetween_tooncrafter::preprocess::ClipPreprocess;
 use inbetween_tooncrafter::resampler::Resampler;
 
 use super::{Case, Outcome};
@@ -30,8 +31,10 @@ pub fn clip_vision(case: &Case, judge: &mut Judge) -> Outcome<()> {
         Ok(wanted) => judge.tap(name, value, wanted),
         Err(_) => Ok(()),
     };
-    // The preprocessing has cases of its own.
-    let y = tower.forward_watched(case.get("tap.preprocessed")?, &mut watch)?;
+    let preprocess = ClipPreprocess { size: tower.image_size(), ..ClipPreprocess::default() };
+    let image = preprocess.forward(case.get("in.image")?)?;
+    watch("preprocessed", &image)?;
+    let y = tower.forward_watched(&image, &mut watch)?;
     judge.output("out.tokens", &y, case.get("out.tokens")?)?;
     Ok(())
 }

@@ -56,7 +56,7 @@ pub fn down_up(case: &Case, judge: &mut Judge) -> Outcome<()> {
 }
 
 fn transformer(case: &Case, use_linear: bool) -> Outcome<TransformerConfig> {
-    let blocks = case.entry.weights.keys().filter(|key| key.ends_with("attn1.to_q.weight"));
+    let blocks = case.entry.weights.iter().filter(|key| key.ends_with("attn1.to_q.weight"));
     Ok(TransformerConfig {
         channels: case.number("channels")?,
         heads: case.number("heads")?,
