@@ -99,7 +99,13 @@ struct Bench {
 
 impl Bench {
     /// `flop`: of one run; 0 for operations that move data rather than compute.
-    fn run(&self, name: &str, flop: f64, bytes: f64, run: impl FnMut() -> Result<Tensor>) -> Result<()> {
+    fn run(
+        &self,
+        name: &str,
+        flop: f64,
+        bytes: f64,
+        run: impl FnMut() -> Result<Tensor>,
+    ) -> Result<()> {
         if !self.names.is_empty() && !self.names.iter().any(|wanted| name.contains(wanted)) {
             return Ok(());
         }
@@ -169,9 +175,7 @@ fn products(bench: &Bench, dtype: DType, label: &str) -> Result<()> {
         let conv = TemporalConv::new(c, c, 1.0, &vb)?;
         let x = random(&[1, t, p, c])?;
         let name = format!("{label} conv over time {t} x {p}, {c}");
-        bench.run(&name, 6.0 * (t * p * c * c) as f64, 0.0, || {
-            conv.forward(&x, Plus::Nothing)
-        })?;
+        bench.run(&name, 6.0 * (t * p * c * c) as f64, 0.0, || conv.forward(&x, Plus::Nothing))?;
     }
     Ok(())
 }
@@ -212,7 +216,8 @@ fn memory_bound(bench: &Bench) -> Result<()> {
     bench.run(&format!("f32 attention over time {t} x {p}, 5 heads"), flop, 0.0, || {
         attention_over_time(&q, &k, &v, 5)
     })?;
-    let gate = Linear::new(c, c, true, &weights(&[("weight", &[c, c]), ("bias", &[c])], DType::F32)?)?;
+    let gate =
+        Linear::new(c, c, true, &weights(&[("weight", &[c, c]), ("bias", &[c])], DType::F32)?)?;
     bench.run(&format!("f32 linear + GELU {}", t * p), 2.0 * (t * p * c * c) as f64, 0.0, || {
         gate.forward_with(&x, Activation::Gelu, Plus::Nothing)
     })

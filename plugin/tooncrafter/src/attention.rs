@@ -99,7 +99,13 @@ struct CrossAttention {
 }
 
 impl CrossAttention {
-    fn new(inner: usize, heads: usize, context: usize, image: bool, vb: &VarBuilder) -> Result<Self> {
+    fn new(
+        inner: usize,
+        heads: usize,
+        context: usize,
+        image: bool,
+        vb: &VarBuilder,
+    ) -> Result<Self> {
         let to_q = Linear::new(inner, inner, false, &vb.pp("to_q"))?;
         let to_kv = Linear::stacked(context, &[("to_k", inner), ("to_v", inner)], vb)?;
         let to_kv_ip = image

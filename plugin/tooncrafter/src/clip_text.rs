@@ -48,7 +48,8 @@ impl ResidualAttentionBlock {
         let width = x.dim(2)?;
         let qkv = self.in_proj.forward(&self.ln_1.forward(x)?)?;
         let part = |i: usize| qkv.narrow(2, i * width, width);
-        let y = attention(&part(0)?, &part(1)?, &part(2)?, self.heads, self.precision, self.causal)?;
+        let y =
+            attention(&part(0)?, &part(1)?, &part(2)?, self.heads, self.precision, self.causal)?;
         let x = self.out_proj.forward_with(&y, Activation::None, Plus::Residual(x))?;
         let h = self.ln_2.forward(&x)?;
         let h = self.c_fc.forward_with(&h, Activation::Gelu, Plus::Nothing)?;

@@ -62,7 +62,11 @@ impl ClipVision {
         let (b, c, h, w) = image.dims4()?;
         let (side, patch) = (self.side, self.patch);
         if c != 3 || h != side * patch || w != side * patch {
-            bail!("the image tower sees 3 x {0} x {0} pixels; found {1:?}", side * patch, image.shape())
+            bail!(
+                "the image tower sees 3 x {0} x {0} pixels; found {1:?}",
+                side * patch,
+                image.shape()
+            )
         }
         // [b, 3, y, i, x, j] -> [b, y x, 3 i j]
         let patches = image

@@ -2,13 +2,13 @@
 
 use candle_core::{Result, Tensor, bail};
 
+use crate::Watch;
 use crate::clip_text::ClipText;
 use crate::clip_vision::ClipVision;
 use crate::preprocess::ClipPreprocess;
 use crate::resampler::Resampler;
 use crate::tokenizer::{CONTEXT_LENGTH, tokenize};
 use crate::vae_encoder::VaeEncoder;
-use crate::Watch;
 
 /// Context tokens `[1, l, c]` of the network's branches: text first, then image tokens.
 #[derive(Clone, Debug)]
@@ -25,7 +25,11 @@ pub struct Contexts {
 ///
 /// # Errors
 /// When the tower fails.
-pub fn encode_text(tower: &ClipText, prompt: &[u32; CONTEXT_LENGTH], watch: Watch) -> Result<[Tensor; 2]> {
+pub fn encode_text(
+    tower: &ClipText,
+    prompt: &[u32; CONTEXT_LENGTH],
+    watch: Watch,
+) -> Result<[Tensor; 2]> {
     let device = tower.device();
     let mut encode = |tokens: &[u32]| {
         tower.forward_watched(&Tensor::new(tokens, device)?.unsqueeze(0)?, &mut *watch)

@@ -98,7 +98,12 @@ impl Denoising<'_> {
                 .then(|| noise.draw(Stream::Step(step.number as u32), &shape))
                 .transpose()?;
             let advanced = sampler.advance(step, &x, &v, fresh.as_ref())?;
-            taken(Taken { step, v_cond: &v_cond, v_uncond: v_uncond.as_ref(), advanced: &advanced })?;
+            taken(Taken {
+                step,
+                v_cond: &v_cond,
+                v_uncond: v_uncond.as_ref(),
+                advanced: &advanced,
+            })?;
             x = advanced.x;
         }
         Ok(x)
@@ -125,8 +130,7 @@ impl Denoising<'_> {
         };
         let input = Tensor::cat(&[x, self.concat], 1)?;
         let fs = [self.fs];
-        let extras =
-            Extras { fs: Some(&fs), control: control.as_deref(), features_adapter: None };
+        let extras = Extras { fs: Some(&fs), control: control.as_deref(), features_adapter: None };
         self.unet.forward_watched(&input, &[timestep], context, extras, watch)
     }
 }

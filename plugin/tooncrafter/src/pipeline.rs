@@ -126,7 +126,9 @@ impl Drawing {
             }
             if sketch.dims() != [1, 1, height, width] {
                 let found = sketch.shape();
-                return Err(engine(format!("a sketch is [1, 1, {height}, {width}]; found {found:?}")));
+                return Err(engine(format!(
+                    "a sketch is [1, 1, {height}, {width}]; found {found:?}"
+                )));
             }
         }
         Ok(RunSize { frames: self.frames, height, width })
@@ -249,7 +251,8 @@ impl Pipeline {
         );
         if sketches {
             denoiser.weights += weights(Part::Sketch);
-            denoiser.working += memory::sketch_working(self.sketch_config.model_channels, size, dtype);
+            denoiser.working +=
+                memory::sketch_working(self.sketch_config.model_channels, size, dtype);
         }
         let image = weights(Part::Vision) + weights(Part::Projector);
         let stages = vec![
@@ -258,7 +261,11 @@ impl Pipeline {
             // The encoder's share of the autoencoder is about a third.
             stage("VAE encoder", vae / 3, memory::encoder_working(&self.config.vae, size, dtype)),
             denoiser,
-            stage("VAE decoder", vae / 3 * 2, memory::decoder_working(&self.config.vae, size, dtype)),
+            stage(
+                "VAE decoder",
+                vae / 3 * 2,
+                memory::decoder_working(&self.config.vae, size, dtype),
+            ),
         ];
         Plan::new(stages, if self.device.is_cpu() { memory::available() } else { None })
     }
@@ -294,10 +301,8 @@ impl Pipeline {
         let sketch = sketched.then_some(Part::Sketch);
         for part in Part::MAIN.into_iter().chain(sketch) {
             if !self.weights.has(part) {
-                let reason = format!(
-                    "the weight files hold no {}; add the file that has it",
-                    part.label()
-                );
+                let reason =
+                    format!("the weight files hold no {}; add the file that has it", part.label());
                 return Err(Error::Engine { engine: NAME, reason });
             }
         }
@@ -315,8 +320,7 @@ impl Pipeline {
         let (uncond, image_only) = (guidance.needs_uncond(), guidance.needs_image_only());
         let schedule = NoiseSchedule::new(&ScheduleConfig::default());
         let mut sampler = Sampler::new(&schedule, drawing.solver, drawing.steps);
-        let forwards =
-            sampler.steps().len() * (1 + usize::from(uncond) + usize::from(image_only));
+        let forwards = sampler.steps().len() * (1 + usize::from(uncond) + usize::from(image_only));
         let forward = work::FORWARD + if sketched { work::SKETCH } else { 0.0 };
         let decodes = 1 + usize::from(has_second_decode(drawing.frames));
         let total = work::TEXT
@@ -332,9 +336,9 @@ impl Pipeline {
         let noise = (NoiseSource::new(drawing.seed), device);
 
         let text = {
-            let tower = self.text.get(keeping, || {
-                ClipText::new(&self.config.clip, &self.builder(Part::Text))
-            })?;
+            let tower = self
+                .text
+                .get(keeping, || ClipText::new(&self.config.clip, &self.builder(Part::Text)))?;
             encode_text(&tower, &tokenize(&drawing.prompt), &mut progress.watch(0.0))?
         };
         progress.add(work::TEXT);
@@ -351,9 +355,9 @@ impl Pipeline {
         let contexts = Contexts::join(&text, &image, uncond, image_only)?;
 
         let keys = {
-            let encoder = self.encoder.get(keeping, || {
-                VaeEncoder::new(&self.config.vae, &self.builder(Part::Vae))
-            })?;
+            let encoder = self
+                .encoder
+                .get(keeping, || VaeEncoder::new(&self.config.vae, &self.builder(Part::Vae)))?;
             let (_, _, h, w) = first.dims4()?;
             let each = [1, self.config.vae.z_channels, h / 8, w / 8];
             let posterior = |key| noise.draw(Stream::Posterior(key), &each);
@@ -364,8 +368,9 @@ impl Pipeline {
         progress.add(work::ENCODE);
 
         let latent = {
-            let unet =
-                self.unet.get(keeping, || Unet::new(&self.config.unet, &self.builder(Part::Unet)))?;
+            let unet = self
+                .unet
+                .get(keeping, || Unet::new(&self.config.unet, &self.builder(Part::Unet)))?;
             let sketch = self.sketch_features(drawing, sketched, keeping)?;
             let sketches = sketch.as_ref().map(|(encoder, hint)| Sketches {
                 encoder,

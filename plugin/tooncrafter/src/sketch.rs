@@ -45,9 +45,8 @@ impl SketchEncoder {
             };
             Ok(Layer::Spatial(SpatialTransformer::new(&sizes, config.context_dim, false, vb)?))
         };
-        let zero = |i: usize, c: usize| {
-            Linear::pointwise(c, c, true, 2, &vb.pp("zero_convs").pp(i).pp(0))
-        };
+        let zero =
+            |i: usize, c: usize| Linear::pointwise(c, c, true, 2, &vb.pp("zero_convs").pp(i).pp(0));
 
         let mut c = config.hint_channels;
         let mut input_hint_block = Vec::new();
@@ -140,7 +139,11 @@ impl SketchEncoder {
     ) -> Result<Vec<Tensor>> {
         let (n, c, h, w) = x.dims4()?;
         if c != self.config.in_channels || hint.dims4()? != (n, h, w, self.config.model_channels) {
-            bail!("the sketch encoder was given latents {:?} and hints {:?}", x.shape(), hint.shape())
+            bail!(
+                "the sketch encoder was given latents {:?} and hints {:?}",
+                x.shape(),
+                hint.shape()
+            )
         }
         let emb = self.time_embed.forward(&[timestep], x.device())?;
         let emb = emb.expand((n, emb.dim(1)?))?.contiguous()?;

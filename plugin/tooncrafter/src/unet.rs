@@ -183,7 +183,8 @@ impl Unet {
 
     /// Calls of a watcher in one run, for progress.
     pub fn stages(&self) -> usize {
-        let extra = usize::from(self.init_attn.is_some()) + usize::from(self.fps_embedding.is_some());
+        let extra =
+            usize::from(self.init_attn.is_some()) + usize::from(self.fps_embedding.is_some());
         self.input_blocks.len() + self.output_blocks.len() + 2 + extra
     }
 

@@ -29,9 +29,8 @@ impl ResBlock {
         let skip_connection = (c_in != c_out)
             .then(|| Linear::pointwise(c_in, c_out, true, 2, &vb.pp("skip_connection")))
             .transpose()?;
-        let temopral_conv = temporal
-            .then(|| TemporalConvBlock::new(c_out, &vb.pp("temopral_conv")))
-            .transpose()?;
+        let temopral_conv =
+            temporal.then(|| TemporalConvBlock::new(c_out, &vb.pp("temopral_conv"))).transpose()?;
         Ok(Self {
             in_norm: GroupNorm::new(c_in, 1e-5, true, &vb.pp("in_layers.0"))?,
             in_conv: Conv2d::new(c_in, c_out, Window::SAME, &vb.pp("in_layers.2"))?,

@@ -254,7 +254,11 @@ impl VaeDecoder {
         watch: Watch,
     ) -> Result<Tensor> {
         if let Some(found) = references.filter(|found| found.len() != self.attn_refinement.len()) {
-            bail!("{} references were given, {} are needed", found.len(), self.attn_refinement.len())
+            bail!(
+                "{} references were given, {} are needed",
+                found.len(),
+                self.attn_refinement.len()
+            )
         }
         let refine = |x: Tensor, i: usize| match references {
             Some(references) => self.attn_refinement[i].forward(x, &references[i]),

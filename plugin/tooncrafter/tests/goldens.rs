@@ -56,10 +56,8 @@ struct Manifest {
 }
 
 fn main() -> ExitCode {
-    let folder = std::env::var_os("GOLDENS_DIR").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens"),
-        PathBuf::from,
-    );
+    let folder = std::env::var_os("GOLDENS_DIR")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens"), PathBuf::from);
     let names: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
     match run(&folder, &names) {
         Ok(0) => ExitCode::SUCCESS,

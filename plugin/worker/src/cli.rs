@@ -34,8 +34,10 @@ pub enum Command {
     Models(Models),
 }
 
-/// Arguments of `generate`.
+/// Arguments of `generate`. Of an option given twice the last counts, so that scripts can add to
+/// a fixed command.
 #[derive(Debug, Args)]
+#[command(args_override_self = true)]
 pub struct Generate {
     /// The first key picture.
     pub first: PathBuf,

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-pub use failure::{Failure, Kind};
+pub use failure::{Failure, Kind, Result};
 
 /// Parses `arguments` (the first is the program's name), does what they say, and returns the exit
 /// code: 0, or that of the [`Kind`] of failure.

@@ -4,7 +4,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 /// A bar for bytes, with speed and time left.
 pub(crate) fn of_bytes(what: &str) -> ProgressBar {
-    bar(what, "{msg} [{wide_bar}] {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec}, {eta} left")
+    bar(
+        what,
+        "{msg} [{wide_bar}] {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec}, {eta} left",
+    )
 }
 
 /// A bar for work in `units`, with time spent and time left.

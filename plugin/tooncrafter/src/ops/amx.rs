@@ -49,7 +49,9 @@ impl Tiles {
         assert!(c.len() >= (BLOCK - 1) * pitch + BLOCK && pitch >= BLOCK);
         // SAFETY: `Tiles` exists only where AMX does and is configured on this thread (it is not
         // `Send`); the lengths are checked above.
-        unsafe { imp::multiply(rows.as_ptr(), columns.as_ptr(), steps, c.as_mut_ptr(), pitch, fresh) }
+        unsafe {
+            imp::multiply(rows.as_ptr(), columns.as_ptr(), steps, c.as_mut_ptr(), pitch, fresh)
+        }
     }
 }
 
@@ -101,8 +103,13 @@ mod imp {
             row_bytes: [u16; 16],
             rows: [u8; 16],
         }
-        let mut config =
-            Config { palette: 1, start_row: 0, reserved: [0; 14], row_bytes: [0; 16], rows: [0; 16] };
+        let mut config = Config {
+            palette: 1,
+            start_row: 0,
+            reserved: [0; 14],
+            row_bytes: [0; 16],
+            rows: [0; 16],
+        };
         config.row_bytes[..8].fill(64);
         config.rows[..8].fill(16);
         // SAFETY: the structure is the 64-byte tile configuration of the manual (palette 1, eight

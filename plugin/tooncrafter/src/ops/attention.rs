@@ -429,7 +429,11 @@ impl CustomOp3 for TimeOp {
                         for (i, &x) in key.iter().enumerate() {
                             scratch.keys[i * padded + frame] = x;
                         }
-                        scratch.values[frame * d..][..d].copy_from_slice(v.get(row(frame), from, d));
+                        scratch.values[frame * d..][..d].copy_from_slice(v.get(
+                            row(frame),
+                            from,
+                            d,
+                        ));
                     }
                     for frame in 0..t {
                         // SAFETY: each pixel belongs to one task, each head and frame comes once.

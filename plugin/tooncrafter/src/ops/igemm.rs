@@ -171,22 +171,30 @@ fn run_f32<'a, R: Fn(usize, usize) -> &'a [f32]>(
     out: &Shared<f32>,
 ) {
     let panel_len = packed.taps * packed.width * PANEL;
-    for_panels(block, passes.len(), packed, end, out, |_| {}, |pass, panel, sums, fresh| {
-        let panel = &data[panel * panel_len..][..panel_len];
-        for start in (0..block.padded()).step_by(block.unit) {
-            let sums = &mut sums[start * PANEL..];
-            for (i, piece) in passes[pass].iter().enumerate() {
-                let mut rows: [&[f32]; MAX_ROWS] = [&[]; MAX_ROWS];
-                for (i, slot) in rows.iter_mut().enumerate().take(block.unit) {
-                    // Beyond the last row the last one is repeated; `store` leaves those sums out.
-                    let m = block.first + (start + i).min(block.count - 1);
-                    *slot = &row(m, piece.tap)[piece.start..];
+    for_panels(
+        block,
+        passes.len(),
+        packed,
+        end,
+        out,
+        |_| {},
+        |pass, panel, sums, fresh| {
+            let panel = &data[panel * panel_len..][..panel_len];
+            for start in (0..block.padded()).step_by(block.unit) {
+                let sums = &mut sums[start * PANEL..];
+                for (i, piece) in passes[pass].iter().enumerate() {
+                    let mut rows: [&[f32]; MAX_ROWS] = [&[]; MAX_ROWS];
+                    for (i, slot) in rows.iter_mut().enumerate().take(block.unit) {
+                        // Beyond the last row the last one is repeated; `store` leaves those sums out.
+                        let m = block.first + (start + i).min(block.count - 1);
+                        *slot = &row(m, piece.tap)[piece.start..];
+                    }
+                    let weights = &panel[piece.offset..];
+                    kernel::multiply(&rows, piece.len, weights, sums, PANEL, fresh && i == 0);
                 }
-                let weights = &panel[piece.offset..];
-                kernel::multiply(&rows, piece.len, weights, sums, PANEL, fresh && i == 0);
             }
-        }
-    });
+        },
+    );
 }
 
 #[allow(clippy::too_many_arguments, reason = "one private call, each argument used as it is")]
@@ -201,12 +209,10 @@ fn run_tiles<'a, R: Fn(usize, usize) -> &'a [f32]>(
     tiles: &amx::Tiles,
 ) {
     let panel_len = packed.taps * packed.width.next_multiple_of(STEP) * PANEL;
-    let steps_of = |pass: usize| -> usize {
-        passes[pass].iter().map(|piece| piece.len.div_ceil(STEP)).sum()
-    };
+    let steps_of =
+        |pass: usize| -> usize { passes[pass].iter().map(|piece| piece.len.div_ceil(STEP)).sum() };
     let most_steps = (0..passes.len()).map(steps_of).max().unwrap_or(0);
-    let packed_rows =
-        std::cell::RefCell::new(vec![bf16::ZERO; block.padded() * STEP * most_steps]);
+    let packed_rows = std::cell::RefCell::new(vec![bf16::ZERO; block.padded() * STEP * most_steps]);
     let prepare = |pass: usize| {
         let steps = steps_of(pass);
         let mut target = packed_rows.borrow_mut();
@@ -229,7 +235,14 @@ fn run_tiles<'a, R: Fn(usize, usize) -> &'a [f32]>(
         let rows = packed_rows.borrow();
         for group in 0..block.padded() / amx::BLOCK {
             let rows = &rows[group * steps * amx::STEP_LEN..];
-            tiles.multiply(rows, weights, steps, &mut sums[group * amx::BLOCK * PANEL..], PANEL, fresh);
+            tiles.multiply(
+                rows,
+                weights,
+                steps,
+                &mut sums[group * amx::BLOCK * PANEL..],
+                PANEL,
+                fresh,
+            );
         }
     });
 }
@@ -275,26 +288,34 @@ fn run_widened<'a, R: Fn(usize, usize) -> &'a [f32]>(
     let padded = block.padded().next_multiple_of(unit);
     let mut wide = Vec::new();
     let mut local = vec![0.0f32; padded * PANEL];
-    for_panels(block, passes.len(), packed, end, out, |_| {}, |pass, panel, sums, fresh| {
-        local[..sums.len()].copy_from_slice(sums);
-        for (i, piece) in passes[pass].iter().enumerate() {
-            wide.clear();
-            let weights = &data[panel * panel_len + piece.offset..];
-            for k in 0..piece.len {
-                wide.extend((0..PANEL).map(|column| weights[tile_offset(k, column)].to_f32()));
-            }
-            for start in (0..padded).step_by(unit) {
-                let mut rows: [&[f32]; MAX_ROWS] = [&[]; MAX_ROWS];
-                for (i, slot) in rows.iter_mut().enumerate().take(unit) {
-                    let m = block.first + (start + i).min(block.count - 1);
-                    *slot = &row(m, piece.tap)[piece.start..];
+    for_panels(
+        block,
+        passes.len(),
+        packed,
+        end,
+        out,
+        |_| {},
+        |pass, panel, sums, fresh| {
+            local[..sums.len()].copy_from_slice(sums);
+            for (i, piece) in passes[pass].iter().enumerate() {
+                wide.clear();
+                let weights = &data[panel * panel_len + piece.offset..];
+                for k in 0..piece.len {
+                    wide.extend((0..PANEL).map(|column| weights[tile_offset(k, column)].to_f32()));
                 }
-                let sums = &mut local[start * PANEL..];
-                kernel::multiply(&rows, piece.len, &wide, sums, PANEL, fresh && i == 0);
+                for start in (0..padded).step_by(unit) {
+                    let mut rows: [&[f32]; MAX_ROWS] = [&[]; MAX_ROWS];
+                    for (i, slot) in rows.iter_mut().enumerate().take(unit) {
+                        let m = block.first + (start + i).min(block.count - 1);
+                        *slot = &row(m, piece.tap)[piece.start..];
+                    }
+                    let sums = &mut local[start * PANEL..];
+                    kernel::multiply(&rows, piece.len, &wide, sums, PANEL, fresh && i == 0);
+                }
             }
-        }
-        sums.copy_from_slice(&local[..sums.len()]);
-    });
+            sums.copy_from_slice(&local[..sums.len()]);
+        },
+    );
 }
 
 /// Ends the sums of one panel and writes them to their columns of the result.

@@ -41,7 +41,9 @@ pub(crate) fn multiply(
         Isa::Avx2 => unsafe { avx2(&pointers, depth, b, c, pitch, fresh) },
         // SAFETY: the lengths are checked above. Targets whose base set has a fused multiply-add
         // use it; elsewhere `mul_add` would call a library function.
-        _ => unsafe { plain::<{ cfg!(target_arch = "aarch64") }>(&pointers, depth, b, c, pitch, fresh) },
+        _ => unsafe {
+            plain::<{ cfg!(target_arch = "aarch64") }>(&pointers, depth, b, c, pitch, fresh)
+        },
     }
 }
 

@@ -35,9 +35,7 @@ pub fn has_bf16_tiles() -> bool {
 
 /// The contiguous f32 values of an input.
 fn cpu_values<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
-    let CpuStorage::F32(values) = storage else {
-        bail!("the CPU kernels take f32 activations")
-    };
+    let CpuStorage::F32(values) = storage else { bail!("the CPU kernels take f32 activations") };
     match layout.contiguous_offsets() {
         Some((start, end)) => Ok(&values[start..end]),
         None => bail!("the CPU kernels take contiguous activations"),

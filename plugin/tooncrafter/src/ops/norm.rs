@@ -228,4 +228,3 @@ fn lanes(row: &[f32], f: impl Fn(f32) -> f32) -> f32 {
     }
     sums.iter().sum::<f32>() + rest
 }
-

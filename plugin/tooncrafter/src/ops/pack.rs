@@ -73,34 +73,38 @@ impl Packed {
         let data = match precision {
             Precision::F32 => {
                 let mut data = vec![0.0; panels * taps * width * PANEL];
-                data.par_chunks_exact_mut(taps * width * PANEL).enumerate().for_each(|(panel, block)| {
-                    for column in 0..PANEL {
-                        let Some(channel) = source(panel, column) else { continue };
-                        let row = &weight[channel * width * taps..][..width * taps];
-                        for tap in 0..taps {
-                            for i in 0..width {
-                                block[(tap * width + i) * PANEL + column] = row[i * taps + tap];
+                data.par_chunks_exact_mut(taps * width * PANEL).enumerate().for_each(
+                    |(panel, block)| {
+                        for column in 0..PANEL {
+                            let Some(channel) = source(panel, column) else { continue };
+                            let row = &weight[channel * width * taps..][..width * taps];
+                            for tap in 0..taps {
+                                for i in 0..width {
+                                    block[(tap * width + i) * PANEL + column] = row[i * taps + tap];
+                                }
                             }
                         }
-                    }
-                });
+                    },
+                );
                 Data::F32(data)
             }
             Precision::Bf16 => {
                 let padded = width.next_multiple_of(STEP);
                 let mut data = vec![bf16::ZERO; panels * taps * padded * PANEL];
-                data.par_chunks_exact_mut(taps * padded * PANEL).enumerate().for_each(|(panel, block)| {
-                    for column in 0..PANEL {
-                        let Some(channel) = source(panel, column) else { continue };
-                        let row = &weight[channel * width * taps..][..width * taps];
-                        for tap in 0..taps {
-                            for i in 0..width {
-                                block[tap * padded * PANEL + tile_offset(i, column)] =
-                                    bf16::from_f32(row[i * taps + tap]);
+                data.par_chunks_exact_mut(taps * padded * PANEL).enumerate().for_each(
+                    |(panel, block)| {
+                        for column in 0..PANEL {
+                            let Some(channel) = source(panel, column) else { continue };
+                            let row = &weight[channel * width * taps..][..width * taps];
+                            for tap in 0..taps {
+                                for i in 0..width {
+                                    block[tap * padded * PANEL + tile_offset(i, column)] =
+                                        bf16::from_f32(row[i * taps + tap]);
+                                }
                             }
                         }
-                    }
-                });
+                    },
+                );
                 Data::Bf16(data)
             }
         };

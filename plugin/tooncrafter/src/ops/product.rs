@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use candle_core::{CpuStorage, CustomOp1, CustomOp2, DType, Device, Layout, Result, Shape, Tensor, bail};
+use candle_core::{
+    CpuStorage, CustomOp1, CustomOp2, DType, Device, Layout, Result, Shape, Tensor, bail,
+};
 use candle_nn::VarBuilder;
 
 use super::igemm::{Activation, Epilogue, igemm};
@@ -26,7 +28,10 @@ enum Rows {
     Dense,
     Space(Window),
     /// Three frames around the row's own; `t` frames of `pixels` rows each.
-    Time { t: usize, pixels: usize },
+    Time {
+        t: usize,
+        pixels: usize,
+    },
 }
 
 /// Geometry of a convolution in space.
@@ -64,7 +69,8 @@ impl Window {
     /// Output height and width of an input of `h` x `w`.
     pub fn output(&self, h: usize, w: usize) -> (usize, usize) {
         let scale = if self.enlarge { 2 } else { 1 };
-        let side = |s: usize| (s * scale + self.before + self.after - self.kernel) / self.stride + 1;
+        let side =
+            |s: usize| (s * scale + self.before + self.after - self.kernel) / self.stride + 1;
         (side(h), side(w))
     }
 }

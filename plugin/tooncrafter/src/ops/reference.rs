@@ -57,9 +57,11 @@ pub(crate) fn conv2d(
     if window.enlarge {
         x = x.upsample_nearest2d(2 * h, 2 * w)?;
     }
-    let x = x
-        .pad_with_zeros(2, window.before, window.after)?
-        .pad_with_zeros(3, window.before, window.after)?;
+    let x = x.pad_with_zeros(2, window.before, window.after)?.pad_with_zeros(
+        3,
+        window.before,
+        window.after,
+    )?;
     let y = x.conv2d(weight, 0, window.stride, 1, 1)?.permute((0, 2, 3, 1))?.contiguous()?;
     match bias {
         Some(bias) => y.broadcast_add(bias),

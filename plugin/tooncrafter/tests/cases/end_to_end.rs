@@ -130,8 +130,7 @@ pub fn end_to_end(case: &Case, judge: &mut Judge) -> Outcome<()> {
     })?;
 
     let decoder = VaeDecoder::new(&config.vae, &case.weights("decoder.conv_in.weight")?)?;
-    let decoded =
-        decode(&decoder, &latent, &keys.references, config.scale_factor, &mut unwatched)?;
+    let decoded = decode(&decoder, &latent, &keys.references, config.scale_factor, &mut unwatched)?;
     // [t, 3, h, w] -> [1, 3, t, h, w]
     let video = |frames: &Tensor| frames.transpose(0, 1)?.contiguous()?.unsqueeze(0);
     let shortened = decoded.shortened.as_ref();

@@ -55,11 +55,7 @@ const KINDS: &[Kind] = &[
         is: |e| e.has_weight("input_hint_block."),
         run: unet::sketch_encoder,
     },
-    Kind {
-        name: "unet",
-        is: |e| e.has_weight("time_embed.0."),
-        run: unet::unet,
-    },
+    Kind { name: "unet", is: |e| e.has_weight("time_embed.0."), run: unet::unet },
     Kind { name: "resblock", is: |e| e.has_weight("emb_layers."), run: unet::resblock },
     Kind { name: "down_up", is: |e| e.has_io("out.down"), run: unet::down_up },
     Kind {
@@ -74,9 +70,17 @@ const KINDS: &[Kind] = &[
     },
     Kind { name: "vae_encoder", is: |e| e.has_io("out.moments"), run: vae::encoder },
     Kind { name: "vae_decoder", is: |e| e.has_io("in.z_frames"), run: vae::decoder },
-    Kind { name: "clip_text", is: |e| e.has_io("in.tokens") && e.has_weight("token_embedding."), run: towers::clip_text },
+    Kind {
+        name: "clip_text",
+        is: |e| e.has_io("in.tokens") && e.has_weight("token_embedding."),
+        run: towers::clip_text,
+    },
     Kind { name: "clip_vision", is: |e| e.has_weight("visual.conv1."), run: towers::clip_vision },
-    Kind { name: "resampler", is: |e| e.has_weight("image_proj_model.latents"), run: towers::resampler },
+    Kind {
+        name: "resampler",
+        is: |e| e.has_weight("image_proj_model.latents"),
+        run: towers::resampler,
+    },
 ];
 
 /// An entry with its tensors.

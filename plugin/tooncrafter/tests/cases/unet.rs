@@ -70,8 +70,12 @@ pub fn spatial_transformer(case: &Case, judge: &mut Judge) -> Outcome<()> {
     let image = case.entry.has_weight("to_k_ip.");
     let vb = case.weights("proj_in.weight")?;
     let linear = case.get(&format!("{}.proj_in.weight", vb.prefix()))?.rank() == 2;
-    let block =
-        SpatialTransformer::new(&transformer(case, linear)?, case.number("context_dim")?, image, &vb)?;
+    let block = SpatialTransformer::new(
+        &transformer(case, linear)?,
+        case.number("context_dim")?,
+        image,
+        &vb,
+    )?;
     let context = case.get("in.context")?;
     let context = if image {
         Context::split(context, case.number("text_context_len")?)?

@@ -84,9 +84,7 @@ pub(crate) fn run(arguments: &Generate) -> Result<()> {
 
 fn solver(arguments: &Generate) -> Solver {
     match arguments.solver {
-        SolverName::Ddim => {
-            Solver::Ddim { eta: arguments.eta, spacing: Spacing::UniformTrailing }
-        }
+        SolverName::Ddim => Solver::Ddim { eta: arguments.eta, spacing: Spacing::UniformTrailing },
         SolverName::Unipc => Solver::UniPc,
     }
 }

@@ -37,7 +37,8 @@ pub(super) fn key(path: &Path, width: usize, height: usize) -> Result<Key> {
         let from = origin.max(0).unsigned_abs();
         from..(from + scaled).min(frame)
     };
-    let visible = (seen(fit.origin.0, fit.scaled.0, width), seen(fit.origin.1, fit.scaled.1, height));
+    let visible =
+        (seen(fit.origin.0, fit.scaled.0, width), seen(fit.origin.1, fit.scaled.1, height));
     let tensor = picture.to_model_size(width, height).to_tensor(&Device::Cpu).map_err(engine)?;
     Ok(Key { tensor, visible })
 }
@@ -73,7 +74,8 @@ fn to_pictures(
     frames: &Tensor,
     (columns, rows): &(Range<usize>, Range<usize>),
 ) -> candle_core::Result<Vec<RgbImage>> {
-    let shown = frames.narrow(3, columns.start, columns.len())?.narrow(2, rows.start, rows.len())?;
+    let shown =
+        frames.narrow(3, columns.start, columns.len())?.narrow(2, rows.start, rows.len())?;
     let shown = shown.to_dtype(DType::F32)?.clamp(-1f32, 1f32)?.to_device(&Device::Cpu)?;
     // Cut off, not rounded, as the published script does.
     let bytes = ((shown + 1.0)? * 127.5)?.to_dtype(DType::U8)?.permute((0, 2, 3, 1))?;

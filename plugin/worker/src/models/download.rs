@@ -131,7 +131,8 @@ fn ask() -> Result<()> {
     }
     print!("Accept the licence and fetch the weights? [y/N] ");
     let mut answer = String::new();
-    let read = std::io::stdout().flush().and_then(|()| std::io::stdin().lock().read_line(&mut answer));
+    let read =
+        std::io::stdout().flush().and_then(|()| std::io::stdin().lock().read_line(&mut answer));
     match read {
         Ok(_) if matches!(answer.trim(), "y" | "Y" | "yes") => Ok(()),
         _ => Err(declined("Nothing was fetched: the licence was not accepted.")),
@@ -179,7 +180,10 @@ fn look_up(server: &Server, name: &str) -> Result<Listing> {
                 pause *= 2;
             }
             Err(Trouble::Passing(why) | Trouble::Final(why)) => {
-                return Err(Failure::new(Kind::Network, format!("{name} cannot be fetched: {why}.")));
+                return Err(Failure::new(
+                    Kind::Network,
+                    format!("{name} cannot be fetched: {why}."),
+                ));
             }
             Ok(listing) => return Ok(listing),
         }

@@ -120,7 +120,8 @@ fn in_words(about: &Description) -> String {
         text += &format!("  note {key}: {value}\n");
     }
     if let Some(digest) = &about.digest {
-        let verdict = if digest.matches { "matches" } else { "DOES NOT MATCH: the file has changed" };
+        let verdict =
+            if digest.matches { "matches" } else { "DOES NOT MATCH: the file has changed" };
         text += &format!("  digest {} {verdict}\n", digest.blake3);
     }
     text

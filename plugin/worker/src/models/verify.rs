@@ -33,7 +33,8 @@ pub(crate) fn run(arguments: &Verify) -> Result<()> {
         print!("{}", in_words(&report));
     }
     if let Some(file) = changed.first() {
-        let message = format!("{file} has changed since it was written. Convert or fetch it again.");
+        let message =
+            format!("{file} has changed since it was written. Convert or fetch it again.");
         return Err(Failure::new(Kind::Weights, message));
     }
     if report.present.is_empty() {
@@ -92,11 +93,14 @@ fn in_words(report: &Report) -> String {
                 format!("mis-shaped {key}: {found:?}, the model needs {wanted:?}")
             }
             Problem::Type { key, found } => format!("wrong type {key}: {found}"),
-            Problem::Unjoinable { key } => format!("incomplete {key}: q, k and v do not go together"),
+            Problem::Unjoinable { key } => {
+                format!("incomplete {key}: q, k and v do not go together")
+            }
         })
         .collect();
     text += &listed(&problems);
-    let unused: Vec<String> = report.unused.iter().map(|name| format!("unused     {name}")).collect();
+    let unused: Vec<String> =
+        report.unused.iter().map(|name| format!("unused     {name}")).collect();
     text += &listed(&unused);
     if report.unneeded > 0 {
         text += &format!("{} tensors of the released file are never read\n", report.unneeded);

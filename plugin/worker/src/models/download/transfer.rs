@@ -35,7 +35,9 @@ pub(super) fn fetch(
     let part_path = part_of(path, listing);
     let unwritable = |err: std::io::Error| {
         let reason = match err.kind() {
-            ErrorKind::StorageFull => format!("the disk is full; {} bytes are needed", listing.size),
+            ErrorKind::StorageFull => {
+                format!("the disk is full; {} bytes are needed", listing.size)
+            }
             _ => err.to_string(),
         };
         Failure::new(Kind::File, format!("{}: {reason}", part_path.display()))
