@@ -17,8 +17,12 @@ use super::{amx, buffer, math, reference};
 
 /// Keys of one tile of scores.
 const TILE: usize = 256;
-/// Queries of one task, rounded up for each kernel: few, so that a tile's scores stay in the first cache.
+/// Queries of one task, rounded up for each kernel. Few, so that a tile's scores stay in the first
+/// cache, unless keys and values are too many for the second: then more queries share each read.
 const QUERIES: usize = 32;
+const MANY_QUERIES: usize = 128;
+/// Values of one head's keys from which on they count as many.
+const MANY_KEYS: usize = 200_000;
 
 /// `softmax(scale * q k^T) v` for each head.
 ///
@@ -275,9 +279,10 @@ impl AttentionOp {
         out: &mut [f32],
         walk: impl Fn(usize, usize, &mut Block) + Sync,
     ) {
-        let Dims { heads, d, n, repeat, groups, .. } = self.dims;
+        let Dims { heads, d, n, m, repeat, groups } = self.dims;
         let total = repeat * n;
-        let each = total.min(QUERIES).next_multiple_of(unit);
+        let queries = if m * d < MANY_KEYS { QUERIES } else { MANY_QUERIES };
+        let each = total.min(queries).next_multiple_of(unit);
         let blocks = total.div_ceil(each);
         let width = d.next_multiple_of(PANEL);
         let shared = Shared::new(out);
