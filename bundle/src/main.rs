@@ -1,2 +1,314 @@
-//! Packs the plug-in bundle.
-fn main() {}
+//! Packs `AIInbetween.ofx.bundle`: builds the plug-in, lays the bundle out, and on request installs it
+//! and renders a sample with it through the OpenFX API.
+//!
+//! `cargo run --release -p bundle -- --sample walk`
+
+mod layout;
+mod notices;
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use clap::Parser;
+
+use crate::layout::{BINARY, BUNDLE, Content, Item, Parts, Target};
+use crate::notices::Metadata;
+
+/// The package whose library is the plug-in.
+const PLUGIN: &str = "inbetween-plugin";
+
+#[derive(Parser)]
+#[command(about = "Builds the plug-in and packs AIInbetween.ofx.bundle")]
+struct Options {
+    /// Rust target to pack for; give it again for a bundle that serves several systems [default: this machine]
+    #[arg(long, value_name = "TRIPLE")]
+    target: Vec<String>,
+    /// Folder that receives the bundle and the rendered sample
+    #[arg(long, value_name = "DIR", default_value = "out")]
+    out: PathBuf,
+    /// Also copy the bundle to where this system's hosts look for it, or to DIR
+    #[arg(long, value_name = "DIR", num_args = 0..=1)]
+    install: Option<Option<PathBuf>>,
+    /// Also render a sample of resources/samples with the bundle: seven in-betweens, sheet and preview
+    #[arg(long, value_name = "NAME")]
+    sample: Option<String>,
+}
+
+fn main() -> Result<()> {
+    let options = Options::parse();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .context("this package lies in no project")?;
+    if let Some(name) = &options.sample {
+        keys_of(root, name)?;
+    }
+
+    let here = Target::from_triple(&this_machine()?);
+    let targets = match options.target.as_slice() {
+        [] => vec![here.as_ref().map_err(|e| anyhow::anyhow!("{e}"))?.clone()],
+        triples => triples.iter().map(|t| Target::from_triple(t)).collect::<Result<_>>()?,
+    };
+    let foreign = !options.target.is_empty();
+    let metadata = metadata(root, &targets[0].triple)?;
+    let mut libraries = Vec::new();
+    for target in targets {
+        let library = build(root, &metadata, &target, foreign)?;
+        libraries.push((target, library));
+    }
+
+    let plist =
+        fs::read_to_string(root.join("resources/Info.plist")).context("resources/Info.plist")?;
+    let parts = Parts {
+        root,
+        plist: &plist,
+        version: metadata.version_of(PLUGIN)?,
+        notices: notices::write(&metadata, PLUGIN)?,
+    };
+    pack(&layout::plan(&libraries, parts)?, &options.out)?;
+    println!("packed {}", options.out.join(BUNDLE).display());
+
+    if let Some(to) = options.install {
+        let to = match to {
+            Some(folder) => folder,
+            None => PathBuf::from(here.as_ref().map_err(|e| anyhow::anyhow!("{e}"))?.plugins),
+        };
+        install(&options.out.join(BUNDLE), &to)?;
+        println!("installed {}", to.join(BUNDLE).display());
+    }
+    if let Some(name) = options.sample {
+        let folder = here?.folders[0];
+        let binary = options.out.join(BUNDLE).join("Contents").join(folder).join(BINARY);
+        if !binary.is_file() {
+            bail!(
+                "the bundle has no binary for this machine ({folder}), so the sample cannot be rendered"
+            );
+        }
+        render(root, &name, &binary, &options.out.join(&name))?;
+    }
+    Ok(())
+}
+
+fn cargo() -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    // Names of the variables that cargo set for this program must not reach the cargo called here.
+    for (name, _) in env::vars_os() {
+        if name
+            .to_str()
+            .is_some_and(|n| n.starts_with("CARGO_PKG_") || n.starts_with("CARGO_MANIFEST"))
+        {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// The target triple of the compiler that is installed here.
+fn this_machine() -> Result<String> {
+    let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let output = Command::new(rustc).arg("-vV").output().context("rustc does not start")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let host = text.lines().find_map(|l| l.strip_prefix("host: "));
+    Ok(host.context("`rustc -vV` names no host")?.to_owned())
+}
+
+fn metadata(root: &Path, triple: &str) -> Result<Metadata> {
+    let output = cargo()
+        .current_dir(root)
+        .args(["metadata", "--format-version", "1", "--filter-platform", triple])
+        .stderr(Stdio::inherit())
+        .output()
+        .context("cargo does not start")?;
+    if !output.status.success() {
+        bail!("`cargo metadata` failed; its message stands above");
+    }
+    serde_json::from_slice(&output.stdout).context("`cargo metadata` answered in an unknown form")
+}
+
+/// Builds the plug-in's library and says where it is.
+fn build(root: &Path, metadata: &Metadata, target: &Target, foreign: bool) -> Result<PathBuf> {
+    let mut command = cargo();
+    command.current_dir(root).args(["build", "--release", "-p", PLUGIN, "--lib"]);
+    let mut folder = metadata.target_directory.clone();
+    if foreign {
+        command.args(["--target", &target.triple]);
+        folder.push(&target.triple);
+    }
+    if !command.status().context("cargo does not start")?.success() {
+        bail!("the plug-in could not be built for {}; cargo's message stands above", target.triple);
+    }
+    let library = folder.join("release").join(target.library);
+    if !library.is_file() {
+        bail!("cargo built no {}", library.display());
+    }
+    Ok(library)
+}
+
+/// Writes the bundle into `out`, in place of an older one.
+fn pack(items: &[Item], out: &Path) -> Result<()> {
+    let old = out.join(BUNDLE);
+    if old.exists() {
+        fs::remove_dir_all(&old).with_context(|| format!("cannot replace {}", old.display()))?;
+    }
+    for item in items {
+        let to = out.join(&item.to);
+        if let Some(folder) = to.parent() {
+            fs::create_dir_all(folder)
+                .with_context(|| format!("cannot make {}", folder.display()))?;
+        }
+        match &item.content {
+            Content::Text(text) => fs::write(&to, text),
+            Content::Copy(from) => fs::copy(from, &to).map(|_| ()),
+        }
+        .with_context(|| format!("cannot write {}", to.display()))?;
+    }
+    Ok(())
+}
+
+/// Copies the bundle into a plug-in folder. A host that has the older one open keeps its files: the old
+/// bundle is moved aside, not written over.
+fn install(bundle: &Path, folder: &Path) -> Result<()> {
+    let help = "Install as administrator, or use `--install DIR` and name DIR in the variable OFX_PLUGIN_PATH.";
+    let fresh = folder.join(format!(".{BUNDLE}.new"));
+    let aside = folder.join(format!(".{BUNDLE}.old"));
+    let target = folder.join(BUNDLE);
+    let place = || -> std::io::Result<()> {
+        fs::create_dir_all(folder)?;
+        for left in [&fresh, &aside] {
+            if left.exists() {
+                fs::remove_dir_all(left)?;
+            }
+        }
+        copy_folder(bundle, &fresh)?;
+        if target.exists() {
+            fs::rename(&target, &aside)?;
+        }
+        fs::rename(&fresh, &target)?;
+        // Windows refuses to delete files in use; the next install does it.
+        if aside.exists() {
+            let _ = fs::remove_dir_all(&aside);
+        }
+        Ok(())
+    };
+    place().with_context(|| format!("cannot write into {}. {help}", folder.display()))
+}
+
+fn copy_folder(from: &Path, to: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_folder(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), &target)?;
+        }
+    }
+    Ok(())
+}
+
+/// The two keys of a sample.
+fn keys_of(root: &Path, name: &str) -> Result<[PathBuf; 2]> {
+    let samples = root.join("resources/samples");
+    let keys = ["key_a.png", "key_b.png"].map(|k| samples.join(name).join(k));
+    if !keys.iter().all(|k| k.is_file()) {
+        let mut names: Vec<String> = fs::read_dir(&samples)
+            .with_context(|| format!("cannot read {}", samples.display()))?
+            .filter_map(|e| e.ok().map(|e| e.path()))
+            .filter(|p| p.join("key_a.png").is_file())
+            .filter_map(|p| Some(p.file_name()?.to_str()?.to_owned()))
+            .collect();
+        names.sort();
+        bail!("there is no sample {name}; there are {}", names.join(", "));
+    }
+    Ok(keys)
+}
+
+/// Renders the seven in-betweens through our own OpenFX host, which puts the keys on the sheet itself.
+fn render(root: &Path, name: &str, binary: &Path, out: &Path) -> Result<()> {
+    let [a, b] = keys_of(root, name)?;
+    fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
+    let clip = |name: &str, file: &Path| format!("{name}={}", file.display());
+    let status = cargo()
+        .args(["run", "--release", "--quiet", "--manifest-path"])
+        .arg(root.join("Cargo.toml"))
+        .args([
+            "-p",
+            "host-tests",
+            "--",
+            "render",
+            "--context",
+            "general",
+            "--depth",
+            "byte",
+            "--frames",
+            "1-7",
+        ])
+        .args(["--set", "firstKey=0", "--set", "lastKey=8", "--plugin"])
+        .arg(binary)
+        .args(["--clip", &clip("Source", &a), "--clip", &clip("KeyB", &b), "--out"])
+        .arg(out.join("frame_%04d.png"))
+        .arg("--sheet")
+        .arg(out.join("sheet.png"))
+        .arg("--preview")
+        .arg(out.join("preview.gif"))
+        .status()
+        .context("cargo does not start")?;
+    if !status.success() {
+        bail!("the sample could not be rendered; the host's message stands above");
+    }
+    println!("rendered {}", out.join("sheet.png").display());
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packing_replaces_what_an_older_bundle_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let left = folder.path().join(BUNDLE).join("Contents/Linux-x86-64/gone.so");
+        fs::create_dir_all(left.parent().unwrap()).unwrap();
+        fs::write(&left, "old").unwrap();
+        let to = Path::new(BUNDLE).join("Contents/Info.plist");
+        pack(&[Item { to: to.clone(), content: Content::Text("new".into()) }], folder.path())
+            .unwrap();
+        assert_eq!(fs::read_to_string(folder.path().join(to)).unwrap(), "new");
+        assert!(!left.exists());
+    }
+
+    #[test]
+    fn installing_twice_leaves_one_bundle_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("from"), folder.path().join("plugins"));
+        for text in ["one", "two"] {
+            fs::create_dir_all(from.join("Contents")).unwrap();
+            fs::write(from.join("Contents/Info.plist"), text).unwrap();
+            install(&from, &to).unwrap();
+        }
+        assert_eq!(fs::read_to_string(to.join(BUNDLE).join("Contents/Info.plist")).unwrap(), "two");
+        assert_eq!(fs::read_dir(&to).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_wrong_sample_is_answered_with_the_right_ones() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let error = keys_of(&root, "wlak").unwrap_err().to_string();
+        assert!(
+            ["wlak", "head", "line", "walk"].iter().all(|name| error.contains(name)),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn an_unwritable_folder_is_answered_with_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a file");
+        fs::write(&file, "").unwrap();
+        let error = format!("{:#}", install(folder.path(), &file.join("sub")).unwrap_err());
+        assert!(error.contains("OFX_PLUGIN_PATH"), "{error}");
+    }
+}

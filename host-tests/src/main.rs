@@ -1,2 +1,73 @@
-//! Packs the plug-in bundle.
-fn main() {}
+//! The command line of our OpenFX host.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::{Context as _, Result};
+use clap::{Parser, Subcommand};
+use host_tests::{bench, checks::runner, eval, list, profile::Profile, render};
+
+/// An OpenFX host for batch renders and for checking plug-ins.
+#[derive(Parser)]
+#[command(version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Tells what plug-ins say of themselves
+    List {
+        /// Plug-in files, bundles, or folders with bundles
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+        /// For programs
+        #[arg(long)]
+        json: bool,
+        /// Host to imitate
+        #[arg(long, default_value = "natron")]
+        profile: String,
+    },
+    /// Renders frames with a plug-in
+    Render(render::RenderArgs),
+    /// Checks what a plug-in does under the hosts of this world
+    Validate(runner::ValidateArgs),
+    /// Draws the in-betweens of a set of key pairs
+    Eval(eval::EvalArgs),
+    /// Times the plug-in beside known work
+    Bench(bench::BenchArgs),
+}
+
+fn run(arguments: Arguments) -> Result<()> {
+    match arguments.command {
+        Command::List { paths, json, profile } => {
+            let profile = Profile::find(&profile)
+                .with_context(|| format!("there is no profile {profile}"))?;
+            let mut plugins = Vec::new();
+            for path in &paths {
+                plugins.extend(list::describe(path, profile)?);
+            }
+            if json {
+                println!("{}", serde_json::to_string_pretty(&plugins)?);
+            } else {
+                list::print(&plugins);
+            }
+            Ok(())
+        }
+        Command::Render(args) => render::run(&args),
+        Command::Validate(args) => runner::run(&args),
+        Command::Eval(args) => eval::run(&args),
+        Command::Bench(args) => bench::run(&args),
+    }
+}
+
+fn main() -> ExitCode {
+    env_logger::init();
+    match run(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -49,13 +49,24 @@ impl Job {
     ///
     /// # Errors
     /// [`Error::KeysDiffer`] when sizes differ, [`Error::Setting`] when the position is not
-    /// strictly between 0 and 1.
+    /// strictly between 0 and 1 or sketches and pictures are not one for one.
     pub fn check(&self) -> Result<(), Error> {
         let size = |frame: &Frame| (frame.width(), frame.height());
         for other in std::iter::once(&self.last).chain(&self.sketches) {
             if size(&self.first) != size(other) {
                 return Err(Error::KeysDiffer { first: size(&self.first), last: size(other) });
             }
+        }
+        if self.sketches.len() != self.request.sketches.len() {
+            return Err(Error::Setting {
+                name: "Sketches",
+                value: format!(
+                    "{} pictures for {} sketches",
+                    self.sketches.len(),
+                    self.request.sketches.len()
+                ),
+                allowed: "each sketch comes with its picture",
+            });
         }
         let position = self.request.position;
         if !(position > 0.0 && position < 1.0) {

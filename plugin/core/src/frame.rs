@@ -73,6 +73,19 @@ impl Frame {
     }
 }
 
+/// A sample as a frame may hold it: NaN becomes 0, infinity the largest value of a half float,
+/// which leaves room for filters to add up.
+#[inline]
+pub fn finite(sample: f32) -> f32 {
+    if sample.is_finite() {
+        sample
+    } else if sample.is_nan() {
+        0.0
+    } else {
+        65_504.0_f32.copysign(sample)
+    }
+}
+
 /// Refuses sizes that no picture has, before any memory is taken for them.
 pub fn check_size(width: usize, height: usize) -> Result<(), Error> {
     if width == 0 || height == 0 {

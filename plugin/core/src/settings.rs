@@ -11,6 +11,15 @@ pub enum EngineKind {
     Flow,
 }
 
+impl EngineKind {
+    /// The engine's name as the artist sees it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Flow => "Flow",
+        }
+    }
+}
+
 /// How the numbers in a frame relate to what the eye sees.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Encoding {

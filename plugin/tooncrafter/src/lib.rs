@@ -1,1 +1,75 @@
 //! ToonCrafter, the published generative cartoon interpolation model, on candle.
+//!
+//! One struct per block of the published network, fields named like the checkpoint's keys,
+//! `new(config, vb)` to read the weights and `forward` for the arithmetic in order.
+//!
+//! # Axes
+//! Documentation states shapes with these letters:
+//!
+//! | letter | axis |
+//! |---|---|
+//! | `b` | batch |
+//! | `t` | frames |
+//! | `n` | `b * t`, frames varying fastest |
+//! | `c` | channels |
+//! | `h`, `w` | rows and columns, of pixels or of latents (8 x 8 pixels) |
+//! | `p` | `h * w`, positions of a frame, row-major |
+//! | `l` | tokens |
+//! | `e` | embedding |
+//!
+//! Inside the networks everything is channels-last (`[n, h, w, c]`), the order in which products,
+//! norms and attention all read contiguous memory; the published channels-first order is met at
+//! the networks' borders only.
+//!
+//! # Precision
+//! The [`VarBuilder`](candle_nn::VarBuilder)'s type says what products are computed in: `F32`, or
+//! `BF16` for weights and factors in bf16. On the CPU activations, norms, softmax and sums are f32
+//! in both.
+
+pub mod attention;
+pub mod clip_text;
+pub mod clip_vision;
+pub mod conditioning;
+pub mod config;
+pub mod decode;
+pub mod denoise;
+pub mod embedding;
+pub mod memory;
+pub mod noise;
+pub mod ops;
+pub mod pipeline;
+pub mod preprocess;
+pub mod resampler;
+pub mod sampler;
+pub mod schedule;
+pub mod sketch;
+pub mod solver;
+pub mod tokenizer;
+pub mod unet;
+pub mod unet_blocks;
+pub mod vae_decoder;
+pub mod vae_encoder;
+pub mod weights;
+
+use candle_core::{Result, Tensor};
+
+/// Called between the blocks of a network with the block's name and result.
+///
+/// An error ends the run with that error: a caller that was asked to stop returns one here, a
+/// caller that looks for the place where two implementations part compares here.
+pub type Watch<'a> = &'a mut dyn FnMut(&str, &Tensor) -> Result<()>;
+
+/// Watches nothing.
+pub fn unwatched(_: &str, _: &Tensor) -> Result<()> {
+    Ok(())
+}
+
+/// `[n, c, h, w]` → `[n, h, w, c]`
+pub fn channels_last(x: &Tensor) -> Result<Tensor> {
+    x.permute((0, 2, 3, 1))?.contiguous()
+}
+
+/// `[n, h, w, c]` → `[n, c, h, w]`
+pub fn channels_first(x: &Tensor) -> Result<Tensor> {
+    x.permute((0, 3, 1, 2))?.contiguous()
+}

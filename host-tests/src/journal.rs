@@ -1,0 +1,154 @@
+//! What a plug-in did while our host watched: broken rules, posted messages, progress.
+//!
+//! One journal belongs to one [`Host`](crate::host::Host). Suites write it, checks and the batch host read it.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+
+/// A rule of the API that our host watches on every call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rule {
+    /// A property name that no OpenFX header and no vendor defines.
+    UnknownProperty,
+    /// A property read or set as another type than it has, or set outside of its dimension.
+    PropertyType,
+    /// A property that only the host may write was set.
+    ReadOnlyProperty,
+    /// A handle that the host never gave out, or that was given back.
+    BadHandle,
+    /// An image was still held when the action that fetched it returned.
+    UnreleasedImage,
+    /// Memory taken from the host and not given back, or given back while locked.
+    Memory,
+    /// Bytes outside of the render window were changed.
+    OutsideWindow,
+    /// An input image was written to.
+    InputWritten,
+    /// The host was called from a thread that is not inside an action.
+    BackgroundThread,
+    /// A NULL where the API wants an address.
+    NullArgument,
+    /// Something was defined when it may not be: twice, or outside of a describe action.
+    Definition,
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::UnknownProperty => "unknown property",
+            Self::PropertyType => "property type",
+            Self::ReadOnlyProperty => "read-only property",
+            Self::BadHandle => "bad handle",
+            Self::UnreleasedImage => "unreleased image",
+            Self::Memory => "memory",
+            Self::OutsideWindow => "write outside of the window",
+            Self::InputWritten => "write to an input",
+            Self::BackgroundThread => "call from a background thread",
+            Self::NullArgument => "NULL argument",
+            Self::Definition => "definition",
+        })
+    }
+}
+
+/// One broken rule with what happened, in words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Violation {
+    /// The rule.
+    pub rule: Rule,
+    /// What was done, to which object.
+    pub text: String,
+}
+
+/// A message that the plug-in posted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// Kind without its prefix: `Fatal`, `Error`, `Warning`, `Message`, `Log`, `Question`.
+    pub kind: String,
+    /// Text for the user.
+    pub text: String,
+    /// Stays on the effect until cleared (message suite 2).
+    pub persistent: bool,
+}
+
+impl Message {
+    /// True for the kinds that tell of a failure.
+    pub fn is_error(&self) -> bool {
+        matches!(self.kind.as_str(), "Fatal" | "Error")
+    }
+}
+
+/// A record of one host's life with a plug-in.
+#[derive(Default)]
+pub struct Journal {
+    violations: Mutex<Vec<Violation>>,
+    messages: Mutex<Vec<Message>>,
+    suite_calls: AtomicU64,
+}
+
+/// Journals in use, for calls that name no object by which to find theirs.
+static LIVE: Mutex<Vec<Weak<Journal>>> = Mutex::new(Vec::new());
+
+impl Journal {
+    /// An empty journal, known to [`Journal::everywhere`].
+    pub fn new() -> Arc<Self> {
+        let journal = Arc::new(Self::default());
+        let mut live = LIVE.lock();
+        live.retain(|other| other.strong_count() > 0);
+        live.push(Arc::downgrade(&journal));
+        journal
+    }
+
+    /// Every journal in use: where a call from outside of any action is written down.
+    pub fn everywhere() -> Vec<Arc<Self>> {
+        LIVE.lock().iter().filter_map(Weak::upgrade).collect()
+    }
+
+    /// Writes down a broken rule, once per wording.
+    pub fn violate(&self, rule: Rule, text: impl Into<String>) {
+        let violation = Violation { rule, text: text.into() };
+        let mut violations = self.violations.lock();
+        if !violations.contains(&violation) {
+            log::debug!("{}: {}", violation.rule, violation.text);
+            violations.push(violation);
+        }
+    }
+
+    /// Writes down a message.
+    pub fn message(&self, message: Message) {
+        self.messages.lock().push(message);
+    }
+
+    /// Broken rules so far.
+    pub fn violations(&self) -> Vec<Violation> {
+        self.violations.lock().clone()
+    }
+
+    /// Broken rules of one kind so far.
+    pub fn violations_of(&self, rule: Rule) -> Vec<String> {
+        self.violations.lock().iter().filter(|v| v.rule == rule).map(|v| v.text.clone()).collect()
+    }
+
+    /// Messages posted since the last call.
+    pub fn take_messages(&self) -> Vec<Message> {
+        std::mem::take(&mut *self.messages.lock())
+    }
+
+    /// Counts a call of a suite function.
+    pub(crate) fn count_call(&self) {
+        self.suite_calls.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Suite functions called so far.
+    pub fn suite_calls(&self) -> u64 {
+        self.suite_calls.load(Ordering::Relaxed)
+    }
+}

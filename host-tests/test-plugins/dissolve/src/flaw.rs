@@ -1,0 +1,138 @@
+//! The ways in which a plug-in of ours can misbehave, each of which one check must find.
+
+/// One bad behaviour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flaw {
+    /// Sets a property that does not exist.
+    UnknownProperty,
+    /// Reads the time as an int.
+    WrongType,
+    /// Sets a property of an image.
+    ReadOnly,
+    /// Does not release the image of the second key.
+    LeakImage,
+    /// Does not free memory of the memory suite.
+    LeakMemory,
+    /// Writes a pixel below the render window.
+    OutsideWindow,
+    /// Writes to the first key.
+    WritesInput,
+    /// Calls the host from its own thread.
+    BackgroundThread,
+    /// Uses an image after releasing it.
+    StaleHandle,
+    /// Defines a number without range.
+    NoRange,
+    /// Defines a number with a range but no display range.
+    NoDisplayRange,
+    /// Defines a default outside of the range.
+    DefaultOutside,
+    /// Defines a parameter of type Integer2D.
+    Integer2D,
+    /// Defines a parameter without a hint.
+    NoHint,
+    /// Answers Load with ReplyDefault.
+    LoadDefault,
+    /// Answers a second Load with Failed.
+    LoadOnce,
+    /// Takes its time to load.
+    SlowLoad,
+    /// Answers any action with OK.
+    AnswersAnything,
+    /// Does not say that the output changes over time.
+    NotVarying,
+    /// Fetches a frame that it did not announce.
+    HiddenFrames,
+    /// Says that the middle frame is the first key.
+    FalseIdentity,
+    /// Adds noise of no seed.
+    Random,
+    /// Renders tiles differently from wholes.
+    TileDependent,
+    /// Keeps the position of the render in a global.
+    ThreadRace,
+    /// Gives another picture after the first render of an instance.
+    Stateful,
+    /// Refuses odd widths.
+    EvenOnly,
+    /// Refuses render scales other than 1.
+    FullScaleOnly,
+    /// Refuses images whose scale property is not the render's.
+    ScaleStickler,
+    /// Passes NaN on.
+    PassesNan,
+    /// Clamps to 0..=1.
+    Clamps,
+    /// Lists half, refuses to render it.
+    RefusesHalf,
+    /// Refuses premultiplied images.
+    RefusesPremultiplied,
+    /// Renders black without a word if the second key is missing.
+    BlackFrame,
+    /// Fails without a word if the optional clip is missing.
+    NeedsOptional,
+    /// Believes every image to have data.
+    TrustsData,
+    /// Believes message suite 2 to have functions.
+    TrustsMessages,
+    /// Answers an abort with a fatal error.
+    FatalAbort,
+    /// Never asks whether to abort, and takes its time.
+    IgnoresAbort,
+    /// Leaves the lowest row unwritten.
+    Unwritten,
+    /// Assumes that rows go upwards in memory.
+    PositiveRows,
+    /// Dies in the render.
+    Crash,
+    /// Never returns from the render.
+    Hang,
+}
+
+impl Flaw {
+    /// All of them.
+    pub const ALL: &[Self] = &[
+        Self::UnknownProperty,
+        Self::WrongType,
+        Self::ReadOnly,
+        Self::LeakImage,
+        Self::LeakMemory,
+        Self::OutsideWindow,
+        Self::WritesInput,
+        Self::BackgroundThread,
+        Self::StaleHandle,
+        Self::NoRange,
+        Self::NoDisplayRange,
+        Self::DefaultOutside,
+        Self::Integer2D,
+        Self::NoHint,
+        Self::LoadDefault,
+        Self::LoadOnce,
+        Self::SlowLoad,
+        Self::AnswersAnything,
+        Self::NotVarying,
+        Self::HiddenFrames,
+        Self::FalseIdentity,
+        Self::Random,
+        Self::TileDependent,
+        Self::ThreadRace,
+        Self::Stateful,
+        Self::EvenOnly,
+        Self::FullScaleOnly,
+        Self::ScaleStickler,
+        Self::PassesNan,
+        Self::Clamps,
+        Self::RefusesHalf,
+        Self::RefusesPremultiplied,
+        Self::BlackFrame,
+        Self::NeedsOptional,
+        Self::TrustsData,
+        Self::TrustsMessages,
+        Self::FatalAbort,
+        Self::IgnoresAbort,
+        Self::Unwritten,
+        Self::PositiveRows,
+        Self::Crash,
+        Self::Hang,
+    ];
+}

@@ -1,0 +1,43 @@
+//! A dissolve that keeps every rule: what our host must find nothing wrong with.
+
+use std::ffi::{c_char, c_int, c_void};
+
+use dissolve::ofx::{
+    OfxHost, OfxPlugin, OfxPropertySetHandle, OfxStatus, kOfxImageEffectPluginApi,
+};
+
+unsafe extern "C" fn set_host(host: *mut OfxHost) {
+    dissolve::ofx::set_host(host);
+}
+
+unsafe extern "C" fn main_entry(
+    action: *const c_char,
+    handle: *const c_void,
+    arguments: OfxPropertySetHandle,
+    results: OfxPropertySetHandle,
+) -> OfxStatus {
+    // SAFETY: arguments come from the host as the standard states them.
+    unsafe { dissolve::main_entry(None, action, handle, arguments, results) }
+}
+
+static PLUGIN: OfxPlugin = OfxPlugin {
+    pluginApi: kOfxImageEffectPluginApi.as_ptr(),
+    apiVersion: 1,
+    pluginIdentifier: c"org.example.good".as_ptr(),
+    pluginVersionMajor: 1,
+    pluginVersionMinor: 0,
+    setHost: Some(set_host),
+    mainEntry: Some(main_entry),
+};
+
+/// Number of plug-ins, as OpenFX asks.
+#[unsafe(no_mangle)]
+pub extern "C" fn OfxGetNumberOfPlugins() -> c_int {
+    1
+}
+
+/// The plug-in, as OpenFX asks.
+#[unsafe(no_mangle)]
+pub extern "C" fn OfxGetPlugin(index: c_int) -> *const OfxPlugin {
+    if index == 0 { &raw const PLUGIN } else { std::ptr::null() }
+}

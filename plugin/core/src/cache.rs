@@ -1,0 +1,113 @@
+//! Finished drawings, found again by content: memory over disk.
+//!
+//! The cache belongs to the process, not to an instance of the effect: hosts that make a new
+//! instance for every frame find what the one before has drawn. What lies on disk is shared by all
+//! processes of the user and lasts until it is the longest unused.
+
+pub mod config;
+mod disk;
+mod entry;
+mod key;
+mod memory;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+pub use config::{CacheConfig, DiskConfig};
+pub use disk::{DiskCache, DiskStats};
+pub use key::key;
+pub use memory::MemoryCache;
+
+use crate::{ContentHash, Drawn};
+
+/// What a cache has done so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Drawings found in memory.
+    pub memory_hits: u64,
+    /// Drawings found on disk.
+    pub disk_hits: u64,
+    /// Looks that found nothing; a run looks once more before it draws.
+    pub misses: u64,
+    /// Bytes of drawings in memory now.
+    pub memory_bytes: usize,
+    /// What happened on disk.
+    pub disk: DiskStats,
+}
+
+/// Drawings in memory over drawings on disk.
+#[derive(Debug)]
+pub struct Cache {
+    memory: MemoryCache,
+    disk: Option<DiskCache>,
+    memory_hits: AtomicU64,
+    disk_hits: AtomicU64,
+    misses: AtomicU64,
+}
+
+impl Cache {
+    /// An empty cache. No file or directory is touched before the first look.
+    pub fn new(config: CacheConfig) -> Self {
+        Self {
+            memory: MemoryCache::new(config.memory_bytes),
+            disk: config.disk.map(DiskCache::new),
+            memory_hits: AtomicU64::new(0),
+            disk_hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
+        }
+    }
+
+    /// The drawing of this key from memory, or else from disk, and then kept in memory.
+    pub fn get(&self, key: &ContentHash) -> Option<Arc<Drawn>> {
+        if let Some(drawn) = self.get_in_memory(key) {
+            return Some(drawn);
+        }
+        let Some(drawn) = self.disk.as_ref().and_then(|disk| disk.get(key)) else {
+            self.misses.fetch_add(1, Ordering::Relaxed);
+            return None;
+        };
+        self.disk_hits.fetch_add(1, Ordering::Relaxed);
+        let drawn = Arc::new(drawn);
+        self.put_in_memory(*key, &drawn);
+        Some(drawn)
+    }
+
+    /// The drawing of this key if memory holds it; never waits for a disk.
+    pub fn get_in_memory(&self, key: &ContentHash) -> Option<Arc<Drawn>> {
+        let found = self.memory.get(key);
+        if found.is_some() {
+            self.memory_hits.fetch_add(1, Ordering::Relaxed);
+        }
+        found
+    }
+
+    /// Keeps a drawing in memory, as far as its limit allows.
+    pub fn put_in_memory(&self, key: ContentHash, drawn: &Arc<Drawn>) {
+        self.memory.put(key, drawn.clone());
+    }
+
+    /// Keeps a drawing on disk, as far as its limit and the directory allow.
+    pub fn put_on_disk(&self, key: &ContentHash, drawn: &Drawn) {
+        if let Some(disk) = &self.disk {
+            disk.put(key, drawn);
+        }
+    }
+
+    /// Gives up what memory holds; the disk keeps its drawings.
+    pub fn clear_memory(&self) {
+        self.memory.clear();
+    }
+
+    /// What this cache has done so far.
+    pub fn stats(&self) -> Stats {
+        Stats {
+            memory_hits: self.memory_hits.load(Ordering::Relaxed),
+            disk_hits: self.disk_hits.load(Ordering::Relaxed),
+            misses: self.misses.load(Ordering::Relaxed),
+            memory_bytes: self.memory.bytes(),
+            disk: self.disk.as_ref().map(DiskCache::stats).unwrap_or_default(),
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! How much is kept and where: built-in values, then the environment, then what the caller says.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use directories::ProjectDirs;
+
+/// Environment variable that names the cache directory.
+pub const DIR_VARIABLE: &str = "INBETWEEN_CACHE_DIR";
+
+/// Environment variable for the size of the disk cache in MiB; 0 switches it off.
+pub const DISK_VARIABLE: &str = "INBETWEEN_CACHE_MB";
+
+/// Environment variable for the size of the memory cache in MiB; 0 switches it off.
+pub const MEMORY_VARIABLE: &str = "INBETWEEN_MEMORY_MB";
+
+/// Disk for drawings unless told otherwise, in MiB: about 120 frames of 1080p.
+pub const DEFAULT_DISK_MB: u64 = 4096;
+
+/// Memory for drawings unless told otherwise, in MiB: fifteen frames of 1080p.
+pub const DEFAULT_MEMORY_MB: u64 = 512;
+
+/// How much a cache may keep, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CacheConfig {
+    /// Most bytes of drawings in memory; 0 keeps none.
+    pub memory_bytes: usize,
+    /// The cache on disk; `None` for none.
+    pub disk: Option<DiskConfig>,
+}
+
+/// Where drawings lie on disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiskConfig {
+    /// The directory; made when the first drawing is written.
+    pub dir: PathBuf,
+    /// Most bytes of finished drawings in it.
+    pub limit_bytes: u64,
+}
+
+impl CacheConfig {
+    /// Memory only.
+    pub fn in_memory(memory_bytes: usize) -> Self {
+        Self { memory_bytes, disk: None }
+    }
+
+    /// As the environment asks for it. No file is touched.
+    pub fn from_environment() -> Self {
+        Self::resolve(None, std::env::var_os)
+    }
+
+    /// The cache for a directory that the caller may name, the environment that `variable` reads,
+    /// and the platform's cache directory, in this order. A variable that makes no sense is logged
+    /// and passed over.
+    pub fn resolve(
+        dir: Option<PathBuf>,
+        variable: impl Fn(&'static str) -> Option<OsString>,
+    ) -> Self {
+        let memory_mb = megabytes(MEMORY_VARIABLE, &variable, DEFAULT_MEMORY_MB);
+        let disk_mb = megabytes(DISK_VARIABLE, &variable, DEFAULT_DISK_MB);
+        let from_variable = || variable(DIR_VARIABLE).filter(|dir| !dir.is_empty());
+        let dir = dir.or_else(|| from_variable().map(PathBuf::from)).or_else(platform_dir);
+        let disk = match dir {
+            Some(dir) if disk_mb > 0 => Some(DiskConfig {
+                // A host may change its working directory later.
+                dir: std::path::absolute(&dir).unwrap_or(dir),
+                limit_bytes: disk_mb.saturating_mul(1 << 20),
+            }),
+            _ => None,
+        };
+        let memory_bytes = usize::try_from(memory_mb.saturating_mul(1 << 20)).unwrap_or(usize::MAX);
+        Self { memory_bytes, disk }
+    }
+}
+
+/// The user's cache directory by the platform's convention; `None` for a user without a home.
+fn platform_dir() -> Option<PathBuf> {
+    let dirs = ProjectDirs::from("org", "inbetween", "AIInbetween")?;
+    Some(dirs.cache_dir().to_path_buf())
+}
+
+fn megabytes(
+    name: &'static str,
+    variable: &impl Fn(&'static str) -> Option<OsString>,
+    default: u64,
+) -> u64 {
+    let Some(value) = variable(name).filter(|value| !value.is_empty()) else { return default };
+    match value.to_str().and_then(|text| text.trim().parse().ok()) {
+        Some(number) => number,
+        None => {
+            log::warn!("{name} is {value:?}, not a whole number of MiB; using {default}");
+            default
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(dir: Option<&str>, variables: &[(&str, &str)]) -> CacheConfig {
+        CacheConfig::resolve(dir.map(PathBuf::from), |name| {
+            let found = variables.iter().find(|(other, _)| *other == name);
+            found.map(|(_, value)| OsString::from(value))
+        })
+    }
+
+    #[test]
+    fn argument_beats_environment_beats_platform() {
+        let set = [(DIR_VARIABLE, "/from/environment")];
+        let dir = |config: CacheConfig| config.disk.unwrap().dir;
+        let wanted = |path: &str| std::path::absolute(path).unwrap();
+        assert_eq!(dir(resolve(Some("/from/caller"), &set)), wanted("/from/caller"));
+        assert_eq!(dir(resolve(None, &set)), wanted("/from/environment"));
+        if let Some(platform) = platform_dir() {
+            assert_eq!(dir(resolve(None, &[])), platform);
+            assert_eq!(dir(resolve(None, &[(DIR_VARIABLE, "")])), platform);
+        }
+    }
+
+    #[test]
+    fn sizes_are_in_mebibytes_and_zero_means_none() {
+        let config = resolve(Some("/d"), &[(DISK_VARIABLE, "10"), (MEMORY_VARIABLE, " 3 ")]);
+        assert_eq!(config.disk.unwrap().limit_bytes, 10 << 20);
+        assert_eq!(config.memory_bytes, 3 << 20);
+        let none = resolve(Some("/d"), &[(DISK_VARIABLE, "0"), (MEMORY_VARIABLE, "0")]);
+        assert_eq!(none, CacheConfig::in_memory(0));
+    }
+
+    #[test]
+    fn nonsense_falls_back_to_the_default() {
+        for nonsense in ["lots", "-1", "1.5", "4096MB"] {
+            let config =
+                resolve(Some("/d"), &[(DISK_VARIABLE, nonsense), (MEMORY_VARIABLE, nonsense)]);
+            assert_eq!(config.disk.unwrap().limit_bytes, DEFAULT_DISK_MB << 20);
+            assert_eq!(config.memory_bytes as u64, DEFAULT_MEMORY_MB << 20);
+        }
+        let huge = resolve(Some("/d"), &[(DISK_VARIABLE, "18446744073709551615")]);
+        assert_eq!(huge.disk.unwrap().limit_bytes, u64::MAX);
+    }
+
+    #[test]
+    fn relative_directories_are_pinned_to_where_they_were_named() {
+        assert!(resolve(Some("somewhere"), &[]).disk.unwrap().dir.is_absolute());
+    }
+}

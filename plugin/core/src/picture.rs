@@ -1,0 +1,83 @@
+//! Key pictures from files: PNG, JPEG, TIFF and EXR as frames, in the encoding and size of a job.
+//!
+//! Files of 8 and 16 bits are taken as sRGB, float files (EXR, float TIFF) as scene-linear with
+//! sRGB primaries; colour profiles are not applied. The picture lies upright as its orientation
+//! tag says. Straight alpha is multiplied in.
+
+mod decode;
+mod fit;
+mod memo;
+#[cfg(test)]
+mod tests;
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::sync::Arc;
+
+use once_cell::sync::Lazy;
+
+pub use decode::MAX_PICTURE_PIXELS;
+use memo::Memo;
+
+use crate::{ContentHash, Encoding, Error, Frame};
+
+/// Bytes of key pictures that the process remembers: the same two keys serve each frame of a span.
+pub const MEMO_BYTES: usize = 256 << 20;
+
+/// Largest picture file that is opened, in bytes.
+pub const MAX_FILE_BYTES: u64 = 2 << 30;
+
+static OF_PROCESS: Lazy<Memo> = Lazy::new(|| Memo::new(MEMO_BYTES));
+
+/// A key picture and its content address.
+#[derive(Clone, Debug)]
+pub struct Picture {
+    /// The picture.
+    pub frame: Arc<Frame>,
+    /// Its content address.
+    pub hash: ContentHash,
+}
+
+/// Reads the picture at `path` in the wanted encoding and, when `fit` gives a width and height,
+/// fitted into that size (see [`Frame::fitted`]).
+///
+/// The process remembers the pictures read last, by path, time of change and length; a changed
+/// file is read anew. Threads that ask for the same picture at the same time wait for one reading.
+///
+/// # Errors
+/// [`Error::Picture`] names the file and why it cannot be read; [`Error::Size`] when `fit` is no
+/// size for a frame.
+pub fn load(
+    path: &Path,
+    encoding: Encoding,
+    fit: Option<(usize, usize)>,
+) -> Result<Picture, Error> {
+    OF_PROCESS.load(path, encoding, fit)
+}
+
+/// Forgets all pictures read so far: for a host that wants its memory back.
+pub fn forget_all() {
+    OF_PROCESS.forget_all();
+}
+
+impl From<Frame> for Picture {
+    fn from(frame: Frame) -> Self {
+        Self { hash: frame.content_hash(), frame: Arc::new(frame) }
+    }
+}
+
+fn about(path: &Path) -> Result<fs::Metadata, Error> {
+    let refuse =
+        |reason: &str| Err(Error::Picture { path: path.to_path_buf(), reason: reason.into() });
+    match fs::metadata(path) {
+        Ok(about) if about.is_dir() => refuse("it is a directory"),
+        Ok(about) if !about.is_file() => refuse("it is not a file"),
+        Ok(about) if about.len() == 0 => refuse("the file is empty"),
+        Ok(about) if about.len() > MAX_FILE_BYTES => refuse("the file is larger than 2 GiB"),
+        Ok(about) => Ok(about),
+        Err(_) if path.as_os_str().is_empty() => refuse("no file is chosen"),
+        Err(error) if error.kind() == ErrorKind::NotFound => refuse("there is no such file"),
+        Err(error) => refuse(&error.to_string()),
+    }
+}

@@ -1,0 +1,147 @@
+//! From the bytes of a picture file to a frame.
+
+use std::error::Error as _;
+use std::fs;
+use std::io::{self, Cursor, ErrorKind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
+use rayon::prelude::*;
+use tiff::tags::Tag;
+
+use crate::frame::{MAX_SIDE, finite};
+use crate::{Encoding, Error, Frame};
+
+/// Most pixels that a picture file may have: 2 GiB as a frame.
+pub const MAX_PICTURE_PIXELS: usize = 128 * 1024 * 1024;
+
+/// Memory that a decoder may take beyond the picture itself, in bytes.
+const DECODER_BYTES: u64 = 256 << 20;
+
+/// Reads the file at `path` as a frame in the wanted encoding.
+pub(super) fn read(path: &Path, encoding: Encoding) -> Result<Frame, Error> {
+    let refuse = |reason: String| Error::Picture { path: path.to_path_buf(), reason };
+    let bytes = fs::read(path).map_err(|error| refuse(error.to_string()))?;
+    let format = format_of(&bytes).map_err(refuse)?;
+    if format == ImageFormat::Jpeg && !jpeg_ends(&bytes) {
+        // The decoder paints the missing part grey and says nothing.
+        return Err(refuse("the file is truncated".into()));
+    }
+    // Decoders are not ours: what one of them trips over is a damaged file, not our end.
+    let image = catch_unwind(AssertUnwindSafe(|| decode(&bytes, format)))
+        .unwrap_or_else(|_| Err("the file is damaged".into()))
+        .map_err(refuse)?;
+    let is_float = matches!(image, DynamicImage::ImageRgb32F(_) | DynamicImage::ImageRgba32F(_));
+    let stored = if is_float { Encoding::Linear } else { Encoding::Srgb };
+    let frame = frame_of(image, is_premultiplied(&bytes, format))?;
+    Ok(frame.converted(stored, encoding))
+}
+
+fn format_of(bytes: &[u8]) -> Result<ImageFormat, String> {
+    use ImageFormat::{Jpeg, OpenExr, Png, Tiff};
+    match image::guess_format(bytes) {
+        Ok(format @ (Png | Jpeg | Tiff | OpenExr)) => Ok(format),
+        Ok(format) => Err(format!("{format:?} files are not supported")),
+        Err(_) => Err("it is not a picture of a known format".into()),
+    }
+}
+
+fn decode(bytes: &[u8], format: ImageFormat) -> Result<DynamicImage, String> {
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    // Only headers are read before the size is checked; then the picture sets the limit.
+    reader.no_limits();
+    let mut decoder = reader.into_decoder().map_err(|error| reason(&error))?;
+    let (width, height) = decoder.dimensions();
+    let (wide, high) = (width as usize, height as usize);
+    if wide == 0 || high == 0 {
+        return Err("the picture is empty".into());
+    }
+    if wide > MAX_SIDE || high > MAX_SIDE || wide * high > MAX_PICTURE_PIXELS {
+        return Err(format!(
+            "{width} x {height} pixels are more than the {} million that are allowed",
+            MAX_PICTURE_PIXELS / 1_000_000
+        ));
+    }
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(2 * decoder.total_bytes() + DECODER_BYTES);
+    decoder.set_limits(limits).map_err(|error| reason(&error))?;
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let mut image = DynamicImage::from_decoder(decoder).map_err(|error| reason(&error))?;
+    image.apply_orientation(orientation);
+    Ok(image)
+}
+
+/// The pixels as they are stored, with their alpha multiplied in.
+fn frame_of(image: DynamicImage, premultiplied: bool) -> Result<Frame, Error> {
+    let image = image.into_rgba32f();
+    let (width, height) = (image.width() as usize, image.height() as usize);
+    let (stored, _) = image.as_raw().as_chunks::<4>();
+    let pixels = stored
+        .par_iter()
+        .map(|pixel| {
+            let [red, green, blue, alpha] = pixel.map(finite);
+            let cover = if premultiplied { 1.0 } else { alpha };
+            [red * cover, green * cover, blue * cover, alpha]
+        })
+        .collect();
+    Frame::from_pixels(width, height, pixels)
+}
+
+/// EXR always is; a TIFF file says so in its tag 338 (TIFF 6.0, section 18: 1 is associated
+/// alpha); the others never are.
+fn is_premultiplied(bytes: &[u8], format: ImageFormat) -> bool {
+    match format {
+        ImageFormat::OpenExr => true,
+        ImageFormat::Tiff => tiff::decoder::Decoder::new(Cursor::new(bytes))
+            .and_then(|mut file| file.find_tag_unsigned_vec::<u16>(Tag::ExtraSamples))
+            .is_ok_and(|extra| extra.is_some_and(|extra| extra.first() == Some(&1))),
+        _ => false,
+    }
+}
+
+/// Whether the compressed picture is followed by its end marker.
+fn jpeg_ends(bytes: &[u8]) -> bool {
+    const START_OF_SCAN: u8 = 0xda;
+    const END: [u8; 2] = [0xff, 0xd9];
+    // From segment to segment, so that the end of an embedded preview is not taken for ours.
+    let mut at = 2;
+    while let Some([0xff, marker, high, low]) = bytes.get(at..).and_then(|rest| rest.first_chunk())
+    {
+        at += match marker {
+            &START_OF_SCAN => return bytes[at..].windows(2).any(|pair| pair == END),
+            // A fill byte before the marker.
+            0xff => 1,
+            _ => 2 + usize::from(u16::from_be_bytes([*high, *low])),
+        };
+    }
+    false
+}
+
+/// A decoder's error in words for the artist.
+fn reason(error: &ImageError) -> String {
+    match error {
+        _ if is_cut_short(error) => "the file is truncated".into(),
+        ImageError::Limits(_) => "decoding it takes too much memory".into(),
+        ImageError::Unsupported(what) => format!("its kind is not supported ({what})"),
+        ImageError::IoError(error) => error.to_string(),
+        other => format!("the file is damaged ({})", other.to_string().trim()),
+    }
+}
+
+/// Whether some cause of the error is the end of the file.
+fn is_cut_short(error: &ImageError) -> bool {
+    let ends = |error: &io::Error| error.kind() == ErrorKind::UnexpectedEof;
+    if let ImageError::IoError(error) = error {
+        return ends(error);
+    }
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if error.downcast_ref().is_some_and(ends) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}

@@ -1,0 +1,75 @@
+//! A picture in a frame of another size: undistorted, centred, transparent around it.
+
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::F32x4;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
+
+use crate::{Error, Frame};
+
+impl Frame {
+    /// The whole picture as large as it goes into `width` x `height`, centred, with transparent
+    /// margins where the proportions differ.
+    ///
+    /// Resampled with a Catmull-Rom filter, widened when shrinking; values above 1 and below 0
+    /// are kept, alpha stays within 0..=1. A picture of this size already comes back as it is.
+    ///
+    /// # Errors
+    /// [`Error::Size`] when no frame has this size.
+    pub fn fitted(&self, width: usize, height: usize) -> Result<Self, Error> {
+        let mut fitted = Self::transparent(width, height)?;
+        let (inner_width, inner_height) =
+            inner_size((self.width(), self.height()), (width, height));
+        let scaled = self.resampled(inner_width, inner_height)?;
+        let (left, top) = ((width - inner_width) / 2, (height - inner_height) / 2);
+        for y in 0..inner_height {
+            let start = (top + y) * width + left;
+            fitted.pixels_mut()[start..start + inner_width].copy_from_slice(scaled.row(y));
+        }
+        Ok(fitted)
+    }
+
+    fn resampled(&self, width: usize, height: usize) -> Result<Self, Error> {
+        if (self.width(), self.height()) == (width, height) {
+            return Ok(self.clone());
+        }
+        let refuse = |_| Error::Size { width, height, reason: "the picture cannot be resampled" };
+        let mut scaled = Self::transparent(width, height)?;
+        let from = TypedImageRef::<F32x4>::from_buffer(
+            self.width() as u32,
+            self.height() as u32,
+            bytemuck::cast_slice(self.pixels()),
+        )
+        .map_err(refuse)?;
+        let mut to = TypedImage::<F32x4>::from_buffer(
+            width as u32,
+            height as u32,
+            bytemuck::cast_slice_mut(scaled.pixels_mut()),
+        )
+        .map_err(refuse)?;
+        let options = ResizeOptions::new()
+            .resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom))
+            // The pixels are premultiplied already.
+            .use_alpha(false);
+        Resizer::new().resize_typed(&from, &mut to, &options).map_err(|error| {
+            log::error!("resampling to {width} x {height}: {error}");
+            Error::Size { width, height, reason: "the picture cannot be resampled" }
+        })?;
+        for pixel in scaled.pixels_mut() {
+            // Beside an edge the filter overshoots. What is less than nothing is nothing, or a
+            // seam would show where the picture is laid over another.
+            if pixel[3] < 0.0 {
+                *pixel = [0.0; 4];
+            }
+            pixel[3] = pixel[3].min(1.0);
+        }
+        Ok(scaled)
+    }
+}
+
+/// The largest size of these proportions within `frame`, each side at least one pixel.
+fn inner_size(picture: (usize, usize), frame: (usize, usize)) -> (usize, usize) {
+    let (width, height) = (picture.0 as f64, picture.1 as f64);
+    let scale = (frame.0 as f64 / width).min(frame.1 as f64 / height);
+    let side = |length: f64, most: usize| ((length * scale).round() as usize).clamp(1, most);
+    (side(width, frame.0), side(height, frame.1))
+}

@@ -1,0 +1,265 @@
+//! The one queue of a process: who asks for a drawing gets a [`Ticket`], equal requests share one
+//! run of the engine, and what is finished lies in the cache for whoever asks next.
+//!
+//! Engines run on the queue's own threads, which know no host: a render call takes a ticket and
+//! asks it again and again, and between two questions it looks after its host (abort, progress).
+//! Threads start with the first submission and are joined when the queue is dropped.
+//!
+//! A ticket may be waited for on any thread but one of rayon's: the engines need those.
+
+mod run;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use parking_lot::{Condvar, Mutex};
+
+pub use run::{Outcome, Ticket};
+pub use state::Priority;
+
+use crate::cache::{self, Cache};
+use crate::{ContentHash, Drawn, Engine, EngineKind, Error, Job, Request};
+use run::Run;
+use state::State;
+
+/// Engine runs at a time unless told otherwise: every engine uses all cores by itself.
+pub const RUNS_AT_A_TIME: NonZeroUsize = NonZeroUsize::MIN;
+
+/// Draws in-betweens in the background, one run for all who ask for the same one.
+pub struct Queue {
+    shared: Arc<Shared>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    runs_at_a_time: NonZeroUsize,
+}
+
+/// What the queue, its threads and the tickets see together.
+struct Shared {
+    engines: Vec<Arc<dyn Engine>>,
+    cache: Cache,
+    state: Mutex<State>,
+    /// Rung when a run waits for a thread, and when the queue closes.
+    work: Condvar,
+}
+
+impl Queue {
+    /// A queue over these engines and this cache. Neither threads nor files are made yet.
+    pub fn new(engines: Vec<Arc<dyn Engine>>, cache: Cache) -> Self {
+        Self::with_runs(engines, cache, RUNS_AT_A_TIME)
+    }
+
+    /// As [`Queue::new`], with up to `runs_at_a_time` engine runs side by side.
+    pub fn with_runs(
+        engines: Vec<Arc<dyn Engine>>,
+        cache: Cache,
+        runs_at_a_time: NonZeroUsize,
+    ) -> Self {
+        let shared =
+            Shared { engines, cache, state: Mutex::new(State::default()), work: Condvar::new() };
+        Self { shared: Arc::new(shared), threads: Mutex::default(), runs_at_a_time }
+    }
+
+    /// The cache under this queue.
+    pub fn cache(&self) -> &Cache {
+        &self.shared.cache
+    }
+
+    /// The cache key of a request: its content and the version of its engine.
+    ///
+    /// # Errors
+    /// [`Error::Engine`] when this queue lacks the engine.
+    pub fn key(&self, request: &Request) -> Result<ContentHash, Error> {
+        self.shared.key(request)
+    }
+
+    /// The finished drawing from memory or disk, so that a caller makes frames only on a miss.
+    pub fn cached(&self, request: &Request) -> Option<Arc<Drawn>> {
+        self.shared.cache.get(&self.key(request).ok()?)
+    }
+
+    /// A ticket for a run that waits or goes on already, without the frames that a new run needs.
+    pub fn join(&self, request: &Request, priority: Priority) -> Option<Ticket> {
+        let key = self.key(request).ok()?;
+        let run = self.shared.state.lock().join(&key, priority)?;
+        Some(Ticket::new(run, self.shared.clone()))
+    }
+
+    /// Asks for a drawing. A job that cannot be drawn gives a ticket that says why at once.
+    pub fn submit(&self, job: Job, priority: Priority) -> Ticket {
+        let key = match job.check().and_then(|()| self.key(&job.request)) {
+            Ok(key) => key,
+            Err(error) => return self.finished(Err(Arc::new(error))),
+        };
+        if let Some(drawn) = self.shared.cache.get_in_memory(&key) {
+            return self.finished(Ok(drawn));
+        }
+        let mut state = self.shared.state.lock();
+        let run = state.join(&key, priority).unwrap_or_else(|| state.add(key, job, priority));
+        let needs_thread = state.lacks_threads(self.runs_at_a_time);
+        if needs_thread {
+            state.threads += 1;
+        }
+        drop(state);
+        self.shared.work.notify_one();
+        if needs_thread {
+            self.start_thread();
+        }
+        Ticket::new(run, self.shared.clone())
+    }
+
+    fn finished(&self, outcome: Outcome) -> Ticket {
+        Ticket::new(Arc::new(Run::finished(outcome)), self.shared.clone())
+    }
+
+    fn start_thread(&self) {
+        let shared = self.shared.clone();
+        let thread = std::thread::Builder::new().name("in-between".into());
+        match thread.spawn(move || shared.work()) {
+            Ok(handle) => self.threads.lock().push(handle),
+            Err(error) => self.shared.thread_failed(&error),
+        }
+    }
+}
+
+impl Drop for Queue {
+    /// Gives up all runs and waits for the threads to end.
+    fn drop(&mut self) {
+        let abandoned = self.shared.state.lock().close();
+        self.shared.work.notify_all();
+        for run in abandoned {
+            run.finish(Err(Arc::new(Error::Cancelled)));
+        }
+        for thread in self.threads.get_mut().drain(..) {
+            // A thread catches every panic of an engine, so there is nothing left to report.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Shared {
+    fn engine(&self, kind: EngineKind) -> Result<&Arc<dyn Engine>, Error> {
+        self.engines.iter().find(|engine| engine.kind() == kind).ok_or_else(|| Error::Engine {
+            engine: kind.name(),
+            reason: "this build does not contain it".into(),
+        })
+    }
+
+    fn key(&self, request: &Request) -> Result<ContentHash, Error> {
+        let engine = self.engine(request.settings.engine)?;
+        Ok(cache::key(request, engine.version()))
+    }
+
+    /// The life of a thread: run after run, until the queue closes.
+    fn work(&self) {
+        loop {
+            let mut state = self.state.lock();
+            let (run, job) = loop {
+                if state.closed {
+                    return;
+                }
+                if let Some(next) = state.take_next() {
+                    break next;
+                }
+                state.idle += 1;
+                self.work.wait(&mut state);
+                state.idle -= 1;
+            };
+            drop(state);
+            let outcome = catch(|| self.draw(&run, &job)).unwrap_or_else(|panic| {
+                let engine = job.request.settings.engine.name();
+                log::error!("the engine {engine} panicked: {panic}");
+                Err(Error::Engine { engine, reason: format!("it stopped unexpectedly ({panic})") })
+            });
+            self.state.lock().retire(&run);
+            match outcome {
+                Ok(Found { drawn, new }) => {
+                    run.finish(Ok(drawn.clone()));
+                    // Nobody waits for the disk any more but the next run.
+                    if new && let Err(panic) = catch(|| self.cache.put_on_disk(&run.key, &drawn)) {
+                        log::error!("storing a drawing panicked: {panic}");
+                    }
+                }
+                Err(error) => run.finish(Err(Arc::new(error))),
+            }
+        }
+    }
+
+    fn draw(&self, run: &Run, job: &Job) -> Result<Found, Error> {
+        // Since the submission, a run just ended or another process may have drawn it.
+        if let Some(drawn) = self.cache.get(&run.key) {
+            return Ok(Found { drawn, new: false });
+        }
+        let engine = self.engine(job.request.settings.engine)?;
+        let start = Instant::now();
+        let drawn = engine.draw(job, &run.control)?;
+        let size = |frame: &crate::Frame| (frame.width(), frame.height());
+        if size(&drawn.frame) != size(&job.first) {
+            return Err(Error::Engine {
+                engine: engine.kind().name(),
+                reason: format!(
+                    "it drew {:?} pixels for keys of {:?}",
+                    size(&drawn.frame),
+                    size(&job.first)
+                ),
+            });
+        }
+        log::debug!("drew {} in {:?}", run.key, start.elapsed());
+        let drawn = Arc::new(drawn);
+        self.cache.put_in_memory(run.key, &drawn);
+        Ok(Found { drawn, new: true })
+    }
+
+    /// One who waited is gone; whoever was the last ends the run.
+    fn leave(&self, run: &Arc<Run>) {
+        let never_started = self.state.lock().leave(run);
+        if never_started {
+            run.finish(Err(Arc::new(Error::Cancelled)));
+        }
+    }
+
+    /// Without any thread nobody would ever answer: the waiting runs fail instead.
+    fn thread_failed(&self, error: &std::io::Error) {
+        let abandoned = self.state.lock().lose_thread();
+        log::error!("no thread for drawing: {error}");
+        for run in abandoned {
+            run.finish(Err(Arc::new(Error::Engine {
+                engine: "in-between",
+                reason: format!("the system gave no thread ({error})"),
+            })));
+        }
+    }
+}
+
+/// A drawing, and whether an engine has just made it.
+struct Found {
+    drawn: Arc<Drawn>,
+    new: bool,
+}
+
+/// Does `work`; a panic in it comes back as its text.
+fn catch<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|cause| match cause.downcast::<String>() {
+        Ok(text) => *text,
+        Err(cause) => cause.downcast_ref::<&str>().copied().unwrap_or("no text").into(),
+    })
+}
+
+static OF_PROCESS: Mutex<Option<Arc<Queue>>> = Mutex::new(None);
+
+/// The queue of this process, made by the first who asks. It outlives every instance of the
+/// effect; [`shut_down`] ends it.
+pub fn of_process(make: impl FnOnce() -> Queue) -> Arc<Queue> {
+    OF_PROCESS.lock().get_or_insert_with(|| Arc::new(make())).clone()
+}
+
+/// Ends the queue of this process: to be called before the plug-in's code leaves memory. Returns
+/// when its threads have ended, unless someone still holds the queue.
+pub fn shut_down() {
+    let queue = OF_PROCESS.lock().take();
+    drop(queue);
+}

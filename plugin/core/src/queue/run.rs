@@ -1,0 +1,120 @@
+//! One run of an engine and the tickets of those who wait for it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+
+use super::Shared;
+use crate::{ContentHash, Control, Drawn, Error};
+
+/// What a run came to; shared by all who waited for it.
+pub type Outcome = Result<Arc<Drawn>, Arc<Error>>;
+
+/// A drawing that is waited for, from its submission to its outcome.
+pub(super) struct Run {
+    pub(super) key: ContentHash,
+    pub(super) control: Control,
+    outcome: Mutex<Option<Outcome>>,
+    /// Rung when there is an outcome or a ticket was given back.
+    news: Condvar,
+}
+
+impl Run {
+    pub(super) fn new(key: ContentHash) -> Self {
+        Self { key, control: Control::default(), outcome: Mutex::new(None), news: Condvar::new() }
+    }
+
+    /// A run that was over before it began.
+    pub(super) fn finished(outcome: Outcome) -> Self {
+        let run = Self::new(ContentHash([0; 32]));
+        run.finish(outcome);
+        run
+    }
+
+    /// Tells the outcome to all who wait; the first outcome stays.
+    pub(super) fn finish(&self, outcome: Outcome) {
+        self.outcome.lock().get_or_insert(outcome);
+        self.news.notify_all();
+    }
+}
+
+/// A claim on a drawing. Giving up the last ticket of a run stops its engine.
+#[must_use = "a dropped ticket cancels the drawing that nobody else waits for"]
+pub struct Ticket {
+    run: Arc<Run>,
+    shared: Arc<Shared>,
+    given_up: AtomicBool,
+}
+
+impl Ticket {
+    pub(super) fn new(run: Arc<Run>, shared: Arc<Shared>) -> Self {
+        Self { run, shared, given_up: AtomicBool::new(false) }
+    }
+
+    /// Waits until the drawing is there, but no longer than `at_most`; `None` when it is not.
+    /// Asked again after the outcome, gives it again.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`] after [`Ticket::cancel`] or when the queue was dropped; otherwise why
+    /// the engine could not draw.
+    pub fn wait_for(&self, at_most: Duration) -> Option<Outcome> {
+        let until = Instant::now().checked_add(at_most);
+        let mut outcome = self.run.outcome.lock();
+        loop {
+            if self.given_up.load(Ordering::Acquire) {
+                return Some(Err(Arc::new(Error::Cancelled)));
+            }
+            if outcome.is_some() {
+                return outcome.clone();
+            }
+            match until {
+                None => self.run.news.wait(&mut outcome),
+                Some(until) => {
+                    if self.run.news.wait_until(&mut outcome, until).timed_out() {
+                        return outcome.clone();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits as long as it takes.
+    ///
+    /// # Errors
+    /// As [`Ticket::wait_for`].
+    pub fn wait(&self) -> Outcome {
+        loop {
+            if let Some(outcome) = self.wait_for(Duration::MAX) {
+                return outcome;
+            }
+        }
+    }
+
+    /// The fraction that is done, 0..=1.
+    pub fn progress(&self) -> f32 {
+        let over = matches!(*self.run.outcome.lock(), Some(Ok(_)));
+        if over { 1.0 } else { self.run.control.progress() }
+    }
+
+    /// Gives the ticket back: the drawing is no longer wanted here. Whoever waits on this ticket
+    /// hears [`Error::Cancelled`]; others who wait for the same drawing still get it.
+    pub fn cancel(&self) {
+        {
+            // Under the lock, so that nobody falls asleep between looking and being woken.
+            let _outcome = self.run.outcome.lock();
+            if self.given_up.swap(true, Ordering::AcqRel) {
+                return;
+            }
+        }
+        self.run.news.notify_all();
+        self.shared.leave(&self.run);
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.cancel();
+    }
+}

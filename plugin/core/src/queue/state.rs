@@ -1,0 +1,130 @@
+//! Which runs wait, which go on, and which comes next: the queue's book-keeping, under its lock.
+
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use super::run::Run;
+use crate::{ContentHash, Job};
+
+/// Who waits for a drawing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Priority {
+    /// An artist at the screen. The newest goes first, ahead of every final render: what was asked
+    /// for before it has mostly been scrolled past.
+    Interactive,
+    /// A final render: first come, first served.
+    Final,
+}
+
+/// A run that tickets may join.
+struct Entry {
+    run: Arc<Run>,
+    waiters: usize,
+    priority: Priority,
+    /// Grows with every request.
+    order: u64,
+    /// The pictures, until a thread takes them.
+    job: Option<Job>,
+}
+
+#[derive(Default)]
+pub(super) struct State {
+    open: HashMap<ContentHash, Entry>,
+    /// Runs on a thread, those that nobody waits for any more included.
+    running: Vec<Arc<Run>>,
+    requests: u64,
+    pub(super) threads: usize,
+    pub(super) idle: usize,
+    pub(super) closed: bool,
+}
+
+impl State {
+    /// One more waits for an open run of this key, if there is one. An interactive request takes
+    /// a waiting run to the front.
+    pub(super) fn join(&mut self, key: &ContentHash, priority: Priority) -> Option<Arc<Run>> {
+        let entry = self.open.get_mut(key)?;
+        entry.waiters += 1;
+        if priority == Priority::Interactive {
+            self.requests += 1;
+            entry.priority = priority;
+            entry.order = self.requests;
+        }
+        Some(entry.run.clone())
+    }
+
+    /// Opens a run with one who waits for it.
+    pub(super) fn add(&mut self, key: ContentHash, job: Job, priority: Priority) -> Arc<Run> {
+        let run = Arc::new(Run::new(key));
+        self.requests += 1;
+        let entry =
+            Entry { run: run.clone(), waiters: 1, priority, order: self.requests, job: Some(job) };
+        self.open.insert(key, entry);
+        run
+    }
+
+    /// Whether another thread, within the limit, would have something to do.
+    pub(super) fn lacks_threads(&self, limit: NonZeroUsize) -> bool {
+        self.threads < limit.get() && self.waiting().count() > self.idle
+    }
+
+    /// The run that goes next, with its pictures.
+    pub(super) fn take_next(&mut self) -> Option<(Arc<Run>, Job)> {
+        let rank = |entry: &Entry| match entry.priority {
+            Priority::Interactive => (1, i128::from(entry.order)),
+            Priority::Final => (0, -i128::from(entry.order)),
+        };
+        let (key, _) = self.waiting().max_by_key(|(_, entry)| rank(entry))?;
+        let key = *key;
+        let entry = self.open.get_mut(&key)?;
+        let job = entry.job.take()?;
+        self.running.push(entry.run.clone());
+        Some((entry.run.clone(), job))
+    }
+
+    /// A run is over: nobody can join it any more.
+    pub(super) fn retire(&mut self, run: &Arc<Run>) {
+        self.running.retain(|other| !Arc::ptr_eq(other, run));
+        if self.entry_of(run).is_some() {
+            self.open.remove(&run.key);
+        }
+    }
+
+    /// One less waits for a run. The last one closes it, so that whoever comes next opens a new
+    /// one: a waiting run is forgotten (then the answer is true), one on a thread told to stop.
+    pub(super) fn leave(&mut self, run: &Arc<Run>) -> bool {
+        let Some(entry) = self.entry_of(run) else { return false };
+        entry.waiters -= 1;
+        if entry.waiters > 0 {
+            return false;
+        }
+        run.control.cancel();
+        self.open.remove(&run.key).is_some_and(|entry| entry.job.is_some())
+    }
+
+    /// Ends everything; gives the runs that no thread will answer.
+    pub(super) fn close(&mut self) -> Vec<Arc<Run>> {
+        self.closed = true;
+        self.running.iter().for_each(|run| run.control.cancel());
+        self.forget_waiting()
+    }
+
+    /// A thread could not be started; gives the runs that nobody is left to answer.
+    pub(super) fn lose_thread(&mut self) -> Vec<Arc<Run>> {
+        self.threads -= 1;
+        if self.threads == 0 { self.forget_waiting() } else { Vec::new() }
+    }
+
+    fn forget_waiting(&mut self) -> Vec<Arc<Run>> {
+        let waiting = self.open.extract_if(|_, entry| entry.job.is_some());
+        waiting.map(|(_, entry)| entry.run).collect()
+    }
+
+    fn waiting(&self) -> impl Iterator<Item = (&ContentHash, &Entry)> {
+        self.open.iter().filter(|(_, entry)| entry.job.is_some())
+    }
+
+    fn entry_of(&mut self, run: &Arc<Run>) -> Option<&mut Entry> {
+        self.open.get_mut(&run.key).filter(|entry| Arc::ptr_eq(&entry.run, run))
+    }
+}

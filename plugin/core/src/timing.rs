@@ -1,0 +1,268 @@
+//! Which moment of a drawing belongs to which frame: keys, timing chart and exposure.
+//!
+//! Pure arithmetic. A host's time goes in, a [`Place`] comes out: one of the keys, or a position
+//! strictly between them for an engine to draw. Engines know nothing of frames per drawing.
+//!
+//! ```
+//! use inbetween_core::timing::{Chart, Exposure, Place, Timing};
+//!
+//! let timing = Timing::new(1.0, 9.0, Chart::Linear, Exposure::Twos)?;
+//! assert_eq!(timing.at(1.0)?, Place::First);
+//! assert_eq!(timing.at(3.0)?, Place::Between { position: 0.25 });
+//! assert_eq!(timing.at(4.0)?, Place::Between { position: 0.25 });
+//! assert_eq!(timing.at(9.0)?, Place::Last);
+//! # Ok::<(), inbetween_core::Error>(())
+//! ```
+
+mod chart;
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+
+pub use chart::{Chart, MAX_POSITIONS};
+
+use crate::Error;
+
+/// Farthest frame that a key may lie on, either side of frame 0: whole frames stay exact in `f64`
+/// and every time between them is told apart to well below [`TIME_TOLERANCE`].
+pub const MAX_TIME: f64 = 1e9;
+
+/// Times closer than this (in frames) are the same time: hosts that count in seconds arrive a
+/// little beside the frame they mean.
+pub const TIME_TOLERANCE: f64 = 1e-4;
+
+/// Positions closer than this to 0 or 1 are the key itself: no pixel would tell the difference.
+pub const POSITION_TOLERANCE: f64 = 1e-6;
+
+/// How many frames a drawing is held for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Exposure {
+    /// A new drawing on every frame; a time between two frames gets a drawing of its own.
+    #[default]
+    Ones,
+    /// A new drawing on every second frame, counted from the first key.
+    Twos,
+    /// A new drawing on every third frame, counted from the first key.
+    Threes,
+}
+
+impl Exposure {
+    /// Frames per drawing.
+    pub fn frames(self) -> u32 {
+        match self {
+            Self::Ones => 1,
+            Self::Twos => 2,
+            Self::Threes => 3,
+        }
+    }
+}
+
+/// One of the two keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Key {
+    /// The key at the start of the span.
+    First,
+    /// The key at its end.
+    Last,
+}
+
+/// What is seen at a time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Place {
+    /// Ahead of the span: the first key is held.
+    BeforeFirst,
+    /// The first key itself.
+    First,
+    /// A drawing between the keys, `position` strictly between 0 (first key) and 1 (last key).
+    Between {
+        /// Where between the keys.
+        position: f64,
+    },
+    /// The last key itself.
+    Last,
+    /// After the span: the last key is held.
+    AfterLast,
+}
+
+impl Place {
+    /// The key that is seen, bit for bit; `None` where an engine has to draw.
+    pub fn key(self) -> Option<Key> {
+        match self {
+            Self::BeforeFirst | Self::First => Some(Key::First),
+            Self::Between { .. } => None,
+            Self::Last | Self::AfterLast => Some(Key::Last),
+        }
+    }
+
+    /// A position within the span as a place: near enough to an end, it is the key.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] when the position is not a number from 0 to 1.
+    pub fn of_position(position: f64) -> Result<Self, Error> {
+        if !(0.0..=1.0).contains(&position) {
+            return Err(Error::Setting {
+                name: "Position",
+                value: position.to_string(),
+                allowed: "a position is a number from 0 (first key) to 1 (last key)",
+            });
+        }
+        Ok(if position <= POSITION_TOLERANCE {
+            Self::First
+        } else if position >= 1.0 - POSITION_TOLERANCE {
+            Self::Last
+        } else {
+            Self::Between { position }
+        })
+    }
+}
+
+/// A span between two keys and how its drawings are spread over it. Times are in frames.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Timing {
+    first_key: f64,
+    last_key: f64,
+    chart: Chart,
+    exposure: Exposure,
+}
+
+impl Timing {
+    /// The span from `first_key` to `last_key`, in frames.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] when a time is not finite or beyond [`MAX_TIME`], when the last key does
+    /// not lie after the first, or when the chart's own positions are out of range.
+    pub fn new(
+        first_key: f64,
+        last_key: f64,
+        chart: Chart,
+        exposure: Exposure,
+    ) -> Result<Self, Error> {
+        check_key_time("First key", first_key)?;
+        check_key_time("Last key", last_key)?;
+        if last_key - first_key < TIME_TOLERANCE {
+            return Err(Error::Setting {
+                name: "Last key",
+                value: format!("frame {last_key} while the first key is frame {first_key}"),
+                allowed: "the last key lies after the first key",
+            });
+        }
+        chart.check()?;
+        Ok(Self { first_key, last_key, chart, exposure })
+    }
+
+    /// Time of the first key, in frames.
+    pub fn first_key(&self) -> f64 {
+        self.first_key
+    }
+
+    /// Time of the last key, in frames; after the first.
+    pub fn last_key(&self) -> f64 {
+        self.last_key
+    }
+
+    /// Spacing of the drawings.
+    pub fn chart(&self) -> &Chart {
+        &self.chart
+    }
+
+    /// Frames per drawing.
+    pub fn exposure(&self) -> Exposure {
+        self.exposure
+    }
+
+    /// What is seen at `time`, in frames.
+    ///
+    /// On twos and threes a drawing is held from its frame until the next one's, sub-frame times
+    /// included; the last key always lands on its own frame and cuts the hold before it short.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] when `time` is not a number.
+    pub fn at(&self, time: f64) -> Result<Place, Error> {
+        if time.is_nan() {
+            return Err(Error::Setting {
+                name: "Time",
+                value: "not a number".into(),
+                allowed: "a time is a number of frames",
+            });
+        }
+        let elapsed = time - self.first_key;
+        if elapsed < -TIME_TOLERANCE {
+            return Ok(Place::BeforeFirst);
+        }
+        let left = self.last_key - time;
+        if left < -TIME_TOLERANCE {
+            return Ok(Place::AfterLast);
+        }
+        if left <= TIME_TOLERANCE {
+            return Ok(Place::Last);
+        }
+        Place::of_position(self.position(self.held(elapsed)))
+    }
+
+    /// Number of whole frames strictly between the keys, counted from the first key.
+    pub fn frames_between(&self) -> u32 {
+        count(self.span() - TIME_TOLERANCE)
+    }
+
+    /// Number of different drawings strictly between the keys; on ones, the number of frames.
+    pub fn drawings_between(&self) -> u32 {
+        count((self.span() - TIME_TOLERANCE) / self.step())
+    }
+
+    /// Every frame from the first key to the last with what is seen on it, keys included.
+    pub fn frames(&self) -> impl Iterator<Item = (f64, Place)> + '_ {
+        let between = (0..=self.frames_between()).map(|frame| {
+            let elapsed = f64::from(frame);
+            let place = Place::of_position(self.position(self.held(elapsed)))
+                .expect("a chart answers with positions from 0 to 1");
+            (self.first_key + elapsed, place)
+        });
+        between.chain(std::iter::once((self.last_key, Place::Last)))
+    }
+
+    fn span(&self) -> f64 {
+        self.last_key - self.first_key
+    }
+
+    fn step(&self) -> f64 {
+        f64::from(self.exposure.frames())
+    }
+
+    /// The moment whose drawing is seen `elapsed` frames after the first key.
+    fn held(&self, elapsed: f64) -> f64 {
+        let whole = elapsed.round();
+        let elapsed = if (elapsed - whole).abs() <= TIME_TOLERANCE { whole } else { elapsed };
+        match self.exposure {
+            Exposure::Ones => elapsed,
+            Exposure::Twos | Exposure::Threes => (elapsed / self.step()).floor() * self.step(),
+        }
+    }
+
+    /// Where the drawing of a moment lies between the keys, 0..=1.
+    fn position(&self, held: f64) -> f64 {
+        if let Chart::Custom(list) = &self.chart
+            && list.len() == self.drawings_between() as usize
+        {
+            // One entry for each drawing, also where the last hold is shorter than the others.
+            return chart::along(list, held / self.step(), self.span() / self.step());
+        }
+        self.chart.position(held / self.span())
+    }
+}
+
+/// Number of whole steps above 0 and at most `length`; lengths are bounded by [`MAX_TIME`].
+fn count(length: f64) -> u32 {
+    length.max(0.0).floor() as u32
+}
+
+fn check_key_time(name: &'static str, time: f64) -> Result<(), Error> {
+    if time.is_finite() && time.abs() <= MAX_TIME {
+        return Ok(());
+    }
+    Err(Error::Setting {
+        name,
+        value: format!("frame {time}"),
+        allowed: "a key lies on a frame within a thousand million of frame 0",
+    })
+}

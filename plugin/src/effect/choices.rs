@@ -1,0 +1,203 @@
+//! What the artist chose, read from the host at one time and made sense of.
+
+use std::ffi::CStr;
+use std::path::PathBuf;
+
+use inbetween_core::timing::{Chart, Exposure, Timing};
+use inbetween_core::{Encoding, EngineKind, Output, Quality, Settings};
+
+use super::hosts::Quirks;
+use super::params::*;
+use crate::ofx::{Context, Depth, EffectRef, Error, ParamSet, Result};
+
+/// Where the keys come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeysFrom {
+    /// The clips Source and KeyB.
+    TwoClips,
+    /// Two times in Source.
+    OneClip,
+    /// Two picture files.
+    Files,
+}
+
+impl KeysFrom {
+    /// In the order of the parameter's options.
+    const ALL: [Self; 3] = [Self::TwoClips, Self::OneClip, Self::Files];
+
+    /// The option's index.
+    pub(crate) fn index(self) -> i32 {
+        self as i32
+    }
+}
+
+/// The artist's choices, free of parameter ids.
+#[derive(Clone, Debug)]
+pub(crate) struct Choices {
+    /// The context that the instance lives in.
+    pub(crate) context: Context,
+    /// Where the keys come from; in a transition always the two clips.
+    pub(crate) keys_from: KeysFrom,
+    /// First and last key file.
+    pub(crate) files: [PathBuf; 2],
+    /// First and last key time, in frames.
+    pub(crate) key_times: [f64; 2],
+    /// The position that a transition was given, 0..=1.
+    pub(crate) transition: f64,
+    /// The timing chart.
+    pub(crate) chart: Chart,
+    /// The exposure.
+    pub(crate) exposure: Exposure,
+    /// The picture wanted.
+    pub(crate) output: Output,
+    quality: Quality,
+    engine: EngineKind,
+    encoding: Option<Encoding>,
+}
+
+impl Choices {
+    /// Reads every parameter of an instance at `time`.
+    ///
+    /// # Errors
+    /// When the host refuses to tell a value, or a custom chart cannot be read.
+    pub(crate) fn read(effect: &EffectRef<'_>, time: f64) -> Result<Self> {
+        let context = effect.context()?;
+        let params = effect.params()?;
+        let timed = context != Context::Transition;
+        let pick = Pick { params: &params, time };
+        Ok(Self {
+            context,
+            keys_from: if timed {
+                pick.option(KEYS_FROM, &KeysFrom::ALL)?
+            } else {
+                KeysFrom::TwoClips
+            },
+            files: if timed {
+                [pick.path(FIRST_FILE)?, pick.path(LAST_FILE)?]
+            } else {
+                Default::default()
+            },
+            key_times: if timed {
+                [params.double(FIRST_KEY, time)?, params.double(LAST_KEY, time)?]
+            } else {
+                [0.0, 1.0]
+            },
+            transition: if timed { 0.0 } else { params.double(TRANSITION, time)? },
+            chart: pick.chart()?,
+            exposure: if timed {
+                pick.option(EXPOSURE, &[Exposure::Ones, Exposure::Twos, Exposure::Threes])?
+            } else {
+                Exposure::Ones
+            },
+            output: pick
+                .option(OUTPUT, &[Output::InBetween, Output::Confidence, Output::Motion])?,
+            quality: pick.option(QUALITY, &[Quality::Draft, Quality::Standard, Quality::High])?,
+            engine: pick.option(ENGINE, &[EngineKind::Flow])?,
+            encoding: pick.option(COLOUR, &[None, Some(Encoding::Srgb), Some(Encoding::Linear)])?,
+        })
+    }
+
+    /// The span that the keys make.
+    ///
+    /// # Errors
+    /// When the last key does not lie after the first.
+    pub(crate) fn timing(&self) -> Result<Timing> {
+        let [first, last] = self.key_times;
+        Ok(Timing::new(first, last, self.chart.clone(), self.exposure)?)
+    }
+
+    /// What engines are told, for pictures of `depth` in a host with `quirks`.
+    pub(crate) fn settings(&self, depth: Depth, quirks: Quirks) -> Settings {
+        let automatic = if depth.is_float() { quirks.float_encoding } else { Encoding::Srgb };
+        Settings {
+            engine: self.engine,
+            encoding: self.encoding.unwrap_or(automatic),
+            quality: self.quality,
+            output: self.output,
+        }
+    }
+}
+
+/// Reads single parameters at one time.
+struct Pick<'a> {
+    params: &'a ParamSet<'a>,
+    time: f64,
+}
+
+impl Pick<'_> {
+    /// The option that a choice stands on. Hosts can hold an index from a newer version's project.
+    fn option<T: Copy>(&self, id: &CStr, options: &[T]) -> Result<T> {
+        let index = self.params.choice(id, self.time)?;
+        usize::try_from(index).ok().and_then(|index| options.get(index)).copied().ok_or_else(|| {
+            Error::ForArtist(format!(
+                "The parameter {} stands on option {index}, which this version does not have. \
+                 Choose another option, or install the version that the project was made with.",
+                id.to_string_lossy()
+            ))
+        })
+    }
+
+    fn path(&self, id: &CStr) -> Result<PathBuf> {
+        // File knobs keep a stray newline or blank when a path was pasted.
+        Ok(PathBuf::from(self.params.string(id, self.time)?.trim()))
+    }
+
+    fn chart(&self) -> Result<Chart> {
+        Ok(match self.params.choice(CHART, self.time)? {
+            0 => Chart::Linear,
+            1 => Chart::EaseIn,
+            2 => Chart::EaseOut,
+            3 => Chart::EaseInOut,
+            4 => Chart::FavourFirst,
+            5 => Chart::FavourLast,
+            6 => self.params.string(CUSTOM_CHART, self.time)?.parse()?,
+            _ => {
+                return Err(self.option::<()>(CHART, &[]).expect_err("no option of an empty list"));
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+impl Choices {
+    /// Keys on frames 1 and 9, everything else as described.
+    pub(crate) fn example(context: Context, keys_from: KeysFrom) -> Self {
+        Self {
+            context,
+            keys_from,
+            files: ["a.png".into(), "b.png".into()],
+            key_times: [1.0, 9.0],
+            transition: 0.0,
+            chart: Chart::Linear,
+            exposure: Exposure::Ones,
+            output: Output::InBetween,
+            quality: Quality::Standard,
+            engine: EngineKind::Flow,
+            encoding: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn automatic_colour_follows_depth_and_host() {
+        let choices = Choices::example(Context::General, KeysFrom::TwoClips);
+        let encoding = |depth, quirks| choices.settings(depth, quirks).encoding;
+        let quirks = Quirks::with_encoding;
+        assert_eq!(encoding(Depth::Byte, quirks(Encoding::Linear)), Encoding::Srgb);
+        assert_eq!(encoding(Depth::Short, quirks(Encoding::Linear)), Encoding::Srgb);
+        assert_eq!(encoding(Depth::Float, quirks(Encoding::Linear)), Encoding::Linear);
+        assert_eq!(encoding(Depth::Half, quirks(Encoding::Srgb)), Encoding::Srgb);
+    }
+
+    #[test]
+    fn chosen_colour_wins() {
+        let mut choices = Choices::example(Context::General, KeysFrom::TwoClips);
+        choices.encoding = Some(Encoding::Srgb);
+        let quirks = Quirks::with_encoding(Encoding::Linear);
+        assert_eq!(choices.settings(Depth::Float, quirks).encoding, Encoding::Srgb);
+    }
+}

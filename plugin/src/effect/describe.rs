@@ -1,0 +1,181 @@
+//! What the plug-in tells a host of itself: its names, abilities, clips and parameters.
+//! <https://openfx.readthedocs.io/en/main/Reference/ofxPropertiesByObject.html>
+
+use std::ffi::CStr;
+
+use openfx::sys::generic::core::*;
+use openfx::sys::image_effect_v1::image_effect::*;
+use openfx::sys::image_effect_v1::param::*;
+
+use super::VERSION;
+use super::choices::KeysFrom;
+use super::hosts::Quirks;
+use super::params::{KEYS_FROM, PARAMS, Param, Shape};
+use crate::ofx::{
+    Components, Context, Depth, EffectRef, IfKnown, ParamKind, ParamSet, Props, Reply, Result,
+};
+
+/// The first key in Filter and General; mandated by the standard.
+pub(crate) const SOURCE: &CStr = kOfxImageEffectSimpleSourceClipName;
+/// The last key in General.
+pub(crate) const KEY_B: &CStr = c"KeyB";
+/// Line drawings that guide engines which can follow them.
+pub(crate) const SKETCH: &CStr = c"Sketch";
+/// The first key in Transition; mandated by the standard.
+pub(crate) const SOURCE_FROM: &CStr = kOfxImageEffectTransitionSourceFromClipName;
+/// The last key in Transition; mandated by the standard.
+pub(crate) const SOURCE_TO: &CStr = kOfxImageEffectTransitionSourceToClipName;
+/// Where the pictures go; mandated by the standard.
+pub(crate) const OUTPUT_CLIP: &CStr = kOfxImageEffectOutputClipName;
+
+const DESCRIPTION: &CStr =
+    c"Draws the frames between two key drawings. The keys are two clips, two times in one clip, or \
+      two picture files; a timing chart and an exposure say when each in-between is seen.";
+
+/// Answers Describe.
+pub(crate) fn describe(effect: &EffectRef<'_>) -> Result<Reply> {
+    let props = effect.props()?;
+    let quirks = Quirks::of(effect.host());
+    let (label, short) = if quirks.plain_label {
+        (c"AI Inbetween", c"Inbetween")
+    } else {
+        (c"AI In-between", c"In-between")
+    };
+    props.set_strings(kOfxPropLabel, &[label])?;
+    props.set_strings(kOfxPropShortLabel, &[short]).if_known();
+    props.set_strings(kOfxPropLongLabel, &[label]).if_known();
+    props.set_strings(kOfxImageEffectPluginPropGrouping, &[c"Animation"])?;
+    props.set_strings(kOfxPropPluginDescription, &[DESCRIPTION]).if_known();
+    props.set_ints(kOfxPropVersion, &[VERSION.0 as i32, VERSION.1 as i32]).if_known();
+    props.set_text(kOfxPropVersionLabel, env!("CARGO_PKG_VERSION")).if_known();
+    props.set_strings(kOfxImageEffectPropSupportedContexts, &Context::ALL.map(Context::name))?;
+    props.set_strings(kOfxImageEffectPropSupportedPixelDepths, &Depth::ALL.map(Depth::name))?;
+    let safety = if quirks.one_render_per_instance {
+        kOfxImageEffectRenderInstanceSafe
+    } else {
+        kOfxImageEffectRenderFullySafe
+    };
+    props.set_strings(kOfxImageEffectPluginRenderThreadSafety, &[safety])?;
+    for (name, value) in [
+        (kOfxImageEffectPluginPropSingleInstance, 0),
+        (kOfxImageEffectPluginPropHostFrameThreading, 0),
+        (kOfxImageEffectPropSupportsMultiResolution, 1),
+        // Motion may carry anything anywhere, so only whole keys are of use.
+        (kOfxImageEffectPropSupportsTiles, 0),
+        (kOfxImageEffectPropTemporalClipAccess, 1),
+        (kOfxImageEffectPluginPropFieldRenderTwiceAlways, 0),
+        (kOfxImageEffectPropSupportsMultipleClipDepths, 0),
+        (kOfxImageEffectPropSupportsMultipleClipPARs, 0),
+    ] {
+        props.set_ints(name, &[value]).if_known();
+    }
+    Ok(Reply::Ok)
+}
+
+/// Answers DescribeInContext.
+pub(crate) fn describe_in_context(effect: &EffectRef<'_>, context: Context) -> Result<Reply> {
+    match context {
+        Context::Filter => clip(effect, SOURCE, c"Source", true, false)?,
+        Context::General => {
+            clip(effect, SOURCE, c"First key", true, false)?;
+            // Needed for keys from two clips only: a host must let it be unconnected.
+            clip(effect, KEY_B, c"KeyB", true, true)?;
+            clip(effect, SKETCH, c"Sketch", true, true)?;
+        }
+        Context::Transition => {
+            clip(effect, SOURCE_FROM, c"From", true, false)?;
+            clip(effect, SOURCE_TO, c"To", true, false)?;
+        }
+    }
+    clip(effect, OUTPUT_CLIP, c"Output", false, false)?;
+    let params = effect.params()?;
+    for param in PARAMS.iter().filter(|param| param.contexts.contains(&context)) {
+        define(&params, param, keys_from_default(effect, context))?;
+    }
+    Ok(Reply::Ok)
+}
+
+/// Where keys are found without a choice: whatever the context and the host make possible.
+fn keys_from_default(effect: &EffectRef<'_>, context: Context) -> KeysFrom {
+    match context {
+        Context::General | Context::Transition => KeysFrom::TwoClips,
+        Context::Filter if effect.host().temporal_access() => KeysFrom::OneClip,
+        Context::Filter => KeysFrom::Files,
+    }
+}
+
+fn clip(
+    effect: &EffectRef<'_>,
+    name: &CStr,
+    label: &CStr,
+    temporal: bool,
+    optional: bool,
+) -> Result<()> {
+    let props = effect.define_clip(name)?;
+    props.set_strings(kOfxPropLabel, &[label]).if_known();
+    let components = Components::ALL.map(Components::name);
+    props.set_strings(kOfxImageEffectPropSupportedComponents, &components)?;
+    for (name, value) in [
+        (kOfxImageEffectPropTemporalClipAccess, temporal),
+        (kOfxImageClipPropOptional, optional),
+        (kOfxImageClipPropIsMask, false),
+        (kOfxImageEffectPropSupportsTiles, false),
+    ] {
+        props.set_ints(name, &[i32::from(value)]).if_known();
+    }
+    Ok(())
+}
+
+fn define(params: &ParamSet<'_>, param: &Param, keys_from: KeysFrom) -> Result<()> {
+    let kind = match param.shape {
+        Shape::Group => ParamKind::Group,
+        Shape::Number { .. } => ParamKind::Double,
+        Shape::Choice { .. } => ParamKind::Choice,
+        Shape::Text { .. } | Shape::PictureFile => ParamKind::String,
+    };
+    let props = params.define(kind, param.id)?;
+    props.set_strings(kOfxPropLabel, &[param.label])?;
+    props.set_strings(kOfxParamPropScriptName, &[param.id]).if_known();
+    if kind != ParamKind::Group {
+        props.set_strings(kOfxParamPropHint, &[param.hint]).if_known();
+        props.set_ints(kOfxParamPropAnimates, &[i32::from(param.animates)]).if_known();
+    }
+    if let Some(group) = param.group {
+        props.set_strings(kOfxParamPropParent, &[group]).if_known();
+    }
+    define_values(&props, param, keys_from)
+}
+
+fn define_values(props: &Props<'_>, param: &Param, keys_from: KeysFrom) -> Result<()> {
+    match &param.shape {
+        Shape::Group => {
+            props.set_ints(kOfxParamPropGroupOpen, &[1]).if_known();
+            Ok(())
+        }
+        Shape::Number { default, range, display, step, digits } => {
+            props.set_doubles(kOfxParamPropDefault, &[*default])?;
+            // Resolve falls back to -1..1 unless all four are there.
+            props.set_doubles(kOfxParamPropMin, &[range.0])?;
+            props.set_doubles(kOfxParamPropMax, &[range.1])?;
+            props.set_doubles(kOfxParamPropDisplayMin, &[display.0])?;
+            props.set_doubles(kOfxParamPropDisplayMax, &[display.1])?;
+            props.set_doubles(kOfxParamPropIncrement, &[*step]).if_known();
+            props.set_ints(kOfxParamPropDigits, &[*digits]).if_known();
+            Ok(())
+        }
+        Shape::Choice { options, default } => {
+            props.set_strings(kOfxParamPropChoiceOption, options)?;
+            let default = if param.id == KEYS_FROM { keys_from.index() } else { *default };
+            props.set_ints(kOfxParamPropDefault, &[default])
+        }
+        Shape::Text { default } => {
+            props.set_strings(kOfxParamPropStringMode, &[kOfxParamStringIsSingleLine]).if_known();
+            props.set_strings(kOfxParamPropDefault, &[default])
+        }
+        Shape::PictureFile => {
+            props.set_strings(kOfxParamPropStringMode, &[kOfxParamStringIsFilePath]).if_known();
+            props.set_ints(kOfxParamPropStringFilePathExists, &[1]).if_known();
+            props.set_strings(kOfxParamPropDefault, &[c""])
+        }
+    }
+}

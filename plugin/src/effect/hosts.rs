@@ -1,0 +1,69 @@
+//! What single hosts do differently. One entry per fact, with its reason.
+
+use inbetween_core::Encoding;
+
+use crate::ofx::Host;
+
+/// What a host is known to do beyond what it says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Quirks {
+    /// What float pixels hold when the artist chose nothing.
+    pub(crate) float_encoding: Encoding,
+    /// The host calls every clip connected and hands out black transparency where nothing is.
+    pub(crate) phantom_clips: bool,
+    /// The host makes node names of labels and takes letters only: a dash is an illegal name.
+    pub(crate) plain_label: bool,
+    /// Several renders of one instance at a time end badly.
+    pub(crate) one_render_per_instance: bool,
+}
+
+impl Quirks {
+    /// The quirks of the host that performs the action.
+    pub(crate) fn of(host: &Host) -> Self {
+        Self::named(host.name())
+    }
+
+    fn named(name: &str) -> Self {
+        let resolve = name.starts_with("DaVinciResolve");
+        // These hand over what the display shows, in float as in any other depth: Resolve its
+        // timeline encoding, MLT and Vegas 8-bit video widened to float.
+        let display_referred = resolve
+            || name == "MLT"
+            || name.starts_with("com.sonycreativesoftware.vegas")
+            || name.starts_with("com.vegascreativesoftware.vegas");
+        Self {
+            float_encoding: if display_referred { Encoding::Srgb } else { Encoding::Linear },
+            phantom_clips: resolve,
+            plain_label: name.starts_with("uk.co.thefoundry.nuke"),
+            one_render_per_instance: resolve,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Quirks {
+        /// A host without quirks but for its encoding.
+        pub(crate) fn with_encoding(float_encoding: Encoding) -> Self {
+            Self { float_encoding, ..Self::named("") }
+        }
+    }
+
+    #[test]
+    fn compositors_are_linear_and_editors_are_not() {
+        let encoding = |name| Quirks::named(name).float_encoding;
+        assert_eq!(encoding("fr.inria.Natron"), Encoding::Linear);
+        assert_eq!(encoding("uk.co.thefoundry.nuke"), Encoding::Linear);
+        assert_eq!(encoding("DaVinciResolveLite"), Encoding::Srgb);
+        assert_eq!(encoding("MLT"), Encoding::Srgb);
+        assert_eq!(encoding(""), Encoding::Linear);
+    }
+
+    #[test]
+    fn only_resolve_has_phantom_clips() {
+        assert!(Quirks::named("DaVinciResolve").phantom_clips);
+        assert!(!Quirks::named("com.blackmagicdesign.Fusion").phantom_clips);
+    }
+}

@@ -1,0 +1,146 @@
+//! The key pictures of one render: found in clips or files, named by their content, and turned into
+//! frames only when something has to be drawn.
+
+use std::ffi::CStr;
+use std::sync::Arc;
+
+use inbetween_core::picture::{self, Picture};
+use inbetween_core::pixel_hash::PixelHasher;
+use inbetween_core::timing::Key;
+use inbetween_core::{ContentHash, Encoding, Frame};
+use rayon::prelude::*;
+
+use super::describe::SOURCE;
+use super::hosts::Quirks;
+use super::planning::KeySource;
+use crate::ofx::{EffectRef, Error, Image, Rect, Result};
+
+/// A key picture where it lies.
+pub(crate) enum KeyPicture<'a> {
+    /// In the host's memory, for as long as this value lives.
+    Host(Image<'a>),
+    /// Read from a file and fitted to the output.
+    File(Picture),
+}
+
+impl<'a> KeyPicture<'a> {
+    /// Finds `key` where `source` says; files come in `encoding` and are fitted to `output`.
+    ///
+    /// # Errors
+    /// [`Error::ForArtist`] when nothing is connected, the clip has no picture there, or no file
+    /// was chosen; otherwise why the picture cannot be used.
+    pub(crate) fn find(
+        effect: &'a EffectRef<'a>,
+        key: Key,
+        source: &KeySource,
+        encoding: Encoding,
+        output: Rect,
+    ) -> Result<Self> {
+        let phantoms = Quirks::of(effect.host()).phantom_clips;
+        match source {
+            KeySource::Clip { name, time } => {
+                let clip = effect.clip(name).filter(|clip| !clip.is_surely_unconnected());
+                let clip = clip.ok_or_else(|| unconnected(name))?;
+                let time = clip.nearest_time(*time);
+                let image = clip.image(time)?.ok_or_else(|| no_picture(name, time))?;
+                if phantoms && is_blank(&image) {
+                    return Err(unconnected(name));
+                }
+                Ok(Self::Host(image))
+            }
+            KeySource::File(path) if path.as_os_str().is_empty() => Err(no_file(key)),
+            KeySource::File(path) => {
+                let size = (output.width(), output.height());
+                Ok(Self::File(picture::load(path, encoding, Some(size))?))
+            }
+        }
+    }
+
+    /// The pixels that this picture fills by itself; a file fills the output.
+    pub(crate) fn bounds(&self) -> Option<Rect> {
+        match self {
+            Self::Host(image) => Some(image.whole()),
+            Self::File(_) => None,
+        }
+    }
+
+    /// Names the picture as it lies on `canvas`.
+    ///
+    /// # Errors
+    /// When the picture's size is beyond what a picture may have.
+    pub(crate) fn id(&self, canvas: Rect) -> Result<ContentHash> {
+        match self {
+            Self::Host(image) => {
+                let (bounds, format) = (image.bounds(), image.format());
+                let left = bounds.x1 - canvas.x1;
+                let top = canvas.y2 - bounds.y2;
+                let (width, height) = (canvas.width(), canvas.height());
+                let tag = format!("{format:?} at {left},{top} of {width}x{height}");
+                let bytes = format.pixel_bytes();
+                let hasher = PixelHasher::new(bounds.width(), bounds.height(), bytes, &tag)?;
+                Ok(hasher.hash_remembered(|row| image.row(bounds.y2 - 1 - row as i32))?)
+            }
+            Self::File(picture) => Ok(picture.hash),
+        }
+    }
+
+    /// The picture as a frame of `canvas`; transparent where it has no pixels.
+    pub(crate) fn frame(&self, canvas: Rect) -> Result<Arc<Frame>> {
+        match self {
+            Self::Host(image) => decode(image, canvas).map(Arc::new),
+            Self::File(picture) => Ok(Arc::clone(&picture.frame)),
+        }
+    }
+}
+
+/// Whether no sample is anything but zero: what some hosts hand out where nothing is connected.
+fn is_blank(image: &Image<'_>) -> bool {
+    let bounds = image.bounds();
+    (bounds.y1..bounds.y2).all(|y| image.row(y).iter().all(|&byte| byte == 0))
+}
+
+fn decode(image: &Image<'_>, canvas: Rect) -> Result<Frame> {
+    let mut frame = Frame::transparent(canvas.width(), canvas.height())?;
+    let shared = image.bounds().intersection(canvas);
+    let (format, width) = (image.format(), canvas.width());
+    let skip = (shared.x1 - image.bounds().x1) as usize * format.pixel_bytes();
+    let left = (shared.x1 - canvas.x1) as usize;
+    frame.pixels_mut().par_chunks_exact_mut(width).enumerate().with_min_len(16).for_each(
+        |(row, pixels)| {
+            let y = canvas.y2 - 1 - row as i32;
+            if !shared.is_empty() && (shared.y1..shared.y2).contains(&y) {
+                let samples = &image.row(y)[skip..skip + shared.width() * format.pixel_bytes()];
+                format.decode_row(samples, &mut pixels[left..left + shared.width()]);
+            }
+        },
+    );
+    Ok(frame)
+}
+
+fn unconnected(name: &CStr) -> Error {
+    let name = name.to_string_lossy();
+    Error::ForArtist(if *name == *SOURCE.to_string_lossy() {
+        format!("Nothing is connected to {name}. Connect the first key drawing to it.")
+    } else {
+        format!(
+            "Nothing is connected to {name}. Connect {name}, or choose Keys from: Times in one clip, \
+             or Image files."
+        )
+    })
+}
+
+fn no_picture(name: &CStr, time: f64) -> Error {
+    let name = name.to_string_lossy();
+    Error::ForArtist(format!(
+        "{name} has no picture at frame {time}. Connect a key drawing to {name}, move First key and \
+         Last key onto frames that it has, or choose Keys from: Image files."
+    ))
+}
+
+fn no_file(key: Key) -> Error {
+    let which = match key {
+        Key::First => "First key file",
+        Key::Last => "Last key file",
+    };
+    Error::ForArtist(format!("{which} is empty. Choose a PNG, JPEG, TIFF or EXR picture."))
+}

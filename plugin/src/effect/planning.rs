@@ -1,0 +1,225 @@
+//! Which keys a moment needs and where between them it lies. Pure: every answer to the host about
+//! time, frames and identity, and the render itself, follow from the same plan.
+
+use std::ffi::CStr;
+use std::path::PathBuf;
+
+use inbetween_core::Output;
+use inbetween_core::timing::{Key, Place};
+
+use super::choices::{Choices, KeysFrom};
+use super::describe::{KEY_B, SOURCE, SOURCE_FROM, SOURCE_TO};
+use crate::ofx::{Context, Error, Result};
+
+/// Where a key is found.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum KeySource {
+    /// A clip at a time, in frames.
+    Clip {
+        /// The clip's name.
+        name: &'static CStr,
+        /// The time.
+        time: f64,
+    },
+    /// A picture file.
+    File(PathBuf),
+}
+
+/// What one moment needs.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Plan {
+    /// The first key.
+    pub(crate) first: KeySource,
+    /// The last key.
+    pub(crate) last: KeySource,
+    /// What is seen.
+    pub(crate) place: Place,
+    /// How far the position moves within one frame, around this moment.
+    pub(crate) pace: f64,
+}
+
+/// Motion at a key is that of a drawing right beside it: this far away.
+const BESIDE: f64 = 1e-3;
+
+impl Plan {
+    /// The plan for `time`.
+    ///
+    /// # Errors
+    /// When the choices do not fit the context or each other; the text says what to change.
+    pub(crate) fn new(choices: &Choices, time: f64) -> Result<Self> {
+        if choices.context == Context::Transition {
+            let place = place_in_transition(choices)?;
+            let clip = |name| KeySource::Clip { name, time };
+            return Ok(Self { first: clip(SOURCE_FROM), last: clip(SOURCE_TO), place, pace: 1.0 });
+        }
+        let [first_time, last_time] = choices.key_times;
+        let clip = |name, time| KeySource::Clip { name, time };
+        let (first, last) = match choices.keys_from {
+            KeysFrom::TwoClips if choices.context == Context::Filter => {
+                return Err(Error::ForArtist(
+                    "This host gives the effect one clip only. Choose Keys from: Times in one clip, \
+                     or Image files."
+                        .into(),
+                ));
+            }
+            KeysFrom::TwoClips => (clip(SOURCE, first_time), clip(KEY_B, last_time)),
+            KeysFrom::OneClip => (clip(SOURCE, first_time), clip(SOURCE, last_time)),
+            KeysFrom::Files => {
+                let [first, last] = &choices.files;
+                (KeySource::File(first.clone()), KeySource::File(last.clone()))
+            }
+        };
+        let timing = choices.timing()?;
+        let position = |time| Ok::<_, Error>(position_of(timing.at(time)?));
+        let pace = (position(time + 1.0)? - position(time - 1.0)?) / 2.0;
+        Ok(Self { first, last, place: timing.at(time)?, pace })
+    }
+
+    /// The key that is shown as it is; `None` where an engine has to draw.
+    pub(crate) fn shown_key(&self, output: Output) -> Option<(Key, &KeySource)> {
+        if output != Output::InBetween {
+            return None;
+        }
+        let key = self.place.key()?;
+        Some((key, self.source(key)))
+    }
+
+    /// Where `key` is found.
+    pub(crate) fn source(&self, key: Key) -> &KeySource {
+        match key {
+            Key::First => &self.first,
+            Key::Last => &self.last,
+        }
+    }
+
+    /// The keys that have to be fetched.
+    pub(crate) fn needed(&self, output: Output) -> Vec<&KeySource> {
+        match self.shown_key(output) {
+            Some((_, source)) => vec![source],
+            None => vec![&self.first, &self.last],
+        }
+    }
+
+    /// The position to draw for outputs that are drawn at the keys as well.
+    pub(crate) fn drawn_position(&self) -> f64 {
+        position_of(self.place).clamp(BESIDE, 1.0 - BESIDE)
+    }
+}
+
+fn position_of(place: Place) -> f64 {
+    match place {
+        Place::BeforeFirst | Place::First => 0.0,
+        Place::Between { position } => position,
+        Place::Last | Place::AfterLast => 1.0,
+    }
+}
+
+fn place_in_transition(choices: &Choices) -> Result<Place> {
+    let wanted = choices.transition;
+    if !wanted.is_finite() {
+        return Err(Error::BadArgument { what: "transition", found: wanted.to_string() });
+    }
+    // Hosts overshoot a little at the ends of a transition.
+    let position = choices.chart.position(wanted.clamp(0.0, 1.0));
+    Ok(Place::of_position(position)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use inbetween_core::timing::{Chart, Exposure};
+
+    use super::*;
+
+    fn plan(choices: &Choices, time: f64) -> Plan {
+        Plan::new(choices, time).unwrap()
+    }
+
+    #[test]
+    fn two_clips_give_each_key_at_its_own_time() {
+        let choices = Choices::example(Context::General, KeysFrom::TwoClips);
+        let plan = plan(&choices, 5.0);
+        assert_eq!(plan.first, KeySource::Clip { name: SOURCE, time: 1.0 });
+        assert_eq!(plan.last, KeySource::Clip { name: KEY_B, time: 9.0 });
+        assert_eq!(plan.place, Place::Between { position: 0.5 });
+    }
+
+    #[test]
+    fn one_clip_gives_both_keys() {
+        let choices = Choices::example(Context::Filter, KeysFrom::OneClip);
+        let plan = plan(&choices, 5.0);
+        assert_eq!(plan.first, KeySource::Clip { name: SOURCE, time: 1.0 });
+        assert_eq!(plan.last, KeySource::Clip { name: SOURCE, time: 9.0 });
+    }
+
+    #[test]
+    fn files_are_taken_in_filter_and_general() {
+        for context in [Context::Filter, Context::General] {
+            let plan = plan(&Choices::example(context, KeysFrom::Files), 5.0);
+            assert_eq!(plan.first, KeySource::File("a.png".into()));
+            assert_eq!(plan.last, KeySource::File("b.png".into()));
+        }
+    }
+
+    #[test]
+    fn a_filter_has_no_second_clip_and_says_so() {
+        let choices = Choices::example(Context::Filter, KeysFrom::TwoClips);
+        let error = Plan::new(&choices, 5.0).unwrap_err();
+        assert!(error.user_message().unwrap().contains("Times in one clip"), "{error}");
+    }
+
+    #[test]
+    fn a_span_the_wrong_way_round_is_refused() {
+        let mut choices = Choices::example(Context::General, KeysFrom::TwoClips);
+        choices.key_times = [9.0, 1.0];
+        assert!(Plan::new(&choices, 5.0).is_err());
+    }
+
+    #[test]
+    fn keys_are_shown_before_at_and_after_the_span() {
+        let choices = Choices::example(Context::General, KeysFrom::TwoClips);
+        for (time, key) in
+            [(-50.0, Key::First), (1.0, Key::First), (9.0, Key::Last), (1e6, Key::Last)]
+        {
+            let plan = plan(&choices, time);
+            let (shown, source) = plan.shown_key(Output::InBetween).unwrap();
+            assert_eq!(shown, key);
+            assert_eq!(plan.needed(Output::InBetween), [source]);
+        }
+    }
+
+    #[test]
+    fn only_the_in_between_shows_keys_as_they_are() {
+        let choices = Choices::example(Context::General, KeysFrom::TwoClips);
+        for output in [Output::Confidence, Output::Motion] {
+            let plan = plan(&choices, 1.0);
+            assert_eq!(plan.shown_key(output), None);
+            assert_eq!(plan.needed(output).len(), 2);
+            assert_eq!(plan.drawn_position(), BESIDE);
+        }
+    }
+
+    #[test]
+    fn transitions_follow_their_own_position_at_their_own_time() {
+        let mut choices = Choices::example(Context::Transition, KeysFrom::TwoClips);
+        choices.transition = 0.25;
+        let middle = plan(&choices, 77.0);
+        assert_eq!(middle.first, KeySource::Clip { name: SOURCE_FROM, time: 77.0 });
+        assert_eq!(middle.last, KeySource::Clip { name: SOURCE_TO, time: 77.0 });
+        assert_eq!(middle.place, Place::Between { position: 0.25 });
+        for (transition, place) in [(-0.1, Place::First), (0.0, Place::First), (1.2, Place::Last)] {
+            choices.transition = transition;
+            assert_eq!(plan(&choices, 77.0).place, place);
+        }
+    }
+
+    #[test]
+    fn pace_is_the_span_divided_by_its_frames() {
+        let mut choices = Choices::example(Context::General, KeysFrom::TwoClips);
+        assert_eq!(plan(&choices, 5.0).pace, 1.0 / 8.0);
+        // On twos the drawing stands still for a frame and then moves two: a frame's share is the same.
+        choices.exposure = Exposure::Twos;
+        assert_eq!(plan(&choices, 5.0).pace, 1.0 / 8.0);
+        choices.chart = Chart::EaseOut;
+        assert!(plan(&choices, 7.0).pace > plan(&choices, 3.0).pace);
+    }
+}

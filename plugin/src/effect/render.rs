@@ -1,0 +1,164 @@
+//! Render: finds the keys, asks the queue, waits while looking after the host, and writes.
+
+use std::time::Duration;
+
+use inbetween_core::queue::{Priority, Ticket};
+use inbetween_core::timing::Key;
+use inbetween_core::{Drawn, Frame, Job, Output, Request};
+
+use super::choices::Choices;
+use super::describe::OUTPUT_CLIP;
+use super::engines::queue;
+use super::hosts::Quirks;
+use super::keys::KeyPicture;
+use super::planning::Plan;
+use crate::ofx::{
+    EffectRef, Error, Image, Progress, Rect, RenderArgs, Reply, Result, clear_message, show_message,
+};
+
+/// How often the host is asked whether to stop, and told how far the work is.
+const POLL: Duration = Duration::from_millis(20);
+
+/// Draws one render window, or says why not.
+pub(crate) fn render(effect: &EffectRef<'_>, args: RenderArgs) -> Result<Reply> {
+    match draw(effect, args) {
+        Ok(()) => {
+            clear_message(effect);
+            Ok(Reply::Ok)
+        }
+        Err(error) => {
+            if let Some(text) = error.user_message() {
+                show_message(effect, &text);
+            }
+            Err(error)
+        }
+    }
+}
+
+fn draw(effect: &EffectRef<'_>, args: RenderArgs) -> Result<()> {
+    let output_clip = effect.clip(OUTPUT_CLIP).ok_or(Error::HostLacks("an output clip"))?;
+    let mut output = output_clip.output_image(args.time)?;
+    if args.window.intersection(output.bounds()).is_empty() {
+        return Ok(());
+    }
+    let choices = Choices::read(effect, args.time)?;
+    let settings = choices.settings(output.format().depth, Quirks::of(effect.host()));
+    let plan = Plan::new(&choices, args.time)?;
+    if let Some((key, source)) = plan.shown_key(settings.output) {
+        let picture = KeyPicture::find(effect, key, source, settings.encoding, output.whole())?;
+        return show(&picture, &mut output, args.window);
+    }
+    let find = |key| {
+        let (source, size) = (plan.source(key), output.whole());
+        KeyPicture::find(effect, key, source, settings.encoding, size)
+    };
+    let (first, last) = (find(Key::First)?, find(Key::Last)?);
+    let canvas = [first.bounds(), last.bounds()]
+        .into_iter()
+        .flatten()
+        .reduce(Rect::union)
+        .unwrap_or_else(|| output.whole());
+    let request = Request {
+        first: first.id(canvas)?,
+        last: last.id(canvas)?,
+        sketches: Vec::new(),
+        position: plan.drawn_position(),
+        settings,
+    };
+    let queue = queue()?;
+    let priority = if args.interactive { Priority::Interactive } else { Priority::Final };
+    let drawn = if let Some(drawn) = queue.cached(&request) {
+        drawn
+    } else if let Some(ticket) = queue.join(&request, priority) {
+        wait(effect, ticket)?
+    } else {
+        // By value: the host's images are released before the wait, which may be long.
+        let frame = |picture: KeyPicture<'_>| picture.frame(canvas);
+        let (first, last) = (frame(first)?, frame(last)?);
+        wait(effect, queue.submit(Job { request, first, last, sketches: Vec::new() }, priority))?
+    };
+    write(&drawn, canvas, settings.output, plan.pace, &mut output, args.window);
+    Ok(())
+}
+
+/// Shows a key as it is: bit for bit where the formats agree.
+fn show(picture: &KeyPicture<'_>, output: &mut Image<'_>, window: Rect) -> Result<()> {
+    if let KeyPicture::Host(image) = picture
+        && image.format() == output.format()
+    {
+        output.copy_from(image, window);
+        return Ok(());
+    }
+    let canvas = picture.bounds().unwrap_or_else(|| output.whole());
+    let frame = picture.frame(canvas)?;
+    write_frame(&frame, canvas, output, window);
+    Ok(())
+}
+
+/// Waits for a drawing. Only this thread talks to the host.
+fn wait(effect: &EffectRef<'_>, ticket: Ticket) -> Result<std::sync::Arc<Drawn>> {
+    let mut progress = Progress::new(effect, "Drawing the in-between");
+    loop {
+        if let Some(outcome) = ticket.wait_for(POLL) {
+            return Ok(outcome?);
+        }
+        if effect.is_aborted() || !progress.update(f64::from(ticket.progress())) {
+            ticket.cancel();
+            return Err(inbetween_core::Error::Cancelled.into());
+        }
+    }
+}
+
+/// Writes a drawing as the host expects it.
+fn write(
+    drawn: &Drawn,
+    canvas: Rect,
+    wanted: Output,
+    pace: f64,
+    output: &mut Image<'_>,
+    window: Rect,
+) {
+    match wanted {
+        Output::Motion => {
+            // Engines give motion over the whole span and downwards; hosts expect that of one
+            // frame, upwards.
+            let pace = pace as f32;
+            let mut frame = drawn.frame.clone();
+            for [right, up, ..] in frame.pixels_mut() {
+                (*right, *up) = (*right * pace, -*up * pace);
+            }
+            write_frame(&frame, canvas, output, window);
+        }
+        Output::InBetween | Output::Confidence => {
+            write_frame(&drawn.frame, canvas, output, window);
+        }
+    }
+}
+
+/// Writes the part of `frame` (which lies on `canvas`) that `window` shows; transparent where the
+/// canvas has nothing.
+fn write_frame(frame: &Frame, canvas: Rect, output: &mut Image<'_>, window: Rect) {
+    let format = output.format();
+    let window = window.intersection(output.bounds());
+    let shared = window.intersection(canvas);
+    let within = shared == window;
+    output.fill_rows(window, |y, row| {
+        let has_pixels = !shared.is_empty() && (shared.y1..shared.y2).contains(&y);
+        let source = if has_pixels {
+            let from = (shared.x1 - canvas.x1) as usize;
+            &frame.row((canvas.y2 - 1 - y) as usize)[from..from + shared.width()]
+        } else {
+            &[]
+        };
+        if within {
+            format.encode_row(source, row);
+        } else {
+            let mut pixels = vec![[0.0; 4]; window.width()];
+            if has_pixels {
+                let left = (shared.x1 - window.x1) as usize;
+                pixels[left..left + source.len()].copy_from_slice(source);
+            }
+            format.encode_row(&pixels, row);
+        }
+    });
+}

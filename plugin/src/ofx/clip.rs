@@ -1,0 +1,140 @@
+//! Clips: what flows into the effect and out of it.
+//! <https://openfx.readthedocs.io/en/main/Reference/ofxImageClip.html>
+
+use std::ffi::CStr;
+use std::ptr;
+
+use openfx::sys::generic::core::*;
+use openfx::sys::image_effect_v1::image_effect::*;
+
+use super::entry::EffectRef;
+use super::host::call;
+use super::image::Image;
+use super::props::Props;
+use super::status::{Error, Result, answered, check};
+
+/// A rectangle in canonical coordinates: y grows upwards, edges may lie between pixels.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Region {
+    /// Left edge.
+    pub(crate) x1: f64,
+    /// Lower edge.
+    pub(crate) y1: f64,
+    /// Right edge.
+    pub(crate) x2: f64,
+    /// Upper edge.
+    pub(crate) y2: f64,
+}
+
+impl Region {
+    /// The edges in the order of OfxRectD.
+    pub(crate) fn edges(self) -> [f64; 4] {
+        [self.x1, self.y1, self.x2, self.y2]
+    }
+
+    /// The smallest region that holds both.
+    pub(crate) fn union(self, other: Self) -> Self {
+        Self {
+            x1: self.x1.min(other.x1),
+            y1: self.y1.min(other.y1),
+            x2: self.x2.max(other.x2),
+            y2: self.y2.max(other.y2),
+        }
+    }
+
+    /// Whether it has a finite, positive area. Hosts answer with infinite or empty regions for
+    /// generators and for clips without a picture.
+    pub(crate) fn is_usable(self) -> bool {
+        let limit = f64::from(i32::MAX) / 4.0;
+        self.edges().iter().all(|edge| edge.is_finite() && edge.abs() < limit)
+            && self.x2 > self.x1
+            && self.y2 > self.y1
+    }
+}
+
+/// A clip of an instance.
+#[derive(Clone, Copy)]
+pub(crate) struct Clip<'a> {
+    effect: &'a EffectRef<'a>,
+    handle: OfxImageClipHandle,
+    props: Props<'a>,
+}
+
+impl<'a> EffectRef<'a> {
+    /// Defines a clip while being described.
+    pub(crate) fn define_clip(&'a self, name: &CStr) -> Result<Props<'a>> {
+        let mut handle = ptr::null_mut();
+        let suite = &self.host().effect;
+        let status = call!(suite, clipDefine(self.raw(), name.as_ptr(), &mut handle))?;
+        check(status, || format!("clipDefine({name:?})"))?;
+        Ok(self.host().wrap(handle))
+    }
+
+    /// The clip of that name; `None` where the host has none. MLT answers OK with a null handle.
+    pub(crate) fn clip(&'a self, name: &CStr) -> Option<Clip<'a>> {
+        let (mut handle, mut props) = (ptr::null_mut(), ptr::null_mut());
+        let suite = &self.host().effect;
+        let status =
+            call!(suite, clipGetHandle(self.raw(), name.as_ptr(), &mut handle, &mut props)).ok()?;
+        if status != kOfxStatOK || handle.is_null() {
+            return None;
+        }
+        if props.is_null() {
+            let status = call!(suite, clipGetPropertySet(handle, &mut props));
+            answered(status)?;
+        }
+        Some(Clip { effect: self, handle, props: self.host().wrap(props) })
+    }
+}
+
+impl<'a> Clip<'a> {
+    /// Whether the host says that nothing is connected. The opposite proves little: Resolve calls
+    /// every clip connected, MLT does not say, so a picture must be asked for.
+    pub(crate) fn is_surely_unconnected(&self) -> bool {
+        self.props.int(kOfxImageClipPropConnected) == Some(0)
+    }
+
+    /// First and last frame, if the host tells and they make sense.
+    pub(crate) fn frame_range(&self) -> Option<(f64, f64)> {
+        let [first, last] = self.props.doubles::<2>(kOfxImageEffectPropFrameRange)?;
+        (first.is_finite() && last.is_finite() && first <= last).then_some((first, last))
+    }
+
+    /// `time`, moved into the clip's own range: hosts give nothing beyond a still picture's frame.
+    pub(crate) fn nearest_time(&self, time: f64) -> f64 {
+        match self.frame_range() {
+            // Some hosts give 0..0 for "unknown"; a range of no length is a still, held for ever.
+            Some((first, last)) if last > first => time.clamp(first, last),
+            _ => time,
+        }
+    }
+
+    /// Where the clip has pixels at `time`, in canonical coordinates.
+    pub(crate) fn region_of_definition(&self, time: f64) -> Option<Region> {
+        let mut rect = OfxRectD { x1: 0.0, y1: 0.0, x2: 0.0, y2: 0.0 };
+        let suite = &self.effect.host().effect;
+        let status = call!(suite, clipGetRegionOfDefinition(self.handle, time, &mut rect));
+        answered(status)?;
+        let region = Region { x1: rect.x1, y1: rect.y1, x2: rect.x2, y2: rect.y2 };
+        region.is_usable().then_some(region)
+    }
+
+    /// The clip's picture at `time`; `None` where there is none, in whichever way the host says so.
+    ///
+    /// # Errors
+    /// [`Error::BadArgument`] when there is a picture whose description makes no sense.
+    pub(crate) fn image(&self, time: f64) -> Result<Option<Image<'a>>> {
+        let mut handle = ptr::null_mut();
+        let suite = &self.effect.host().effect;
+        let status = call!(suite, clipGetImage(self.handle, time, ptr::null(), &mut handle))?;
+        if status != kOfxStatOK || handle.is_null() {
+            return Ok(None);
+        }
+        Image::open(self.effect.host(), handle, &self.props)
+    }
+
+    /// As [`Clip::image`], for the output, which must be there.
+    pub(crate) fn output_image(&self, time: f64) -> Result<Image<'a>> {
+        self.image(time)?.ok_or(Error::HostLacks("an output image"))
+    }
+}

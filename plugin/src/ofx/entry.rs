@@ -1,0 +1,228 @@
+//! The one door: every call of the host's comes in here, is checked, guarded against panics, and
+//! answered.
+//! <https://openfx.readthedocs.io/en/main/Reference/ofxImageEffectActions.html>
+
+use std::any::Any;
+use std::ffi::{CStr, c_char, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use openfx::sys::generic::core::*;
+use openfx::sys::image_effect_v1::image_effect::*;
+
+use super::Context;
+use super::host::{Host, call, remember};
+use super::image::Rect;
+use super::props::Props;
+use super::status::{Error, Reply, Result};
+
+/// The descriptor or the instance that an action is about, with the host that performs it.
+pub(crate) struct EffectRef<'a> {
+    host: &'a Host,
+    handle: OfxImageEffectHandle,
+}
+
+impl<'a> EffectRef<'a> {
+    /// The host that performs the action.
+    pub(crate) fn host(&self) -> &'a Host {
+        self.host
+    }
+
+    pub(super) fn raw(&self) -> OfxImageEffectHandle {
+        self.handle
+    }
+
+    /// Tells instances apart for as long as they live.
+    pub(super) fn address(&self) -> usize {
+        self.handle as usize
+    }
+
+    /// The effect's own properties.
+    pub(crate) fn props(&self) -> Result<Props<'a>> {
+        let mut props = std::ptr::null_mut();
+        let status = call!(self.host.effect, getPropertySet(self.handle, &mut props))?;
+        super::status::check(status, || "getPropertySet".into())?;
+        Ok(self.host.wrap(props))
+    }
+
+    /// The context of an instance.
+    pub(crate) fn context(&self) -> Result<Context> {
+        let name = self.props()?.string(kOfxImageEffectPropContext);
+        name.as_deref().and_then(Context::from_name).ok_or_else(|| Error::BadArgument {
+            what: "context",
+            found: name.unwrap_or_else(|| "missing".into()),
+        })
+    }
+
+    /// Whether the host wants the render to end.
+    pub(crate) fn is_aborted(&self) -> bool {
+        matches!(call!(self.host.effect, abort(self.handle)), Ok(answer) if answer != 0)
+    }
+}
+
+/// What the host asks for, with the arguments of that action.
+pub(crate) enum Action<'a> {
+    /// Say what the plug-in is.
+    Describe,
+    /// Say which clips and parameters it has in a context.
+    DescribeInContext(Context),
+    /// An instance was made.
+    CreateInstance,
+    /// An instance goes away.
+    DestroyInstance,
+    /// The artist changed something.
+    InstanceChanged,
+    /// Memory is short.
+    PurgeCaches,
+    /// How shall clips be handed over?
+    GetClipPreferences(Props<'a>),
+    /// Where will there be pixels at this time?
+    GetRegionOfDefinition(f64, Props<'a>),
+    /// Which parts of the clips are needed at this time?
+    GetRegionsOfInterest(f64, Props<'a>),
+    /// Which frames of the clips are needed at this time?
+    GetFramesNeeded(f64, Props<'a>),
+    /// When is there something to see?
+    GetTimeDomain(Props<'a>),
+    /// Is the output at this time just a frame of a clip?
+    IsIdentity(f64, Props<'a>),
+    /// Draw.
+    Render(RenderArgs),
+    /// Renders follow, or are over.
+    SequenceRender,
+}
+
+/// What a render is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RenderArgs {
+    /// The time, in frames.
+    pub(crate) time: f64,
+    /// The pixels to fill.
+    pub(crate) window: Rect,
+    /// An artist waits at the screen.
+    pub(crate) interactive: bool,
+}
+
+/// Remembers the host. Called before any action, and again whenever the host likes.
+pub(crate) fn set_host(host: *mut OfxHost) {
+    let remembered = catch_unwind(|| remember(host));
+    if let Err(cause) = remembered {
+        log::error!("setHost panicked: {}", text_of(cause.as_ref()));
+    }
+}
+
+/// Performs one action. The pointers are those that the host passed to the plug-in's main entry.
+/// `perform` does what is asked of a descriptor or an instance, `unload` ends what runs on.
+pub(crate) fn main_entry(
+    action: *const c_char,
+    handle: *const c_void,
+    in_args: OfxPropertySetHandle,
+    out_args: OfxPropertySetHandle,
+    perform: fn(&EffectRef<'_>, Action<'_>) -> Result<Reply>,
+    unload: fn(),
+) -> OfxStatus {
+    if action.is_null() {
+        return kOfxStatErrBadHandle;
+    }
+    // SAFETY: not null, and the host passes a NUL-terminated action name (ofxCore.h).
+    let action = unsafe { CStr::from_ptr(action) };
+    guard(action, || match action {
+        name if name == kOfxActionLoad => Host::load().map(|_| Reply::Ok),
+        name if name == kOfxActionUnload => {
+            unload();
+            Ok(Reply::Ok)
+        }
+        name => {
+            let host = Host::current()?;
+            let Some(action) = parse(name, &host, in_args, out_args)? else {
+                return Ok(Reply::Default);
+            };
+            if handle.is_null() {
+                return Err(Error::BadArgument { what: "effect handle", found: "null".into() });
+            }
+            let effect = EffectRef { host: &host, handle: handle.cast_mut().cast() };
+            perform(&effect, action)
+        }
+    })
+}
+
+/// Finds the action of that name and checks its arguments. `None` for actions that are not trapped.
+fn parse<'a>(
+    name: &CStr,
+    host: &'a Arc<Host>,
+    in_args: OfxPropertySetHandle,
+    out_args: OfxPropertySetHandle,
+) -> Result<Option<Action<'a>>> {
+    let (given, out) = (host.wrap(in_args), host.wrap(out_args));
+    let time =
+        || given.double(kOfxPropTime).filter(|time| time.is_finite()).ok_or_else(missing_time);
+    let action = match name {
+        n if n == kOfxActionDescribe => Action::Describe,
+        n if n == kOfxImageEffectActionDescribeInContext => {
+            let name = given.string(kOfxImageEffectPropContext).unwrap_or_default();
+            match Context::from_name(&name) {
+                Some(context) => Action::DescribeInContext(context),
+                None => return Err(Error::BadArgument { what: "context", found: name }),
+            }
+        }
+        n if n == kOfxActionCreateInstance => Action::CreateInstance,
+        n if n == kOfxActionDestroyInstance => Action::DestroyInstance,
+        n if n == kOfxActionInstanceChanged => Action::InstanceChanged,
+        n if n == kOfxActionPurgeCaches => Action::PurgeCaches,
+        n if n == kOfxImageEffectActionGetClipPreferences => Action::GetClipPreferences(out),
+        n if n == kOfxImageEffectActionGetRegionOfDefinition => {
+            Action::GetRegionOfDefinition(time()?, out)
+        }
+        n if n == kOfxImageEffectActionGetRegionsOfInterest => {
+            Action::GetRegionsOfInterest(time()?, out)
+        }
+        n if n == kOfxImageEffectActionGetFramesNeeded => Action::GetFramesNeeded(time()?, out),
+        n if n == kOfxImageEffectActionGetTimeDomain => Action::GetTimeDomain(out),
+        n if n == kOfxImageEffectActionIsIdentity => Action::IsIdentity(time()?, out),
+        n if n == kOfxImageEffectActionRender => {
+            let window = given.ints(kOfxImageEffectPropRenderWindow).map(Rect::from_edges);
+            Action::Render(RenderArgs {
+                time: time()?,
+                window: window.ok_or_else(|| Error::BadArgument {
+                    what: "render window",
+                    found: "missing".into(),
+                })?,
+                interactive: given.int(kOfxImageEffectPropInteractiveRenderStatus) == Some(1),
+            })
+        }
+        n if n == kOfxImageEffectActionBeginSequenceRender
+            || n == kOfxImageEffectActionEndSequenceRender =>
+        {
+            Action::SequenceRender
+        }
+        _ => return Ok(None),
+    };
+    Ok(Some(action))
+}
+
+fn missing_time() -> Error {
+    Error::BadArgument { what: "time", found: "missing or not a number".into() }
+}
+
+/// Runs `body`; neither an error nor a panic gets past it.
+fn guard(action: &CStr, body: impl FnOnce() -> Result<Reply>) -> OfxStatus {
+    match catch_unwind(AssertUnwindSafe(body)) {
+        Ok(Ok(reply)) => reply.status(),
+        Ok(Err(error)) => {
+            log::error!("{action:?}: {error}");
+            error.status()
+        }
+        Err(cause) => {
+            log::error!("{action:?} panicked: {}", text_of(cause.as_ref()));
+            kOfxStatFailed
+        }
+    }
+}
+
+fn text_of(cause: &(dyn Any + Send)) -> &str {
+    cause
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| cause.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("without a message")
+}

@@ -1,0 +1,148 @@
+//! The host: who it is, and the suites it offers.
+
+use std::ffi::{CStr, c_int};
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+use openfx::sys::generic::core::*;
+use openfx::sys::generic::property::*;
+use openfx::sys::image_effect_v1::image_effect::*;
+use openfx::sys::image_effect_v1::message::*;
+use openfx::sys::image_effect_v1::param::*;
+use openfx::sys::image_effect_v1::progress::*;
+use parking_lot::RwLock;
+
+use super::props::Props;
+use super::status::{Error, Result};
+
+// The suites are read as tables of function pointers: were a declaration to lose or gain an entry,
+// every call after it would go astray. The counts are those of OpenFX 1.5.1's headers.
+const _: () = {
+    const POINTER: usize = size_of::<usize>();
+    assert!(size_of::<OfxHost>() == 2 * POINTER);
+    assert!(size_of::<OfxPropertySuiteV1>() == 18 * POINTER);
+    assert!(size_of::<OfxImageEffectSuiteV1>() == 13 * POINTER);
+    assert!(size_of::<OfxParameterSuiteV1>() == 18 * POINTER);
+    assert!(size_of::<OfxMessageSuiteV1>() == POINTER);
+    assert!(size_of::<OfxMessageSuiteV2>() == 3 * POINTER);
+    assert!(size_of::<OfxProgressSuiteV1>() == 3 * POINTER);
+    assert!(size_of::<OfxRectI>() == 16 && size_of::<OfxRectD>() == 32);
+};
+
+/// Calls one function of a suite; a missing function is an error, not a crash.
+macro_rules! call {
+    ($suite:expr, $function:ident ( $($argument:expr),* $(,)? )) => {
+        match $suite.$function {
+            // SAFETY: the table came from the running host's fetchSuite under the name and version
+            // that this declaration belongs to, and the pointer is not null. Handles among the
+            // arguments are those that the host passed to the action that is running.
+            Some(function) => Ok(unsafe { function($($argument),*) }),
+            None => Err($crate::ofx::Error::HostLacks(stringify!($function))),
+        }
+    };
+}
+pub(super) use call;
+
+/// A host and its suites, as found at Load.
+pub(crate) struct Host {
+    pub(super) property: OfxPropertySuiteV1,
+    pub(super) effect: OfxImageEffectSuiteV1,
+    pub(super) param: OfxParameterSuiteV1,
+    pub(super) message1: Option<OfxMessageSuiteV1>,
+    pub(super) message2: Option<OfxMessageSuiteV2>,
+    pub(super) progress: Option<OfxProgressSuiteV1>,
+    name: String,
+    temporal_access: bool,
+}
+
+/// The host pointer given to setHost. It stays valid until the plug-in is unloaded (ofxCore.h).
+struct Given(NonNull<OfxHost>);
+
+// SAFETY: OpenFX allows the struct to be read from any thread that performs an action.
+unsafe impl Send for Given {}
+// SAFETY: it is only ever read.
+unsafe impl Sync for Given {}
+
+static GIVEN: RwLock<Option<Given>> = RwLock::new(None);
+static HOST: RwLock<Option<Arc<Host>>> = RwLock::new(None);
+
+/// Remembers the host that will perform the actions to come.
+pub(super) fn remember(host: *mut OfxHost) {
+    *GIVEN.write() = NonNull::new(host).map(Given);
+}
+
+impl Host {
+    /// Fetches the suites anew, as Load asks. Repeated and concurrent loads do no harm.
+    pub(super) fn load() -> Result<Arc<Self>> {
+        let host = {
+            let given = GIVEN.read();
+            let given = given.as_ref().ok_or(Error::HostLacks("a call of setHost before Load"))?;
+            // SAFETY: setHost received the pointer from the host, which keeps it valid until
+            // Unload; it is copied out here.
+            unsafe { *given.0.as_ptr() }
+        };
+        let host = Arc::new(Self::fetch(host)?);
+        *HOST.write() = Some(Arc::clone(&host));
+        Ok(host)
+    }
+
+    /// The host of the latest Load.
+    pub(super) fn current() -> Result<Arc<Self>> {
+        HOST.read().clone().ok_or(Error::HostLacks("a Load action before any other"))
+    }
+
+    fn fetch(host: OfxHost) -> Result<Self> {
+        let property = suite::<OfxPropertySuiteV1>(&host, kOfxPropertySuite, 1)
+            .ok_or(Error::HostLacks("the property suite"))?;
+        let effect = suite::<OfxImageEffectSuiteV1>(&host, kOfxImageEffectSuite, 1)
+            .ok_or(Error::HostLacks("the image effect suite"))?;
+        let param = suite::<OfxParameterSuiteV1>(&host, kOfxParameterSuite, 1)
+            .ok_or(Error::HostLacks("the parameter suite"))?;
+        let props = Props::new(host.host, &property);
+        let name = props.string(kOfxPropName).unwrap_or_default();
+        let temporal_access = props.int(kOfxImageEffectPropTemporalClipAccess).unwrap_or(0) != 0;
+        // Resolve announces version 2 of the message suite with pointers that are null or wild
+        // (Natron's notes on hosts), so it is not even asked for there.
+        let message2 = if name.starts_with("DaVinciResolve") {
+            None
+        } else {
+            suite::<OfxMessageSuiteV2>(&host, kOfxMessageSuite, 2)
+        };
+        Ok(Self {
+            property,
+            effect,
+            param,
+            message1: suite::<OfxMessageSuiteV1>(&host, kOfxMessageSuite, 1),
+            message2,
+            progress: suite::<OfxProgressSuiteV1>(&host, kOfxProgressSuite, 1),
+            name,
+            temporal_access,
+        })
+    }
+
+    /// The host's own name, such as `uk.co.thefoundry.nuke`; empty when it has none.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether clips can be asked for pictures at other times than the one being rendered.
+    pub(crate) fn temporal_access(&self) -> bool {
+        self.temporal_access
+    }
+
+    pub(super) fn wrap(&self, handle: OfxPropertySetHandle) -> Props<'_> {
+        Props::new(handle, &self.property)
+    }
+}
+
+/// A copy of one suite's table, if the host has it.
+fn suite<T: Copy>(host: &OfxHost, name: &CStr, version: c_int) -> Option<T> {
+    let fetch = host.fetchSuite?;
+    // SAFETY: `fetch` and `host.host` belong together in the struct that the host passed; the name
+    // is NUL-terminated and outlives the call.
+    let table = unsafe { fetch(host.host, name.as_ptr(), version) };
+    // SAFETY: under this name and version the OpenFX headers promise a table of type `T` (each call
+    // above pairs them) that stays valid while the plug-in is loaded; it may be unaligned only if
+    // the host breaks C's own rules. It is copied out.
+    (!table.is_null()).then(|| unsafe { table.cast::<T>().read() })
+}

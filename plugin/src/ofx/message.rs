@@ -1,0 +1,57 @@
+//! Telling the artist, through whichever message suite the host has.
+//! <https://openfx.readthedocs.io/en/main/Reference/ofxMessageSuite.html>
+
+use std::collections::HashMap;
+
+use openfx::sys::image_effect_v1::message::*;
+use parking_lot::Mutex;
+
+use super::entry::EffectRef;
+use super::host::call;
+use super::props::c_text;
+
+/// What each instance said last, by its handle's address, since its artist last changed something:
+/// a batch of a thousand frames must not open a thousand dialogs.
+static SAID: Mutex<Option<HashMap<usize, String>>> = Mutex::new(None);
+
+/// Shows `text` as an error of this instance: beside the node where the host can, else once in a
+/// dialog.
+pub(crate) fn show_message(effect: &EffectRef<'_>, text: &str) {
+    log::error!("{text}");
+    let previous = SAID.lock().get_or_insert_default().insert(effect.address(), text.to_owned());
+    let host = effect.host();
+    // The host formats the text in the manner of printf, so a percent sign must not count.
+    let (handle, id, c_text) = (effect.raw().cast(), c"inbetween".as_ptr(), c_text(text));
+    let (kind, format) = (kOfxMessageError.as_ptr(), c"%s".as_ptr());
+    let shown = if let Some(suite) = &host.message2 {
+        call!(suite, setPersistentMessage(handle, kind, id, format, c_text.as_ptr()))
+    } else if previous.as_deref() == Some(text) {
+        return;
+    } else if let Some(suite) = &host.message1 {
+        call!(suite, message(handle, kind, id, format, c_text.as_ptr()))
+    } else {
+        return;
+    };
+    log::debug!("the host answered {shown:?} to a message");
+}
+
+/// Lets a dialog that was shown be shown again: the artist changed something in the meantime.
+/// A message beside the node stays until a render succeeds.
+pub(crate) fn forget_dialog(effect: &EffectRef<'_>) {
+    if effect.host().message2.is_none()
+        && let Some(said) = SAID.lock().as_mut()
+    {
+        said.remove(&effect.address());
+    }
+}
+
+/// Takes back what this instance said, if it said anything.
+pub(crate) fn clear_message(effect: &EffectRef<'_>) {
+    let said = SAID.lock().as_mut().and_then(|said| said.remove(&effect.address()));
+    if said.is_some()
+        && let Some(suite) = &effect.host().message2
+    {
+        let cleared = call!(suite, clearPersistentMessage(effect.raw().cast()));
+        log::debug!("the host answered {cleared:?} to clearing a message");
+    }
+}

@@ -1,0 +1,63 @@
+//! OpenFX made safe: suites, properties, parameters, clips, images, messages, and the one guarded
+//! door through which a host comes in.
+//!
+//! Raw handles and pointers stay inside this module. What it hands out borrows from the action
+//! that is running, so that nothing of the host's can be kept beyond it. It knows nothing of
+//! in-betweening; the effect knows nothing of C.
+
+mod clip;
+mod entry;
+mod host;
+mod image;
+mod message;
+mod params;
+mod pixels;
+mod progress;
+mod props;
+mod status;
+
+pub(crate) use clip::Region;
+pub(crate) use entry::{Action, EffectRef, RenderArgs, main_entry, set_host};
+pub(crate) use host::Host;
+pub(crate) use image::{Image, Rect};
+pub(crate) use message::{clear_message, forget_dialog, show_message};
+pub(crate) use params::{ParamKind, ParamSet};
+pub(crate) use pixels::{Components, Depth};
+pub(crate) use progress::Progress;
+pub(crate) use props::{IfKnown, Props, c_text};
+pub(crate) use status::{Error, Reply, Result};
+
+use std::ffi::CStr;
+
+use openfx::sys::image_effect_v1::image_effect::*;
+
+/// A context that this plug-in can be used in.
+/// <https://openfx.readthedocs.io/en/main/Reference/ofxImageEffectContexts.html>
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Context {
+    /// One clip in.
+    Filter,
+    /// Any number of clips in.
+    General,
+    /// From one clip to another.
+    Transition,
+}
+
+impl Context {
+    /// Every context, in the order of declaration: some hosts look at the first only.
+    pub(crate) const ALL: [Self; 3] = [Self::Filter, Self::General, Self::Transition];
+
+    /// The name that hosts use.
+    pub(crate) fn name(self) -> &'static CStr {
+        match self {
+            Self::Filter => kOfxImageEffectContextFilter,
+            Self::General => kOfxImageEffectContextGeneral,
+            Self::Transition => kOfxImageEffectContextTransition,
+        }
+    }
+
+    /// The context of that name.
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|context| context.name().to_str() == Ok(name))
+    }
+}

@@ -1,0 +1,116 @@
+//! Parameters: defined while being described, read at a time, switched on and off.
+//! <https://openfx.readthedocs.io/en/main/Reference/ofxParameter.html>
+
+use std::ffi::{CStr, c_char, c_int};
+use std::ptr;
+
+use openfx::sys::image_effect_v1::image_effect::OfxImageEffectHandle;
+use openfx::sys::image_effect_v1::param::*;
+
+use super::entry::EffectRef;
+use super::host::{Host, call};
+use super::props::Props;
+use super::status::{Result, check};
+
+/// The kinds of parameter that every host shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ParamKind {
+    /// A number.
+    Double,
+    /// One of a list.
+    Choice,
+    /// A text or a file path.
+    String,
+    /// A heading with parameters below.
+    Group,
+}
+
+impl ParamKind {
+    fn name(self) -> &'static CStr {
+        match self {
+            Self::Double => kOfxParamTypeDouble,
+            Self::Choice => kOfxParamTypeChoice,
+            Self::String => kOfxParamTypeString,
+            Self::Group => kOfxParamTypeGroup,
+        }
+    }
+}
+
+/// The parameters of a descriptor or an instance.
+#[derive(Clone, Copy)]
+pub(crate) struct ParamSet<'a> {
+    host: &'a Host,
+    handle: OfxParamSetHandle,
+}
+
+impl<'a> EffectRef<'a> {
+    /// This effect's parameters.
+    pub(crate) fn params(&'a self) -> Result<ParamSet<'a>> {
+        let mut handle = ptr::null_mut();
+        let effect: OfxImageEffectHandle = self.raw();
+        let status = call!(self.host().effect, getParamSet(effect, &mut handle))?;
+        check(status, || "getParamSet".into())?;
+        Ok(ParamSet { host: self.host(), handle })
+    }
+}
+
+impl<'a> ParamSet<'a> {
+    /// Defines a parameter and gives its properties.
+    pub(crate) fn define(&self, kind: ParamKind, id: &CStr) -> Result<Props<'a>> {
+        let mut props = ptr::null_mut();
+        let (kind, name) = (kind.name().as_ptr(), id.as_ptr());
+        let status = call!(self.host.param, paramDefine(self.handle, kind, name, &mut props))?;
+        check(status, || format!("paramDefine({id:?})"))?;
+        Ok(self.host.wrap(props))
+    }
+
+    fn find(&self, id: &CStr) -> Result<(OfxParamHandle, Props<'a>)> {
+        let (mut handle, mut props) = (ptr::null_mut(), ptr::null_mut());
+        let suite = &self.host.param;
+        let status =
+            call!(suite, paramGetHandle(self.handle, id.as_ptr(), &mut handle, &mut props))?;
+        check(status, || format!("paramGetHandle({id:?})"))?;
+        Ok((handle, self.host.wrap(props)))
+    }
+
+    /// A number at `time`.
+    pub(crate) fn double(&self, id: &CStr, time: f64) -> Result<f64> {
+        let (handle, _) = self.find(id)?;
+        let mut value = 0.0_f64;
+        let pointer: *mut f64 = &mut value;
+        let status = call!(self.host.param, paramGetValueAtTime(handle, time, pointer))?;
+        check(status, || format!("paramGetValueAtTime({id:?})"))?;
+        Ok(value)
+    }
+
+    /// The index of a choice at `time`.
+    pub(crate) fn choice(&self, id: &CStr, time: f64) -> Result<c_int> {
+        let (handle, _) = self.find(id)?;
+        let mut value: c_int = 0;
+        let pointer: *mut c_int = &mut value;
+        let status = call!(self.host.param, paramGetValueAtTime(handle, time, pointer))?;
+        check(status, || format!("paramGetValueAtTime({id:?})"))?;
+        Ok(value)
+    }
+
+    /// A text at `time`; empty when the host has none.
+    pub(crate) fn string(&self, id: &CStr, time: f64) -> Result<String> {
+        let (handle, _) = self.find(id)?;
+        let mut value: *mut c_char = ptr::null_mut();
+        let pointer: *mut *mut c_char = &mut value;
+        let status = call!(self.host.param, paramGetValueAtTime(handle, time, pointer))?;
+        check(status, || format!("paramGetValueAtTime({id:?})"))?;
+        if value.is_null() {
+            return Ok(String::new());
+        }
+        // SAFETY: the host answered OK, so this is its NUL-terminated text, valid until the next
+        // call (ofxParam.h, paramGetValue); it is copied at once.
+        Ok(unsafe { CStr::from_ptr(value) }.to_string_lossy().into_owned())
+    }
+
+    /// Greys a parameter out, or not.
+    pub(crate) fn set_enabled(&self, id: &CStr, enabled: bool) -> Result<()> {
+        let (_, props) = self.find(id)?;
+        props.set_ints(kOfxParamPropEnabled, &[c_int::from(enabled)])
+    }
+}

@@ -1,0 +1,214 @@
+//! Time and memory of the released model's parts at full size: 16 frames of 320 x 512.
+//!
+//! `cargo bench -p inbetween-tooncrafter --bench full -- --checkpoint FILE [--dtype f32|bf16]
+//! [--steps N] [PART..]`, with the parts `text`, `image`, `encode`, `unet`, `decode` and `generate`
+//! (the whole pipeline, `--steps` solver steps). A FILE that does not exist is written first, with
+//! random weights in the released layout (f16, 5.25 GB): time and memory do not depend on what the
+//! numbers are. Memory is sampled ten times a second: `own` is what the process has allocated,
+//! `resident` adds the pages of the mapped file that are in memory.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use candle_core::{DType, Device, Result, Tensor};
+use inbetween_core::Control;
+use inbetween_tooncrafter::clip_text::ClipText;
+use inbetween_tooncrafter::clip_vision::ClipVision;
+use inbetween_tooncrafter::config::VaeConfig;
+use inbetween_tooncrafter::memory::RunSize;
+use inbetween_tooncrafter::pipeline::{Drawing, Pipeline};
+use inbetween_tooncrafter::resampler::Resampler;
+use inbetween_tooncrafter::tokenizer::tokenize;
+use inbetween_tooncrafter::unet::{Extras, Unet};
+use inbetween_tooncrafter::vae_decoder::VaeDecoder;
+use inbetween_tooncrafter::vae_encoder::VaeEncoder;
+use inbetween_tooncrafter::weights::layout::{self, ModelConfig, Part};
+use inbetween_tooncrafter::weights::{Element, Weights, write_random};
+
+const SIZE: RunSize = RunSize { frames: 16, height: 320, width: 512 };
+
+/// Processor seconds of this process so far, all threads together.
+#[cfg(unix)]
+fn processor_seconds() -> f64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the pointer is to a timespec of ours.
+    unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut time) };
+    time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
+}
+
+#[cfg(not(unix))]
+fn processor_seconds() -> f64 {
+    f64::NAN
+}
+
+/// KiB under a name of `/proc/self/status`; 0 where there is none.
+fn status(name: &str) -> u64 {
+    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = text.lines().find(|line| line.starts_with(name));
+    line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0)
+}
+
+/// Runs something and says what it took.
+fn timed<T>(name: &str, run: impl FnOnce() -> Result<T>) -> Result<T> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let peaks = Arc::new((AtomicU64::new(0), AtomicU64::new(0)));
+    let before = status("RssAnon:");
+    let sampler = std::thread::spawn({
+        let (stop, peaks) = (stop.clone(), peaks.clone());
+        move || {
+            while !stop.load(Ordering::Relaxed) {
+                peaks.0.fetch_max(status("RssAnon:"), Ordering::Relaxed);
+                peaks.1.fetch_max(status("VmRSS:"), Ordering::Relaxed);
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        }
+    });
+    let (start, cpu) = (Instant::now(), processor_seconds());
+    let result = run();
+    let (wall, cpu) = (start.elapsed().as_secs_f64(), processor_seconds() - cpu);
+    stop.store(true, Ordering::Relaxed);
+    if sampler.join().is_err() {
+        eprintln!("memory was not sampled");
+    }
+    let gib = |kib: u64| kib as f64 / (1 << 20) as f64;
+    let (own, resident) = (peaks.0.load(Ordering::Relaxed), peaks.1.load(Ordering::Relaxed));
+    println!(
+        "{name:28} {wall:8.1} s wall {cpu:8.1} s CPU, peak {:6.2} GiB own ({:.2} before), {:.2} resident",
+        gib(own),
+        gib(before),
+        gib(resident)
+    );
+    result
+}
+
+fn random_tensor(shape: &[usize]) -> Result<Tensor> {
+    Tensor::randn(0f32, 1.0, shape, &Device::Cpu)
+}
+
+fn main() -> Result<()> {
+    let mut checkpoint: Option<PathBuf> = None;
+    let (mut dtype, mut steps, mut parts) = (DType::F32, 2, Vec::new());
+    let mut args = std::env::args().skip(1);
+    while let Some(arg) = args.next() {
+        match arg.as_str() {
+            "--checkpoint" => checkpoint = args.next().map(PathBuf::from),
+            "--dtype" if args.next().as_deref() == Some("bf16") => dtype = DType::BF16,
+            "--dtype" => {}
+            "--steps" => steps = args.next().and_then(|n| n.parse().ok()).unwrap_or(steps),
+            part if !part.starts_with('-') => parts.push(part.to_owned()),
+            _ => {}
+        }
+    }
+    let Some(checkpoint) = checkpoint else {
+        println!("no --checkpoint FILE: nothing to run");
+        return Ok(());
+    };
+    let wrap = candle_core::Error::wrap;
+    if !checkpoint.exists() {
+        write(&checkpoint)?;
+    }
+    let weights = Weights::open([&checkpoint]).map_err(wrap)?;
+    println!("{dtype:?}, {} threads", rayon::current_num_threads());
+    for part in parts {
+        match part.as_str() {
+            "text" => text(&weights, dtype)?,
+            "image" => image(&weights, dtype)?,
+            "encode" => encode(&weights, dtype)?,
+            "unet" => unet(&weights, dtype)?,
+            "decode" => decode(&weights, dtype)?,
+            "generate" => generate(&weights, dtype, steps)?,
+            other => println!("there is no part {other}"),
+        }
+    }
+    Ok(())
+}
+
+fn write(path: &Path) -> Result<()> {
+    let wanted = layout::model(&ModelConfig::default());
+    timed("writing random weights", || {
+        write_random(path, &wanted, Element::F16, 1, &mut |_, _| {})
+            .map_err(candle_core::Error::wrap)
+    })?;
+    Ok(())
+}
+
+fn text(weights: &Weights, dtype: DType) -> Result<()> {
+    let config = ModelConfig::default();
+    let vb = weights.var_builder(Part::Text, dtype, &Device::Cpu);
+    let tower = timed("text: load", || ClipText::new(&config.clip, &vb))?;
+    let tokens = Tensor::new(&tokenize("a cat turns its head"), &Device::Cpu)?.unsqueeze(0)?;
+    timed("text: forward", || tower.forward(&tokens))?;
+    Ok(())
+}
+
+fn image(weights: &Weights, dtype: DType) -> Result<()> {
+    let config = ModelConfig::default();
+    let builder = |part| weights.var_builder(part, dtype, &Device::Cpu);
+    let parts = timed("image: load", || {
+        let tower = ClipVision::new(&config.clip, &builder(Part::Vision))?;
+        Ok((tower, Resampler::new(&config.resampler, &builder(Part::Projector))?))
+    })?;
+    let x = random_tensor(&[1, 3, 224, 224])?;
+    timed("image: forward", || parts.1.forward(&parts.0.forward(&x)?))?;
+    Ok(())
+}
+
+fn encode(weights: &Weights, dtype: DType) -> Result<()> {
+    let vb = weights.var_builder(Part::Vae, dtype, &Device::Cpu);
+    let encoder = timed("encode: load", || VaeEncoder::new(&VaeConfig::default(), &vb))?;
+    let x = random_tensor(&[2, 3, SIZE.height, SIZE.width])?;
+    timed("encode: 2 frames", || encoder.forward(&x))?;
+    Ok(())
+}
+
+fn unet(weights: &Weights, dtype: DType) -> Result<()> {
+    let vb = weights.var_builder(Part::Unet, dtype, &Device::Cpu);
+    let unet = timed("unet: load", || Unet::new(&ModelConfig::default().unet, &vb))?;
+    let x = random_tensor(&[1, 8, SIZE.frames, SIZE.height / 8, SIZE.width / 8])?;
+    let context = random_tensor(&[1, 77 + 16 * SIZE.frames, 1024])?;
+    let extras = Extras { fs: Some(&[10.0]), ..Extras::default() };
+    for _ in 0..2 {
+        let y = timed("unet: forward", || unet.forward(&x, &[999.0], &context, extras))?;
+        println!("{:28} {:.3e}", "  mean square", y.sqr()?.mean_all()?.to_scalar::<f32>()?);
+    }
+    Ok(())
+}
+
+fn decode(weights: &Weights, dtype: DType) -> Result<()> {
+    let vb = weights.var_builder(Part::Vae, dtype, &Device::Cpu);
+    let decoder = timed("decode: load", || VaeDecoder::new(&VaeConfig::default(), &vb))?;
+    let (h, w) = (SIZE.height, SIZE.width);
+    let references = [
+        random_tensor(&[2, h, w, 128])?,
+        random_tensor(&[2, h / 2, w / 2, 256])?,
+        random_tensor(&[2, h / 4, w / 4, 512])?,
+        random_tensor(&[2, h / 8, w / 8, 512])?,
+        random_tensor(&[2, h, w, 128])?,
+    ];
+    let z = random_tensor(&[SIZE.frames, 4, h / 8, w / 8])?;
+    let mut last = Instant::now();
+    let y = timed("decode: 16 frames", || {
+        decoder.forward_watched(&z, Some(&references), &mut |name, _| {
+            println!("  {name:26} {:8.1} s wall", last.elapsed().as_secs_f64());
+            last = Instant::now();
+            Ok(())
+        })
+    })?;
+    println!("{:28} {:.3e}", "  mean square", y.sqr()?.mean_all()?.to_scalar::<f32>()?);
+    Ok(())
+}
+
+fn generate(weights: &Weights, dtype: DType, steps: usize) -> Result<()> {
+    let key = || random_tensor(&[1, 3, SIZE.height, SIZE.width])?.clamp(-1f32, 1f32);
+    let mut drawing = Drawing::new(key()?, key()?);
+    drawing.steps = steps;
+    let pipeline = Pipeline::new(weights.clone(), Device::Cpu, dtype);
+    println!("{}", pipeline.plan(SIZE, false));
+    let frames = timed(&format!("generate: {steps} steps"), || {
+        pipeline.generate(&drawing, &Control::default()).map_err(candle_core::Error::wrap)
+    })?;
+    println!("{:28} {:?}", "  frames", frames.dims());
+    Ok(())
+}

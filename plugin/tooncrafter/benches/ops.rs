@@ -1,0 +1,224 @@
+//! Speed of the CPU operations at the sizes of the released model.
+//!
+//! `cargo bench -p inbetween-tooncrafter --bench ops -- [NAME..]` prints, for each operation and precision, the
+//! best of several runs: processor milliseconds (all threads together), wall milliseconds,
+//! GFLOP/s per core, and the ratio of its processor time to that of a plain matrix product (the
+//! gemm crate, f32) of the same FLOP, timed in the same process. Processor time is what counts on
+//! a machine that others use too; without such a clock the wall time stands in for it.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use candle_core::{DType, Device, Result, Tensor};
+use candle_nn::VarBuilder;
+use inbetween_tooncrafter::ops::{
+    Activation, Conv2d, GroupNorm, LayerNorm, Linear, Plus, Precision, TemporalConv, Window,
+    attention, attention_over_time, has_bf16_tiles,
+};
+
+fn random(shape: &[usize]) -> Result<Tensor> {
+    Tensor::randn(0f32, 1.0, shape, &Device::Cpu)
+}
+
+/// Random weights of these names and shapes.
+fn weights(shapes: &[(&str, &[usize])], dtype: DType) -> Result<VarBuilder<'static>> {
+    let mut tensors = HashMap::new();
+    for (name, shape) in shapes {
+        tensors.insert((*name).to_owned(), random(shape)?);
+    }
+    Ok(VarBuilder::from_tensors(tensors, dtype, &Device::Cpu))
+}
+
+/// Processor seconds of this process so far, all threads together.
+#[cfg(unix)]
+fn processor_seconds() -> f64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the pointer is to a timespec of ours.
+    unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut time) };
+    time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
+}
+
+#[cfg(not(unix))]
+fn processor_seconds() -> f64 {
+    static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+    START.get_or_init(Instant::now).elapsed().as_secs_f64()
+}
+
+/// Processor and wall seconds of the best run: at least three, and about a second in all.
+fn best<T>(mut run: impl FnMut() -> Result<T>) -> Result<(f64, f64)> {
+    let (started, mut best, mut runs) = (Instant::now(), (f64::INFINITY, f64::INFINITY), 0);
+    while runs < 3 || started.elapsed().as_secs_f64() < 1.0 {
+        let (start, cpu) = (Instant::now(), processor_seconds());
+        run()?;
+        best.0 = (processor_seconds() - cpu).min(best.0);
+        best.1 = start.elapsed().as_secs_f64().min(best.1);
+        runs += 1;
+    }
+    Ok(best)
+}
+
+/// GFLOP/s per core of a plain product on the gemm crate.
+fn plain_gemm() -> Result<f64> {
+    let (m, k, n) = (2560, 1280, 2560);
+    let (a, b, mut c) = (vec![0.5f32; m * k], vec![0.25f32; k * n], vec![0.0f32; m * n]);
+    let (seconds, _) = best(|| {
+        // SAFETY: row-major matrices of exactly these sizes; none overlap.
+        unsafe {
+            gemm::gemm(
+                m,
+                n,
+                k,
+                c.as_mut_ptr(),
+                1,
+                n as isize,
+                false,
+                a.as_ptr(),
+                1,
+                k as isize,
+                b.as_ptr(),
+                1,
+                n as isize,
+                0.0,
+                1.0,
+                false,
+                false,
+                false,
+                gemm::Parallelism::Rayon(0),
+            );
+        }
+        Ok(())
+    })?;
+    assert!((c[0] - 0.125 * k as f32).abs() < 1e-2, "the plain product is right");
+    Ok(2.0 * (m * n * k) as f64 / seconds / 1e9)
+}
+
+struct Bench {
+    names: Vec<String>,
+    plain: f64,
+}
+
+impl Bench {
+    /// `flop`: of one run; 0 for operations that move data rather than compute.
+    fn run(
+        &self,
+        name: &str,
+        flop: f64,
+        bytes: f64,
+        run: impl FnMut() -> Result<Tensor>,
+    ) -> Result<()> {
+        if !self.names.is_empty() && !self.names.iter().any(|wanted| name.contains(wanted)) {
+            return Ok(());
+        }
+        let (seconds, wall) = best(run)?;
+        let (ms, wall) = (seconds * 1e3, wall * 1e3);
+        if flop > 0.0 {
+            let speed = flop / seconds / 1e9;
+            let ratio = self.plain / speed;
+            println!("{name:44} {ms:8.1} {wall:8.1} ms {speed:8.1} GFLOP/s {ratio:6.2} x plain");
+        } else {
+            println!("{name:44} {ms:8.1} {wall:8.1} ms {:8.1} GB/s", bytes / seconds / 1e9);
+        }
+        Ok(())
+    }
+}
+
+fn main() -> Result<()> {
+    let names = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+    let bench = Bench { names, plain: plain_gemm()? };
+    println!(
+        "{} threads, plain gemm f32 {:.1} GFLOP/s per core, AMX {}; processor and wall time:",
+        rayon::current_num_threads(),
+        bench.plain,
+        if has_bf16_tiles() { "yes" } else { "no" }
+    );
+    for (dtype, precision, label) in
+        [(DType::F32, Precision::F32, "f32"), (DType::BF16, Precision::Bf16, "bf16")]
+    {
+        products(&bench, dtype, label)?;
+        attentions(&bench, precision, label)?;
+    }
+    memory_bound(&bench)
+}
+
+fn products(bench: &Bench, dtype: DType, label: &str) -> Result<()> {
+    for (rows, inputs, outputs) in [(40960, 320, 320), (2560, 1280, 1280), (2560, 5120, 1280)] {
+        let vb = weights(&[("weight", &[outputs, inputs]), ("bias", &[outputs])], dtype)?;
+        let layer = Linear::new(inputs, outputs, true, &vb)?;
+        let x = random(&[rows, inputs])?;
+        let flop = 2.0 * (rows * inputs * outputs) as f64;
+        let name = format!("{label} linear {rows} x {inputs} -> {outputs}");
+        bench.run(&name, flop, 0.0, || layer.forward(&x))?;
+    }
+    let vb = weights(&[("weight", &[2560, 320]), ("bias", &[2560])], dtype)?;
+    let layer = Linear::gated(320, 1280, &vb)?;
+    let x = random(&[40960, 320])?;
+    let name = format!("{label} GEGLU 40960 x 320 -> 1280");
+    bench.run(&name, 2.0 * 40960.0 * 320.0 * 2560.0, 0.0, || layer.forward(&x))?;
+
+    for (n, h, w, c_in, c_out) in [
+        (16, 40, 64, 320, 320),
+        (16, 20, 32, 640, 640),
+        (16, 10, 16, 1280, 1280),
+        (16, 5, 8, 1280, 1280),
+        (1, 320, 512, 128, 128),
+        (1, 320, 512, 128, 3),
+    ] {
+        let vb = weights(&[("weight", &[c_out, c_in, 3, 3]), ("bias", &[c_out])], dtype)?;
+        let conv = Conv2d::new(c_in, c_out, Window::SAME, &vb)?;
+        let x = random(&[n, h, w, c_in])?;
+        let flop = 18.0 * (n * h * w * c_in * c_out) as f64;
+        let name = format!("{label} conv 3x3 {n} x {h} x {w}, {c_in} -> {c_out}");
+        bench.run(&name, flop, 0.0, || conv.forward(&x))?;
+    }
+    for (t, p, c) in [(16, 2560, 320), (16, 160, 1280)] {
+        let vb = weights(&[("weight", &[c, c, 3, 1, 1]), ("bias", &[c])], dtype)?;
+        let conv = TemporalConv::new(c, c, 1.0, &vb)?;
+        let x = random(&[1, t, p, c])?;
+        let name = format!("{label} conv over time {t} x {p}, {c}");
+        bench.run(&name, 6.0 * (t * p * c * c) as f64, 0.0, || conv.forward(&x, Plus::Nothing))?;
+    }
+    Ok(())
+}
+
+fn attentions(bench: &Bench, precision: Precision, label: &str) -> Result<()> {
+    for (b, kv, n, m, heads, d) in [
+        (4, 4, 2560, 2560, 5, 64),
+        (4, 4, 640, 640, 10, 64),
+        (16, 1, 2560, 77, 5, 64),
+        (1, 1, 2560, 20480, 8, 64),
+        (2, 2, 2560, 2560, 1, 512),
+    ] {
+        let q = random(&[b, n, heads * d])?;
+        let (k, v) = (random(&[kv, m, heads * d])?, random(&[kv, m, heads * d])?);
+        let flop = 4.0 * (b * heads * n * m * d) as f64;
+        let name = format!("{label} attention {b} x {heads} heads of {d}, {n} x {m}");
+        bench.run(&name, flop, 0.0, || attention(&q, &k, &v, heads, precision, false))?;
+    }
+    Ok(())
+}
+
+fn memory_bound(bench: &Bench) -> Result<()> {
+    let (t, p, c) = (16, 2560, 320);
+    let x = random(&[t, p, c])?;
+    let bytes = 8.0 * (t * p * c) as f64;
+    let vb = weights(&[("weight", &[c]), ("bias", &[c])], DType::F32)?;
+    for silu in [false, true] {
+        let norm = GroupNorm::new(c, 1e-5, silu, &vb)?;
+        let name = format!("f32 group norm{} {t} x {p}, {c}", if silu { " + SiLU" } else { "" });
+        bench.run(&name, 0.0, bytes, || norm.forward(&x))?;
+    }
+    let norm = LayerNorm::new(c, &vb)?;
+    bench.run(&format!("f32 layer norm {t} x {p}, {c}"), 0.0, bytes, || norm.forward(&x))?;
+    let qkv = random(&[1, t, p, 3 * c])?;
+    let part = |i: usize| qkv.narrow(3, i * c, c);
+    let (q, k, v) = (part(0)?, part(1)?, part(2)?);
+    let flop = 4.0 * (p * t * t * c) as f64;
+    bench.run(&format!("f32 attention over time {t} x {p}, 5 heads"), flop, 0.0, || {
+        attention_over_time(&q, &k, &v, 5)
+    })?;
+    let gate =
+        Linear::new(c, c, true, &weights(&[("weight", &[c, c]), ("bias", &[c])], DType::F32)?)?;
+    bench.run(&format!("f32 linear + GELU {}", t * p), 2.0 * (t * p * c * c) as f64, 0.0, || {
+        gate.forward_with(&x, Activation::Gelu, Plus::Nothing)
+    })
+}

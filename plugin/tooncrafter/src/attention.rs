@@ -1,0 +1,301 @@
+//! The transformers of the UNet: over the positions of a frame, and over the frames of a position.
+
+use candle_core::{D, Result, Tensor, bail};
+use candle_nn::VarBuilder;
+
+use crate::ops::{
+    Activation, GroupNorm, LayerNorm, Linear, Plus, Precision, attention, attention_over_time,
+    precision,
+};
+
+/// What a frame attends to besides itself.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// `[b', l, c]`, each of the `b'` for `n / b'` consecutive frames.
+    pub text: Tensor,
+    /// `[b'', l', c]`, likewise; has keys and values of its own.
+    pub image: Option<Tensor>,
+}
+
+impl Context {
+    /// The whole context as text.
+    pub fn whole(context: &Tensor) -> Self {
+        Self { text: context.clone(), image: None }
+    }
+
+    /// The first `text_len` tokens of `context: [b', l, c]` as text, the others as image.
+    pub fn split(context: &Tensor, text_len: usize) -> Result<Self> {
+        let len = context.dim(1)?;
+        if len <= text_len {
+            return Ok(Self::whole(context));
+        }
+        let text = context.narrow(1, 0, text_len)?.contiguous()?;
+        let image = context.narrow(1, text_len, len - text_len)?.contiguous()?;
+        Ok(Self { text, image: Some(image) })
+    }
+
+    /// As [`Context::split`]; when the image tokens are 16 for each of `t` frames, frame `i` gets
+    /// the `i`-th 16 only.
+    pub fn per_frame(context: &Tensor, text_len: usize, t: usize) -> Result<Self> {
+        const EACH: usize = 16;
+        let mut split = Self::split(context, text_len)?;
+        if context.dim(1)? == text_len + EACH * t {
+            let (b, _, c) = context.dims3()?;
+            split.image = split.image.map(|image| image.reshape((b * t, EACH, c))).transpose()?;
+        }
+        Ok(split)
+    }
+}
+
+/// Parts of a fused result on the last axis.
+fn part(x: &Tensor, index: usize, of: usize) -> Result<Tensor> {
+    let width = x.dim(D::Minus1)? / of;
+    x.narrow(D::Minus1, index * width, width)
+}
+
+/// Self-attention over whatever the middle axis is.
+#[derive(Clone, Debug)]
+struct SelfAttention {
+    to_qkv: Linear,
+    to_out: Linear,
+    heads: usize,
+    precision: Precision,
+}
+
+impl SelfAttention {
+    fn new(inner: usize, heads: usize, vb: &VarBuilder) -> Result<Self> {
+        let parts = [("to_q", inner), ("to_k", inner), ("to_v", inner)];
+        let to_qkv = Linear::stacked(inner, &parts, vb)?;
+        let to_out = Linear::new(inner, inner, true, &vb.pp("to_out.0"))?;
+        Ok(Self { to_qkv, to_out, heads, precision: precision(vb) })
+    }
+
+    /// Over the tokens of each frame. `x, residual: [n, l, c]` → `[n, l, c]`
+    fn over_tokens(&self, x: &Tensor, residual: &Tensor) -> Result<Tensor> {
+        let qkv = self.to_qkv.forward(x)?;
+        let (q, k, v) = (part(&qkv, 0, 3)?, part(&qkv, 1, 3)?, part(&qkv, 2, 3)?);
+        let y = attention(&q, &k, &v, self.heads, self.precision, false)?;
+        self.to_out.forward_with(&y, Activation::None, Plus::Residual(residual))
+    }
+
+    /// Over the frames of each position. `x, residual: [b, t, p, c]` → `[b, t, p, c]`
+    fn over_time(&self, x: &Tensor, residual: &Tensor) -> Result<Tensor> {
+        let qkv = self.to_qkv.forward(x)?;
+        let (q, k, v) = (part(&qkv, 0, 3)?, part(&qkv, 1, 3)?, part(&qkv, 2, 3)?);
+        let y = attention_over_time(&q, &k, &v, self.heads)?;
+        self.to_out.forward_with(&y, Activation::None, Plus::Residual(residual))
+    }
+}
+
+/// Attention to the context; text and image tokens have a softmax each, the results are added.
+#[derive(Clone, Debug)]
+struct CrossAttention {
+    to_q: Linear,
+    to_kv: Linear,
+    to_kv_ip: Option<Linear>,
+    to_out: Linear,
+    heads: usize,
+    precision: Precision,
+}
+
+impl CrossAttention {
+    fn new(
+        inner: usize,
+        heads: usize,
+        context: usize,
+        image: bool,
+        vb: &VarBuilder,
+    ) -> Result<Self> {
+        let to_q = Linear::new(inner, inner, false, &vb.pp("to_q"))?;
+        let to_kv = Linear::stacked(context, &[("to_k", inner), ("to_v", inner)], vb)?;
+        let to_kv_ip = image
+            .then(|| Linear::stacked(context, &[("to_k_ip", inner), ("to_v_ip", inner)], vb))
+            .transpose()?;
+        let to_out = Linear::new(inner, inner, true, &vb.pp("to_out.0"))?;
+        Ok(Self { to_q, to_kv, to_kv_ip, to_out, heads, precision: precision(vb) })
+    }
+
+    fn attend(&self, q: &Tensor, to_kv: &Linear, context: &Tensor) -> Result<Tensor> {
+        let kv = to_kv.forward(context)?;
+        attention(q, &part(&kv, 0, 2)?, &part(&kv, 1, 2)?, self.heads, self.precision, false)
+    }
+
+    /// `x, residual: [n, l, c]` → `[n, l, c]`
+    fn forward(&self, x: &Tensor, context: &Context, residual: &Tensor) -> Result<Tensor> {
+        let q = self.to_q.forward(x)?;
+        let mut y = self.attend(&q, &self.to_kv, &context.text)?;
+        match (&self.to_kv_ip, &context.image) {
+            (Some(to_kv), Some(image)) => y = (y + self.attend(&q, to_kv, image)?)?,
+            (_, None) => {}
+            (None, Some(_)) => bail!("this attention has no keys for image tokens"),
+        }
+        self.to_out.forward_with(&y, Activation::None, Plus::Residual(residual))
+    }
+}
+
+/// GEGLU and a linear layer.
+#[derive(Clone, Debug)]
+struct FeedForward {
+    proj: Linear,
+    out: Linear,
+}
+
+impl FeedForward {
+    fn new(inner: usize, vb: &VarBuilder) -> Result<Self> {
+        let proj = Linear::gated(inner, 4 * inner, &vb.pp("net.0.proj"))?;
+        let out = Linear::new(4 * inner, inner, true, &vb.pp("net.2"))?;
+        Ok(Self { proj, out })
+    }
+
+    /// `x, residual: [.., c]` → `[.., c]`
+    fn forward(&self, x: &Tensor, residual: &Tensor) -> Result<Tensor> {
+        let hidden = self.proj.forward(x)?;
+        self.out.forward_with(&hidden, Activation::None, Plus::Residual(residual))
+    }
+}
+
+/// `BasicTransformerBlock` of a spatial transformer.
+#[derive(Clone, Debug)]
+struct SpatialBlock {
+    norm1: LayerNorm,
+    attn1: SelfAttention,
+    norm2: LayerNorm,
+    attn2: CrossAttention,
+    norm3: LayerNorm,
+    ff: FeedForward,
+}
+
+/// `BasicTransformerBlock` of a temporal transformer: both attentions are over time.
+#[derive(Clone, Debug)]
+struct TemporalBlock {
+    norm1: LayerNorm,
+    attn1: SelfAttention,
+    norm2: LayerNorm,
+    attn2: SelfAttention,
+    norm3: LayerNorm,
+    ff: FeedForward,
+}
+
+/// Sizes of a transformer.
+#[derive(Clone, Copy, Debug)]
+pub struct TransformerConfig {
+    /// Channels outside.
+    pub channels: usize,
+    /// Attention heads.
+    pub heads: usize,
+    /// Channels of one head; inside there are `heads * dim_head` channels.
+    pub dim_head: usize,
+    /// Blocks.
+    pub depth: usize,
+    /// Projections are linear layers, not kernel-1 convolutions.
+    pub use_linear: bool,
+}
+
+impl TransformerConfig {
+    fn inner(&self) -> usize {
+        self.heads * self.dim_head
+    }
+}
+
+/// Transformer over the positions of each frame, and to the context.
+#[derive(Clone, Debug)]
+pub struct SpatialTransformer {
+    norm: GroupNorm,
+    proj_in: Linear,
+    transformer_blocks: Vec<SpatialBlock>,
+    proj_out: Linear,
+}
+
+impl SpatialTransformer {
+    /// `context_dim` wide tokens come in; `image` tokens have keys and values of their own.
+    pub fn new(
+        config: &TransformerConfig,
+        context_dim: usize,
+        image: bool,
+        vb: &VarBuilder,
+    ) -> Result<Self> {
+        let (channels, inner, heads) = (config.channels, config.inner(), config.heads);
+        let ones = if config.use_linear { 0 } else { 2 };
+        let block = |i: usize| {
+            let vb = vb.pp(format!("transformer_blocks.{i}"));
+            Ok(SpatialBlock {
+                norm1: LayerNorm::new(inner, &vb.pp("norm1"))?,
+                attn1: SelfAttention::new(inner, heads, &vb.pp("attn1"))?,
+                norm2: LayerNorm::new(inner, &vb.pp("norm2"))?,
+                attn2: CrossAttention::new(inner, heads, context_dim, image, &vb.pp("attn2"))?,
+                norm3: LayerNorm::new(inner, &vb.pp("norm3"))?,
+                ff: FeedForward::new(inner, &vb.pp("ff"))?,
+            })
+        };
+        Ok(Self {
+            norm: GroupNorm::new(channels, 1e-6, false, &vb.pp("norm"))?,
+            proj_in: Linear::pointwise(channels, inner, true, ones, &vb.pp("proj_in"))?,
+            transformer_blocks: (0..config.depth).map(block).collect::<Result<_>>()?,
+            proj_out: Linear::pointwise(inner, channels, true, ones, &vb.pp("proj_out"))?,
+        })
+    }
+
+    /// `x: [n, h, w, c]` → `[n, h, w, c]`
+    pub fn forward(&self, x: &Tensor, context: &Context) -> Result<Tensor> {
+        let (n, h, w, c) = x.dims4()?;
+        // Tokens are the positions of a frame: [n, p, c].
+        let residual = x.reshape((n, h * w, c))?;
+        let mut x = self.proj_in.forward(&self.norm.forward(&residual)?)?;
+        for block in &self.transformer_blocks {
+            x = block.attn1.over_tokens(&block.norm1.forward(&x)?, &x)?;
+            x = block.attn2.forward(&block.norm2.forward(&x)?, context, &x)?;
+            x = block.ff.forward(&block.norm3.forward(&x)?, &x)?;
+        }
+        let y = self.proj_out.forward_with(&x, Activation::None, Plus::Residual(&residual))?;
+        y.reshape((n, h, w, c))
+    }
+}
+
+/// Transformer over the frames of each position.
+#[derive(Clone, Debug)]
+pub struct TemporalTransformer {
+    norm: GroupNorm,
+    proj_in: Linear,
+    transformer_blocks: Vec<TemporalBlock>,
+    proj_out: Linear,
+}
+
+impl TemporalTransformer {
+    /// Reads the weights under `vb`.
+    pub fn new(config: &TransformerConfig, vb: &VarBuilder) -> Result<Self> {
+        let (channels, inner, heads) = (config.channels, config.inner(), config.heads);
+        let ones = if config.use_linear { 0 } else { 1 };
+        let block = |i: usize| {
+            let vb = vb.pp(format!("transformer_blocks.{i}"));
+            Ok(TemporalBlock {
+                norm1: LayerNorm::new(inner, &vb.pp("norm1"))?,
+                attn1: SelfAttention::new(inner, heads, &vb.pp("attn1"))?,
+                norm2: LayerNorm::new(inner, &vb.pp("norm2"))?,
+                attn2: SelfAttention::new(inner, heads, &vb.pp("attn2"))?,
+                norm3: LayerNorm::new(inner, &vb.pp("norm3"))?,
+                ff: FeedForward::new(inner, &vb.pp("ff"))?,
+            })
+        };
+        Ok(Self {
+            norm: GroupNorm::new(channels, 1e-6, false, &vb.pp("norm"))?,
+            proj_in: Linear::pointwise(channels, inner, true, ones, &vb.pp("proj_in"))?,
+            transformer_blocks: (0..config.depth).map(block).collect::<Result<_>>()?,
+            proj_out: Linear::pointwise(inner, channels, true, ones, &vb.pp("proj_out"))?,
+        })
+    }
+
+    /// `x: [n, h, w, c]` with `t` frames in each batch → `[n, h, w, c]`
+    pub fn forward(&self, x: &Tensor, t: usize) -> Result<Tensor> {
+        let (n, h, w, c) = x.dims4()?;
+        // Statistics and attention see all frames of a batch: [b, t, p, c].
+        let residual = x.reshape((n / t, t, h * w, c))?;
+        let mut x = self.proj_in.forward(&self.norm.forward(&residual)?)?;
+        for block in &self.transformer_blocks {
+            x = block.attn1.over_time(&block.norm1.forward(&x)?, &x)?;
+            x = block.attn2.over_time(&block.norm2.forward(&x)?, &x)?;
+            x = block.ff.forward(&block.norm3.forward(&x)?, &x)?;
+        }
+        let y = self.proj_out.forward_with(&x, Activation::None, Plus::Residual(&residual))?;
+        y.reshape((n, h, w, c))
+    }
+}

@@ -1,0 +1,111 @@
+//! The text tower of OpenCLIP: `cond_stage_model.model.`
+
+use candle_core::{Device, Result, Tensor, bail};
+use candle_nn::VarBuilder;
+
+use crate::config::ClipConfig;
+use crate::ops::{
+    Activation, Columns, LayerNorm, Linear, Plus, Precision, attention, load, precision,
+};
+use crate::{Watch, unwatched};
+
+/// `ResidualAttentionBlock` of both towers.
+#[derive(Clone, Debug)]
+pub(crate) struct ResidualAttentionBlock {
+    ln_1: LayerNorm,
+    in_proj: Linear,
+    out_proj: Linear,
+    ln_2: LayerNorm,
+    c_fc: Linear,
+    c_proj: Linear,
+    heads: usize,
+    causal: bool,
+    precision: Precision,
+}
+
+impl ResidualAttentionBlock {
+    pub(crate) fn new(width: usize, heads: usize, causal: bool, vb: &VarBuilder) -> Result<Self> {
+        // q, k and v are one weight in the file.
+        let attn = vb.pp("attn");
+        let weight = load(&attn, (3 * width, width), "in_proj_weight")?;
+        let bias = load(&attn, 3 * width, "in_proj_bias")?;
+        let mlp = vb.pp("mlp");
+        Ok(Self {
+            ln_1: LayerNorm::new(width, &vb.pp("ln_1"))?,
+            in_proj: Linear::from_tensors(&weight, Some(bias), Columns::Plain, vb)?,
+            out_proj: Linear::new(width, width, true, &attn.pp("out_proj"))?,
+            ln_2: LayerNorm::new(width, &vb.pp("ln_2"))?,
+            c_fc: Linear::new(width, 4 * width, true, &mlp.pp("c_fc"))?,
+            c_proj: Linear::new(4 * width, width, true, &mlp.pp("c_proj"))?,
+            heads,
+            causal,
+            precision: precision(vb),
+        })
+    }
+
+    /// `x: [b, l, c]` → `[b, l, c]`
+    pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let width = x.dim(2)?;
+        let qkv = self.in_proj.forward(&self.ln_1.forward(x)?)?;
+        let part = |i: usize| qkv.narrow(2, i * width, width);
+        let y =
+            attention(&part(0)?, &part(1)?, &part(2)?, self.heads, self.precision, self.causal)?;
+        let x = self.out_proj.forward_with(&y, Activation::None, Plus::Residual(x))?;
+        let h = self.ln_2.forward(&x)?;
+        let h = self.c_fc.forward_with(&h, Activation::Gelu, Plus::Nothing)?;
+        self.c_proj.forward_with(&h, Activation::None, Plus::Residual(&x))
+    }
+}
+
+/// The text tower up to its last block but one.
+#[derive(Clone, Debug)]
+pub struct ClipText {
+    token_embedding: Tensor,
+    positional_embedding: Tensor,
+    resblocks: Vec<ResidualAttentionBlock>,
+    ln_final: LayerNorm,
+}
+
+impl ClipText {
+    /// Reads the weights under `vb`; the last block is left in the file.
+    pub fn new(config: &ClipConfig, vb: &VarBuilder) -> Result<Self> {
+        let (width, length) = (config.twidth, config.context_length);
+        let resblocks = (0..config.tlayers.saturating_sub(1))
+            .map(|i| {
+                let vb = vb.pp("transformer.resblocks").pp(i);
+                ResidualAttentionBlock::new(width, config.theads, true, &vb)
+            })
+            .collect::<Result<_>>()?;
+        Ok(Self {
+            token_embedding: load(vb, (config.vocab, width), "token_embedding.weight")?,
+            positional_embedding: load(vb, (length, width), "positional_embedding")?,
+            resblocks,
+            ln_final: LayerNorm::new(width, &vb.pp("ln_final"))?,
+        })
+    }
+
+    /// Where the weights live.
+    pub fn device(&self) -> &Device {
+        self.positional_embedding.device()
+    }
+
+    /// As [`ClipText::forward_watched`], unwatched.
+    pub fn forward(&self, tokens: &Tensor) -> Result<Tensor> {
+        self.forward_watched(tokens, &mut unwatched)
+    }
+
+    /// `tokens: [b, l]`, ids of the tokenizer → `[b, l, c]`
+    pub fn forward_watched(&self, tokens: &Tensor, watch: Watch) -> Result<Tensor> {
+        let (b, l) = tokens.dims2()?;
+        if l != self.positional_embedding.dim(0)? {
+            bail!("a prompt has {} tokens; found {l}", self.positional_embedding.dim(0)?)
+        }
+        let x = self.token_embedding.index_select(&tokens.flatten_all()?, 0)?;
+        let mut x = x.reshape((b, l, ()))?.broadcast_add(&self.positional_embedding)?;
+        for (i, block) in self.resblocks.iter().enumerate() {
+            x = block.forward(&x)?;
+            watch(&format!("resblocks.{i}"), &x)?;
+        }
+        self.ln_final.forward(&x)
+    }
+}

@@ -1,0 +1,88 @@
+//! The image tower of OpenCLIP: `embedder.model.visual.`
+
+use candle_core::{Result, Tensor, bail};
+use candle_nn::VarBuilder;
+
+use crate::clip_text::ResidualAttentionBlock;
+use crate::config::ClipConfig;
+use crate::ops::{Columns, LayerNorm, Linear, load};
+use crate::{Watch, unwatched};
+
+/// The image tower; all tokens come out, without the last norm and projection.
+#[derive(Clone, Debug)]
+pub struct ClipVision {
+    conv1: Linear,
+    class_embedding: Tensor,
+    positional_embedding: Tensor,
+    ln_pre: LayerNorm,
+    resblocks: Vec<ResidualAttentionBlock>,
+    patch: usize,
+    side: usize,
+}
+
+impl ClipVision {
+    /// Reads the weights under `vb`.
+    pub fn new(config: &ClipConfig, vb: &VarBuilder) -> Result<Self> {
+        let (width, patch) = (config.vwidth, config.patch);
+        if patch == 0 || config.image_size % patch != 0 {
+            bail!("patches of {patch} pixels do not fill {} pixels", config.image_size)
+        }
+        let side = config.image_size / patch;
+        // Patches do not overlap, so the convolution is a product of flattened patches.
+        let conv1 = load(vb, (width, 3, patch, patch), "conv1.weight")?.flatten_from(1)?;
+        let resblocks = (0..config.vlayers)
+            .map(|i| {
+                let vb = vb.pp("transformer.resblocks").pp(i);
+                ResidualAttentionBlock::new(width, width / config.vheadw, false, &vb)
+            })
+            .collect::<Result<_>>()?;
+        Ok(Self {
+            conv1: Linear::from_tensors(&conv1, None, Columns::Plain, vb)?,
+            class_embedding: load(vb, width, "class_embedding")?,
+            positional_embedding: load(vb, (side * side + 1, width), "positional_embedding")?,
+            ln_pre: LayerNorm::new(width, &vb.pp("ln_pre"))?,
+            resblocks,
+            patch,
+            side,
+        })
+    }
+
+    /// Side of the pictures that it sees, in pixels.
+    pub fn image_size(&self) -> usize {
+        self.side * self.patch
+    }
+
+    /// As [`ClipVision::forward_watched`], unwatched.
+    pub fn forward(&self, image: &Tensor) -> Result<Tensor> {
+        self.forward_watched(image, &mut unwatched)
+    }
+
+    /// `image: [b, 3, 224, 224]`, preprocessed → `[b, l, c]`, the class token first.
+    pub fn forward_watched(&self, image: &Tensor, watch: Watch) -> Result<Tensor> {
+        let (b, c, h, w) = image.dims4()?;
+        let (side, patch) = (self.side, self.patch);
+        if c != 3 || h != side * patch || w != side * patch {
+            bail!(
+                "the image tower sees 3 x {0} x {0} pixels; found {1:?}",
+                side * patch,
+                image.shape()
+            )
+        }
+        // [b, 3, y, i, x, j] -> [b, y x, 3 i j]
+        let patches = image
+            .reshape(&[b, 3, side, patch, side, patch][..])?
+            .permute(vec![0, 2, 4, 1, 3, 5])?
+            .contiguous()?
+            .reshape((b, side * side, 3 * patch * patch))?;
+        let x = self.conv1.forward(&patches)?;
+        let class = self.class_embedding.reshape((1, 1, ()))?.expand((b, 1, x.dim(2)?))?;
+        let x = Tensor::cat(&[&class.contiguous()?, &x], 1)?;
+        let mut x = self.ln_pre.forward(&x.broadcast_add(&self.positional_embedding)?)?;
+        watch("ln_pre", &x)?;
+        for (i, block) in self.resblocks.iter().enumerate() {
+            x = block.forward(&x)?;
+            watch(&format!("resblocks.{i}"), &x)?;
+        }
+        Ok(x)
+    }
+}

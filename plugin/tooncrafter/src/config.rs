@@ -1,0 +1,248 @@
+//! Every number of the networks; field names are those of the published configuration.
+//!
+//! `Default` is the released 512-pixel interpolation model.
+
+use serde::{Deserialize, Serialize};
+
+/// The denoising UNet.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UnetConfig {
+    /// Latent channels that come in: noisy latent and conditioning latent.
+    pub in_channels: usize,
+    /// Latent channels that come out.
+    pub out_channels: usize,
+    /// Width of the first level.
+    pub model_channels: usize,
+    /// Down-sampling factors of the levels that have attention.
+    pub attention_resolutions: Vec<usize>,
+    /// Residual blocks of each level on the way down; one more on the way up.
+    pub num_res_blocks: usize,
+    /// Width of each level in units of `model_channels`.
+    pub channel_mult: Vec<usize>,
+    /// Channels of one attention head.
+    pub num_head_channels: usize,
+    /// Transformer blocks in each transformer.
+    pub transformer_depth: usize,
+    /// Width of the context tokens.
+    pub context_dim: usize,
+    /// Projections around transformers are linear layers, not kernel-1 convolutions.
+    pub use_linear: bool,
+    /// Residual blocks end in temporal convolutions.
+    pub temporal_conv: bool,
+    /// Transformers over time follow those over space.
+    pub temporal_attention: bool,
+    /// A transformer over time follows the first convolution.
+    pub addition_attention: bool,
+    /// Image tokens have keys and values of their own.
+    pub image_cross_attention: bool,
+    /// Frame rate assumed when none is given.
+    pub default_fs: u32,
+    /// The network is conditioned on a frame rate.
+    pub fs_condition: bool,
+    /// Text tokens at the head of the context.
+    pub text_context_len: usize,
+}
+
+impl Default for UnetConfig {
+    fn default() -> Self {
+        Self {
+            in_channels: 8,
+            out_channels: 4,
+            model_channels: 320,
+            attention_resolutions: vec![4, 2, 1],
+            num_res_blocks: 2,
+            channel_mult: vec![1, 2, 4, 4],
+            num_head_channels: 64,
+            transformer_depth: 1,
+            context_dim: 1024,
+            use_linear: true,
+            temporal_conv: true,
+            temporal_attention: true,
+            addition_attention: true,
+            image_cross_attention: true,
+            default_fs: 24,
+            fs_condition: true,
+            text_context_len: 77,
+        }
+    }
+}
+
+impl UnetConfig {
+    /// Width of the time embedding.
+    pub fn embed_dim(&self) -> usize {
+        4 * self.model_channels
+    }
+}
+
+/// The autoencoder between pixels and latents.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct VaeConfig {
+    /// Latent channels.
+    pub z_channels: usize,
+    /// Channels of a picture that comes in.
+    pub in_channels: usize,
+    /// Channels of a picture that comes out.
+    pub out_ch: usize,
+    /// Width of the first level.
+    pub ch: usize,
+    /// Width of each level in units of `ch`.
+    pub ch_mult: Vec<usize>,
+    /// Residual blocks of each encoder level; the decoder has one more.
+    pub num_res_blocks: usize,
+    /// Latent channels after `quant_conv`.
+    pub embed_dim: usize,
+    /// Decoder levels that attend to the references; the others add them.
+    pub attn_level: Vec<usize>,
+    /// Heads of the attention to the references.
+    pub fusion_heads: usize,
+    /// Channels of one of those heads.
+    pub fusion_dim_head: usize,
+    /// Latents are multiplied by this before they are diffused.
+    pub scale_factor: f64,
+}
+
+impl Default for VaeConfig {
+    fn default() -> Self {
+        Self {
+            z_channels: 4,
+            in_channels: 3,
+            out_ch: 3,
+            ch: 128,
+            ch_mult: vec![1, 2, 4, 4],
+            num_res_blocks: 2,
+            embed_dim: 4,
+            attn_level: vec![2, 3],
+            fusion_heads: 8,
+            fusion_dim_head: 64,
+            scale_factor: 0.18215,
+        }
+    }
+}
+
+/// The text and image towers of OpenCLIP.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ClipConfig {
+    /// Width of the image tower.
+    pub vwidth: usize,
+    /// Blocks of the image tower.
+    pub vlayers: usize,
+    /// Channels of one head of the image tower.
+    pub vheadw: usize,
+    /// Side of an image patch in pixels.
+    pub patch: usize,
+    /// Width of the text tower.
+    pub twidth: usize,
+    /// Heads of the text tower.
+    pub theads: usize,
+    /// Blocks of the text tower; the last is not run.
+    pub tlayers: usize,
+    /// Tokens of the vocabulary.
+    pub vocab: usize,
+    /// Tokens of a prompt.
+    pub context_length: usize,
+    /// Side of the picture that the image tower sees, in pixels.
+    pub image_size: usize,
+}
+
+impl Default for ClipConfig {
+    fn default() -> Self {
+        Self {
+            vwidth: 1280,
+            vlayers: 32,
+            vheadw: 80,
+            patch: 14,
+            twidth: 1024,
+            theads: 16,
+            tlayers: 24,
+            vocab: 49408,
+            context_length: 77,
+            image_size: 224,
+        }
+    }
+}
+
+/// The projector from image tokens to context tokens.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ResamplerConfig {
+    /// Width inside.
+    pub dim: usize,
+    /// Layers.
+    pub depth: usize,
+    /// Channels of one head.
+    pub dim_head: usize,
+    /// Heads.
+    pub heads: usize,
+    /// Context tokens for each frame.
+    pub num_queries: usize,
+    /// Width of the image tokens.
+    pub embedding_dim: usize,
+    /// Width of the context tokens.
+    pub output_dim: usize,
+    /// Width of the feed-forward layers in units of `dim`.
+    pub ff_mult: usize,
+    /// Frames.
+    pub video_length: usize,
+}
+
+impl Default for ResamplerConfig {
+    fn default() -> Self {
+        Self {
+            dim: 1024,
+            depth: 4,
+            dim_head: 64,
+            heads: 12,
+            num_queries: 16,
+            embedding_dim: 1280,
+            output_dim: 1024,
+            ff_mult: 4,
+            video_length: 16,
+        }
+    }
+}
+
+/// The sketch encoder.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SketchConfig {
+    /// Latent channels.
+    pub in_channels: usize,
+    /// Channels of a sketch.
+    pub hint_channels: usize,
+    /// Width of the first level.
+    pub model_channels: usize,
+    /// Down-sampling factors of the levels that have attention.
+    pub attention_resolutions: Vec<usize>,
+    /// Residual blocks of each level.
+    pub num_res_blocks: usize,
+    /// Width of each level in units of `model_channels`.
+    pub channel_mult: Vec<usize>,
+    /// Channels of one attention head.
+    pub num_head_channels: usize,
+    /// Transformer blocks in each transformer.
+    pub transformer_depth: usize,
+    /// Width of the context tokens.
+    pub context_dim: usize,
+    /// Projections around transformers are linear layers, not kernel-1 convolutions.
+    pub use_linear_in_transformer: bool,
+}
+
+impl Default for SketchConfig {
+    fn default() -> Self {
+        Self {
+            in_channels: 4,
+            hint_channels: 1,
+            model_channels: 320,
+            attention_resolutions: vec![4, 2, 1],
+            num_res_blocks: 2,
+            channel_mult: vec![1, 2, 4, 4],
+            num_head_channels: 64,
+            transformer_depth: 1,
+            context_dim: 1024,
+            use_linear_in_transformer: true,
+        }
+    }
+}

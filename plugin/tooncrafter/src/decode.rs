@@ -1,0 +1,73 @@
+//! From latent to frames: two decodes, of which the second gives the two middle frames.
+
+use candle_core::{Result, Tensor};
+
+use crate::Watch;
+use crate::vae_decoder::VaeDecoder;
+
+/// The frames of both decodes and the merged result, `[t, 3, h, w]` each, not clamped.
+#[derive(Clone, Debug)]
+pub struct Decoded {
+    /// All frames at once.
+    pub whole: Tensor,
+    /// Without the second and the last but one; absent where there are too few frames.
+    pub shortened: Option<Tensor>,
+}
+
+/// Frames that the second decode leaves out: the second and the last but one.
+const LEFT_OUT: usize = 2;
+
+/// Whether `t` frames have a second decode: an even number from 4 on has two middle frames
+/// to take over.
+pub fn has_second_decode(t: usize) -> bool {
+    t >= 2 + LEFT_OUT && t % 2 == 0
+}
+
+/// Decodes `latent: [1, 4, t, h, w]` with the keys' hidden states.
+///
+/// # Errors
+/// When the decoder fails or the watcher says so.
+pub fn decode(
+    decoder: &VaeDecoder,
+    latent: &Tensor,
+    references: &[Tensor],
+    scale_factor: f64,
+    watch: Watch,
+) -> Result<Decoded> {
+    // [1, 4, t, h, w] -> [t, 4, h, w]
+    let z = (latent.squeeze(0)?.transpose(0, 1)?.contiguous()? / scale_factor)?;
+    let t = z.dim(0)?;
+    let whole = decoder.forward_watched(&z, Some(references), watch)?;
+    let shortened = if has_second_decode(t) {
+        let mut kept = vec![z.narrow(0, 0, 1)?];
+        if t > 4 {
+            kept.push(z.narrow(0, 2, t - 4)?);
+        }
+        kept.push(z.narrow(0, t - 1, 1)?);
+        Some(decoder.forward_watched(&Tensor::cat(&kept, 0)?, Some(references), watch)?)
+    } else {
+        None
+    };
+    Ok(Decoded { whole, shortened })
+}
+
+impl Decoded {
+    /// All frames, the two in the middle from the second decode, `[t, 3, h, w]`, not clamped.
+    ///
+    /// # Errors
+    /// When shapes differ.
+    pub fn merge(&self) -> Result<Tensor> {
+        let Some(shortened) = &self.shortened else { return Ok(self.whole.clone()) };
+        let t = self.whole.dim(0)?;
+        let middle = t / 2 - 1;
+        // One frame before them is missing in the shortened video.
+        Tensor::cat(
+            &[
+                &self.whole.narrow(0, 0, middle)?,
+                &shortened.narrow(0, middle - 1, 2)?,
+                &self.whole.narrow(0, middle + 2, t - middle - 2)?,
+            ],
+            0,
+        )
+    }
+}

@@ -1,0 +1,201 @@
+//! What a run needs in memory, part by part, against what is there; known before anything starts.
+//!
+//! Weights are counted exactly; the working memory of a part is a formula of the picture size
+//! whose factors were measured (`PERFORMANCE.md`).
+
+use std::fmt;
+
+use candle_core::DType;
+
+use crate::config::{UnetConfig, VaeConfig};
+
+/// Size of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunSize {
+    /// Frames, the keys included.
+    pub frames: usize,
+    /// Height in pixels.
+    pub height: usize,
+    /// Width in pixels.
+    pub width: usize,
+}
+
+/// One part of the run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stage {
+    /// What runs.
+    pub name: &'static str,
+    /// Bytes of its weights as loaded.
+    pub weights: u64,
+    /// Most bytes that it takes besides, while it runs.
+    pub working: u64,
+}
+
+impl Stage {
+    /// Bytes while it runs alone.
+    pub fn total(&self) -> u64 {
+        self.weights + self.working
+    }
+}
+
+/// Which parts stay loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keeping {
+    /// Every part stays for the next run.
+    All,
+    /// Each part is dropped before the next is loaded.
+    OneByOne,
+}
+
+/// Needs of all parts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// The parts in the order in which they run.
+    pub stages: Vec<Stage>,
+    /// Bytes that are free for us; none where the system does not say.
+    pub available: Option<u64>,
+    /// What follows from both.
+    pub keeping: Keeping,
+}
+
+impl Plan {
+    /// Weighs the needs of `stages` against `available` bytes.
+    pub fn new(stages: Vec<Stage>, available: Option<u64>) -> Self {
+        let all = total_weights(&stages) + largest(&stages, |stage| stage.working);
+        // A fifth stays free for the system and everything else.
+        let fits = available.is_some_and(|available| all <= available / 5 * 4);
+        let keeping = if fits { Keeping::All } else { Keeping::OneByOne };
+        Self { stages, available, keeping }
+    }
+
+    /// Most bytes that the run takes at once.
+    pub fn peak(&self) -> u64 {
+        match self.keeping {
+            Keeping::All => {
+                total_weights(&self.stages) + largest(&self.stages, |stage| stage.working)
+            }
+            Keeping::OneByOne => largest(&self.stages, Stage::total),
+        }
+    }
+
+    /// Whether the run fits; `true` where the system does not say what is there.
+    pub fn fits(&self) -> bool {
+        self.available.is_none_or(|available| self.peak() <= available)
+    }
+}
+
+fn total_weights(stages: &[Stage]) -> u64 {
+    stages.iter().map(|stage| stage.weights).sum()
+}
+
+fn largest(stages: &[Stage], size: impl Fn(&Stage) -> u64) -> u64 {
+    stages.iter().map(size).max().unwrap_or(0)
+}
+
+const GIB: f64 = (1u64 << 30) as f64;
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let gib = |bytes: u64| bytes as f64 / GIB;
+        writeln!(f, "{:24} {:>9} {:>9}", "memory in GiB", "weights", "working")?;
+        for stage in &self.stages {
+            let (weights, working) = (gib(stage.weights), gib(stage.working));
+            writeln!(f, "{:24} {weights:9.2} {working:9.2}", stage.name)?;
+        }
+        let how = match self.keeping {
+            Keeping::All => "all parts stay loaded",
+            Keeping::OneByOne => "one part at a time",
+        };
+        write!(f, "needed at most {:.1} GiB, {how}; ", gib(self.peak()))?;
+        match self.available {
+            Some(available) => write!(f, "available {:.1} GiB", gib(available)),
+            None => write!(f, "available memory unknown"),
+        }
+    }
+}
+
+/// Working memory of the towers and of loading: one weight as f32 while it is packed.
+pub const TOWER_WORKING: u64 = 512 << 20;
+
+/// Most bytes of the UNet's activations. `device_dtype`: of activations.
+pub fn unet_working(config: &UnetConfig, size: RunSize, dtype: DType) -> u64 {
+    let latent = size.frames * (size.height / 8) * (size.width / 8);
+    // Skips, a gated hidden layer, and packed keys and values, in units of the first level.
+    const LEVELS: usize = 28;
+    (latent * config.model_channels * LEVELS * dtype.size_in_bytes()) as u64
+}
+
+/// Most bytes of the sketch encoder's results, which stay while the UNet runs.
+pub fn sketch_working(model_channels: usize, size: RunSize, dtype: DType) -> u64 {
+    let latent = size.frames * (size.height / 8) * (size.width / 8);
+    (latent * model_channels * 10 * dtype.size_in_bytes()) as u64
+}
+
+/// Most bytes of the encoder's activations for two keys.
+pub fn encoder_working(config: &VaeConfig, size: RunSize, dtype: DType) -> u64 {
+    (2 * size.height * size.width * config.ch * 6 * dtype.size_in_bytes()) as u64
+}
+
+/// Most bytes of the decoder's activations: three full-size ones, and layers that run over a few
+/// frames at a time.
+pub fn decoder_working(config: &VaeConfig, size: RunSize, dtype: DType) -> u64 {
+    let frame = size.height * size.width * config.ch * dtype.size_in_bytes();
+    const GROUPS: usize = 768 << 20;
+    (3 * size.frames * frame + 6 * frame + GROUPS) as u64
+}
+
+/// Bytes of memory that this process may still take: the system's free memory, or what is left
+/// of the limit that a container sets, whichever is less. None where neither is known.
+pub fn available() -> Option<u64> {
+    let read = |path: &str| std::fs::read_to_string(path).ok();
+    let free = read("/proc/meminfo").and_then(|text| {
+        let line = text.lines().find(|line| line.starts_with("MemAvailable:"))?;
+        let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+        Some(kib * 1024)
+    });
+    let number = |path: &str| read(path)?.trim().parse::<u64>().ok();
+    let limit = number("/sys/fs/cgroup/memory.max").and_then(|limit| {
+        let used = number("/sys/fs/cgroup/memory.current")?;
+        Some(limit.saturating_sub(used))
+    });
+    match (free, limit) {
+        (Some(free), Some(limit)) => Some(free.min(limit)),
+        (known, None) | (None, known) => known,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stages() -> Vec<Stage> {
+        vec![
+            Stage { name: "UNet", weights: 50, working: 20 },
+            Stage { name: "decoder", weights: 4, working: 40 },
+        ]
+    }
+
+    #[test]
+    fn keeps_everything_only_where_a_fifth_stays_free() {
+        assert_eq!(Plan::new(stages(), Some(120)).keeping, Keeping::All);
+        assert_eq!(Plan::new(stages(), Some(115)).keeping, Keeping::OneByOne);
+        assert_eq!(Plan::new(stages(), None).keeping, Keeping::OneByOne);
+    }
+
+    #[test]
+    fn the_largest_part_alone_decides_what_is_needed() {
+        let plan = Plan::new(stages(), Some(80));
+        assert_eq!(plan.peak(), 70);
+        assert!(plan.fits());
+        assert!(!Plan::new(stages(), Some(69)).fits());
+    }
+
+    #[test]
+    fn the_released_model_stays_within_its_bounds() {
+        let size = RunSize { frames: 16, height: 320, width: 512 };
+        let decode = decoder_working(&VaeConfig::default(), size, DType::F32);
+        assert!(decode < 6 << 30, "the decode takes {decode} bytes above its weights");
+        let unet = unet_working(&UnetConfig::default(), size, DType::F32);
+        assert!(unet + 1_438_854_980 * 4 < 14 << 30);
+    }
+}

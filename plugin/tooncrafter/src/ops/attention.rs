@@ -1,0 +1,491 @@
+//! Softmax attention that never stores a whole score matrix.
+//!
+//! Keys and values of a head are packed once; then blocks of queries walk over tiles of keys,
+//! keeping a running maximum and sum for each query (online softmax). The memory taken is that of
+//! the packed keys and values and of one tile for each thread, whatever the number of queries.
+
+use candle_core::{CpuStorage, CustomOp3, Device, Layout, Result, Shape, Tensor, bail};
+use half::bf16;
+use rayon::prelude::*;
+
+use super::igemm::{round_bf16, spread_row};
+use super::isa::multiversion;
+use super::kernel::{self, MAX_ROWS, rows_per_call};
+use super::pack::{PANEL, Precision, STEP, tile_offset};
+use super::share::Shared;
+use super::{amx, buffer, math, reference};
+
+/// Keys of one tile of scores.
+const TILE: usize = 256;
+/// Queries of one task, rounded up for each kernel. Few, so that a tile's scores stay in the first
+/// cache, unless keys and values are too many for the second: then more queries share each read.
+const QUERIES: usize = 32;
+const MANY_QUERIES: usize = 128;
+/// Values of one head's keys from which on they count as many.
+const MANY_KEYS: usize = 200_000;
+
+/// `softmax(scale * q k^T) v` for each head.
+///
+/// `q: [b, n, heads * d]`, `k, v: [b', m, heads * d]` → `[b, n, heads * d]`, where `b'` divides
+/// `b` and each of the `b'` serves `b / b'` consecutive batches. Rows may lie apart (a narrowed
+/// last axis); with `causal` query `i` sees keys `0..=i`. In bf16 the products are rounded, the
+/// softmax is not.
+pub fn attention(
+    q: &Tensor,
+    k: &Tensor,
+    v: &Tensor,
+    heads: usize,
+    precision: Precision,
+    causal: bool,
+) -> Result<Tensor> {
+    let (batch, n, inner) = q.dims3()?;
+    let (kv_batch, m, _) = k.dims3()?;
+    let fits = k.dims() == v.dims() && k.dim(2)? == inner && heads > 0 && inner % heads == 0;
+    if !fits || kv_batch == 0 || batch % kv_batch != 0 || m == 0 || (causal && m < n) {
+        bail!("attention with {heads} heads of {:?}, {:?}, {:?}", q.shape(), k.shape(), v.shape())
+    }
+    let d = inner / heads;
+    let scale = 1.0 / (d as f64).sqrt();
+    if !matches!(q.device(), Device::Cpu) {
+        return reference::attention(q, k, v, heads, scale, causal);
+    }
+    let dims = Dims { heads, d, n, m, repeat: batch / kv_batch, groups: kv_batch * heads };
+    let op = AttentionOp { dims, scale: scale as f32, precision, causal };
+    rows_apart(q)?.apply_op3_no_bwd(&rows_apart(k)?, &rows_apart(v)?, &op)
+}
+
+/// Attention over the frames of each pixel by itself.
+///
+/// `q, k, v: [b, t, p, heads * d]` → the same shape; rows may lie apart. Computed in f32: the
+/// products are too small to gain from less.
+pub fn attention_over_time(q: &Tensor, k: &Tensor, v: &Tensor, heads: usize) -> Result<Tensor> {
+    let inner = q.dim(3)?;
+    if q.dims() != k.dims() || q.dims() != v.dims() || heads == 0 || inner % heads != 0 {
+        bail!("attention over time of {:?}, {:?}, {:?}", q.shape(), k.shape(), v.shape())
+    }
+    let scale = 1.0 / ((inner / heads) as f64).sqrt();
+    if !matches!(q.device(), Device::Cpu) {
+        return reference::attention_over_time(q, k, v, heads, scale);
+    }
+    let op = TimeOp { heads, scale: scale as f32 };
+    rows_apart(q)?.apply_op3_no_bwd(&rows_apart(k)?, &rows_apart(v)?, &op)
+}
+
+/// The tensor itself when its rows are contiguous and evenly spaced, otherwise a copy.
+fn rows_apart(x: &Tensor) -> Result<Tensor> {
+    if row_pitch(x.layout()).is_some() { Ok(x.clone()) } else { x.contiguous() }
+}
+
+/// Distance between rows, when there is one for all of them.
+fn row_pitch(layout: &Layout) -> Option<usize> {
+    let (dims, stride) = (layout.dims(), layout.stride());
+    let last = dims.len() - 1;
+    let pitch = stride[last - 1];
+    let even = (0..last).rev().try_fold(pitch, |want, axis| {
+        (stride[axis] == want || dims[axis] == 1).then(|| want * dims[axis])
+    });
+    (stride[last] == 1 && even.is_some()).then_some(pitch)
+}
+
+/// Rows of a channels-last input.
+#[derive(Clone, Copy)]
+struct Rows<'a> {
+    values: &'a [f32],
+    pitch: usize,
+}
+
+impl<'a> Rows<'a> {
+    fn new(storage: &'a CpuStorage, layout: &Layout) -> Result<Self> {
+        let (CpuStorage::F32(values), Some(pitch)) = (storage, row_pitch(layout)) else {
+            bail!("attention on the CPU takes f32 rows")
+        };
+        Ok(Self { values: &values[layout.start_offset()..], pitch })
+    }
+
+    fn get(&self, row: usize, from: usize, len: usize) -> &'a [f32] {
+        &self.values[row * self.pitch + from..][..len]
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Dims {
+    heads: usize,
+    d: usize,
+    n: usize,
+    m: usize,
+    repeat: usize,
+    groups: usize,
+}
+
+struct AttentionOp {
+    dims: Dims,
+    scale: f32,
+    precision: Precision,
+    causal: bool,
+}
+
+impl CustomOp3 for AttentionOp {
+    fn name(&self) -> &'static str {
+        "attention"
+    }
+    fn cpu_fwd(
+        &self,
+        q: &CpuStorage,
+        q_layout: &Layout,
+        k: &CpuStorage,
+        k_layout: &Layout,
+        v: &CpuStorage,
+        v_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let (q, k, v) = (Rows::new(q, q_layout)?, Rows::new(k, k_layout)?, Rows::new(v, v_layout)?);
+        let mut out = buffer::zeros(q_layout.shape().elem_count());
+        if self.precision == Precision::Bf16 && amx::available() {
+            self.run_tiles(q, k, v, &mut out);
+        } else {
+            self.run_f32(q, k, v, &mut out);
+        }
+        Ok((CpuStorage::F32(out), q_layout.shape().clone()))
+    }
+}
+
+impl AttentionOp {
+    fn run_f32(&self, q: Rows, k: Rows, v: Rows, out: &mut [f32]) {
+        let Dims { d, m, groups, .. } = self.dims;
+        let (key_panels, value_panels) = (m.div_ceil(PANEL), d.div_ceil(PANEL));
+        let key_len = key_panels * d * PANEL;
+        let value_len = value_panels * m * PANEL;
+        let mut keys = vec![0.0f32; groups * key_len];
+        let mut values = vec![0.0f32; groups * value_len];
+        keys.par_chunks_mut(key_len).zip(values.par_chunks_mut(value_len)).enumerate().for_each(
+            |(group, (keys, values))| {
+                for j in 0..m {
+                    let (row, from) = self.kv_row(group, j);
+                    for (i, &x) in k.get(row, from, d).iter().enumerate() {
+                        keys[(j / PANEL * d + i) * PANEL + j % PANEL] = x;
+                    }
+                    for (panel, x) in v.get(row, from, d).chunks(PANEL).enumerate() {
+                        values[(panel * m + j) * PANEL..][..x.len()].copy_from_slice(x);
+                    }
+                }
+            },
+        );
+        let unit = rows_per_call();
+        self.for_queries(unit, out, |group, first, block| {
+            let Block { count, scores, sums, .. } = block;
+            let padded = count.next_multiple_of(unit);
+            let mut queries: Vec<&[f32]> = Vec::with_capacity(padded);
+            for i in 0..padded {
+                let (row, from) = self.q_row(group, first + i.min(*count - 1));
+                queries.push(q.get(row, from, d));
+            }
+            let (keys, values) = (&keys[group * key_len..], &values[group * value_len..]);
+            let width = value_panels * PANEL;
+            for start in (0..m).step_by(TILE) {
+                let len = TILE.min(m - start);
+                for rows in (0..padded).step_by(unit) {
+                    let mut taken: [&[f32]; MAX_ROWS] = [&[]; MAX_ROWS];
+                    taken[..unit].copy_from_slice(&queries[rows..rows + unit]);
+                    for panel in 0..len.div_ceil(PANEL) {
+                        let keys = &keys[(start / PANEL + panel) * d * PANEL..];
+                        let target = &mut scores[rows * TILE + panel * PANEL..];
+                        kernel::multiply(&taken, d, keys, target, TILE, true);
+                    }
+                }
+                self.weigh(first, start, len, width, &mut block.state, scores, sums);
+                for rows in (0..padded).step_by(unit) {
+                    let mut taken: [&[f32]; MAX_ROWS] = [&[]; MAX_ROWS];
+                    for (i, slot) in taken.iter_mut().enumerate().take(unit) {
+                        *slot = &scores[(rows + i) * TILE..][..len];
+                    }
+                    for panel in 0..value_panels {
+                        let values = &values[(panel * m + start) * PANEL..];
+                        let target = &mut sums[rows * width + panel * PANEL..];
+                        kernel::multiply(&taken, len, values, target, width, start == 0);
+                    }
+                }
+            }
+        });
+    }
+
+    fn run_tiles(&self, q: Rows, k: Rows, v: Rows, out: &mut [f32]) {
+        let Dims { d, m, groups, .. } = self.dims;
+        let (key_panels, value_panels) = (m.div_ceil(PANEL), d.div_ceil(PANEL));
+        let depth = d.div_ceil(STEP);
+        let key_len = key_panels * depth * amx::STEP_LEN;
+        let value_len = value_panels * key_panels * amx::STEP_LEN;
+        let mut keys = vec![bf16::ZERO; groups * key_len];
+        let mut values = vec![bf16::ZERO; groups * value_len];
+        keys.par_chunks_mut(key_len).zip(values.par_chunks_mut(value_len)).enumerate().for_each(
+            |(group, (keys, values))| {
+                for j in 0..m {
+                    let (row, from) = self.kv_row(group, j);
+                    let keys = &mut keys[j / PANEL * depth * amx::STEP_LEN..];
+                    for (i, &x) in k.get(row, from, d).iter().enumerate() {
+                        keys[tile_offset(i, j % PANEL)] = round_bf16(x);
+                    }
+                    for (i, &x) in v.get(row, from, d).iter().enumerate() {
+                        let panel = i / PANEL * key_panels * amx::STEP_LEN;
+                        values[panel + tile_offset(j, i % PANEL)] = round_bf16(x);
+                    }
+                }
+            },
+        );
+        self.for_queries(amx::BLOCK, out, |group, first, block| {
+            let Block { count, scores, sums, .. } = block;
+            let tiles = amx::Tiles::configure().expect("the caller has asked for tiles");
+            let blocks = count.div_ceil(amx::BLOCK);
+            let mut queries = vec![bf16::ZERO; blocks * depth * amx::STEP_LEN];
+            for i in 0..*count {
+                let (row, from) = self.q_row(group, first + i);
+                let start = i / amx::BLOCK * depth * amx::STEP_LEN + i % amx::BLOCK * STEP;
+                spread_row(q.get(row, from, d), &mut queries[start..]);
+            }
+            let mut weights = vec![bf16::ZERO; blocks * (TILE / STEP) * amx::STEP_LEN];
+            let (keys, values) = (&keys[group * key_len..], &values[group * value_len..]);
+            let width = value_panels * PANEL;
+            for start in (0..m).step_by(TILE) {
+                let len = TILE.min(m - start);
+                let steps = len.div_ceil(STEP);
+                for b in 0..blocks {
+                    let queries = &queries[b * depth * amx::STEP_LEN..];
+                    for panel in 0..steps {
+                        let keys = &keys[(start / PANEL + panel) * depth * amx::STEP_LEN..];
+                        let target = &mut scores[b * amx::BLOCK * TILE + panel * PANEL..];
+                        tiles.multiply(queries, keys, depth, target, TILE, true);
+                    }
+                }
+                self.weigh(first, start, len, width, &mut block.state, scores, sums);
+                for i in 0..*count {
+                    let at = i / amx::BLOCK * steps * amx::STEP_LEN + i % amx::BLOCK * STEP;
+                    spread_row(&scores[i * TILE..][..len], &mut weights[at..]);
+                }
+                for b in 0..blocks {
+                    let weights = &weights[b * steps * amx::STEP_LEN..];
+                    for panel in 0..value_panels {
+                        let step = panel * key_panels + start / STEP;
+                        let values = &values[step * amx::STEP_LEN..];
+                        let target = &mut sums[b * amx::BLOCK * width + panel * PANEL..];
+                        tiles.multiply(weights, values, steps, target, width, start == 0);
+                    }
+                }
+            }
+        });
+    }
+
+    /// Runs `walk(group, first query, block)` for every block of queries and stores the results.
+    fn for_queries(
+        &self,
+        unit: usize,
+        out: &mut [f32],
+        walk: impl Fn(usize, usize, &mut Block) + Sync,
+    ) {
+        let Dims { heads, d, n, m, repeat, groups } = self.dims;
+        let total = repeat * n;
+        let queries = if m * d < MANY_KEYS { QUERIES } else { MANY_QUERIES };
+        let each = total.min(queries).next_multiple_of(unit);
+        let blocks = total.div_ceil(each);
+        let width = d.next_multiple_of(PANEL);
+        let shared = Shared::new(out);
+        (0..groups * blocks).into_par_iter().for_each(|task| {
+            let (group, first) = (task / blocks, task % blocks * each);
+            let count = each.min(total - first);
+            let mut block = Block {
+                count,
+                state: vec![State { most: f32::NEG_INFINITY, sum: 0.0 }; count],
+                scores: vec![0.0; each * TILE],
+                sums: vec![0.0; each * width],
+            };
+            walk(group, first, &mut block);
+            for (i, state) in block.state.iter().enumerate() {
+                let (row, from) = self.q_row(group, first + i);
+                // SAFETY: each (row, head) belongs to one (group, query) and so to one task.
+                let target = unsafe { shared.slice(row * heads * d + from, d) };
+                let inverse = 1.0 / state.sum;
+                for (target, sum) in target.iter_mut().zip(&block.sums[i * width..]) {
+                    *target = sum * inverse;
+                }
+            }
+        });
+    }
+
+    /// Row of the queries and first channel for query `index` of `group`.
+    fn q_row(&self, group: usize, index: usize) -> (usize, usize) {
+        let Dims { heads, d, n, repeat, .. } = self.dims;
+        (group / heads * repeat * n + index, group % heads * d)
+    }
+
+    fn kv_row(&self, group: usize, index: usize) -> (usize, usize) {
+        let Dims { heads, d, m, .. } = self.dims;
+        (group / heads * m + index, group % heads * d)
+    }
+
+    /// Turns a tile of scores into weights relative to the running maximum, and rescales what was
+    /// summed under an older maximum.
+    #[allow(clippy::too_many_arguments, reason = "one private call, each argument used as it is")]
+    fn weigh(
+        &self,
+        first: usize,
+        start: usize,
+        len: usize,
+        width: usize,
+        state: &mut [State],
+        scores: &mut [f32],
+        sums: &mut [f32],
+    ) {
+        for (i, state) in state.iter_mut().enumerate() {
+            // Tiles are a multiple of 16 long, so there is room for the filling.
+            let row = &mut scores[i * TILE..][..len.next_multiple_of(16)];
+            let seen = if self.causal {
+                ((first + i) % self.dims.n + 1).saturating_sub(start).min(len)
+            } else {
+                len
+            };
+            row[seen..].fill(f32::NEG_INFINITY);
+            weigh_row(row, self.scale, state, &mut sums[i * width..][..width]);
+        }
+    }
+}
+
+/// Scratch of one block of queries.
+struct Block {
+    count: usize,
+    state: Vec<State>,
+    /// `[query][TILE]`
+    scores: Vec<f32>,
+    /// `[query][d rounded up to panels]`
+    sums: Vec<f32>,
+}
+
+#[derive(Clone, Copy)]
+struct State {
+    /// Largest scaled score so far.
+    most: f32,
+    /// Sum of the weights so far.
+    sum: f32,
+}
+
+multiversion! {
+    /// `row` ends in minus infinity up to a multiple of 16.
+    fn weigh_row(row: &mut [f32], scale: f32, state: &mut State, sums: &mut [f32]) {
+        let mut lanes = [f32::NEG_INFINITY; 16];
+        for chunk in row.chunks_exact(16) {
+            for i in 0..16 {
+                lanes[i] = if chunk[i] > lanes[i] { chunk[i] } else { lanes[i] };
+            }
+        }
+        let most = lanes.iter().fold(f32::NEG_INFINITY, |a, &b| a.max(b)) * scale;
+        if most > state.most {
+            let factor = math::exp(state.most - most);
+            state.sum *= factor;
+            sums.iter_mut().for_each(|s| *s *= factor);
+            state.most = most;
+        }
+        let most = state.most;
+        for value in row.iter_mut() {
+            *value = math::exp(*value * scale - most);
+        }
+        let mut totals = [0.0f32; 16];
+        for chunk in row.chunks_exact(16) {
+            for i in 0..16 {
+                totals[i] += chunk[i];
+            }
+        }
+        state.sum += totals.iter().sum::<f32>();
+    }
+}
+
+struct TimeOp {
+    heads: usize,
+    scale: f32,
+}
+
+impl CustomOp3 for TimeOp {
+    fn name(&self) -> &'static str {
+        "attention-over-time"
+    }
+    fn cpu_fwd(
+        &self,
+        q: &CpuStorage,
+        q_layout: &Layout,
+        k: &CpuStorage,
+        k_layout: &Layout,
+        v: &CpuStorage,
+        v_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let (q, k, v) = (Rows::new(q, q_layout)?, Rows::new(k, k_layout)?, Rows::new(v, v_layout)?);
+        let (b, t, p, inner) = q_layout.shape().dims4()?;
+        let mut out = buffer::zeros(b * t * p * inner);
+        let d = inner / self.heads;
+        let padded = t.next_multiple_of(16);
+        let shared = Shared::new(&mut out);
+        (0..b * p).into_par_iter().with_min_len(16).for_each_init(
+            || Pixel {
+                keys: vec![0.0; d * padded],
+                values: vec![0.0; t * d],
+                weights: vec![0.0; padded],
+            },
+            |scratch, index| {
+                let (b, pixel) = (index / p, index % p);
+                let row = |frame: usize| (b * t + frame) * p + pixel;
+                for head in 0..self.heads {
+                    let from = head * d;
+                    for frame in 0..t {
+                        let key = k.get(row(frame), from, d);
+                        for (i, &x) in key.iter().enumerate() {
+                            scratch.keys[i * padded + frame] = x;
+                        }
+                        scratch.values[frame * d..][..d].copy_from_slice(v.get(
+                            row(frame),
+                            from,
+                            d,
+                        ));
+                    }
+                    for frame in 0..t {
+                        // SAFETY: each pixel belongs to one task, each head and frame comes once.
+                        let target = unsafe { shared.slice(row(frame) * inner + from, d) };
+                        attend(q.get(row(frame), from, d), t, self.scale, scratch, target);
+                    }
+                }
+            },
+        );
+        Ok((CpuStorage::F32(out), q_layout.shape().clone()))
+    }
+}
+
+/// Scratch of one pixel and head.
+struct Pixel {
+    /// `[d][frames rounded up to 16]`
+    keys: Vec<f32>,
+    /// `[frame][d]`
+    values: Vec<f32>,
+    weights: Vec<f32>,
+}
+
+multiversion! {
+    fn attend(query: &[f32], t: usize, scale: f32, scratch: &mut Pixel, target: &mut [f32]) {
+        let padded = scratch.weights.len();
+        for start in (0..padded).step_by(16) {
+            let mut sums = [0.0f32; 16];
+            for (&q, keys) in query.iter().zip(scratch.keys.chunks_exact(padded)) {
+                let keys: &[f32; 16] = keys[start..start + 16].try_into().expect("16 keys");
+                for i in 0..16 {
+                    sums[i] += q * keys[i];
+                }
+            }
+            scratch.weights[start..start + 16].copy_from_slice(&sums);
+        }
+        let weights = &mut scratch.weights[..t];
+        let most = weights.iter().fold(f32::NEG_INFINITY, |a, &b| a.max(b));
+        for weight in weights.iter_mut() {
+            *weight = math::exp((*weight - most) * scale);
+        }
+        let inverse = 1.0 / weights.iter().sum::<f32>();
+        target.fill(0.0);
+        for (&weight, values) in weights.iter().zip(scratch.values.chunks_exact(target.len())) {
+            let weight = weight * inverse;
+            for (target, &value) in target.iter_mut().zip(values) {
+                *target += weight * value;
+            }
+        }
+    }
+}

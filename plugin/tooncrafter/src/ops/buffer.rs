@@ -1,0 +1,32 @@
+//! Large results, on large pages where the system offers them.
+//!
+//! A result of some 50 MB is fresh memory each time; with 4 KiB pages the system spends longer on
+//! handing out pages than a norm spends on computing.
+
+/// Results from this size on, in bytes, ask for large pages.
+const LARGE: usize = 4 << 20;
+
+/// `len` zeros.
+pub(crate) fn zeros(len: usize) -> Vec<f32> {
+    let mut values = vec![0.0f32; len];
+    if size_of_val(values.as_slice()) >= LARGE {
+        ask_for_large_pages(&mut values);
+    }
+    values
+}
+
+#[cfg(target_os = "linux")]
+fn ask_for_large_pages(values: &mut [f32]) {
+    const PAGE: usize = 4096;
+    let range = values.as_mut_ptr_range();
+    let start = range.start.addr().next_multiple_of(PAGE);
+    let len = (range.end.addr() - start) / PAGE * PAGE;
+    // SAFETY: whole pages inside memory that we own; the advice changes no value, and a system
+    // that does not know it answers with an error that means nothing here.
+    unsafe {
+        libc::madvise(range.start.with_addr(start).cast(), len, libc::MADV_HUGEPAGE);
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn ask_for_large_pages(_: &mut [f32]) {}

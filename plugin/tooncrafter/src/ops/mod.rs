@@ -1,0 +1,50 @@
+//! The operations that take the time: products, norms, attention.
+//!
+//! Each is a function or a layer on candle tensors, channels-last. The CPU runs own kernels
+//! (AVX-512 or AVX2 where present, AMX for bf16); other devices run candle's own operations
+//! through the same functions.
+
+mod amx;
+pub mod attention;
+mod buffer;
+mod igemm;
+mod isa;
+mod kernel;
+mod math;
+mod norm;
+mod pack;
+mod product;
+mod reference;
+mod share;
+#[cfg(test)]
+mod tests;
+
+pub use attention::{attention, attention_over_time};
+pub use igemm::Activation;
+pub use norm::{GroupNorm, LayerNorm};
+pub use pack::Precision;
+pub use product::{Conv2d, Linear, Plus, TemporalConv, Window};
+
+pub(crate) use pack::Columns;
+pub(crate) use product::load;
+
+use candle_core::{CpuStorage, Layout, Result, bail};
+
+/// Whether bf16 products run on the processor's tile unit.
+pub fn has_bf16_tiles() -> bool {
+    amx::available()
+}
+
+/// The contiguous f32 values of an input.
+fn cpu_values<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
+    let CpuStorage::F32(values) = storage else { bail!("the CPU kernels take f32 activations") };
+    match layout.contiguous_offsets() {
+        Some((start, end)) => Ok(&values[start..end]),
+        None => bail!("the CPU kernels take contiguous activations"),
+    }
+}
+
+/// The precision that a weight source stands for.
+pub(crate) fn precision(vb: &candle_nn::VarBuilder) -> Precision {
+    if vb.dtype() == candle_core::DType::F32 { Precision::F32 } else { Precision::Bf16 }
+}

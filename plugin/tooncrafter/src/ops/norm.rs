@@ -1,0 +1,238 @@
+//! Group norm and layer norm in two reads of the input, with SiLU on the way out.
+
+use candle_core::{CpuStorage, CustomOp1, Device, Layout, Result, Shape, Tensor, bail};
+use candle_nn::VarBuilder;
+use rayon::prelude::*;
+
+use super::isa::multiversion;
+use super::product::load;
+use super::{buffer, cpu_values, math, reference};
+
+/// Rows that are summed in f32 before the sums move on to f64.
+const ROWS: usize = 256;
+
+/// Norm over groups of channels and everything else but the first axis.
+#[derive(Clone, Debug)]
+pub struct GroupNorm {
+    groups: usize,
+    eps: f64,
+    silu: bool,
+    weight: Tensor,
+    bias: Tensor,
+    values: (Vec<f32>, Vec<f32>),
+}
+
+impl GroupNorm {
+    /// 32 groups, weight and bias of `channels` under `vb`; `silu` follows the norm if wanted.
+    pub fn new(channels: usize, eps: f64, silu: bool, vb: &VarBuilder) -> Result<Self> {
+        const GROUPS: usize = 32;
+        if channels == 0 || channels % GROUPS != 0 {
+            bail!("a group norm of {GROUPS} groups cannot have {channels} channels")
+        }
+        let (weight, bias) = (load(vb, channels, "weight")?, load(vb, channels, "bias")?);
+        let values = (weight.to_vec1()?, bias.to_vec1()?);
+        Ok(Self { groups: GROUPS, eps, silu, weight, bias, values })
+    }
+
+    /// `x: [n, .., c]` → the same shape; statistics are taken for each of the `n` by itself.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let dims = x.dims();
+        if dims.len() < 2 || dims[dims.len() - 1] != self.values.0.len() {
+            bail!("a norm of {} channels was given {dims:?}", self.values.0.len())
+        }
+        if !matches!(x.device(), Device::Cpu) {
+            let (weight, bias) = (&self.weight, &self.bias);
+            return reference::group_norm(x, self.groups, self.eps, weight, bias, self.silu);
+        }
+        x.contiguous()?.apply_op1_no_bwd(self)
+    }
+
+    /// Where the weights live.
+    pub fn device(&self) -> &Device {
+        self.weight.device()
+    }
+
+    /// Per channel mean and factor that normalise `x: [rows, c]`.
+    fn coefficients(&self, x: &[f32]) -> (Vec<f32>, Vec<f32>) {
+        let c = self.values.0.len();
+        // Sums are taken around the first row, so that a large mean costs no precision.
+        let pivot = &x[..c];
+        let (sums, squares) = x
+            .par_chunks(ROWS * c)
+            .map(|rows| {
+                let (mut sum, mut square) = (vec![0.0f32; c], vec![0.0f32; c]);
+                accumulate(rows, pivot, &mut sum, &mut square);
+                let wide = |v: Vec<f32>| v.into_iter().map(f64::from).collect::<Vec<_>>();
+                (wide(sum), wide(square))
+            })
+            .reduce(
+                || (vec![0.0; c], vec![0.0; c]),
+                |mut a, b| {
+                    a.0.iter_mut().zip(b.0).for_each(|(a, b)| *a += b);
+                    a.1.iter_mut().zip(b.1).for_each(|(a, b)| *a += b);
+                    a
+                },
+            );
+        let each = c / self.groups;
+        let rows = (x.len() / c) as f64;
+        let (mut means, mut factor) = (vec![0.0; c], vec![0.0; c]);
+        for group in 0..self.groups {
+            let channels = group * each..(group + 1) * each;
+            let count = rows * each as f64;
+            let mean =
+                channels.clone().map(|i| sums[i] + rows * f64::from(pivot[i])).sum::<f64>() / count;
+            let variance = channels
+                .clone()
+                .map(|i| {
+                    // Sum of (x - mean)^2 from sums around the pivot.
+                    let shift = f64::from(pivot[i]) - mean;
+                    squares[i] + 2.0 * shift * sums[i] + rows * shift * shift
+                })
+                .sum::<f64>()
+                / count;
+            let inverse = 1.0 / (variance.max(0.0) + self.eps).sqrt();
+            for i in channels {
+                means[i] = mean as f32;
+                factor[i] = (inverse * f64::from(self.values.0[i])) as f32;
+            }
+        }
+        (means, factor)
+    }
+}
+
+multiversion! {
+    fn accumulate(rows: &[f32], pivot: &[f32], sum: &mut [f32], square: &mut [f32]) {
+        let c = pivot.len();
+        let (sum, square) = (&mut sum[..c], &mut square[..c]);
+        for row in rows.chunks_exact(c) {
+            for i in 0..c {
+                let v = row[i] - pivot[i];
+                sum[i] += v;
+                square[i] += v * v;
+            }
+        }
+    }
+}
+
+multiversion! {
+    fn scale_rows(
+        x: &[f32],
+        mean: &[f32],
+        factor: &[f32],
+        bias: &[f32],
+        silu: bool,
+        out: &mut [f32],
+    ) {
+        let c = factor.len();
+        let (mean, bias) = (&mean[..c], &bias[..c]);
+        for (row, out) in x.chunks_exact(c).zip(out.chunks_exact_mut(c)) {
+            if silu {
+                for i in 0..c {
+                    out[i] = math::silu((row[i] - mean[i]) * factor[i] + bias[i]);
+                }
+            } else {
+                for i in 0..c {
+                    out[i] = (row[i] - mean[i]) * factor[i] + bias[i];
+                }
+            }
+        }
+    }
+}
+
+impl CustomOp1 for GroupNorm {
+    fn name(&self) -> &'static str {
+        "group-norm"
+    }
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let x = cpu_values(x, layout)?;
+        let dims = layout.dims();
+        let sample = dims[1..].iter().product::<usize>();
+        let c = self.values.0.len();
+        let mut out = buffer::zeros(x.len());
+        if sample > 0 {
+            x.par_chunks(sample).zip(out.par_chunks_mut(sample)).for_each(|(x, out)| {
+                let (mean, factor) = self.coefficients(x);
+                x.par_chunks(ROWS * c)
+                    .zip(out.par_chunks_mut(ROWS * c))
+                    .for_each(|(x, out)| {
+                        scale_rows(x, &mean, &factor, &self.values.1, self.silu, out);
+                    });
+            });
+        }
+        Ok((CpuStorage::F32(out), layout.shape().clone()))
+    }
+}
+
+/// Norm over the last axis, eps 1e-5.
+#[derive(Clone, Debug)]
+pub struct LayerNorm {
+    weight: Tensor,
+    bias: Tensor,
+    values: (Vec<f32>, Vec<f32>),
+}
+
+impl LayerNorm {
+    const EPS: f32 = 1e-5;
+
+    /// Weight and bias of `width` under `vb`.
+    pub fn new(width: usize, vb: &VarBuilder) -> Result<Self> {
+        let (weight, bias) = (load(vb, width, "weight")?, load(vb, width, "bias")?);
+        let values = (weight.to_vec1()?, bias.to_vec1()?);
+        Ok(Self { weight, bias, values })
+    }
+
+    /// `x: [.., width]` → the same shape.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        if x.dims().last() != Some(&self.values.0.len()) {
+            bail!("a norm of width {} was given {:?}", self.values.0.len(), x.shape())
+        }
+        if !matches!(x.device(), Device::Cpu) {
+            return reference::layer_norm(x, f64::from(Self::EPS), &self.weight, &self.bias);
+        }
+        x.contiguous()?.apply_op1_no_bwd(self)
+    }
+}
+
+impl CustomOp1 for LayerNorm {
+    fn name(&self) -> &'static str {
+        "layer-norm"
+    }
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let x = cpu_values(x, layout)?;
+        let c = self.values.0.len();
+        let mut out = buffer::zeros(x.len());
+        x.par_chunks(ROWS * c).zip(out.par_chunks_mut(ROWS * c)).for_each(|(x, out)| {
+            normalise_rows(x, &self.values.0, &self.values.1, Self::EPS, out);
+        });
+        Ok((CpuStorage::F32(out), layout.shape().clone()))
+    }
+}
+
+multiversion! {
+    fn normalise_rows(x: &[f32], weight: &[f32], bias: &[f32], eps: f32, out: &mut [f32]) {
+        let c = weight.len();
+        let bias = &bias[..c];
+        for (row, out) in x.chunks_exact(c).zip(out.chunks_exact_mut(c)) {
+            let mean = lanes(row, |v| v) / c as f32;
+            let variance = lanes(row, |v| (v - mean) * (v - mean)) / c as f32;
+            let inverse = 1.0 / (variance + eps).sqrt();
+            for i in 0..c {
+                out[i] = (row[i] - mean) * inverse * weight[i] + bias[i];
+            }
+        }
+    }
+}
+
+/// Sum of `f` over a row in 16 partial sums: fixed order, and a shape that vectorises.
+#[inline(always)]
+fn lanes(row: &[f32], f: impl Fn(f32) -> f32) -> f32 {
+    let mut sums = [0.0f32; 16];
+    let chunks = row.chunks_exact(16);
+    let rest: f32 = chunks.remainder().iter().map(|&v| f(v)).sum();
+    for chunk in chunks {
+        for i in 0..16 {
+            sums[i] += f(chunk[i]);
+        }
+    }
+    sums.iter().sum::<f32>() + rest
+}

@@ -1,0 +1,399 @@
+//! Layers that are one product: linear layers, convolutions in space, convolutions in time.
+//!
+//! Everything is channels-last. On the CPU the weights are packed when a layer is made; on other
+//! devices the layer keeps the checkpoint's tensor and runs through [`reference`](super::reference).
+
+use std::sync::Arc;
+
+use candle_core::{
+    CpuStorage, CustomOp1, CustomOp2, DType, Device, Layout, Result, Shape, Tensor, bail,
+};
+use candle_nn::VarBuilder;
+
+use super::igemm::{Activation, Epilogue, igemm};
+use super::pack::{Columns, Packed};
+use super::{buffer, cpu_values, reference};
+
+/// Weights of a product, in the form that its device wants.
+#[derive(Debug)]
+enum Weights {
+    Packed { packed: Packed, bias: Option<Vec<f32>> },
+    Plain { weight: Tensor, bias: Option<Tensor> },
+}
+
+/// Where the row of an output position and tap lies.
+#[derive(Clone, Copy, Debug)]
+enum Rows {
+    /// Row `m` is input row `m`.
+    Dense,
+    Space(Window),
+    /// Three frames around the row's own; `t` frames of `pixels` rows each.
+    Time {
+        t: usize,
+        pixels: usize,
+    },
+}
+
+/// Geometry of a convolution in space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Side of the square kernel: 1 or 3.
+    pub kernel: usize,
+    /// Step between output positions.
+    pub stride: usize,
+    /// Zero rows and columns before the first.
+    pub before: usize,
+    /// Zero rows and columns after the last.
+    pub after: usize,
+    /// Every input pixel counts as 2 x 2 equal ones (nearest-neighbour enlargement).
+    pub enlarge: bool,
+    /// Input height and width; filled in when the layer runs.
+    size: (usize, usize),
+}
+
+impl Window {
+    const fn new(kernel: usize, stride: usize, before: usize, after: usize) -> Self {
+        Self { kernel, stride, before, after, enlarge: false, size: (0, 0) }
+    }
+    /// 1 x 1.
+    pub const POINT: Self = Self::new(1, 1, 0, 0);
+    /// 3 x 3, same size.
+    pub const SAME: Self = Self::new(3, 1, 1, 1);
+    /// 3 x 3, stride 2, one zero on every side.
+    pub const HALVE: Self = Self::new(3, 2, 1, 1);
+    /// 3 x 3, stride 2, one zero on the right and at the bottom only.
+    pub const HALVE_AFTER: Self = Self::new(3, 2, 0, 1);
+    /// Nearest-neighbour x 2, then 3 x 3, same size.
+    pub const DOUBLE: Self = Self { enlarge: true, ..Self::SAME };
+
+    /// Output height and width of an input of `h` x `w`.
+    pub fn output(&self, h: usize, w: usize) -> (usize, usize) {
+        let scale = if self.enlarge { 2 } else { 1 };
+        let side =
+            |s: usize| (s * scale + self.before + self.after - self.kernel) / self.stride + 1;
+        (side(h), side(w))
+    }
+}
+
+/// What is added to a product before it is stored.
+#[derive(Clone, Copy)]
+pub enum Plus<'a> {
+    /// Nothing.
+    Nothing,
+    /// A tensor of the result's shape.
+    Residual(&'a Tensor),
+    /// `[n, c]`: one vector for each frame.
+    PerFrame(&'a Tensor),
+}
+
+struct ProductOp {
+    weights: Arc<Weights>,
+    rows: Rows,
+    activation: Activation,
+    shape: Shape,
+    /// Rows of the result that share one row of the second input; 0 = it is a residual.
+    frame_rows: usize,
+}
+
+impl ProductOp {
+    fn run(&self, x: &[f32], plus: Option<&[f32]>) -> Result<(CpuStorage, Shape)> {
+        let Weights::Packed { packed, bias } = &*self.weights else {
+            bail!("the weights of this layer live on another device than its input")
+        };
+        let outputs = packed.outputs();
+        let count = self.shape.elem_count() / outputs;
+        let mut out = buffer::zeros(count * outputs);
+        let end = Epilogue {
+            bias: bias.as_deref(),
+            activation: self.activation,
+            residual: plus.filter(|_| self.frame_rows == 0),
+            per_frame: plus.filter(|_| self.frame_rows > 0).map(|plus| (plus, self.frame_rows)),
+        };
+        let width = packed.width;
+        let zeros = vec![0.0f32; width];
+        let pick = |index: Option<usize>| match index {
+            Some(index) => &x[index * width..][..width],
+            None => &zeros[..],
+        };
+        match self.rows {
+            Rows::Dense => igemm(|m, _| pick(Some(m)), count, packed, &end, &mut out),
+            Rows::Space(window) => {
+                let (h, w) = window.size;
+                let (out_h, out_w) = window.output(h, w);
+                let row = |m: usize, tap: usize| {
+                    let (n, y, x) = (m / (out_h * out_w), m / out_w % out_h, m % out_w);
+                    let y = (y * window.stride + tap / window.kernel).wrapping_sub(window.before);
+                    let x = (x * window.stride + tap % window.kernel).wrapping_sub(window.before);
+                    let shift = usize::from(window.enlarge);
+                    // Positions before the first have wrapped to huge values.
+                    let inside = y < h << shift && x < w << shift;
+                    pick(inside.then(|| (n * h + (y >> shift)) * w + (x >> shift)))
+                };
+                igemm(row, count, packed, &end, &mut out)
+            }
+            Rows::Time { t, pixels } => {
+                let row = |m: usize, tap: usize| {
+                    let frame = (m / pixels % t + tap).wrapping_sub(1);
+                    pick((frame < t).then(|| m + tap * pixels - pixels))
+                };
+                igemm(row, count, packed, &end, &mut out)
+            }
+        }
+        Ok((CpuStorage::F32(out), self.shape.clone()))
+    }
+}
+
+impl CustomOp1 for ProductOp {
+    fn name(&self) -> &'static str {
+        "product"
+    }
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        self.run(cpu_values(x, layout)?, None)
+    }
+}
+
+impl CustomOp2 for ProductOp {
+    fn name(&self) -> &'static str {
+        "product-plus"
+    }
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_layout: &Layout,
+        plus: &CpuStorage,
+        plus_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        self.run(cpu_values(x, x_layout)?, Some(cpu_values(plus, plus_layout)?))
+    }
+}
+
+/// Reads `shape` values under `name` as f32, whatever the file holds.
+pub(crate) fn load(vb: &VarBuilder, shape: impl Into<Shape>, name: &str) -> Result<Tensor> {
+    vb.get_with_hints_dtype(shape, name, candle_nn::Init::Const(0.0), DType::F32)
+}
+
+fn build(
+    vb: &VarBuilder,
+    weight: &Tensor,
+    (channels, width, taps): (usize, usize, usize),
+    bias: Option<Tensor>,
+    columns: Columns,
+) -> Result<Arc<Weights>> {
+    let weights = if matches!(vb.device(), Device::Cpu) {
+        let precision = super::precision(vb);
+        let values = weight.flatten_all()?.to_vec1::<f32>()?;
+        let packed = Packed::new(&values, (channels, width, taps), columns, precision);
+        let bias = bias.map(|bias| bias.flatten_all()?.to_vec1::<f32>()).transpose()?;
+        Weights::Packed { packed, bias }
+    } else {
+        let weight = weight.to_dtype(vb.dtype())?;
+        let bias = bias.map(|bias| bias.to_dtype(vb.dtype())).transpose()?;
+        Weights::Plain { weight, bias }
+    };
+    Ok(Arc::new(weights))
+}
+
+fn apply(op: ProductOp, x: &Tensor, plus: Plus) -> Result<Tensor> {
+    let x = x.contiguous()?;
+    match plus {
+        Plus::Nothing => x.apply_op1_no_bwd(&op),
+        Plus::Residual(other) => {
+            if other.shape() != &op.shape {
+                bail!("a residual of shape {:?} meets a product of {:?}", other.shape(), op.shape)
+            }
+            x.apply_op2_no_bwd(&other.contiguous()?, &op)
+        }
+        Plus::PerFrame(other) => {
+            let dims = op.shape.dims();
+            if other.dims() != [dims[0], dims[dims.len() - 1]] {
+                bail!("frame vectors of shape {:?} meet a product of {dims:?}", other.shape())
+            }
+            let frame_rows = dims[1..dims.len() - 1].iter().product();
+            x.apply_op2_no_bwd(&other.contiguous()?, &ProductOp { frame_rows, ..op })
+        }
+    }
+}
+
+/// `y = x W^T + b` over the last axis.
+#[derive(Clone, Debug)]
+pub struct Linear {
+    weights: Arc<Weights>,
+    inputs: usize,
+    outputs: usize,
+    gated: bool,
+}
+
+impl Linear {
+    /// Weight `(outputs, inputs)` under `weight`, and `bias` if asked for.
+    pub fn new(inputs: usize, outputs: usize, bias: bool, vb: &VarBuilder) -> Result<Self> {
+        Self::pointwise(inputs, outputs, bias, 0, vb)
+    }
+
+    /// As [`Linear::new`] for a weight that ends in `ones` axes of length 1: a kernel-1
+    /// convolution.
+    pub fn pointwise(
+        inputs: usize,
+        outputs: usize,
+        bias: bool,
+        ones: usize,
+        vb: &VarBuilder,
+    ) -> Result<Self> {
+        let mut shape = vec![outputs, inputs];
+        shape.resize(2 + ones, 1);
+        let weight = load(vb, shape, "weight")?.reshape((outputs, inputs))?;
+        let bias = if bias { Some(load(vb, outputs, "bias")?) } else { None };
+        Self::from_tensors(&weight, bias, Columns::Plain, vb)
+    }
+
+    /// A weight and bias given as tensors; `vb` says the device and the precision.
+    pub(crate) fn from_tensors(
+        weight: &Tensor,
+        bias: Option<Tensor>,
+        columns: Columns,
+        vb: &VarBuilder,
+    ) -> Result<Self> {
+        let (rows, inputs) = weight.dims2()?;
+        let gated = columns == Columns::Gated;
+        if gated && rows % 2 != 0 {
+            bail!("a gated layer needs an even number of rows, found {rows}")
+        }
+        let outputs = if gated { rows / 2 } else { rows };
+        let weights = build(vb, weight, (rows, inputs, 1), bias, columns)?;
+        Ok(Self { weights, inputs, outputs, gated })
+    }
+
+    /// GEGLU: weight `(2 * outputs, inputs)`; the result is the first half times GELU of the
+    /// second.
+    pub fn gated(inputs: usize, outputs: usize, vb: &VarBuilder) -> Result<Self> {
+        let weight = load(vb, (2 * outputs, inputs), "weight")?;
+        let bias = load(vb, 2 * outputs, "bias")?;
+        Self::from_tensors(&weight, Some(bias), Columns::Gated, vb)
+    }
+
+    /// Several layers on the same input as one: the results follow each other on the last axis.
+    /// No bias.
+    pub fn stacked(inputs: usize, parts: &[(&str, usize)], vb: &VarBuilder) -> Result<Self> {
+        let weights: Vec<Tensor> = parts
+            .iter()
+            .map(|&(name, outputs)| load(&vb.pp(name), (outputs, inputs), "weight"))
+            .collect::<Result<_>>()?;
+        Self::from_tensors(&Tensor::cat(&weights, 0)?, None, Columns::Plain, vb)
+    }
+
+    /// `x: [.., inputs]` → `[.., outputs]`
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        self.forward_with(x, Activation::None, Plus::Nothing)
+    }
+
+    /// As [`Linear::forward`], then `activation`, then `plus`.
+    pub fn forward_with(&self, x: &Tensor, activation: Activation, plus: Plus) -> Result<Tensor> {
+        let mut dims = x.dims().to_vec();
+        match dims.last_mut() {
+            Some(last) if *last == self.inputs => *last = self.outputs,
+            _ => bail!("a layer of {} inputs was given {:?}", self.inputs, x.shape()),
+        }
+        if let Weights::Plain { weight, bias } = &*self.weights {
+            let y = reference::linear(x, weight, bias.as_ref())?;
+            let y = if self.gated { reference::gate(&y)? } else { y };
+            return reference::finish(y, activation, plus);
+        }
+        let op = ProductOp {
+            weights: self.weights.clone(),
+            rows: Rows::Dense,
+            activation,
+            shape: dims.into(),
+            frame_rows: 0,
+        };
+        apply(op, x, plus)
+    }
+}
+
+/// Convolution in space on channels-last frames.
+#[derive(Clone, Debug)]
+pub struct Conv2d {
+    weights: Arc<Weights>,
+    inputs: usize,
+    outputs: usize,
+    window: Window,
+}
+
+impl Conv2d {
+    /// Weight `(outputs, inputs, k, k)` under `weight`, and `bias`.
+    pub fn new(inputs: usize, outputs: usize, window: Window, vb: &VarBuilder) -> Result<Self> {
+        let k = window.kernel;
+        let weight = load(vb, (outputs, inputs, k, k), "weight")?;
+        let bias = Some(load(vb, outputs, "bias")?);
+        let weights = build(vb, &weight, (outputs, inputs, k * k), bias, Columns::Plain)?;
+        Ok(Self { weights, inputs, outputs, window })
+    }
+
+    /// `x: [n, h, w, inputs]` → `[n, h', w', outputs]`
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        self.forward_with(x, Activation::None, Plus::Nothing)
+    }
+
+    /// As [`Conv2d::forward`], then `activation`, then `plus`.
+    pub fn forward_with(&self, x: &Tensor, activation: Activation, plus: Plus) -> Result<Tensor> {
+        let (n, h, w, c) = x.dims4()?;
+        let scale = if self.window.enlarge { 2 } else { 1 };
+        let reach = self.window.before + self.window.after;
+        if c != self.inputs || (h.min(w) * scale) + reach < self.window.kernel {
+            bail!("a convolution of {} channels was given {:?}", self.inputs, x.shape())
+        }
+        if let Weights::Plain { weight, bias } = &*self.weights {
+            let y = reference::conv2d(x, weight, bias.as_ref(), self.window)?;
+            return reference::finish(y, activation, plus);
+        }
+        let (out_h, out_w) = self.window.output(h, w);
+        let op = ProductOp {
+            weights: self.weights.clone(),
+            rows: Rows::Space(Window { size: (h, w), ..self.window }),
+            activation,
+            shape: (n, out_h, out_w, self.outputs).into(),
+            frame_rows: 0,
+        };
+        apply(op, x, plus)
+    }
+}
+
+/// Convolution over three frames, (3, 1, 1), zeros before the first and after the last.
+#[derive(Clone, Debug)]
+pub struct TemporalConv {
+    weights: Arc<Weights>,
+    inputs: usize,
+    outputs: usize,
+}
+
+impl TemporalConv {
+    /// Weight `(outputs, inputs, 3, 1, 1)` under `weight`, and `bias`; both are multiplied by
+    /// `scale`.
+    pub fn new(inputs: usize, outputs: usize, scale: f64, vb: &VarBuilder) -> Result<Self> {
+        let weight = (load(vb, (outputs, inputs, 3, 1, 1), "weight")? * scale)?;
+        let bias = Some((load(vb, outputs, "bias")? * scale)?);
+        let weights = build(vb, &weight, (outputs, inputs, 3), bias, Columns::Plain)?;
+        Ok(Self { weights, inputs, outputs })
+    }
+
+    /// `x: [b, t, .., inputs]` → `[b, t, .., outputs]`, then `plus`.
+    pub fn forward(&self, x: &Tensor, plus: Plus) -> Result<Tensor> {
+        let mut dims = x.dims().to_vec();
+        let rank = dims.len();
+        if rank < 3 || dims[rank - 1] != self.inputs {
+            bail!("a temporal convolution of {} channels was given {dims:?}", self.inputs)
+        }
+        if let Weights::Plain { weight, bias } = &*self.weights {
+            let y = reference::temporal_conv(x, weight, bias.as_ref())?;
+            return reference::finish(y, Activation::None, plus);
+        }
+        let rows = Rows::Time { t: dims[1], pixels: dims[2..rank - 1].iter().product() };
+        dims[rank - 1] = self.outputs;
+        let op = ProductOp {
+            weights: self.weights.clone(),
+            rows,
+            activation: Activation::None,
+            shape: dims.into(),
+            frame_rows: 0,
+        };
+        apply(op, x, plus)
+    }
+}

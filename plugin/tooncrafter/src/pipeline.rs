@@ -1,0 +1,432 @@
+//! Two key pictures in, the frames between them out.
+//!
+//! Parts are loaded when their turn comes: text tower, image tower and projector, VAE encoder,
+//! UNet (with the sketch encoder), decoder. Where memory allows they stay for the next run.
+
+use std::sync::Arc;
+
+use candle_core::{DType, Device, Result as Candle, Tensor};
+use inbetween_core::{Control, Error};
+use parking_lot::Mutex;
+
+use crate::clip_text::ClipText;
+use crate::clip_vision::ClipVision;
+use crate::conditioning::{Contexts, encode_image, encode_keys, encode_text};
+use crate::config::SketchConfig;
+use crate::decode::{decode, has_second_decode};
+use crate::denoise::{Denoising, Draws, Sketches};
+use crate::memory::{self, Keeping, Plan, RunSize, Stage};
+use crate::noise::{NoiseSource, Stream};
+use crate::resampler::Resampler;
+use crate::sampler::{Guidance, Sampler, Solver};
+use crate::schedule::{NoiseSchedule, ScheduleConfig};
+use crate::sketch::SketchEncoder;
+use crate::tokenizer::tokenize;
+use crate::unet::Unet;
+use crate::vae_decoder::VaeDecoder;
+use crate::vae_encoder::VaeEncoder;
+use crate::weights::Weights;
+use crate::weights::layout::{ModelConfig, Part};
+
+/// The name that errors carry.
+const NAME: &str = "ToonCrafter";
+
+/// Frames that the model was trained on.
+pub const FRAMES: usize = 16;
+
+/// Largest side of a picture, in pixels; the model was trained on 320 x 512.
+const MAX_SIDE: usize = 1024;
+
+/// What to draw.
+#[derive(Clone, Debug)]
+pub struct Drawing {
+    /// First key, `[1, 3, h, w]` in -1..=1, sides multiples of 64.
+    pub first: Tensor,
+    /// Last key, of the same shape.
+    pub last: Tensor,
+    /// Sketches by frame: `[1, 1, h, w]` in 0..=1, white lines on black. Frames without one are
+    /// free; without any the sketch encoder is not run at all.
+    pub sketches: Vec<(usize, Tensor)>,
+    /// Strength of the sketches, 0..=1.
+    pub sketch_scale: f64,
+    /// Prompt; may be empty.
+    pub prompt: String,
+    /// Frames, the keys included: an even number, 4..=16. The model was trained on 16.
+    pub frames: usize,
+    /// Steps of the solver, 1..=1000.
+    pub steps: usize,
+    /// How the steps are taken.
+    pub solver: Solver,
+    /// How strongly the conditions pull.
+    pub guidance: Guidance,
+    /// Frame-rate condition, 1..=60; small = large motion. Published: 10, useful 5..=30.
+    pub fs: f32,
+    /// Another seed gives another in-between.
+    pub seed: u64,
+}
+
+impl Drawing {
+    /// The published settings between two keys.
+    pub fn new(first: Tensor, last: Tensor) -> Self {
+        Self {
+            first,
+            last,
+            sketches: Vec::new(),
+            sketch_scale: 0.6,
+            prompt: String::new(),
+            frames: FRAMES,
+            steps: 50,
+            solver: Solver::default(),
+            guidance: Guidance::default(),
+            fs: 10.0,
+            seed: 123,
+        }
+    }
+
+    /// Refuses what the networks cannot take, before anything is loaded.
+    ///
+    /// # Errors
+    /// [`Error::Size`], [`Error::KeysDiffer`] or [`Error::Setting`].
+    pub fn check(&self) -> Result<RunSize, Error> {
+        const UNIT: usize = 64;
+        let engine = |reason: String| Error::Engine { engine: NAME, reason };
+        let (batch, channels, height, width) =
+            self.first.dims4().map_err(|error| engine(error.to_string()))?;
+        if (batch, channels) != (1, 3) {
+            return Err(engine(format!("a key is [1, 3, h, w]; found {:?}", self.first.shape())));
+        }
+        if self.last.dims() != self.first.dims() {
+            let size = |key: &Tensor| match key.dims() {
+                [.., height, width] => (*width, *height),
+                _ => (0, 0),
+            };
+            return Err(Error::KeysDiffer { first: size(&self.first), last: size(&self.last) });
+        }
+        let fits = |side: usize| side > 0 && side % UNIT == 0 && side <= MAX_SIDE;
+        if !fits(height) || !fits(width) {
+            let reason = "the model works on sides of 64, 128, .. up to 1024 pixels";
+            return Err(Error::Size { width, height, reason });
+        }
+        let setting = |name, value: String, allowed| Err(Error::Setting { name, value, allowed });
+        if !(4..=FRAMES).contains(&self.frames) || self.frames % 2 != 0 {
+            return setting("Frames", self.frames.to_string(), "an even number from 4 to 16");
+        }
+        if !(1..=1000).contains(&self.steps) {
+            return setting("Steps", self.steps.to_string(), "1 to 1000");
+        }
+        if !(1.0..=60.0).contains(&self.fs) {
+            return setting("Frame rate", self.fs.to_string(), "1 to 60");
+        }
+        if !(0.0..=1.0).contains(&self.sketch_scale) {
+            return setting("Sketch strength", self.sketch_scale.to_string(), "0 to 1");
+        }
+        for (frame, sketch) in &self.sketches {
+            if *frame >= self.frames {
+                return setting("Sketch frame", frame.to_string(), "it is one of the frames");
+            }
+            if sketch.dims() != [1, 1, height, width] {
+                let found = sketch.shape();
+                return Err(engine(format!(
+                    "a sketch is [1, 1, {height}, {width}]; found {found:?}"
+                )));
+            }
+        }
+        Ok(RunSize { frames: self.frames, height, width })
+    }
+}
+
+/// A part that is loaded on first use.
+#[derive(Debug)]
+struct Slot<T>(Mutex<Option<Arc<T>>>);
+
+impl<T> Default for Slot<T> {
+    fn default() -> Self {
+        Self(Mutex::new(None))
+    }
+}
+
+impl<T> Slot<T> {
+    /// The part, loaded now unless it was kept.
+    fn get(&self, keeping: Keeping, load: impl FnOnce() -> Candle<T>) -> Candle<Arc<T>> {
+        let mut slot = self.0.lock();
+        if let Some(part) = &*slot {
+            return Ok(part.clone());
+        }
+        let part = Arc::new(load()?);
+        if keeping == Keeping::All {
+            *slot = Some(part.clone());
+        }
+        Ok(part)
+    }
+}
+
+/// The model, ready to draw.
+#[derive(Debug)]
+pub struct Pipeline {
+    weights: Weights,
+    config: ModelConfig,
+    sketch_config: SketchConfig,
+    device: Device,
+    dtype: DType,
+    text: Slot<ClipText>,
+    image: Slot<(ClipVision, Resampler)>,
+    encoder: Slot<VaeEncoder>,
+    unet: Slot<Unet>,
+    sketch: Slot<SketchEncoder>,
+    decoder: Slot<VaeDecoder>,
+}
+
+/// Shares of the work, in TFLOP of the released model at 16 x 320 x 512.
+mod work {
+    pub(super) const TEXT: f64 = 0.1;
+    pub(super) const IMAGE: f64 = 0.8;
+    pub(super) const ENCODE: f64 = 1.4;
+    pub(super) const FORWARD: f64 = 12.6;
+    pub(super) const SKETCH: f64 = 2.8;
+    pub(super) const DECODE: f64 = 37.9;
+}
+
+/// Progress over parts, and the question whether to go on.
+struct Progress<'a> {
+    control: &'a Control,
+    done: f64,
+    total: f64,
+}
+
+impl Progress<'_> {
+    fn add(&mut self, work: f64) {
+        self.done += work;
+        self.control.report((self.done / self.total) as f32);
+    }
+
+    /// As a watcher between blocks, each of which is `each` of the work.
+    fn watch(&mut self, each: f64) -> impl FnMut(&str, &Tensor) -> Candle<()> + '_ {
+        move |_, _| {
+            self.add(each);
+            self.control.check().map_err(candle_core::Error::wrap)
+        }
+    }
+}
+
+impl Pipeline {
+    /// The released model from `weights`; `dtype`: `F32`, or `BF16` for less memory and time.
+    pub fn new(weights: Weights, device: Device, dtype: DType) -> Self {
+        Self::with_config(weights, ModelConfig::default(), SketchConfig::default(), device, dtype)
+    }
+
+    /// A model of other sizes.
+    pub fn with_config(
+        weights: Weights,
+        config: ModelConfig,
+        sketch_config: SketchConfig,
+        device: Device,
+        dtype: DType,
+    ) -> Self {
+        Self {
+            weights,
+            config,
+            sketch_config,
+            device,
+            dtype,
+            text: Slot::default(),
+            image: Slot::default(),
+            encoder: Slot::default(),
+            unet: Slot::default(),
+            sketch: Slot::default(),
+            decoder: Slot::default(),
+        }
+    }
+
+    /// What a run of `size` needs in memory, and what is there.
+    pub fn plan(&self, size: RunSize, sketches: bool) -> Plan {
+        let weights = |part| self.weights.byte_len(part, self.dtype) as u64;
+        let vae = weights(Part::Vae);
+        // On the CPU activations are f32 in every precision.
+        let dtype = if self.device.is_cpu() { DType::F32 } else { self.dtype };
+        let stage = |name, weights, working| Stage { name, weights, working };
+        let mut denoiser = stage(
+            "UNet",
+            weights(Part::Unet),
+            memory::unet_working(&self.config.unet, size, dtype),
+        );
+        if sketches {
+            denoiser.weights += weights(Part::Sketch);
+            denoiser.working +=
+                memory::sketch_working(self.sketch_config.model_channels, size, dtype);
+        }
+        let image = weights(Part::Vision) + weights(Part::Projector);
+        let stages = vec![
+            stage("text tower", weights(Part::Text), memory::TOWER_WORKING),
+            stage("image tower, projector", image, memory::TOWER_WORKING),
+            // The encoder's share of the autoencoder is about a third.
+            stage("VAE encoder", vae / 3, memory::encoder_working(&self.config.vae, size, dtype)),
+            denoiser,
+            stage(
+                "VAE decoder",
+                vae / 3 * 2,
+                memory::decoder_working(&self.config.vae, size, dtype),
+            ),
+        ];
+        Plan::new(stages, if self.device.is_cpu() { memory::available() } else { None })
+    }
+
+    /// Draws all frames, `[t, 3, h, w]` in -1..=1: first key, in-betweens, last key, all of them
+    /// made by the model.
+    ///
+    /// Progress is reported and a stop obeyed between the blocks of every network.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`] when asked to stop; [`Error::Size`], [`Error::KeysDiffer`] or
+    /// [`Error::Setting`] for what the model cannot take; [`Error::Engine`] when weights are
+    /// missing or memory is short.
+    pub fn generate(&self, drawing: &Drawing, control: &Control) -> Result<Tensor, Error> {
+        let size = drawing.check()?;
+        let sketched = !drawing.sketches.is_empty() && drawing.sketch_scale > 0.0;
+        self.check_parts(sketched)?;
+        let plan = self.plan(size, sketched);
+        log::info!("{plan}");
+        if !plan.fits() {
+            log::warn!("less memory is free than this run needs; it may fail or become very slow");
+        }
+        self.run(drawing, sketched, plan.keeping, control).map_err(|error| {
+            if control.is_cancelled() {
+                return Error::Cancelled;
+            }
+            Error::Engine { engine: NAME, reason: error.to_string() }
+        })
+    }
+
+    /// Refuses files that lack a part, before any work.
+    fn check_parts(&self, sketched: bool) -> Result<(), Error> {
+        let sketch = sketched.then_some(Part::Sketch);
+        for part in Part::MAIN.into_iter().chain(sketch) {
+            if !self.weights.has(part) {
+                let reason =
+                    format!("the weight files hold no {}; add the file that has it", part.label());
+                return Err(Error::Engine { engine: NAME, reason });
+            }
+        }
+        Ok(())
+    }
+
+    fn run(
+        &self,
+        drawing: &Drawing,
+        sketched: bool,
+        keeping: Keeping,
+        control: &Control,
+    ) -> Candle<Tensor> {
+        let guidance = drawing.guidance;
+        let (uncond, image_only) = (guidance.needs_uncond(), guidance.needs_image_only());
+        let schedule = NoiseSchedule::new(&ScheduleConfig::default());
+        let mut sampler = Sampler::new(&schedule, drawing.solver, drawing.steps);
+        let forwards = sampler.steps().len() * (1 + usize::from(uncond) + usize::from(image_only));
+        let forward = work::FORWARD + if sketched { work::SKETCH } else { 0.0 };
+        let decodes = 1 + usize::from(has_second_decode(drawing.frames));
+        let total = work::TEXT
+            + work::IMAGE
+            + work::ENCODE
+            + forward * forwards as f64
+            + work::DECODE * decodes as f64;
+        let mut progress = Progress { control, done: 0.0, total };
+        control.check().map_err(candle_core::Error::wrap)?;
+
+        let device = &self.device;
+        let (first, last) = (drawing.first.to_device(device)?, drawing.last.to_device(device)?);
+        let noise = (NoiseSource::new(drawing.seed), device);
+
+        let text = {
+            let tower = self
+                .text
+                .get(keeping, || ClipText::new(&self.config.clip, &self.builder(Part::Text)))?;
+            encode_text(&tower, &tokenize(&drawing.prompt), &mut progress.watch(0.0))?
+        };
+        progress.add(work::TEXT);
+        let image = {
+            let parts = self.image.get(keeping, || {
+                let tower = ClipVision::new(&self.config.clip, &self.builder(Part::Vision))?;
+                let projector =
+                    Resampler::new(&self.config.resampler, &self.builder(Part::Projector))?;
+                Ok((tower, projector))
+            })?;
+            encode_image(&parts.0, &parts.1, &first, &mut progress.watch(0.0))?
+        };
+        progress.add(work::IMAGE);
+        let contexts = Contexts::join(&text, &image, uncond, image_only)?;
+
+        let keys = {
+            let encoder = self
+                .encoder
+                .get(keeping, || VaeEncoder::new(&self.config.vae, &self.builder(Part::Vae)))?;
+            let (_, _, h, w) = first.dims4()?;
+            let each = [1, self.config.vae.z_channels, h / 8, w / 8];
+            let posterior = |key| noise.draw(Stream::Posterior(key), &each);
+            let posterior = Tensor::cat(&[posterior(0)?, posterior(1)?], 0)?;
+            let scale = self.config.vae.scale_factor;
+            encode_keys(&encoder, &first, &last, &posterior, scale, &mut progress.watch(0.0))?
+        };
+        progress.add(work::ENCODE);
+
+        let latent = {
+            let unet = self
+                .unet
+                .get(keeping, || Unet::new(&self.config.unet, &self.builder(Part::Unet)))?;
+            let sketch = self.sketch_features(drawing, sketched, keeping)?;
+            let sketches = sketch.as_ref().map(|(encoder, hint)| Sketches {
+                encoder,
+                hint,
+                scale: drawing.sketch_scale,
+            });
+            let denoising = Denoising {
+                unet: &unet,
+                contexts: &contexts,
+                concat: &keys.concat(drawing.frames)?,
+                fs: drawing.fs,
+                guidance,
+                sketches,
+            };
+            let blocks = unet.stages() + sketch.as_ref().map_or(0, |(encoder, _)| encoder.stages());
+            let mut watch = progress.watch(forward / blocks as f64);
+            denoising.run(&mut sampler, &noise, &mut watch, &mut |taken| {
+                log::debug!("step {} of {} taken", taken.step.number + 1, drawing.steps);
+                Ok(())
+            })?
+        };
+
+        let decoder = self
+            .decoder
+            .get(keeping, || VaeDecoder::new(&self.config.vae, &self.builder(Part::Vae)))?;
+        let mut watch = progress.watch(work::DECODE / decoder.stages() as f64);
+        let scale = self.config.vae.scale_factor;
+        let frames = decode(&decoder, &latent, &keys.references, scale, &mut watch)?.merge()?;
+        control.report(1.0);
+        frames.clamp(-1f32, 1f32)
+    }
+
+    /// The sketch encoder and what it makes of the sketches alone, if there are any.
+    fn sketch_features(
+        &self,
+        drawing: &Drawing,
+        sketched: bool,
+        keeping: Keeping,
+    ) -> Candle<Option<(Arc<SketchEncoder>, Tensor)>> {
+        if !sketched {
+            return Ok(None);
+        }
+        let encoder = self.sketch.get(keeping, || {
+            SketchEncoder::new(&self.sketch_config, &self.builder(Part::Sketch))
+        })?;
+        let (_, _, h, w) = drawing.first.dims4()?;
+        // Frames without a sketch have an empty one.
+        let hints = Tensor::zeros((drawing.frames, 1, h, w), DType::F32, &self.device)?;
+        for (frame, sketch) in &drawing.sketches {
+            hints.slice_set(&sketch.to_device(&self.device)?.contiguous()?, 0, *frame)?;
+        }
+        let hint = encoder.hint(&hints)?;
+        Ok(Some((encoder, hint)))
+    }
+
+    fn builder(&self, part: Part) -> candle_nn::VarBuilder<'static> {
+        self.weights.var_builder(part, self.dtype, &self.device)
+    }
+}

@@ -1,0 +1,103 @@
+//! The projector from image tokens to a few context tokens for each frame: `image_proj_model.`
+
+use candle_core::{Result, Tensor};
+use candle_nn::VarBuilder;
+
+use crate::config::ResamplerConfig;
+use crate::ops::{Activation, LayerNorm, Linear, Plus, Precision, attention, load, precision};
+
+/// Learned latents attend to the image tokens and to themselves.
+#[derive(Clone, Debug)]
+struct PerceiverAttention {
+    norm1: LayerNorm,
+    norm2: LayerNorm,
+    to_q: Linear,
+    to_kv: Linear,
+    to_out: Linear,
+    heads: usize,
+    precision: Precision,
+}
+
+impl PerceiverAttention {
+    fn new(config: &ResamplerConfig, vb: &VarBuilder) -> Result<Self> {
+        let (dim, inner) = (config.dim, config.heads * config.dim_head);
+        Ok(Self {
+            norm1: LayerNorm::new(dim, &vb.pp("norm1"))?,
+            norm2: LayerNorm::new(dim, &vb.pp("norm2"))?,
+            to_q: Linear::new(dim, inner, false, &vb.pp("to_q"))?,
+            to_kv: Linear::new(dim, 2 * inner, false, &vb.pp("to_kv"))?,
+            to_out: Linear::new(inner, dim, false, &vb.pp("to_out"))?,
+            heads: config.heads,
+            precision: precision(vb),
+        })
+    }
+
+    /// `x: [b, l, c]`, `latents: [b, l', c]` → `[b, l', c]`, the residual included.
+    fn forward(&self, x: &Tensor, latents: &Tensor) -> Result<Tensor> {
+        let (x, normed) = (self.norm1.forward(x)?, self.norm2.forward(latents)?);
+        let q = self.to_q.forward(&normed)?;
+        // Image tokens first, then the latents.
+        let kv = self.to_kv.forward(&Tensor::cat(&[&x, &normed], 1)?)?;
+        let inner = kv.dim(2)? / 2;
+        let (k, v) = (kv.narrow(2, 0, inner)?, kv.narrow(2, inner, inner)?);
+        let y = attention(&q, &k, &v, self.heads, self.precision, false)?;
+        self.to_out.forward_with(&y, Activation::None, Plus::Residual(latents))
+    }
+}
+
+#[derive(Clone, Debug)]
+struct FeedForward {
+    norm: LayerNorm,
+    first: Linear,
+    second: Linear,
+}
+
+/// The projector.
+#[derive(Clone, Debug)]
+pub struct Resampler {
+    latents: Tensor,
+    proj_in: Linear,
+    layers: Vec<(PerceiverAttention, FeedForward)>,
+    proj_out: Linear,
+    norm_out: LayerNorm,
+}
+
+impl Resampler {
+    /// Reads the weights under `vb`.
+    pub fn new(config: &ResamplerConfig, vb: &VarBuilder) -> Result<Self> {
+        let (dim, wide) = (config.dim, config.dim * config.ff_mult);
+        let layers = (0..config.depth)
+            .map(|i| {
+                let vb = vb.pp("layers").pp(i);
+                let ff = FeedForward {
+                    norm: LayerNorm::new(dim, &vb.pp("1.0"))?,
+                    first: Linear::new(dim, wide, false, &vb.pp("1.1"))?,
+                    second: Linear::new(wide, dim, false, &vb.pp("1.3"))?,
+                };
+                Ok((PerceiverAttention::new(config, &vb.pp(0))?, ff))
+            })
+            .collect::<Result<_>>()?;
+        let queries = config.num_queries * config.video_length;
+        Ok(Self {
+            latents: load(vb, (1, queries, dim), "latents")?,
+            proj_in: Linear::new(config.embedding_dim, dim, true, &vb.pp("proj_in"))?,
+            layers,
+            proj_out: Linear::new(dim, config.output_dim, true, &vb.pp("proj_out"))?,
+            norm_out: LayerNorm::new(config.output_dim, &vb.pp("norm_out"))?,
+        })
+    }
+
+    /// `tokens: [b, l, c]` of the image tower → `[b, 16 t, c']`, those of frame 0 first.
+    pub fn forward(&self, tokens: &Tensor) -> Result<Tensor> {
+        let (_, queries, dim) = self.latents.dims3()?;
+        let x = self.proj_in.forward(tokens)?;
+        let mut latents = self.latents.expand((tokens.dim(0)?, queries, dim))?.contiguous()?;
+        for (attn, ff) in &self.layers {
+            latents = attn.forward(&x, &latents)?;
+            let h = ff.norm.forward(&latents)?;
+            let h = ff.first.forward_with(&h, Activation::Gelu, Plus::Nothing)?;
+            latents = ff.second.forward_with(&h, Activation::None, Plus::Residual(&latents))?;
+        }
+        self.norm_out.forward(&self.proj_out.forward(&latents)?)
+    }
+}

@@ -1,0 +1,167 @@
+//! The sketch encoder: what a drawing adds to the UNet, frame by frame.
+
+use candle_core::{Result, Tensor, bail};
+use candle_nn::VarBuilder;
+
+use crate::attention::{Context, SpatialTransformer, TransformerConfig};
+use crate::config::SketchConfig;
+use crate::embedding::Embedding;
+use crate::ops::{Activation, Conv2d, Linear, Plus, Window};
+use crate::unet::{Conditions, Layer, run};
+use crate::unet_blocks::{Downsample, ResBlock};
+use crate::{Watch, channels_last, unwatched};
+
+/// Channels and step of each convolution of `input_hint_block` after the first.
+const HINT: [(usize, bool); 7] =
+    [(16, false), (32, true), (32, false), (96, true), (96, false), (256, true), (0, false)];
+
+/// The sketch encoder.
+#[derive(Clone, Debug)]
+pub struct SketchEncoder {
+    config: SketchConfig,
+    time_embed: Embedding,
+    input_hint_block: Vec<Conv2d>,
+    input_blocks: Vec<Vec<Layer>>,
+    zero_convs: Vec<Linear>,
+    middle_block: Vec<Layer>,
+    middle_block_out: Linear,
+}
+
+impl SketchEncoder {
+    /// Reads the weights under `vb`.
+    pub fn new(config: &SketchConfig, vb: &VarBuilder) -> Result<Self> {
+        let width = config.model_channels;
+        let embed = 4 * width;
+        let res = |vb: &VarBuilder, c_in: usize, c_out: usize| -> Result<Layer> {
+            Ok(Layer::Res(ResBlock::new((c_in, c_out), embed, false, vb)?))
+        };
+        let spatial = |vb: &VarBuilder, c: usize| -> Result<Layer> {
+            let sizes = TransformerConfig {
+                channels: c,
+                heads: c / config.num_head_channels,
+                dim_head: config.num_head_channels,
+                depth: config.transformer_depth,
+                use_linear: config.use_linear_in_transformer,
+            };
+            Ok(Layer::Spatial(SpatialTransformer::new(&sizes, config.context_dim, false, vb)?))
+        };
+        let zero =
+            |i: usize, c: usize| Linear::pointwise(c, c, true, 2, &vb.pp("zero_convs").pp(i).pp(0));
+
+        let mut c = config.hint_channels;
+        let mut input_hint_block = Vec::new();
+        for (i, (channels, halve)) in [(16, false)].into_iter().chain(HINT).enumerate() {
+            let window = if halve { Window::HALVE } else { Window::SAME };
+            let channels = if channels == 0 { width } else { channels };
+            let vb = vb.pp("input_hint_block").pp(2 * i);
+            input_hint_block.push(Conv2d::new(c, channels, window, &vb)?);
+            c = channels;
+        }
+
+        let blocks = vb.pp("input_blocks");
+        let first = Conv2d::new(config.in_channels, width, Window::SAME, &blocks.pp("0.0"))?;
+        let mut input_blocks = vec![vec![Layer::Conv(first)]];
+        let mut zero_convs = vec![zero(0, width)?];
+        let mut c = width;
+        let last_level = config.channel_mult.len().saturating_sub(1);
+        for (level, mult) in config.channel_mult.iter().enumerate() {
+            for _ in 0..config.num_res_blocks {
+                let vb = blocks.pp(input_blocks.len());
+                let mut layers = vec![res(&vb.pp(0), c, mult * width)?];
+                c = mult * width;
+                if config.attention_resolutions.contains(&(1 << level)) {
+                    layers.push(spatial(&vb.pp(1), c)?);
+                }
+                zero_convs.push(zero(input_blocks.len(), c)?);
+                input_blocks.push(layers);
+            }
+            if level != last_level {
+                let down = Downsample::new(c, &blocks.pp(input_blocks.len()).pp(0))?;
+                zero_convs.push(zero(input_blocks.len(), c)?);
+                input_blocks.push(vec![Layer::Down(down)]);
+            }
+        }
+        let middle = vb.pp("middle_block");
+        Ok(Self {
+            config: config.clone(),
+            time_embed: Embedding::new(width, embed, &vb.pp("time_embed"))?,
+            input_hint_block,
+            input_blocks,
+            zero_convs,
+            middle_block: vec![
+                res(&middle.pp(0), c, c)?,
+                spatial(&middle.pp(1), c)?,
+                res(&middle.pp(2), c, c)?,
+            ],
+            middle_block_out: Linear::pointwise(c, c, true, 2, &vb.pp("middle_block_out.0"))?,
+        })
+    }
+
+    /// The part that depends on the sketches only: `hint: [n, 1, 8 h, 8 w]`, white lines (1) on
+    /// black (0) → `[n, h, w, c]`
+    pub fn hint(&self, hint: &Tensor) -> Result<Tensor> {
+        let mut x = channels_last(hint)?;
+        let last = self.input_hint_block.len() - 1;
+        for (i, conv) in self.input_hint_block.iter().enumerate() {
+            let activation = if i == last { Activation::None } else { Activation::Silu };
+            x = conv.forward_with(&x, activation, Plus::Nothing)?;
+        }
+        Ok(x)
+    }
+
+    /// Calls of a watcher in one run, for progress.
+    pub fn stages(&self) -> usize {
+        self.input_blocks.len() + 1
+    }
+
+    /// As [`SketchEncoder::forward_watched`], unwatched.
+    pub fn forward(
+        &self,
+        x: &Tensor,
+        hint: &Tensor,
+        timestep: f32,
+        context: &Tensor,
+    ) -> Result<Vec<Tensor>> {
+        self.forward_watched(x, hint, timestep, context, &mut unwatched)
+    }
+
+    /// `x: [n, 4, h, w]` noisy latents, `hint: [n, h, w, c]` from [`SketchEncoder::hint`],
+    /// `context: [1, l, c]` for all frames → one `[n, h', w', c']` for each input block and one
+    /// for the middle, to be scaled and given to the UNet as
+    /// [`Extras::control`](crate::unet::Extras).
+    pub fn forward_watched(
+        &self,
+        x: &Tensor,
+        hint: &Tensor,
+        timestep: f32,
+        context: &Tensor,
+        watch: Watch,
+    ) -> Result<Vec<Tensor>> {
+        let (n, c, h, w) = x.dims4()?;
+        if c != self.config.in_channels || hint.dims4()? != (n, h, w, self.config.model_channels) {
+            bail!(
+                "the sketch encoder was given latents {:?} and hints {:?}",
+                x.shape(),
+                hint.shape()
+            )
+        }
+        let emb = self.time_embed.forward(&[timestep], x.device())?;
+        let emb = emb.expand((n, emb.dim(1)?))?.contiguous()?;
+        // Without layers over time every frame stands alone.
+        let with = Conditions { emb: &emb, context: &Context::whole(context), t: 1 };
+        let mut h = channels_last(x)?;
+        let mut control = Vec::with_capacity(self.input_blocks.len() + 1);
+        for (i, (block, zero)) in self.input_blocks.iter().zip(&self.zero_convs).enumerate() {
+            h = run(block, &h, &with)?;
+            if i == 0 {
+                h = (h + hint)?;
+            }
+            watch(&format!("input_blocks.{i}"), &h)?;
+            control.push(zero.forward(&h)?);
+        }
+        h = run(&self.middle_block, &h, &with)?;
+        watch("middle_block", &h)?;
+        control.push(self.middle_block_out.forward(&h)?);
+        Ok(control)
+    }
+}

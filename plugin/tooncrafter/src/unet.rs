@@ -1,0 +1,289 @@
+//! The denoising UNet: `model.diffusion_model.`
+
+use candle_core::{D, Result, Tensor, bail};
+use candle_nn::VarBuilder;
+
+use crate::attention::{Context, SpatialTransformer, TemporalTransformer, TransformerConfig};
+use crate::config::UnetConfig;
+use crate::embedding::Embedding;
+use crate::ops::{Conv2d, GroupNorm, Window};
+use crate::unet_blocks::{Downsample, ResBlock, Upsample};
+use crate::{Watch, unwatched};
+
+/// One member of a block, in key order.
+#[derive(Clone, Debug)]
+pub(crate) enum Layer {
+    Conv(Conv2d),
+    Res(ResBlock),
+    Spatial(SpatialTransformer),
+    Temporal(TemporalTransformer),
+    Down(Downsample),
+    Up(Upsample),
+}
+
+/// What layers need besides their input.
+pub(crate) struct Conditions<'a> {
+    /// `[n, e]`
+    pub(crate) emb: &'a Tensor,
+    pub(crate) context: &'a Context,
+    /// Frames in each batch.
+    pub(crate) t: usize,
+}
+
+/// Runs the layers of a block in order.
+pub(crate) fn run(layers: &[Layer], x: &Tensor, with: &Conditions) -> Result<Tensor> {
+    layers.iter().try_fold(x.clone(), |x, layer| match layer {
+        Layer::Conv(conv) => conv.forward(&x),
+        Layer::Res(block) => block.forward(&x, with.emb, with.t),
+        Layer::Spatial(transformer) => transformer.forward(&x, with.context),
+        Layer::Temporal(transformer) => transformer.forward(&x, with.t),
+        Layer::Down(down) => down.forward(&x),
+        Layer::Up(up) => up.forward(&x),
+    })
+}
+
+/// Everything optional in a call.
+#[derive(Clone, Copy, Default)]
+pub struct Extras<'a> {
+    /// Frame rate for each batch; the configured default when absent.
+    pub fs: Option<&'a [f32]>,
+    /// Sketch features, `[n, h, w, c]` each, one for each input block and one for the middle;
+    /// see [`SketchEncoder`](crate::sketch::SketchEncoder). Already scaled.
+    pub control: Option<&'a [Tensor]>,
+    /// Features `[n, h, w, c]` that are added after every third input block.
+    pub features_adapter: Option<&'a [Tensor]>,
+}
+
+/// The UNet.
+#[derive(Clone, Debug)]
+pub struct Unet {
+    config: UnetConfig,
+    time_embed: Embedding,
+    fps_embedding: Option<Embedding>,
+    init_attn: Option<TemporalTransformer>,
+    input_blocks: Vec<Vec<Layer>>,
+    middle_block: Vec<Layer>,
+    output_blocks: Vec<Vec<Layer>>,
+    out_norm: GroupNorm,
+    out_conv: Conv2d,
+}
+
+/// Heads of `init_attn`, whatever its width.
+const INIT_HEADS: usize = 8;
+
+impl Unet {
+    /// Reads the weights under `vb`.
+    pub fn new(config: &UnetConfig, vb: &VarBuilder) -> Result<Self> {
+        let (width, embed) = (config.model_channels, config.embed_dim());
+        let time_embed = Embedding::new(width, embed, &vb.pp("time_embed"))?;
+        let fps_embedding = config
+            .fs_condition
+            .then(|| Embedding::new(width, embed, &vb.pp("fps_embedding")))
+            .transpose()?;
+        let res = |vb: &VarBuilder, c_in: usize, c_out: usize| -> Result<Layer> {
+            Ok(Layer::Res(ResBlock::new((c_in, c_out), embed, config.temporal_conv, vb)?))
+        };
+        // Spatial and temporal transformer at sub-indices `first` and `first + 1`.
+        let transformers = |vb: &VarBuilder, first: usize, c: usize| -> Result<Vec<Layer>> {
+            let sizes = TransformerConfig {
+                channels: c,
+                heads: c / config.num_head_channels,
+                dim_head: config.num_head_channels,
+                depth: config.transformer_depth,
+                use_linear: config.use_linear,
+            };
+            let (context, image) = (config.context_dim, config.image_cross_attention);
+            let spatial = SpatialTransformer::new(&sizes, context, image, &vb.pp(first))?;
+            let mut layers = vec![Layer::Spatial(spatial)];
+            if config.temporal_attention {
+                let temporal = TemporalTransformer::new(&sizes, &vb.pp(first + 1))?;
+                layers.push(Layer::Temporal(temporal));
+            }
+            Ok(layers)
+        };
+        let attends = |level: usize| config.attention_resolutions.contains(&(1 << level));
+
+        let blocks = vb.pp("input_blocks");
+        let first = Conv2d::new(config.in_channels, width, Window::SAME, &blocks.pp("0.0"))?;
+        let mut input_blocks = vec![vec![Layer::Conv(first)]];
+        let mut skips = vec![width];
+        let mut c = width;
+        let last_level = config.channel_mult.len().saturating_sub(1);
+        for (level, mult) in config.channel_mult.iter().enumerate() {
+            for _ in 0..config.num_res_blocks {
+                let vb = blocks.pp(input_blocks.len());
+                let mut layers = vec![res(&vb.pp(0), c, mult * width)?];
+                c = mult * width;
+                if attends(level) {
+                    layers.extend(transformers(&vb, 1, c)?);
+                }
+                input_blocks.push(layers);
+                skips.push(c);
+            }
+            if level != last_level {
+                let down = Downsample::new(c, &blocks.pp(input_blocks.len()).pp(0))?;
+                input_blocks.push(vec![Layer::Down(down)]);
+                skips.push(c);
+            }
+        }
+
+        let middle = vb.pp("middle_block");
+        let mut middle_block = vec![res(&middle.pp(0), c, c)?];
+        middle_block.extend(transformers(&middle, 1, c)?);
+        middle_block.push(res(&middle.pp(middle_block.len()), c, c)?);
+
+        let blocks = vb.pp("output_blocks");
+        let mut output_blocks: Vec<Vec<Layer>> = Vec::new();
+        for (level, mult) in config.channel_mult.iter().enumerate().rev() {
+            for i in 0..=config.num_res_blocks {
+                let vb = blocks.pp(output_blocks.len());
+                let skip = skips.pop().expect("one skip for each output block");
+                let mut layers = vec![res(&vb.pp(0), c + skip, mult * width)?];
+                c = mult * width;
+                if attends(level) {
+                    layers.extend(transformers(&vb, 1, c)?);
+                }
+                if level > 0 && i == config.num_res_blocks {
+                    layers.push(Layer::Up(Upsample::new(c, &vb.pp(layers.len()))?));
+                }
+                output_blocks.push(layers);
+            }
+        }
+
+        let init_attn = config
+            .addition_attention
+            .then(|| {
+                let sizes = TransformerConfig {
+                    channels: width,
+                    heads: INIT_HEADS,
+                    dim_head: config.num_head_channels,
+                    depth: config.transformer_depth,
+                    use_linear: false,
+                };
+                TemporalTransformer::new(&sizes, &vb.pp("init_attn.0"))
+            })
+            .transpose()?;
+        Ok(Self {
+            config: config.clone(),
+            time_embed,
+            fps_embedding,
+            init_attn,
+            input_blocks,
+            middle_block,
+            output_blocks,
+            out_norm: GroupNorm::new(c, 1e-5, true, &vb.pp("out.0"))?,
+            out_conv: Conv2d::new(c, config.out_channels, Window::SAME, &vb.pp("out.2"))?,
+        })
+    }
+
+    /// Height and width of a latent must be multiples of this.
+    pub fn size_unit(&self) -> usize {
+        1 << (self.config.channel_mult.len() - 1)
+    }
+
+    /// Calls of a watcher in one run, for progress.
+    pub fn stages(&self) -> usize {
+        let extra =
+            usize::from(self.init_attn.is_some()) + usize::from(self.fps_embedding.is_some());
+        self.input_blocks.len() + self.output_blocks.len() + 2 + extra
+    }
+
+    /// As [`Unet::forward_watched`], unwatched.
+    pub fn forward(
+        &self,
+        x: &Tensor,
+        timesteps: &[f32],
+        context: &Tensor,
+        extras: Extras,
+    ) -> Result<Tensor> {
+        self.forward_watched(x, timesteps, context, extras, &mut unwatched)
+    }
+
+    /// `x: [b, c_in, t, h, w]`, `timesteps`: one for each batch, `context: [b, l, c]`
+    /// → `[b, c_out, t, h, w]`
+    pub fn forward_watched(
+        &self,
+        x: &Tensor,
+        timesteps: &[f32],
+        context: &Tensor,
+        extras: Extras,
+        watch: Watch,
+    ) -> Result<Tensor> {
+        let (b, c, t, height, width) = x.dims5()?;
+        let unit = self.size_unit();
+        if c != self.config.in_channels || timesteps.len() != b || context.dim(0)? != b {
+            bail!(
+                "the UNet takes {} channels and one time step and context for each batch; found {:?}, {} and {:?}",
+                self.config.in_channels,
+                x.shape(),
+                timesteps.len(),
+                context.shape()
+            )
+        }
+        if height % unit != 0 || width % unit != 0 || height * width == 0 {
+            bail!("latents of {height} x {width} do not fit: both must be multiples of {unit}")
+        }
+        let emb = self.embed(timesteps, extras.fs, t, watch)?;
+        let context = &if self.config.image_cross_attention {
+            Context::per_frame(context, self.config.text_context_len, t)?
+        } else {
+            Context::whole(context)
+        };
+        let with = Conditions { emb: &emb, context, t };
+
+        // [b, c, t, h, w] -> [n, h, w, c]
+        let mut h = x.permute((0, 2, 3, 4, 1))?.reshape((b * t, height, width, c))?.contiguous()?;
+        let mut skips = Vec::with_capacity(self.input_blocks.len());
+        let mut features = extras.features_adapter.unwrap_or_default().iter();
+        for (i, block) in self.input_blocks.iter().enumerate() {
+            h = run(block, &h, &with)?;
+            watch(&format!("input_blocks.{i}"), &h)?;
+            if let (0, Some(attn)) = (i, &self.init_attn) {
+                h = attn.forward(&h, t)?;
+                watch("init_attn", &h)?;
+            }
+            if i % 3 == 2
+                && let Some(feature) = features.next()
+            {
+                h = (h + feature)?;
+            }
+            skips.push(h.clone());
+        }
+        h = run(&self.middle_block, &h, &with)?;
+        watch("middle_block", &h)?;
+        let mut control = extras.control.unwrap_or_default().iter().rev();
+        if let Some(feature) = control.next() {
+            h = (h + feature)?;
+        }
+        for (i, block) in self.output_blocks.iter().enumerate() {
+            let mut skip = skips.pop().expect("one skip for each output block");
+            if let Some(feature) = control.next() {
+                skip = (skip + feature)?;
+            }
+            h = run(block, &Tensor::cat(&[&h, &skip], D::Minus1)?, &with)?;
+            watch(&format!("output_blocks.{i}"), &h)?;
+        }
+        let y = self.out_conv.forward(&self.out_norm.forward(&h)?)?;
+        // [n, h, w, c] -> [b, c, t, h, w]
+        y.reshape((b, t, height, width, ()))?.permute((0, 4, 1, 2, 3))?.contiguous()
+    }
+
+    /// Time and frame rate as `[n, e]`, the same for all frames of a batch.
+    fn embed(&self, steps: &[f32], fs: Option<&[f32]>, t: usize, watch: Watch) -> Result<Tensor> {
+        let device = self.out_norm.device();
+        let mut emb = self.time_embed.forward(steps, device)?;
+        watch("time_embed", &emb)?;
+        if let Some(embedding) = &self.fps_embedding {
+            let default = vec![self.config.default_fs as f32; steps.len()];
+            let fs = fs.unwrap_or(&default);
+            if fs.len() != steps.len() {
+                bail!("{} frame rates were given for a batch of {}", fs.len(), steps.len())
+            }
+            let fps = embedding.forward(fs, device)?;
+            watch("fps_embedding", &fps)?;
+            emb = (emb + fps)?;
+        }
+        let (b, e) = emb.dims2()?;
+        emb.unsqueeze(1)?.expand((b, t, e))?.reshape((b * t, e))
+    }
+}

@@ -1,0 +1,132 @@
+//! Residual blocks, and the convolutions that change the size.
+
+use candle_core::{Result, Tensor};
+use candle_nn::VarBuilder;
+
+use crate::ops::{Activation, Conv2d, GroupNorm, Linear, Plus, TemporalConv, Window};
+
+/// Residual block with time embedding, and convolutions over time where the network has them.
+#[derive(Clone, Debug)]
+pub struct ResBlock {
+    in_norm: GroupNorm,
+    in_conv: Conv2d,
+    emb_layers: Linear,
+    out_norm: GroupNorm,
+    out_conv: Conv2d,
+    skip_connection: Option<Linear>,
+    temopral_conv: Option<TemporalConvBlock>,
+}
+
+impl ResBlock {
+    /// From `c_in` to `c_out` channels with an embedding of `embed`; `temporal` adds the
+    /// convolutions over time (under the checkpoint's spelling `temopral_conv`).
+    pub fn new(
+        (c_in, c_out): (usize, usize),
+        embed: usize,
+        temporal: bool,
+        vb: &VarBuilder,
+    ) -> Result<Self> {
+        let skip_connection = (c_in != c_out)
+            .then(|| Linear::pointwise(c_in, c_out, true, 2, &vb.pp("skip_connection")))
+            .transpose()?;
+        let temopral_conv =
+            temporal.then(|| TemporalConvBlock::new(c_out, &vb.pp("temopral_conv"))).transpose()?;
+        Ok(Self {
+            in_norm: GroupNorm::new(c_in, 1e-5, true, &vb.pp("in_layers.0"))?,
+            in_conv: Conv2d::new(c_in, c_out, Window::SAME, &vb.pp("in_layers.2"))?,
+            emb_layers: Linear::new(embed, c_out, true, &vb.pp("emb_layers.1"))?,
+            out_norm: GroupNorm::new(c_out, 1e-5, true, &vb.pp("out_layers.0"))?,
+            out_conv: Conv2d::new(c_out, c_out, Window::SAME, &vb.pp("out_layers.3"))?,
+            skip_connection,
+            temopral_conv,
+        })
+    }
+
+    /// `x: [n, h, w, c_in]`, `emb: [n, e]`, `t` frames in each batch → `[n, h, w, c_out]`
+    pub fn forward(&self, x: &Tensor, emb: &Tensor, t: usize) -> Result<Tensor> {
+        let emb = self.emb_layers.forward(&emb.silu()?)?;
+        let h = self.in_norm.forward(x)?;
+        let h = self.in_conv.forward_with(&h, Activation::None, Plus::PerFrame(&emb))?;
+        let h = self.out_norm.forward(&h)?;
+        let skip = match &self.skip_connection {
+            Some(skip) => skip.forward(x)?,
+            None => x.clone(),
+        };
+        let h = self.out_conv.forward_with(&h, Activation::None, Plus::Residual(&skip))?;
+        match &self.temopral_conv {
+            Some(conv) => conv.forward(&h, t),
+            None => Ok(h),
+        }
+    }
+}
+
+/// Four convolutions over time and a residual; the norms see all frames of a batch together.
+#[derive(Clone, Debug)]
+pub struct TemporalConvBlock {
+    convs: Vec<(GroupNorm, TemporalConv)>,
+}
+
+impl TemporalConvBlock {
+    fn new(c: usize, vb: &VarBuilder) -> Result<Self> {
+        // conv1 is (norm, SiLU, conv); the others have a dropout before the convolution.
+        let convs = [("conv1", 2), ("conv2", 3), ("conv3", 3), ("conv4", 3)]
+            .into_iter()
+            .map(|(name, index)| {
+                let vb = vb.pp(name);
+                let norm = GroupNorm::new(c, 1e-5, true, &vb.pp("0"))?;
+                Ok((norm, TemporalConv::new(c, c, 1.0, &vb.pp(index))?))
+            })
+            .collect::<Result<_>>()?;
+        Ok(Self { convs })
+    }
+
+    /// `x: [n, h, w, c]` with `t` frames in each batch → `[n, h, w, c]`
+    fn forward(&self, x: &Tensor, t: usize) -> Result<Tensor> {
+        let (n, h, w, c) = x.dims4()?;
+        // [b, t, p, c]
+        let residual = x.reshape((n / t, t, h * w, c))?;
+        let mut x = residual.clone();
+        for (i, (norm, conv)) in self.convs.iter().enumerate() {
+            let last = i + 1 == self.convs.len();
+            let plus = if last { Plus::Residual(&residual) } else { Plus::Nothing };
+            x = conv.forward(&norm.forward(&x)?, plus)?;
+        }
+        x.reshape((n, h, w, c))
+    }
+}
+
+/// Halves height and width: 3 x 3, stride 2, one zero on every side.
+#[derive(Clone, Debug)]
+pub struct Downsample {
+    op: Conv2d,
+}
+
+impl Downsample {
+    /// Reads `op` under `vb`.
+    pub fn new(c: usize, vb: &VarBuilder) -> Result<Self> {
+        Ok(Self { op: Conv2d::new(c, c, Window::HALVE, &vb.pp("op"))? })
+    }
+
+    /// `x: [n, h, w, c]` → `[n, ceil(h / 2), ceil(w / 2), c]`
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        self.op.forward(x)
+    }
+}
+
+/// Doubles height and width: nearest neighbour, then 3 x 3.
+#[derive(Clone, Debug)]
+pub struct Upsample {
+    conv: Conv2d,
+}
+
+impl Upsample {
+    /// Reads `conv` under `vb`.
+    pub fn new(c: usize, vb: &VarBuilder) -> Result<Self> {
+        Ok(Self { conv: Conv2d::new(c, c, Window::DOUBLE, &vb.pp("conv"))? })
+    }
+
+    /// `x: [n, h, w, c]` → `[n, 2 h, 2 w, c]`
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        self.conv.forward(x)
+    }
+}

@@ -1,0 +1,202 @@
+//! The VAE's encoder: `first_stage_model.encoder` and `quant_conv`.
+//!
+//! Besides the latent it returns what it saw on the way (hidden states): the decoder draws on the
+//! keys' own hidden states.
+
+use candle_core::{Result, Tensor, bail};
+use candle_nn::VarBuilder;
+
+use crate::config::VaeConfig;
+use crate::ops::{
+    Activation, Conv2d, GroupNorm, Linear, Plus, Precision, Window, attention, precision,
+};
+use crate::{Watch, channels_first, channels_last, unwatched};
+
+pub(crate) const EPS: f64 = 1e-6;
+
+/// Residual block without time embedding, frame by frame.
+#[derive(Clone, Debug)]
+pub(crate) struct ResnetBlock {
+    norm1: GroupNorm,
+    conv1: Conv2d,
+    norm2: GroupNorm,
+    conv2: Conv2d,
+    nin_shortcut: Option<Linear>,
+}
+
+impl ResnetBlock {
+    pub(crate) fn new(c_in: usize, c_out: usize, vb: &VarBuilder) -> Result<Self> {
+        let nin_shortcut = (c_in != c_out)
+            .then(|| Linear::pointwise(c_in, c_out, true, 2, &vb.pp("nin_shortcut")))
+            .transpose()?;
+        Ok(Self {
+            norm1: GroupNorm::new(c_in, EPS, true, &vb.pp("norm1"))?,
+            conv1: Conv2d::new(c_in, c_out, Window::SAME, &vb.pp("conv1"))?,
+            norm2: GroupNorm::new(c_out, EPS, true, &vb.pp("norm2"))?,
+            conv2: Conv2d::new(c_out, c_out, Window::SAME, &vb.pp("conv2"))?,
+            nin_shortcut,
+        })
+    }
+
+    /// `x: [n, h, w, c_in]` → `[n, h, w, c_out]`
+    pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let h = self.conv1.forward(&self.norm1.forward(x)?)?;
+        let h = self.norm2.forward(&h)?;
+        let skip = match &self.nin_shortcut {
+            Some(shortcut) => shortcut.forward(x)?,
+            None => x.clone(),
+        };
+        self.conv2.forward_with(&h, Activation::None, Plus::Residual(&skip))
+    }
+}
+
+/// Attention over the positions of each frame, one head as wide as the channels.
+#[derive(Clone, Debug)]
+pub(crate) struct AttnBlock {
+    norm: GroupNorm,
+    q: Linear,
+    k: Linear,
+    v: Linear,
+    proj_out: Linear,
+    precision: Precision,
+}
+
+impl AttnBlock {
+    pub(crate) fn new(c: usize, vb: &VarBuilder) -> Result<Self> {
+        let layer = |name: &str| Linear::pointwise(c, c, true, 2, &vb.pp(name));
+        Ok(Self {
+            norm: GroupNorm::new(c, EPS, false, &vb.pp("norm"))?,
+            q: layer("q")?,
+            k: layer("k")?,
+            v: layer("v")?,
+            proj_out: layer("proj_out")?,
+            precision: precision(vb),
+        })
+    }
+
+    /// `x: [n, h, w, c]` → `[n, h, w, c]`
+    pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let (n, h, w, c) = x.dims4()?;
+        // Tokens are the positions of a frame: [n, p, c].
+        let residual = x.reshape((n, h * w, c))?;
+        let x = self.norm.forward(&residual)?;
+        let (q, k, v) = (self.q.forward(&x)?, self.k.forward(&x)?, self.v.forward(&x)?);
+        let y = attention(&q, &k, &v, 1, self.precision, false)?;
+        let y = self.proj_out.forward_with(&y, Activation::None, Plus::Residual(&residual))?;
+        y.reshape((n, h, w, c))
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Level {
+    block: Vec<ResnetBlock>,
+    downsample: Option<Conv2d>,
+}
+
+/// What the encoder makes of frames.
+#[derive(Clone, Debug)]
+pub struct Encoded {
+    /// Mean and log-variance of the latent, `[n, 2 * z, h / 8, w / 8]`.
+    pub moments: Tensor,
+    /// Hidden states `[n, h', w', c']`, channels-last: after each level, then after `conv_in`.
+    pub hidden: Vec<Tensor>,
+}
+
+impl Encoded {
+    /// The most likely latent, `[n, z, h / 8, w / 8]`.
+    pub fn mean(&self) -> Result<Tensor> {
+        self.moments.narrow(1, 0, self.moments.dim(1)? / 2)
+    }
+
+    /// Its standard deviation.
+    pub fn std(&self) -> Result<Tensor> {
+        let z = self.moments.dim(1)? / 2;
+        (self.moments.narrow(1, z, z)?.clamp(-30.0, 20.0)? * 0.5)?.exp()
+    }
+
+    /// `scale * (mean + std * noise)`
+    pub fn sample(&self, noise: &Tensor, scale: f64) -> Result<Tensor> {
+        (self.mean()? + (self.std()? * noise)?)? * scale
+    }
+}
+
+/// The encoder.
+#[derive(Clone, Debug)]
+pub struct VaeEncoder {
+    conv_in: Conv2d,
+    down: Vec<Level>,
+    mid_block_1: ResnetBlock,
+    mid_attn_1: AttnBlock,
+    mid_block_2: ResnetBlock,
+    norm_out: GroupNorm,
+    conv_out: Conv2d,
+    quant_conv: Linear,
+}
+
+impl VaeEncoder {
+    /// Reads `encoder` and `quant_conv` under `vb`.
+    pub fn new(config: &VaeConfig, vb: &VarBuilder) -> Result<Self> {
+        let encoder = vb.pp("encoder");
+        let mut c = config.ch;
+        let last = config.ch_mult.len().saturating_sub(1);
+        let mut down = Vec::new();
+        for (i, mult) in config.ch_mult.iter().enumerate() {
+            let vb = encoder.pp("down").pp(i);
+            let mut block = Vec::new();
+            for j in 0..config.num_res_blocks {
+                block.push(ResnetBlock::new(c, mult * config.ch, &vb.pp("block").pp(j))?);
+                c = mult * config.ch;
+            }
+            let downsample = (i != last)
+                .then(|| Conv2d::new(c, c, Window::HALVE_AFTER, &vb.pp("downsample.conv")))
+                .transpose()?;
+            down.push(Level { block, downsample });
+        }
+        let (z, moments) = (2 * config.z_channels, 2 * config.embed_dim);
+        let first = Window::SAME;
+        Ok(Self {
+            conv_in: Conv2d::new(config.in_channels, config.ch, first, &encoder.pp("conv_in"))?,
+            down,
+            mid_block_1: ResnetBlock::new(c, c, &encoder.pp("mid.block_1"))?,
+            mid_attn_1: AttnBlock::new(c, &encoder.pp("mid.attn_1"))?,
+            mid_block_2: ResnetBlock::new(c, c, &encoder.pp("mid.block_2"))?,
+            norm_out: GroupNorm::new(c, EPS, true, &encoder.pp("norm_out"))?,
+            conv_out: Conv2d::new(c, z, Window::SAME, &encoder.pp("conv_out"))?,
+            quant_conv: Linear::pointwise(z, moments, true, 2, &vb.pp("quant_conv"))?,
+        })
+    }
+
+    /// As [`VaeEncoder::forward_watched`], unwatched.
+    pub fn forward(&self, frames: &Tensor) -> Result<Encoded> {
+        self.forward_watched(frames, &mut unwatched)
+    }
+
+    /// `frames: [n, 3, h, w]` in -1..=1, sides multiples of 8.
+    pub fn forward_watched(&self, frames: &Tensor, watch: Watch) -> Result<Encoded> {
+        let (_, _, height, width) = frames.dims4()?;
+        let unit = 1 << (self.down.len() - 1);
+        if height % unit != 0 || width % unit != 0 || height * width == 0 {
+            bail!("frames of {height} x {width} do not fit: both must be multiples of {unit}")
+        }
+        let first = self.conv_in.forward(&channels_last(frames)?)?;
+        watch("encoder.conv_in", &first)?;
+        let mut h = first.clone();
+        let mut hidden = Vec::with_capacity(self.down.len() + 1);
+        for (i, level) in self.down.iter().enumerate() {
+            for block in &level.block {
+                h = block.forward(&h)?;
+            }
+            watch(&format!("encoder.down.{i}"), &h)?;
+            hidden.push(h.clone());
+            if let Some(downsample) = &level.downsample {
+                h = downsample.forward(&h)?;
+            }
+        }
+        hidden.push(first);
+        h = self.mid_attn_1.forward(&self.mid_block_1.forward(&h)?)?;
+        watch("encoder.mid.attn_1", &h)?;
+        h = self.mid_block_2.forward(&h)?;
+        h = self.quant_conv.forward(&self.conv_out.forward(&self.norm_out.forward(&h)?)?)?;
+        Ok(Encoded { moments: channels_first(&h)?, hidden })
+    }
+}

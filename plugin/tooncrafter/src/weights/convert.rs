@@ -1,0 +1,89 @@
+//! Any accepted file to `.safetensors` in the released names, in half precision.
+
+use std::path::Path;
+
+use super::error::{Result, WeightError};
+use super::names::Source;
+use super::stored::{Element, WeightFile};
+use super::writer::{self, Announced, DIGEST_KEY};
+use super::{NamedFile, load};
+
+/// What was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Converted {
+    /// Number of tensors.
+    pub tensors: usize,
+    /// Size of the new file in bytes.
+    pub bytes: u64,
+    /// BLAKE3 of everything behind the header, in hex; also noted in the header.
+    pub digest: String,
+}
+
+/// Writes all weights of `file` to `path`, in the released names, as `element`. One tensor is in
+/// memory at a time. Single numbers per training step (the schedule) keep their precision: they are
+/// useless in 16 bits. Tensors without a place in the released layout, and those that are no weights
+/// (counters), are left out.
+///
+/// `progress` is told the bytes written and the bytes in all.
+///
+/// # Errors
+/// When a tensor cannot be read, `path` cannot be written, or is the file that is being read.
+pub fn convert(
+    file: &NamedFile,
+    path: &Path,
+    element: Element,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Converted> {
+    let source_path = file.file().path();
+    if let (Ok(from), Ok(to)) = (source_path.canonicalize(), path.canonicalize())
+        && from == to
+    {
+        let reason = "the converted file cannot replace the one it is read from".into();
+        return Err(WeightError::Refused { file: path.into(), reason });
+    }
+    let tensors: Vec<(Announced, &Source)> = file
+        .names()
+        .iter()
+        .filter_map(|(name, source)| {
+            let (shape, found) = file.shape(name)?;
+            let element = match found {
+                Element::Other(..) => return None,
+                _ if is_schedule(name) => Element::F32,
+                _ => element,
+            };
+            Some((Announced { name: name.clone(), element, shape }, source))
+        })
+        .collect();
+    let (announced, sources): (Vec<_>, Vec<_>) = tensors.into_iter().unzip();
+
+    let notes = [("converted_from", file.layout().label().to_owned())];
+    let produce = |i: usize| {
+        let mut bytes = Vec::new();
+        for name in sources[i].names() {
+            let missing = || WeightError::Missing { file: source_path.into(), key: name.clone() };
+            let stored = file.file().tensors().get(name).ok_or_else(missing)?;
+            let part = load::bytes(file.file(), name, stored, announced[i].element)?;
+            if bytes.is_empty() { bytes = part } else { bytes.extend(part) }
+        }
+        Ok(bytes)
+    };
+    let (bytes, digest) = writer::write(path, &announced, &notes, produce, progress)?;
+    Ok(Converted { tensors: announced.len(), bytes, digest })
+}
+
+/// Buffers of the noise schedule have names without a dot.
+fn is_schedule(name: &str) -> bool {
+    !name.contains('.') && (name.contains("alphas") || name.contains("posterior"))
+        || name == "betas"
+        || name == "scale_arr"
+}
+
+/// The digest that a file notes of itself, and whether its contents still match.
+/// None when it notes none.
+pub fn digest_of(file: &WeightFile) -> Option<(String, bool)> {
+    let noted = file.metadata().get(DIGEST_KEY)?;
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_rayon(file.data_section()?);
+    let matches = hasher.finalize().to_hex().as_str() == noted;
+    Some((noted.clone(), matches))
+}

@@ -1,0 +1,121 @@
+//! Whether files hold what the networks need: by name, shape and type.
+
+use std::collections::{BTreeMap, HashSet};
+
+use super::layout::{Part, Wanted};
+use super::stored::Element;
+use super::{NamedFile, Weights};
+
+/// Something that would keep a network from loading.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// A tensor that a network reads is not there, though others of its part are.
+    Missing {
+        /// Its released name.
+        key: String,
+        /// The shape that is needed.
+        wanted: Vec<usize>,
+    },
+    /// It is there in another shape.
+    Shape {
+        /// Its released name.
+        key: String,
+        /// Its shape in the file.
+        found: Vec<usize>,
+        /// The shape that is needed.
+        wanted: Vec<usize>,
+    },
+    /// It is there, but of numbers that are no weights.
+    Type {
+        /// Its released name.
+        key: String,
+        /// The type of its elements.
+        found: &'static str,
+    },
+    /// Separate q, k and v are not all there, or do not fit together.
+    Unjoinable {
+        /// The released name of the joined tensor.
+        key: String,
+    },
+}
+
+/// What was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Parts that are there, with the number of elements that networks read of them.
+    pub present: BTreeMap<Part, usize>,
+    /// Parts of which no file has any tensor: for a pruned file, the towers.
+    pub absent: Vec<Part>,
+    /// What keeps a network from loading.
+    pub problems: Vec<Problem>,
+    /// Tensors, by their name in the file, that the released layout does not know.
+    pub unused: Vec<String>,
+    /// How many tensors are part of the released files, but read by no network.
+    pub unneeded: usize,
+}
+
+impl Report {
+    /// Whether the parts that are there can be loaded.
+    pub fn is_sound(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    /// Whether everything can be loaded.
+    pub fn is_complete(&self) -> bool {
+        self.is_sound() && self.absent.is_empty()
+    }
+}
+
+/// Compares files with the tensors that are `wanted`, all of them together as one model.
+pub fn verify(weights: &Weights, wanted: &[Wanted]) -> Report {
+    let mut report = Report::default();
+    let is_sketch = wanted.iter().any(|wanted| wanted.part == Some(Part::Sketch));
+    let files: Vec<&NamedFile> =
+        weights.files().iter().filter(|file| file.has(Part::Sketch) == is_sketch).collect();
+    let parts: Vec<Part> = if is_sketch { vec![Part::Sketch] } else { Part::MAIN.to_vec() };
+    let present = |part| files.iter().any(|file| file.has(part));
+    report.absent = parts.iter().copied().filter(|&part| !present(part)).collect();
+
+    for wanted in wanted {
+        let Some(file) = files.iter().find(|file| file.names().contains_key(&wanted.name)) else {
+            if wanted.needed && wanted.part.is_some_and(|part| !report.absent.contains(&part)) {
+                let (key, wanted) = (wanted.name.clone(), wanted.shape.clone());
+                report.problems.push(Problem::Missing { key, wanted });
+            }
+            continue;
+        };
+        if !wanted.needed {
+            report.unneeded += 1;
+            continue;
+        }
+        let key = wanted.name.clone();
+        match file.shape(&key) {
+            None => report.problems.push(Problem::Unjoinable { key }),
+            Some((_, Element::Other(found, _))) => {
+                report.problems.push(Problem::Type { key, found });
+            }
+            Some((found, _)) if found != wanted.shape => {
+                let wanted = wanted.shape.clone();
+                report.problems.push(Problem::Shape { key, found, wanted });
+            }
+            Some((shape, _)) => {
+                if let Some(part) = wanted.part {
+                    *report.present.entry(part).or_default() += shape.iter().product::<usize>();
+                }
+            }
+        }
+    }
+
+    let known: HashSet<&str> = wanted.iter().map(|wanted| wanted.name.as_str()).collect();
+    for file in weights.files() {
+        let mut used: HashSet<&str> = HashSet::new();
+        for (released, source) in file.names() {
+            if known.contains(released.as_str()) {
+                used.extend(source.names().iter().map(String::as_str));
+            }
+        }
+        let names = file.file().tensors().keys();
+        report.unused.extend(names.filter(|name| !used.contains(name.as_str())).cloned());
+    }
+    report
+}

@@ -1,0 +1,18 @@
+//! Weight files: every accepted layout, what PyTorch itself writes, and files that are broken
+//! or hostile.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test, with its place")]
+
+mod broken;
+mod convert;
+mod layouts;
+mod released;
+mod torch_writer;
+mod written_by_torch;
+
+use std::path::{Path, PathBuf};
+
+/// A file of the test data.
+fn data(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
+}
