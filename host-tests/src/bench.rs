@@ -141,6 +141,7 @@ fn rendering(
         values: vec![at(range.0, 0.0), at(range.1, 1.0)],
     };
     plugin.host().change(|conduct| conduct.watches_inputs = false);
+    let drawn = Process::now();
     let instance = Instance::new(plugin, &setup)?;
     let ready = Process::now();
     // The host's own pictures are made before the clock runs.
@@ -187,24 +188,24 @@ fn rendering(
         "memcpy of the frame's bytes",
     );
 
-    match (process, ready) {
-        (Some((idle, loaded)), Some(ready)) => {
-            println!("\n{:<44} {:>12} {:>12} {:>12}", "process", "before", "loaded", "instance");
-            let line = |what: &str, value: fn(&Process) -> u64, unit: &str| {
-                let cell = |process: &Process| format!("{} {unit}", value(process));
-                println!(
-                    "{what:<44} {:>12} {:>12} {:>12}",
-                    cell(&idle),
-                    cell(&loaded),
-                    cell(&ready)
-                );
-            };
-            line("resident memory", |process| process.resident_kib, "KiB");
-            line("threads", |process| process.threads, "");
-            line("open files", |process| process.files, "");
-        }
-        _ => println!("\nmemory, threads and open files are told on Linux only"),
-    }
+    let Some((((idle, loaded), drawn), ready)) = process.zip(drawn).zip(ready) else {
+        println!("\nmemory, threads and open files are told on Linux only");
+        return Ok(());
+    };
+    // What the host's own pictures take is no matter of the plug-in's.
+    println!(
+        "\n{:<44} {:>12} {:>12} {:>12}",
+        "before the first render", "no plug-in", "described", "instance"
+    );
+    let line = |what: &str, value: fn(&Process) -> u64, unit: &str| {
+        let cell = |value: u64| format!("{value} {unit}");
+        let made = value(&loaded) + value(&ready).saturating_sub(value(&drawn));
+        let cells = [value(&idle), value(&loaded), made].map(cell);
+        println!("{what:<44} {:>12} {:>12} {:>12}", cells[0], cells[1], cells[2]);
+    };
+    line("resident memory", |process| process.resident_kib, "KiB");
+    line("threads", |process| process.threads, "");
+    line("open files", |process| process.files, "");
     Ok(())
 }
 

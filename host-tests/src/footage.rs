@@ -106,7 +106,7 @@ impl Footage for Sequence {
         if (picture.width, picture.height) != self.size {
             let (width, height) = self.size;
             bail!(
-                "{} is {}x{}, the sequence began with {width}x{height}; give --size to bring all to one size",
+                "{} is {}x{}, the sequence began with {width}x{height}; give --size to scale all",
                 path.display(),
                 picture.width,
                 picture.height

@@ -16,7 +16,7 @@ fn every_item_of_a_manifest_is_drawn_at_its_position() {
         drawing(seed).save(&path, Reading::default(), false).unwrap();
     }
     let manifest = r#"{"split": "test", "items": [
-        {"id": "x", "i0": "1.png", "i1": "2.png", "gt": null, "pred": "x.png", "t": 0.25, "kind": "line"},
+        {"id": "x", "i0": "1.png", "i1": "2.png", "gt": null, "pred": "x.png", "t": 0.25},
         {"id": "y", "i0": "2.png", "i1": "1.png", "pred": "y.png"},
         {"id": "z", "i0": "1.png", "i1": "2.png", "pred": "deep/z.png", "t": 1.0}]}"#;
     std::fs::write(set.path().join("manifest.json"), manifest).unwrap();

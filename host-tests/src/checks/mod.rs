@@ -77,55 +77,59 @@ pub static CHECKS: &[Check] = &[
         Life,
         "life-cycle",
         life::life_cycle,
-        "Load, Describe, DescribeInContext, CreateInstance, DestroyInstance and Unload are called once each. All \
-         must answer OK: Resolve shows no controls and MLT drops the plug-in on ReplyDefault.",
+        "Load, Describe, DescribeInContext, CreateInstance, DestroyInstance and Unload are \
+         called once each. All must answer OK: Resolve shows no controls and MLT drops the \
+         plug-in on ReplyDefault.",
     ),
     Check::new(
         Life,
         "load-again",
         life::load_again,
-        "setHost, Load and Describe are called again while instances exist, and after an Unload, as MLT does. \
-         They must answer as the first time.",
+        "setHost, Load and Describe are called again while instances exist, and after an \
+         Unload, as MLT does. They must answer as the first time.",
     ),
     Check::new(
         Life,
         "load-time",
         life::load_time,
-        "The time from opening the file to the last DescribeInContext. Hosts do this for every plug-in at each \
-         start; more than 100 ms is a warning, more than 500 ms a failure.",
+        "The time from opening the file to the last DescribeInContext. Hosts do this for every \
+         plug-in at each start; more than 100 ms is a warning, more than 500 ms a failure.",
     ),
     Check::new(
         Life,
         "unknown-actions",
         life::unknown_actions,
-        "An action that no standard knows must be answered with ReplyDefault; so that new actions can be added.",
+        "An action that no standard knows must be answered with ReplyDefault; so that new \
+         actions can be added.",
     ),
     Check::new(
         Life,
         "host-order",
         life::host_order,
-        "Orders of calls that hosts make: an instance that never renders, a render without BeginSequenceRender, \
-         PurgeCaches and SyncPrivateData at any time, two instances destroyed in the order of their making.",
+        "Orders of calls that hosts make: an instance that never renders, a render without \
+         BeginSequenceRender, PurgeCaches and SyncPrivateData at any time, two instances \
+         destroyed in the order of their making.",
     ),
     Check::new(
         Description,
         "describes-itself",
         description::describes_itself,
-        "Label, group, depths, and the clips and parameters that the contexts mandate must be there.",
+        "Label, group, depths, and the clips and parameters that the contexts mandate must be \
+         there.",
     ),
     Check::new(
         Description,
         "param-types",
         description::param_types,
-        "Integer2D and Integer3D parameters crash a page of Resolve and must not be used; Parametric, Bytes and \
-         StrChoice only where the host says that it has them.",
+        "Integer2D and Integer3D parameters crash a page of Resolve and must not be used; \
+         Parametric, Bytes and StrChoice only where the host says that it has them.",
     ),
     Check::new(
         Description,
         "param-ranges",
         description::param_ranges,
-        "Every number must state a range and a display range, the one inside of the other. Without them Resolve \
-         limits doubles to -1..1 and integers to 0.",
+        "Every number must state a range and a display range, the one inside of the other. \
+         Without them Resolve limits doubles to -1..1 and integers to 0.",
     ),
     Check::new(
         Description,
@@ -137,14 +141,15 @@ pub static CHECKS: &[Check] = &[
         Description,
         "param-hints",
         description::param_hints,
-        "Every parameter that holds a value must have a hint, for the person who meets it first.",
+        "Every parameter that holds a value must have a hint, for the person who meets it \
+         first.",
     ),
     Check::new(
         HostRules,
         "properties-known",
         host_rules::properties_known,
-        "The plug-in is led through a whole life. Every property that it reads or sets must be one that a header \
-         of OpenFX or a host's vendor defines; others are misspellings.",
+        "The plug-in is led through a whole life. Every property that it reads or sets must be \
+         one that a header of OpenFX or a host's vendor defines; others are misspellings.",
     ),
     Check::new(
         HostRules,
@@ -162,7 +167,8 @@ pub static CHECKS: &[Check] = &[
         HostRules,
         "handles",
         host_rules::handles,
-        "Every handle must be one that the host gave and that is still valid, and no mandatory argument NULL.",
+        "Every handle must be one that the host gave and that is still valid, and no mandatory \
+         argument NULL.",
     ),
     Check::new(
         HostRules,
@@ -174,26 +180,29 @@ pub static CHECKS: &[Check] = &[
         HostRules,
         "memory-returned",
         host_rules::memory_returned,
-        "Memory of the host must be freed once, unlocked, in bounds, and before Unload or DestroyInstance returns.",
+        "Memory of the host must be freed once, unlocked, in bounds, and before Unload or \
+         DestroyInstance returns.",
     ),
     Check::new(
         HostRules,
         "background-threads",
         host_rules::background_threads,
-        "The host may be called only from threads that it called itself, or that its multi-thread suite started.",
+        "The host may be called only from threads that it called itself, or that its \
+         multi-thread suite started.",
     ),
     Check::new(
         HostRules,
         "definitions",
         host_rules::definitions,
-        "Clips and parameters must be defined once, and only while a context is being described.",
+        "Clips and parameters must be defined once, and only while a context is being \
+         described.",
     ),
     Check::new(
         Planning,
         "frame-varying",
         planning::frame_varying,
-        "Two times are rendered from clips that do not change. If the pictures differ, GetClipPreferences must set \
-         FrameVarying, or Natron shows one picture for all times.",
+        "Two times are rendered from clips that do not change. If the pictures differ, \
+         GetClipPreferences must set FrameVarying, or Natron shows one picture for all times.",
     ),
     Check::new(
         Planning,
@@ -205,14 +214,15 @@ pub static CHECKS: &[Check] = &[
         Planning,
         "identity",
         planning::identity,
-        "Where IsIdentity names a clip and a time, a render of the same frame must give that very picture.",
+        "Where IsIdentity names a clip and a time, a render of the same frame must give that \
+         very picture.",
     ),
     Check::new(
         Planning,
         "regions",
         planning::regions,
-        "GetRegionOfDefinition must answer a finite region that is not empty, GetRegionsOfInterest finite regions; \
-         both at scale 1 and at scale 0.5.",
+        "GetRegionOfDefinition must answer a finite region that is not empty, \
+         GetRegionsOfInterest finite regions; both at scale 1 and at scale 0.5.",
     ),
     Check::new(
         Pixels,
@@ -230,8 +240,8 @@ pub static CHECKS: &[Check] = &[
         Pixels,
         "window-respected",
         pixels::window_respected,
-        "A part of the frame is rendered into an image with guard bytes around it. Nothing outside of the window \
-         may change. Hosts without tiles ask for the whole frame only.",
+        "A part of the frame is rendered into an image with guard bytes around it. Nothing \
+         outside of the window may change. Hosts without tiles ask for the whole frame only.",
     ),
     Check::new(
         Pixels,
@@ -243,8 +253,9 @@ pub static CHECKS: &[Check] = &[
         Pixels,
         "formats",
         pixels::formats,
-        "Every depth with every components that plug-in and host both offer must render; and all must show the \
-         same picture, as far as their precision goes.",
+        "Every depth with every components that plug-in and host both offer must render; and \
+         the integer depths must show the same picture as one another, as must the float \
+         depths.",
     ),
     Check::new(
         Pixels,
@@ -256,14 +267,15 @@ pub static CHECKS: &[Check] = &[
         Pixels,
         "row-layouts",
         pixels::row_layouts,
-        "Rows that go up or down in memory, with or without bytes between them, must give the same samples.",
+        "Rows that go up or down in memory, with or without bytes between them, must give the \
+         same samples.",
     ),
     Check::new(
         Pixels,
         "tiles",
         pixels::tiles,
-        "A frame rendered in four uneven tiles must be the same as one rendered as a whole, where plug-in and host \
-         do tiles.",
+        "A frame rendered in four uneven tiles must be the same as one rendered as a whole, \
+         where plug-in and host do tiles.",
     ),
     Check::new(
         Pixels,
@@ -275,15 +287,16 @@ pub static CHECKS: &[Check] = &[
         Pixels,
         "independent",
         pixels::independent,
-        "A frame must not depend on what was rendered before: frames in another order, each by a new instance, \
-         must be those rendered by one instance in order.",
+        "A frame must not depend on what was rendered before: frames in another order, each by \
+         a new instance, must be those rendered by one instance in order.",
     ),
     Check::new(
         Pixels,
         "threads",
         pixels::threads,
-        "Frames are rendered by several threads at once, on one instance or on several, as the plug-in's stated \
-         thread safety allows. They must be those rendered one after the other.",
+        "Frames are rendered by several threads at once, on one instance or on several, as the \
+         plug-in's stated thread safety allows. They must be those rendered one after the \
+         other.",
     ),
     Check::new(
         Pixels,
@@ -295,19 +308,22 @@ pub static CHECKS: &[Check] = &[
         Pixels,
         "hdr-kept",
         pixels::hdr_kept,
-        "Drawings of values far above 1 must not come out within 0..=1, at half and float depth.",
+        "Drawings of values far above 1 must not come out within 0..=1, at half and float \
+         depth.",
     ),
     Check::new(
         Robustness,
         "scale-mismatch",
         robustness::scale_mismatch,
-        "Images that state another scale than the render, as those of Fusion and Vegas do, must render.",
+        "Images that state another scale than the render, as those of Fusion and Vegas do, must \
+         render.",
     ),
     Check::new(
         Robustness,
         "odd-sizes",
         robustness::odd_sizes,
-        "Sizes from a single pixel to odd and narrow ones, and three of a random seed, must render.",
+        "Sizes from a single pixel to odd and narrow ones, and three of a random seed, must \
+         render.",
     ),
     Check::new(
         Robustness,
@@ -325,27 +341,30 @@ pub static CHECKS: &[Check] = &[
         Robustness,
         "missing-clip",
         robustness::missing_clip,
-        "A mandatory clip without pictures, in every way in which hosts say so, must end in a failure or in a \
-         message, never in a black frame without a word, never in a crash.",
+        "A mandatory clip without pictures, in every way in which hosts say so, must end in a \
+         failure or in a message, never in a black frame without a word, never in a crash.",
     ),
     Check::new(
         Robustness,
         "optional-clip",
         robustness::optional_clip,
-        "An optional clip without pictures, in every way in which hosts say so, must not hinder the render; nor \
-         must one with pictures. A clip that the plug-in asks for by a message counts as mandatory.",
+        "An optional clip without pictures, in every way in which hosts say so, must not hinder \
+         the render; nor must one with pictures. A clip that the plug-in asks for by a message \
+         counts as mandatory.",
     ),
     Check::new(
         Robustness,
         "abort",
         robustness::abort,
-        "A render that is told to abort must end soon, with OK or Failed, and leave the plug-in able to render.",
+        "A render that is told to abort must end soon, with OK or Failed, and leave the plug-in \
+         able to render.",
     ),
     Check::new(
         Robustness,
         "param-values",
         robustness::param_values,
-        "Numbers, switches and choices at their ends, and at random values of a seed, set as a user would: each \
-         edit must be answered without error, and renders end in a picture or in a message.",
+        "Numbers, switches and choices at their ends, and at random values of a seed, set as a \
+         user would: each edit must be answered without error, and renders end in a picture or \
+         in a message.",
     ),
 ];

@@ -130,20 +130,26 @@ pub(super) fn formats(lab: &Lab) -> Checked {
         let (time, _) = lab.baseline(plugin, context)?;
         let (depths, all) = offered(plugin, context)?;
         for components in &all {
-            let mut finest: Option<(Depth, Picture)> = None;
-            for depth in Depth::ALL.into_iter().filter(|depth| depths.contains(depth)) {
-                let what = format!("{depth:?} {components:?}");
-                let format = Format { depth, components: *components, premult: Premult::Un };
-                let instance = lab.instance(plugin, context, &Recipe { format, ..Recipe::default() })?;
-                let picture = must_render(&instance, Shot::at(time), &what)?.picture();
-                let Some((best, reference)) = &finest else {
-                    finest = Some((depth, picture));
-                    continue;
-                };
-                let difference = mean_difference(reference, &picture);
-                require(difference < 0.02, || {
-                    format!("the picture at {what} is another than at {best:?}: {difference:.3} apart in the mean")
-                })?;
+            // Integer and float depths apart: an effect may take the one as display-referred, the
+            // other as linear light.
+            for float in [true, false] {
+                let same = |depth: &Depth| depths.contains(depth) && depth.is_float() == float;
+                let mut finest: Option<Picture> = None;
+                for depth in Depth::ALL.into_iter().filter(same) {
+                    let what = format!("{depth:?} {components:?}");
+                    let format = Format { depth, components: *components, premult: Premult::Un };
+                    let recipe = Recipe { format, ..Recipe::default() };
+                    let instance = lab.instance(plugin, context, &recipe)?;
+                    let picture = must_render(&instance, Shot::at(time), &what)?.picture();
+                    let Some(reference) = &finest else {
+                        finest = Some(picture);
+                        continue;
+                    };
+                    let apart = mean_difference(reference, &picture);
+                    require(apart < 0.01, || {
+                        format!("{what} shows another picture: {apart:.3} apart in the mean")
+                    })?;
+                }
             }
         }
         Ok(format!("{} depths, {} components", depths.len(), all.len()))
@@ -320,9 +326,15 @@ pub(super) fn hdr_kept(lab: &Lab) -> Checked {
         for depth in &deep {
             let format = Format { depth: *depth, ..Recipe::default().format };
             let paint = |[r, g, b, _]: [f32; 4]| [r * 4.0 + 3.0, g * 4.0 + 3.0, b * 4.0 + 3.0, 1.0];
+            let plain = Recipe { format, ..Recipe::default() };
+            let plain = lab.instance(plugin, context, &plain)?;
+            let plain = must_render(&plain, Shot::at(time), "plain drawings")?.picture();
             let recipe = Recipe { format, paint, ..Recipe::default() };
             let instance = lab.instance(plugin, context, &recipe)?;
             let picture = must_render(&instance, Shot::at(time), "bright drawings")?.picture();
+            if picture == plain {
+                return Err(Stop::Skip("the picture does not come from the clips".into()));
+            }
             let inside = |pixel: &&[f32; 4]| pixel[..3].iter().all(|v| (0.0..=1.0).contains(v));
             let clamped = picture.pixels.iter().filter(inside).count();
             require(clamped == 0, || {

@@ -65,7 +65,7 @@ pub(super) fn frames_needed(lab: &Lab) -> Checked {
                     let known = |range: &(f64, f64)| (range.0..=range.1).contains(&fetched);
                     require(ranges.iter().any(known), || {
                         format!(
-                            "the render of frame {time} fetched frame {fetched} of {}, announced were {ranges:?}",
+                            "frame {time} fetched frame {fetched} of {}, announced were {ranges:?}",
                             clip.name
                         )
                     })?;
@@ -92,9 +92,7 @@ pub(super) fn identity(lab: &Lab) -> Checked {
             let same = picture.pixels.iter().flatten().zip(other.pixels.iter().flatten());
             let worst = same.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
             require(worst <= 2.0 * depth.rounding(), || {
-                format!(
-                    "frame {time} is said to be frame {at} of {clip}, but its render differs by {worst}"
-                )
+                format!("frame {time} is said to be frame {at} of {clip}, but differs by {worst}")
             })?;
         }
         Ok(format!("{found} of 11 frames"))
