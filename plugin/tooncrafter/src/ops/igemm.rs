@@ -62,6 +62,20 @@ pub(crate) fn igemm<'a, R>(row: R, count: usize, packed: &Packed, end: &Epilogue
 where
     R: Fn(usize, usize) -> &'a [f32] + Sync,
 {
+    igemm_on(row, count, packed, end, out, amx::available());
+}
+
+/// As [`igemm`]; bf16 weights run on the tile unit only with `tiles`.
+pub(crate) fn igemm_on<'a, R>(
+    row: R,
+    count: usize,
+    packed: &Packed,
+    end: &Epilogue,
+    out: &mut [f32],
+    tiles: bool,
+) where
+    R: Fn(usize, usize) -> &'a [f32] + Sync,
+{
     assert_eq!(out.len(), count * packed.outputs(), "the result has the product's size");
     if count == 0 {
         return;
@@ -89,7 +103,7 @@ where
         let block = Block { first, count: rows.min(count - first), unit, panels };
         match &packed.data {
             Data::F32(data) => run_f32(&row, &block, packed, data, &passes, end, &shared),
-            Data::Bf16(data) => match amx::Tiles::configure() {
+            Data::Bf16(data) => match tiles.then(amx::Tiles::configure).flatten() {
                 Some(tiles) => run_tiles(&row, &block, packed, data, &passes, end, &shared, &tiles),
                 None => run_widened(&row, &block, packed, data, &passes, end, &shared),
             },

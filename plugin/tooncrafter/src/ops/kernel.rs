@@ -135,3 +135,54 @@ unsafe fn plain<const FUSED: bool>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every kernel that this processor has, against a plain sum.
+    #[test]
+    fn all_kernels_agree() {
+        const DEPTH: usize = 37;
+        const PITCH: usize = 40;
+        let value = |i: usize| ((i * 37 + 11) % 101) as f32 / 50.0 - 1.0;
+        let a: Vec<f32> = (0..MAX_ROWS * DEPTH).map(value).collect();
+        let b: Vec<f32> = (0..DEPTH * PANEL).map(|i| value(i * 3 + 1)).collect();
+        let start: Vec<f32> = (0..MAX_ROWS * PITCH).map(|i| value(i * 7 + 5)).collect();
+        let mut rows = [std::ptr::null(); MAX_ROWS];
+        for (i, row) in rows.iter_mut().enumerate() {
+            *row = a[i * DEPTH..].as_ptr();
+        }
+        type Kernel =
+            unsafe fn(&[*const f32; MAX_ROWS], usize, *const f32, *mut f32, usize, bool);
+        let mut kernels: Vec<(&str, usize, Kernel)> =
+            vec![("plain", 6, plain::<false>), ("fused", 6, plain::<true>)];
+        #[cfg(target_arch = "x86_64")]
+        {
+            if isa() >= Isa::Avx2 {
+                kernels.push(("avx2", 6, avx2));
+            }
+            if isa() == Isa::Avx512 {
+                kernels.push(("avx512", 14, avx512));
+            }
+        }
+        for (name, count, kernel) in kernels {
+            for fresh in [true, false] {
+                let mut c = start.clone();
+                // SAFETY: 14 rows of 37 values, 37 * 32 weights, 14 result rows 40 apart; only
+                // kernels whose instructions `isa` has found are in the list.
+                unsafe { kernel(&rows, DEPTH, b.as_ptr(), c.as_mut_ptr(), PITCH, fresh) };
+                for i in 0..count {
+                    for j in 0..PANEL {
+                        let before = if fresh { 0.0 } else { start[i * PITCH + j] };
+                        let sum: f32 = (0..DEPTH).map(|k| a[i * DEPTH + k] * b[k * PANEL + j]).sum();
+                        let (found, wanted) = (c[i * PITCH + j], before + sum);
+                        assert!((found - wanted).abs() < 1e-4, "{name}, row {i}, column {j}");
+                    }
+                    // What lies between the rows is left alone.
+                    assert_eq!(c[i * PITCH + PANEL..][..8], start[i * PITCH + PANEL..][..8]);
+                }
+            }
+        }
+    }
+}

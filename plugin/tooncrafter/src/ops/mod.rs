@@ -16,6 +16,8 @@ mod pack;
 mod product;
 mod reference;
 mod share;
+#[cfg(test)]
+mod tests;
 
 pub use attention::{attention, attention_over_time};
 pub use igemm::Activation;

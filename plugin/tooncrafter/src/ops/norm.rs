@@ -52,7 +52,7 @@ impl GroupNorm {
         self.weight.device()
     }
 
-    /// Per channel factor and offset that normalise `x: [rows, c]`.
+    /// Per channel mean and factor that normalise `x: [rows, c]`.
     fn coefficients(&self, x: &[f32]) -> (Vec<f32>, Vec<f32>) {
         let c = self.values.0.len();
         // Sums are taken around the first row, so that a large mean costs no precision.
@@ -75,7 +75,7 @@ impl GroupNorm {
             );
         let each = c / self.groups;
         let rows = (x.len() / c) as f64;
-        let (mut factor, mut offset) = (vec![0.0; c], vec![0.0; c]);
+        let (mut means, mut factor) = (vec![0.0; c], vec![0.0; c]);
         for group in 0..self.groups {
             let channels = group * each..(group + 1) * each;
             let count = rows * each as f64;
@@ -92,12 +92,11 @@ impl GroupNorm {
                 / count;
             let inverse = 1.0 / (variance.max(0.0) + self.eps).sqrt();
             for i in channels {
-                let scale = inverse * f64::from(self.values.0[i]);
-                factor[i] = scale as f32;
-                offset[i] = (f64::from(self.values.1[i]) - mean * scale) as f32;
+                means[i] = mean as f32;
+                factor[i] = (inverse * f64::from(self.values.0[i])) as f32;
             }
         }
-        (factor, offset)
+        (means, factor)
     }
 }
 
@@ -116,17 +115,24 @@ multiversion! {
 }
 
 multiversion! {
-    fn scale_rows(x: &[f32], factor: &[f32], offset: &[f32], silu: bool, out: &mut [f32]) {
+    fn scale_rows(
+        x: &[f32],
+        mean: &[f32],
+        factor: &[f32],
+        bias: &[f32],
+        silu: bool,
+        out: &mut [f32],
+    ) {
         let c = factor.len();
-        let offset = &offset[..c];
+        let (mean, bias) = (&mean[..c], &bias[..c]);
         for (row, out) in x.chunks_exact(c).zip(out.chunks_exact_mut(c)) {
             if silu {
                 for i in 0..c {
-                    out[i] = math::silu(row[i] * factor[i] + offset[i]);
+                    out[i] = math::silu((row[i] - mean[i]) * factor[i] + bias[i]);
                 }
             } else {
                 for i in 0..c {
-                    out[i] = row[i] * factor[i] + offset[i];
+                    out[i] = (row[i] - mean[i]) * factor[i] + bias[i];
                 }
             }
         }
@@ -145,10 +151,12 @@ impl CustomOp1 for GroupNorm {
         let mut out = buffer::zeros(x.len());
         if sample > 0 {
             x.par_chunks(sample).zip(out.par_chunks_mut(sample)).for_each(|(x, out)| {
-                let (factor, offset) = self.coefficients(x);
+                let (mean, factor) = self.coefficients(x);
                 x.par_chunks(ROWS * c)
                     .zip(out.par_chunks_mut(ROWS * c))
-                    .for_each(|(x, out)| scale_rows(x, &factor, &offset, self.silu, out));
+                    .for_each(|(x, out)| {
+                        scale_rows(x, &mean, &factor, &self.values.1, self.silu, out);
+                    });
             });
         }
         Ok((CpuStorage::F32(out), layout.shape().clone()))
