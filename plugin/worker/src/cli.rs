@@ -58,9 +58,9 @@ pub struct Generate {
     /// Another seed gives another in-between.
     #[arg(long, default_value_t = 123)]
     pub seed: u64,
-    /// Steps. 50 for ddim, 20 for unipc.
-    #[arg(long, default_value_t = 50)]
-    pub steps: usize,
+    /// Steps; 50 for ddim and 20 for unipc unless given.
+    #[arg(long)]
+    pub steps: Option<usize>,
     /// How the steps are taken: ddim as published, unipc in fewer steps.
     #[arg(long, value_enum, default_value = "ddim")]
     pub solver: SolverName,

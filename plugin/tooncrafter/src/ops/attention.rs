@@ -254,10 +254,12 @@ impl AttentionOp {
                         tiles.multiply(queries, keys, depth, target, TILE, true);
                     }
                 }
-                self.weigh(first, start, len, width, &mut block.state, scores, sums);
-                for i in 0..*count {
+                for (i, state) in block.state.iter_mut().enumerate() {
+                    let row = &mut scores[i * TILE..][..steps * STEP];
+                    row[self.seen(first + i, start, len)..].fill(f32::NEG_INFINITY);
                     let at = i / amx::BLOCK * steps * amx::STEP_LEN + i % amx::BLOCK * STEP;
-                    spread_row(&scores[i * TILE..][..len], &mut weights[at..]);
+                    let target = &mut weights[at..];
+                    tiles.weigh_row(row, self.scale, state, &mut sums[i * width..][..width], target);
                 }
                 for b in 0..blocks {
                     let weights = &weights[b * steps * amx::STEP_LEN..];
@@ -319,6 +321,11 @@ impl AttentionOp {
         (group / heads * m + index, group % heads * d)
     }
 
+    /// How many of the `len` keys from `start` query `index` sees.
+    fn seen(&self, index: usize, start: usize, len: usize) -> usize {
+        if self.causal { (index % self.dims.n + 1).saturating_sub(start).min(len) } else { len }
+    }
+
     /// Turns a tile of scores into weights relative to the running maximum, and rescales what was
     /// summed under an older maximum.
     #[allow(clippy::too_many_arguments, reason = "one private call, each argument used as it is")]
@@ -335,12 +342,7 @@ impl AttentionOp {
         for (i, state) in state.iter_mut().enumerate() {
             // Tiles are a multiple of 16 long, so there is room for the filling.
             let row = &mut scores[i * TILE..][..len.next_multiple_of(16)];
-            let seen = if self.causal {
-                ((first + i) % self.dims.n + 1).saturating_sub(start).min(len)
-            } else {
-                len
-            };
-            row[seen..].fill(f32::NEG_INFINITY);
+            row[self.seen(first + i, start, len)..].fill(f32::NEG_INFINITY);
             weigh_row(row, self.scale, state, &mut sums[i * width..][..width]);
         }
     }
@@ -356,12 +358,13 @@ struct Block {
     sums: Vec<f32>,
 }
 
+/// Running softmax of one query.
 #[derive(Clone, Copy)]
-struct State {
+pub(super) struct State {
     /// Largest scaled score so far.
-    most: f32,
+    pub(super) most: f32,
     /// Sum of the weights so far.
-    sum: f32,
+    pub(super) sum: f32,
 }
 
 multiversion! {

@@ -37,7 +37,10 @@ pub(crate) fn run(arguments: &Generate) -> Result<()> {
     let mut drawing = Drawing {
         prompt: arguments.prompt.clone(),
         frames: arguments.frames,
-        steps: arguments.steps,
+        steps: arguments.steps.unwrap_or(match arguments.solver {
+            SolverName::Ddim => 50,
+            SolverName::Unipc => 20,
+        }),
         solver: solver(arguments),
         guidance: Guidance {
             scale: arguments.guidance,
