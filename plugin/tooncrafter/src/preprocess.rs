@@ -52,6 +52,18 @@ impl Picture {
         Self { width: frame.width(), height: frame.height(), pixels }
     }
 
+    /// The picture as the sketch encoder was trained to see drawings: grey, light lines on black.
+    /// What is light on the whole is taken for paper and inverted.
+    pub fn as_sketch(&self) -> Self {
+        // Luma of Rec. 601, as pictures are converted to grey everywhere.
+        let grey = |p: &[f32; 3]| 0.299 * p[0] + 0.587 * p[1] + 0.114 * p[2];
+        let sum: f64 = self.pixels.iter().map(|pixel| f64::from(grey(pixel))).sum();
+        let on_paper = sum / self.pixels.len() as f64 > 0.5;
+        let line = |pixel| if on_paper { 1.0 - grey(pixel) } else { grey(pixel) };
+        let pixels = self.pixels.iter().map(|pixel| [line(pixel); 3]).collect();
+        Self { width: self.width, height: self.height, pixels }
+    }
+
     /// Width in pixels, at least 1.
     pub fn width(&self) -> usize {
         self.width
@@ -337,6 +349,18 @@ mod tests {
             let tensor = grey(width, height, 128).to_tensor(&Device::Cpu).unwrap();
             let input = ClipPreprocess::default().forward(&tensor).unwrap();
             assert_eq!(input.dims(), [1, 3, 224, 224]);
+        }
+    }
+
+    #[test]
+    fn sketches_are_light_lines_on_black_either_way() {
+        let mut pencil = vec![255; 30];
+        pencil[..3].fill(0);
+        let chalk: Vec<u8> = pencil.iter().map(|v| 255 - v).collect();
+        for samples in [pencil, chalk] {
+            let sketch = Picture::from_rgb8(5, 2, &samples).unwrap().as_sketch();
+            let lines: Vec<f32> = sketch.pixels().iter().map(|p| p[0].round()).collect();
+            assert_eq!(lines, [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
         }
     }
 

@@ -7,7 +7,6 @@ use std::io::{BufWriter, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
-use tempfile::NamedTempFile;
 
 use super::error::{Result, WeightError};
 use super::stored::Element;
@@ -43,7 +42,11 @@ pub(super) fn write(
     let digest_at = header.find(&blank).expect("the header was just made with the blank digest");
 
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let beside = NamedTempFile::new_in(parent.unwrap_or(Path::new("."))).map_err(io)?;
+    let beside = tempfile::Builder::new()
+        .prefix(".inbetween-")
+        .suffix(".part")
+        .tempfile_in(parent.unwrap_or(Path::new(".")))
+        .map_err(io)?;
     let mut out = BufWriter::with_capacity(1 << 20, beside);
     out.write_all(&(header.len() as u64).to_le_bytes()).map_err(io)?;
     out.write_all(header.as_bytes()).map_err(io)?;

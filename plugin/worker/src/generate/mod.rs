@@ -1,0 +1,139 @@
+//! `generate`: two key pictures and the weights in, frames between the keys out.
+
+mod device;
+mod pictures;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use inbetween_core::{Control, Error};
+use inbetween_tooncrafter::config::SketchConfig;
+use inbetween_tooncrafter::pipeline::{Drawing, Pipeline};
+use inbetween_tooncrafter::sampler::{Guidance, Solver};
+use inbetween_tooncrafter::schedule::Spacing;
+use inbetween_tooncrafter::weights::Weights;
+use inbetween_tooncrafter::weights::layout::{ModelConfig, tiny_sketch};
+use serde_json::json;
+
+use crate::cli::{Generate, SolverName};
+use crate::failure::{Failure, Kind, Result};
+use crate::progress;
+
+impl From<Error> for Failure {
+    fn from(err: Error) -> Self {
+        let kind = match err {
+            Error::Size { .. } | Error::KeysDiffer { .. } | Error::Setting { .. } => Kind::Usage,
+            Error::Picture { .. } | Error::Io { .. } => Kind::File,
+            Error::Cancelled | Error::Engine { .. } => Kind::Engine,
+        };
+        Self::new(kind, err.user_message())
+    }
+}
+
+pub(crate) fn run(arguments: &Generate) -> Result<()> {
+    let (width, height) = arguments.size;
+    let key = |path: &Path| pictures::key(path, width, height);
+    let (first, last) = (key(&arguments.first)?, key(&arguments.last)?);
+    let mut drawing = Drawing {
+        prompt: arguments.prompt.clone(),
+        frames: arguments.frames,
+        steps: arguments.steps.unwrap_or(match arguments.solver {
+            SolverName::Ddim => 50,
+            SolverName::Unipc => 20,
+        }),
+        solver: solver(arguments),
+        guidance: Guidance {
+            scale: arguments.guidance,
+            image_scale: arguments.image_guidance,
+            rescale: arguments.rescale,
+        },
+        fs: arguments.fs,
+        seed: arguments.seed,
+        sketch_scale: arguments.sketch_scale,
+        ..Drawing::new(first.tensor, last.tensor)
+    };
+    for (frame, path) in &arguments.sketch {
+        // People count frames from 1.
+        let Some(frame) = frame.checked_sub(1) else {
+            return Err(Failure::new(Kind::Usage, "Sketches are for frame 1 and later."));
+        };
+        drawing.sketches.push((frame, pictures::sketch(path, width, height)?));
+    }
+    let size = drawing.check()?;
+    // Before minutes are spent.
+    std::fs::create_dir_all(&arguments.out)
+        .map_err(|err| Failure::new(Kind::File, format!("{}: {err}", arguments.out.display())))?;
+
+    let (device, why) = device::choose(arguments.device)?;
+    let dtype = device::precision(arguments.dtype, &device);
+    let weights = Weights::open(std::iter::once(&arguments.checkpoint).chain(&arguments.extra))?;
+    let (config, sketch_config) = if arguments.tiny {
+        (ModelConfig::tiny(), tiny_sketch())
+    } else {
+        (ModelConfig::default(), SketchConfig::default())
+    };
+    let pipeline = Pipeline::with_config(weights, config, sketch_config, device, dtype);
+    let plan = pipeline.plan(size, !drawing.sketches.is_empty());
+    if !arguments.json {
+        println!("{why}, {dtype:?}\n{plan}");
+    }
+    let started = Instant::now();
+    let frames = watched(|control| pipeline.generate(&drawing, control))?;
+    let took = started.elapsed();
+    let files = pictures::write(&frames, first.visible, &arguments.out, arguments.sheet)?;
+    report(arguments, &files, took);
+    Ok(())
+}
+
+fn solver(arguments: &Generate) -> Solver {
+    match arguments.solver {
+        SolverName::Ddim => Solver::Ddim { eta: arguments.eta, spacing: Spacing::UniformTrailing },
+        SolverName::Unipc => Solver::UniPc,
+    }
+}
+
+/// Runs `work` in a thread of its own and shows how far it has come.
+fn watched<T: Send>(
+    work: impl FnOnce(&Control) -> std::result::Result<T, Error> + Send,
+) -> std::result::Result<T, Error> {
+    const UNITS: f32 = 10_000.0;
+    let control = Control::default();
+    let bar = progress::of_work("drawing", UNITS as u64);
+    let result = std::thread::scope(|scope| {
+        let worker = scope.spawn(|| work(&control));
+        while !worker.is_finished() {
+            bar.set_position((control.progress() * UNITS) as u64);
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        worker.join()
+    });
+    bar.finish_and_clear();
+    result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+fn report(arguments: &Generate, files: &[PathBuf], took: Duration) {
+    let peak = peak_memory();
+    if arguments.json {
+        let files: Vec<String> = files.iter().map(|path| path.display().to_string()).collect();
+        let report = json!({
+            "files": files,
+            "seconds": took.as_secs_f64(),
+            "peak_bytes": peak,
+            "seed": arguments.seed,
+        });
+        crate::models::print_json(&report);
+        return;
+    }
+    let memory = peak.map_or(String::new(), |peak| {
+        format!(", peak memory {:.2} GiB", peak as f64 / (1_u64 << 30) as f64)
+    });
+    let out = arguments.out.display();
+    println!("{} pictures in {out} after {:.1} s{memory}", files.len(), took.as_secs_f64());
+}
+
+/// Most memory that this process has had resident, in bytes; where the system tells.
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? * 1024)
+}

@@ -1,0 +1,158 @@
+//! Key pictures and sketches in, frames and contact sheet out.
+
+use std::io::Cursor;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use candle_core::{DType, Device, Tensor};
+use font8x8::{BASIC_FONTS, UnicodeFonts};
+use image::{GenericImage, ImageFormat, Rgb, RgbImage, imageops};
+use inbetween_core::{Encoding, picture};
+use inbetween_tooncrafter::preprocess::Picture;
+
+use crate::failure::{Failure, Kind, Result};
+
+/// A key as the model sees it.
+pub(super) struct Key {
+    /// `[1, 3, h, w]` in -1..=1.
+    pub(super) tensor: Tensor,
+    /// Columns and rows that show the picture; the rest is black bars.
+    pub(super) visible: (Range<usize>, Range<usize>),
+}
+
+fn engine(err: candle_core::Error) -> Failure {
+    Failure::new(Kind::Engine, err.to_string())
+}
+
+/// The picture at `path` over white paper.
+fn read(path: &Path) -> Result<Picture> {
+    let picture = picture::load(path, Encoding::Srgb, None)?;
+    Ok(Picture::from_frame(&picture.frame, 1.0))
+}
+
+pub(super) fn key(path: &Path, width: usize, height: usize) -> Result<Key> {
+    let picture = read(path)?;
+    let fit = picture.fit(width, height);
+    let seen = |origin: isize, scaled: usize, frame: usize| {
+        let from = origin.max(0).unsigned_abs();
+        from..(from + scaled).min(frame)
+    };
+    let visible =
+        (seen(fit.origin.0, fit.scaled.0, width), seen(fit.origin.1, fit.scaled.1, height));
+    let tensor = picture.to_model_size(width, height).to_tensor(&Device::Cpu).map_err(engine)?;
+    Ok(Key { tensor, visible })
+}
+
+/// `[1, 1, h, w]` in 0..=1, light lines on black. A drawing on light paper is inverted first, so
+/// that bars around it are as empty as the paper.
+pub(super) fn sketch(path: &Path, width: usize, height: usize) -> Result<Tensor> {
+    let seen = read(path)?.as_sketch().to_model_size(width, height);
+    let grey: Vec<f32> = seen.pixels().iter().map(|pixel| pixel[0]).collect();
+    Tensor::from_vec(grey, (1, 1, height, width), &Device::Cpu).map_err(engine)
+}
+
+/// Writes `frames` (`[t, 3, h, w]` in -1..=1), without the bars around what is `visible`, to
+/// `folder`, and all of them on one picture if a `sheet` is wanted. Returns the files.
+pub(super) fn write(
+    frames: &Tensor,
+    visible: (Range<usize>, Range<usize>),
+    folder: &Path,
+    sheet: bool,
+) -> Result<Vec<PathBuf>> {
+    let pictures = to_pictures(frames, &visible).map_err(engine)?;
+    let mut files = Vec::new();
+    for (i, picture) in pictures.iter().enumerate() {
+        files.push(save(picture, &folder.join(format!("frame.{:04}.png", i + 1)))?);
+    }
+    if sheet {
+        files.push(save(&contact_sheet(&pictures), &folder.join("sheet.png"))?);
+    }
+    Ok(files)
+}
+
+fn to_pictures(
+    frames: &Tensor,
+    (columns, rows): &(Range<usize>, Range<usize>),
+) -> candle_core::Result<Vec<RgbImage>> {
+    let shown =
+        frames.narrow(3, columns.start, columns.len())?.narrow(2, rows.start, rows.len())?;
+    let shown = shown.to_dtype(DType::F32)?.clamp(-1f32, 1f32)?.to_device(&Device::Cpu)?;
+    // Cut off, not rounded, as the published script does.
+    let bytes = ((shown + 1.0)? * 127.5)?.to_dtype(DType::U8)?.permute((0, 2, 3, 1))?;
+    let (count, height, width, _) = bytes.dims4()?;
+    let bytes = bytes.flatten_all()?.to_vec1::<u8>()?;
+    let size = bytes.len() / count.max(1);
+    let picture = |bytes: &[u8]| {
+        RgbImage::from_raw(width as u32, height as u32, bytes.to_vec())
+            .expect("there are three bytes for each pixel")
+    };
+    Ok(bytes.chunks_exact(size).map(picture).collect())
+}
+
+/// Written beside and renamed, so that nobody ever sees half a picture.
+fn save(picture: &RgbImage, path: &Path) -> Result<PathBuf> {
+    let failed = |err: &dyn std::fmt::Display| {
+        Failure::new(Kind::File, format!("{}: {err}", path.display()))
+    };
+    let mut bytes = Cursor::new(Vec::new());
+    picture.write_to(&mut bytes, ImageFormat::Png).map_err(|err| failed(&err))?;
+    let beside = path.with_extension("png.part");
+    std::fs::write(&beside, bytes.into_inner()).map_err(|err| failed(&err))?;
+    std::fs::rename(&beside, path).map_err(|err| failed(&err))?;
+    Ok(path.into())
+}
+
+/// Four columns, each frame with its number.
+fn contact_sheet(pictures: &[RgbImage]) -> RgbImage {
+    const COLUMNS: u32 = 4;
+    const GAP: u32 = 6;
+    const LABEL: u32 = 12;
+    const PAPER: Rgb<u8> = Rgb([40, 40, 42]);
+    const INK: Rgb<u8> = Rgb([235, 235, 230]);
+    let Some(first) = pictures.first() else { return RgbImage::new(1, 1) };
+    // Wide frames are halved: the sheet should fit a screen.
+    let scale = first.width().div_ceil(512).max(1) * 2;
+    let (width, height) = ((first.width() / scale).max(16), (first.height() / scale).max(1));
+    let rows = (pictures.len() as u32).div_ceil(COLUMNS);
+    let (step_x, step_y) = (width + GAP, height + LABEL + GAP);
+    let mut sheet = RgbImage::from_pixel(GAP + COLUMNS * step_x, GAP + rows * step_y, PAPER);
+    for (i, picture) in pictures.iter().enumerate() {
+        let (x, y) = (GAP + i as u32 % COLUMNS * step_x, GAP + i as u32 / COLUMNS * step_y);
+        for (n, letter) in (i + 1).to_string().chars().enumerate() {
+            let Some(glyph) = BASIC_FONTS.get(letter) else { continue };
+            for (dy, bits) in glyph.into_iter().enumerate() {
+                for dx in (0..8).filter(|dx| bits >> dx & 1 == 1) {
+                    sheet.put_pixel(x + n as u32 * 8 + dx, y + dy as u32, INK);
+                }
+            }
+        }
+        let small = imageops::resize(picture, width, height, imageops::FilterType::Triangle);
+        sheet.copy_from(&small, x, y + LABEL).expect("the sheet was made large enough");
+    }
+    sheet
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_become_pictures_without_their_bars() {
+        let frames = Tensor::zeros((2, 3, 4, 6), DType::F32, &Device::Cpu).unwrap();
+        let pictures = to_pictures(&frames, &(1..5, 0..4)).unwrap();
+        assert_eq!(pictures.len(), 2);
+        assert_eq!(pictures[0].dimensions(), (4, 4));
+        assert_eq!(pictures[0].get_pixel(0, 0), &Rgb([127; 3]));
+        let bright = (frames + 2.0).unwrap();
+        assert_eq!(to_pictures(&bright, &(0..6, 0..4)).unwrap()[1].get_pixel(5, 3), &Rgb([255; 3]));
+    }
+
+    #[test]
+    fn a_sheet_holds_every_frame() {
+        let pictures = vec![RgbImage::from_pixel(512, 320, Rgb([200, 10, 10])); 15];
+        let sheet = contact_sheet(&pictures);
+        assert_eq!(sheet.dimensions(), (6 + 4 * 262, 6 + 4 * 178));
+        assert_eq!(sheet.get_pixel(6 + 2 * 262 + 100, 6 + 3 * 178 + 100), &Rgb([200, 10, 10]));
+        assert_eq!(sheet.get_pixel(6 + 3 * 262 + 100, 6 + 3 * 178 + 100), &Rgb([40, 40, 42]));
+    }
+}

@@ -1,0 +1,39 @@
+//! The command line of AI In-between: generating with ToonCrafter, and caring for its weight files.
+//!
+//! The executable is a thin shell around this library, so that tests can call what it does.
+
+pub mod cli;
+mod failure;
+mod generate;
+pub mod models;
+mod progress;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+pub use failure::{Failure, Kind, Result};
+
+/// Parses `arguments` (the first is the program's name), does what they say, and returns the exit
+/// code: 0, or that of the [`Kind`] of failure.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
+    let command = match cli::Cli::try_parse_from(arguments) {
+        Ok(cli) => cli.command,
+        Err(err) => {
+            // Help and version are asked for; everything else is wrong usage.
+            let code = if err.use_stderr() { Kind::Usage.code() } else { 0 };
+            // Nothing helps when even the message cannot be printed.
+            let _ = err.print();
+            return ExitCode::from(code);
+        }
+    };
+    match cli::obey(command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("inbetween: {failure}");
+            ExitCode::from(failure.kind.code())
+        }
+    }
+}

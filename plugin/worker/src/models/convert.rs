@@ -1,0 +1,30 @@
+//! `models convert`: any accepted file to `.safetensors` in half precision.
+
+use inbetween_tooncrafter::weights::{NamedFile, convert};
+use serde_json::json;
+
+use super::{bytes, print_json};
+use crate::cli::Convert;
+use crate::failure::Result;
+use crate::progress;
+
+pub(crate) fn run(arguments: &Convert) -> Result<()> {
+    let file = NamedFile::open(&arguments.input)?;
+    let bar = progress::of_bytes("converting");
+    let written =
+        convert(&file, &arguments.output, arguments.dtype.into(), &mut progress::reporter(&bar))?;
+    bar.finish_and_clear();
+    let output = arguments.output.display().to_string();
+    if arguments.json {
+        print_json(&json!({
+            "file": output,
+            "tensors": written.tensors,
+            "bytes": written.bytes,
+            "blake3": written.digest,
+        }));
+    } else {
+        let size = bytes(written.bytes as usize);
+        println!("{output}: {} tensors, {size}, digest {}", written.tensors, written.digest);
+    }
+    Ok(())
+}

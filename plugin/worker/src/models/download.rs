@@ -1,0 +1,241 @@
+//! `models download`: the published weights from their public home, licence first.
+//!
+//! The `hf-hub` crate knows addresses, digests and access tokens. The transfer itself is done here
+//! in pieces, because it must outlive broken connections: what has arrived stays in a file beside
+//! the destination, named by the digest, and the next piece or the next run goes on from there.
+//! The finished file is renamed into place only when its SHA-256 is the published one.
+
+mod transfer;
+
+use std::io::{BufRead, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use hf_hub::api::sync::{ApiBuilder, ApiError};
+use hf_hub::{Cache, Repo};
+use serde::Serialize;
+
+use super::print_json;
+use crate::cli::Download;
+use crate::failure::{Failure, Kind, Result};
+use crate::progress;
+
+/// Where the authors published the weights.
+pub const REPOSITORY: &str = "Doubiiu/ToonCrafter";
+
+/// The main checkpoint.
+pub const MODEL: &str = "model.ckpt";
+
+/// The sketch encoder.
+pub const SKETCH: &str = "sketch_encoder.ckpt";
+
+const LICENCE: &str = "\
+ToonCrafter: Generative Cartoon Interpolation (2024), 512 x 320 interpolation model.
+Weights by Jinbo Xing, Hanyuan Liu, Menghan Xia, Yong Zhang, Xintao Wang, Ying Shan and
+Tien-Tsin Wong, published at https://huggingface.co/Doubiiu/ToonCrafter under the
+Apache License 2.0 (https://www.apache.org/licenses/LICENSE-2.0).
+They are not part of AI In-between. You may use, change and share them, also commercially, if
+you keep their notices; they come without warranty.
+";
+
+/// A server of published files, and how patiently it is asked.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// Another server than the public one.
+    pub endpoint: Option<String>,
+    /// Pause before the first repetition; each further one waits twice as long.
+    pub pause: Duration,
+    /// Repetitions without a single new byte before giving up.
+    pub repetitions: u32,
+    /// Bytes that are asked for at once.
+    pub piece: u64,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self { endpoint: None, pause: Duration::from_secs(1), repetitions: 6, piece: 64 << 20 }
+    }
+}
+
+/// What the server says of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listing {
+    /// Where its bytes are.
+    pub url: String,
+    /// SHA-256 of its contents, in hex.
+    pub sha256: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// The version of the repository.
+    pub commit: String,
+}
+
+/// A file that is there now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Fetched {
+    /// Where it is.
+    pub file: PathBuf,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// SHA-256 of its contents, in hex; checked.
+    pub sha256: String,
+    /// Bytes that had arrived in an earlier run; all of them when nothing was left to fetch.
+    pub resumed_from: u64,
+}
+
+pub(crate) fn run(arguments: &Download) -> Result<()> {
+    if !arguments.json {
+        println!("{LICENCE}");
+    }
+    if !arguments.accept_licence {
+        ask()?;
+    }
+    let folder = match &arguments.dir {
+        Some(folder) => folder.clone(),
+        None => default_folder()?,
+    };
+    let server = Server { endpoint: arguments.endpoint.clone(), ..Server::default() };
+    let wanted: &[&str] = if arguments.sketch { &[MODEL, SKETCH] } else { &[MODEL] };
+    let mut fetched = Vec::new();
+    for name in wanted {
+        let bar = progress::of_bytes(name);
+        let done = fetch(&server, name, &folder, &mut progress::reporter(&bar))?;
+        bar.finish_and_clear();
+        if !arguments.json {
+            println!("{}: {} bytes, SHA-256 {}", done.file.display(), done.bytes, done.sha256);
+        }
+        fetched.push(done);
+    }
+    if arguments.json {
+        print_json(&fetched);
+    }
+    Ok(())
+}
+
+/// Where AI In-between looks for weights.
+///
+/// # Errors
+/// When the system names no home folder.
+pub fn default_folder() -> Result<PathBuf> {
+    match directories::ProjectDirs::from("org", "inbetween", "AIInbetween") {
+        Some(folders) => Ok(folders.data_dir().join("models")),
+        None => Err(Failure::new(Kind::File, "There is no home folder; give one with --dir.")),
+    }
+}
+
+fn ask() -> Result<()> {
+    let declined = |why: &str| Failure::new(Kind::Licence, why);
+    if !std::io::stdin().is_terminal() {
+        return Err(declined("Nothing was fetched: accept the licence with --accept-licence."));
+    }
+    print!("Accept the licence and fetch the weights? [y/N] ");
+    let mut answer = String::new();
+    let read =
+        std::io::stdout().flush().and_then(|()| std::io::stdin().lock().read_line(&mut answer));
+    match read {
+        Ok(_) if matches!(answer.trim(), "y" | "Y" | "yes") => Ok(()),
+        _ => Err(declined("Nothing was fetched: the licence was not accepted.")),
+    }
+}
+
+/// Makes sure that the published file `name` is in `folder`, whole and checked. A copy that
+/// other programs have already fetched is used where it is.
+///
+/// `progress` is told the bytes that are there and the bytes in all.
+///
+/// # Errors
+/// [`Kind::Network`] when the server cannot be reached, fails, or sends something else than it has
+/// listed; [`Kind::File`] when the folder cannot be written.
+pub fn fetch(
+    server: &Server,
+    name: &str,
+    folder: &Path,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Fetched> {
+    let listing = look_up(server, name)?;
+    let shared = Cache::from_env().repo(repository()).get(name);
+    for copy in [Some(folder.join(name)), shared].into_iter().flatten() {
+        if transfer::is_copy(&copy, &listing, progress) {
+            let Listing { size, sha256, .. } = listing;
+            return Ok(Fetched { file: copy, bytes: size, sha256, resumed_from: size });
+        }
+    }
+    std::fs::create_dir_all(folder)
+        .map_err(|err| Failure::new(Kind::File, format!("{}: {err}", folder.display())))?;
+    transfer::fetch(server, &listing, &folder.join(name), progress)
+}
+
+fn repository() -> Repo {
+    Repo::model(REPOSITORY.into())
+}
+
+/// Asks the server what it has under `name`, again when it does not answer.
+fn look_up(server: &Server, name: &str) -> Result<Listing> {
+    let mut pause = server.pause;
+    for repetition in 0.. {
+        match look_up_once(server, name) {
+            Err(Trouble::Passing(_)) if repetition < server.repetitions => {
+                std::thread::sleep(pause);
+                pause *= 2;
+            }
+            Err(Trouble::Passing(why) | Trouble::Final(why)) => {
+                return Err(Failure::new(
+                    Kind::Network,
+                    format!("{name} cannot be fetched: {why}."),
+                ));
+            }
+            Ok(listing) => return Ok(listing),
+        }
+    }
+    unreachable!("the last repetition returns")
+}
+
+/// Something that went wrong between here and the server.
+enum Trouble {
+    /// It may work the next time.
+    Passing(String),
+    /// It will not.
+    Final(String),
+}
+
+fn look_up_once(server: &Server, name: &str) -> std::result::Result<Listing, Trouble> {
+    /// How long the answer may take.
+    const PATIENCE: Duration = Duration::from_secs(60);
+    let mut builder = ApiBuilder::from_env().with_progress(false);
+    if let Some(endpoint) = &server.endpoint {
+        builder = builder.with_endpoint(endpoint.clone());
+    }
+    let api = builder.build().map_err(|err| Trouble::Final(err.to_string()))?;
+    let url = api.repo(repository()).url(name);
+    let (sender, answer) = mpsc::channel();
+    let asked = url.clone();
+    // The library waits for ever on a silent server, so it waits in a thread of its own.
+    std::thread::spawn(move || sender.send(api.metadata(&asked)));
+    let metadata = match answer.recv_timeout(PATIENCE) {
+        Ok(Ok(metadata)) => metadata,
+        Ok(Err(err)) => return Err(trouble_of(&err)),
+        Err(_) => return Err(Trouble::Passing("the server does not answer".into())),
+    };
+    let (sha256, size, commit) =
+        (metadata.etag(), metadata.size() as u64, metadata.commit_hash().to_owned());
+    if sha256.len() != 64 || !sha256.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Err(Trouble::Final(format!("the server names no SHA-256 for it, but {sha256:?}")));
+    }
+    Ok(Listing { url, sha256: sha256.to_ascii_lowercase(), size, commit })
+}
+
+fn trouble_of(err: &ApiError) -> Trouble {
+    match err {
+        ApiError::RequestError(err) => match **err {
+            ureq::Error::StatusCode(401 | 403) => {
+                Trouble::Final("the server wants you to log in; set HF_TOKEN".into())
+            }
+            ureq::Error::StatusCode(404) => {
+                Trouble::Final(format!("{REPOSITORY} no longer has it"))
+            }
+            ref err => Trouble::Passing(err.to_string()),
+        },
+        err => Trouble::Passing(err.to_string()),
+    }
+}

@@ -1,0 +1,20 @@
+//! The commands for weight files, one file each.
+
+pub mod convert;
+pub mod download;
+pub mod inspect;
+pub mod random;
+pub mod verify;
+
+use serde::Serialize;
+
+/// Prints `value` as JSON on standard output.
+pub(crate) fn print_json(value: &impl Serialize) {
+    let text = serde_json::to_string_pretty(value).expect("plain data always serialises");
+    println!("{text}");
+}
+
+/// Bytes as people read them: `5.36 GiB`.
+fn bytes(count: usize) -> String {
+    indicatif::BinaryBytes(count as u64).to_string()
+}
