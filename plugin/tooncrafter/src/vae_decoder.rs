@@ -11,7 +11,7 @@ use candle_nn::VarBuilder;
 use crate::config::VaeConfig;
 use crate::ops::{
     Activation, Conv2d, GroupNorm, Linear, Plus, Precision, TemporalConv, Window, attention, load,
-    precision,
+    precision, release_memory,
 };
 use crate::vae_encoder::{AttnBlock, EPS, ResnetBlock};
 use crate::{Watch, channels_first, channels_last, unwatched};
@@ -284,6 +284,9 @@ impl VaeDecoder {
             x = refine(x, i)?;
             watch(&format!("attn_refinement.{i}"), &x)?;
             upsample = level.upsample.as_ref();
+            // Results of the next level are four times as large: what small ones have left in
+            // the allocator would come on top of them.
+            release_memory();
         }
         let (t, h, w, c) = x.dims4()?;
         x = by_frames(&x, (t, h, w, c), c, |x| self.norm_out.forward(x))?;
