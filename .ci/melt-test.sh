@@ -11,7 +11,6 @@ root="$1" bundle="$2" out="$3"
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 project="$(dirname "$here")"
 filter=openfx.org.inbetween.AIInbetween
-sample=jump width=960 height=540
 last=8
 
 # Tolerance in steps of the depth. At 8 bit MLT hands the plug-in's bytes through. At 16 bit it may
@@ -34,9 +33,26 @@ melt() { in_root melt "$@" 2>&1; }
 
 mkdir -p "$job/ofx" "$job/keys" "$job/out"
 cp -r "$bundle" "$job/ofx/"
-cp "$project/resources/samples/$sample/key_a.png" "$project/resources/samples/$sample/key_b.png" "$job/keys/"
-cat >"$job/profile" <<PROFILE
-description=sample
+
+say "melt: $(melt -version | head -n 1)"
+melt -query filters >"$out/filters.txt"
+grep -q -- "- $filter\$" "$out/filters.txt" || die "does not list $filter; see $out/filters.txt"
+melt -query "filter=$filter" >"$out/describe.txt"
+for id in keysFrom firstKeyFile lastKeyFile firstKey lastKey timingChart; do
+    grep -q "identifier: $id\$" "$out/describe.txt" || die "describes no parameter $id; see $out/describe.txt"
+done
+say "melt: lists and describes $filter"
+
+# size FILE: width and height of a PNG, from its header.
+size() { od -An -j16 -N8 -tu1 "$1" | awk '{ print $1 * 16777216 + $2 * 65536 + $3 * 256 + $4, $5 * 16777216 + $6 * 65536 + $7 * 256 + $8 }'; }
+
+# take SAMPLE: its keys are the request from here on, its size is MLT's profile.
+take() {
+    sample="$1"
+    cp "$project/resources/samples/$sample/key_a.png" "$project/resources/samples/$sample/key_b.png" "$job/keys/"
+    read -r width height < <(size "$job/keys/key_a.png")
+    cat >"$job/profile" <<PROFILE
+description=$sample
 frame_rate_num=24
 frame_rate_den=1
 width=$width
@@ -48,43 +64,43 @@ display_aspect_num=$width
 display_aspect_den=$height
 colorspace=709
 PROFILE
+}
 
-say "melt: $(melt -version | head -n 1)"
-melt -query filters >"$out/filters.txt"
-grep -q -- "- $filter\$" "$out/filters.txt" || die "does not list $filter; see $out/filters.txt"
-melt -query "filter=$filter" >"$out/describe.txt"
-for id in keysFrom firstKeyFile lastKeyFile firstKey lastKey timingChart; do
-    grep -q "identifier: $id\$" "$out/describe.txt" || die "describes no parameter $id; see $out/describe.txt"
-done
-say "melt: lists and describes $filter"
+# frame HOST BITS N: where a host's frame N (from 0) lies. melt counts its files from 1.
+frame() {
+    local n="$3"
+    [ "$1" = ours ] || n=$((n + 1))
+    printf '%s/%s_%s_%s_%02d.png' "$out" "$sample" "$2" "$1" "$n"
+}
 
 # render BITS CONSUMER_SETTING...
 render() {
-    local bits="$1"
+    local bits="$1" log="$out/${sample}_$1_melt.log"
     shift
     melt -silent -loglevel warning -profile "$inside/profile" \
         -producer "$inside/keys/key_a.png" out=$last \
         -attach $filter keysFrom="Image files" firstKey=0 lastKey=$last \
         firstKeyFile="$inside/keys/key_a.png" lastKeyFile="$inside/keys/key_b.png" \
-        -consumer "avformat:$inside/out/melt_${bits}_%02d.png" vcodec=png f=image2 an=1 real_time=-1 \
-        width=$width height=$height "$@" >"$out/melt_$bits.log" || die "$bits bit: melt failed; see $out/melt_$bits.log"
+        -consumer "avformat:$inside/out/${sample}_${bits}_melt_%02d.png" vcodec=png f=image2 an=1 real_time=-1 \
+        width="$width" height="$height" "$@" >"$log" || die "$sample, $bits bit: melt failed; see $log"
     mv "$job/out/"*.png "$out/"
-    # Lines of other modules do not count, those of OpenFX do.
-    if grep -iE 'openfx|ofx|inbetween' "$out/melt_$bits.log" | grep -iE 'error|fail|warn|panic'; then
-        die "$bits bit: the log complains; see $out/melt_$bits.log"
+    # Lines of other modules do not count, those about OpenFX do.
+    if grep -iE 'ofx|inbetween' "$log" | grep -iE 'error|fail|warn|panic'; then
+        die "$sample, $bits bit: the log complains; see $log"
     fi
 }
 
 # ours DEPTH BITS
 ours() {
+    local log="$out/${sample}_$2_ours.log"
     cargo run --release --quiet --manifest-path "$project/Cargo.toml" -p host-tests -- render \
         --plugin "$bundle" --context filter --depth "$1" --frames "0-$last" \
         --clip "Source=$job/keys/key_a.png" --set "keysFrom=Image files" --set firstKey=0 --set lastKey=$last \
         --set "firstKeyFile=$job/keys/key_a.png" --set "lastKeyFile=$job/keys/key_b.png" \
-        --out "$out/ours_${2}_%02d.png" >"$out/ours_$2.log" 2>&1 || die "our own host failed; see $out/ours_$2.log"
+        --out "$out/${sample}_$2_ours_%02d.png" >"$log" 2>&1 || die "our own host failed; see $log"
 }
 
-# Largest difference of two pictures in steps of BITS, over all channels.
+# difference BITS A B: the largest difference of two pictures over all channels, in steps of BITS.
 difference() {
     local bits="$1" a="$2" b="$3" seen
     cp "$a" "$job/a.png"
@@ -96,29 +112,43 @@ difference() {
         printf "%d\n", substr(seen, RSTART + 1, RLENGTH - 2) * top + 0.5 }'
 }
 
+# compare_all BITS ALLOWED
 compare_all() {
-    local bits="$1" allowed="$2" worst=0 n ours melts steps
+    local bits="$1" allowed="$2" worst=0 n a b key steps
     for n in $(seq 0 $last); do
-        ours="$out/ours_${bits}_$(printf %02d "$n").png"
-        melts="$out/melt_${bits}_$(printf %02d "$((n + 1))").png"
-        [ -s "$ours" ] && [ -s "$melts" ] || die "$bits bit: frame $n is missing in $out"
-        steps="$(difference "$bits" "$ours" "$melts")"
-        [[ "$steps" =~ ^[0-9]+$ ]] || die "$bits bit: frame $n cannot be compared: $steps"
+        a="$(frame ours "$bits" "$n")" b="$(frame melt "$bits" "$n")"
+        [ -s "$a" ] && [ -s "$b" ] || die "$sample, $bits bit: frame $n is missing in $out"
+        steps="$(difference "$bits" "$a" "$b")"
+        [[ "$steps" =~ ^[0-9]+$ ]] || die "$sample, $bits bit: frame $n cannot be compared: $steps"
         [ "$steps" -le "$allowed" ] ||
-            die "$bits bit: frame $n differs from our own host by $steps steps ($allowed allowed); see $out"
+            die "$sample, $bits bit: frame $n is $steps steps off our own host's ($allowed allowed); see $out"
         [ "$steps" -le "$worst" ] || worst=$steps
     done
-    # A copy of a key would agree as well: the middle must be a drawing of its own.
+    # The ends are the keys. A copy of a key would agree in the middle as well: it must be a drawing of its own.
+    [ "$(difference 8 "$(frame melt "$bits" 0)" "$job/keys/key_a.png")" -eq 0 ] || die "$sample: frame 0 is not key A"
+    [ "$(difference 8 "$(frame melt "$bits" $last)" "$job/keys/key_b.png")" -eq 0 ] ||
+        die "$sample: frame $last is not key B"
     for key in key_a key_b; do
-        steps="$(difference 8 "$out/melt_${bits}_$(printf %02d $((last / 2 + 1))).png" "$job/keys/$key.png")"
-        [ "$steps" -ge 64 ] || die "$bits bit: the middle in-between is $key itself"
+        steps="$(difference 8 "$(frame melt "$bits" $((last / 2)))" "$job/keys/$key.png")"
+        [ "$steps" -ge 64 ] || die "$sample, $bits bit: the middle in-between is $key itself"
     done
-    say "melt: $bits bit: $((last + 1)) frames agree with our own host within $worst steps ($allowed allowed)"
+    say "melt: $sample, $bits bit: $((last + 1)) frames agree with our own host within $worst steps ($allowed allowed)"
 }
 
-render 8 mlt_image_format=rgba pix_fmt=rgba
-ours byte 8
-compare_all 8 $tolerance_8
-render 16 mlt_image_format=rgba64 pix_fmt=rgba64be
-ours short 16
-compare_all 16 $tolerance_16
+check() {
+    take "$1"
+    if [ "$2" = 8 ]; then
+        render 8 mlt_image_format=rgba pix_fmt=rgba
+        ours byte 8
+        compare_all 8 $tolerance_8
+    else
+        render 16 mlt_image_format=rgba64 pix_fmt=rgba64be
+        ours short 16
+        compare_all 16 $tolerance_16
+    fi
+}
+
+# A full picture at both depths, and a figure on a transparent ground.
+check scene 8
+check scene 16
+check walk 8

@@ -56,7 +56,8 @@ pub(crate) struct Image {
     pub(crate) action: Option<u64>,
 }
 
-type Stored = ((u64, u64), Arc<Buffer>);
+/// The picture, kept so that its address is its own; the scale; and the image made of it.
+type Stored = (Arc<Picture>, u64, Arc<Buffer>);
 
 /// A clip of a descriptor or of an instance.
 pub struct Clip {
@@ -68,7 +69,7 @@ pub struct Clip {
     effect: RwLock<Weak<Effect>>,
     footage: RwLock<Option<Arc<dyn Footage>>>,
     format: RwLock<Option<Format>>,
-    /// Images of the latest frames in the agreed format, by time and scale, as hosts keep them.
+    /// Images of the latest pictures in the agreed format, as hosts keep them.
     images: Mutex<Vec<Stored>>,
     /// Times fetched since last asked.
     fetched: Mutex<Vec<f64>>,
@@ -146,7 +147,20 @@ impl Clip {
     /// Region of definition in canonical coordinates.
     pub fn region(&self) -> Option<OfxRectD> {
         let (width, height) = self.footage()?.size();
-        Some(OfxRectD { x1: 0.0, y1: 0.0, x2: width as f64, y2: height as f64 })
+        let (x, y) = self.effect.read().upgrade()?.host.conduct().origin;
+        let (x1, y1) = (f64::from(x), f64::from(y));
+        Some(OfxRectD { x1, y1, x2: x1 + width as f64, y2: y1 + height as f64 })
+    }
+
+    /// Makes the image of a time, so that a fetch of it is quick.
+    pub fn warm(&self, time: f64) {
+        let effect = self.effect.read().upgrade();
+        if let (Some(effect), Some(footage)) = (effect, self.footage())
+            && let Ok(Some(picture)) = footage.picture(time)
+            && let Err(status) = self.image(&effect, &effect.host.conduct(), &picture)
+        {
+            log::warn!("the image of clip {} was not made: status {status}", self.name);
+        }
     }
 
     /// Gives an image to the plug-in: its property set's handle, or a status.
@@ -182,12 +196,12 @@ impl Clip {
                 Absent::Black => {
                     let size = effect.project_size();
                     let black = Arc::new(Picture::new(size.0, size.1, true));
-                    let buffer = self.image(&effect, &conduct, &black, f64::NAN)?;
+                    let buffer = self.image(&effect, &conduct, &black)?;
                     Ok(self.hand_out(&effect, &conduct, Some(buffer), time, true))
                 }
             };
         };
-        let buffer = self.image(&effect, &conduct, &picture, time)?;
+        let buffer = self.image(&effect, &conduct, &picture)?;
         Ok(self.hand_out(&effect, &conduct, Some(buffer), time, true))
     }
 
@@ -197,29 +211,31 @@ impl Clip {
         effect: &Effect,
         conduct: &Conduct,
         picture: &Arc<Picture>,
-        time: f64,
     ) -> Result<Arc<Buffer>, OfxStatus> {
         let scale = effect.scale();
-        let key = (time.to_bits(), scale.to_bits());
-        if let Some((_, buffer)) = self.images.lock().iter().find(|(stored, _)| *stored == key) {
+        let known =
+            |(stored, at, _): &&Stored| Arc::ptr_eq(stored, picture) && *at == scale.to_bits();
+        if let Some((.., buffer)) = self.images.lock().iter().find(known) {
             return Ok(Arc::clone(buffer));
         }
         let format = self.format().ok_or(kOfxStatFailed)?;
         let scaled = (scale != 1.0).then(|| picture.scaled(scale));
-        let picture = scaled.as_ref().unwrap_or(picture);
+        let pixels = scaled.as_ref().unwrap_or(picture);
+        let pixel = |v: c_int| (f64::from(v) * scale).floor() as c_int;
+        let (x1, y1) = (pixel(conduct.origin.0), pixel(conduct.origin.1));
         let bounds =
-            OfxRectI { x1: 0, y1: 0, x2: length(picture.width), y2: length(picture.height) };
+            OfxRectI { x1, y1, x2: x1 + length(pixels.width), y2: y1 + length(pixels.height) };
         let (depth, components) = (format.depth, format.components);
         let layout =
             Layout { bounds, depth, components, rows: conduct.rows, padding: conduct.padding };
         let mut buffer = Buffer::new(layout).ok_or(kOfxStatErrMemory)?;
-        buffer.fill(picture);
+        buffer.fill(pixels, (x1, y1));
         let buffer = Arc::new(buffer);
         let mut images = self.images.lock();
         if images.len() >= KEPT_IMAGES {
             images.remove(0);
         }
-        images.push((key, Arc::clone(&buffer)));
+        images.push((Arc::clone(picture), scale.to_bits(), Arc::clone(&buffer)));
         Ok(buffer)
     }
 
@@ -235,7 +251,7 @@ impl Clip {
         let what = format!("image of clip {} at time {time}", self.name);
         let scale = conduct.image_scale.unwrap_or_else(|| effect.scale());
         let format = self.format();
-        let mut set = PropertySet::new(what.clone(), effect.host.journal())
+        let mut set = PropertySet::of(what.clone(), effect.host.journal())
             .read_only()
             .missing(effect.host.profile().missing_on_images)
             .text(kOfxPropType, ascii(kOfxTypeImage))

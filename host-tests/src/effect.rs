@@ -69,7 +69,9 @@ pub struct Effect {
 }
 
 /// Images that plug-ins hold, by handle.
-static HELD: Mutex<Option<HashMap<usize, (Weak<Effect>, Image)>>> = Mutex::new(None);
+static HELD: Mutex<Option<HashMap<usize, Held>>> = Mutex::new(None);
+
+type Held = (Weak<Effect>, Image);
 
 impl Effect {
     fn new(
@@ -299,7 +301,7 @@ pub fn short(context: &str) -> &str {
 }
 
 fn describe(host: &Host, id: &str, path: &str) -> Builder {
-    PropertySet::new("the descriptor", host.journal())
+    PropertySet::of("the descriptor", host.journal())
         .missing(host.profile().missing_on_effects)
         .text(kOfxPropType, ascii(kOfxTypeImageEffect))
         .text(kOfxPropLabel, id)
@@ -338,7 +340,7 @@ fn instance(host: &Host, descriptor: &Effect, context: &str, project: Project) -
     let (width, height) = (project.size.0 as f64, project.size.1 as f64);
     let sequential = descriptor.props.int(kOfxImageEffectInstancePropSequentialRender).unwrap_or(0);
     let tiles = descriptor.props.int(kOfxImageEffectPropSupportsTiles).unwrap_or(1);
-    PropertySet::new("the instance", host.journal())
+    PropertySet::of("the instance", host.journal())
         .missing(host.profile().missing_on_effects)
         .text(kOfxPropType, ascii(kOfxTypeImageEffectInstance))
         .text(kOfxImageEffectPropContext, context)
@@ -373,7 +375,7 @@ fn instance(host: &Host, descriptor: &Effect, context: &str, project: Project) -
 }
 
 fn describe_clip(host: &Host, name: &str) -> Arc<PropertySet> {
-    PropertySet::new(format!("clip {name}"), host.journal())
+    PropertySet::of(format!("clip {name}"), host.journal())
         .missing(host.profile().missing_on_clips)
         .text(kOfxPropType, ascii(kOfxTypeClip))
         .text(kOfxPropName, name)

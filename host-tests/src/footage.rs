@@ -46,18 +46,30 @@ pub struct Moving<F> {
     make: F,
     range: (f64, f64),
     size: (usize, usize),
+    /// The latest pictures: one frame fetched twice is one picture.
+    recent: Mutex<Vec<(u64, Arc<Picture>)>>,
 }
 
 impl<F: Fn(f64) -> Picture + Send + Sync> Moving<F> {
     /// `make` tells the picture of a time; all must have that size.
     pub fn new(size: (usize, usize), range: (f64, f64), make: F) -> Self {
-        Self { make, range, size }
+        Self { make, range, size, recent: Mutex::new(Vec::new()) }
     }
 }
 
 impl<F: Fn(f64) -> Picture + Send + Sync> Footage for Moving<F> {
     fn picture(&self, time: f64) -> Result<Option<Arc<Picture>>> {
-        Ok(Some(Arc::new((self.make)(time.clamp(self.range.0, self.range.1)))))
+        let time = time.clamp(self.range.0, self.range.1);
+        let mut recent = self.recent.lock();
+        if let Some((_, picture)) = recent.iter().find(|(at, _)| *at == time.to_bits()) {
+            return Ok(Some(Arc::clone(picture)));
+        }
+        let picture = Arc::new((self.make)(time));
+        if recent.len() >= 4 {
+            recent.remove(0);
+        }
+        recent.push((time.to_bits(), Arc::clone(&picture)));
+        Ok(Some(picture))
     }
 
     fn range(&self) -> (f64, f64) {
@@ -94,7 +106,7 @@ impl Footage for Sequence {
         if (picture.width, picture.height) != self.size {
             let (width, height) = self.size;
             bail!(
-                "{} is {}x{}, the sequence began with {width}x{height}; give --size to bring all to one size",
+                "{} is {}x{}, the sequence began with {width}x{height}; give --size to scale all",
                 path.display(),
                 picture.width,
                 picture.height

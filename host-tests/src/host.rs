@@ -2,7 +2,7 @@
 
 use std::{
     ffi::{CStr, c_char, c_int, c_void},
-    sync::{Arc, Weak},
+    sync::Arc,
 };
 
 use parking_lot::RwLock;
@@ -42,6 +42,8 @@ pub struct Conduct {
     pub rows: Rows,
     /// Bytes between rows.
     pub padding: usize,
+    /// Where the lower left corner of every picture is, in pixels.
+    pub origin: (i32, i32),
     /// Images of the render's time are given for every time.
     pub ignores_time: bool,
     /// Render scale that images state, whatever they were rendered for.
@@ -83,7 +85,8 @@ unsafe impl Send for Host {}
 // SAFETY: as above; everything that changes is behind a lock.
 unsafe impl Sync for Host {}
 
-static HOSTS: RwLock<Vec<Weak<Host>>> = RwLock::new(Vec::new());
+/// Hosts are never freed: a plug-in keeps the address that `setHost` gave it for as long as it likes.
+static HOSTS: RwLock<Vec<Arc<Host>>> = RwLock::new(Vec::new());
 
 impl Host {
     /// A host in the manner of `profile`.
@@ -93,9 +96,7 @@ impl Host {
         let raw = Box::new(OfxHost { host: props.raw(), fetchSuite: Some(fetch_suite) });
         let host =
             Arc::new(Self { profile, props, journal, conduct: RwLock::new(profile.conduct), raw });
-        let mut hosts = HOSTS.write();
-        hosts.retain(|host| host.strong_count() > 0);
-        hosts.push(Arc::downgrade(&host));
+        HOSTS.write().push(Arc::clone(&host));
         host
     }
 
@@ -140,7 +141,7 @@ impl Host {
     }
 
     fn suite(&self, name: &CStr, version: c_int) -> *const c_void {
-        let has = self.profile.suites.iter().any(|suite| *suite == (name, version));
+        let has = self.profile.suites.contains(&(name, version));
         if !has {
             log::debug!("{} has no {} {version}", self.profile.id, name.to_string_lossy());
             return std::ptr::null();
@@ -156,8 +157,7 @@ unsafe extern "C" fn fetch_suite(
 ) -> *const c_void {
     let mut suite = std::ptr::null();
     call::suite("fetchSuite", || {
-        let found =
-            HOSTS.read().iter().filter_map(Weak::upgrade).find(|known| known.props.raw() == host);
+        let found = HOSTS.read().iter().find(|known| known.props.raw() == host).cloned();
         let Some(found) = found else {
             return call::bad_handle("fetchSuite", host);
         };
@@ -176,7 +176,7 @@ fn describe(profile: &'static Profile, journal: &Arc<Journal>) -> Arc<PropertySe
     let names = |names: Vec<&'static CStr>| names.into_iter().map(ascii).collect::<Vec<_>>();
     let components = names(profile.components.iter().map(|c| c.name()).collect());
     let depths = names(profile.depths.iter().map(|d| d.name()).collect());
-    let mut set = PropertySet::new("the host", journal)
+    let mut set = PropertySet::of("the host", journal)
         .read_only()
         .missing(profile.missing_on_host)
         .text(kOfxPropType, ascii(kOfxTypeImageEffectHost))

@@ -17,10 +17,13 @@
 
 #![allow(non_upper_case_globals, reason = "patterns name the constants of the C headers")]
 
+pub mod bench;
 pub mod binary;
 mod call;
+pub mod checks;
 pub mod clip;
 pub mod effect;
+pub mod eval;
 pub mod footage;
 pub mod host;
 pub mod instance;

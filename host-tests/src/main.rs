@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
-use host_tests::{list, profile::Profile, render};
+use host_tests::{bench, checks::runner, eval, list, profile::Profile, render};
 
 /// An OpenFX host for batch renders and for checking plug-ins.
 #[derive(Parser)]
@@ -30,6 +30,12 @@ enum Command {
     },
     /// Renders frames with a plug-in
     Render(render::RenderArgs),
+    /// Checks what a plug-in does under the hosts of this world
+    Validate(runner::ValidateArgs),
+    /// Draws the in-betweens of a set of key pairs
+    Eval(eval::EvalArgs),
+    /// Times the plug-in beside known work
+    Bench(bench::BenchArgs),
 }
 
 fn run(arguments: Arguments) -> Result<()> {
@@ -49,6 +55,9 @@ fn run(arguments: Arguments) -> Result<()> {
             Ok(())
         }
         Command::Render(args) => render::run(&args),
+        Command::Validate(args) => runner::run(&args),
+        Command::Eval(args) => eval::run(&args),
+        Command::Bench(args) => bench::run(&args),
     }
 }
 

@@ -278,8 +278,8 @@ impl Buffer {
         words.collect::<Vec<_>>().into_iter().fold(0, |hash, word| hash.rotate_left(7) ^ word)
     }
 
-    /// Fills the pixels from a picture whose lower left corner is at (0, 0); outside of it is transparent black.
-    pub fn fill(&mut self, picture: &Picture) {
+    /// Fills the pixels from a picture whose lower left corner is at `origin`; outside of it is transparent black.
+    pub fn fill(&mut self, picture: &Picture, origin: (i32, i32)) {
         let layout = self.layout;
         let line = layout.line();
         if line == 0 {
@@ -294,11 +294,13 @@ impl Buffer {
                 Rows::Downward => layout.height() - 1 - at,
             };
             let y = layout.bounds.y1 + i32::try_from(y).unwrap_or(i32::MAX);
-            let row = picture.row_from_below(y);
+            let row = picture.row_from_below(y - origin.1);
             for (x, out) in memory[..line].chunks_exact_mut(layout.pixel_bytes()).enumerate() {
                 let x = layout.bounds.x1 + i32::try_from(x).unwrap_or(i32::MAX);
-                let pixel =
-                    usize::try_from(x).ok().and_then(|x| row.and_then(|row| row.get(x))).copied();
+                let pixel = usize::try_from(x - origin.0)
+                    .ok()
+                    .and_then(|x| row.and_then(|row| row.get(x)))
+                    .copied();
                 write_pixel(out, layout, pixel.unwrap_or([0.0; 4]), picture.has_alpha);
             }
         });
@@ -447,7 +449,7 @@ mod tests {
         }
         for rows in [Rows::Upward, Rows::Downward] {
             let mut buffer = Buffer::new(layout(rows)).unwrap();
-            buffer.fill(&picture);
+            buffer.fill(&picture, (0, 0));
             let back = buffer.picture(buffer.layout().bounds);
             for (a, b) in picture.pixels.iter().zip(&back.pixels) {
                 assert!(

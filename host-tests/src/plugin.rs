@@ -96,7 +96,8 @@ impl Plugin {
         Scope { journal: Arc::clone(self.host.journal()), id, time: None, target: None }
     }
 
-    fn set_host(&self) -> Result<()> {
+    /// Calls `setHost`: first of all, and again where another host was introduced meanwhile.
+    pub fn set_host(&self) -> Result<()> {
         let Some(set_host) = self.entry.raw().setHost else {
             bail!("{} has no setHost function", self.id());
         };
@@ -188,7 +189,7 @@ impl Plugin {
             return (Status(kOfxStatErrBadHandle), None);
         };
         let effect = descriptor.in_context(context);
-        let arguments = PropertySet::new("the arguments of DescribeInContext", self.host.journal())
+        let arguments = PropertySet::of("the arguments of DescribeInContext", self.host.journal())
             .read_only()
             .text(kOfxImageEffectPropContext, context)
             .build();

@@ -99,6 +99,7 @@ const FAITHFUL: Conduct = Conduct {
     always_connected: false,
     rows: Rows::Upward,
     padding: 0,
+    origin: (0, 0),
     ignores_time: false,
     image_scale: None,
     random_identifiers: false,
@@ -177,7 +178,7 @@ pub static PROFILES: [Profile; 6] = [
     },
     Profile {
         id: "nuke",
-        about: "Nuke 10: Filter and General, float only, padded rows, no sequential render on descriptors",
+        about: "Nuke 10: Filter and General, float only, padded rows, no sequential render",
         name: "uk.co.thefoundry.nuke",
         label: "nuke",
         version: [10, 0, 1],
@@ -209,7 +210,7 @@ pub static PROFILES: [Profile; 6] = [
     },
     Profile {
         id: "resolve",
-        about: "DaVinci Resolve: no tiles, every clip says connected and gives black, empty message suite 2",
+        about: "DaVinci Resolve: no tiles, all clips connected or black, empty message suite 2",
         name: "DaVinciResolve",
         label: "DaVinci Resolve",
         version: [16, 0, 0],
@@ -252,7 +253,7 @@ pub static PROFILES: [Profile; 6] = [
     },
     Profile {
         id: "fusion",
-        about: "Fusion 9: API version unset, no tiles, images that state another scale than the render",
+        about: "Fusion 9: API version unset, no tiles, images that state another scale",
         name: "com.blackmagicdesign.Fusion",
         label: "Fusion",
         version: [9, 0, 2],
@@ -287,7 +288,7 @@ pub static PROFILES: [Profile; 6] = [
     },
     Profile {
         id: "mlt",
-        about: "MLT 7.42: Filter only, no other times, negative row bytes, a fresh instance per frame",
+        about: "MLT 7.42: Filter only, no other times, negative rows, an instance per frame",
         name: "MLT",
         label: "MLT",
         version: [7, 42, 0],

@@ -136,7 +136,7 @@ pub struct PropertySet {
 
 impl PropertySet {
     /// An empty set that the plug-in may write to.
-    pub fn new(owner: impl Into<String>, journal: &Arc<Journal>) -> Builder {
+    pub fn of(owner: impl Into<String>, journal: &Arc<Journal>) -> Builder {
         Builder {
             owner: owner.into(),
             journal: Arc::clone(journal),

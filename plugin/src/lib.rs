@@ -52,5 +52,5 @@ unsafe extern "C" fn main_entry(
     in_args: OfxPropertySetHandle,
     out_args: OfxPropertySetHandle,
 ) -> OfxStatus {
-    ofx::main_entry(action, handle, in_args, out_args, effect::perform)
+    ofx::main_entry(action, handle, in_args, out_args, effect::perform, effect::unload)
 }

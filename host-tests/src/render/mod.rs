@@ -73,7 +73,7 @@ pub fn run(args: &RenderArgs) -> Result<()> {
     let identities = finished.iter().filter(|frame| frame.origin != Origin::Rendered).count();
     let busy: Duration = finished.iter().map(|frame| frame.took).sum();
     println!(
-        "{} frame(s) in {:.2} s: {} rendered, {identities} taken from a clip as the plug-in said; plug-in {:.2} s",
+        "{} frame(s) in {:.2} s: {} rendered, {identities} are a clip's; the plug-in took {:.2} s",
         finished.len(),
         started.elapsed().as_secs_f64(),
         finished.len() - identities,

@@ -46,7 +46,7 @@ pub(super) fn write(cells: &[Cell], path: &Path, fps: f64) -> Result<()> {
 fn flatten(picture: &mut Picture) {
     picture.map(|[r, g, b, a]| {
         let a = a.clamp(0.0, 1.0);
-        let over = |v: f32| v.clamp(0.0, 1.0) * a + 1.0 - a;
+        let over = |v: f32| v.clamp(0.0, 1.0) * a + (1.0 - a);
         [over(r), over(g), over(b), 1.0]
     });
 }

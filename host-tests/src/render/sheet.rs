@@ -34,16 +34,25 @@ pub(super) fn cells(args: &RenderArgs, setup: &Setup, finished: &[Finished]) -> 
         let label = format!("key {}", name.map_or("", String::as_str));
         Ok(picture.map(|picture| Cell { label, picture, is_key: true }))
     };
-    let mut cells: Vec<Cell> = key(names.first(), false)?.into_iter().collect();
+    let second = if names.len() > 1 { names.get(1) } else { names.first() };
+    let shows = |frame: Option<&Finished>, name: Option<&String>| {
+        let origin = frame.map(|frame| &frame.origin);
+        matches!((origin, name), (Some(Origin::Identity(clip, _)), Some(name)) if clip == name)
+    };
+    // A frame that is a key shows it already.
+    let starts = shows(finished.first(), names.first());
+    let ends = shows(finished.last(), second);
+    let first = if starts { None } else { key(names.first(), false)? };
+    let mut cells: Vec<Cell> = first.into_iter().collect();
     for frame in finished {
         let label = match &frame.origin {
             Origin::Rendered => format!("{}", frame.time),
-            Origin::Identity(clip, time) => format!("{} = {clip} {time}", frame.time),
+            Origin::Identity(clip, _) => format!("{} = {clip}", frame.time),
         };
-        cells.push(Cell { label, picture: frame.picture.clone(), is_key: false });
+        let is_key = matches!(frame.origin, Origin::Identity(..));
+        cells.push(Cell { label, picture: frame.picture.clone(), is_key });
     }
-    let second = if names.len() > 1 { names.get(1) } else { names.first() };
-    cells.extend(key(second, true)?);
+    cells.extend(if ends { None } else { key(second, true)? });
     Ok(cells)
 }
 
@@ -84,7 +93,7 @@ fn paste(sheet: &mut Picture, picture: &Picture, left: usize, top: usize) {
         for x in 0..picture.width {
             let [r, g, b, a] = picture.pixels[y * picture.width + x];
             let a = if a.is_finite() { a.clamp(0.0, 1.0) } else { 1.0 };
-            let over = |v: f32| if v.is_finite() { v.clamp(0.0, 1.0) * a + 1.0 - a } else { 1.0 };
+            let over = |v: f32| if v.is_finite() { v.clamp(0.0, 1.0) * a + (1.0 - a) } else { 1.0 };
             put(sheet, left + x, top + y, [over(r), over(g), over(b)]);
         }
     }

@@ -314,9 +314,10 @@ unsafe extern "C" fn ofx_host_param_set(
                 Slot::None => return Err(kOfxStatErrUnsupported),
                 // SAFETY: the shim read ints for this type.
                 Slot::Int => Value::Ints(arguments.iter().map(|a| unsafe { a.as_int }).collect()),
-                // SAFETY: the shim read doubles for this type.
                 Slot::Double => {
-                    Value::Doubles(arguments.iter().map(|a| unsafe { a.as_double }).collect())
+                    // SAFETY: the shim read doubles for this type.
+                    let values = arguments.iter().map(|a| unsafe { a.as_double });
+                    Value::Doubles(values.collect())
                 }
                 Slot::Pointer => {
                     // SAFETY: the shim read one pointer for this type.

@@ -199,7 +199,9 @@ unsafe fn get_from<T: Passed>(
 }
 
 macro_rules! functions {
-    ($type:ty, $passed:ty, $set:ident $set_n:ident $get:ident $get_n:ident, $names:expr, $many:ty) => {
+    (
+        $type:ty, $passed:ty, $set:ident $set_n:ident $get:ident $get_n:ident, $names:expr, $many:ty
+    ) => {
         unsafe extern "C" fn $set(
             properties: Set,
             property: Name,

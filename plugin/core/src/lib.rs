@@ -3,6 +3,91 @@
 //! A host's pixels become [`Frame`]s, a render becomes a [`Request`], and an [`Engine`] turns the
 //! matching [`Job`] into the frame between two keys. Nothing here knows OpenFX; nothing here
 //! knows tensors.
+//!
+//! # The way of one frame
+//!
+//! 1. [`timing`] says what is seen at a time: a key itself, or a position between the keys by the
+//!    timing chart and the exposure.
+//! 2. [`pixel_hash`] names the keys by their content where they lie, and [`picture`] reads those
+//!    that come from files; with the [`Settings`] this makes the [`Request`], which is plain data.
+//! 3. [`queue::Queue::cached`] looks for the finished drawing in the [`cache`], memory over disk.
+//! 4. Only on a miss are the keys' pixels made frames and submitted as a [`Job`]. The ticket is
+//!    polled by the render call, which goes on talking to its host; equal jobs share one run.
+//! 5. The engine draws, on the queue's thread; the drawing goes to all who wait, to memory, and to
+//!    disk for the other processes of this user and for tomorrow.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use std::time::Duration;
+//!
+//! use inbetween_core::cache::{Cache, CacheConfig};
+//! use inbetween_core::queue::{Priority, Queue};
+//! use inbetween_core::timing::{Chart, Exposure, Place, Timing};
+//! use inbetween_core::{Control, Drawn, Engine, EngineKind, Error, Frame, Job, Request, Settings};
+//!
+//! /// Shows the first key for the whole span.
+//! struct Hold;
+//!
+//! impl Engine for Hold {
+//!     fn kind(&self) -> EngineKind {
+//!         EngineKind::Flow
+//!     }
+//!     fn version(&self) -> &str {
+//!         "hold 1"
+//!     }
+//!     fn draw(&self, job: &Job, control: &Control) -> Result<Drawn, Error> {
+//!         control.check()?;
+//!         Ok(Drawn { frame: (*job.first).clone(), confidence: 0.0, cut: false })
+//!     }
+//! }
+//!
+//! let queue = Queue::new(vec![Arc::new(Hold)], Cache::new(CacheConfig::in_memory(1 << 20)));
+//! let first = Arc::new(Frame::transparent(64, 48)?);
+//! let last = Arc::new(Frame::transparent(64, 48)?);
+//!
+//! let timing = Timing::new(1.0, 9.0, Chart::EaseIn, Exposure::Twos)?;
+//! let Place::Between { position } = timing.at(5.0)? else { unreachable!("5 lies between 1 and 9") };
+//! let request = Request {
+//!     first: first.content_hash(),
+//!     last: last.content_hash(),
+//!     sketches: Vec::new(),
+//!     position,
+//!     settings: Settings::default(),
+//! };
+//! assert!(queue.cached(&request).is_none());
+//!
+//! let job = Job { request: request.clone(), first, last, sketches: Vec::new() };
+//! let ticket = queue.submit(job, Priority::Final);
+//! let drawn = loop {
+//!     match ticket.wait_for(Duration::from_millis(20)) {
+//!         Some(outcome) => break outcome.expect("this engine always draws"),
+//!         // Here a render call asks its host whether to go on, and calls `ticket.cancel()` if not.
+//!         None => println!("{:.0} %", 100.0 * ticket.progress()),
+//!     }
+//! };
+//! assert_eq!(queue.cached(&request), Some(drawn));
+//! # Ok::<(), Error>(())
+//! ```
+//!
+//! # What holds everywhere
+//!
+//! - Times are in frames, positions go from 0 (first key) to 1 (last key).
+//! - Frames are 32-bit float RGBA, premultiplied, top row first, finite; [`colour`] goes between
+//!   display-referred and linear values without clipping either.
+//! - Nothing is started, opened, or made before it is first needed: no thread before the first
+//!   submission, no directory before the first finished drawing.
+//! - A drawing never depends on what was drawn before it, nor on the number of threads.
+//! - Bad input is an [`Error`] that names it; a cache that cannot be used costs time only.
+//!
+//! # What the user can set
+//!
+//! | variable             | meaning | default |
+//! |----------------------|---------|---------|
+//! | `INBETWEEN_CACHE_DIR` | directory of the disk cache | the platform's cache directory |
+//! | `INBETWEEN_CACHE_MB`  | size of the disk cache in MiB, 0 for none | 4096 |
+//! | `INBETWEEN_MEMORY_MB` | size of the memory cache in MiB, 0 for none | 512 |
+
+#![forbid(unsafe_code)]
 
 pub mod cache;
 pub mod colour;

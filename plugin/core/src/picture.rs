@@ -6,20 +6,19 @@
 
 mod decode;
 mod fit;
+mod memo;
 #[cfg(test)]
 mod tests;
 
 use std::fs;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::time::SystemTime;
 
-use lru::LruCache;
-use once_cell::sync::{Lazy, OnceCell};
-use parking_lot::Mutex;
+use once_cell::sync::Lazy;
 
 pub use decode::MAX_PICTURE_PIXELS;
+use memo::Memo;
 
 use crate::{ContentHash, Encoding, Error, Frame};
 
@@ -28,6 +27,8 @@ pub const MEMO_BYTES: usize = 256 << 20;
 
 /// Largest picture file that is opened, in bytes.
 pub const MAX_FILE_BYTES: u64 = 2 << 30;
+
+static OF_PROCESS: Lazy<Memo> = Lazy::new(|| Memo::new(MEMO_BYTES));
 
 /// A key picture and its content address.
 #[derive(Clone, Debug)]
@@ -52,70 +53,18 @@ pub fn load(
     encoding: Encoding,
     fit: Option<(usize, usize)>,
 ) -> Result<Picture, Error> {
-    let about = about(path)?;
-    let modified = about.modified().ok();
-    let id = Id { path: path.to_path_buf(), modified, length: about.len(), encoding, fit };
-    let remembered = OF_PROCESS.lock().get_or_insert(id, Arc::default).clone();
-    let mut new = false;
-    let picture = remembered
-        .get_or_try_init(|| {
-            new = true;
-            match fit {
-                Some((width, height)) => fitted(load(path, encoding, None)?, width, height),
-                None => decode::read(path, encoding).map(Picture::from),
-            }
-        })?
-        .clone();
-    if new {
-        forget_beyond(&mut OF_PROCESS.lock(), MEMO_BYTES);
-    }
-    Ok(picture)
+    OF_PROCESS.load(path, encoding, fit)
 }
 
-/// What tells one reading from another.
-#[derive(PartialEq, Eq, Hash)]
-struct Id {
-    path: PathBuf,
-    modified: Option<SystemTime>,
-    length: u64,
-    encoding: Encoding,
-    fit: Option<(usize, usize)>,
+/// Forgets all pictures read so far: for a host that wants its memory back.
+pub fn forget_all() {
+    OF_PROCESS.forget_all();
 }
-
-type Memo = LruCache<Id, Arc<OnceCell<Picture>>>;
-
-static OF_PROCESS: Lazy<Mutex<Memo>> = Lazy::new(|| Mutex::new(LruCache::unbounded()));
-
-/// Forgets the pictures that were asked for longest ago, and attempts that failed.
-fn forget_beyond(memo: &mut Memo, limit: usize) {
-    let mut bytes = 0;
-    let mut keep = 0;
-    for (_, picture) in memo.iter() {
-        bytes += picture.get().map_or(0, |picture| picture.frame.byte_len());
-        if bytes > limit || keep == MEMO_ENTRIES {
-            break;
-        }
-        keep += 1;
-    }
-    while memo.len() > keep {
-        memo.pop_lru();
-    }
-}
-
-/// Entries that the memo holds at most; failed readings leave an empty one each.
-const MEMO_ENTRIES: usize = 64;
 
 impl From<Frame> for Picture {
     fn from(frame: Frame) -> Self {
         Self { hash: frame.content_hash(), frame: Arc::new(frame) }
     }
-}
-
-fn fitted(picture: Picture, width: usize, height: usize) -> Result<Picture, Error> {
-    if (picture.frame.width(), picture.frame.height()) == (width, height) {
-        return Ok(picture);
-    }
-    picture.frame.fitted(width, height).map(Picture::from)
 }
 
 fn about(path: &Path) -> Result<fs::Metadata, Error> {

@@ -4,6 +4,7 @@
 //! a yardstick that does not depend on it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
@@ -11,7 +12,8 @@ use inbetween_core::{ContentHash, Control, Engine, Frame, Job, Request, Settings
 use inbetween_flow::FlowEngine;
 
 fn main() -> Result<()> {
-    env_logger::Builder::new().filter_level(log::LevelFilter::Trace).format_timestamp(None).init();
+    log::set_logger(&Stages).map_err(|e| anyhow::anyhow!("{e}"))?;
+    log::set_max_level(log::LevelFilter::Trace);
     let args: Vec<usize> = std::env::args()
         .skip(1)
         .map(|a| a.parse().with_context(|| format!("{a:?} is no number")))
@@ -45,6 +47,33 @@ fn main() -> Result<()> {
         println!("{name}: {:.2} GFLOP, as plain products {:.1} ms", flops * 1e-9, plain(flops));
     }
     Ok(())
+}
+
+/// Prints each stage that the engine logs, with the processor time since the one before.
+struct Stages;
+
+impl log::Log for Stages {
+    fn enabled(&self, metadata: &log::Metadata) -> bool {
+        metadata.target() == "inbetween_flow::time"
+    }
+
+    fn log(&self, record: &log::Record) {
+        static BEFORE: AtomicU64 = AtomicU64::new(0);
+        if self.enabled(record.metadata()) {
+            let now = processor_ms();
+            let spent = now - BEFORE.swap(now, Ordering::Relaxed);
+            println!("  {} ({spent} ms of processor time)", record.args());
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+/// Processor time of this process so far, in steps of 10 ms; 0 where the system does not tell.
+fn processor_ms() -> u64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let ticks = |n: usize| stat.split(' ').nth(n).and_then(|v| v.parse::<u64>().ok()).unwrap_or(0);
+    10 * (ticks(13) + ticks(14))
 }
 
 fn ms(begin: Instant) -> f64 {

@@ -44,21 +44,20 @@ impl Analysis {
         stage.end();
         control.check()?;
         control.report(0.05);
+        let guides = g.pictures;
+        let small = [guides[0].pool(2), guides[1].pool(2)];
         let stage = Stage::begin("start flow");
-        let flows = estimate([&g.pictures[0], &g.pictures[1]], start, control)?;
+        let flows = estimate([&guides[0], &guides[1]], [&small[0], &small[1]], start, control)?;
         stage.end();
         control.check()?;
         control.report(0.4);
         let found = [found_share(&flows.confidence[0]), found_share(&flows.confidence[1])];
         let shape = (g.height, g.width);
         let confidence = 0.5 * (found[0] + found[1]);
-        if is_cut([&g.pictures[0], &g.pictures[1]], found[0]) {
+        if is_cut([&small[0], &small[1]], confidence) {
             let cut = Self { cut: true, confidence, shape, seen: None };
             return Ok((cut, size_of::<Self>()));
         }
-        let (h, w) = (g.pictures[0].h, g.pictures[0].w);
-        let (h, w) = (h.next_multiple_of(CELL), w.next_multiple_of(CELL));
-        let guides = g.pictures.map(|p| p.pad_to(h, w));
         let stage = Stage::begin("encoder");
         let features = [net.encode(&guides[0]), net.encode(&guides[1])];
         stage.end();
@@ -68,10 +67,9 @@ impl Analysis {
             Start::Matcher => {
                 net.matched(&features[0], &features[1]).map_err(|e| bad(e.to_string()))?
             }
-            Start::Dis | Start::Hypotheses => to_cells(flows, h, w),
+            Start::Dis | Start::Hypotheses => to_cells(&flows),
         };
         control.check()?;
-        let small = [guides[0].pool(2), guides[1].pool(2)];
         let maps = guides.iter().chain(&small).chain(&matched.flow).chain(&matched.confidence);
         let bytes = maps.map(Map::byte_len).sum::<usize>()
             + features.iter().map(Features::byte_len).sum::<usize>();
@@ -80,10 +78,10 @@ impl Analysis {
     }
 }
 
-/// Flows at guide size as the network wants them: means over cells, in cells, trusted where they
+/// Flows at half guide size as the network wants them: means over cells, in cells, trusted where they
 /// agree both ways.
-fn to_cells(flows: Flows, h: usize, w: usize) -> Matched {
-    let flow = flows.flow.map(|f| f.pad_to(h, w).pool(CELL).map(|v| v / CELL as f32));
+fn to_cells(flows: &Flows) -> Matched {
+    let flow = [0, 1].map(|k| flows.flow[k].pool(CELL / 2).map(|v| v / (CELL / 2) as f32));
     let confidence = [0, 1].map(|k| {
         let (flow, back) = (&flow[k], warp(&flow[1 - k], &flow[k], 0));
         let area = flow.area();

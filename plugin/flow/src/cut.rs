@@ -7,13 +7,13 @@ const FOUND: f32 = 0.4;
 /// Histogram bins for each colour channel.
 const BINS: usize = 6;
 
-/// Share of the first key's pixels that are found in the last.
+/// Share of a key's pixels that are found in the other.
 pub(crate) fn found_share(confidence: &Map) -> f32 {
     confidence.v.iter().filter(|&&c| c > FOUND).count() as f32 / confidence.v.len() as f32
 }
 
 /// Whether the keys belong to different scenes: hardly a pixel is found again, or few are and
-/// the colours differ as well.
+/// the colours differ as well. `found`: mean of both keys' shares.
 pub(crate) fn is_cut(pictures: [&Map; 2], found: f32) -> bool {
     found < 0.12 || (found < 0.35 && overlap(pictures) < 0.35)
 }

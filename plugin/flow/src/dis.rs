@@ -21,12 +21,11 @@ const BORDER: usize = 16;
 
 /// Flow from `from` to `to`, in samples of these pictures: `[2, h, w]`.
 ///
-/// `from`, `to`: `[1, h, w]`, grey 0..=255, at least 16 x 16. `init` starts the search at the
-/// coarsest level. `finest` is the last pyramid level searched: 0 full size, 1 half size.
-pub(crate) fn dis(from: &Map, to: &Map, init: Option<&Map>, finest: usize) -> Map {
+/// `from`, `to`: `[1, h, w]`, grey 0..=255, at least 8 x 8. The search begins at the level where
+/// motion looks small; with `init` it begins there from that flow, at most `halvings` levels up.
+pub(crate) fn dis(from: &Map, to: &Map, init: Option<(&Map, usize)>) -> Map {
     let (h, w) = (from.h, from.w);
-    let levels = coarsest(h, w);
-    let finest = finest.min(levels);
+    let levels = coarsest(h, w).min(init.map_or(usize::MAX, |(_, halvings)| halvings));
     let mut pyramid = vec![(from.clone(), to.clone())];
     for level in 0..levels {
         let (a, b) = &pyramid[level];
@@ -35,10 +34,10 @@ pub(crate) fn dis(from: &Map, to: &Map, init: Option<&Map>, finest: usize) -> Ma
     }
     let top = &pyramid[levels].0;
     let mut flow = match init {
-        Some(init) => rescale(init, top.h, top.w),
+        Some((init, _)) => rescale(init, top.h, top.w),
         None => Map::new(2, top.h, top.w),
     };
-    for level in (finest..=levels).rev() {
+    for level in (0..=levels).rev() {
         let (a, b) = &pyramid[level];
         if (flow.h, flow.w) != (a.h, a.w) {
             flow = rescale(&flow, a.h, a.w);
@@ -46,12 +45,12 @@ pub(crate) fn dis(from: &Map, to: &Map, init: Option<&Map>, finest: usize) -> Ma
         flow = Search::new(a, b).run(&flow);
         refine(a, b, &mut flow);
     }
-    rescale(&flow, h, w)
+    flow
 }
 
 /// Index of the coarsest pyramid level on which patches still make sense.
 fn coarsest(h: usize, w: usize) -> usize {
-    let long = ((h.max(w) as f32 / (4 * PATCH) as f32).log2() + 0.5).max(0.0) as usize;
+    let long = ((h.max(w) as f32 / (2 * PATCH) as f32).log2() - 0.5).max(0.0) as usize;
     let short = (h.min(w) as f32 / PATCH as f32).log2().max(0.0) as usize;
     long.min(short)
 }
@@ -295,40 +294,33 @@ fn row_of(from: &[f32], start: usize) -> &[f32; PATCH + 1] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    #[test]
-    fn timing() {
-        let (h, w) = (360, 640);
-        let make = |s: f32| Map {
-            c: 1,
-            h,
-            w,
-            v: (0..h * w)
-                .map(|i| {
-                    let (x, y) = ((i % w) as f32 + s, (i / w) as f32);
-                    128.0
-                        + 60.0 * (x * 0.11).sin() * (y * 0.07).cos()
-                        + 30.0 * (x * 0.4 + y * 0.3).sin()
-                })
-                .collect(),
+
+    fn waves(h: usize, w: usize, dx: f32, dy: f32) -> Map {
+        let at = |i: usize| {
+            let (x, y) = ((i % w) as f32 - dx, (i / w) as f32 - dy);
+            128.0 + 50.0 * (0.13 * x).sin() * (0.17 * y).cos() + 30.0 * (0.31 * x + 0.23 * y).sin()
         };
-        let (a, b) = (make(0.0), make(3.0));
-        let t = std::time::Instant::now();
-        let mut f = dis(&a, &b, None, 1);
-        println!("dis {:?}", t.elapsed());
-        let (a1, b1) = (a.shrink(180, 320), b.shrink(180, 320));
-        let z = Map::new(2, 180, 320);
-        let t = std::time::Instant::now();
-        let s = Search::new(&a1, &b1);
-        println!("search new {:?}", t.elapsed());
-        let t = std::time::Instant::now();
-        s.run(&z);
-        println!("search run {:?}", t.elapsed());
-        let t = std::time::Instant::now();
-        let mut f1 = Map::new(2, 180, 320);
-        refine(&a1, &b1, &mut f1);
-        println!("refine {:?}", t.elapsed());
-        let t = std::time::Instant::now();
-        refine(&a, &b, &mut f);
-        println!("refine full {:?}", t.elapsed());
+        Map { c: 1, h, w, v: (0..h * w).map(at).collect() }
+    }
+
+    #[test]
+    fn a_shift_is_found_inside_the_picture() {
+        let (a, b) = (waves(90, 120, 0.0, 0.0), waves(90, 120, 3.4, -2.2));
+        let flow = dis(&a, &b, None);
+        for y in 12..78 {
+            for x in 12..108 {
+                let (u, v) = (flow.row(0, y)[x], flow.row(1, y)[x]);
+                assert!((u - 3.4).hypot(v + 2.2) < 0.5, "({u}, {v}) at ({x}, {y})");
+            }
+        }
+    }
+
+    #[test]
+    fn the_smallest_picture_has_a_finite_flow() {
+        for (h, w) in [(8, 8), (8, 64), (40, 8), (9, 11)] {
+            let (a, b) = (waves(h, w, 0.0, 0.0), Map::new(1, h, w));
+            assert!(dis(&a, &b, None).v.iter().all(|v| v.is_finite()));
+            assert!(dis(&b, &b, None).v.iter().all(|&v| v == 0.0));
+        }
     }
 }

@@ -1,9 +1,9 @@
 //! The engine: one in-between from a job, the analysis of its pair kept for the next.
 
-use inbetween_core::{Control, Drawn, Engine, EngineKind, Error, Frame, Job, Output};
+use inbetween_core::{ContentHash, Control, Drawn, Engine, EngineKind, Error, Frame, Job, Output};
 
 use crate::analysis::{Analysis, Seen};
-use crate::mask::{confidence, settle};
+use crate::mask::{confidence, rest, settle, stay_inside};
 use crate::memo::{Memo, PairKey};
 use crate::net::TweenNet;
 use crate::net::config::{Config, Start};
@@ -21,7 +21,8 @@ const REVISION: &str = "flow-1";
 
 /// Draws in-betweens on the CPU: classical motion, corrected and completed by a small network.
 ///
-/// Cheap to make: the network is read at the first draw.
+/// Cheap to make (a few milliseconds to read the weights); threads and memory of note come with
+/// the first draw. Sketches of a job are not looked at by this engine.
 pub struct FlowEngine {
     net: TweenNet,
     start: Start,
@@ -55,7 +56,9 @@ impl FlowEngine {
     pub fn with_weights(weights: &[u8], start: Option<Start>) -> Result<Self, Error> {
         let config = Config::read(weights)?;
         let start = start.unwrap_or(config.start);
-        let version = format!("{REVISION} {} {start:?}", config.version);
+        // The digest tells files apart that forgot to change their version.
+        let digest = ContentHash::of(weights).to_string();
+        let version = format!("{REVISION} {} {} {start:?}", config.version, &digest[..8]);
         let net = TweenNet::new(&config, weights)?;
         Ok(Self { net, start, version, memo: Memo::new(MEMO_BYTES) })
     }
@@ -132,9 +135,12 @@ impl FlowEngine {
             self.net.decode(features, [&seen.small[0], &seen.small[1]], &seen.matched, t);
         stage.end();
         let stage = Stage::begin("mask");
+        let (height, width) = analysis.shape;
+        rest(&mut motion, &seen.guides);
+        stay_inside(&mut motion, height, width);
         settle(&mut motion, &seen.guides, t);
         stage.end();
-        Plan { motion, height: analysis.shape.0, width: analysis.shape.1 }
+        Plan { motion, height, width }
     }
 }
 

@@ -5,6 +5,7 @@
 use inbetween_core::{Encoding, Frame, Quality};
 
 use crate::map::{Cover, Map};
+use crate::net::CELL;
 
 /// Guides have at least this many samples each way, so that matching windows fit in.
 const MIN_SIDE: usize = 16;
@@ -22,7 +23,7 @@ pub(crate) fn long_side(quality: Quality) -> usize {
 
 /// Both keys' guides and how they lie over the frames.
 pub(crate) struct Guides {
-    /// Display-referred RGB, mostly 0..=1, `[3, h, w]` each.
+    /// Display-referred RGB, mostly 0..=1, `[3, h, w]` each, sides a multiple of [`CELL`].
     pub(crate) pictures: [Map; 2],
     /// Size of the part that shows the frame; the rest repeats its last row and column.
     pub(crate) height: usize,
@@ -40,7 +41,8 @@ pub(crate) fn guides(first: &Frame, last: &Frame, encoding: Encoding, quality: Q
     let ground = ground(&reduced, encoding);
     let pictures = reduced.map(|reduced| {
         let shown = show(&reduced, ground, encoding);
-        shown.pad_to(height.max(MIN_SIDE), width.max(MIN_SIDE))
+        let side = |n: usize| n.max(MIN_SIDE).next_multiple_of(CELL);
+        shown.pad_to(side(height), side(width))
     });
     Guides { pictures, height, width }
 }
@@ -126,4 +128,46 @@ fn display(v: f32, encoding: Encoding) -> f32 {
     };
     let room = CEILING - 1.0;
     if v <= 1.0 { v } else { 1.0 + room * (1.0 - (-(v - 1.0) / room).exp()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_display_value_is_itself_and_highlights_stay_apart() {
+        for v in [0.0, 0.2, 0.7, 1.0] {
+            assert_eq!(display(v, Encoding::Srgb), v);
+        }
+        assert!((display(0.214, Encoding::Linear) - 0.5).abs() < 1e-3);
+        let shown = [1.0, 1.5, 2.0].map(|v| display(v, Encoding::Srgb));
+        assert!(shown[0] < shown[1] && shown[1] < shown[2] && shown[2] < CEILING);
+        assert_eq!(display(-3.0, Encoding::Linear), 0.0);
+    }
+
+    #[test]
+    fn guides_are_never_enlarged_and_fit_the_network() {
+        let key = Frame::from_pixels(50, 20, vec![[0.25, 0.5, 0.75, 1.0]; 1000]).unwrap();
+        let g = guides(&key, &key, Encoding::Srgb, Quality::Standard);
+        assert_eq!((g.width, g.height), (50, 20));
+        assert_eq!((g.pictures[0].w, g.pictures[0].h), (56, 24));
+        for (c, v) in [0.25, 0.5, 0.75].into_iter().enumerate() {
+            assert!(g.pictures[0].plane(c).iter().all(|p| (p - v).abs() < 1e-6));
+        }
+        let large = Frame::transparent(2000, 10).unwrap();
+        let g = guides(&large, &large, Encoding::Linear, Quality::Standard);
+        assert_eq!((g.width, g.height), (640, 3));
+    }
+
+    #[test]
+    fn a_transparent_drawing_stands_out_from_its_ground() {
+        for grey in [0.0, 0.3, 0.6, 1.0] {
+            let mut key = Frame::transparent(32, 32).unwrap();
+            key.pixels_mut()[..320].fill([grey, grey, grey, 1.0]);
+            let g = guides(&key, &key, Encoding::Srgb, Quality::Standard);
+            let picture = &g.pictures[0];
+            let apart = (picture.row(0, 2)[16] - picture.row(0, 28)[16]).abs();
+            assert!(apart > 0.3, "grey {grey} lies {apart} from its ground");
+        }
+    }
 }

@@ -385,3 +385,50 @@ impl Corner {
         top + (bottom - top) * self.fy
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ramp(h: usize, w: usize) -> Map {
+        Map { c: 1, h, w, v: (0..h * w).map(|i| (i % w) as f32 + 10.0 * (i / w) as f32).collect() }
+    }
+
+    #[test]
+    fn resampling_keeps_constants_and_means() {
+        let flat = Map { c: 2, h: 7, w: 11, v: vec![3.5; 154] };
+        for (h, w) in [(3, 4), (7, 11), (1, 1), (6, 5)] {
+            assert!(flat.shrink(h, w).v.iter().all(|v| (v - 3.5).abs() < 1e-5));
+            assert!(flat.resize(h, w).v.iter().all(|v| (v - 3.5).abs() < 1e-5));
+        }
+        let mean = |m: &Map| m.v.iter().sum::<f32>() / m.v.len() as f32;
+        let ramp = ramp(8, 12);
+        assert!((mean(&ramp) - mean(&ramp.shrink(3, 5))).abs() < 1e-3);
+        assert_eq!(ramp.pool(2), ramp.shrink(4, 6));
+    }
+
+    #[test]
+    fn blurs_keep_constants_and_smooth_a_spike() {
+        let flat = Map { c: 1, h: 5, w: 4, v: vec![2.0; 20] };
+        for blurred in [flat.blur(1), flat.blur(9), flat.gauss(0.8), flat.gauss(5.0)] {
+            assert!(blurred.v.iter().all(|v| (v - 2.0).abs() < 1e-5));
+        }
+        let mut spike = Map::new(1, 9, 9);
+        spike.v[40] = 9.0;
+        let blurred = spike.blur(1);
+        assert!((blurred.row(0, 4)[4] - 1.0).abs() < 1e-6 && blurred.row(0, 4)[6] == 0.0);
+    }
+
+    #[test]
+    fn warping_by_whole_samples_moves_them() {
+        let ramp = ramp(6, 6);
+        let mut flow = Map::new(2, 6, 6);
+        flow.plane_mut(0).fill(2.0);
+        flow.plane_mut(1).fill(-1.0);
+        let moved = warp(&ramp, &flow, 0);
+        assert_eq!(moved.row(0, 3)[1], ramp.row(0, 2)[3]);
+        assert_eq!(moved.row(0, 0)[5], ramp.row(0, 0)[5], "edges repeat");
+        flow.v.fill(f32::NAN);
+        assert!(warp(&ramp, &flow, 0).v.iter().all(|v| v.is_finite()));
+    }
+}

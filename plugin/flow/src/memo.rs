@@ -108,3 +108,78 @@ impl<T> Drop for Running<'_, T> {
         self.memo.done.notify_all();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(n: u8) -> PairKey {
+        PairKey {
+            first: ContentHash([n; 32]),
+            last: ContentHash([0; 32]),
+            size: (1, 1),
+            encoding: Encoding::Srgb,
+            quality: Quality::Draft,
+        }
+    }
+
+    fn get(memo: &Memo<u8>, n: u8, bytes: usize) -> bool {
+        let mut made = false;
+        let make = || {
+            made = true;
+            Ok((n, bytes))
+        };
+        assert_eq!(*memo.get(key(n), &Control::default(), make).unwrap(), n);
+        made
+    }
+
+    #[test]
+    fn the_least_recently_used_goes_first() {
+        let memo = Memo::new(10);
+        assert!(get(&memo, 1, 4) && get(&memo, 2, 4));
+        assert!(!get(&memo, 1, 4), "1 is kept and now the most recent");
+        assert!(get(&memo, 3, 4), "3 needs the place of 2");
+        assert!(!get(&memo, 1, 4) && get(&memo, 2, 4));
+    }
+
+    #[test]
+    fn what_is_too_large_is_not_kept() {
+        let memo = Memo::new(10);
+        assert!(get(&memo, 1, 4));
+        assert!(get(&memo, 2, 11) && get(&memo, 2, 11));
+        assert!(!get(&memo, 1, 4));
+    }
+
+    #[test]
+    fn a_failure_leaves_nothing_behind() {
+        let memo: Memo<u8> = Memo::new(10);
+        let failed = memo.get(key(1), &Control::default(), || Err(Error::Cancelled));
+        assert!(failed.is_err());
+        assert!(get(&memo, 1, 4));
+    }
+
+    #[test]
+    fn who_waits_can_be_cancelled() {
+        let memo: Memo<u8> = Memo::new(10);
+        let inside = std::sync::Barrier::new(2);
+        let control = Control::default();
+        std::thread::scope(|scope| {
+            let waiting = std::sync::mpsc::channel::<()>();
+            let (memo, inside) = (&memo, &inside);
+            scope.spawn(move || {
+                memo.get(key(1), &Control::default(), || {
+                    inside.wait();
+                    // Made only after the waiting one has given up.
+                    waiting.1.recv().ok();
+                    Ok((1, 1))
+                })
+                .unwrap();
+            });
+            inside.wait();
+            control.cancel();
+            let result = memo.get(key(1), &control, || unreachable!("the other one makes it"));
+            assert!(matches!(result, Err(Error::Cancelled)));
+            drop(waiting.0);
+        });
+    }
+}

@@ -9,7 +9,7 @@ use inbetween_core::Frame;
 use crate::map::{Map, Tap};
 
 /// Sharpness of the cubic; -0.5 is Catmull-Rom.
-const SHARP: f32 = -0.75;
+const SHARP: f32 = -0.5;
 
 /// Motion and mask of one in-between, at guide size.
 pub(crate) struct Plan {

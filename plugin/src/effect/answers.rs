@@ -9,6 +9,7 @@ use openfx::sys::image_effect_v1::image_effect::*;
 
 use super::choices::{Choices, KeysFrom};
 use super::describe::{KEY_B, SOURCE};
+use super::hosts::Quirks;
 use super::params::*;
 use super::planning::{KeySource, Plan};
 use crate::ofx::{Context, EffectRef, IfKnown, Props, Region, Reply, Result, c_text};
@@ -31,6 +32,10 @@ pub(crate) fn identity(effect: &EffectRef<'_>, time: f64, out: Props<'_>) -> Res
     let Some((_, KeySource::Clip { name, time: key_time })) = plan.shown_key(choices.output) else {
         return Ok(Reply::Default);
     };
+    if Quirks::of(effect.host()).phantom_clips {
+        // The clip may be connected in name only, which is seen when its picture is fetched.
+        return Ok(Reply::Default);
+    }
     let Some(clip) = effect.clip(name).filter(|clip| !clip.is_surely_unconnected()) else {
         // The render will say what is missing.
         return Ok(Reply::Default);

@@ -186,11 +186,7 @@ mod tests {
     fn automatic_colour_follows_depth_and_host() {
         let choices = Choices::example(Context::General, KeysFrom::TwoClips);
         let encoding = |depth, quirks| choices.settings(depth, quirks).encoding;
-        let quirks = |float_encoding| Quirks {
-            float_encoding,
-            phantom_clips: false,
-            one_render_per_instance: false,
-        };
+        let quirks = Quirks::with_encoding;
         assert_eq!(encoding(Depth::Byte, quirks(Encoding::Linear)), Encoding::Srgb);
         assert_eq!(encoding(Depth::Short, quirks(Encoding::Linear)), Encoding::Srgb);
         assert_eq!(encoding(Depth::Float, quirks(Encoding::Linear)), Encoding::Linear);
@@ -201,11 +197,7 @@ mod tests {
     fn chosen_colour_wins() {
         let mut choices = Choices::example(Context::General, KeysFrom::TwoClips);
         choices.encoding = Some(Encoding::Srgb);
-        let quirks = Quirks {
-            float_encoding: Encoding::Linear,
-            phantom_clips: false,
-            one_render_per_instance: false,
-        };
+        let quirks = Quirks::with_encoding(Encoding::Linear);
         assert_eq!(choices.settings(Depth::Float, quirks).encoding, Encoding::Srgb);
     }
 }

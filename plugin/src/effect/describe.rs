@@ -35,16 +35,22 @@ const DESCRIPTION: &CStr =
 /// Answers Describe.
 pub(crate) fn describe(effect: &EffectRef<'_>) -> Result<Reply> {
     let props = effect.props()?;
-    props.set_strings(kOfxPropLabel, &[c"AI In-between"])?;
-    props.set_strings(kOfxPropShortLabel, &[c"In-between"]).if_known();
-    props.set_strings(kOfxPropLongLabel, &[c"AI In-between"]).if_known();
+    let quirks = Quirks::of(effect.host());
+    let (label, short) = if quirks.plain_label {
+        (c"AI Inbetween", c"Inbetween")
+    } else {
+        (c"AI In-between", c"In-between")
+    };
+    props.set_strings(kOfxPropLabel, &[label])?;
+    props.set_strings(kOfxPropShortLabel, &[short]).if_known();
+    props.set_strings(kOfxPropLongLabel, &[label]).if_known();
     props.set_strings(kOfxImageEffectPluginPropGrouping, &[c"Animation"])?;
     props.set_strings(kOfxPropPluginDescription, &[DESCRIPTION]).if_known();
     props.set_ints(kOfxPropVersion, &[VERSION.0 as i32, VERSION.1 as i32]).if_known();
     props.set_text(kOfxPropVersionLabel, env!("CARGO_PKG_VERSION")).if_known();
     props.set_strings(kOfxImageEffectPropSupportedContexts, &Context::ALL.map(Context::name))?;
     props.set_strings(kOfxImageEffectPropSupportedPixelDepths, &Depth::ALL.map(Depth::name))?;
-    let safety = if Quirks::of(effect.host()).one_render_per_instance {
+    let safety = if quirks.one_render_per_instance {
         kOfxImageEffectRenderInstanceSafe
     } else {
         kOfxImageEffectRenderFullySafe

@@ -11,6 +11,8 @@ pub(crate) struct Quirks {
     pub(crate) float_encoding: Encoding,
     /// The host calls every clip connected and hands out black transparency where nothing is.
     pub(crate) phantom_clips: bool,
+    /// The host makes node names of labels and takes letters only: a dash is an illegal name.
+    pub(crate) plain_label: bool,
     /// Several renders of one instance at a time end badly.
     pub(crate) one_render_per_instance: bool,
 }
@@ -32,6 +34,7 @@ impl Quirks {
         Self {
             float_encoding: if display_referred { Encoding::Srgb } else { Encoding::Linear },
             phantom_clips: resolve,
+            plain_label: name.starts_with("uk.co.thefoundry.nuke"),
             one_render_per_instance: resolve,
         }
     }
@@ -40,6 +43,13 @@ impl Quirks {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Quirks {
+        /// A host without quirks but for its encoding.
+        pub(crate) fn with_encoding(float_encoding: Encoding) -> Self {
+            Self { float_encoding, ..Self::named("") }
+        }
+    }
 
     #[test]
     fn compositors_are_linear_and_editors_are_not() {

@@ -36,12 +36,17 @@ impl<'a> KeyPicture<'a> {
         encoding: Encoding,
         output: Rect,
     ) -> Result<Self> {
+        let phantoms = Quirks::of(effect.host()).phantom_clips;
         match source {
             KeySource::Clip { name, time } => {
                 let clip = effect.clip(name).filter(|clip| !clip.is_surely_unconnected());
                 let clip = clip.ok_or_else(|| unconnected(name))?;
                 let time = clip.nearest_time(*time);
-                clip.image(time)?.map(Self::Host).ok_or_else(|| no_picture(name, time))
+                let image = clip.image(time)?.ok_or_else(|| no_picture(name, time))?;
+                if phantoms && is_blank(&image) {
+                    return Err(unconnected(name));
+                }
+                Ok(Self::Host(image))
             }
             KeySource::File(path) if path.as_os_str().is_empty() => Err(no_file(key)),
             KeySource::File(path) => {
@@ -88,16 +93,10 @@ impl<'a> KeyPicture<'a> {
     }
 }
 
-/// Refuses the black transparency that some hosts hand out where nothing is connected.
-pub(crate) fn refuse_phantom(frame: &Frame, source: &KeySource, quirks: Quirks) -> Result<()> {
-    match source {
-        KeySource::Clip { name, .. }
-            if quirks.phantom_clips && frame.pixels().iter().all(|pixel| *pixel == [0.0; 4]) =>
-        {
-            Err(unconnected(name))
-        }
-        _ => Ok(()),
-    }
+/// Whether no sample is anything but zero: what some hosts hand out where nothing is connected.
+fn is_blank(image: &Image<'_>) -> bool {
+    let bounds = image.bounds();
+    (bounds.y1..bounds.y2).all(|y| image.row(y).iter().all(|&byte| byte == 0))
 }
 
 fn decode(image: &Image<'_>, canvas: Rect) -> Result<Frame> {

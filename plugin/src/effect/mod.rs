@@ -12,7 +12,9 @@ mod params;
 mod planning;
 mod render;
 
-use crate::ofx::{Action, EffectRef, Reply, Result, clear_message};
+pub(crate) use engines::unload;
+
+use crate::ofx::{Action, EffectRef, Reply, Result, clear_message, forget_dialog};
 
 /// The permanent identifier: saved projects refer to it.
 pub(crate) const IDENTIFIER: &std::ffi::CStr = c"org.inbetween.AIInbetween";
@@ -27,7 +29,11 @@ pub(crate) fn perform(effect: &EffectRef<'_>, action: Action<'_>) -> Result<Repl
         Action::Describe => describe::describe(effect),
         Action::DescribeInContext(context) => describe::describe_in_context(effect, context),
         // Answered OK, never "default": Resolve shows no controls otherwise.
-        Action::CreateInstance | Action::InstanceChanged => answers::enable_params(effect),
+        Action::CreateInstance => answers::enable_params(effect),
+        Action::InstanceChanged => {
+            forget_dialog(effect);
+            answers::enable_params(effect)
+        }
         Action::DestroyInstance => {
             clear_message(effect);
             Ok(Reply::Ok)

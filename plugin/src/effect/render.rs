@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use inbetween_core::queue::{Priority, Ticket};
 use inbetween_core::timing::Key;
-use inbetween_core::{Drawn, Frame, Job, Output, Request, Settings};
+use inbetween_core::{Drawn, Frame, Job, Output, Request};
 
 use super::choices::Choices;
 use super::describe::OUTPUT_CLIP;
 use super::engines::queue;
 use super::hosts::Quirks;
-use super::keys::{KeyPicture, refuse_phantom};
+use super::keys::KeyPicture;
 use super::planning::Plan;
 use crate::ofx::{
     EffectRef, Error, Image, Progress, Rect, RenderArgs, Reply, Result, clear_message, show_message,
@@ -42,8 +42,7 @@ fn draw(effect: &EffectRef<'_>, args: RenderArgs) -> Result<()> {
         return Ok(());
     }
     let choices = Choices::read(effect, args.time)?;
-    let quirks = Quirks::of(effect.host());
-    let settings = choices.settings(output.format().depth, quirks);
+    let settings = choices.settings(output.format().depth, Quirks::of(effect.host()));
     let plan = Plan::new(&choices, args.time)?;
     if let Some((key, source)) = plan.shown_key(settings.output) {
         let picture = KeyPicture::find(effect, key, source, settings.encoding, output.whole())?;
@@ -67,21 +66,18 @@ fn draw(effect: &EffectRef<'_>, args: RenderArgs) -> Result<()> {
         settings,
     };
     let queue = queue()?;
-    let drawn = match queue.cached(&request) {
-        Some(drawn) => drawn,
-        None => {
-            let frames = [(&first, Key::First), (&last, Key::Last)].map(|(picture, key)| {
-                let frame = picture.frame(canvas)?;
-                refuse_phantom(&frame, plan.source(key), quirks)?;
-                Ok::<_, Error>(frame)
-            });
-            let [first, last] = frames;
-            let job = Job { request, first: first?, last: last?, sketches: Vec::new() };
-            let priority = if args.interactive { Priority::Interactive } else { Priority::Final };
-            wait(effect, queue.submit(job, priority))?
-        }
+    let priority = if args.interactive { Priority::Interactive } else { Priority::Final };
+    let drawn = if let Some(drawn) = queue.cached(&request) {
+        drawn
+    } else if let Some(ticket) = queue.join(&request, priority) {
+        wait(effect, ticket)?
+    } else {
+        // By value: the host's images are released before the wait, which may be long.
+        let frame = |picture: KeyPicture<'_>| picture.frame(canvas);
+        let (first, last) = (frame(first)?, frame(last)?);
+        wait(effect, queue.submit(Job { request, first, last, sketches: Vec::new() }, priority))?
     };
-    write(&drawn, canvas, &settings, plan.pace, &mut output, args.window);
+    write(&drawn, canvas, settings.output, plan.pace, &mut output, args.window);
     Ok(())
 }
 
@@ -95,7 +91,7 @@ fn show(picture: &KeyPicture<'_>, output: &mut Image<'_>, window: Rect) -> Resul
     }
     let canvas = picture.bounds().unwrap_or_else(|| output.whole());
     let frame = picture.frame(canvas)?;
-    write_frame(&frame, canvas, output, window, |pixel| pixel);
+    write_frame(&frame, canvas, output, window);
     Ok(())
 }
 
@@ -113,48 +109,56 @@ fn wait(effect: &EffectRef<'_>, ticket: Ticket) -> Result<std::sync::Arc<Drawn>>
     }
 }
 
+/// Writes a drawing as the host expects it.
 fn write(
     drawn: &Drawn,
     canvas: Rect,
-    settings: &Settings,
+    wanted: Output,
     pace: f64,
     output: &mut Image<'_>,
     window: Rect,
 ) {
-    let pace = pace as f32;
-    match settings.output {
-        // Engines give motion over the whole span and downwards; hosts expect a frame's, upwards.
-        Output::Motion => write_frame(&drawn.frame, canvas, output, window, |[x, y, z, a]| {
-            [x * pace, -y * pace, z, a]
-        }),
+    match wanted {
+        Output::Motion => {
+            // Engines give motion over the whole span and downwards; hosts expect that of one
+            // frame, upwards.
+            let pace = pace as f32;
+            let mut frame = drawn.frame.clone();
+            for [right, up, ..] in frame.pixels_mut() {
+                (*right, *up) = (*right * pace, -*up * pace);
+            }
+            write_frame(&frame, canvas, output, window);
+        }
         Output::InBetween | Output::Confidence => {
-            write_frame(&drawn.frame, canvas, output, window, |pixel| pixel);
+            write_frame(&drawn.frame, canvas, output, window);
         }
     }
 }
 
-/// Writes the part of `frame` (which lies on `canvas`) that `window` shows, `change`d on the way;
-/// transparent where the canvas has nothing.
-fn write_frame(
-    frame: &Frame,
-    canvas: Rect,
-    output: &mut Image<'_>,
-    window: Rect,
-    change: impl Fn([f32; 4]) -> [f32; 4] + Sync,
-) {
+/// Writes the part of `frame` (which lies on `canvas`) that `window` shows; transparent where the
+/// canvas has nothing.
+fn write_frame(frame: &Frame, canvas: Rect, output: &mut Image<'_>, window: Rect) {
     let format = output.format();
     let window = window.intersection(output.bounds());
     let shared = window.intersection(canvas);
-    let (left, width) = ((shared.x1 - window.x1) as usize, shared.width());
+    let within = shared == window;
     output.fill_rows(window, |y, row| {
-        let mut pixels = vec![[0.0; 4]; window.width()];
-        if !shared.is_empty() && (shared.y1..shared.y2).contains(&y) {
+        let has_pixels = !shared.is_empty() && (shared.y1..shared.y2).contains(&y);
+        let source = if has_pixels {
             let from = (shared.x1 - canvas.x1) as usize;
-            let source = &frame.row((canvas.y2 - 1 - y) as usize)[from..from + width];
-            for (pixel, &value) in pixels[left..left + width].iter_mut().zip(source) {
-                *pixel = change(value);
+            &frame.row((canvas.y2 - 1 - y) as usize)[from..from + shared.width()]
+        } else {
+            &[]
+        };
+        if within {
+            format.encode_row(source, row);
+        } else {
+            let mut pixels = vec![[0.0; 4]; window.width()];
+            if has_pixels {
+                let left = (shared.x1 - window.x1) as usize;
+                pixels[left..left + source.len()].copy_from_slice(source);
             }
+            format.encode_row(&pixels, row);
         }
-        format.encode_row(&pixels, row);
     });
 }

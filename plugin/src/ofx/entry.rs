@@ -112,12 +112,14 @@ pub(crate) fn set_host(host: *mut OfxHost) {
 }
 
 /// Performs one action. The pointers are those that the host passed to the plug-in's main entry.
+/// `perform` does what is asked of a descriptor or an instance, `unload` ends what runs on.
 pub(crate) fn main_entry(
     action: *const c_char,
     handle: *const c_void,
     in_args: OfxPropertySetHandle,
     out_args: OfxPropertySetHandle,
     perform: fn(&EffectRef<'_>, Action<'_>) -> Result<Reply>,
+    unload: fn(),
 ) -> OfxStatus {
     if action.is_null() {
         return kOfxStatErrBadHandle;
@@ -126,7 +128,10 @@ pub(crate) fn main_entry(
     let action = unsafe { CStr::from_ptr(action) };
     guard(action, || match action {
         name if name == kOfxActionLoad => Host::load().map(|_| Reply::Ok),
-        name if name == kOfxActionUnload => Ok(Reply::Ok),
+        name if name == kOfxActionUnload => {
+            unload();
+            Ok(Reply::Ok)
+        }
         name => {
             let host = Host::current()?;
             let Some(action) = parse(name, &host, in_args, out_args)? else {

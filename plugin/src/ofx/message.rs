@@ -10,30 +10,38 @@ use super::entry::EffectRef;
 use super::host::call;
 use super::props::c_text;
 
-/// What each instance said last, by its handle's address: a batch of a thousand frames must not
-/// open a thousand dialogs.
+/// What each instance said last, by its handle's address, since its artist last changed something:
+/// a batch of a thousand frames must not open a thousand dialogs.
 static SAID: Mutex<Option<HashMap<usize, String>>> = Mutex::new(None);
 
-/// Shows `text` as an error of this instance, once until it changes or is cleared.
+/// Shows `text` as an error of this instance: beside the node where the host can, else once in a
+/// dialog.
 pub(crate) fn show_message(effect: &EffectRef<'_>, text: &str) {
     log::error!("{text}");
-    let key = effect.address();
-    let previous = SAID.lock().get_or_insert_default().insert(key, text.to_owned());
-    if previous.as_deref() == Some(text) {
-        return;
-    }
+    let previous = SAID.lock().get_or_insert_default().insert(effect.address(), text.to_owned());
     let host = effect.host();
     // The host formats the text in the manner of printf, so a percent sign must not count.
-    let (handle, id, text) = (effect.raw().cast(), c"inbetween", c_text(text));
+    let (handle, id, c_text) = (effect.raw().cast(), c"inbetween".as_ptr(), c_text(text));
     let (kind, format) = (kOfxMessageError.as_ptr(), c"%s".as_ptr());
-    let shown = host.message2.as_ref().and_then(|suite| {
-        call!(suite, setPersistentMessage(handle, kind, id.as_ptr(), format, text.as_ptr())).ok()
-    });
-    if shown.is_none()
-        && let Some(suite) = &host.message1
+    let shown = if let Some(suite) = &host.message2 {
+        call!(suite, setPersistentMessage(handle, kind, id, format, c_text.as_ptr()))
+    } else if previous.as_deref() == Some(text) {
+        return;
+    } else if let Some(suite) = &host.message1 {
+        call!(suite, message(handle, kind, id, format, c_text.as_ptr()))
+    } else {
+        return;
+    };
+    log::debug!("the host answered {shown:?} to a message");
+}
+
+/// Lets a dialog that was shown be shown again: the artist changed something in the meantime.
+/// A message beside the node stays until a render succeeds.
+pub(crate) fn forget_dialog(effect: &EffectRef<'_>) {
+    if effect.host().message2.is_none()
+        && let Some(said) = SAID.lock().as_mut()
     {
-        let shown = call!(suite, message(handle, kind, id.as_ptr(), format, text.as_ptr()));
-        log::debug!("the host answered {shown:?} to a message");
+        said.remove(&effect.address());
     }
 }
 

@@ -20,7 +20,7 @@ pub(crate) use clip::Region;
 pub(crate) use entry::{Action, EffectRef, RenderArgs, main_entry, set_host};
 pub(crate) use host::Host;
 pub(crate) use image::{Image, Rect};
-pub(crate) use message::{clear_message, show_message};
+pub(crate) use message::{clear_message, forget_dialog, show_message};
 pub(crate) use params::{ParamKind, ParamSet};
 pub(crate) use pixels::{Components, Depth};
 pub(crate) use progress::Progress;

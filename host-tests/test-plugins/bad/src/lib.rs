@@ -36,7 +36,9 @@ macro_rules! plugins {
                 results: OfxPropertySetHandle,
             ) -> OfxStatus {
                 // SAFETY: arguments come from the host as the standard states them.
-                unsafe { dissolve::main_entry(Some(Flaw::$flaw), action, handle, arguments, results) }
+                unsafe {
+                    dissolve::main_entry(Some(Flaw::$flaw), action, handle, arguments, results)
+                }
             }
             plugin($id, Some(main_entry))
         }),*];

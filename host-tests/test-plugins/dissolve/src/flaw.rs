@@ -69,7 +69,7 @@ pub enum Flaw {
     RefusesPremultiplied,
     /// Renders black without a word if the second key is missing.
     BlackFrame,
-    /// Fails if the optional clip is missing.
+    /// Fails without a word if the optional clip is missing.
     NeedsOptional,
     /// Believes every image to have data.
     TrustsData,

@@ -19,10 +19,10 @@ pub fn set_host(host: *mut OfxHost) {
 }
 
 /// Status of a call that went wrong.
-pub type Failure = OfxStatus;
+pub(crate) type Failure = OfxStatus;
 
 /// OK, or the status as an error.
-pub fn check(status: OfxStatus) -> Result<(), Failure> {
+pub(crate) fn check(status: OfxStatus) -> Result<(), Failure> {
     if status == kOfxStatOK { Ok(()) } else { Err(status) }
 }
 
@@ -35,22 +35,30 @@ fn suite<T>(name: &CStr, version: c_int) -> Option<&'static T> {
     unsafe { table.cast::<T>().as_ref() }
 }
 
+type SetMessage = unsafe extern "C" fn(
+    *mut c_void,
+    *const c_char,
+    *const c_char,
+    *const c_char,
+    ...
+) -> OfxStatus;
+
 /// The suites that no host lacks.
 #[derive(Clone, Copy)]
-pub struct Suites {
+pub(crate) struct Suites {
     /// Properties.
-    pub property: &'static OfxPropertySuiteV1,
+    pub(crate) property: &'static OfxPropertySuiteV1,
     /// Effects, clips, images.
-    pub effect: &'static OfxImageEffectSuiteV1,
+    pub(crate) effect: &'static OfxImageEffectSuiteV1,
     /// Parameters.
-    pub param: &'static OfxParameterSuiteV1,
+    pub(crate) param: &'static OfxParameterSuiteV1,
     /// Memory.
-    pub memory: &'static OfxMemorySuiteV1,
+    pub(crate) memory: &'static OfxMemorySuiteV1,
 }
 
 impl Suites {
     /// Fetches them.
-    pub fn fetch() -> Result<Self, Failure> {
+    pub(crate) fn fetch() -> Result<Self, Failure> {
         let missing = kOfxStatErrMissingHostFeature;
         Ok(Self {
             property: suite(kOfxPropertySuite, 1).ok_or(missing)?,
@@ -61,19 +69,19 @@ impl Suites {
     }
 
     /// Properties of the host.
-    pub fn host(&self) -> Properties {
+    pub(crate) fn host(&self) -> Properties {
         // SAFETY: suites were fetched, so there is a host.
         let host = unsafe { HOST.load(Ordering::SeqCst).as_ref() };
         Properties { suites: *self, raw: host.map_or(ptr::null_mut(), |host| host.host) }
     }
 
     /// A property set of the host's.
-    pub fn set(&self, raw: OfxPropertySetHandle) -> Properties {
+    pub(crate) fn set(&self, raw: OfxPropertySetHandle) -> Properties {
         Properties { suites: *self, raw }
     }
 
     /// Properties of an effect.
-    pub fn effect_set(&self, effect: OfxImageEffectHandle) -> Result<Properties, Failure> {
+    pub(crate) fn effect_set(&self, effect: OfxImageEffectHandle) -> Result<Properties, Failure> {
         let mut raw = ptr::null_mut();
         let get = self.effect.getPropertySet.ok_or(kOfxStatErrMissingHostFeature)?;
         // SAFETY: `raw` is a place for the result.
@@ -82,7 +90,7 @@ impl Suites {
     }
 
     /// Tells the user. Message suite 2 is used if it has the function, unless `trusting`, which does not look.
-    pub fn complain(&self, effect: OfxImageEffectHandle, text: &str, trusting: bool) {
+    pub(crate) fn complain(&self, effect: OfxImageEffectHandle, text: &str, trusting: bool) {
         let text = CString::new(text).unwrap_or_default();
         let format = c"%s".as_ptr();
         let second = suite::<OfxMessageSuiteV2>(kOfxMessageSuite, 2);
@@ -90,19 +98,13 @@ impl Suites {
             && (trusting || second.setPersistentMessage.is_some())
         {
             let (kind, id) = (kOfxMessageError.as_ptr(), c"".as_ptr());
-            let function: unsafe extern "C" fn(
-                *mut c_void,
-                *const c_char,
-                *const c_char,
-                *const c_char,
-                ...
-            ) -> _ = match second.setPersistentMessage {
+            let function = match second.setPersistentMessage {
                 Some(function) => function,
-                // SAFETY: none, and that is the flaw: a NULL function is called.
-                None => unsafe { std::mem::transmute::<usize, _>(16) },
+                // SAFETY: none, and that is the flaw: a function that is not there is called.
+                None => unsafe { std::mem::transmute::<usize, SetMessage>(16) },
             };
             // SAFETY: as the suite states it: one text for one %s.
-            let _: OfxStatus = unsafe { function(effect.cast(), kind, id, format, text.as_ptr()) };
+            unsafe { function(effect.cast(), kind, id, format, text.as_ptr()) };
             return;
         }
         if let Some(message) =
@@ -124,15 +126,15 @@ impl Suites {
 
 /// A property set.
 #[derive(Clone, Copy)]
-pub struct Properties {
+pub(crate) struct Properties {
     suites: Suites,
     /// Its handle.
-    pub raw: OfxPropertySetHandle,
+    pub(crate) raw: OfxPropertySetHandle,
 }
 
 impl Properties {
     /// Sets a text; hosts that lack the property are fine.
-    pub fn text(&self, name: &CStr, index: c_int, value: &CStr) {
+    pub(crate) fn text(&self, name: &CStr, index: c_int, value: &CStr) {
         if let Some(set) = self.suites.property.propSetString {
             // SAFETY: both texts are NUL-terminated.
             unsafe { set(self.raw, name.as_ptr(), index, value.as_ptr()) };
@@ -140,7 +142,7 @@ impl Properties {
     }
 
     /// Sets integers.
-    pub fn ints(&self, name: &CStr, values: &[c_int]) {
+    pub(crate) fn ints(&self, name: &CStr, values: &[c_int]) {
         for (index, value) in (0..).zip(values) {
             if let Some(set) = self.suites.property.propSetInt {
                 // SAFETY: the name is NUL-terminated.
@@ -150,7 +152,7 @@ impl Properties {
     }
 
     /// Sets numbers.
-    pub fn doubles(&self, name: &CStr, values: &[f64]) {
+    pub(crate) fn doubles(&self, name: &CStr, values: &[f64]) {
         for (index, value) in (0..).zip(values) {
             if let Some(set) = self.suites.property.propSetDouble {
                 // SAFETY: the name is NUL-terminated.
@@ -160,7 +162,7 @@ impl Properties {
     }
 
     /// Reads an integer.
-    pub fn int(&self, name: &CStr, index: c_int) -> Option<c_int> {
+    pub(crate) fn int(&self, name: &CStr, index: c_int) -> Option<c_int> {
         let mut value = 0;
         // SAFETY: the name is NUL-terminated, `value` is a place for the result.
         let status = unsafe {
@@ -170,7 +172,7 @@ impl Properties {
     }
 
     /// Reads a number.
-    pub fn double(&self, name: &CStr, index: c_int) -> Option<f64> {
+    pub(crate) fn double(&self, name: &CStr, index: c_int) -> Option<f64> {
         let mut value = 0.0;
         // SAFETY: the name is NUL-terminated, `value` is a place for the result.
         let status = unsafe {
@@ -180,7 +182,7 @@ impl Properties {
     }
 
     /// Reads an address.
-    pub fn pointer(&self, name: &CStr) -> Option<*mut c_void> {
+    pub(crate) fn pointer(&self, name: &CStr) -> Option<*mut c_void> {
         let mut value = ptr::null_mut();
         // SAFETY: the name is NUL-terminated, `value` is a place for the result.
         let status = unsafe {
@@ -190,7 +192,7 @@ impl Properties {
     }
 
     /// Reads a text.
-    pub fn string(&self, name: &CStr) -> Option<String> {
+    pub(crate) fn string(&self, name: &CStr) -> Option<String> {
         let mut value = ptr::null_mut();
         // SAFETY: the name is NUL-terminated, `value` is a place for the result.
         let status = unsafe {
@@ -204,34 +206,34 @@ impl Properties {
     }
 
     /// Reads four integers.
-    pub fn rectangle(&self, name: &CStr) -> Option<OfxRectI> {
+    pub(crate) fn rectangle(&self, name: &CStr) -> Option<OfxRectI> {
         let at = |index| self.int(name, index);
         Some(OfxRectI { x1: at(0)?, y1: at(1)?, x2: at(2)?, y2: at(3)? })
     }
 }
 
 /// A fetched image, released when dropped.
-pub struct Image {
+pub(crate) struct Image {
     suites: Suites,
     /// Its properties.
-    pub props: Properties,
+    pub(crate) props: Properties,
     /// Address of the pixel at x1, y1.
-    pub data: *mut u8,
+    pub(crate) data: *mut u8,
     /// Pixels that have memory.
-    pub bounds: OfxRectI,
+    pub(crate) bounds: OfxRectI,
     /// Bytes from a row to the one above.
-    pub row_bytes: isize,
+    pub(crate) row_bytes: isize,
     /// Sample type.
-    pub depth: String,
+    pub(crate) depth: String,
     /// Samples per pixel.
-    pub samples: usize,
+    pub(crate) samples: usize,
     /// Not to be released.
-    pub leak: bool,
+    pub(crate) leak: bool,
 }
 
 impl Image {
     /// Fetches the image of a clip; `None` if there is none, in whatever way a host says so.
-    pub fn fetch(
+    pub(crate) fn fetch(
         suites: Suites,
         effect: OfxImageEffectHandle,
         name: &CStr,
@@ -284,7 +286,7 @@ impl Image {
     }
 
     /// Bytes per sample.
-    pub fn sample_bytes(&self) -> usize {
+    pub(crate) fn sample_bytes(&self) -> usize {
         match self.depth.as_bytes() {
             name if name == kOfxBitDepthByte.to_bytes() => 1,
             name if name == kOfxBitDepthFloat.to_bytes() => 4,
@@ -293,7 +295,7 @@ impl Image {
     }
 
     /// Address of a pixel, `None` outside of the bounds.
-    pub fn pixel(&self, x: c_int, y: c_int) -> Option<*mut u8> {
+    pub(crate) fn pixel(&self, x: c_int, y: c_int) -> Option<*mut u8> {
         let b = self.bounds;
         let inside = x >= b.x1 && x < b.x2 && y >= b.y1 && y < b.y2;
         // SAFETY: inside of the bounds, so inside of the memory that the host states.
@@ -304,7 +306,7 @@ impl Image {
     ///
     /// # Safety
     /// The address is inside of the image's allocation.
-    pub unsafe fn unchecked(&self, x: c_int, y: c_int) -> *mut u8 {
+    pub(crate) unsafe fn unchecked(&self, x: c_int, y: c_int) -> *mut u8 {
         let pixel = (self.samples * self.sample_bytes()) as isize;
         let offset =
             (y - self.bounds.y1) as isize * self.row_bytes + (x - self.bounds.x1) as isize * pixel;

@@ -58,7 +58,6 @@ impl Effect {
             return Err(kOfxStatFailed);
         };
         if sketch.is_none() && self.has(Flaw::NeedsOptional) {
-            self.suites.complain(self.handle, "The sketch is missing.", false);
             return Err(kOfxStatFailed);
         }
         if from.depth != output.depth || to.depth != output.depth || from.samples != output.samples

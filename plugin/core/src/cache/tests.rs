@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use parking_lot::Mutex;
 use tempfile::TempDir;
 
 use super::*;
@@ -184,6 +185,40 @@ fn without_a_usable_directory_all_goes_on_in_memory() {
     let stats = cache.stats();
     assert_eq!((stats.disk.stored, stats.disk.failures), (0, 6));
     assert_eq!((stats.memory_hits, stats.misses), (3, 3));
+}
+
+#[test]
+fn an_unusable_directory_is_logged_once() {
+    let dir = TempDir::new().unwrap();
+    let lines = recorded_lines();
+    fs::write(dir.path().join("cache"), b"not a directory").unwrap();
+    let cache = disk(&dir, 10);
+    for of in 0..3 {
+        assert!(cache.get(&key(of)).is_none());
+        cache.put(&key(of), &drawn(of));
+    }
+    let place = dir.path().display().to_string();
+    let about_it = lines.lock().iter().filter(|line| line.contains(&place)).count();
+    assert_eq!(about_it, 1);
+}
+
+/// What this process logs, from now on; other tests log as well.
+fn recorded_lines() -> &'static Mutex<Vec<String>> {
+    struct Recorder(Mutex<Vec<String>>);
+    impl log::Log for Recorder {
+        fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+            true
+        }
+        fn log(&self, record: &log::Record<'_>) {
+            self.0.lock().push(record.args().to_string());
+        }
+        fn flush(&self) {}
+    }
+    static RECORDER: Recorder = Recorder(Mutex::new(Vec::new()));
+    // Fails for all but the first who ask, who find it set.
+    let _ = log::set_logger(&RECORDER);
+    log::set_max_level(log::LevelFilter::Warn);
+    &RECORDER.0
 }
 
 #[test]

@@ -1,4 +1,5 @@
 use std::io::Cursor;
+use std::path::PathBuf;
 
 use image::{DynamicImage, ImageBuffer, ImageFormat, Luma, LumaA, Rgb, Rgba};
 use tempfile::TempDir;
@@ -249,27 +250,46 @@ fn crc32(bytes: &[u8]) -> u32 {
 
 #[test]
 fn pictures_are_remembered_until_the_file_changes() {
+    let memo = Memo::new(1 << 20);
     let (_dir, path) = file("key.png", &encoded(noise(5, 4), ImageFormat::Png));
-    let first = load(&path, Encoding::Srgb, None).unwrap();
-    let again = load(&path, Encoding::Srgb, None).unwrap();
+    let first = memo.load(&path, Encoding::Srgb, None).unwrap();
+    let again = memo.load(&path, Encoding::Srgb, None).unwrap();
     assert!(Arc::ptr_eq(&first.frame, &again.frame));
     assert_eq!(first.hash, first.frame.content_hash());
-    let linear = load(&path, Encoding::Linear, None).unwrap();
+    let linear = memo.load(&path, Encoding::Linear, None).unwrap();
     assert_ne!(linear.hash, first.hash);
 
     fs::write(&path, encoded(noise(6, 4), ImageFormat::Png)).unwrap();
-    let changed = load(&path, Encoding::Srgb, None).unwrap();
+    let changed = memo.load(&path, Encoding::Srgb, None).unwrap();
     assert_eq!(changed.frame.width(), 6);
+    memo.forget_all();
+    let anew = memo.load(&path, Encoding::Srgb, None).unwrap();
+    assert!(!Arc::ptr_eq(&anew.frame, &changed.frame));
+    assert_eq!(anew.hash, changed.hash);
 
     fs::write(&path, b"").unwrap();
-    assert!(load(&path, Encoding::Srgb, None).is_err());
+    assert!(memo.load(&path, Encoding::Srgb, None).is_err());
+}
+
+#[test]
+fn a_failed_reading_is_tried_again() {
+    let memo = Memo::new(1 << 20);
+    let whole = encoded(noise(5, 4), ImageFormat::Png);
+    let (_dir, path) = file("key.png", &vec![b'x'; whole.len()]);
+    let changed = fs::metadata(&path).unwrap().modified().unwrap();
+    assert!(memo.load(&path, Encoding::Srgb, None).is_err());
+    // Even where nothing but the content tells the difference.
+    fs::write(&path, whole).unwrap();
+    fs::File::options().write(true).open(&path).unwrap().set_modified(changed).unwrap();
+    assert!(memo.load(&path, Encoding::Srgb, None).is_ok());
 }
 
 #[test]
 fn threads_that_ask_at_once_share_one_reading() {
+    let memo = Memo::new(1 << 20);
     let (_dir, path) = file("key.png", &encoded(noise(50, 40), ImageFormat::Png));
     let frames: Vec<Arc<Frame>> = std::thread::scope(|scope| {
-        let load = || load(&path, Encoding::Srgb, Some((25, 25))).unwrap().frame;
+        let load = || memo.load(&path, Encoding::Srgb, Some((25, 25))).unwrap().frame;
         let threads: Vec<_> = (0..8).map(|_| scope.spawn(load)).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
@@ -277,35 +297,33 @@ fn threads_that_ask_at_once_share_one_reading() {
 }
 
 #[test]
-fn the_memo_is_bounded() {
-    let picture = || {
-        let cell = OnceCell::new();
-        let _ = cell.set(Picture::from(Frame::transparent(10, 10).unwrap()));
-        Arc::new(cell)
-    };
-    let id = |length| Id {
-        path: PathBuf::from("key.png"),
-        modified: None,
-        length,
-        encoding: Encoding::Srgb,
-        fit: None,
-    };
-    let mut memo = LruCache::unbounded();
-    for length in 0..10 {
-        memo.put(id(length), picture());
+fn the_memo_is_bounded_in_bytes() {
+    let picture_bytes = 5 * 4 * 16;
+    let memo = Memo::new(2 * picture_bytes);
+    let files: Vec<_> =
+        (0..3).map(|_| file("key.png", &encoded(noise(5, 4), ImageFormat::Png))).collect();
+    let load = |at: usize| memo.load(&files[at].1, Encoding::Srgb, None).unwrap().frame;
+    let (first, second) = (load(0), load(1));
+    assert!(Arc::ptr_eq(&load(0), &first));
+    let _ = load(2);
+    assert_eq!(memo.len(), 2);
+    assert!(Arc::ptr_eq(&load(0), &first));
+    assert!(!Arc::ptr_eq(&load(1), &second));
+
+    let none = Memo::new(picture_bytes - 1);
+    assert!(none.load(&files[0].1, Encoding::Srgb, None).is_ok());
+    assert_eq!(none.len(), 0);
+}
+
+#[test]
+fn failed_readings_do_not_pile_up() {
+    let memo = Memo::new(1 << 20);
+    let (_dir, path) = file("key", b"");
+    for length in 1..200 {
+        fs::write(&path, vec![b'x'; length]).unwrap();
+        assert!(memo.load(&path, Encoding::Srgb, None).is_err());
     }
-    let _ = memo.get(&id(2));
-    forget_beyond(&mut memo, 3 * 1600);
-    let mut kept: Vec<u64> = memo.iter().map(|(id, _)| id.length).collect();
-    kept.sort();
-    assert_eq!(kept, [2, 8, 9]);
-    forget_beyond(&mut memo, 0);
-    assert!(memo.is_empty());
-    for length in 0..200 {
-        memo.put(id(length), Arc::default());
-    }
-    forget_beyond(&mut memo, 3 * 1600);
-    assert_eq!(memo.len(), MEMO_ENTRIES);
+    assert_eq!(memo.len(), memo::MEMO_ENTRIES);
 }
 
 #[test]

@@ -52,7 +52,7 @@ impl Config {
         }
         let sizes = config.channels.iter().chain(&config.hidden);
         // The position code takes four values from each step.
-        if sizes.clone().any(|&n| n == 0 || n > 4096) || config.channels[2] % 4 != 0 {
+        if sizes.clone().any(|&n| n == 0 || n > 4096) || !config.channels[2].is_multiple_of(4) {
             return Err(bad("its channel counts make no network".into()));
         }
         Ok(config)

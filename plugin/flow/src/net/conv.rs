@@ -1,6 +1,8 @@
-//! Convolution on the CPU: the windows of a few rows laid out as a matrix, then one product.
+//! Convolution on the CPU as matrix products, a few rows at a time.
 //!
-//! The bias, the residual and the activation are applied while a block is still in the cache.
+//! With stride 1 each of the nine kernel taps is one product on the same padded rows, shifted;
+//! otherwise the windows are laid out as a matrix for a single product. The bias, the residual
+//! and the activation are applied while a block is still in the cache.
 
 use candle_nn::VarBuilder;
 use rayon::prelude::*;
@@ -9,8 +11,8 @@ use crate::map::Map;
 
 /// Slope of the activation below 0.
 const LEAK: f32 = 0.1;
-/// Output samples per block: the window matrix of a block stays in the second-level cache.
-const BLOCK: usize = 1024;
+/// Input samples per block, so that a block stays in the second-level cache.
+const BLOCK: usize = 192 * 1024;
 
 /// What follows the convolution.
 pub(crate) enum After<'a> {
@@ -28,7 +30,8 @@ pub(crate) struct Conv {
     outputs: usize,
     kernel: usize,
     stride: usize,
-    /// `[outputs, inputs * kernel * kernel]`
+    /// `[kernel * kernel, outputs, inputs]` with stride 1, else
+    /// `[outputs, inputs * kernel * kernel]`.
     weight: Vec<f32>,
     bias: Vec<f32>,
 }
@@ -44,6 +47,7 @@ impl Conv {
         let kernel = 3;
         let weight = vb.get((outputs, inputs, kernel, kernel), "weight")?;
         let bias = vb.get(outputs, "bias")?;
+        let weight = if stride == 1 { weight.permute((2, 3, 0, 1))?.contiguous()? } else { weight };
         Ok(Self {
             inputs,
             outputs,
@@ -68,21 +72,32 @@ impl Conv {
         let (h, w) = (parts[0].h, parts[0].w);
         let (oh, ow) = (h.div_ceil(self.stride), w.div_ceil(self.stride));
         let mut out = Map::new(self.outputs, oh, ow);
-        let rows = (BLOCK / ow).max(1);
+        let rows = (BLOCK / (self.inputs * ow)).saturating_sub(2).clamp(1, oh.div_ceil(4));
         out.bands(rows).into_par_iter().for_each_init(
             || (Vec::new(), Vec::new()),
             |(windows, product), mut band| {
                 let n = band.planes[0].len();
-                self.windows(&planes, (h, w), band.y0, n / ow, ow, windows);
-                product.resize(self.outputs * n, 0.0);
-                multiply(
-                    &self.weight,
-                    windows,
-                    product,
-                    [self.outputs, self.weight.len() / self.outputs, n],
-                );
+                let rows = n / ow;
+                // Length of a row of the product, and of all its rows.
+                let (wide, all) = if self.stride == 1 {
+                    self.nine(&planes, (h, w), band.y0, rows, windows, product)
+                } else {
+                    self.windows(&planes, (h, w), band.y0, rows, ow, windows);
+                    product.resize(self.outputs * n, 0.0);
+                    let k = self.weight.len() / self.outputs;
+                    multiply(&self.weight, windows, product, [self.outputs, k, n]);
+                    (ow, n)
+                };
+                let mut scratch = Vec::new();
                 for (o, to) in band.planes.iter_mut().enumerate() {
-                    let from = &product[o * n..(o + 1) * n];
+                    let from = if wide == ow {
+                        &product[o * n..(o + 1) * n]
+                    } else {
+                        scratch.clear();
+                        let lines = product[o * all..(o + 1) * all].chunks(wide);
+                        lines.for_each(|line| scratch.extend_from_slice(&line[..ow]));
+                        &scratch[..]
+                    };
                     let bias = self.bias[o];
                     match after {
                         After::Plain => {
@@ -102,6 +117,45 @@ impl Conv {
             },
         );
         out
+    }
+
+    /// Nine products, one for each kernel tap, on rows `y0..y0 + rows` padded with zeros.
+    ///
+    /// Returns the length of a row in `product` and of one output's rows: each row carries two
+    /// samples too many at its end, so that a shift is a mere offset.
+    fn nine(
+        &self,
+        planes: &[&[f32]],
+        (h, w): (usize, usize),
+        y0: usize,
+        rows: usize,
+        padded: &mut Vec<f32>,
+        product: &mut Vec<f32>,
+    ) -> (usize, usize) {
+        let (k, half) = (self.kernel, self.kernel / 2);
+        let wide = w + 2 * half;
+        let plane_len = (rows + 2 * half) * wide;
+        padded.clear();
+        padded.resize(planes.len() * plane_len, 0.0);
+        for (plane, to) in planes.iter().zip(padded.chunks_mut(plane_len)) {
+            for (i, to) in to.chunks_mut(wide).enumerate() {
+                let y = y0 + i;
+                if y >= half && y < h + half {
+                    to[half..half + w].copy_from_slice(&plane[(y - half) * w..][..w]);
+                }
+            }
+        }
+        let all = rows * wide;
+        // The last row's two extra samples would read past the last plane.
+        let n = all - 2 * half;
+        product.resize(self.outputs * all, 0.0);
+        for (tap, weight) in self.weight.chunks(self.outputs * self.inputs).enumerate() {
+            let from = &padded[tap / k * wide + tap % k..];
+            let shape = [self.outputs, self.inputs, n];
+            let strides = Strides { a: (self.inputs, 1), b: (plane_len, 1), out: all };
+            product_into(weight, from, product, shape, strides, tap > 0);
+        }
+        (wide, all)
     }
 
     /// The windows of `rows` output rows from `y0`: `[inputs * kernel * kernel, rows * ow]`.
@@ -167,27 +221,47 @@ pub(crate) fn leaky(v: f32) -> f32 {
 }
 
 /// `out = a b`, all row-major: `a: [m, k]`, `b: [k, n]`, `out: [m, n]`; on the calling thread.
-pub(crate) fn multiply(a: &[f32], b: &[f32], out: &mut [f32], [m, k, n]: [usize; 3]) {
-    product(a, (k, 1), b, (n, 1), out, [m, k, n]);
+pub(crate) fn multiply(a: &[f32], b: &[f32], out: &mut [f32], shape: [usize; 3]) {
+    let [_, k, n] = shape;
+    product_into(a, b, out, shape, Strides { a: (k, 1), b: (n, 1), out: n }, false);
 }
 
 /// `out = a b^T`: `a: [m, k]`, `b: [n, k]`, `out: [m, n]`, all row-major; on the calling thread.
-pub(crate) fn multiply_transposed(a: &[f32], b: &[f32], out: &mut [f32], [m, k, n]: [usize; 3]) {
-    product(a, (k, 1), b, (1, k), out, [m, k, n]);
+pub(crate) fn multiply_transposed(a: &[f32], b: &[f32], out: &mut [f32], shape: [usize; 3]) {
+    let [_, k, n] = shape;
+    product_into(a, b, out, shape, Strides { a: (k, 1), b: (1, k), out: n }, false);
 }
 
-fn product(
+/// Distances of neighbouring rows and columns.
+struct Strides {
+    a: (usize, usize),
+    b: (usize, usize),
+    /// Rows of the product; its columns lie side by side.
+    out: usize,
+}
+
+/// `out = a b`, or `out += a b` when `add`: `a: [m, k]`, `b: [k, n]`, `out: [m, n]`.
+fn product_into(
     a: &[f32],
-    a_stride: (usize, usize),
     b: &[f32],
-    b_stride: (usize, usize),
     out: &mut [f32],
     [m, k, n]: [usize; 3],
+    strides: Strides,
+    add: bool,
 ) {
-    assert!(a.len() >= m * k && b.len() >= k * n && out.len() >= m * n);
-    // SAFETY: the three slices hold m*k, k*n and m*n samples, checked just above, and the strides
-    // given by the two callers address exactly those; `out` is borrowed mutably, so it overlaps
-    // neither `a` nor `b`.
+    let last = |rows: usize, columns: usize, stride: (usize, usize)| {
+        (rows - 1) * stride.0 + (columns - 1) * stride.1
+    };
+    assert!(m > 0 && k > 0 && n > 0, "an empty product");
+    assert!(last(m, k, strides.a) < a.len(), "the left matrix is too short");
+    assert!(last(k, n, strides.b) < b.len(), "the right matrix is too short");
+    assert!(
+        n <= strides.out && last(m, n, (strides.out, 1)) < out.len(),
+        "the product is too short"
+    );
+    // SAFETY: the largest index that the shape and the strides reach lies inside each slice,
+    // checked just above; rows of `out` do not overlap, and `out` is borrowed mutably, so it
+    // overlaps neither `a` nor `b`.
     unsafe {
         gemm::gemm(
             m,
@@ -195,15 +269,15 @@ fn product(
             k,
             out.as_mut_ptr(),
             1,
-            n as isize,
-            false,
+            strides.out as isize,
+            add,
             a.as_ptr(),
-            a_stride.1 as isize,
-            a_stride.0 as isize,
+            strides.a.1 as isize,
+            strides.a.0 as isize,
             b.as_ptr(),
-            b_stride.1 as isize,
-            b_stride.0 as isize,
-            0.0f32,
+            strides.b.1 as isize,
+            strides.b.0 as isize,
+            1.0f32,
             1.0f32,
             false,
             false,

@@ -16,7 +16,7 @@ use candle_nn::VarBuilder;
 use self::config::{Config, bad};
 use self::conv::{After, Conv};
 use self::matcher::Matcher;
-pub(crate) use self::splat::{fill_holes, flow_at};
+use self::splat::flow_at;
 use crate::map::{Map, warp};
 use inbetween_core::Error;
 

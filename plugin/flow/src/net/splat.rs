@@ -8,7 +8,7 @@ const HOLE: f32 = 1e-4;
 
 /// Flows seen from position `t`, by pushing both keys' flows there: `[4, h, w]`, to the first key
 /// and to the last key.
-pub(crate) fn flow_at(matched: &Matched, t: f32) -> Map {
+pub(super) fn flow_at(matched: &Matched, t: f32) -> Map {
     let [f01, f10] = &matched.flow;
     let [c01, c10] = &matched.confidence;
     let mut sum = Map::new(5, f01.h, f01.w);
@@ -68,15 +68,15 @@ fn push(sum: &mut Map, flow: &Map, confidence: &Map, reach: f32, share: [f32; 2]
 
 /// Replaces samples where `known` is 0 by what surrounds them: averages pushed up a pyramid of
 /// known samples and pulled down again.
-pub(crate) fn fill_holes(map: &mut Map, known: &[f32]) {
+fn fill_holes(map: &mut Map, known: &[f32]) {
     if known.iter().all(|&k| k >= 1.0) {
         return;
     }
     let (h, w, area) = (map.h, map.w, map.area());
     let mut level = Map::new(map.c + 1, h, w);
     for c in 0..map.c {
-        for i in 0..area {
-            level.v[c * area + i] = map.v[c * area + i] * known[i];
+        for (i, known) in known.iter().enumerate() {
+            level.v[c * area + i] = map.v[c * area + i] * known;
         }
     }
     level.plane_mut(map.c).copy_from_slice(known);
@@ -106,10 +106,51 @@ pub(crate) fn fill_holes(map: &mut Map, known: &[f32]) {
     }
     let filled = below.expect("the pyramid has at least its base");
     for c in 0..map.c {
-        for i in 0..area {
-            if known[i] < 1.0 {
+        for (i, known) in known.iter().enumerate() {
+            if *known < 1.0 {
                 map.v[c * area + i] = filled.v[c * area + i];
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shift(u: f32, v: f32) -> Map {
+        let mut flow = Map::new(2, 20, 30);
+        flow.plane_mut(0).fill(u);
+        flow.plane_mut(1).fill(v);
+        flow
+    }
+
+    #[test]
+    fn one_motion_is_the_same_from_anywhere() {
+        let one = || Map { c: 1, h: 20, w: 30, v: vec![1.0; 600] };
+        // Far beyond what the near neighbours can fill.
+        let matched =
+            Matched { flow: [shift(18.0, -4.0), shift(-18.0, 4.0)], confidence: [one(), one()] };
+        for t in [0.25f32, 0.5] {
+            let flow = flow_at(&matched, t);
+            let wanted = [-18.0 * t, 4.0 * t, 18.0 * (1.0 - t), -4.0 * (1.0 - t)];
+            for (c, wanted) in wanted.into_iter().enumerate() {
+                for v in flow.plane(c) {
+                    assert!((v - wanted).abs() < 0.02, "channel {c}: {v}, not {wanted}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn holes_take_over_what_surrounds_them() {
+        let mut map = Map { c: 1, h: 9, w: 9, v: vec![5.0; 81] };
+        let mut known = vec![1.0; 81];
+        for i in [30, 31, 40, 80] {
+            map.v[i] = f32::MAX;
+            known[i] = 0.0;
+        }
+        fill_holes(&mut map, &known);
+        assert!(map.v.iter().all(|v| (v - 5.0).abs() < 1e-3), "{:?}", map.v);
     }
 }

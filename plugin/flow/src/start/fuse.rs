@@ -1,7 +1,7 @@
 //! Choosing between flows, pixel by pixel but not pixel against pixel: costs are smoothed along the
 //! edges of the drawing first.
 
-use super::difference;
+use super::{UNIT, difference};
 use crate::map::{Map, warp};
 
 /// A mean that stops at edges of its guide picture.
@@ -68,9 +68,9 @@ pub(super) struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    /// `own`, `other`: features of the keys; `windows`: radii of the two means.
-    pub(super) fn new(own: &'a Map, other: &'a Map, windows: [usize; 2]) -> Self {
-        let filters = windows.map(|r| Guided::new(lightness(own), r, 4e-3));
+    /// `own`, `other`: features of the keys, `[c, h, w]`.
+    pub(super) fn new(own: &'a Map, other: &'a Map) -> Self {
+        let filters = [2, 5].map(|r| Guided::new(lightness(own), r, 4e-3));
         Self { own, other, filters }
     }
 
@@ -81,14 +81,14 @@ impl<'a> Judge<'a> {
         let returned = warp(back, flow, 0);
         for (i, e) in error.v.iter_mut().enumerate() {
             let (u, v) = (flow.v[i], flow.v[area + i]);
-            let twice = (u + returned.v[i]).hypot(v + returned.v[area + i]);
+            let twice = UNIT * (u + returned.v[i]).hypot(v + returned.v[area + i]);
             let (x, y) = ((i % w) as f32 + u, (i / w) as f32 + v);
             let outside = x < -1.0 || y < -1.0 || x > w as f32 || y > h as f32;
             *e = e.min(30.0) + 1.2 * twice.min(6.0) + if outside { 6.0 } else { 0.0 };
         }
         let means = [0, 1].map(|k| self.filters[k].run(&error));
         for (i, e) in error.v.iter_mut().enumerate() {
-            let length = flow.v[i].hypot(flow.v[area + i]).min(150.0);
+            let length = (UNIT * flow.v[i].hypot(flow.v[area + i])).min(150.0);
             *e = 0.5 * (means[0].v[i] + means[1].v[i]) + 0.1 * *e + 0.012 * length;
         }
         error
@@ -98,18 +98,6 @@ impl<'a> Judge<'a> {
 /// The lightness of features, as a guide.
 pub(super) fn lightness(features: &Map) -> Map {
     features.channels(0, 1).map(|v| v / 60.0)
-}
-
-/// Takes `flow` where its cost is lower than that of the best so far.
-pub(super) fn take(best: &mut (Map, Map), flow: &Map, cost: &Map) {
-    let area = cost.v.len();
-    for i in 0..area {
-        if cost.v[i] < best.1.v[i] {
-            best.1.v[i] = cost.v[i];
-            best.0.v[i] = flow.v[i];
-            best.0.v[area + i] = flow.v[area + i];
-        }
-    }
 }
 
 /// Median over 5 x 5 samples, edges repeated.
@@ -155,4 +143,40 @@ fn middle(window: &mut [[f32; 16]; 25]) {
         }
     }
 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_that_of_the_window() {
+        let (h, w) = (11, 19);
+        let v: Vec<f32> = (0..h * w).map(|i| ((i * 7919 + 13) % 101) as f32).collect();
+        let map = Map { c: 1, h, w, v };
+        let found = median(&map);
+        for y in 0..h {
+            for x in 0..w {
+                let mut window: Vec<f32> = (0..25)
+                    .map(|k| {
+                        let near =
+                            |v: usize, d: usize, n: usize| (v + d).saturating_sub(2).min(n - 1);
+                        map.row(0, near(y, k / 5, h))[near(x, k % 5, w)]
+                    })
+                    .collect();
+                window.sort_by(f32::total_cmp);
+                assert_eq!(found.row(0, y)[x], window[12], "at ({x}, {y})");
+            }
+        }
+    }
+
+    #[test]
+    fn a_guided_mean_stops_at_an_edge() {
+        let (h, w) = (24, 24);
+        let step = |x: usize| if x < 12 { 0.0 } else { 4.0 };
+        let guide = Map { c: 1, h, w, v: (0..h * w).map(|i| step(i % w)).collect() };
+        let smoothed = Guided::new(guide.clone(), 4, 4e-3).run(&guide);
+        let row = smoothed.row(0, 12);
+        assert!(row[11].abs() < 0.1 && (row[12] - 4.0).abs() < 0.1, "{row:?}");
+    }
 }

@@ -10,39 +10,49 @@ use rayon::prelude::*;
 
 use inbetween_core::{Control, Error};
 
-use crate::dis::dis;
+use crate::dis::{dis, rescale};
 use crate::map::{Map, warp};
 use crate::net::config::Start;
 use affine::affine;
 use coarse::coarse;
 use features::{features, grey, lab};
-use fuse::{Guided, Judge, lightness, median, take};
+use fuse::{Guided, Judge, lightness, median};
 use regions::{Regions, match_regions};
 
-/// Flows between the keys at guide size, with how far each is trusted.
+/// Size of a sample of this search in guide samples: motion is found at half the guides' size,
+/// which is finer than the cells that the network starts from.
+const UNIT: f32 = 2.0;
+
+/// Cost that another explanation must save where dense inverse search is sure of itself.
+const LOYALTY: f32 = 2.0;
+
+/// Flows between the keys at half guide size, with how far each is trusted.
 pub(crate) struct Flows {
-    /// First to last key and back, in guide samples: `[2, h, w]`.
+    /// First to last key and back, in samples of half guide size: `[2, h, w]`.
     pub(crate) flow: [Map; 2],
     /// Both keys agree, in motion and in colour, 0..=1: `[1, h, w]`.
     pub(crate) confidence: [Map; 2],
 }
 
-/// Finds the flows between `pictures` (`[3, h, w]`, display-referred) by classical means.
+/// Finds the flows between two keys by classical means.
+///
+/// `guides: [3, 2 h, 2 w]`, display-referred; `small: [3, h, w]`, the same at half size.
 pub(crate) fn estimate(
-    pictures: [&Map; 2],
+    guides: [&Map; 2],
+    small: [&Map; 2],
     start: Start,
     control: &Control,
 ) -> Result<Flows, Error> {
-    let grey = pictures.map(grey);
-    let colours = pictures.map(lab);
+    let grey = small.map(grey);
+    let colours = small.map(lab);
     let looks = [features(&colours[0]), features(&colours[1])];
     control.check()?;
-    let search = Search { pictures, grey, colours, looks, control };
+    let search = Search { guides, grey, colours, looks, control };
     match start {
         Start::Hypotheses => search.hypotheses(),
         // The matcher still needs to know whether the keys show one scene.
         Start::Dis | Start::Matcher => {
-            let flow = search.dense([None, None], 1);
+            let flow = search.dense(None);
             let confidence = confidence(&search.looks, &flow);
             Ok(Flows { flow, confidence })
         }
@@ -50,7 +60,7 @@ pub(crate) fn estimate(
 }
 
 struct Search<'a> {
-    pictures: [&'a Map; 2],
+    guides: [&'a Map; 2],
     grey: [Map; 2],
     colours: [Map; 2],
     looks: [Map; 2],
@@ -63,11 +73,29 @@ struct Hypothesis {
     cost: [Map; 2],
 }
 
+impl Hypothesis {
+    /// Takes over from `other` where that costs less.
+    fn take(&mut self, other: &Self) {
+        for k in 0..2 {
+            let area = self.cost[k].area();
+            for i in 0..area {
+                if other.cost[k].v[i] < self.cost[k].v[i] {
+                    self.cost[k].v[i] = other.cost[k].v[i];
+                    for j in [i, area + i] {
+                        self.flow[k].v[j] = other.flow[k].v[j];
+                    }
+                }
+            }
+        }
+    }
+}
+
 impl Search<'_> {
-    /// Dense inverse search both ways.
-    fn dense(&self, init: [Option<&Map>; 2], finest: usize) -> [Map; 2] {
+    /// Dense inverse search both ways, from `init` and so many levels up when it is given.
+    fn dense(&self, init: Option<(&[Map; 2], usize)>) -> [Map; 2] {
         let [a, b] = &self.grey;
-        let (f, g) = rayon::join(|| dis(a, b, init[0], finest), || dis(b, a, init[1], finest));
+        let from = |k: usize| init.map(|(flows, halvings)| (&flows[k], halvings));
+        let (f, g) = rayon::join(|| dis(a, b, from(0)), || dis(b, a, from(1)));
         [f, g]
     }
 
@@ -75,73 +103,62 @@ impl Search<'_> {
     fn hypotheses(&self) -> Result<Flows, Error> {
         let (h, w) = (self.grey[0].h, self.grey[0].w);
         let ((dense, far), regions) = rayon::join(
-            || rayon::join(|| self.dense([None, None], 1), || coarse(self.pictures)),
+            || rayon::join(|| self.dense(None), || coarse(self.guides)),
             || [0, 1].map(|k| Regions::of(&self.colours[k])),
         );
         self.control.check()?;
-        let refined = self.dense([Some(&far[0]), Some(&far[1])], 1);
-        self.control.check()?;
-        let judges = [
-            Judge::new(&self.looks[0], &self.looks[1], [3, 9]),
-            Judge::new(&self.looks[1], &self.looks[0], [3, 9]),
-        ];
-        let judge = |flow: [Map; 2]| {
-            let (a, b) = rayon::join(
-                || judges[0].cost(&flow[0], &flow[1]),
-                || judges[1].cost(&flow[1], &flow[0]),
-            );
-            Hypothesis { cost: [a, b], flow }
-        };
+        let far = far.map(|f| rescale(&f, h, w));
+        let refined = self.dense(Some((&far, 2)));
         let matched = match_regions([&regions[0], &regions[1]], &far[0]);
-        let rest = [Map::new(2, h, w), Map::new(2, h, w)];
-        let all: Vec<Hypothesis> = [dense, rest, refined, far].into_par_iter().map(judge).collect();
         self.control.check()?;
-        let mut best = [0, 1].map(|k| (all[0].flow[k].clone(), all[0].cost[k].clone()));
-        let consider = |best: &mut [(Map, Map); 2], h: &Hypothesis| {
-            best.iter_mut().enumerate().for_each(|(k, b)| take(b, &h.flow[k], &h.cost[k]));
-        };
-        all[1..].iter().for_each(|h| consider(&mut best, h));
-        if let Some(whole) = affine(&best[0].0) {
-            consider(&mut best, &judge(whole));
+        let judges = [0, 1].map(|k| Judge::new(&self.looks[k], &self.looks[1 - k]));
+        let sure = confidence(&self.looks, &dense).map(|c| c.blur(4));
+        let still = [Map::new(2, h, w), Map::new(2, h, w)];
+        let mut costs = [dense, still, refined, far]
+            .into_par_iter()
+            .map(|flow| judged(&judges, flow))
+            .collect::<Vec<_>>()
+            .into_iter();
+        self.control.check()?;
+        let mut best = costs.next().expect("four explanations were judged");
+        for (cost, sure) in best.cost.iter_mut().zip(&sure) {
+            cost.v.iter_mut().zip(&sure.v).for_each(|(c, s)| *c -= LOYALTY * s);
         }
-        if let Some([a, b]) = &matched {
-            let mut h = judge([a.flow.clone(), b.flow.clone()]);
-            for (cost, known) in h.cost.iter_mut().zip([&a.known, &b.known]) {
-                cost.v.iter_mut().zip(known).filter(|k| !k.1).for_each(|k| *k.0 = 1e6);
+        costs.for_each(|other| best.take(&other));
+        if let Some(whole) = affine(&best.flow[0]) {
+            best.take(&judged(&judges, whole));
+        }
+        if let Some([a, b]) = matched {
+            let mut moved = judged(&judges, [a.flow, b.flow]);
+            for (cost, known) in moved.cost.iter_mut().zip([&a.known, &b.known]) {
+                let elsewhere = cost.v.iter_mut().zip(known).filter(|(_, known)| !**known);
+                elsewhere.for_each(|(cost, _)| *cost = f32::INFINITY);
             }
-            consider(&mut best, &h);
+            best.take(&moved);
         }
         self.control.check()?;
-        let rough = best.map(|(flow, _)| median(&flow));
-        let flow = self.refine(rough);
+        let rough = [median(&best.flow[0]), median(&best.flow[1])];
+        let fine = self.dense(Some((&rough, 1)));
         self.control.check()?;
-        let mut trust = confidence(&self.looks, &flow);
-        let mut flow = [0, 1].map(|k| smooth(&flow[k], &trust[k], &self.looks[k]));
-        let matched = matched.map(|m| m.map(Some)).unwrap_or([None, None]);
-        for k in 0..2 {
-            regions[k].regularise(&mut flow[k], &mut trust[k], matched[k].as_ref());
-        }
+        let mut best = judged(&judges, rough);
+        best.take(&judged(&judges, fine));
+        let trust = confidence(&self.looks, &best.flow);
+        let flow = [0, 1].map(|k| smooth(&best.flow[k], &trust[k], &self.looks[k]));
         Ok(Flows { flow, confidence: trust })
     }
+}
 
-    /// Searches once more from `rough`, at full size; keeps the result where it is no worse.
-    fn refine(&self, rough: [Map; 2]) -> [Map; 2] {
-        let fine = self.dense([Some(&rough[0]), Some(&rough[1])], 0);
-        let choose = |k: usize| {
-            let judge = Judge::new(&self.looks[k], &self.looks[1 - k], [2, 4]);
-            let mut best = (rough[k].clone(), judge.cost(&rough[k], &rough[1 - k]));
-            take(&mut best, &fine[k], &judge.cost(&fine[k], &fine[1 - k]));
-            best.0
-        };
-        let (a, b) = rayon::join(|| choose(0), || choose(1));
-        [a, b]
-    }
+/// What `flow` costs, both ways.
+fn judged(judges: &[Judge; 2], flow: [Map; 2]) -> Hypothesis {
+    let (a, b) =
+        rayon::join(|| judges[0].cost(&flow[0], &flow[1]), || judges[1].cost(&flow[1], &flow[0]));
+    Hypothesis { cost: [a, b], flow }
 }
 
 /// Smooths along the drawing's edges, weighted by confidence: isolated outliers go, motion
 /// boundaries that follow edges stay.
 fn smooth(flow: &Map, confidence: &Map, look: &Map) -> Map {
-    let filter = Guided::new(lightness(look), 6, 3e-3);
+    let filter = Guided::new(lightness(look), 3, 3e-3);
     let area = flow.area();
     let mut weighted = Map::stack(&[flow, confidence]);
     for i in 0..area {
@@ -155,7 +172,7 @@ fn smooth(flow: &Map, confidence: &Map, look: &Map) -> Map {
     for i in 0..area {
         let weight = mean.v[2 * area + i].max(1e-3);
         let (u, v) = (mean.v[i] / weight, mean.v[area + i] / weight);
-        let away = (flow.v[i] - u).hypot(flow.v[area + i] - v) / (2.0 + 0.1 * u.hypot(v));
+        let away = (flow.v[i] - u).hypot(flow.v[area + i] - v) / (2.0 / UNIT + 0.1 * u.hypot(v));
         let share = (away - 0.5).clamp(0.0, 1.0) * (1.2 - confidence.v[i]).clamp(0.0, 1.0);
         let share = share.max(0.35);
         out.v[i] += share * (u - flow.v[i]);
@@ -169,7 +186,7 @@ fn confidence(looks: &[Map; 2], flows: &[Map; 2]) -> [Map; 2] {
     [0, 1].map(|k| {
         let (flow, back) = (&flows[k], &flows[1 - k]);
         let mut agree = consistency(flow, back);
-        let differ = difference(&looks[k], &looks[1 - k], flow).blur(2);
+        let differ = difference(&looks[k], &looks[1 - k], flow).blur(1);
         for (a, d) in agree.v.iter_mut().zip(&differ.v) {
             *a *= (-d.min(60.0) / 18.0).exp();
         }
@@ -184,7 +201,8 @@ fn consistency(flow: &Map, back: &Map) -> Map {
     let mut out = Map::new(1, flow.h, flow.w);
     for (i, to) in out.v.iter_mut().enumerate() {
         let (u, v) = (flow.v[i], flow.v[area + i]);
-        let error = (u + returned.v[i]).hypot(v + returned.v[area + i]) / (1.0 + 0.08 * u.hypot(v));
+        let error = (u + returned.v[i]).hypot(v + returned.v[area + i]);
+        let error = error / (1.0 / UNIT + 0.08 * u.hypot(v));
         *to = (-0.5 * error * error).exp();
     }
     out

@@ -1,7 +1,6 @@
 //! The drawing as closed regions of colour, and the motion of each as a whole.
 
 use crate::map::Map;
-use crate::net::fill_holes;
 
 /// Gradient in Lab above which a pixel is part of an outline.
 const OUTLINE: f32 = 9.0;
@@ -160,7 +159,7 @@ fn measure(label: &[u32], count: usize, lab: &Map) -> Vec<Region> {
     for (i, &l) in label.iter().enumerate() {
         let Some(k) = (l as usize).checked_sub(1) else { continue };
         let (x, y) = (i % w, i / w);
-        border[k] |= x < 3 || y < 3 || x + 4 > w || y + 4 > h;
+        border[k] |= x < 2 || y < 2 || x + 3 > w || y + 3 > h;
         let (x, y) = (x as f64, y as f64);
         let [l, a, b] = [0, 1, 2].map(|c| f64::from(lab.v[c * area + i]));
         for (sum, v) in sums[k].iter_mut().zip([1.0, x, y, x * x, y * y, l, a, b]) {
@@ -229,7 +228,7 @@ impl Regions {
         let mut flow = Map::new(2, self.h, self.w);
         let mut known = vec![false; self.h * self.w];
         let area = flow.area();
-        for i in 0..area {
+        for (i, known) in known.iter_mut().enumerate() {
             let Some((k, j)) = self.at(i).and_then(|k| partner[k].map(|j| (k, j))) else {
                 continue;
             };
@@ -238,112 +237,8 @@ impl Regions {
             let grow = [0, 1].map(|c| (q.spread[c] / p.spread[c]).clamp(0.7, 1.4));
             flow.v[i] = q.x + (x - p.x) * grow[0] - x;
             flow.v[area + i] = q.y + (y - p.y) * grow[1] - y;
-            known[i] = true;
+            *known = true;
         }
         RegionFlow { flow, known }
-    }
-
-    /// Replaces untrusted flow by its region's own affine motion, or by what surrounds it.
-    pub(super) fn regularise(
-        &self,
-        flow: &mut Map,
-        confidence: &mut Map,
-        matched: Option<&RegionFlow>,
-    ) {
-        let area = flow.area();
-        let fits = self.fits(flow, confidence);
-        let base = self.surroundings(flow, confidence);
-        for i in 0..area {
-            let trust = confidence.v[i];
-            if trust >= 0.5 {
-                continue;
-            }
-            if let Some(fit) = self.at(i).and_then(|k| fits[k].as_ref()) {
-                let [u, v] = fit.at((i % self.w) as f32, (i / self.w) as f32);
-                (flow.v[i], flow.v[area + i]) = (u, v);
-                confidence.v[i] = trust.max(0.3);
-            } else if trust < 0.35 {
-                let known = matched.filter(|m| m.known[i]);
-                let from = known.map_or(&base, |m| &m.flow);
-                (flow.v[i], flow.v[area + i]) = (from.v[i], from.v[area + i]);
-                if known.is_some() {
-                    confidence.v[i] = trust.max(0.5);
-                }
-            }
-        }
-    }
-
-    /// The affine motion of each region with enough trusted pixels.
-    fn fits(&self, flow: &Map, confidence: &Map) -> Vec<Option<Fit>> {
-        let area = flow.area();
-        let mut sizes = vec![0u32; self.list.len()];
-        // n, x, y, u, v, then the products about the origin.
-        let mut sums = vec![[0.0f64; 12]; self.list.len()];
-        for i in 0..area {
-            let Some(k) = self.at(i) else { continue };
-            sizes[k] += 1;
-            if confidence.v[i] > 0.5 {
-                let (x, y) = ((i % self.w) as f64, (i / self.w) as f64);
-                let (u, v) = (f64::from(flow.v[i]), f64::from(flow.v[area + i]));
-                let terms = [1.0, x, y, u, v, x * x, x * y, y * y, x * u, y * u, x * v, y * v];
-                sums[k].iter_mut().zip(terms).for_each(|(s, t)| *s += t);
-            }
-        }
-        sums.iter()
-            .zip(sizes)
-            .map(|(s, size)| {
-                let n = s[0];
-                if n < (0.12 * f64::from(size)).max(10.0) {
-                    return None;
-                }
-                let [x, y, u, v] = [s[1] / n, s[2] / n, s[3] / n, s[4] / n];
-                // A little damping: small regions hardly say how they turn.
-                let (xx, xy, yy) =
-                    (s[5] - n * x * x + 30.0, s[6] - n * x * y, s[7] - n * y * y + 30.0);
-                let det = xx * yy - xy * xy;
-                let slope = |xu: f64, yu: f64| {
-                    [((yy * xu - xy * yu) / det) as f32, ((xx * yu - xy * xu) / det) as f32]
-                };
-                Some(Fit {
-                    centre: [x as f32, y as f32],
-                    mean: [u as f32, v as f32],
-                    slope: [
-                        slope(s[8] - n * x * u, s[9] - n * y * u),
-                        slope(s[10] - n * x * v, s[11] - n * y * v),
-                    ],
-                })
-            })
-            .collect()
-    }
-
-    /// The flow with untrusted places filled from trusted ones.
-    fn surroundings(&self, flow: &Map, confidence: &Map) -> Map {
-        let solid = confidence.blur(2);
-        let known: Vec<f32> = solid
-            .v
-            .iter()
-            .zip(&confidence.v)
-            .map(|(s, c)| {
-                let k = if *c > 0.3 { (s * 1.6 - 0.5).clamp(0.0, 1.0) } else { 0.0 };
-                k * k + 1e-5
-            })
-            .collect();
-        let mut out = flow.clone();
-        fill_holes(&mut out, &known);
-        out
-    }
-}
-
-/// An affine motion about a centre.
-struct Fit {
-    centre: [f32; 2],
-    mean: [f32; 2],
-    slope: [[f32; 2]; 2],
-}
-
-impl Fit {
-    fn at(&self, x: f32, y: f32) -> [f32; 2] {
-        let (dx, dy) = (x - self.centre[0], y - self.centre[1]);
-        [0, 1].map(|c| self.mean[c] + dx * self.slope[c][0] + dy * self.slope[c][1])
     }
 }

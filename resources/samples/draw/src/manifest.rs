@@ -4,7 +4,7 @@ use kurbo::Point;
 use serde::Serialize;
 
 use crate::samples::Sample;
-use crate::sheet::Sheet;
+use crate::sheet::{Medium, Sheet};
 
 /// One in-between to be made, and the drawing that it should come out as.
 #[derive(Serialize)]
@@ -28,6 +28,7 @@ pub(crate) struct Item {
     note: &'static str,
 }
 
+/// All items of all samples.
 #[derive(Serialize)]
 pub(crate) struct Manifest {
     pub(crate) split: &'static str,
@@ -37,38 +38,69 @@ pub(crate) struct Manifest {
 /// In-betweens per sample, evenly spaced.
 pub(crate) const INBETWEENS: u32 = 7;
 
-/// Position of in-between `n`, counted from 1.
+/// Position of in-between `n`, counted from 1; 0 and the one after the last are the keys.
 pub(crate) fn position(n: u32) -> f64 {
     f64::from(n) / f64::from(INBETWEENS + 1)
 }
 
-/// All in-betweens of a sample, given the sheets of its keys.
-pub(crate) fn items(sample: &Sample, a: &Sheet, b: &Sheet) -> Vec<Item> {
+/// What is asked of a sample: first and last drawing, and the one between them, in eighths of the way.
+///
+/// All in-betweens of the two keys, then the middle one of closer pairs, because how far drawings lie
+/// apart decides how hard the in-between is.
+const ASKED: [(u32, u32, u32); 13] = [
+    (0, 1, 8),
+    (0, 2, 8),
+    (0, 3, 8),
+    (0, 4, 8),
+    (0, 5, 8),
+    (0, 6, 8),
+    (0, 7, 8),
+    (0, 2, 4),
+    (4, 6, 8),
+    (0, 1, 2),
+    (2, 3, 4),
+    (4, 5, 6),
+    (6, 7, 8),
+];
+
+/// All items of a sample.
+pub(crate) fn items(sample: &Sample) -> Vec<Item> {
+    let drawn: Vec<Sheet> =
+        (0..=INBETWEENS + 1).map(|n| (sample.draw)(position(n), Medium::Paint)).collect();
     let name = sample.name;
-    let (w, h) = a.size();
-    let (max, mean) = motion(a.marks(), b.marks());
-    let part = max / f64::from(w).hypot(f64::from(h));
-    (1..=INBETWEENS)
-        .map(|n| Item {
-            id: format!("{name}_{n}"),
-            i0: format!("{name}/key_a.png"),
-            i1: format!("{name}/key_b.png"),
-            gt: format!("{name}/inbetween_{n}.png"),
-            pred: format!("{name}_{n}.png"),
-            t: position(n),
-            w,
-            h,
-            motion_max_px: tenths(max),
-            motion_mean_px: tenths(mean),
-            motion_bin: match part {
-                p if p < 0.045 => "small",
-                p if p < 0.09 => "medium",
-                _ => "large",
-            },
-            kind: sample.kind,
-            source: "drawn for this project",
-            licence: "Apache-2.0",
-            note: sample.about,
+    let file = |n: u32| match n {
+        0 => format!("{name}/key_a.png"),
+        n if n == INBETWEENS + 1 => format!("{name}/key_b.png"),
+        n => format!("{name}/inbetween_{n}.png"),
+    };
+    ASKED
+        .iter()
+        .map(|&(first, middle, last)| {
+            let (a, b) = (&drawn[first as usize], &drawn[last as usize]);
+            let (w, h) = a.size();
+            let (max, mean) = motion(a.marks(), b.marks());
+            let id = format!("{name}_{first}_{middle}_{last}");
+            Item {
+                pred: format!("{id}.png"),
+                id,
+                i0: file(first),
+                i1: file(last),
+                gt: file(middle),
+                t: f64::from(middle - first) / f64::from(last - first),
+                w,
+                h,
+                motion_max_px: tenths(max),
+                motion_mean_px: tenths(mean),
+                motion_bin: match max / f64::from(w).hypot(f64::from(h)) {
+                    part if part < 0.045 => "small",
+                    part if part < 0.09 => "medium",
+                    _ => "large",
+                },
+                kind: sample.kind,
+                source: "drawn for this project",
+                licence: "Apache-2.0",
+                note: sample.about,
+            }
         })
         .collect()
 }

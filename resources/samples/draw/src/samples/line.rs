@@ -1,5 +1,5 @@
-//! Line art: a sitting cat lifts a paw after a butterfly; the head tilts, the tail swings up. Black
-//! lines on white.
+//! Line art: a sitting cat reaches after a butterfly; the head tilts, the tail lifts. Black lines on
+//! white.
 
 use kurbo::{Affine, Point, Vec2};
 
@@ -36,7 +36,7 @@ fn chain(root: Point, steps: impl IntoIterator<Item = (f64, f64)>) -> Vec<Point>
 fn tail(sheet: &mut Sheet, t: f64) {
     let lengths = [52.0, 50.0, 46.0, 42.0, 36.0, 28.0];
     let low = [166.0, 172.0, 196.0, 236.0, 284.0, 318.0];
-    let high = [176.0, 214.0, 250.0, 276.0, 262.0, 226.0];
+    let high = [170.0, 184.0, 214.0, 254.0, 292.0, 306.0];
     let centre =
         chain(Point::new(282.0, 500.0), (0..6).map(|i| (lengths[i], blend(t, low[i], high[i]))));
     let shape = tube(&centre, &[19.0, 19.0, 18.5, 18.0, 17.0, 14.0, 7.0], true);
@@ -56,8 +56,8 @@ fn tail(sheet: &mut Sheet, t: f64) {
 }
 
 fn body(sheet: &mut Sheet, t: f64) {
-    let up = blend(t, 0.0, -12.0);
-    let lean = blend(t, 0.0, 10.0);
+    let up = blend(t, -2.0, -10.0);
+    let lean = blend(t, 2.0, 9.0);
     // The far front leg stands.
     let far = tube(
         &[
@@ -152,14 +152,14 @@ fn toes(sheet: &mut Sheet, at: Point, rx: f64, ry: f64) {
 }
 
 fn reaching_paw(sheet: &mut Sheet, t: f64) {
-    let lean = blend(t, 0.0, 10.0);
+    let lean = blend(t, 2.0, 9.0);
     let root = Point::new(428.0 + lean, 398.0 - lean * 0.8);
     let centre = chain(
         root,
         [
-            (62.0, blend(t, 88.0, -4.0)),
-            (62.0, blend(t, 90.0, -58.0)),
-            (22.0, blend(t, 82.0, -64.0)),
+            (62.0, blend(t, 17.0, 4.0)),
+            (62.0, blend(t, -28.0, -46.0)),
+            (22.0, blend(t, -34.0, -52.0)),
         ],
     );
     let arm = tube(&centre[..3], &[25.0, 20.0, 17.0], true);
@@ -189,10 +189,10 @@ fn reaching_paw(sheet: &mut Sheet, t: f64) {
 }
 
 fn head(sheet: &mut Sheet, t: f64) {
-    let place = Affine::translate((blend(t, 424.0, 440.0), blend(t, 214.0, 196.0)))
-        * Affine::rotate(blend(t, 0.10, -0.24));
+    let place = Affine::translate((blend(t, 426.0, 438.0), blend(t, 210.0, 198.0)))
+        * Affine::rotate(blend(t, 0.02, -0.16));
     // Features slide over the face as it turns up after the butterfly.
-    let (fx, fy) = (blend(t, 16.0, 27.0), blend(t, 16.0, -8.0));
+    let (fx, fy) = (blend(t, 18.0, 25.0), blend(t, 8.0, -5.0));
     sheet.placed(place, |s| {
         ear(s, -1.0, fx, fy);
         ear(s, 1.0, fx, fy);
@@ -318,7 +318,7 @@ fn muzzle(sheet: &mut Sheet, t: f64, x: f64, y: f64) {
         (x - 3.0, y + 7.0),
     ]);
     sheet.spot(&nose, "#101010");
-    let open = blend(t, 0.0, 11.0);
+    let open = blend(t, 2.0, 10.0);
     sheet.ink(
         &Curve::open([
             (x - 32.0, y + 19.0),
@@ -357,7 +357,7 @@ fn muzzle(sheet: &mut Sheet, t: f64, x: f64, y: f64) {
 }
 
 fn collar(sheet: &mut Sheet, t: f64) {
-    let (x, y) = (blend(t, 0.0, 10.0), blend(t, 0.0, -14.0));
+    let (x, y) = (blend(t, 2.0, 9.0), blend(t, -3.0, -12.0));
     let band = Curve::closed([
         (350.0 + x, 286.0 + y),
         (350.0 + x, 286.0 + y),
@@ -384,11 +384,11 @@ fn collar(sheet: &mut Sheet, t: f64) {
 
 fn butterfly(sheet: &mut Sheet, t: f64) {
     let at = Affine::translate((
-        blend(t, 668.0, 640.0) + 14.0 * (t * std::f64::consts::PI).sin(),
-        blend(t, 232.0, 170.0),
-    )) * Affine::rotate(blend(t, 0.5, 0.15));
+        blend(t, 660.0, 644.0) + 6.0 * (t * std::f64::consts::PI).sin(),
+        blend(t, 206.0, 176.0),
+    )) * Affine::rotate(blend(t, 0.40, 0.22));
     // Wings seen half from the side: open first, then nearly closed.
-    let fold = blend(t, 1.0, 0.42);
+    let fold = blend(t, 0.95, 0.72);
     sheet.placed(at, |s| {
         for side in [-1.0, 1.0] {
             let p = |x: f64, y: f64| (side * x * fold, y - (1.0 - fold) * x * 0.55);

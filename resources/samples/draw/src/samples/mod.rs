@@ -22,14 +22,22 @@ pub(crate) struct Sample {
     pub(crate) draw: fn(t: f64, medium: Medium) -> Sheet,
 }
 
-pub(crate) const ALL: [Sample; 5] = [
+pub(crate) const ALL: [Sample; 6] = [
     Sample {
         name: "walk",
-        about: "A child in a raincoat walks from the contact to the passing pose; transparent ground",
+        about: "A child in a raincoat walks from the contact to the down pose; transparent ground",
         kind: "flat-colour",
         pixels: Pixels::Rgba,
         has_sketch: true,
-        draw: walk::draw,
+        draw: walk::step,
+    },
+    Sample {
+        name: "stride",
+        about: "The same walk from the contact to the passing pose: limbs cross; transparent ground",
+        kind: "flat-colour",
+        pixels: Pixels::Rgba,
+        has_sketch: true,
+        draw: walk::stride,
     },
     Sample {
         name: "head",
@@ -49,7 +57,7 @@ pub(crate) const ALL: [Sample; 5] = [
     },
     Sample {
         name: "line",
-        about: "Line art: a sitting cat lifts a paw after a butterfly",
+        about: "Line art: a sitting cat reaches after a butterfly",
         kind: "line-art",
         pixels: Pixels::Grey,
         has_sketch: false,

@@ -15,39 +15,39 @@ pub(crate) fn draw(t: f64, medium: Medium) -> Sheet {
     let mut sheet = Sheet::new(1280, 720, medium, Ground::Colour("#aee0f2"));
     sky(&mut sheet, t);
     let layer = |speed: f64| Affine::translate((-speed * t, 0.0));
-    sheet.placed(layer(16.0), hills);
-    sheet.placed(layer(46.0), houses);
-    sheet.placed(layer(66.0), trees);
-    sheet.placed(layer(84.0), pavement);
+    sheet.placed(layer(9.0), hills);
+    sheet.placed(layer(24.0), houses);
+    sheet.placed(layer(32.0), trees);
+    sheet.placed(layer(40.0), pavement);
     rider(&mut sheet, t);
-    sheet.placed(layer(128.0), foreground);
+    sheet.placed(layer(56.0), foreground);
     sheet
 }
 
 fn rider(sheet: &mut Sheet, t: f64) {
     let scale = 1.06;
-    let place = Affine::translate((blend(t, 560.0, 606.0), 452.0)) * Affine::scale(scale);
+    let place = Affine::translate((blend(t, 566.0, 594.0), 452.0)) * Affine::scale(scale);
     // Feet stay on the board; the hip rises out of the crouch.
     let board = Point::new(0.0, 146.0);
-    let hip = Point::new(blend(t, -16.0, -4.0), blend(t, 48.0, 18.0));
+    let hip = Point::new(blend(t, -14.0, -6.0), blend(t, 44.0, 24.0));
     let (front, rear) = (board + (52.0, -25.0), board + (-54.0, -25.0));
     let pose = Pose {
         hip,
-        lean: blend(t, 0.34, 0.02),
-        near_arm: (blend(t, -0.55, -1.05), blend(t, 0.45, 0.10)),
-        far_arm: (blend(t, 0.75, 1.42), blend(t, 0.65, 0.22)),
+        lean: blend(t, 0.28, 0.08),
+        near_arm: (blend(t, -0.60, -0.92), blend(t, 0.40, 0.20)),
+        far_arm: (blend(t, 0.90, 1.24), blend(t, 0.55, 0.34)),
         near_leg: Leg::reaching(hip, rear, 0.0),
         far_leg: Leg::reaching(hip + (10.0, -3.0), front, 0.0),
         head: Head {
             yaw: 0.44,
-            pitch: blend(t, 0.08, -0.08),
+            pitch: blend(t, 0.06, -0.04),
             lids: 1.0,
             mouth: blend(t, 0.5, 1.0),
-            sway: blend(t, -0.75, -0.45),
+            sway: blend(t, -0.68, -0.52),
             line: 3.2,
         },
-        tilt: blend(t, -0.16, 0.02),
-        trail: blend(t, 20.0, 34.0),
+        tilt: blend(t, -0.12, -0.02),
+        trail: blend(t, 22.0, 29.0),
     };
     sheet.placed(place, |s| {
         s.tint(&Curve::ellipse(board + (0.0, 27.0), 128.0, 9.0), "#6f7f8e");

@@ -1,5 +1,8 @@
 //! Parameters: their types, values, and keys over time.
 
+mod describe;
+mod kind;
+
 use std::{
     ffi::{CStr, CString, c_int},
     sync::Arc,
@@ -7,108 +10,16 @@ use std::{
 
 use parking_lot::{Mutex, RwLock};
 
+pub use kind::ParamType;
+pub(crate) use kind::Slot;
+
 use crate::{
+    clip::ascii,
     journal::Journal,
-    props::{Builder, PropertySet, Values, c_text},
+    props::{PropertySet, Values, c_text},
     registry::{Handle, Object},
     sys::*,
 };
-
-/// Type of a parameter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the names are those of the standard, OfxParamType…")]
-pub enum ParamType {
-    Integer,
-    Double,
-    Boolean,
-    Choice,
-    StrChoice,
-    Rgba,
-    Rgb,
-    Double2D,
-    Integer2D,
-    Double3D,
-    Integer3D,
-    String,
-    Custom,
-    Bytes,
-    Group,
-    Page,
-    PushButton,
-    Parametric,
-}
-
-/// How the variadic functions pass one component; the numbers are those of the C shim.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(i32)]
-pub(crate) enum Slot {
-    None = 0,
-    Int = 1,
-    Double = 2,
-    Pointer = 3,
-}
-
-const TYPES: &[(ParamType, &CStr, Slot, usize)] = &[
-    (ParamType::Integer, kOfxParamTypeInteger, Slot::Int, 1),
-    (ParamType::Double, kOfxParamTypeDouble, Slot::Double, 1),
-    (ParamType::Boolean, kOfxParamTypeBoolean, Slot::Int, 1),
-    (ParamType::Choice, kOfxParamTypeChoice, Slot::Int, 1),
-    (ParamType::StrChoice, kOfxParamTypeStrChoice, Slot::Pointer, 1),
-    (ParamType::Rgba, kOfxParamTypeRGBA, Slot::Double, 4),
-    (ParamType::Rgb, kOfxParamTypeRGB, Slot::Double, 3),
-    (ParamType::Double2D, kOfxParamTypeDouble2D, Slot::Double, 2),
-    (ParamType::Integer2D, kOfxParamTypeInteger2D, Slot::Int, 2),
-    (ParamType::Double3D, kOfxParamTypeDouble3D, Slot::Double, 3),
-    (ParamType::Integer3D, kOfxParamTypeInteger3D, Slot::Int, 3),
-    (ParamType::String, kOfxParamTypeString, Slot::Pointer, 1),
-    (ParamType::Custom, kOfxParamTypeCustom, Slot::Pointer, 1),
-    (ParamType::Bytes, kOfxParamTypeBytes, Slot::Pointer, 1),
-    (ParamType::Group, kOfxParamTypeGroup, Slot::None, 0),
-    (ParamType::Page, kOfxParamTypePage, Slot::None, 0),
-    (ParamType::PushButton, kOfxParamTypePushButton, Slot::None, 0),
-    (ParamType::Parametric, kOfxParamTypeParametric, Slot::None, 0),
-];
-
-impl ParamType {
-    fn row(self) -> &'static (ParamType, &'static CStr, Slot, usize) {
-        TYPES.iter().find(|row| row.0 == self).expect("every type has its row")
-    }
-
-    /// The type of that name.
-    pub fn from_name(name: &CStr) -> Option<Self> {
-        TYPES.iter().find(|row| row.1 == name).map(|row| row.0)
-    }
-
-    /// Name in the API.
-    pub fn name(self) -> &'static CStr {
-        self.row().1
-    }
-
-    /// Short name for reports: `Double2D`.
-    pub fn short_name(self) -> String {
-        self.name().to_string_lossy().trim_start_matches("OfxParamType").to_owned()
-    }
-
-    pub(crate) fn slot(self) -> Slot {
-        self.row().2
-    }
-
-    /// Number of values; 0 for groups, pages and buttons.
-    pub fn count(self) -> usize {
-        self.row().3
-    }
-
-    /// True for the numbers that have ranges.
-    pub fn is_number(self) -> bool {
-        use ParamType::*;
-        matches!(self, Integer | Double | Double2D | Double3D | Integer2D | Integer3D)
-    }
-
-    /// True if the parameter holds a value.
-    pub fn has_value(self) -> bool {
-        self.count() > 0
-    }
-}
 
 /// Value of a parameter.
 #[derive(Clone, Debug, PartialEq)]
@@ -402,7 +313,7 @@ impl ParamSet {
         journal: &Arc<Journal>,
         missing: &'static [&'static CStr],
     ) -> Arc<Self> {
-        let props = PropertySet::new("the parameter set", journal)
+        let props = PropertySet::of("the parameter set", journal)
             .list::<&str>(kOfxPluginPropParamPageOrder, &[])
             .ints(kOfxPropParamSetNeedsSyncing, &[0])
             .missing(missing)
@@ -415,7 +326,7 @@ impl ParamSet {
         let params = self.all().into_iter().map(|param| {
             let props = param.props.copy(format!("parameter {}", param.name));
             let props =
-                props.text(kOfxPropType, text(kOfxTypeParameterInstance)).missing(self.missing);
+                props.text(kOfxPropType, ascii(kOfxTypeParameterInstance)).missing(self.missing);
             Param::new(
                 param.name.clone(),
                 param.kind,
@@ -446,91 +357,10 @@ impl ParamSet {
         if params.iter().any(|param| param.name == name) {
             return None;
         }
-        let props = describe(kind, name, self.props.journal()).missing(self.missing).build();
+        let props =
+            describe::describe(kind, name, self.props.journal()).missing(self.missing).build();
         let param = Param::new(name.to_owned(), kind, props);
         params.push(Arc::clone(&param));
         Some(param)
-    }
-}
-
-fn text(name: &'static CStr) -> &'static str {
-    name.to_str().expect("names of the API are ASCII")
-}
-
-/// Properties of a new parameter with the values that the standard states.
-fn describe(kind: ParamType, name: &str, journal: &Arc<Journal>) -> Builder {
-    let mut set = PropertySet::new(format!("parameter {name}"), journal)
-        .text(kOfxPropType, text(kOfxTypeParameter))
-        .text(kOfxPropName, name)
-        .text(kOfxPropLabel, name)
-        .text(kOfxPropShortLabel, name)
-        .text(kOfxPropLongLabel, name)
-        .text(kOfxParamPropType, text(kind.name()))
-        .ints(kOfxParamPropSecret, &[0])
-        .text(kOfxParamPropHint, "")
-        .text(kOfxParamPropScriptName, name)
-        .text(kOfxParamPropParent, "")
-        .ints(kOfxParamPropEnabled, &[1])
-        .pointer(kOfxParamPropDataPtr, 0)
-        .list(kOfxPropIcon, &["", ""])
-        .pointer(kOfxParamPropInteractV1, 0)
-        .doubles(kOfxParamPropInteractSizeAspect, &[1.0])
-        .doubles(kOfxParamPropInteractMinimumSize, &[10.0, 10.0])
-        .ints(kOfxParamPropInteractPreferedSize, &[10, 10])
-        .ints(kOfxParamPropHasHostOverlayHandle, &[0])
-        .ints(kOfxParamPropUseHostOverlayHandle, &[0]);
-    if kind.has_value() {
-        let animates =
-            c_int::from(!matches!(kind, ParamType::String | ParamType::Custom | ParamType::Bytes));
-        set = set
-            .ints(kOfxParamPropAnimates, &[animates])
-            .ints(kOfxParamPropIsAnimating, &[0])
-            .ints(kOfxParamPropIsAutoKeying, &[0])
-            .ints(kOfxParamPropPersistant, &[1])
-            .ints(kOfxParamPropEvaluateOnChange, &[1])
-            .ints(kOfxParamPropPluginMayWrite, &[0])
-            .text(kOfxParamPropCacheInvalidation, text(kOfxParamInvalidateValueChange))
-            .ints(kOfxParamPropCanUndo, &[1]);
-    }
-    set = match (kind.slot(), kind.count()) {
-        (Slot::None, _) => set,
-        (Slot::Int, count) => set.ints(kOfxParamPropDefault, &vec![0; count]),
-        (Slot::Double, count) => set.doubles(kOfxParamPropDefault, &vec![0.0; count]),
-        (Slot::Pointer, _) => set.text(kOfxParamPropDefault, ""),
-    };
-    let count = kind.count();
-    if kind.is_number() || matches!(kind, ParamType::Rgb | ParamType::Rgba) {
-        set = if kind.slot() == Slot::Int {
-            let (low, high) = (vec![c_int::MIN; count], vec![c_int::MAX; count]);
-            set.ints(kOfxParamPropMin, &low)
-                .ints(kOfxParamPropMax, &high)
-                .ints(kOfxParamPropDisplayMin, &low)
-                .ints(kOfxParamPropDisplayMax, &high)
-        } else {
-            let (low, high) = (vec![f64::MIN; count], vec![f64::MAX; count]);
-            set.doubles(kOfxParamPropMin, &low)
-                .doubles(kOfxParamPropMax, &high)
-                .doubles(kOfxParamPropDisplayMin, &low)
-                .doubles(kOfxParamPropDisplayMax, &high)
-                .doubles(kOfxParamPropIncrement, &[1.0])
-                .ints(kOfxParamPropDigits, &[2])
-                .text(kOfxParamPropDoubleType, text(kOfxParamDoubleTypePlain))
-                .text(kOfxParamPropDefaultCoordinateSystem, text(kOfxParamCoordinatesCanonical))
-                .ints(kOfxParamPropShowTimeMarker, &[0])
-        };
-        set = set.list(kOfxParamPropDimensionLabel, &["x", "y", "z"]);
-    }
-    match kind {
-        ParamType::Choice | ParamType::StrChoice => set
-            .list::<&str>(kOfxParamPropChoiceOption, &[])
-            .list::<&str>(kOfxParamPropChoiceEnum, &[])
-            .open_list(kOfxParamPropChoiceOrder),
-        ParamType::String => set
-            .text(kOfxParamPropStringMode, text(kOfxParamStringIsSingleLine))
-            .ints(kOfxParamPropStringFilePathExists, &[1]),
-        ParamType::Custom => set.pointer(kOfxParamPropCustomInterpCallbackV1, 0),
-        ParamType::Group => set.ints(kOfxParamPropGroupOpen, &[1]),
-        ParamType::Page => set.list::<&str>(kOfxParamPropPageChild, &[]),
-        _ => set,
     }
 }

@@ -1,0 +1,108 @@
+//! Checks of how the plug-in uses the host: one whole life, then a look into the journal.
+
+use std::sync::Arc;
+
+use crate::{
+    checks::{
+        lab::{Lab, RANGE, Recipe},
+        outcome::{Checked, Outcome, Stop},
+    },
+    instance::{Instance, Shot},
+    journal::{Journal, Rule},
+    plugin::Plugin,
+    sys::*,
+};
+
+/// Leads the plug-in through everything that hosts do. Whether it renders is another check's matter.
+fn live(lab: &Lab, skip_unwilling: bool) -> Checked<Arc<Journal>> {
+    let plugin = lab.started()?;
+    let journal = Arc::clone(plugin.host().journal());
+    let mut rendered = false;
+    for context in lab.contexts(&plugin)? {
+        for optional_too in [false, true] {
+            let recipe = Recipe { optional_too, ..Recipe::default() };
+            let mut instance = lab.instance(&plugin, &context, &recipe)?;
+            rendered |= use_instance(lab, &plugin, &mut instance)?;
+            instance.destroy();
+        }
+    }
+    plugin.unload();
+    if !rendered && skip_unwilling && journal.violations().is_empty() {
+        return Err(Stop::Skip("nothing can be rendered here, see the check renders".into()));
+    }
+    Ok(journal)
+}
+
+fn use_instance(lab: &Lab, plugin: &Plugin, instance: &mut Instance) -> Checked<bool> {
+    let (first, last) = RANGE;
+    let planning = lab.profile.conduct.asks_planning;
+    instance.begin(RANGE, 1.0, 1.0);
+    let mut rendered = false;
+    for time in [first, 3.0, 4.0, last] {
+        let shot = Shot::at(time);
+        if planning {
+            instance.identity(shot)?;
+            instance.frames_needed(time)?;
+        }
+        let region = instance.region(time, 1.0)?;
+        instance.regions_of_interest(time, 1.0, region)?;
+        rendered |= instance.render(shot)?.status.is_fine();
+    }
+    instance.end(RANGE, 1.0, 1.0);
+    if planning {
+        for param in instance.effect().params.all() {
+            if param.kind.has_value() {
+                instance.edit(&param.name, param.value_at(first), first)?;
+            }
+        }
+    }
+    instance.action(kOfxActionBeginInstanceEdit);
+    instance.action(kOfxActionEndInstanceEdit);
+    instance.negotiate()?;
+    instance.action(kOfxActionSyncPrivateData);
+    instance.action(kOfxActionPurgeCaches);
+    plugin.said();
+    Ok(rendered)
+}
+
+fn none_of(lab: &Lab, rules: &[Rule], skip_unwilling: bool) -> Checked {
+    let journal = live(lab, skip_unwilling)?;
+    let broken: Vec<String> = rules.iter().flat_map(|rule| journal.violations_of(*rule)).collect();
+    if broken.is_empty() {
+        Ok(Outcome::Success(format!("{} calls of the host", journal.suite_calls())))
+    } else {
+        Err(Stop::Fail(broken.join("; ")))
+    }
+}
+
+pub(super) fn properties_known(lab: &Lab) -> Checked {
+    none_of(lab, &[Rule::UnknownProperty], false)
+}
+
+pub(super) fn property_types(lab: &Lab) -> Checked {
+    none_of(lab, &[Rule::PropertyType], false)
+}
+
+pub(super) fn properties_read_only(lab: &Lab) -> Checked {
+    none_of(lab, &[Rule::ReadOnlyProperty], false)
+}
+
+pub(super) fn handles(lab: &Lab) -> Checked {
+    none_of(lab, &[Rule::BadHandle, Rule::NullArgument], false)
+}
+
+pub(super) fn images_released(lab: &Lab) -> Checked {
+    none_of(lab, &[Rule::UnreleasedImage], true)
+}
+
+pub(super) fn memory_returned(lab: &Lab) -> Checked {
+    none_of(lab, &[Rule::Memory], false)
+}
+
+pub(super) fn background_threads(lab: &Lab) -> Checked {
+    none_of(lab, &[Rule::BackgroundThread], false)
+}
+
+pub(super) fn definitions(lab: &Lab) -> Checked {
+    none_of(lab, &[Rule::Definition], false)
+}

@@ -1,0 +1,323 @@
+//! Where checks work: a host of a profile, the plug-in, and synthetic drawings for its clips.
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+
+use parking_lot::Mutex;
+
+use crate::{
+    binary::{self, Binary},
+    checks::outcome::{Checked, Outcome, Stop},
+    clip::{Footage, Format},
+    effect::{Project, short},
+    footage::Moving,
+    host::Host,
+    instance::{Instance, Rendered, Setup, Shot},
+    param::{ParamType, Value},
+    picture::Picture,
+    pixels::{Components, Depth, Premult},
+    plugin::Plugin,
+    profile::Profile,
+    status::Status,
+    sys::*,
+};
+
+/// What is to be checked, and as which host.
+#[derive(Clone)]
+pub struct Lab {
+    /// File or bundle.
+    pub path: PathBuf,
+    /// Identifier, where the file has several plug-ins.
+    pub id: Option<String>,
+    /// Host to imitate.
+    pub profile: &'static Profile,
+    /// The only context to check, by its short name in lower case.
+    pub context: Option<String>,
+    /// Parameters to set in every instance: ID=VALUE.
+    pub settings: Vec<(String, String)>,
+    /// Seed of the random cases.
+    pub seed: u64,
+    /// Optional clips that the plug-in turned out to need, by context.
+    needed: Arc<Mutex<BTreeMap<String, Vec<String>>>>,
+}
+
+/// Frames of the synthetic clips.
+pub const RANGE: (f64, f64) = (1.0, 9.0);
+/// Size of the synthetic drawings.
+pub const SIZE: (usize, usize) = (64, 48);
+
+/// What a check's instance is made of.
+#[derive(Clone)]
+pub struct Recipe {
+    /// Size of the drawings.
+    pub size: (usize, usize),
+    /// Format to ask for.
+    pub format: Format,
+    /// Clips that get no pictures.
+    pub without: Vec<String>,
+    /// Optional clips get pictures if nothing is rendered without.
+    pub needed_too: bool,
+    /// The optional clips get pictures too.
+    pub optional_too: bool,
+    /// Changes the drawings' pixels.
+    pub paint: fn([f32; 4]) -> [f32; 4],
+    /// The drawings do not change over time.
+    pub still: bool,
+}
+
+impl Default for Recipe {
+    fn default() -> Self {
+        Self {
+            size: SIZE,
+            format: Format {
+                depth: Depth::Float,
+                components: Components::Rgba,
+                premult: Premult::Un,
+            },
+            without: Vec::new(),
+            needed_too: true,
+            optional_too: false,
+            paint: |pixel| pixel,
+            still: false,
+        }
+    }
+}
+
+impl Lab {
+    /// A lab for a plug-in under a host.
+    pub fn new(path: PathBuf, id: Option<String>, profile: &'static Profile, seed: u64) -> Self {
+        let needed = Arc::default();
+        Self { path, id, profile, context: None, settings: Vec::new(), seed, needed }
+    }
+
+    /// The plug-in under a fresh host, nothing called yet but `setHost`.
+    pub fn plugin(&self) -> Checked<Arc<Plugin>> {
+        let binary = Binary::open(&binary::find_one(&self.path)?)?;
+        Ok(Plugin::new(&binary, self.id.as_deref(), &Host::new(self.profile))?)
+    }
+
+    /// The plug-in, loaded and described.
+    pub fn started(&self) -> Checked<Arc<Plugin>> {
+        let plugin = self.plugin()?;
+        plugin.start()?;
+        Ok(plugin)
+    }
+
+    /// Contexts to check.
+    pub fn contexts(&self, plugin: &Plugin) -> Checked<Vec<String>> {
+        let mut contexts = plugin.contexts();
+        if let Some(wanted) = &self.context {
+            contexts.retain(|context| short(context).eq_ignore_ascii_case(wanted));
+        }
+        if contexts.is_empty() {
+            let text = format!("plug-in and {} have no context in common", self.profile.label);
+            return Err(Stop::Skip(text));
+        }
+        Ok(contexts)
+    }
+
+    /// Runs a body in each context and joins the ends: the first failure counts; what could be checked nowhere is
+    /// skipped.
+    pub fn in_contexts(&self, body: impl Fn(&Arc<Plugin>, &str) -> Checked<String>) -> Checked {
+        let contexts = self.contexts(&*self.started()?)?;
+        let mut done = Vec::new();
+        let mut skipped = Vec::new();
+        for context in contexts {
+            let plugin = self.started()?;
+            match body(&plugin, &context) {
+                Ok(note) if note.is_empty() => done.push(short(&context).to_owned()),
+                Ok(note) => done.push(format!("{}: {note}", short(&context))),
+                Err(Stop::Skip(why)) => skipped.push(format!("{}: {why}", short(&context))),
+                Err(Stop::Fail(why)) => {
+                    return Err(Stop::Fail(format!("{}: {why}", short(&context))));
+                }
+            }
+        }
+        match (done.is_empty(), skipped.is_empty()) {
+            (true, _) => Err(Stop::Skip(skipped.join("; "))),
+            (false, true) => Ok(Outcome::Success(done.join("; "))),
+            (false, false) => Ok(Outcome::Success(format!(
+                "{}; not checked in {}",
+                done.join("; "),
+                skipped.join("; ")
+            ))),
+        }
+    }
+
+    /// Optional clips without which the plug-in refuses to render, with a message, and with which it renders:
+    /// tried in the order of their definition. An in-betweener whose second key may come from a file is one.
+    pub fn needed(&self, context: &str) -> Checked<Vec<String>> {
+        if let Some(known) = self.needed.lock().get(context) {
+            return Ok(known.clone());
+        }
+        // Under a host of its own, so that nothing of this is in the journal of the check.
+        let plugin = self.started()?;
+        let clips = plugin.context(context)?.clips();
+        let optional: Vec<String> = clips
+            .iter()
+            .filter(|clip| !clip.is_output() && clip.is_optional())
+            .map(|clip| clip.name.clone())
+            .collect();
+        let mut found = Vec::new();
+        for count in 0..=optional.len() {
+            let with = &optional[..count];
+            let setup = self.setup_with(&plugin, context, &Recipe::default(), with)?;
+            let instance = Instance::new(&plugin, &setup)?;
+            let time = self.busy_time(&instance).unwrap_or(3.0);
+            let rendered = instance.render(Shot::at(time))?;
+            if rendered.status == Status::OK {
+                found = with.to_vec();
+            }
+            // A failure without a word asks for nothing.
+            if rendered.status == Status::OK || rendered.said().is_none() {
+                break;
+            }
+        }
+        self.needed.lock().insert(context.to_owned(), found.clone());
+        Ok(found)
+    }
+
+    /// A setup with synthetic drawings in the clips.
+    pub fn setup(&self, plugin: &Plugin, context: &str, recipe: &Recipe) -> Checked<Setup> {
+        let needed = if recipe.needed_too { self.needed(context)? } else { Vec::new() };
+        // Looking for them may have introduced another host.
+        plugin.set_host()?;
+        self.setup_with(plugin, context, recipe, &needed)
+    }
+
+    fn setup_with(
+        &self,
+        plugin: &Plugin,
+        context: &str,
+        recipe: &Recipe,
+        needed: &[String],
+    ) -> Checked<Setup> {
+        let descriptor = plugin.context(context)?;
+        let mut footage: BTreeMap<String, Arc<dyn Footage>> = BTreeMap::new();
+        let inputs = descriptor.clips().into_iter().filter(|clip| !clip.is_output());
+        for (index, clip) in inputs.enumerate() {
+            let fed = !clip.is_optional() || recipe.optional_too || needed.contains(&clip.name);
+            if fed && !recipe.without.contains(&clip.name) {
+                footage.insert(clip.name.clone(), drawing(index, recipe));
+            }
+        }
+        let mut values = Vec::new();
+        for (id, text) in &self.settings {
+            // Contexts differ in their parameters: what one lacks is not set there.
+            if let Some(param) = descriptor.params.find(id) {
+                values.push((id.clone(), None, param.parse(text).map_err(Stop::Fail)?));
+            }
+        }
+        let position = kOfxImageEffectTransitionParamName.to_string_lossy();
+        if let Some(param) = descriptor.params.find(&position)
+            && param.kind == ParamType::Double
+        {
+            for (time, value) in [(RANGE.0, 0.0), (RANGE.1, 1.0)] {
+                values.push((
+                    position.clone().into_owned(),
+                    Some(time),
+                    Value::Doubles(vec![value]),
+                ));
+            }
+        }
+        Ok(Setup {
+            context: context.to_owned(),
+            project: Project { size: recipe.size, range: RANGE, rate: 24.0 },
+            format: recipe.format,
+            footage,
+            values,
+        })
+    }
+
+    /// An instance with synthetic drawings in its clips.
+    pub fn instance(
+        &self,
+        plugin: &Arc<Plugin>,
+        context: &str,
+        recipe: &Recipe,
+    ) -> Checked<Instance> {
+        Ok(Instance::new(plugin, &self.setup(plugin, context, recipe)?)?)
+    }
+
+    /// A time of the project at which the plug-in does not answer that the frame is another one.
+    pub fn busy_time(&self, instance: &Instance) -> Checked<f64> {
+        if !self.profile.conduct.asks_planning {
+            return Ok(3.0);
+        }
+        for time in [3.0, 5.0, 4.0, 2.0, 7.0, 6.0, 8.0, 1.0, 9.0] {
+            if instance.identity(Shot::at(time))?.is_none() {
+                return Ok(time);
+            }
+        }
+        Err(Stop::Skip("every frame is said to be one of an input".into()))
+    }
+
+    /// Renders, and stops where that is not possible: with a skip if the plug-in says why, since the check called
+    /// `renders` judges that.
+    pub fn render(&self, instance: &Instance, shot: Shot) -> Checked<Rendered> {
+        let rendered = instance.render(shot)?;
+        if rendered.status == Status::OK {
+            return Ok(rendered);
+        }
+        let text = match rendered.said() {
+            Some(text) => {
+                format!("render at time {} answered {}: {text}", shot.time, rendered.status)
+            }
+            None => format!(
+                "render at time {} answered {} without a message",
+                shot.time, rendered.status
+            ),
+        };
+        Err(if rendered.said().is_some() { Stop::Skip(text) } else { Stop::Fail(text) })
+    }
+
+    /// Makes sure that the plug-in renders at all before a variation of the render is judged.
+    pub fn baseline(&self, plugin: &Arc<Plugin>, context: &str) -> Checked<(f64, Vec<u8>)> {
+        let instance = self.instance(plugin, context, &Recipe::default())?;
+        let time = self.busy_time(&instance)?;
+        let bytes = self.render(&instance, Shot::at(time))?.bytes();
+        Ok((time, bytes))
+    }
+}
+
+/// A variation must render; a message is no excuse where the plain case rendered.
+pub fn must_render(instance: &Instance, shot: Shot, what: &str) -> Checked<Rendered> {
+    let rendered = instance.render(shot)?;
+    if rendered.status != Status::OK {
+        let said = rendered.said().map(|text| format!(": {text}")).unwrap_or_default();
+        return Err(Stop::Fail(format!("{what}: render answered {}{said}", rendered.status)));
+    }
+    Ok(rendered)
+}
+
+/// A drawing with outlines that moves, another one for each clip.
+fn drawing(index: usize, recipe: &Recipe) -> Arc<dyn Footage> {
+    let (width, height) = recipe.size;
+    let paint = recipe.paint;
+    let still = recipe.still;
+    let premult = recipe.format.premult;
+    let draw = move |time: f64| {
+        let time = if still { RANGE.0 } else { time };
+        let (w, h) = (width as f32, height as f32);
+        let step = (time as f32 - 1.0) / 8.0;
+        let centre = (w * (0.3 + 0.1 * index as f32 + 0.3 * step), h * (0.6 - 0.15 * index as f32));
+        let radius = 0.25 * w.min(h);
+        let mut picture = Picture::from_fn(width, height, |x, y| {
+            let (x, y) = (x as f32 + 0.5, y as f32 + 0.5);
+            let distance = ((x - centre.0).powi(2) + (y - centre.1).powi(2)).sqrt() - radius;
+            let rgb = match distance {
+                d if d.abs() < 1.2 => [0.05, 0.05, 0.08],
+                d if d < 0.0 => [0.9, 0.55 + 0.1 * index as f32, 0.3],
+                _ => [0.6 + 0.2 * x / w, 0.7, 0.5 + 0.3 * y / h],
+            };
+            // A corner is see-through, so that alpha is not the same everywhere.
+            let alpha = if x + y < 0.2 * (w + h) { 0.5 } else { 1.0 };
+            [rgb[0], rgb[1], rgb[2], alpha]
+        });
+        if premult == Premult::Pre {
+            picture.map(|[r, g, b, a]| [r * a, g * a, b * a, a]);
+        }
+        picture.map(paint);
+        picture
+    };
+    Arc::new(Moving::new(recipe.size, RANGE, draw))
+}

@@ -1,0 +1,126 @@
+//! Checks of loading, describing, making and destroying.
+
+use std::time::Instant;
+
+use crate::{
+    checks::{
+        lab::{Lab, Recipe},
+        outcome::{Checked, Outcome, Stop, require},
+    },
+    effect::short,
+    instance::Shot,
+    plugin::Plugin,
+    status::Status,
+    sys::*,
+};
+
+fn must_be_ok(action: &str, status: Status, plugin: &Plugin) -> Checked<()> {
+    require(status == Status::OK, || {
+        format!("{action} answered {status} instead of OK{}", plugin.said())
+    })
+}
+
+pub(super) fn life_cycle(lab: &Lab) -> Checked {
+    let plugin = lab.plugin()?;
+    must_be_ok("Load", plugin.load(), &plugin)?;
+    must_be_ok("Describe", plugin.describe(), &plugin)?;
+    let contexts = match lab.contexts(&plugin) {
+        Ok(contexts) => contexts,
+        Err(stop) => {
+            // Still a plug-in to unload: other hosts than this one will use it.
+            must_be_ok("Unload", plugin.unload().unwrap_or(Status::OK), &plugin)?;
+            return Err(stop);
+        }
+    };
+    for context in &contexts {
+        let (status, _) = plugin.describe_in_context(context);
+        must_be_ok(&format!("DescribeInContext {}", short(context)), status, &plugin)?;
+    }
+    for context in &contexts {
+        let recipe = Recipe { needed_too: false, ..Recipe::default() };
+        let instance = lab.instance(&plugin, context, &recipe)?;
+        let what = |action: &str| format!("{action} in {}", short(context));
+        must_be_ok(&what("CreateInstance"), instance.created, &plugin)?;
+        must_be_ok(&what("DestroyInstance"), instance.destroy().unwrap_or(Status::OK), &plugin)?;
+    }
+    must_be_ok("Unload", plugin.unload().unwrap_or(Status::OK), &plugin)?;
+    let names: Vec<_> = contexts.iter().map(|context| short(context)).collect();
+    Ok(Outcome::Success(names.join(", ")))
+}
+
+pub(super) fn load_again(lab: &Lab) -> Checked {
+    let plugin = lab.started()?;
+    let contexts = lab.contexts(&plugin)?;
+    let first = contexts.first().cloned().unwrap_or_default();
+    let instance = lab.instance(&plugin, &first, &Recipe::default())?;
+    for round in 2..=3 {
+        plugin.start_again().map_err(|error| Stop::Fail(format!("round {round}: {error:#}")))?;
+        let (status, _) = plugin.describe_in_context(&first);
+        require(status.is_fine(), || {
+            format!("DescribeInContext answered {status} in round {round}")
+        })?;
+    }
+    // The instance made before all that still renders or says why not.
+    let time = lab.busy_time(&instance).unwrap_or(3.0);
+    match lab.render(&instance, Shot::at(time)) {
+        Ok(_) | Err(Stop::Skip(_)) => {}
+        Err(Stop::Fail(text)) => {
+            return Err(Stop::Fail(format!("an instance made before a second Load: {text}")));
+        }
+    }
+    instance.destroy();
+    plugin.unload();
+    plugin.start().map_err(|error| Stop::Fail(format!("after Unload: {error:#}")))?;
+    require(plugin.contexts() == contexts || lab.context.is_some(), || {
+        "the contexts differ after Unload and Load".into()
+    })?;
+    Ok(Outcome::Success("loaded 4 times".into()))
+}
+
+pub(super) fn load_time(lab: &Lab) -> Checked {
+    const WARN: f64 = 100.0;
+    const FAIL: f64 = 500.0;
+    let started = Instant::now();
+    let plugin = lab.started()?;
+    for context in plugin.contexts() {
+        plugin.context(&context)?;
+    }
+    let took = started.elapsed().as_secs_f64() * 1000.0;
+    let text = format!("{took:.1} ms");
+    match took {
+        t if t > FAIL => Err(Stop::Fail(format!("{text}, more than {FAIL} ms"))),
+        t if t > WARN => Ok(Outcome::Warning(format!("{text}, more than {WARN} ms"))),
+        _ => Ok(Outcome::Success(text)),
+    }
+}
+
+pub(super) fn unknown_actions(lab: &Lab) -> Checked {
+    lab.in_contexts(|plugin, context| {
+        let instance = lab.instance(plugin, context, &Recipe::default())?;
+        let status = instance.action(c"OrgExampleActionThatNobodyKnows");
+        require(status == Status::DEFAULT, || format!("the answer was {status}"))?;
+        Ok(String::new())
+    })
+}
+
+pub(super) fn host_order(lab: &Lab) -> Checked {
+    lab.in_contexts(|plugin, context| {
+        let idle = lab.instance(plugin, context, &Recipe::default())?;
+        let other = lab.instance(plugin, context, &Recipe::default())?;
+        for action in [kOfxActionSyncPrivateData, kOfxActionPurgeCaches] {
+            let status = other.action(action);
+            require(status.is_fine(), || {
+                format!("{} answered {status}", action.to_string_lossy())
+            })?;
+        }
+        let time = lab.busy_time(&other).unwrap_or(3.0);
+        if let Err(Stop::Fail(text)) = lab.render(&other, Shot::at(time)) {
+            return Err(Stop::Fail(format!("without BeginSequenceRender: {text}")));
+        }
+        for instance in [&idle, &other] {
+            let status = instance.destroy().unwrap_or(Status::OK);
+            require(status.is_fine(), || format!("DestroyInstance answered {status}"))?;
+        }
+        Ok(String::new())
+    })
+}

@@ -1,0 +1,70 @@
+//! What a check ends with.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// End of a check.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", content = "text", rename_all = "lowercase")]
+pub enum Outcome {
+    /// Nothing wrong; perhaps a figure worth knowing.
+    Success(String),
+    /// Allowed, but some host or user will trip over it.
+    Warning(String),
+    /// A rule is broken.
+    Failed(String),
+    /// Could not be checked here, with the reason.
+    Skipped(String),
+    /// The process of the check died, or did not end in time.
+    Crashed(String),
+}
+
+impl Outcome {
+    /// True for what makes a plug-in unfit.
+    pub fn is_bad(&self) -> bool {
+        matches!(self, Self::Failed(_) | Self::Crashed(_))
+    }
+
+    /// The word and the text.
+    pub fn parts(&self) -> (&'static str, &str) {
+        match self {
+            Self::Success(text) => ("success", text),
+            Self::Warning(text) => ("warning", text),
+            Self::Failed(text) => ("failed", text),
+            Self::Skipped(text) => ("skipped", text),
+            Self::Crashed(text) => ("crashed", text),
+        }
+    }
+}
+
+/// Why a check stops early.
+#[derive(Debug)]
+pub enum Stop {
+    /// It cannot be done here.
+    Skip(String),
+    /// A rule is broken.
+    Fail(String),
+}
+
+impl From<anyhow::Error> for Stop {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Fail(format!("{error:#}"))
+    }
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Skip(text) | Self::Fail(text) => f.write_str(text),
+        }
+    }
+}
+
+/// Result of a check's body.
+pub type Checked<T = Outcome> = Result<T, Stop>;
+
+/// Stops with a broken rule unless the claim is true.
+pub fn require(claim: bool, otherwise: impl FnOnce() -> String) -> Checked<()> {
+    if claim { Ok(()) } else { Err(Stop::Fail(otherwise())) }
+}

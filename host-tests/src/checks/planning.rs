@@ -1,0 +1,120 @@
+//! Checks of what the plug-in answers to questions about time and space.
+
+use crate::{
+    checks::{
+        lab::{Lab, RANGE, Recipe},
+        outcome::{Checked, Stop, require},
+    },
+    instance::Shot,
+    sys::*,
+};
+
+/// Stops where the imitated host never asks.
+fn asked(lab: &Lab, action: &str) -> Checked<()> {
+    if lab.profile.conduct.asks_planning {
+        Ok(())
+    } else {
+        Err(Stop::Skip(format!("{} never calls {action}", lab.profile.label)))
+    }
+}
+
+pub(super) fn frame_varying(lab: &Lab) -> Checked {
+    lab.in_contexts(|plugin, context| {
+        let recipe = Recipe { still: true, ..Recipe::default() };
+        let instance = lab.instance(plugin, context, &recipe)?;
+        // A parameter that moves over time tells the host enough.
+        let animated =
+            |param: &crate::param::Param| param.props.int(kOfxParamPropIsAnimating) == Some(1);
+        if instance.effect().params.all().iter().any(|param| animated(param)) {
+            return Ok("its parameters are animated".into());
+        }
+        let mut pictures = Vec::new();
+        for time in [2.0, 3.0, 4.0, 6.0] {
+            pictures.push((time, lab.render(&instance, Shot::at(time))?.bytes()));
+        }
+        let (_, first) = &pictures[0];
+        let other = pictures.iter().find(|(_, bytes)| bytes != first);
+        let varying = instance.preferences().frame_varying;
+        match other {
+            Some((time, _)) if !varying => Err(Stop::Fail(format!(
+                "from still clips, frame {time} differs from frame {}, but FrameVarying is not set",
+                pictures[0].0
+            ))),
+            Some(_) => Ok("changes over time and says so".into()),
+            None => Ok("does not change over time".into()),
+        }
+    })
+}
+
+pub(super) fn frames_needed(lab: &Lab) -> Checked {
+    asked(lab, "GetFramesNeeded")?;
+    lab.in_contexts(|plugin, context| {
+        let instance = lab.instance(plugin, context, &Recipe::default())?;
+        let clips = instance.effect().clips();
+        let mut fetched_any = false;
+        for time in [RANGE.0, 2.0, 3.0, 5.0, RANGE.1] {
+            let needed = instance.frames_needed(time)?;
+            for clip in &clips {
+                clip.take_fetched();
+            }
+            lab.render(&instance, Shot::at(time))?;
+            for clip in clips.iter().filter(|clip| !clip.is_output() && clip.footage().is_some()) {
+                let ranges = needed.get(&clip.name).cloned().unwrap_or_default();
+                for fetched in clip.take_fetched() {
+                    fetched_any = true;
+                    let known = |range: &(f64, f64)| (range.0..=range.1).contains(&fetched);
+                    require(ranges.iter().any(known), || {
+                        format!(
+                            "frame {time} fetched frame {fetched} of {}, announced were {ranges:?}",
+                            clip.name
+                        )
+                    })?;
+                }
+            }
+        }
+        Ok(if fetched_any { String::new() } else { "fetches no input".into() })
+    })
+}
+
+pub(super) fn identity(lab: &Lab) -> Checked {
+    asked(lab, "IsIdentity")?;
+    lab.in_contexts(|plugin, context| {
+        let instance = lab.instance(plugin, context, &Recipe::default())?;
+        let mut found = 0;
+        for time in 0..=10 {
+            let shot = Shot::at(f64::from(time));
+            let Some((clip, at)) = instance.identity(shot)? else { continue };
+            found += 1;
+            let picture = instance.identity_picture(&clip, at, 1.0)?;
+            let rendered = lab.render(&instance, shot)?;
+            let depth = rendered.buffer.layout().depth;
+            let other = rendered.picture();
+            let same = picture.pixels.iter().flatten().zip(other.pixels.iter().flatten());
+            let worst = same.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            require(worst <= 2.0 * depth.rounding(), || {
+                format!("frame {time} is said to be frame {at} of {clip}, but differs by {worst}")
+            })?;
+        }
+        Ok(format!("{found} of 11 frames"))
+    })
+}
+
+pub(super) fn regions(lab: &Lab) -> Checked {
+    lab.in_contexts(|plugin, context| {
+        let instance = lab.instance(plugin, context, &Recipe::default())?;
+        for (time, scale) in [(RANGE.0, 1.0), (3.0, 1.0), (3.0, 0.5)] {
+            let region = instance.region(time, scale)?;
+            let finite = [region.x1, region.y1, region.x2, region.y2].iter().all(|v| v.is_finite());
+            require(finite && region.x1 < region.x2 && region.y1 < region.y2, || {
+                format!("the region of definition at frame {time}, scale {scale} is {region:?}")
+            })?;
+            for (clip, of_clip) in instance.regions_of_interest(time, scale, region)? {
+                let corners: [f64; 4] = [of_clip.x1, of_clip.y1, of_clip.x2, of_clip.y2];
+                require(corners.iter().all(|v| !v.is_nan()), || {
+                    format!("the region of interest of {clip} at frame {time} is {of_clip:?}")
+                })?;
+            }
+        }
+        Ok(String::new())
+    })
+}

@@ -1,0 +1,310 @@
+//! Checks of what the plug-in does with hostile hosts and pictures.
+
+use std::time::{Duration, Instant};
+
+use crate::{
+    checks::{
+        lab::{Lab, RANGE, Recipe, must_render},
+        outcome::{Checked, Stop, require},
+    },
+    clip::Format,
+    host::Absent,
+    instance::Shot,
+    param::{Param, ParamType, Value},
+    pixels::Depth,
+    status::Status,
+    sys::*,
+};
+
+/// A small generator (splitmix64): random cases must come back from their seed on every machine.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, limit: usize) -> usize {
+        (self.next() % limit.max(1) as u64) as usize
+    }
+
+    /// 0..=1
+    fn part(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}
+
+pub(super) fn scale_mismatch(lab: &Lab) -> Checked {
+    lab.in_contexts(|plugin, context| {
+        let (time, _) = lab.baseline(plugin, context)?;
+        for (stated, scale) in [(3.0, 1.0 / 3.0), (1.0, 0.25), (0.5, 1.0)] {
+            plugin.host().change(|conduct| conduct.image_scale = Some(stated));
+            let instance = lab.instance(plugin, context, &Recipe::default())?;
+            let what = format!("images that state scale {stated} in a render at {scale:.3}");
+            must_render(&instance, Shot { scale, ..Shot::at(time) }, &what)?;
+        }
+        Ok(String::new())
+    })
+}
+
+pub(super) fn odd_sizes(lab: &Lab) -> Checked {
+    let mut random = Random(lab.seed);
+    let mut sizes = vec![(1, 1), (1, 7), (9, 1), (2, 3), (3, 2), (17, 13), (63, 5), (101, 67)];
+    sizes.extend((0..3).map(|_| (1 + random.below(160), 1 + random.below(120))));
+    let note = format!("seed {}", lab.seed);
+    lab.in_contexts(|plugin, context| {
+        let (time, _) = lab.baseline(plugin, context)?;
+        for size in &sizes {
+            let (width, height) = *size;
+            let what = format!("{width}x{height} ({note})");
+            let recipe = Recipe { size: *size, ..Recipe::default() };
+            let instance = lab.instance(plugin, context, &recipe)?;
+            let rendered = must_render(&instance, Shot::at(time), &what)?;
+            require(!rendered.buffer.has_unwritten(rendered.window), || {
+                format!("{what}: pixels were left unwritten")
+            })?;
+        }
+        Ok(note.clone())
+    })
+}
+
+pub(super) fn odd_bounds(lab: &Lab) -> Checked {
+    lab.in_contexts(|plugin, context| {
+        let (time, expected) = lab.baseline(plugin, context)?;
+        let mut moved = 0;
+        for origin in [(-7, 11), (5, -3), (1920, 1080)] {
+            plugin.host().change(|conduct| conduct.origin = origin);
+            let instance = lab.instance(plugin, context, &Recipe::default())?;
+            let what = format!("pictures with their corner at {origin:?}");
+            let rendered = must_render(&instance, Shot::at(time), &what)?;
+            require(!rendered.buffer.has_unwritten(rendered.window), || {
+                format!("{what}: pixels were left unwritten")
+            })?;
+            moved += usize::from(rendered.bytes() != expected);
+        }
+        Ok(if moved == 0 { String::new() } else { "the picture depends on its place".into() })
+    })
+}
+
+pub(super) fn finite_output(lab: &Lab) -> Checked {
+    lab.in_contexts(|plugin, context| {
+        let (time, _) = lab.baseline(plugin, context)?;
+        let depths = plugin.descriptor().map(|d| d.depths()).unwrap_or_default();
+        let floats = |depth: &Depth| depth.is_float() && plugin.host().gives_depth(*depth);
+        let deep: Vec<Depth> = depths.into_iter().filter(floats).collect();
+        if deep.is_empty() {
+            return Err(Stop::Skip("no float depth is offered".into()));
+        }
+        // Some pixels of each kind, chosen by their colour, which differs all over the drawings.
+        let paint = |pixel: [f32; 4]| match (pixel[2] * 4096.0) as u32 % 13 {
+            0 => [f32::NAN, pixel[1], pixel[2], 1.0],
+            1 => [f32::INFINITY, pixel[1], f32::NEG_INFINITY, 1.0],
+            2 => [pixel[0], pixel[1], f32::MAX, f32::NAN],
+            _ => pixel,
+        };
+        for depth in deep {
+            let format = Format { depth, ..Recipe::default().format };
+            let instance =
+                lab.instance(plugin, context, &Recipe { format, paint, ..Recipe::default() })?;
+            for time in [time, 2.0] {
+                let picture = must_render(&instance, Shot::at(time), "NaN and infinity")?.picture();
+                let wild = picture.pixels.iter().flatten().filter(|v| !v.is_finite()).count();
+                require(wild == 0, || {
+                    format!("{wild} samples of frame {time} at {depth:?} are NaN or infinite")
+                })?;
+            }
+        }
+        Ok(String::new())
+    })
+}
+
+const FORMS: [Absent; 4] = [Absent::Unconnected, Absent::Null, Absent::NoData, Absent::Black];
+
+/// The ways in which a clip can be without pictures: what its image is, and whether it says that it is connected.
+fn forms() -> impl Iterator<Item = (Absent, bool)> {
+    FORMS.into_iter().flat_map(|form| [(form, false), (form, true)])
+}
+
+pub(super) fn missing_clip(lab: &Lab) -> Checked {
+    lab.in_contexts(|plugin, context| {
+        let inputs = plugin.context(context)?.clips();
+        let needed = lab.needed(context)?;
+        let mandatory: Vec<String> = inputs
+            .iter()
+            .filter(|clip| !clip.is_output())
+            .filter(|clip| !clip.is_optional() || needed.contains(&clip.name))
+            .map(|clip| clip.name.clone())
+            .collect();
+        if mandatory.is_empty() {
+            return Err(Stop::Skip("no clip is mandatory".into()));
+        }
+        let (time, expected) = lab.baseline(plugin, context)?;
+        for clip in &mandatory {
+            for (absent, connected) in forms() {
+                plugin.host().change(|conduct| {
+                    (conduct.absent, conduct.always_connected) = (absent, connected);
+                    conduct.prefills_output = false;
+                });
+                let recipe = Recipe { without: vec![clip.clone()], ..Recipe::default() };
+                // Failing to create an instance is an answer too, if a late one.
+                let Ok(instance) = lab.instance(plugin, context, &recipe) else { continue };
+                let rendered = instance.render(Shot::at(time))?;
+                let told = rendered.status != Status::OK || !rendered.messages.is_empty();
+                // The parameters may be such that the clip is not looked at.
+                let unused = !told && rendered.bytes() == expected;
+                let what =
+                    format!("{clip} without pictures ({absent:?}, says connected: {connected})");
+                // A host that gives black pictures instead of none leaves the plug-in nothing to notice.
+                require(told || unused || absent == Absent::Black, || {
+                    format!("{what}: the render answered OK without a message")
+                })?;
+            }
+        }
+        Ok(mandatory.join(", "))
+    })
+}
+
+pub(super) fn optional_clip(lab: &Lab) -> Checked {
+    lab.in_contexts(|plugin, context| {
+        let needed = lab.needed(context)?;
+        let clips = plugin.context(context)?.clips().into_iter();
+        let optional = clips.filter(|clip| clip.is_optional() && !needed.contains(&clip.name));
+        let names: Vec<String> = optional.map(|clip| clip.name.clone()).collect();
+        if names.is_empty() {
+            return Err(Stop::Skip("no clip is optional".into()));
+        }
+        let plain = lab.instance(plugin, context, &Recipe::default())?;
+        let time = lab.busy_time(&plain)?;
+        let full = Recipe { optional_too: true, ..Recipe::default() };
+        let instance = lab.instance(plugin, context, &full)?;
+        // With all clips it renders, or the context cannot be judged.
+        lab.render(&instance, Shot::at(time))?;
+        for (absent, connected) in forms() {
+            plugin.host().change(|conduct| {
+                (conduct.absent, conduct.always_connected) = (absent, connected);
+            });
+            let instance = lab.instance(plugin, context, &Recipe::default())?;
+            let what = format!("no pictures ({absent:?}, says connected: {connected})");
+            must_render(&instance, Shot::at(time), &what)?;
+        }
+        Ok(names.join(", "))
+    })
+}
+
+pub(super) fn abort(lab: &Lab) -> Checked {
+    lab.in_contexts(|plugin, context| {
+        let instance = lab.instance(plugin, context, &Recipe::default())?;
+        let time = lab.busy_time(&instance)?;
+        let mut longest = Duration::ZERO;
+        let mut aborted = 0;
+        for polls in [0, 1, 3] {
+            instance.effect().abort_after(Some(polls));
+            let started = Instant::now();
+            let rendered = instance.render(Shot::at(time))?;
+            longest = longest.max(started.elapsed());
+            let status = rendered.status;
+            require(
+                matches!(status.0, kOfxStatOK | kOfxStatFailed | kOfxStatReplyDefault),
+                || format!("a render told to abort at poll {} answered {status}", polls + 1),
+            )?;
+            aborted += usize::from(status.0 == kOfxStatFailed);
+        }
+        instance.effect().abort_after(None);
+        let started = Instant::now();
+        lab.render(&instance, Shot::at(time))?;
+        let normal = started.elapsed();
+        let asked = instance.effect().polls();
+        let limit = normal / 2 + Duration::from_millis(500);
+        require(normal < Duration::from_secs(1) || longest < limit, || {
+            format!(
+                "renders took {normal:.1?}, and {longest:.1?} when told to abort ({asked} polls)"
+            )
+        })?;
+        Ok(format!("{aborted} of 3 ended early; {asked} polls in a whole render"))
+    })
+}
+
+pub(super) fn param_values(lab: &Lab) -> Checked {
+    let note = format!("seed {}", lab.seed);
+    lab.in_contexts(|plugin, context| {
+        let mut random = Random(lab.seed);
+        let instance = lab.instance(plugin, context, &Recipe::default())?;
+        let params = instance.effect().params.all();
+        let params: Vec<_> = params.iter().filter(|param| param.kind.has_value()).collect();
+        let set = |param: &Param, value: Value| -> Checked<()> {
+            let text = format!("{value:?}");
+            let status = instance.edit(&param.name, value, RANGE.0)?;
+            require(status.is_fine(), || {
+                format!("InstanceChanged answered {status} to {} = {text}", param.name)
+            })
+        };
+        for param in &params {
+            let before = param.value_at(RANGE.0);
+            for value in ends(param) {
+                set(param, value)?;
+            }
+            set(param, before)?;
+        }
+        let time = lab.busy_time(&instance).unwrap_or(3.0);
+        for case in 0..6 {
+            for param in &params {
+                if let Some(value) = any(param, &mut random) {
+                    set(param, value)?;
+                }
+            }
+            let rendered = instance.render(Shot::at(time))?;
+            require(rendered.status == Status::OK || rendered.said().is_some(), || {
+                let values: Vec<_> =
+                    params.iter().map(|p| format!("{} = {:?}", p.name, p.value_at(time))).collect();
+                format!(
+                    "case {case} of {note}: render answered {} without a message, with {}",
+                    rendered.status,
+                    values.join(", ")
+                )
+            })?;
+        }
+        Ok(note.clone())
+    })
+}
+
+/// Lowest and highest value that a user can enter; all of a switch or choice.
+fn ends(param: &Param) -> Vec<Value> {
+    let numbers = |name| param.props.numbers(name);
+    match param.kind {
+        ParamType::Boolean => vec![Value::Ints(vec![0]), Value::Ints(vec![1])],
+        ParamType::Choice => {
+            let options = i32::try_from(param.options().len()).unwrap_or(0);
+            (0..options).map(|option| Value::Ints(vec![option])).collect()
+        }
+        ParamType::Integer => [kOfxParamPropMin, kOfxParamPropMax]
+            .map(|name| Value::Ints(numbers(name).iter().map(|v| *v as i32).collect()))
+            .to_vec(),
+        ParamType::Double => {
+            [kOfxParamPropMin, kOfxParamPropMax].map(|name| Value::Doubles(numbers(name))).to_vec()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// A random value as a slider gives it: inside of the display range.
+fn any(param: &Param, random: &mut Random) -> Option<Value> {
+    let number = |random: &mut Random| {
+        let low = param.props.numbers(kOfxParamPropDisplayMin).first().copied()?;
+        let high = param.props.numbers(kOfxParamPropDisplayMax).first().copied()?;
+        Some(low + (high - low) * random.part())
+    };
+    match param.kind {
+        ParamType::Boolean => Some(Value::Ints(vec![i32::from(random.part() < 0.5)])),
+        ParamType::Choice => {
+            let option = random.below(param.options().len());
+            Some(Value::Ints(vec![i32::try_from(option).ok()?]))
+        }
+        ParamType::Integer => Some(Value::Ints(vec![number(random)?.round() as i32])),
+        ParamType::Double => Some(Value::Doubles(vec![number(random)?])),
+        _ => None,
+    }
+}

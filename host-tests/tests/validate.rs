@@ -1,0 +1,188 @@
+//! The validator on the plug-in that keeps every rule, and on those that break one each.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test, with its place")]
+
+mod common;
+
+use std::collections::BTreeSet;
+
+use common::{plugin, program};
+use host_tests::{
+    binary::Binary,
+    checks::{
+        CHECKS, Theme,
+        outcome::Outcome,
+        runner::{Report, ValidateArgs, validate},
+    },
+    profile::PROFILES,
+};
+
+fn arguments(name: &str) -> ValidateArgs {
+    ValidateArgs {
+        plugin: Some(plugin(name)),
+        id: None,
+        profiles: Vec::new(),
+        only: Vec::new(),
+        context: None,
+        set: Vec::new(),
+        seed: Some(7),
+        time_limit: 60,
+        jobs: None,
+        in_process: false,
+        json: false,
+        quiet: false,
+        list_checks: false,
+    }
+}
+
+fn run(args: &ValidateArgs) -> Vec<Report> {
+    validate(args, &program()).unwrap()
+}
+
+#[test]
+fn the_good_plugin_passes_every_check_under_every_profile() {
+    let reports = run(&arguments("good"));
+    assert_eq!(reports.len(), CHECKS.len() * PROFILES.len());
+    for report in &reports {
+        assert!(
+            matches!(report.outcome, Outcome::Success(_) | Outcome::Skipped(_)),
+            "{} under {}: {:?}",
+            report.check,
+            report.profile,
+            report.outcome
+        );
+    }
+    // A check that is skipped everywhere checks nothing.
+    for check in CHECKS {
+        let done = |r: &&Report| r.check == check.name && matches!(r.outcome, Outcome::Success(_));
+        assert!(reports.iter().any(|report| done(&report)), "{} never ran", check.name);
+    }
+}
+
+#[test]
+fn checks_run_in_this_process_too() {
+    let only = ["life-cycle", "renders", "param-ranges"].map(String::from).to_vec();
+    let profiles = vec!["natron".into()];
+    let args = ValidateArgs { in_process: true, only, profiles, ..arguments("good") };
+    for report in run(&args) {
+        assert!(matches!(report.outcome, Outcome::Success(_)), "{report:?}");
+    }
+}
+
+/// What must find each flaw: profile and check.
+const FINDS: &[(&str, &str, &str)] = &[
+    ("unknown-property", "natron", "properties-known"),
+    ("wrong-type", "natron", "property-types"),
+    ("read-only", "natron", "properties-read-only"),
+    ("leak-image", "natron", "images-released"),
+    ("leak-memory", "natron", "memory-returned"),
+    ("outside-window", "natron", "window-respected"),
+    ("writes-input", "natron", "inputs-untouched"),
+    ("background-thread", "natron", "background-threads"),
+    ("stale-handle", "natron", "handles"),
+    ("no-range", "natron", "param-ranges"),
+    ("no-display-range", "natron", "param-ranges"),
+    ("default-outside", "natron", "param-defaults"),
+    ("integer-2d", "natron", "param-types"),
+    ("no-hint", "natron", "param-hints"),
+    ("load-default", "mlt", "life-cycle"),
+    ("load-once", "mlt", "load-again"),
+    ("slow-load", "natron", "load-time"),
+    ("answers-anything", "natron", "unknown-actions"),
+    ("not-varying", "natron", "frame-varying"),
+    ("hidden-frames", "natron", "frames-needed"),
+    ("false-identity", "natron", "identity"),
+    ("random", "natron", "deterministic"),
+    ("tile-dependent", "natron", "tiles"),
+    ("thread-race", "natron", "threads"),
+    ("stateful", "natron", "independent"),
+    ("even-only", "natron", "odd-sizes"),
+    ("full-scale-only", "natron", "render-scale"),
+    ("scale-stickler", "fusion", "scale-mismatch"),
+    ("passes-nan", "nuke", "finite-output"),
+    ("clamps", "nuke", "hdr-kept"),
+    ("refuses-half", "mlt", "formats"),
+    ("refuses-premultiplied", "natron", "premultiplication"),
+    ("black-frame", "natron", "missing-clip"),
+    ("needs-optional", "natron", "optional-clip"),
+    ("trusts-data", "natron", "missing-clip"),
+    ("trusts-messages", "resolve", "missing-clip"),
+    ("fatal-abort", "natron", "abort"),
+    ("ignores-abort", "natron", "abort"),
+    ("unwritten", "natron", "whole-window"),
+    ("positive-rows", "mlt", "renders"),
+    ("crash", "bare", "renders"),
+    ("hang", "bare", "renders"),
+];
+
+fn full_id(flaw: &str) -> String {
+    format!("org.example.bad.{flaw}")
+}
+
+#[test]
+fn every_flaw_is_found_by_its_check() {
+    let ids: BTreeSet<String> = Binary::open(&plugin("bad")).unwrap().ids().into_iter().collect();
+    assert_eq!(ids, FINDS.iter().map(|(flaw, ..)| full_id(flaw)).collect());
+    for (flaw, profile, check) in FINDS {
+        let args = ValidateArgs {
+            id: Some(full_id(flaw)),
+            profiles: vec![(*profile).to_owned()],
+            only: vec![(*check).to_owned()],
+            // Enough for the slowest render of `ignores-abort`; the hanging one has to be waited for.
+            time_limit: if *flaw == "hang" { 2 } else { 120 },
+            ..arguments("bad")
+        };
+        let reports = run(&args);
+        assert_eq!(reports.len(), 1);
+        let outcome = &reports[0].outcome;
+        match *flaw {
+            "crash" | "hang" | "trusts-data" | "trusts-messages" => {
+                assert!(matches!(outcome, Outcome::Crashed(_)), "{flaw}: {outcome:?}");
+            }
+            _ => assert!(matches!(outcome, Outcome::Failed(_)), "{flaw}: {outcome:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_broken_rule_fails_one_check_only() {
+    let rules: Vec<String> = CHECKS
+        .iter()
+        .filter(|check| matches!(check.theme, Theme::HostRules | Theme::Description))
+        .map(|check| check.name.to_owned())
+        .collect();
+    let single = FINDS.iter().filter(|(_, profile, check)| {
+        *profile == "natron" && rules.iter().any(|rule| rule == check)
+    });
+    let mut count = 0;
+    for (flaw, _, check) in single {
+        count += 1;
+        let args = ValidateArgs {
+            id: Some(full_id(flaw)),
+            profiles: vec!["natron".into()],
+            only: rules.clone(),
+            ..arguments("bad")
+        };
+        let bad: Vec<_> =
+            run(&args).into_iter().filter(|r| r.outcome.is_bad()).map(|r| r.check).collect();
+        assert_eq!(bad, [*check], "{flaw}");
+    }
+    assert!(count >= 12, "only {count} flaws were tried");
+}
+
+#[test]
+fn a_bad_plugin_makes_the_command_fail() {
+    let path = plugin("bad");
+    let arguments = |id: &str| {
+        let path = path.to_str().unwrap();
+        let id = full_id(id);
+        let only = ["validate", "--only", "param-hints", "--profile", "natron", "--id"];
+        let all: Vec<String> = only.iter().map(|s| (*s).into()).chain([id, path.into()]).collect();
+        common::host(&all.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    let found = arguments("no-hint");
+    assert!(!found.status.success());
+    let text = String::from_utf8_lossy(&found.stdout).into_owned();
+    assert!(text.contains("failed") && text.contains("first has no hint"), "{text}");
+    assert!(arguments("no-range").status.success());
+}
