@@ -1,7 +1,7 @@
 //! Time and memory of the released model's parts at full size: 16 frames of 320 x 512.
 //!
 //! `cargo bench -p inbetween-tooncrafter --bench full -- --checkpoint FILE [--dtype f32|bf16]
-//! [--steps N] [PART..]`, with the parts `text`, `image`, `encode`, `unet`, `decode` and `generate`
+//! [--steps N] [--frames N] [PART..]`, with the parts `text`, `image`, `encode`, `unet`, `decode` and `generate`
 //! (the whole pipeline, `--steps` solver steps). A FILE that does not exist is written first, with
 //! random weights in the released layout (f16, 5.25 GB): time and memory do not depend on what the
 //! numbers are. Memory is sampled ten times a second: `own` is what the process has allocated,
@@ -18,6 +18,7 @@ use inbetween_tooncrafter::clip_text::ClipText;
 use inbetween_tooncrafter::clip_vision::ClipVision;
 use inbetween_tooncrafter::config::VaeConfig;
 use inbetween_tooncrafter::memory::RunSize;
+use inbetween_tooncrafter::ops::release_memory;
 use inbetween_tooncrafter::pipeline::{Drawing, Pipeline};
 use inbetween_tooncrafter::resampler::Resampler;
 use inbetween_tooncrafter::tokenizer::tokenize;
@@ -28,6 +29,13 @@ use inbetween_tooncrafter::weights::layout::{self, ModelConfig, Part};
 use inbetween_tooncrafter::weights::{Element, Weights, write_random};
 
 const SIZE: RunSize = RunSize { frames: 16, height: 320, width: 512 };
+
+/// `--frames` for the parts `unet` and `decode`.
+static FRAMES: AtomicU64 = AtomicU64::new(SIZE.frames as u64);
+
+fn frames() -> usize {
+    FRAMES.load(Ordering::Relaxed) as usize
+}
 
 /// Processor seconds of this process so far, all threads together.
 #[cfg(unix)]
@@ -96,6 +104,10 @@ fn main() -> Result<()> {
             "--checkpoint" => checkpoint = args.next().map(PathBuf::from),
             "--dtype" if args.next().as_deref() == Some("bf16") => dtype = DType::BF16,
             "--dtype" => {}
+            "--frames" => {
+                let frames = args.next().and_then(|n| n.parse().ok()).unwrap_or(16);
+                FRAMES.store(frames, Ordering::Relaxed);
+            }
             "--steps" => steps = args.next().and_then(|n| n.parse().ok()).unwrap_or(steps),
             part if !part.starts_with('-') => parts.push(part.to_owned()),
             _ => {}
@@ -112,6 +124,7 @@ fn main() -> Result<()> {
     let weights = Weights::open([&checkpoint]).map_err(wrap)?;
     println!("{dtype:?}, {} threads", rayon::current_num_threads());
     for part in parts {
+        release_memory();
         match part.as_str() {
             "text" => text(&weights, dtype)?,
             "image" => image(&weights, dtype)?,
@@ -166,13 +179,13 @@ fn encode(weights: &Weights, dtype: DType) -> Result<()> {
 fn unet(weights: &Weights, dtype: DType) -> Result<()> {
     let vb = weights.var_builder(Part::Unet, dtype, &Device::Cpu);
     let unet = timed("unet: load", || Unet::new(&ModelConfig::default().unet, &vb))?;
-    let x = random_tensor(&[1, 8, SIZE.frames, SIZE.height / 8, SIZE.width / 8])?;
-    let context = random_tensor(&[1, 77 + 16 * SIZE.frames, 1024])?;
+    let x = random_tensor(&[1, 8, frames(), SIZE.height / 8, SIZE.width / 8])?;
+    let context = random_tensor(&[1, 77 + 16 * frames(), 1024])?;
     let extras = Extras { fs: Some(&[10.0]), ..Extras::default() };
-    for _ in 0..2 {
-        let y = timed("unet: forward", || unet.forward(&x, &[999.0], &context, extras))?;
-        println!("{:28} {:.3e}", "  mean square", y.sqr()?.mean_all()?.to_scalar::<f32>()?);
-    }
+    let y = timed(&format!("unet: forward, {} frames", frames()), || {
+        unet.forward(&x, &[999.0], &context, extras)
+    })?;
+    println!("{:28} {:.3e}", "  mean square", y.sqr()?.mean_all()?.to_scalar::<f32>()?);
     Ok(())
 }
 
@@ -187,9 +200,9 @@ fn decode(weights: &Weights, dtype: DType) -> Result<()> {
         random_tensor(&[2, h / 8, w / 8, 512])?,
         random_tensor(&[2, h, w, 128])?,
     ];
-    let z = random_tensor(&[SIZE.frames, 4, h / 8, w / 8])?;
+    let z = random_tensor(&[frames(), 4, h / 8, w / 8])?;
     let mut last = Instant::now();
-    let y = timed("decode: 16 frames", || {
+    let y = timed(&format!("decode: {} frames", frames()), || {
         decoder.forward_watched(&z, Some(&references), &mut |name, _| {
             println!("  {name:26} {:8.1} s wall", last.elapsed().as_secs_f64());
             last = Instant::now();

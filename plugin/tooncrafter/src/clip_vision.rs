@@ -24,7 +24,7 @@ impl ClipVision {
     /// Reads the weights under `vb`.
     pub fn new(config: &ClipConfig, vb: &VarBuilder) -> Result<Self> {
         let (width, patch) = (config.vwidth, config.patch);
-        if patch == 0 || config.image_size % patch != 0 {
+        if patch == 0 || !config.image_size.is_multiple_of(patch) {
             bail!("patches of {patch} pixels do not fill {} pixels", config.image_size)
         }
         let side = config.image_size / patch;

@@ -20,7 +20,7 @@ const LEFT_OUT: usize = 2;
 /// Whether `t` frames have a second decode: an even number from 4 on has two middle frames
 /// to take over.
 pub fn has_second_decode(t: usize) -> bool {
-    t >= 2 + LEFT_OUT && t % 2 == 0
+    t >= 2 + LEFT_OUT && t.is_multiple_of(2)
 }
 
 /// Decodes `latent: [1, 4, t, h, w]` with the keys' hidden states.

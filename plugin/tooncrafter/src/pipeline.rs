@@ -17,6 +17,7 @@ use crate::decode::{decode, has_second_decode};
 use crate::denoise::{Denoising, Draws, Sketches};
 use crate::memory::{self, Keeping, Plan, RunSize, Stage};
 use crate::noise::{NoiseSource, Stream};
+use crate::ops::release_memory;
 use crate::resampler::Resampler;
 use crate::sampler::{Guidance, Sampler, Solver};
 use crate::schedule::{NoiseSchedule, ScheduleConfig};
@@ -102,13 +103,13 @@ impl Drawing {
             };
             return Err(Error::KeysDiffer { first: size(&self.first), last: size(&self.last) });
         }
-        let fits = |side: usize| side > 0 && side % UNIT == 0 && side <= MAX_SIDE;
+        let fits = |side: usize| side > 0 && side.is_multiple_of(UNIT) && side <= MAX_SIDE;
         if !fits(height) || !fits(width) {
             let reason = "the model works on sides of 64, 128, .. up to 1024 pixels";
             return Err(Error::Size { width, height, reason });
         }
         let setting = |name, value: String, allowed| Err(Error::Setting { name, value, allowed });
-        if !(4..=FRAMES).contains(&self.frames) || self.frames % 2 != 0 {
+        if !(4..=FRAMES).contains(&self.frames) || !self.frames.is_multiple_of(2) {
             return setting("Frames", self.frames.to_string(), "an even number from 4 to 16");
         }
         if !(1..=1000).contains(&self.steps) {
@@ -341,6 +342,11 @@ impl Pipeline {
                 .get(keeping, || ClipText::new(&self.config.clip, &self.builder(Part::Text)))?;
             encode_text(&tower, &tokenize(&drawing.prompt), &mut progress.watch(0.0))?
         };
+        let release = || match keeping {
+            Keeping::All => {}
+            Keeping::OneByOne => release_memory(),
+        };
+        release();
         progress.add(work::TEXT);
         let image = {
             let parts = self.image.get(keeping, || {
@@ -351,6 +357,7 @@ impl Pipeline {
             })?;
             encode_image(&parts.0, &parts.1, &first, &mut progress.watch(0.0))?
         };
+        release();
         progress.add(work::IMAGE);
         let contexts = Contexts::join(&text, &image, uncond, image_only)?;
 
@@ -365,6 +372,7 @@ impl Pipeline {
             let scale = self.config.vae.scale_factor;
             encode_keys(&encoder, &first, &last, &posterior, scale, &mut progress.watch(0.0))?
         };
+        release();
         progress.add(work::ENCODE);
 
         let latent = {
@@ -392,6 +400,8 @@ impl Pipeline {
                 Ok(())
             })?
         };
+
+        release();
 
         let decoder = self
             .decoder

@@ -33,7 +33,7 @@ impl SketchEncoder {
         let width = config.model_channels;
         let embed = 4 * width;
         let res = |vb: &VarBuilder, c_in: usize, c_out: usize| -> Result<Layer> {
-            Ok(Layer::Res(ResBlock::new((c_in, c_out), embed, false, vb)?))
+            Ok(Layer::Res(Box::new(ResBlock::new((c_in, c_out), embed, false, vb)?)))
         };
         let spatial = |vb: &VarBuilder, c: usize| -> Result<Layer> {
             let sizes = TransformerConfig {

@@ -14,7 +14,7 @@ use crate::{Watch, unwatched};
 #[derive(Clone, Debug)]
 pub(crate) enum Layer {
     Conv(Conv2d),
-    Res(ResBlock),
+    Res(Box<ResBlock>),
     Spatial(SpatialTransformer),
     Temporal(TemporalTransformer),
     Down(Downsample),
@@ -81,7 +81,8 @@ impl Unet {
             .then(|| Embedding::new(width, embed, &vb.pp("fps_embedding")))
             .transpose()?;
         let res = |vb: &VarBuilder, c_in: usize, c_out: usize| -> Result<Layer> {
-            Ok(Layer::Res(ResBlock::new((c_in, c_out), embed, config.temporal_conv, vb)?))
+            let block = ResBlock::new((c_in, c_out), embed, config.temporal_conv, vb)?;
+            Ok(Layer::Res(Box::new(block)))
         };
         // Spatial and temporal transformer at sub-indices `first` and `first + 1`.
         let transformers = |vb: &VarBuilder, first: usize, c: usize| -> Result<Vec<Layer>> {

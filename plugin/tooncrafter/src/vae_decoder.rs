@@ -58,10 +58,11 @@ impl VideoResBlock {
         drop(x);
         // One batch: statistics over all frames, [1, t, p, c].
         let y = y.reshape((1, t, h * w, self.c_out))?;
-        let s = self.in_norm.forward(&y)?;
-        let s = self.in_conv.forward(&s, Plus::Nothing)?;
-        let s = self.out_norm.forward(&s)?;
-        let s = self.out_conv.forward(&s, Plus::Residual(&y))?;
+        // Each result is dropped once the next is there: three are alive at most.
+        let s = self.in_conv.forward(&self.in_norm.forward(&y)?, Plus::Nothing)?;
+        let normed = self.out_norm.forward(&s)?;
+        drop(s);
+        let s = self.out_conv.forward(&normed, Plus::Residual(&y))?;
         s.reshape((t, h, w, self.c_out))
     }
 }

@@ -20,12 +20,15 @@ use serde_json::{Map, Value};
 /// One file of the manifest.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Entry {
+    /// Its name in the folder.
     pub file: String,
+    /// Configuration of the block.
     #[serde(default)]
     pub config: Value,
     /// `{"max_rel": x, ..}` or a word.
     #[serde(default)]
     pub tolerance: Value,
+    /// Shapes of inputs and outputs.
     #[serde(default)]
     pub io: Map<String, Value>,
     /// Names of the file's weights.

@@ -1,5 +1,7 @@
 //! The pipeline on a small model with random weights: what it promises beyond its arithmetic.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test, with its place")]
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,7 +40,7 @@ fn pipeline(files: &Files, dtype: DType) -> Pipeline {
 /// A picture of bands whose place depends on `phase`.
 fn key(phase: usize) -> Tensor {
     let (h, w) = (64, 128);
-    let value = |i: usize| if (i % w + phase) / 16 % 2 == 0 { 0.8f32 } else { -0.6 };
+    let value = |i: usize| if ((i % w + phase) / 16).is_multiple_of(2) { 0.8f32 } else { -0.6 };
     Tensor::from_vec((0..3 * h * w).map(value).collect::<Vec<_>>(), (1, 3, h, w), &Device::Cpu)
         .unwrap()
 }

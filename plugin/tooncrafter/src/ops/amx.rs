@@ -74,7 +74,7 @@ impl Tiles {
         target: &mut [bf16],
     ) {
         let steps = scores.len() / STEP;
-        assert!(scores.len() % STEP == 0 && steps > 0);
+        assert!(scores.len().is_multiple_of(STEP) && steps > 0);
         assert!(target.len() >= (steps - 1) * STEP_LEN + STEP);
         // SAFETY: `Tiles` exists only where `request` has found the instructions; the lengths are
         // checked above.

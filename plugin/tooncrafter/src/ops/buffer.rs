@@ -6,6 +6,16 @@
 /// Results from this size on, in bytes, ask for large pages.
 const LARGE: usize = 4 << 20;
 
+/// Gives memory that was freed back to the system, where the allocator would keep it: the weights
+/// of a part that was dropped make room for the next one.
+pub fn release_memory() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: takes no pointer and leaves everything that is allocated where it is.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 /// `len` zeros.
 pub(crate) fn zeros(len: usize) -> Vec<f32> {
     let mut values = vec![0.0f32; len];

@@ -153,8 +153,7 @@ mod tests {
         for (i, row) in rows.iter_mut().enumerate() {
             *row = a[i * DEPTH..].as_ptr();
         }
-        type Kernel =
-            unsafe fn(&[*const f32; MAX_ROWS], usize, *const f32, *mut f32, usize, bool);
+        type Kernel = unsafe fn(&[*const f32; MAX_ROWS], usize, *const f32, *mut f32, usize, bool);
         let mut kernels: Vec<(&str, usize, Kernel)> =
             vec![("plain", 6, plain::<false>), ("fused", 6, plain::<true>)];
         #[cfg(target_arch = "x86_64")]
@@ -175,7 +174,8 @@ mod tests {
                 for i in 0..count {
                     for j in 0..PANEL {
                         let before = if fresh { 0.0 } else { start[i * PITCH + j] };
-                        let sum: f32 = (0..DEPTH).map(|k| a[i * DEPTH + k] * b[k * PANEL + j]).sum();
+                        let sum: f32 =
+                            (0..DEPTH).map(|k| a[i * DEPTH + k] * b[k * PANEL + j]).sum();
                         let (found, wanted) = (c[i * PITCH + j], before + sum);
                         assert!((found - wanted).abs() < 1e-4, "{name}, row {i}, column {j}");
                     }

@@ -5,7 +5,7 @@
 //! through the same functions.
 
 mod amx;
-pub mod attention;
+mod attention;
 mod buffer;
 mod igemm;
 mod isa;
@@ -18,12 +18,15 @@ mod reference;
 mod share;
 #[cfg(test)]
 mod tests;
+mod time;
 
-pub use attention::{attention, attention_over_time};
+pub use attention::attention;
+pub use buffer::release_memory;
 pub use igemm::Activation;
 pub use norm::{GroupNorm, LayerNorm};
 pub use pack::Precision;
 pub use product::{Conv2d, Linear, Plus, TemporalConv, Window};
+pub use time::attention_over_time;
 
 pub(crate) use pack::Columns;
 pub(crate) use product::load;

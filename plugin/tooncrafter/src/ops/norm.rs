@@ -26,7 +26,7 @@ impl GroupNorm {
     /// 32 groups, weight and bias of `channels` under `vb`; `silu` follows the norm if wanted.
     pub fn new(channels: usize, eps: f64, silu: bool, vb: &VarBuilder) -> Result<Self> {
         const GROUPS: usize = 32;
-        if channels == 0 || channels % GROUPS != 0 {
+        if channels == 0 || !channels.is_multiple_of(GROUPS) {
             bail!("a group norm of {GROUPS} groups cannot have {channels} channels")
         }
         let (weight, bias) = (load(vb, channels, "weight")?, load(vb, channels, "bias")?);
@@ -152,11 +152,9 @@ impl CustomOp1 for GroupNorm {
         if sample > 0 {
             x.par_chunks(sample).zip(out.par_chunks_mut(sample)).for_each(|(x, out)| {
                 let (mean, factor) = self.coefficients(x);
-                x.par_chunks(ROWS * c)
-                    .zip(out.par_chunks_mut(ROWS * c))
-                    .for_each(|(x, out)| {
-                        scale_rows(x, &mean, &factor, &self.values.1, self.silu, out);
-                    });
+                x.par_chunks(ROWS * c).zip(out.par_chunks_mut(ROWS * c)).for_each(|(x, out)| {
+                    scale_rows(x, &mean, &factor, &self.values.1, self.silu, out);
+                });
             });
         }
         Ok((CpuStorage::F32(out), layout.shape().clone()))

@@ -128,7 +128,7 @@ pub(crate) fn layer_norm(x: &Tensor, eps: f64, weight: &Tensor, bias: &Tensor) -
 /// Queries of one slice: the score matrix of a slice is all that is ever stored.
 const SLICE: usize = 1024;
 
-/// See [`attention`](super::attention::attention).
+/// See [`attention`](super::attention()).
 pub(crate) fn attention(
     q: &Tensor,
     k: &Tensor,
@@ -164,7 +164,7 @@ pub(crate) fn attention(
     Tensor::cat(&slices, 2)?.transpose(1, 2)?.reshape((batch, n, inner))
 }
 
-/// See [`attention_over_time`](super::attention::attention_over_time).
+/// See [`attention_over_time`](super::attention_over_time).
 pub(crate) fn attention_over_time(
     q: &Tensor,
     k: &Tensor,

@@ -41,7 +41,10 @@ fn assert_close(what: &str, found: &Tensor, wanted: &Tensor, tolerance: f64) {
     let largest = wanted.iter().fold(1e-9f32, |m, v| m.max(v.abs()));
     for (i, (a, b)) in found.iter().zip(&wanted).enumerate() {
         let error = f64::from((a - b).abs() / largest);
-        assert!(error <= tolerance, "{what}: {a} instead of {b} at {i}, relative error {error:.1e}");
+        assert!(
+            error <= tolerance,
+            "{what}: {a} instead of {b} at {i}, relative error {error:.1e}"
+        );
     }
 }
 
@@ -122,8 +125,7 @@ fn convolutions() -> Result<()> {
                 assert_close(&what, &found, &wanted, tolerance);
                 let frames = random(&[n, c_out])?;
                 let found = conv.forward_with(&x, Activation::None, Plus::PerFrame(&frames))?;
-                let wanted =
-                    reference::finish(wanted, Activation::None, Plus::PerFrame(&frames))?;
+                let wanted = reference::finish(wanted, Activation::None, Plus::PerFrame(&frames))?;
                 assert_close(&format!("{what}, per frame"), &found, &wanted, tolerance);
             }
         }
@@ -205,7 +207,8 @@ fn attention_survives_large_scores() -> Result<()> {
 
 #[test]
 fn attentions_over_time() -> Result<()> {
-    for (b, t, p, heads, d) in [(1, 1, 1, 1, 1), (2, 5, 7, 3, 5), (1, 16, 40, 2, 64), (1, 33, 3, 1, 20)]
+    for (b, t, p, heads, d) in
+        [(1, 1, 1, 1, 1), (2, 5, 7, 3, 5), (1, 16, 40, 2, 64), (1, 33, 3, 1, 20)]
     {
         let qkv = random(&[b, t, p, 3 * heads * d])?;
         let part = |i: usize| qkv.narrow(3, i * heads * d, heads * d);
@@ -224,7 +227,9 @@ fn wrong_shapes_are_refused() -> Result<()> {
     let layer = Linear::new(3, 4, true, &vb)?;
     assert!(layer.forward(&random(&[2, 5])?).is_err());
     let plus = random(&[2, 5])?;
-    assert!(layer.forward_with(&random(&[2, 3])?, Activation::None, Plus::Residual(&plus)).is_err());
+    assert!(
+        layer.forward_with(&random(&[2, 3])?, Activation::None, Plus::Residual(&plus)).is_err()
+    );
     let (q, k) = (random(&[2, 4, 8])?, random(&[3, 4, 8])?);
     assert!(attention(&q, &k, &k, 2, Precision::F32, false).is_err());
     assert!(attention(&q, &q, &q, 3, Precision::F32, false).is_err());

@@ -41,7 +41,7 @@ impl Judge {
     pub fn tap(&mut self, name: &str, found: &Tensor, wanted: &Tensor) -> Result<()> {
         if self.parted.is_none() {
             let (error, place) = relative_error(found, wanted)?;
-            if !(error <= self.tolerance) {
+            if error > self.tolerance {
                 self.parted = Some(format!("{name}{place} ({error:.1e})"));
             }
         }
