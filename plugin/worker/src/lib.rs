@@ -18,7 +18,8 @@ pub use failure::{Failure, Kind, Result};
 /// Parses `arguments` (the first is the program's name), does what they say, and returns the exit
 /// code: 0, or that of the [`Kind`] of failure.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
+    let level = env_logger::Env::default().filter_or("INBETWEEN_LOG", "warn");
+    env_logger::Builder::from_env(level).init();
     let command = match cli::Cli::try_parse_from(arguments) {
         Ok(cli) => cli.command,
         Err(err) => {

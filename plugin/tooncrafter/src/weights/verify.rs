@@ -107,7 +107,7 @@ pub fn verify(weights: &Weights, wanted: &[Wanted]) -> Report {
     }
 
     let known: HashSet<&str> = wanted.iter().map(|wanted| wanted.name.as_str()).collect();
-    for file in weights.files() {
+    for file in files {
         let mut used: HashSet<&str> = HashSet::new();
         for (released, source) in file.names() {
             if known.contains(released.as_str()) {
