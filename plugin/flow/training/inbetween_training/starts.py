@@ -180,3 +180,18 @@ def to_cells(flow, cell=8):
     height, width = (side // cell for side in flow.shape[:2])
     cut = flow[: height * cell, : width * cell].reshape(height, cell, width, cell, 2)
     return cut.mean((1, 3)).transpose(2, 0, 1)
+
+
+def trust(looks, flow, back):
+    """How far a flow is to be believed, 0..=1: it agrees with its way back and joins like to like."""
+    away = np.linalg.norm(flow + warp(back, flow), axis=-1) / (1 + 0.08 * np.linalg.norm(flow, axis=-1))
+    differ = cv2.blur(np.abs(looks[0] - warp(looks[1], flow)).sum(-1), (5, 5))
+    return np.exp(-0.5 * away * away - np.minimum(differ, 60) / 18)
+
+
+def is_cut(first, last, flow, back):
+    """Whether two keys show different scenes: little of one is found in the other."""
+    found = float((trust((features(first), features(last)), flow, back) > 0.4).mean())
+    histograms = [cv2.calcHist([p], [0, 1, 2], None, [6] * 3, [0, 256] * 3) for p in (first, last)]
+    common = np.minimum(*histograms).sum() / histograms[0].sum()
+    return bool(found < 0.12 or (common < 0.35 and found < 0.35))
