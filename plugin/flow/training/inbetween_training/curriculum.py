@@ -42,14 +42,15 @@ class Plan:
         return self.stages[-1]
 
 
-CLASSICAL = {"hypotheses": 0.45, "dis": 0.2, "spoilt": 0.25, "matcher": 0.1}
+CLASSICAL = {"hypotheses": 0.5, "dis": 0.2, "spoilt": 0.25, "matcher": 0.05}
 
 PLANS = {
     # The product starts the decoder from classical flow; stored scenes carry it.
     "finetune": Plan(
         stages=(Stage(0.7, 192, 8, CLASSICAL), Stage(0.3, 256, 6, CLASSICAL)),
         rate=3e-4,
-        average=0.998,
+        warm_up=50,
+        average=0.995,
     ),
     # From nothing on a data-centre card: matcher first, then everything, then larger and farther.
     "gpu": Plan(

@@ -9,11 +9,13 @@ of that. All flows are in pixels of the full picture.
 import os
 import random
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from . import compose, starts
 from .compose import Plates
@@ -91,8 +93,8 @@ class Stored:
     def __len__(self):
         return sum(len(shard["time"]) for shard in self.shards.values())
 
-    def batch(self, count, crop):
-        """Random samples, cropped to this side."""
+    def batch(self, count, crop, motion=None):
+        """Random samples, cropped to this side; their motion is what it is."""
         self.refresh()
         if not self.shards:
             raise FileNotFoundError(f"{self.folder} holds no scenes: run `python -m inbetween_training.make_scenes` first")
@@ -140,19 +142,37 @@ def cut(one, crop, rng):
     return out
 
 
+class Numbers(IterableDataset):
+    """Endless batches of scenes as numbers; each worker has its own row of random numbers."""
+
+    def __init__(self, bank, count, size, motion, seed):
+        self.bank, self.count, self.size, self.motion, self.seed = bank, count, size, motion, seed
+
+    def __iter__(self):
+        worker = get_worker_info()
+        rng = np.random.default_rng([*self.seed, worker.id if worker else 0])
+        while True:
+            yield batch([sample(rng, self.bank, self.size, self.motion) for _ in range(self.count)], self.size)
+
+
 class Live:
-    """Every sample new, posed and composed on a device; no classical starts."""
+    """Every sample new: workers think scenes up, a device poses and composes them. No classical starts."""
 
-    def __init__(self, bank, size, seed, device, motion=0.43):
-        self.bank, self.size, self.motion = bank, size, motion
+    def __init__(self, bank, seed, device, workers=0):
+        # Workers need the styles and shapes of the drawings, not their pixels.
+        self.index = replace(bank, sprites=None, grounds=None)
         self.plates = Plates(bank, device)
-        self.rng = np.random.default_rng(seed)
+        self.seed, self.workers = seed, workers
+        self.asked, self.stream, self.begun = None, None, 0
 
-    def batch(self, count, crop=None):
-        """New samples; `crop` is the side that they are drawn at."""
-        size = crop or self.size
-        scenes = batch([sample(self.rng, self.bank, size, self.motion) for _ in range(count)], size)
-        return make(self.plates, scenes.to(self.plates.device))
+    @torch.no_grad()
+    def batch(self, count, crop, motion=0.43):
+        """New samples drawn at the side `crop`, in which figures go up to `motion` of it."""
+        if self.asked != (count, crop, motion):
+            self.asked, self.begun = (count, crop, motion), self.begun + 1
+            numbers = Numbers(self.index, count, crop, motion, [*self.seed, self.begun])
+            self.stream = iter(DataLoader(numbers, batch_size=None, num_workers=self.workers))
+        return make(self.plates, next(self.stream).to(self.plates.device))
 
 
 def flip(flow, axis):

@@ -127,12 +127,12 @@ def pick_start(sample, kinds, rng, generator):
 
 @torch.no_grad()
 def validate(net, held_out):
-    """Mean PSNR over held-out scenes, from either classical start and from the matcher; the mean matcher error."""
+    """Mean PSNR over held-out scenes from either classical start, without the last settling of the mask."""
     results = {}
-    for name in (*STARTS, "matcher"):
+    for number, name in enumerate(STARTS):
         values = []
         for one in held_out:
-            start = None if name == "matcher" else one["starts"][:, STARTS.index(name)]
+            start = one["starts"][:, number]
             out = net(one["frames"][:, 0], one["frames"][:, 2], one["time"], start)
             values.append(psnr(blend(out).float(), one["frames"][:, 1]).item())
         results[name] = round(sum(values) / len(values), 3)
@@ -145,6 +145,8 @@ def arguments():
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--scenes", type=Path, help="folder that make_scenes filled")
     source.add_argument("--live", action="store_true", help="draw every sample anew on the device")
+    parser.add_argument("--sprites", type=int, default=4000, help="drawings that live scenes are made of")
+    parser.add_argument("--workers", type=int, default=0, help="processes that think up live scenes")
     parser.add_argument("--plan", choices=PLANS, default="finetune")
     parser.add_argument("--size", choices=SIZES, default="small")
     parser.add_argument("--begin-from", type=Path, help="weights to start with")
@@ -154,17 +156,19 @@ def arguments():
     parser.add_argument("--full-precision", action="store_true", help="no bfloat16")
     parser.add_argument("--pause", type=Path, help="wait while this file exists")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--log-every", type=int, default=100, help="steps")
+    parser.add_argument("--held-out", type=int, default=16, help="scenes that validation draws")
     parser.add_argument("--keep-every", type=float, default=15, help="minutes between checkpoints that stay")
     return parser.parse_args()
 
 
-def source_of(args, device):
+def source_of(args, device, step):
     """Where samples come from, and the held-out ones."""
     if args.scenes:
         stored = Stored(args.scenes, args.seed)
-        return stored, stored.validation(40)
-    bank = Bank.load_or_draw(args.folder / f"bank-{args.seed}.npz", args.seed, 4000, 400)
-    return Live(bank, 256, args.seed, device), []
+        return stored, stored.validation(args.held_out)
+    bank = Bank.load_or_draw(args.folder / f"bank-{args.seed}-{args.sprites}.npz", args.seed, args.sprites, args.sprites // 10)
+    return Live(bank, [args.seed, step], device, args.workers), []
 
 
 def main():
@@ -180,7 +184,7 @@ def main():
         run.begin_from(args.begin_from)
     rng = random.Random(args.seed + run.step)
     generator = torch.Generator().manual_seed(args.seed + run.step)
-    source, held_out = source_of(args, run.device)
+    source, held_out = source_of(args, run.device, run.step)
     log = (args.folder / "log.jsonl").open("a")
 
     def note(**values):
@@ -196,9 +200,7 @@ def main():
         begin = time.monotonic()
         done = run.seconds / total
         stage = plan.stage(done)
-        if args.live:
-            source.motion = stage.motion
-        sample = augment(source.batch(stage.batch, stage.crop), rng)
+        sample = augment(source.batch(stage.batch, stage.crop, stage.motion), rng)
         sample = {name: value.to(run.device) for name, value in sample.items()}
         start = pick_start(sample, stage.starts, rng, generator)
         parts = run.learn(sample, start, stage, done, half=not args.full_precision)
@@ -206,7 +208,7 @@ def main():
             sums.setdefault(name, []).append(value)
         run.seconds += time.monotonic() - begin
         since += 1
-        if since == 100:
+        if since == args.log_every:
             means = {k: round(torch.stack(v).mean().item(), 4) for k, v in sums.items()}
             note(step=run.step, samples=run.samples, minutes=round(run.seconds / 60, 1), rate=run.rate(done), **means)
             sums, since = {}, 0

@@ -31,7 +31,7 @@ class Always(random.Random):
 
 @pytest.fixture(scope="module")
 def live():
-    return Live(Bank.draw(seed=5, sprites=45, grounds=6), 96, seed=4, device="cpu")
+    return Live(Bank.draw(seed=5, sprites=45, grounds=6), [4], "cpu")
 
 
 def misfit(one):
@@ -44,7 +44,7 @@ def misfit(one):
 
 @pytest.mark.parametrize("question", range(4))
 def test_each_augmentation_keeps_flows_true(live, question):
-    one = live.batch(6)
+    one = live.batch(6, 96)
     changed = augment(one, Always(question))
     assert not torch.allclose(changed["frames"], one["frames"], atol=1e-3), "the question changes the picture"
     still = (changed["frames"][:, 0] - changed["frames"][:, 1]).abs().mean().item()
@@ -78,8 +78,16 @@ def test_an_empty_folder_is_named_with_the_remedy(tmp_path):
 
 
 def test_spoilt_starts_err_but_not_everywhere(live):
-    exact = live.batch(8)["between"]
+    exact = live.batch(8, 96)["between"]
     error = (spoil(exact, torch.Generator().manual_seed(1)) - exact).norm(dim=1)
     assert error.median() < 8
     assert error.max() > 4
     assert np.isfinite(error.numpy()).all()
+
+
+def test_live_samples_never_repeat_and_follow_the_seed(live):
+    one, other = live.batch(2, 64), live.batch(2, 64)
+    assert not torch.equal(one["frames"], other["frames"])
+    bank = Bank.draw(seed=5, sprites=45, grounds=6)
+    pair = [Live(bank, [9], "cpu").batch(2, 64)["frames"] for _ in range(2)]
+    assert torch.equal(*pair)
