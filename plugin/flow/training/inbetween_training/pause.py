@@ -3,10 +3,7 @@
 import time
 
 
-def wait_while(path, seconds=2.0):
-    """Waits as long as the file exists. → seconds waited; `path` may be None."""
-    waited = 0.0
-    while path is not None and path.exists():
+def wait_while(path, stopped=(), seconds=2.0):
+    """Waits as long as the file exists and nothing is put into `stopped`; `path` may be None."""
+    while path is not None and path.exists() and not stopped:
         time.sleep(seconds)
-        waited += seconds
-    return waited

@@ -10,6 +10,7 @@ import json
 import math
 import os
 import random
+import signal
 import time
 from pathlib import Path
 
@@ -195,8 +196,14 @@ def main():
         note(step=run.step, validation=validate(run.average, held_out))
     total, sums, since, saved = args.minutes * 60, {}, 0, time.monotonic()
     kept = run.seconds // (60 * args.keep_every)
-    while run.seconds < total:
-        wait_while(args.pause)
+    stopped = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.append(True))
+    while run.seconds < total and not stopped:
+        if args.pause and args.pause.exists():
+            run.save(newest)
+            wait_while(args.pause, stopped)
+            continue
         begin = time.monotonic()
         done = run.seconds / total
         stage = plan.stage(done)
@@ -221,7 +228,7 @@ def main():
             if held_out:
                 note(step=run.step, validation=validate(run.average, held_out))
     run.save(newest)
-    if held_out:
+    if held_out and not stopped:
         note(step=run.step, validation=validate(run.average, held_out))
 
 
