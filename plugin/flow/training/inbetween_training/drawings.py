@@ -88,10 +88,17 @@ def cloud(rng, side):
     return out
 
 
-def cover(side, draw):
-    """Antialiased coverage of what `draw(mask)` paints with 255: `[side, side, 1]`, 0..=1."""
-    mask = np.zeros((side, side), np.uint8)
-    draw(mask)
+def filled(shape):
+    """Antialiased coverage of a closed shape in a sprite: `[SPRITE, SPRITE, 1]`, 0..=1."""
+    mask = np.zeros((SPRITE, SPRITE), np.uint8)
+    cv2.fillPoly(mask, [shape], 255, cv2.LINE_AA, SUBPIXEL)
+    return mask.astype(np.float32)[..., None] / 255
+
+
+def stroked(curves, width, closed=False):
+    """Antialiased coverage of lines of this width in a sprite: `[SPRITE, SPRITE, 1]`, 0..=1."""
+    mask = np.zeros((SPRITE, SPRITE), np.uint8)
+    cv2.polylines(mask, curves, closed, 255, int(width), cv2.LINE_AA, SUBPIXEL)
     return mask.astype(np.float32)[..., None] / 255
 
 
@@ -123,29 +130,24 @@ def sprite(rng, style, shape):
     if shape == "stroke":  # rope, hair, a limb of line only
         ink = ink if style == "line" or rng.random() < 0.5 else colour(rng)
         strokes = [fixed((curve(rng, SPRITE) - SPRITE / 2) * FILL + SPRITE / 2) for _ in range(rng.integers(1, 4))]
-        width = int(rng.integers(1, 7))
-        alpha = cover(SPRITE, lambda m: cv2.polylines(m, strokes, False, 255, width, cv2.LINE_AA, SUBPIXEL))
+        alpha = stroked(strokes, rng.integers(1, 7))
         return np.concatenate((ink * alpha, 255 * alpha), 2)
     picture = paint(rng, style)
     edge = fixed(contour(rng, shape) * (SPRITE * FILL / 2) + SPRITE / 2)
-    alpha = cover(SPRITE, lambda m: cv2.fillPoly(m, [edge], 255, cv2.LINE_AA, SUBPIXEL))
+    alpha = filled(edge)
     for _ in range(rng.integers(0, 4)):  # patches: eyes, buttons, windows
         patch = contour(rng, rng.choice(SHAPES[:5])) * SPRITE / 2 * rng.uniform(0.08, 0.35)
         patch = fixed(patch + SPRITE / 2 + rng.normal(0, 0.15 * SPRITE, 2))
-        inside = cover(SPRITE, lambda m: cv2.fillPoly(m, [patch], 255, cv2.LINE_AA, SUBPIXEL))
+        inside = filled(patch)
         if style != "line":
             picture += (colour(rng) - picture) * inside
         if style == "line" or rng.random() < 0.6:
-            rim = cover(SPRITE, lambda m: cv2.polylines(m, [patch], True, 255, 1, cv2.LINE_AA, SUBPIXEL))
-            picture += (ink - picture) * rim
+            picture += (ink - picture) * stroked([patch], 1, closed=True)
     strokes = [fixed(curve(rng, SPRITE)) for _ in range(rng.integers(0, 5))]
     if strokes:  # folds, hair, mouths
-        width = int(rng.integers(1, 4))
-        lines = cover(SPRITE, lambda m: cv2.polylines(m, strokes, False, 255, width, cv2.LINE_AA, SUBPIXEL))
-        picture += (ink - picture) * lines
+        picture += (ink - picture) * stroked(strokes, rng.integers(1, 4))
     if style == "line" or rng.random() < 0.85:
-        width = int(rng.integers(1, 6))
-        lines = cover(SPRITE, lambda m: cv2.polylines(m, [edge], True, 255, width, cv2.LINE_AA, SUBPIXEL))
+        lines = stroked([edge], rng.integers(1, 6), closed=True)
         rim = ink if style == "line" or rng.random() < 0.8 else picture[SPRITE // 2, SPRITE // 2] * 0.5
         picture += (rim - picture) * lines
         alpha = np.maximum(alpha, lines)

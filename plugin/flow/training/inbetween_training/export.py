@@ -1,6 +1,6 @@
 """Writes a checkpoint's averaged weights as the file that the product loads: half precision, with its configuration.
 
-    python -m inbetween_training.export runs/small/newest.pt flow.safetensors --version 2026-11
+python -m inbetween_training.export runs/small/newest.pt flow.safetensors --version 2026-11
 """
 
 import argparse

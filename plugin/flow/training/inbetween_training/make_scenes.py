@@ -1,6 +1,6 @@
 """Draws scenes into a folder, a shard at a time; run it again to go on where it stopped.
 
-    python -m inbetween_training.make_scenes data --scenes 4000
+python -m inbetween_training.make_scenes data --scenes 4000
 """
 
 import argparse

@@ -97,7 +97,9 @@ class Stored:
         """Random samples, cropped to this side; their motion is what it is."""
         self.refresh()
         if not self.shards:
-            raise FileNotFoundError(f"{self.folder} holds no scenes: run `python -m inbetween_training.make_scenes` first")
+            raise FileNotFoundError(
+                f"{self.folder} holds no scenes: run `python -m inbetween_training.make_scenes` first"
+            )
         picked = []
         for _ in range(count):
             shard = self.shards[self.rng.choice(list(self.shards))]

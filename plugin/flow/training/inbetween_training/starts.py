@@ -146,8 +146,7 @@ def affine(flow, step=9):
     if matrix is None or abs(np.linalg.det(matrix[:, :2])) < 1e-3:
         return None
     return [
-        (places @ m[:, :2].T + m[:, 2] - places).astype(np.float32)
-        for m in (matrix, cv2.invertAffineTransform(matrix))
+        (places @ m[:, :2].T + m[:, 2] - places).astype(np.float32) for m in (matrix, cv2.invertAffineTransform(matrix))
     ]
 
 

@@ -1,7 +1,7 @@
 """Trains the network; stop it at any time and give the same command to go on.
 
-    python -m inbetween_training.train runs/small --scenes data --plan finetune --minutes 60
-    python -m inbetween_training.train runs/mid --live --size mid --plan gpu --minutes 25 --device cuda
+python -m inbetween_training.train runs/small --scenes data --plan finetune --minutes 60
+python -m inbetween_training.train runs/mid --live --size mid --plan gpu --minutes 25 --device cuda
 """
 
 import argparse
@@ -168,7 +168,9 @@ def source_of(args, device, step):
     if args.scenes:
         stored = Stored(args.scenes, args.seed)
         return stored, stored.validation(args.held_out)
-    bank = Bank.load_or_draw(args.folder / f"bank-{args.seed}-{args.sprites}.npz", args.seed, args.sprites, args.sprites // 10)
+    bank = Bank.load_or_draw(
+        args.folder / f"bank-{args.seed}-{args.sprites}.npz", args.seed, args.sprites, args.sprites // 10
+    )
     return Live(bank, [args.seed, step], device, args.workers), []
 
 
