@@ -1,0 +1,9 @@
+"""Tests run from any folder."""
+
+import sys
+from pathlib import Path
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+torch.set_num_threads(1)
