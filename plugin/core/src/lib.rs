@@ -93,11 +93,13 @@ pub mod cache;
 pub mod colour;
 pub mod engine;
 pub mod error;
+pub mod exposure;
 pub mod frame;
 pub mod hash;
 pub mod picture;
 pub mod pixel_hash;
 pub mod queue;
+pub mod retime;
 pub mod settings;
 pub mod timing;
 
