@@ -47,6 +47,9 @@ fn mismatch(a: &Grid, b: &Grid, [dx, dy]: [isize; 2], step: usize) -> f32 {
         if by < 0 { reach..side } else { 0..side - reach }
     };
     let (columns, rows) = (overlap(a.width, dx), overlap(a.height, dy));
+    if columns.is_empty() || rows.is_empty() {
+        return f32::INFINITY;
+    }
     let (mut sum, mut count) = (0.0, 0_usize);
     for y in rows.step_by(step) {
         let of_a = &a.planes[0][y * a.width..][columns.clone()];
@@ -57,7 +60,7 @@ fn mismatch(a: &Grid, b: &Grid, [dx, dy]: [isize; 2], step: usize) -> f32 {
         }
         count += columns.len().div_ceil(step);
     }
-    if count == 0 { f32::INFINITY } else { sum / count as f32 }
+    sum / count as f32
 }
 
 /// Samples at the edges that a shift leaves without a partner.
@@ -70,19 +73,32 @@ pub(super) fn margins(shift: [f32; 2]) -> [usize; 2] {
 fn refine(a: &Grid, b: &Grid, mut shift: [f32; 2]) -> [f32; 2] {
     let start = shift;
     let mut scale = OUTLIER;
+    let mut certain = [false; 2];
     for _ in 0..8 {
         let Some(step) = step(a, b, shift, scale) else { return start };
-        shift = [shift[0] + step[0], shift[1] + step[1]];
+        shift = [shift[0] + step.way[0], shift[1] + step.way[1]];
         if (shift[0] - start[0]).abs().max((shift[1] - start[1]).abs()) > 2.0 {
             return start;
         }
+        certain = step.certain;
         scale = (0.6 * scale).max(0.01);
     }
-    shift
+    // Where there is only noise to hold on to, the picture stays.
+    [0, 1].map(|axis| if certain[axis] { shift[axis] } else { start[axis] })
 }
 
+/// A step of the refinement.
+struct Step {
+    way: [f32; 2],
+    /// Whether the picture's own slopes along each axis stand out from those of the noise.
+    certain: [bool; 2],
+}
+
+/// How much steeper than noise slopes must be, squared.
+const STEEPER: f64 = 3.0;
+
 /// One step of the refinement; `None` where the picture has no structure in some direction.
-fn step(a: &Grid, b: &Grid, shift: [f32; 2], scale: f32) -> Option<[f32; 2]> {
+fn step(a: &Grid, b: &Grid, shift: [f32; 2], scale: f32) -> Option<Step> {
     let [margin_x, margin_y] = margins(shift);
     if a.width < 2 * margin_x + 4 || a.height < 2 * margin_y + 4 {
         return None;
@@ -99,19 +115,24 @@ fn step(a: &Grid, b: &Grid, shift: [f32; 2], scale: f32) -> Option<[f32; 2]> {
     };
     let (from, to) = (moved(a, half.map(|part| -part)), moved(b, half));
     let (mut xx, mut xy, mut yy, mut x_right, mut y_right) = (0.0_f64, 0.0, 0.0, 0.0, 0.0);
+    let mut of_noise = [0.0_f64; 2];
     for y in 1..rows.len() - 1 {
         for x in 1..wide - 1 {
             let at = y * wide + x;
-            let slope = |step: usize| {
-                0.25 * (from[at + step] - from[at - step] + to[at + step] - to[at - step])
-            };
-            let (slope_x, slope_y) = (slope(1), slope(wide));
+            let slope = |of: &[f32], step: usize| 0.25 * (of[at + step] - of[at - step]);
+            let both = |step: usize| (slope(&from, step), slope(&to, step));
+            let (along_x, along_y) = (both(1), both(wide));
+            let (slope_x, slope_y) = (along_x.0 + along_x.1, along_y.0 + along_y.1);
             let rest = from[at] - to[at];
             let weight = {
                 let ratio = rest / scale;
                 let fit = 1.0 / (1.0 + ratio * ratio);
                 fit * fit
             };
+            // What the two pictures do not share is noise, as strong in their mean as in their difference.
+            for (noise, (of_a, of_b)) in of_noise.iter_mut().zip([along_x, along_y]) {
+                *noise += f64::from(weight * (of_a - of_b) * (of_a - of_b));
+            }
             xx += f64::from(weight * slope_x * slope_x);
             xy += f64::from(weight * slope_x * slope_y);
             yy += f64::from(weight * slope_y * slope_y);
@@ -124,5 +145,6 @@ fn step(a: &Grid, b: &Grid, shift: [f32; 2], scale: f32) -> Option<[f32; 2]> {
         return None;
     }
     let solved = [(yy * x_right - xy * y_right) / det, (xx * y_right - xy * x_right) / det];
-    Some(solved.map(|part| part as f32))
+    let certain = [xx > STEEPER * of_noise[0], yy > STEEPER * of_noise[1]];
+    Some(Step { way: solved.map(|part| part as f32), certain })
 }

@@ -223,12 +223,12 @@ fn unexplained(a: &Grid, b: &Grid, shift: [isize; 2]) -> f32 {
         for left in (0..(b.width + 1).saturating_sub(PATCH)).step_by(PATCH) {
             let patch = Patch { grid: b, left, top };
             let structure = patch.structure();
+            let most = 1.5 * structure;
             let best = nearest_first(shift)
                 .filter_map(|by| patch.moved_in(a, by))
-                .map(|other| patch.difference(&other))
-                .fold(f32::INFINITY, f32::min);
+                .fold(most, |best, other| patch.difference_below(&other, best));
             all += f64::from(structure);
-            rest += f64::from(best.min(1.5 * structure));
+            rest += f64::from(best);
         }
     }
     if all < 1e-9 { 0.0 } else { (rest / all) as f32 }
@@ -281,12 +281,16 @@ impl<'a> Patch<'a> {
         sum + (PATCH * PATCH) as f32 * 1e-4
     }
 
-    fn difference(&self, other: &Self) -> f32 {
+    /// Sum of squared differences, or `limit` if it is not below.
+    fn difference_below(&self, other: &Self, limit: f32) -> f32 {
         let mut sum = 0.0;
         for plane in 0..PLANES {
             for (of_self, of_other) in self.rows(plane).zip(other.rows(plane)) {
                 for (a, b) in of_self.iter().zip(of_other) {
                     sum += (a - b) * (a - b);
+                }
+                if sum >= limit {
+                    return limit;
                 }
             }
         }

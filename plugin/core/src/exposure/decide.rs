@@ -79,7 +79,7 @@ pub(super) fn sheet(frames: usize, steps: &[Step]) -> Sheet {
             Drawing {
                 first,
                 frames: end - first,
-                kind: kind_of(&moves, first, end, weave),
+                kind: kind_of(&moves, &is_cut, first, end, weave),
                 cut: first > 0 && is_cut[first - 1],
                 confidence: inside.iter().map(|value| clearness(*value, limit)).fold(1.0, f32::min),
             }
@@ -178,24 +178,29 @@ pub(super) fn jumps(way: [f32; 2], beside: [f32; 2], weave: f32) -> bool {
     length(way) > LEAST_PAN.max(5.0 * weave) && length(beside) < 0.3 * length(way)
 }
 
-/// The speed of the picture around a step, in pixels per frame.
-fn speed_at(moves: &[[f32; 2]], at: usize) -> [f32; 2] {
-    let near = around(moves, at, PAN_REACH);
-    [0, 1].map(|axis| median(near.iter().map(|step| step[axis]).collect()))
+/// The speed of the picture around a step, in pixels per frame, told within its scene.
+fn speed_at(moves: &[[f32; 2]], is_cut: &[bool], at: usize) -> [f32; 2] {
+    let goes_on = |step: &usize| !is_cut[*step];
+    let before = (at.saturating_sub(PAN_REACH)..at).rev().take_while(goes_on);
+    let after = (at..(at + PAN_REACH + 1).min(moves.len())).take_while(goes_on);
+    let near: Vec<[f32; 2]> = before.chain(after).map(|step| moves[step]).collect();
+    [0, 1].map(|axis| median(near.iter().map(|way| way[axis]).collect()))
 }
 
 /// Whether the drawing from `first` to before `end` pans: the picture's way is longer than weave
 /// makes it, or steps in the same direction as its neighbours.
-fn kind_of(moves: &[[f32; 2]], first: usize, end: usize, weave: f32) -> Kind {
+fn kind_of(moves: &[[f32; 2]], is_cut: &[bool], first: usize, end: usize, weave: f32) -> Kind {
     if end - first < 2 {
         return Kind::Held;
     }
     let own = &moves[first..end - 1];
     let shift = [0, 1].map(|axis| own.iter().map(|step| step[axis]).sum::<f32>());
     let length = |way: [f32; 2]| way[0].hypot(way[1]);
-    let speed = speed_at(moves, (first + end - 1) / 2);
-    let steady = length(speed) > LEAST_PAN.max(2.0 * weave)
-        && length(shift) > 0.3 * length(speed) * own.len() as f32;
+    let speed = speed_at(moves, is_cut, first + own.len() / 2);
+    let way = speed.map(|part| part * own.len() as f32);
+    let off = length([shift[0] - way[0], shift[1] - way[1]]);
+    let steady =
+        length(speed) > LEAST_PAN.max(1.5 * weave) && off < 4.0 * weave + 0.5 * length(way);
     if length(shift) > LEAST_PAN.max(4.0 * weave) || steady {
         Kind::Panned { shift }
     } else {

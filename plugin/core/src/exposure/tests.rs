@@ -2,7 +2,11 @@
 
 mod clips;
 
+use std::sync::LazyLock;
+
 use clips::{Random, Shot, Wear, film};
+
+use rayon::prelude::*;
 
 use super::*;
 
@@ -94,13 +98,18 @@ const WEARS: [(&str, Wear); 8] = [
     ("strong compression of weave", Wear { grain: 0.0, weave: 0.4, jpeg: Some(50) }),
 ];
 
+/// The mixed clip under every wear, analysed once for all tests.
+static WORN: LazyLock<Vec<(&str, Wear, Sheet)>> = LazyLock::new(|| {
+    let script = mixed();
+    WEARS.par_iter().map(|(name, wear)| (*name, *wear, script.analysed(*wear))).collect()
+});
+
 #[test]
 fn holds_and_cuts_are_found_under_grain_weave_and_compression() {
     let script = mixed();
     let (mut found, mut all) = (0, 0);
-    for (name, wear) in WEARS {
-        let sheet = script.analysed(wear);
-        let (here, of) = script.found(&sheet);
+    for (name, _, sheet) in WORN.iter() {
+        let (here, of) = script.found(sheet);
         println!("{name}: {here} of {of}, confidence {:.2}", sheet.confidence());
         if here != of {
             println!(
@@ -118,8 +127,7 @@ fn holds_and_cuts_are_found_under_grain_weave_and_compression() {
 #[test]
 fn pans_are_told_from_holds_and_from_weave() {
     let script = mixed();
-    for (name, wear) in WEARS {
-        let sheet = script.analysed(wear);
+    for (name, wear, sheet) in WORN.iter() {
         for drawing in sheet.drawings().iter().filter(|drawing| drawing.frames > 1) {
             let [dx, dy] = [0, 1].map(|axis| {
                 let camera = |n: usize| script.shots[n].camera[axis];
