@@ -93,6 +93,7 @@ pub mod cache;
 pub mod colour;
 pub mod engine;
 pub mod error;
+pub mod fingerprint;
 pub mod frame;
 pub mod hash;
 pub mod picture;
