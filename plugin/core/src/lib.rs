@@ -100,6 +100,7 @@ pub mod picture;
 pub mod pixel_hash;
 pub mod queue;
 pub mod settings;
+pub mod sketch;
 pub mod timing;
 
 pub use engine::{Control, Drawn, Engine, Job, Request, SketchRef};
