@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use config::{CacheConfig, DiskConfig};
 pub use disk::{DiskCache, DiskStats};
-pub use key::key;
+pub use key::{key, span_key};
 pub use memory::MemoryCache;
 
 use crate::{ContentHash, Drawn};

@@ -94,6 +94,7 @@ pub mod colour;
 pub mod engine;
 pub mod error;
 pub mod exposure;
+pub mod fingerprint;
 pub mod frame;
 pub mod hash;
 pub mod picture;
@@ -101,6 +102,7 @@ pub mod pixel_hash;
 pub mod queue;
 pub mod retime;
 pub mod settings;
+pub mod sketch;
 pub mod timing;
 
 pub use engine::{Control, Drawn, Engine, Job, Request, SketchRef};

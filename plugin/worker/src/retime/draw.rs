@@ -62,7 +62,7 @@ struct Pending {
 pub(super) fn all(
     plan: &Plan,
     source: &Source,
-    settings: Settings,
+    settings: &Settings,
     queue: &Queue,
     store: &Store<'_>,
 ) -> Result<Tally> {
@@ -106,11 +106,11 @@ fn job(
     frames: &mut Frames<'_>,
     (first, last): (i64, i64),
     position: f64,
-    settings: Settings,
+    settings: &Settings,
 ) -> Result<Job> {
     let (first, last) = (frames.get(index(first)?)?, frames.get(index(last)?)?);
     let request =
-        Request { first: first.hash, last: last.hash, sketches: Vec::new(), position, settings };
+        Request { first: first.hash, last: last.hash, sketches: Vec::new(), position, settings: settings.clone() };
     Ok(Job { request, first: first.frame, last: last.frame, sketches: Vec::new() })
 }
 
@@ -118,7 +118,7 @@ fn job(
 fn take(
     pending: &mut VecDeque<Pending>,
     store: &Store<'_>,
-    settings: Settings,
+    settings: &Settings,
     tally: &mut Tally,
 ) -> Result<()> {
     let Some(Pending { at, ticket }) = pending.pop_front() else { return Ok(()) };

@@ -103,7 +103,7 @@ pub(crate) fn run(arguments: &Retime) -> Result<()> {
     let queue = draw::queue(engine, first.frame.byte_len() as u64, between);
     drop((frames, first));
     let store = Store { work: &work, form, format };
-    let tally = draw::all(&plan, &source, draw::settings(&source, quality), &queue, &store)?;
+    let tally = draw::all(&plan, &source, &draw::settings(&source, quality), &queue, &store)?;
     if let Target::Video(path) = &target {
         let like = match &source {
             Source::Video { path, video } => Some((path.as_path(), video)),
