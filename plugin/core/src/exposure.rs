@@ -9,7 +9,8 @@
 //!
 //! [`Analyser`] reads a whole clip in one pass and keeps a few hundred bytes for each frame.
 //! [`Neighbourhood`] answers for one moment and looks at the frames nearby only, for callers that
-//! get their frames one by one.
+//! get their frames one by one: which drawing is on, from which frame to which, and what is beyond.
+//! [`SignatureMemo`] keeps such callers from looking at a frame twice.
 //!
 //! ```
 //! use inbetween_core::exposure::Analyser;
@@ -32,6 +33,7 @@
 mod align;
 mod compare;
 mod decide;
+mod memo;
 mod nearby;
 mod signature;
 #[cfg(test)]
@@ -43,6 +45,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use compare::Comparison;
+pub use memo::SignatureMemo;
 pub use nearby::{Border, Nearby, Neighbourhood};
 pub use signature::Signature;
 

@@ -21,7 +21,8 @@
 //!
 //! [`shown_at`] asks a callback for the signatures of the frames around the moment, on twos for about
 //! four and never for more than `2 * Pace::longest + 3`. The callback fetches a frame, makes its
-//! [`Signature`](crate::exposure::Signature) and should remember it: moments nearby ask for the same ones.
+//! [`Signature`](crate::exposure::Signature) and should remember it, as
+//! [`SignatureMemo`](crate::exposure::SignatureMemo) does: moments nearby ask for the same ones.
 //!
 //! ```
 //! use std::sync::Arc;

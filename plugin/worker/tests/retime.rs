@@ -178,6 +178,10 @@ fn other_pictures_are_never_mixed_or_overwritten_unasked() {
     assert_eq!(desk.files("out").len(), 8, "nothing was touched");
     assert_eq!(desk.retime(&["in", "out", "--to", "60", "--overwrite"]).code, 0);
     assert_eq!(desk.files("out").len(), 10);
+    let itself = desk.retime(&["in", "in/roll.%04d.png", "--to", "60", "--overwrite"]);
+    assert_eq!(itself.code, 2);
+    assert!(itself.err.contains("over the clip itself"), "{}", itself.err);
+    assert_eq!(desk.files("in").len(), 4);
 }
 
 #[test]

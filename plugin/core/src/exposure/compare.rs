@@ -29,6 +29,9 @@ const LEAST_PLAY_MOVED: f32 = 0.05 * 0.05;
 /// differs more, all over the picture, is another picture.
 const MOST_NOISE: f32 = 0.04 * 0.04;
 
+/// Most that a codec's touching up of single blocks counts for, as a variance.
+const MOST_TOUCH: f32 = 0.01 * 0.01;
+
 /// What a comparison of two frames found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Comparison {
@@ -171,15 +174,19 @@ fn with_slopes_beside(blocks: &[[f32; 2]], wide: usize, high: usize) -> Vec<[f32
 
 /// The noise of a pair, from the blocks that cannot have changed for the most part: half of all
 /// are flat, and of the edges more than half stand still (or the drawing is another one anyway).
+///
+/// A codec that compresses from frame to frame leaves most blocks alone and touches up some: what
+/// the noisier blocks show counts as well, as far as codecs go.
 fn noise_of(blocks: &[[f32; 2]], shift: [f32; 2]) -> Noise {
     let mut by_slope = blocks.to_vec();
     by_slope.sort_by(|a, b| a[1].total_cmp(&b[1]));
     let (flat, _) = by_slope.split_at(by_slope.len() / 2);
-    let flat = median(flat.iter().map(|block| block[0]).collect());
+    let flat: Vec<f32> = flat.iter().map(|block| block[0]).collect();
+    let flat = median(flat.clone()).max(share(flat, 0.95).min(MOST_TOUCH));
     let (_, edges) = by_slope.split_at(by_slope.len() - by_slope.len() / 8);
-    let play = median(
-        edges.iter().map(|[energy, slope]| (energy - flat).max(0.0) / slope.max(1e-9)).collect(),
-    );
+    let edges: Vec<f32> =
+        edges.iter().map(|[energy, slope]| (energy - flat).max(0.0) / slope.max(1e-9)).collect();
+    let play = median(edges.clone()).max(share(edges, 0.85).min(LEAST_PLAY_MOVED));
     let moved = shift[0].abs().max(shift[1].abs()) > 0.05;
     let least = if moved { LEAST_PLAY_MOVED } else { LEAST_PLAY };
     Noise { flat: flat.clamp(LEAST_NOISE, MOST_NOISE), play: play.clamp(least, MOST_PLAY) }
@@ -193,12 +200,17 @@ fn worst_of(mut blocks: Vec<[f32; 2]>, noise: Noise) -> Vec<[f32; 2]> {
 }
 
 /// The middle value; 0 of none.
-pub(super) fn median(mut values: Vec<f32>) -> f32 {
-    let middle = values.len() / 2;
+pub(super) fn median(values: Vec<f32>) -> f32 {
+    share(values, 0.5)
+}
+
+/// The value below which this share of the values lies; 0 of none.
+pub(super) fn share(mut values: Vec<f32>, share: f32) -> f32 {
     if values.is_empty() {
         return 0.0;
     }
-    *values.select_nth_unstable_by(middle, f32::total_cmp).1
+    let at = ((values.len() as f32 * share) as usize).min(values.len() - 1);
+    *values.select_nth_unstable_by(at, f32::total_cmp).1
 }
 
 /// Samples of a patch of the coarse copy along each side.

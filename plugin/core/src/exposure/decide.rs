@@ -5,10 +5,10 @@ use super::{Drawing, Kind, Sheet, Step};
 
 /// Between these multiples of the noise lies the limit between the same drawing and another one.
 pub(super) const LEAST_LIMIT: f32 = 8.0;
-pub(super) const MOST_LIMIT: f32 = 100.0;
+pub(super) const MOST_LIMIT: f32 = 300.0;
 
 /// The limit where a clip does not suggest another.
-pub(super) const USUAL_LIMIT: f32 = 24.0;
+pub(super) const USUAL_LIMIT: f32 = 40.0;
 
 /// Frames on either side by which the usual noise is told.
 const NOISE_REACH: usize = 48;
@@ -107,15 +107,21 @@ fn usual_noise(noises: &[Noise]) -> Noise {
     Noise { flat: quarter(|noise| noise.flat), play: quarter(|noise| noise.play) }
 }
 
-/// The middle of the widest gap between differences within the bounds of the limit, each step
-/// from one to the next counted as a factor.
+/// The middle of the clearest gap between differences within the bounds of the limit. Factors count, not
+/// steps; and the nearer a gap is to the usual limit, the less wide it has to be.
 fn limit_of(differences: &[f32]) -> f32 {
-    let mut inside: Vec<f32> =
-        differences.iter().copied().filter(|d| (LEAST_LIMIT..MOST_LIMIT).contains(d)).collect();
+    let mut inside: Vec<f32> = differences
+        .iter()
+        .copied()
+        .filter(|difference| (LEAST_LIMIT..MOST_LIMIT).contains(difference))
+        .collect();
     inside.extend([LEAST_LIMIT, MOST_LIMIT]);
     inside.sort_by(f32::total_cmp);
-    let widest = inside.windows(2).max_by(|a, b| (a[1] / a[0]).total_cmp(&(b[1] / b[0])));
-    widest.map_or(USUAL_LIMIT, |gap| (gap[0] * gap[1]).sqrt())
+    // How much is expected below a value: rises fastest at the usual limit.
+    let expected = |value: f32| (1.7 * (value / USUAL_LIMIT).ln()).tanh();
+    let clear = |gap: &[f32]| expected(gap[1]) - expected(gap[0]);
+    let clearest = inside.windows(2).max_by(|a, b| clear(a).total_cmp(&clear(b)));
+    clearest.map_or(USUAL_LIMIT, |gap| (gap[0] * gap[1]).sqrt())
 }
 
 /// How far a difference keeps from the limit: 0 on it, towards 1 far away.
@@ -201,7 +207,7 @@ fn kind_of(moves: &[[f32; 2]], is_cut: &[bool], first: usize, end: usize, weave:
     let off = length([shift[0] - way[0], shift[1] - way[1]]);
     let steady =
         length(speed) > LEAST_PAN.max(1.5 * weave) && off < 4.0 * weave + 0.5 * length(way);
-    if length(shift) > LEAST_PAN.max(4.0 * weave) || steady {
+    if length(shift) > LEAST_PAN.max(5.0 * weave) || steady {
         Kind::Panned { shift }
     } else {
         Kind::Held

@@ -40,6 +40,8 @@ pub(super) struct Store<'a> {
     pub(super) work: &'a Work,
     pub(super) form: Form,
     pub(super) format: ImageFormat,
+    /// Source frames that may be asked for again.
+    pub(super) kept: usize,
 }
 
 /// The queue for drawings of `bytes` each, `count` of them. The user's cache on disk is used when they leave
@@ -67,7 +69,7 @@ pub(super) fn all(
     store: &Store<'_>,
 ) -> Result<Tally> {
     let bar = progress::of_work("drawing", plan.frames());
-    let mut frames = source.frames();
+    let mut frames = source.frames(store.kept);
     let mut tally = Tally::default();
     let mut pending: VecDeque<Pending> = VecDeque::new();
     let mut last: Option<(Shown, PathBuf)> = None;
@@ -109,8 +111,13 @@ fn job(
     settings: &Settings,
 ) -> Result<Job> {
     let (first, last) = (frames.get(index(first)?)?, frames.get(index(last)?)?);
-    let request =
-        Request { first: first.hash, last: last.hash, sketches: Vec::new(), position, settings: settings.clone() };
+    let request = Request {
+        first: first.hash,
+        last: last.hash,
+        sketches: Vec::new(),
+        position,
+        settings: settings.clone(),
+    };
     Ok(Job { request, first: first.frame, last: last.frame, sketches: Vec::new() })
 }
 

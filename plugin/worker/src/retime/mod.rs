@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use image::ImageFormat;
 use inbetween_core::exposure::{Kind as Shows, Sheet};
-use inbetween_core::retime::{Feel, Plan, Rate, Shown};
+use inbetween_core::retime::{Feel, Pace, Plan, Rate, Shown};
 use inbetween_core::{Engine, Quality};
 use inbetween_flow::FlowEngine;
 use serde_json::{Value, json};
@@ -64,6 +64,16 @@ pub(crate) fn run(arguments: &Retime) -> Result<()> {
     let quality = quality_of(arguments.quality);
     let engine: Arc<dyn Engine> = Arc::new(FlowEngine::new()?);
     let (pattern, start, format) = target.frames(&source);
+    let video = match &target {
+        Target::Video(path) => Some(path.as_path()),
+        Target::Pictures(..) => None,
+    };
+    if source.is_at(&pattern, video) {
+        return Err(Failure::new(
+            Kind::Usage,
+            "The output would be written over the clip itself. Choose another folder or name.",
+        ));
+    }
     let order = Order {
         format: FORMAT,
         source: source.fingerprint()?,
@@ -95,14 +105,16 @@ pub(crate) fn run(arguments: &Retime) -> Result<()> {
             sheet
         }
     };
-    let plan = Plan::new(&sheet, from, to, Feel::new(arguments.strength)?);
-    let mut frames = source.frames();
+    let feel = Feel::new(arguments.strength)?;
+    let plan = Plan::new(&sheet, from, to, feel);
+    let kept = usize::try_from(Pace::new(from, to, feel).longest()).unwrap_or(0) + 4;
+    let mut frames = source.frames(1);
     let first = frames.get(0)?;
     let size = (first.frame.width(), first.frame.height());
     let between = plan.all().filter(|shown| matches!(shown, Shown::Between { .. })).count() as u64;
     let queue = draw::queue(engine, first.frame.byte_len() as u64, between);
     drop((frames, first));
-    let store = Store { work: &work, form, format };
+    let store = Store { work: &work, form, format, kept };
     let tally = draw::all(&plan, &source, &draw::settings(&source, quality), &queue, &store)?;
     if let Target::Video(path) = &target {
         let like = match &source {

@@ -10,13 +10,10 @@ use inbetween_core::retime::Rate;
 use inbetween_core::{ContentHash, Encoding};
 
 use super::pictures::Form;
-use super::sequence::Sequence;
+use super::sequence::{Pattern, Sequence};
 use super::video::{Decoder, Video, is_video};
 use crate::failure::{Failure, Kind, Result};
 use crate::progress;
-
-/// Frames of a video that are kept after the one asked for last: drawings are held for a few.
-const KEPT: usize = 24;
 
 /// Where frames come from.
 pub(super) enum Source {
@@ -81,6 +78,23 @@ impl Source {
         Ok(ContentHash::of(text.as_bytes()))
     }
 
+    /// Whether the files of the clip would be written over.
+    pub(super) fn is_at(&self, pattern: &Pattern, video: Option<&Path>) -> bool {
+        let real = |path: &Path| {
+            let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+            path.canonicalize().ok()
+        };
+        match self {
+            Self::Pictures { sequence, .. } => {
+                sequence.pattern.name() == pattern.name()
+                    && real(&sequence.pattern.folder) == real(&pattern.folder)
+            }
+            Self::Video { path, .. } => {
+                video.is_some_and(|video| real(video).is_some() && real(video) == real(path))
+            }
+        }
+    }
+
     /// Looks at every frame and finds the drawings.
     pub(super) fn sheet(&self) -> Result<Sheet> {
         let bar = progress::of_work("finding drawings", self.expected());
@@ -141,6 +155,7 @@ impl Source {
 /// Frames of a source, asked for in rising order.
 pub(super) struct Frames<'a> {
     source: &'a Source,
+    kept: usize,
     decoder: Option<Decoder>,
     decoded: usize,
     raw: BTreeMap<usize, Vec<u8>>,
@@ -184,7 +199,7 @@ impl Frames<'_> {
             let Some(bytes) = decoder.next()? else { break };
             self.raw.insert(self.decoded, bytes);
             self.decoded += 1;
-            while self.raw.len() > KEPT {
+            while self.raw.len() > self.kept {
                 self.raw.pop_first();
             }
         }
