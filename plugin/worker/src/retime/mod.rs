@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use crate::cli::{QualityName, Retime};
 use crate::failure::{Failure, Kind, Result};
 use draw::{Store, Tally};
-use pictures::{Depth, Form};
+use pictures::Depth;
 use sequence::Pattern;
 use source::Source;
 use work::{Order, Work};

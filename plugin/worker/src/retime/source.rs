@@ -140,10 +140,12 @@ impl Source {
         Ok(picture::load(&sequence.file(at), self.encoding(), None)?)
     }
 
-    /// Access to the frames in about the order of their numbers.
-    pub(super) fn frames(&self) -> Frames<'_> {
+    /// Access to the frames in about the order of their numbers: of a video, the `kept` frames
+    /// before the farthest one that was asked for stay at hand.
+    pub(super) fn frames(&self, kept: usize) -> Frames<'_> {
         Frames {
             source: self,
+            kept,
             decoder: None,
             decoded: 0,
             raw: BTreeMap::new(),
