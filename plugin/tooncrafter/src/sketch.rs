@@ -154,7 +154,7 @@ impl SketchEncoder {
         for (i, (block, zero)) in self.input_blocks.iter().zip(&self.zero_convs).enumerate() {
             h = run(block, &h, &with)?;
             if i == 0 {
-                h = (h + hint)?;
+                h = (&h + hint.to_dtype(h.dtype())?)?;
             }
             watch(&format!("input_blocks.{i}"), &h)?;
             control.push(zero.forward(&h)?);

@@ -1,6 +1,6 @@
 //! The denoising UNet: `model.diffusion_model.`
 
-use candle_core::{D, Result, Tensor, bail};
+use candle_core::{D, DType, Result, Tensor, bail};
 use candle_nn::VarBuilder;
 
 use crate::attention::{Context, SpatialTransformer, TemporalTransformer, TransformerConfig};
@@ -66,6 +66,11 @@ pub struct Unet {
     output_blocks: Vec<Vec<Layer>>,
     out_norm: GroupNorm,
     out_conv: Conv2d,
+}
+
+/// Adds features, which may be of another precision than the activations.
+fn plus(h: &Tensor, features: &Tensor) -> Result<Tensor> {
+    h + features.to_dtype(h.dtype())?
 }
 
 /// Heads of `init_attn`, whatever its width.
@@ -246,7 +251,7 @@ impl Unet {
             if i % 3 == 2
                 && let Some(feature) = features.next()
             {
-                h = (h + feature)?;
+                h = plus(&h, feature)?;
             }
             skips.push(h.clone());
         }
@@ -254,19 +259,20 @@ impl Unet {
         watch("middle_block", &h)?;
         let mut control = extras.control.unwrap_or_default().iter().rev();
         if let Some(feature) = control.next() {
-            h = (h + feature)?;
+            h = plus(&h, feature)?;
         }
         for (i, block) in self.output_blocks.iter().enumerate() {
             let mut skip = skips.pop().expect("one skip for each output block");
             if let Some(feature) = control.next() {
-                skip = (skip + feature)?;
+                skip = plus(&skip, feature)?;
             }
             h = run(block, &Tensor::cat(&[&h, &skip], D::Minus1)?, &with)?;
             watch(&format!("output_blocks.{i}"), &h)?;
         }
         let y = self.out_conv.forward(&self.out_norm.forward(&h)?)?;
         // [n, h, w, c] -> [b, c, t, h, w]
-        y.reshape((b, t, height, width, ()))?.permute((0, 4, 1, 2, 3))?.contiguous()
+        let y = y.reshape((b, t, height, width, ()))?.permute((0, 4, 1, 2, 3))?.contiguous()?;
+        y.to_dtype(DType::F32)
     }
 
     /// Time and frame rate as `[n, e]`, the same for all frames of a batch.
