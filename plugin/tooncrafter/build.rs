@@ -28,6 +28,7 @@ fn emulate() {
         .std("c++17")
         .include("cuda/emulation")
         .flag("-Wno-unknown-pragmas")
+        .warnings(false)
         // Registers are read as pairs of halves, as on the GPU.
         .flag("-fno-strict-aliasing")
         .opt_level(2)

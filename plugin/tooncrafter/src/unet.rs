@@ -42,6 +42,51 @@ pub(crate) fn run(layers: &[Layer], x: &Tensor, with: &Conditions) -> Result<Ten
     })
 }
 
+/// The first half of a UNet, which the sketch encoder has too: a convolution, then for each level
+/// residual blocks, with attention where there is any, and a step down to the next level.
+pub(crate) struct WayDown<'a> {
+    /// Channels that come in.
+    pub(crate) channels: usize,
+    /// Width of the first level.
+    pub(crate) width: usize,
+    /// Width of each level in units of the first.
+    pub(crate) mult: &'a [usize],
+    /// Residual blocks of each level.
+    pub(crate) res_blocks: usize,
+}
+
+impl WayDown<'_> {
+    /// The blocks under `vb` and the width of each. `res(vb, from, to)` makes a residual block,
+    /// `attention(vb, level, width)` what follows it.
+    pub(crate) fn build(
+        &self,
+        vb: &VarBuilder,
+        res: &dyn Fn(&VarBuilder, usize, usize) -> Result<Layer>,
+        attention: impl Fn(&VarBuilder, usize, usize) -> Result<Vec<Layer>>,
+    ) -> Result<(Vec<Vec<Layer>>, Vec<usize>)> {
+        let mut c = self.width;
+        let first = Conv2d::new(self.channels, c, Window::SAME, &vb.pp("0.0"))?;
+        let (mut blocks, mut widths) = (vec![vec![Layer::Conv(first)]], vec![c]);
+        let last_level = self.mult.len().saturating_sub(1);
+        for (level, mult) in self.mult.iter().enumerate() {
+            for _ in 0..self.res_blocks {
+                let vb = vb.pp(blocks.len());
+                let mut layers = vec![res(&vb.pp(0), c, mult * self.width)?];
+                c = mult * self.width;
+                layers.extend(attention(&vb, level, c)?);
+                blocks.push(layers);
+                widths.push(c);
+            }
+            if level != last_level {
+                let down = Downsample::new(c, &vb.pp(blocks.len()).pp(0))?;
+                blocks.push(vec![Layer::Down(down)]);
+                widths.push(c);
+            }
+        }
+        Ok((blocks, widths))
+    }
+}
+
 /// Everything optional in a call.
 #[derive(Clone, Copy, Default)]
 pub struct Extras<'a> {
@@ -109,29 +154,17 @@ impl Unet {
         };
         let attends = |level: usize| config.attention_resolutions.contains(&(1 << level));
 
-        let blocks = vb.pp("input_blocks");
-        let first = Conv2d::new(config.in_channels, width, Window::SAME, &blocks.pp("0.0"))?;
-        let mut input_blocks = vec![vec![Layer::Conv(first)]];
-        let mut skips = vec![width];
-        let mut c = width;
-        let last_level = config.channel_mult.len().saturating_sub(1);
-        for (level, mult) in config.channel_mult.iter().enumerate() {
-            for _ in 0..config.num_res_blocks {
-                let vb = blocks.pp(input_blocks.len());
-                let mut layers = vec![res(&vb.pp(0), c, mult * width)?];
-                c = mult * width;
-                if attends(level) {
-                    layers.extend(transformers(&vb, 1, c)?);
-                }
-                input_blocks.push(layers);
-                skips.push(c);
-            }
-            if level != last_level {
-                let down = Downsample::new(c, &blocks.pp(input_blocks.len()).pp(0))?;
-                input_blocks.push(vec![Layer::Down(down)]);
-                skips.push(c);
-            }
-        }
+        let down = WayDown {
+            channels: config.in_channels,
+            width,
+            mult: &config.channel_mult,
+            res_blocks: config.num_res_blocks,
+        };
+        let (input_blocks, mut skips) =
+            down.build(&vb.pp("input_blocks"), &res, |vb, level, c| {
+                if attends(level) { transformers(vb, 1, c) } else { Ok(Vec::new()) }
+            })?;
+        let mut c = skips.last().copied().unwrap_or(width);
 
         let middle = vb.pp("middle_block");
         let mut middle_block = vec![res(&middle.pp(0), c, c)?];

@@ -288,8 +288,8 @@ pub(crate) fn attention(element: Element, at: &Attended, size: &Heads) -> Vec<La
     let tensor_cores = element == Element::Bf16 && size.d == 64 && at.is_aligned(element);
     let (file, kernel, block) = match size.d {
         64 if tensor_cores => ("attention_bf16", "attention_tensor", 128),
-        ..=64 => ("attention", "attention_64", THREADS),
-        ..=128 => ("attention", "attention_128", THREADS),
+        0..=64 => ("attention", "attention_64", THREADS),
+        65..=128 => ("attention", "attention_128", THREADS),
         _ => ("attention", "attention_512", THREADS),
     };
     let queries = size.repeat * size.n;
