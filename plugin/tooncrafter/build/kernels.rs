@@ -17,6 +17,8 @@ pub(crate) fn compile() -> Result<(), String> {
         println!("cargo::rerun-if-env-changed={name}");
     }
     println!("cargo::rerun-if-changed=build");
+    // The doors are read from the sources of dependencies.
+    println!("cargo::rerun-if-changed=../../Cargo.lock");
     println!("cargo::rerun-if-changed=cuda/kernels");
     let nvcc = nvcc();
     println!("cargo::rustc-env=INBETWEEN_CUDA_VERSION={}", version(&nvcc)?);

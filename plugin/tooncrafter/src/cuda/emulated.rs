@@ -37,7 +37,7 @@ fn run(launches: &[Launch]) {
                 Arg::Float(value) => std::ptr::from_ref(value).cast_mut().cast(),
             })
             .collect();
-        let name = CString::new(launch.kernel.as_str()).unwrap();
+        let name = CString::new(launch.kernel.as_str()).expect("kernels' names have no zeros");
         let [x, y] = launch.grid;
         // SAFETY: the arguments have the types of the kernel's declaration, and point to buffers
         // of the tests' own that are as large as the shapes among them say.
@@ -93,7 +93,7 @@ fn random(number: u32, shape: &[usize]) -> Result<Tensor> {
 
 #[track_caller]
 fn assert_close(what: &str, found: &Buffer, wanted: &Tensor, tolerance: f64) {
-    let wanted = wanted.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    let wanted = wanted.flatten_all().and_then(|x| x.to_vec1::<f32>()).expect("f32 values");
     let found = found.values();
     assert_eq!(found.len(), wanted.len(), "{what}");
     let largest = wanted.iter().fold(1e-9f32, |m, v| m.max(v.abs()));
