@@ -40,7 +40,8 @@ pub struct Job {
     pub first: Arc<Frame>,
     /// The last key; the size of the first.
     pub last: Arc<Frame>,
-    /// One picture for each of `request.sketches`, the size of the keys.
+    /// One picture for each of `request.sketches`, the size of the keys: line coverage, 0 without a
+    /// line to 1 on it, the same in all four channels (white lines on transparency).
     pub sketches: Vec<Arc<Frame>>,
 }
 
@@ -48,9 +49,10 @@ impl Job {
     /// Checks what every engine relies on.
     ///
     /// # Errors
-    /// [`Error::KeysDiffer`] when sizes differ, [`Error::Setting`] when the position is not
-    /// strictly between 0 and 1 or sketches and pictures are not one for one.
+    /// [`Error::KeysDiffer`] when sizes differ, [`Error::Setting`] when a setting is out of range,
+    /// the position is not strictly between 0 and 1, or sketches and pictures are not one for one.
     pub fn check(&self) -> Result<(), Error> {
+        self.request.settings.check()?;
         let size = |frame: &Frame| (frame.width(), frame.height());
         for other in std::iter::once(&self.last).chain(&self.sketches) {
             if size(&self.first) != size(other) {

@@ -54,6 +54,34 @@ pub enum Error {
         /// What failed.
         reason: String,
     },
+    /// A weight file is missing, damaged, or not the one that was chosen.
+    #[error("{path}: {reason}")]
+    Weights {
+        /// The weight file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The device has too little memory for what was asked.
+    #[error("{device} is out of memory: {needed:?} of {available:?} bytes")]
+    Memory {
+        /// The device, in words.
+        device: String,
+        /// Bytes that the drawing needs, where known.
+        needed: Option<u64>,
+        /// Bytes that there were, where known.
+        available: Option<u64>,
+        /// Which setting lowers the need, as a sentence.
+        advice: String,
+    },
+    /// The worker process could not be started, reached or understood, or it ended.
+    #[error("worker: {reason}")]
+    Worker {
+        /// What happened, as a phrase.
+        reason: String,
+        /// What to do, as a sentence.
+        advice: String,
+    },
     /// A file or directory could not be used.
     #[error("{path}: {source}")]
     Io {
@@ -85,6 +113,28 @@ impl Error {
             ),
             Self::Engine { engine, reason } => {
                 format!("The {engine} engine could not draw this in-between: {reason}.")
+            }
+            Self::Weights { path, reason } => format!(
+                "The weight file {} cannot be used: {reason}. Choose the checkpoint again, or fetch it with `inbetween models download`.",
+                path.display()
+            ),
+            Self::Memory { device, needed, available, advice } => {
+                let gigabytes = |bytes: &u64| format!("{:.1} GB", *bytes as f64 / 1e9);
+                match (needed, available) {
+                    (Some(needed), Some(available)) => format!(
+                        "{device} has too little memory: this drawing needs about {}, and {} were free. {advice}",
+                        gigabytes(needed),
+                        gigabytes(available)
+                    ),
+                    (Some(needed), None) => format!(
+                        "{device} has too little memory: this drawing needs about {}. {advice}",
+                        gigabytes(needed)
+                    ),
+                    _ => format!("{device} has too little memory for this drawing. {advice}"),
+                }
+            }
+            Self::Worker { reason, advice } => {
+                format!("The worker process of AI In-between {reason}. {advice}")
             }
             Self::Io { path, source } => {
                 format!("{} could not be used: {source}.", path.display())

@@ -93,12 +93,14 @@ pub mod cache;
 pub mod colour;
 pub mod engine;
 pub mod error;
+pub mod fingerprint;
 pub mod frame;
 pub mod hash;
 pub mod picture;
 pub mod pixel_hash;
 pub mod queue;
 pub mod settings;
+pub mod sketch;
 pub mod timing;
 
 pub use engine::{Control, Drawn, Engine, Job, Request, SketchRef};

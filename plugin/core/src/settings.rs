@@ -2,13 +2,26 @@
 //!
 //! When a frame falls between the keys is a matter of timing, not of these settings.
 
+mod tooncrafter;
+
 use serde::{Deserialize, Serialize};
+
+pub use tooncrafter::{
+    DEFAULT_STEPS, DeviceChoice, PrecisionChoice, SolverChoice, ToonCrafterSettings, WeightRef,
+};
+
+use crate::Error;
+
+/// How closely sketches are followed when the artist says nothing.
+pub const DEFAULT_SKETCH_STRENGTH: f64 = 0.6;
 
 /// Which engine draws.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum EngineKind {
     /// Embedded: classical flow and a small network on the CPU.
     Flow,
+    /// The generative cartoon interpolation model, in the worker process.
+    ToonCrafter,
 }
 
 impl EngineKind {
@@ -16,6 +29,7 @@ impl EngineKind {
     pub fn name(self) -> &'static str {
         match self {
             Self::Flow => "Flow",
+            Self::ToonCrafter => "ToonCrafter",
         }
     }
 }
@@ -55,8 +69,8 @@ pub enum Output {
     Motion,
 }
 
-/// Everything but the keys and the position that decides how an in-between looks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// Everything but the keys, the sketches and the position that decides how an in-between looks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
     /// Which engine draws.
     pub engine: EngineKind,
@@ -66,6 +80,35 @@ pub struct Settings {
     pub quality: Quality,
     /// Which picture is wanted.
     pub output: Output,
+    /// How closely sketches are followed, 0 (not at all) to 1. Without sketches it means nothing.
+    pub sketch_strength: f64,
+    /// What ToonCrafter is told; there when [`Settings::engine`] is ToonCrafter.
+    pub tooncrafter: Option<Box<ToonCrafterSettings>>,
+}
+
+impl Settings {
+    /// Checks every range.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] with the setting's name and what is allowed.
+    pub fn check(&self) -> Result<(), Error> {
+        if !(0.0..=1.0).contains(&self.sketch_strength) {
+            return Err(Error::Setting {
+                name: "Sketch strength",
+                value: self.sketch_strength.to_string(),
+                allowed: "it lies between 0 and 1",
+            });
+        }
+        match (&self.tooncrafter, self.engine) {
+            (Some(settings), EngineKind::ToonCrafter) => settings.check(),
+            (None, EngineKind::ToonCrafter) => Err(Error::Setting {
+                name: "Checkpoint",
+                value: "empty".into(),
+                allowed: "ToonCrafter needs its checkpoint file",
+            }),
+            (_, EngineKind::Flow) => Ok(()),
+        }
+    }
 }
 
 impl Default for Settings {
@@ -75,6 +118,8 @@ impl Default for Settings {
             encoding: Encoding::default(),
             quality: Quality::default(),
             output: Output::default(),
+            sketch_strength: DEFAULT_SKETCH_STRENGTH,
+            tooncrafter: None,
         }
     }
 }

@@ -114,6 +114,7 @@ impl Choices {
             encoding: self.encoding.unwrap_or(automatic),
             quality: self.quality,
             output: self.output,
+            ..Settings::default()
         }
     }
 }

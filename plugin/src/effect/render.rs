@@ -63,7 +63,7 @@ fn draw(effect: &EffectRef<'_>, args: RenderArgs) -> Result<()> {
         last: last.id(canvas)?,
         sketches: Vec::new(),
         position: plan.drawn_position(),
-        settings,
+        settings: settings.clone(),
     };
     let queue = queue()?;
     let priority = if args.interactive { Priority::Interactive } else { Priority::Final };

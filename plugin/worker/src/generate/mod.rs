@@ -26,7 +26,11 @@ impl From<Error> for Failure {
         let kind = match err {
             Error::Size { .. } | Error::KeysDiffer { .. } | Error::Setting { .. } => Kind::Usage,
             Error::Picture { .. } | Error::Io { .. } => Kind::File,
-            Error::Cancelled | Error::Engine { .. } => Kind::Engine,
+            Error::Weights { .. } => Kind::Weights,
+            Error::Cancelled
+            | Error::Engine { .. }
+            | Error::Memory { .. }
+            | Error::Worker { .. } => Kind::Engine,
         };
         Self::new(kind, err.user_message())
     }
