@@ -54,8 +54,11 @@ pub struct Generate {
     #[arg(long)]
     pub extra: Vec<PathBuf>,
     /// Folder for the frames.
-    #[arg(long)]
+    #[arg(long, default_value = "out")]
     pub out: PathBuf,
+    /// Only say how much memory this would take; for a GPU also where there is none.
+    #[arg(long)]
+    pub plan: bool,
     /// What happens, in English; may be left out.
     #[arg(long, default_value = "")]
     pub prompt: String,
