@@ -17,6 +17,15 @@ pub enum Priority {
     Final,
 }
 
+/// The runs of a moment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Busy {
+    /// Those that an engine works on: what it does, and the fraction that is done, 0..=1.
+    pub running: Vec<(String, f32)>,
+    /// How many wait for their turn.
+    pub waiting: usize,
+}
+
 /// A run that tickets may join.
 struct Entry {
     run: Arc<Run>,
@@ -66,6 +75,14 @@ impl State {
     /// Whether another thread, within the limit, would have something to do.
     pub(super) fn lacks_threads(&self, limit: NonZeroUsize) -> bool {
         self.threads < limit.get() && self.waiting().count() > self.idle
+    }
+
+    pub(super) fn busy(&self) -> Busy {
+        let of = |run: &Arc<Run>| (run.control.phase().into_owned(), run.control.progress());
+        Busy {
+            running: self.running.iter().map(of).collect(),
+            waiting: self.open.values().filter(|entry| entry.job.is_some()).count(),
+        }
     }
 
     /// The run that goes next, with its pictures.
