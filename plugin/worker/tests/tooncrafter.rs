@@ -71,7 +71,9 @@ impl Place {
 
     fn spans(&self) -> usize {
         let Ok(files) = std::fs::read_dir(self.path("cache").join("drawings-1")) else { return 0 };
-        files.filter(|file| file.as_ref().unwrap().path().extension().is_some_and(|e| e == "span")).count()
+        files
+            .filter(|file| file.as_ref().unwrap().path().extension().is_some_and(|e| e == "span"))
+            .count()
     }
 }
 
@@ -88,7 +90,12 @@ fn job(first: &Frame, last: &Frame, position: f64, settings: &Settings) -> Job {
         position,
         settings: settings.clone(),
     };
-    Job { request, first: Arc::new(first.clone()), last: Arc::new(last.clone()), sketches: Vec::new() }
+    Job {
+        request,
+        first: Arc::new(first.clone()),
+        last: Arc::new(last.clone()),
+        sketches: Vec::new(),
+    }
 }
 
 fn draw(engine: &ToonCrafterEngine, job: &Job) -> Drawn {
@@ -200,7 +207,10 @@ fn the_keys_detail_is_carried_over_and_their_colours_return() {
             Frame::from_pixels(384, 256, pixels).unwrap()
         };
         let (carried, plain) = (psnr(&drawn.frame, &truth), psnr(&enlarged, &truth));
-        println!("{position:.2}: carried {carried:.1} dB, enlarged {plain:.1} dB, confidence {:.2}", drawn.confidence);
+        println!(
+            "{position:.2}: carried {carried:.1} dB, enlarged {plain:.1} dB, confidence {:.2}",
+            drawn.confidence
+        );
         assert!(carried > plain + 5.0, "{position}: {carried} and {plain} dB");
         assert!(drawn.confidence > 0.6);
     }
@@ -294,8 +304,10 @@ fn one_span_serves_every_position_in_any_order() {
     let control = Control::default();
     let forth: Vec<Drawn> = jobs.iter().map(|job| engine.draw(job, &control).unwrap()).collect();
     assert_eq!(control.progress(), 1.0);
-    assert_eq!(place.spans(), 1);
+    assert_eq!((place.spans(), engine.about().spans), (1, 1));
+    assert!(engine.about().model.unwrap().ends_with("model.safetensors"));
     engine.release();
+    assert_eq!(engine.about().model, None);
 
     // Another process finds the span: without the model's file nothing could be generated.
     let other = place.engine();
@@ -351,7 +363,8 @@ fn sketches_guide_and_need_their_encoder() {
     };
     let refused = sketched(&settings).unwrap_err();
     assert!(matches!(refused, Error::Setting { name: "Sketch checkpoint", .. }), "{refused}");
-    settings.tooncrafter.as_mut().unwrap().sketch_checkpoint = Some(place.weights("sketch.safetensors"));
+    settings.tooncrafter.as_mut().unwrap().sketch_checkpoint =
+        Some(place.weights("sketch.safetensors"));
     assert_ne!(sketched(&settings).unwrap().frame, plain.frame);
 }
 
@@ -405,7 +418,8 @@ fn too_little_memory_is_said_before_the_work() {
     let mut settings = place.settings();
     settings.tooncrafter.as_mut().unwrap().memory_limit_mb = Some(64);
     let refused = engine.draw(&job(&keys[0], &keys[1], 0.5, &settings), &Control::default());
-    let Err(Error::Memory { needed: Some(needed), available: Some(available), advice, .. }) = refused
+    let Err(Error::Memory { needed: Some(needed), available: Some(available), advice, .. }) =
+        refused
     else {
         panic!("{refused:?}");
     };
@@ -420,7 +434,8 @@ fn files_that_are_no_model_are_named() {
     let engine = place.engine();
     let keys = [textured(64, 64, 0.0, 1.0), textured(64, 64, 8.0, 1.0)];
     std::fs::write(place.path("model.safetensors"), b"<html>").unwrap();
-    let refused = engine.draw(&job(&keys[0], &keys[1], 0.5, &place.settings()), &Control::default());
+    let refused =
+        engine.draw(&job(&keys[0], &keys[1], 0.5, &place.settings()), &Control::default());
     let message = refused.unwrap_err().user_message();
     assert!(message.contains("model.safetensors"), "{message}");
 }

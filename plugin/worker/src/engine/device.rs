@@ -16,7 +16,9 @@ pub(super) fn choose(choice: DeviceChoice) -> Result<Device, Error> {
     match choice {
         DeviceChoice::Cpu => Ok(Device::Cpu),
         DeviceChoice::Cuda => gpu().map_err(|why| {
-            super::engine_error(&format!("the GPU cannot be used: {why}. Choose Device: Auto or CPU"))
+            super::engine_error(&format!(
+                "the GPU cannot be used: {why}. Choose Device: Auto or CPU"
+            ))
         }),
         DeviceChoice::Auto => Ok(gpu().unwrap_or_else(|why| {
             log::info!("drawing on the CPU: {why}");
@@ -49,7 +51,10 @@ pub(super) fn memory_advice(
 ) -> String {
     let limit = settings.memory_limit_mb.map(|mb| u64::from(mb) << 20);
     if limit.is_some_and(|limit| available == Some(limit) && limit < needed) {
-        return format!("Raise Memory limit to {} MiB or more, or set it to 0 for all that is free.", needed.div_ceil(1 << 20));
+        return format!(
+            "Raise Memory limit to {} MiB or more, or set it to 0 for all that is free.",
+            needed.div_ceil(1 << 20)
+        );
     }
     if precision(settings.precision, device) == DType::F32 {
         return "Choose Precision: bf16, which halves the weights, or close other programs.".into();
