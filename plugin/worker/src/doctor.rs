@@ -6,6 +6,7 @@ use candle_core::{DType, Device};
 use inbetween_core::cache::CacheConfig;
 use inbetween_core::remote::{RemoteConfig, RemoteEngine};
 use inbetween_tooncrafter::config::SketchConfig;
+use inbetween_tooncrafter::device::gpu;
 use inbetween_tooncrafter::memory::{self, RunSize};
 use inbetween_tooncrafter::pipeline::{FRAMES, Pipeline};
 use inbetween_tooncrafter::weights::Weights;
@@ -13,7 +14,6 @@ use inbetween_tooncrafter::weights::layout::{ModelConfig, Part};
 use serde_json::json;
 
 use crate::cli::Doctor;
-use crate::engine::device::gpu;
 use crate::failure::{Failure, Kind, Result};
 use crate::models::{bytes, print_json};
 use crate::{cache, render};

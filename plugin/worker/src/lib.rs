@@ -12,6 +12,7 @@ mod generate;
 pub mod models;
 mod progress;
 pub mod render;
+mod retime;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

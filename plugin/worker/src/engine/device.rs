@@ -3,21 +3,14 @@
 use candle_core::{DType, Device};
 use inbetween_core::Error;
 use inbetween_core::settings::{DeviceChoice, PrecisionChoice, ToonCrafterSettings};
-
-/// The GPU, or why there is none.
-pub(crate) fn gpu() -> Result<Device, String> {
-    if !candle_core::utils::cuda_is_available() {
-        return Err("this build has no CUDA".to_owned());
-    }
-    Device::new_cuda(0).map_err(|error| format!("no CUDA device can be used: {error}"))
-}
+use inbetween_tooncrafter::device::gpu;
 
 pub(super) fn choose(choice: DeviceChoice) -> Result<Device, Error> {
     match choice {
         DeviceChoice::Cpu => Ok(Device::Cpu),
         DeviceChoice::Cuda => gpu().map_err(|why| {
             super::engine_error(&format!(
-                "the GPU cannot be used: {why}. Choose Device: Auto or CPU"
+                "the GPU cannot be used: {why}. Until then choose Device: CPU"
             ))
         }),
         DeviceChoice::Auto => Ok(gpu().unwrap_or_else(|why| {

@@ -17,7 +17,7 @@
 mod carry;
 mod colour;
 mod compose;
-pub(crate) mod device;
+mod device;
 mod fit;
 mod model;
 mod sample;
