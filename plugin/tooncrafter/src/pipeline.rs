@@ -169,6 +169,7 @@ pub struct Pipeline {
     sketch_config: SketchConfig,
     device: Device,
     dtype: DType,
+    memory_limit: Option<u64>,
     text: Slot<ClipText>,
     image: Slot<(ClipVision, Resampler)>,
     encoder: Slot<VaeEncoder>,
@@ -229,6 +230,7 @@ impl Pipeline {
             sketch_config,
             device,
             dtype,
+            memory_limit: None,
             text: Slot::default(),
             image: Slot::default(),
             encoder: Slot::default(),
@@ -238,9 +240,17 @@ impl Pipeline {
         }
     }
 
-    /// What a run of `size` needs in memory, and what is there.
+    /// The same model, which counts on no more than `bytes` of its device's memory.
+    #[must_use]
+    pub fn with_memory_limit(mut self, bytes: Option<u64>) -> Self {
+        self.memory_limit = bytes;
+        self
+    }
+
+    /// What a run of `size` needs in memory, and what is there within the limit.
     pub fn plan(&self, size: RunSize, sketches: bool) -> Plan {
-        let available = memory::available_on(&self.device);
+        let free = memory::available_on(&self.device);
+        let available = free.into_iter().chain(self.memory_limit).min();
         self.plan_for(size, sketches, Place::of(&self.device), available)
     }
 
