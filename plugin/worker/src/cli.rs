@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use inbetween_tooncrafter::weights::Element;
 
 use crate::failure::Result;
-use crate::generate;
 use crate::models::{convert, download, inspect, random, verify};
+use crate::{engine, generate, serve};
 
 /// Draws the frames between two key drawings, and cares for the weights this needs.
 #[derive(Debug, Parser)]
@@ -29,6 +29,8 @@ pub struct Cli {
 pub enum Command {
     /// Draw the frames between two key drawings with ToonCrafter.
     Generate(Box<Generate>),
+    /// Draw for the plug-ins of this user; they start it themselves.
+    Serve(Serve),
     /// Look at weight files, check, convert and fetch them.
     #[command(subcommand)]
     Models(Models),
@@ -155,6 +157,20 @@ pub enum ComputePrecision {
     F32,
     /// 16 bits with the range of f32.
     Bf16,
+}
+
+/// Arguments of `serve`.
+#[derive(Clone, Debug, Args)]
+pub struct Serve {
+    /// End after this long without a request, and give the memory back.
+    #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
+    pub idle_seconds: u64,
+    /// End the worker that runs.
+    #[arg(long)]
+    pub stop: bool,
+    /// Start it in the background, and return when it listens.
+    #[arg(long)]
+    pub background: bool,
 }
 
 /// The commands for weight files.
@@ -309,6 +325,7 @@ impl From<Precision> for Element {
 pub fn obey(command: Command) -> Result<()> {
     match command {
         Command::Generate(arguments) => generate::run(&arguments),
+        Command::Serve(arguments) => serve::run(&arguments, engine::engines),
         Command::Models(Models::Inspect(arguments)) => inspect::run(&arguments),
         Command::Models(Models::Verify(arguments)) => verify::run(&arguments),
         Command::Models(Models::Convert(arguments)) => convert::run(&arguments),
