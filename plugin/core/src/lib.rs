@@ -104,6 +104,7 @@ pub mod pixel_hash;
 pub mod queue;
 pub mod remote;
 pub mod settings;
+pub mod sketch;
 pub mod timing;
 
 pub use engine::{About, Control, Drawn, Engine, Job, Request, SketchRef};

@@ -169,6 +169,7 @@ pub struct Pipeline {
     sketch_config: SketchConfig,
     device: Device,
     dtype: DType,
+    memory_limit: Option<u64>,
     text: Slot<ClipText>,
     image: Slot<(ClipVision, Resampler)>,
     encoder: Slot<VaeEncoder>,
@@ -229,6 +230,7 @@ impl Pipeline {
             sketch_config,
             device,
             dtype,
+            memory_limit: None,
             text: Slot::default(),
             image: Slot::default(),
             encoder: Slot::default(),
@@ -238,7 +240,14 @@ impl Pipeline {
         }
     }
 
-    /// What a run of `size` needs in memory, and what is there.
+    /// The same model, which counts on no more than `bytes` of its device's memory.
+    #[must_use]
+    pub fn with_memory_limit(mut self, bytes: Option<u64>) -> Self {
+        self.memory_limit = bytes;
+        self
+    }
+
+    /// What a run of `size` needs in memory, and what is there within the limit.
     pub fn plan(&self, size: RunSize, sketches: bool) -> Plan {
         let weights = |part| self.weights.byte_len(part, self.dtype) as u64;
         let vae = weights(Part::Vae);
@@ -268,7 +277,8 @@ impl Pipeline {
                 memory::decoder_working(&self.config.vae, size, dtype),
             ),
         ];
-        Plan::new(stages, if self.device.is_cpu() { memory::available() } else { None })
+        let available = if self.device.is_cpu() { memory::available() } else { None };
+        Plan::new(stages, available.into_iter().chain(self.memory_limit).min())
     }
 
     /// Draws all frames, `[t, 3, h, w]` in -1..=1: first key, in-betweens, last key, all of them

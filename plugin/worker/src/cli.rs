@@ -7,7 +7,8 @@ use inbetween_tooncrafter::weights::Element;
 
 use crate::failure::Result;
 use crate::models::{convert, download, inspect, random, verify};
-use crate::{engine, generate, serve};
+use crate::render::{self, Render};
+use crate::{cache, doctor, engine, generate, serve};
 
 /// Draws the frames between two key drawings, and cares for the weights this needs.
 #[derive(Debug, Parser)]
@@ -27,7 +28,16 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Draw the frames between two key drawings with ToonCrafter.
+    /// Draw the frames between two keys at their own size, with either engine.
+    Render(Box<Render>),
+    /// Look at the cache of drawings, check it and make room.
+    #[command(subcommand)]
+    Cache(Cache),
+    /// Say what is right and wrong on this machine, and what to do.
+    Doctor(Doctor),
+    /// Print the completions of a shell.
+    Completions(Completions),
+    /// Run ToonCrafter alone: its 16 frames, at its own size.
     Generate(Box<Generate>),
     /// Draw for the plug-ins of this user; they start it themselves.
     Serve(Serve),
@@ -115,7 +125,7 @@ fn size(text: &str) -> std::result::Result<(usize, usize), String> {
     sides.ok_or_else(|| "a size is written as 512x320".into())
 }
 
-fn share(text: &str) -> std::result::Result<f64, String> {
+pub(crate) fn share(text: &str) -> std::result::Result<f64, String> {
     let number = text.parse().ok().filter(|number| (0.0..=1.0).contains(number));
     number.ok_or_else(|| "it lies between 0 and 1".into())
 }
@@ -125,7 +135,7 @@ fn strength(text: &str) -> std::result::Result<f64, String> {
     number.ok_or_else(|| "it lies between 0 and 100".into())
 }
 
-fn frame_and_file(text: &str) -> std::result::Result<(usize, PathBuf), String> {
+pub(crate) fn frame_and_file(text: &str) -> std::result::Result<(usize, PathBuf), String> {
     let parts = text.split_once('=').and_then(|(n, file)| Some((n.parse().ok()?, file.into())));
     parts.ok_or_else(|| "a sketch is written as 8=sketch.png".into())
 }
@@ -171,6 +181,60 @@ pub struct Serve {
     /// Start it in the background, and return when it listens.
     #[arg(long)]
     pub background: bool,
+}
+
+/// The commands for the cache.
+#[derive(Debug, Subcommand)]
+pub enum Cache {
+    /// List what lies in it, the longest unused first.
+    List(CacheFolder),
+    /// Say how large it is.
+    Size(CacheFolder),
+    /// Delete the longest unused until it is small enough.
+    Prune(Prune),
+    /// Read everything and delete what is damaged.
+    Verify(CacheFolder),
+}
+
+/// Which cache.
+#[derive(Debug, Args)]
+pub struct CacheFolder {
+    /// Its folder; the user's own unless given.
+    #[arg(long)]
+    pub dir: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `cache prune`.
+#[derive(Debug, Args)]
+pub struct Prune {
+    /// Which cache.
+    #[command(flatten)]
+    pub folder: CacheFolder,
+    /// Size that may stay, in MiB; 0 deletes everything.
+    #[arg(long)]
+    pub to: u64,
+}
+
+/// Arguments of `doctor`.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// The checkpoint to look at; without it the one that `models download` fetched.
+    #[arg(long)]
+    pub checkpoint: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `completions`.
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell.
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
 }
 
 /// The commands for weight files.
@@ -324,6 +388,19 @@ impl From<Precision> for Element {
 /// Whatever goes wrong, with the exit code that belongs to it.
 pub fn obey(command: Command) -> Result<()> {
     match command {
+        Command::Render(arguments) => render::run(&arguments),
+        Command::Cache(command) => cache::run(&command),
+        Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Completions(arguments) => {
+            let mut command = <Cli as clap::CommandFactory>::command();
+            clap_complete::generate(
+                arguments.shell,
+                &mut command,
+                "inbetween",
+                &mut std::io::stdout(),
+            );
+            Ok(())
+        }
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments, engine::engines),
         Command::Models(Models::Inspect(arguments)) => inspect::run(&arguments),

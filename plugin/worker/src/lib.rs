@@ -1,12 +1,17 @@
-//! The command line of AI In-between: generating with ToonCrafter, and caring for its weight files.
+//! The command line of AI In-between: rendering with either engine, and caring for weight files and
+//! caches; and the ToonCrafter engine itself.
 //!
 //! The executable is a thin shell around this library, so that tests can call what it does.
 
+mod cache;
 pub mod cli;
+mod doctor;
+pub mod engine;
 mod failure;
 mod generate;
 pub mod models;
 mod progress;
+pub mod render;
 pub mod serve;
 
 use std::ffi::OsString;

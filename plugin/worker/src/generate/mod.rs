@@ -1,7 +1,7 @@
 //! `generate`: two key pictures and the weights in, frames between the keys out.
 
 mod device;
-mod pictures;
+pub(crate) mod pictures;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -18,21 +18,6 @@ use serde_json::json;
 use crate::cli::{Generate, SolverName};
 use crate::failure::{Failure, Kind, Result};
 use crate::progress;
-
-impl From<Error> for Failure {
-    fn from(err: Error) -> Self {
-        let kind = match err {
-            Error::Size { .. } | Error::KeysDiffer { .. } | Error::Setting { .. } => Kind::Usage,
-            Error::Picture { .. } | Error::Io { .. } => Kind::File,
-            Error::Weights { .. } => Kind::Weights,
-            Error::Cancelled
-            | Error::Engine { .. }
-            | Error::Memory { .. }
-            | Error::Worker { .. } => Kind::Engine,
-        };
-        Self::new(kind, err.user_message())
-    }
-}
 
 pub(crate) fn run(arguments: &Generate) -> Result<()> {
     let (width, height) = arguments.size;
