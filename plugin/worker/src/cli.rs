@@ -7,10 +7,9 @@ use inbetween_core::retime::Rate;
 use inbetween_tooncrafter::weights::Element;
 
 use crate::failure::Result;
-use crate::generate;
 use crate::models::{convert, download, inspect, random, verify};
 use crate::render::{self, Render};
-use crate::{cache, doctor, retime};
+use crate::{cache, doctor, engine, generate, retime, serve};
 
 /// Draws the frames between two key drawings, and cares for the weights this needs.
 #[derive(Debug, Parser)]
@@ -43,6 +42,8 @@ pub enum Command {
     Generate(Box<Generate>),
     /// Raise the frame rate of a clip: what is held for twos and threes becomes smooth motion.
     Retime(Retime),
+    /// Draw for the plug-ins of this user; they start it themselves.
+    Serve(Serve),
     /// Look at weight files, check, convert and fetch them.
     #[command(subcommand)]
     Models(Models),
@@ -217,6 +218,20 @@ pub enum QualityName {
     Standard,
     /// For 4K and fine line art.
     High,
+}
+
+/// Arguments of `serve`.
+#[derive(Clone, Debug, Args)]
+pub struct Serve {
+    /// End after this long without a request, and give the memory back.
+    #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
+    pub idle_seconds: u64,
+    /// End the worker that runs.
+    #[arg(long)]
+    pub stop: bool,
+    /// Start it in the background, and return when it listens.
+    #[arg(long)]
+    pub background: bool,
 }
 
 /// The commands for the cache.
@@ -439,6 +454,7 @@ pub fn obey(command: Command) -> Result<()> {
         }
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Retime(arguments) => retime::run(&arguments),
+        Command::Serve(arguments) => serve::run(&arguments, engine::engines),
         Command::Models(Models::Inspect(arguments)) => inspect::run(&arguments),
         Command::Models(Models::Verify(arguments)) => verify::run(&arguments),
         Command::Models(Models::Convert(arguments)) => convert::run(&arguments),
