@@ -8,7 +8,9 @@ pub mod config;
 mod disk;
 mod entry;
 mod key;
+pub mod lease;
 mod memory;
+mod span;
 #[cfg(test)]
 mod tests;
 
@@ -88,11 +90,15 @@ impl Cache {
         self.memory.put(key, drawn.clone());
     }
 
-    /// Keeps a drawing on disk, as far as its limit and the directory allow.
-    pub fn put_on_disk(&self, key: &ContentHash, drawn: &Drawn) {
-        if let Some(disk) = &self.disk {
-            disk.put(key, drawn);
-        }
+    /// Keeps a drawing on disk, as far as its limit and the directory allow. Whether it lies there
+    /// now.
+    pub fn put_on_disk(&self, key: &ContentHash, drawn: &Drawn) -> bool {
+        self.disk.as_ref().is_some_and(|disk| disk.put(key, drawn))
+    }
+
+    /// The disk under this cache, if there is one.
+    pub fn disk(&self) -> Option<&DiskCache> {
+        self.disk.as_ref()
     }
 
     /// Gives up what memory holds; the disk keeps its drawings.
