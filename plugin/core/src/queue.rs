@@ -22,7 +22,7 @@ use std::time::Instant;
 use parking_lot::{Condvar, Mutex};
 
 pub use run::{Outcome, Ticket};
-pub use state::Priority;
+pub use state::{Busy, Priority};
 
 use crate::cache::{self, Cache};
 use crate::{ContentHash, Drawn, Engine, EngineKind, Error, Job, Request};
@@ -43,6 +43,8 @@ pub struct Queue {
 struct Shared {
     engines: Vec<Arc<dyn Engine>>,
     cache: Cache,
+    /// Whether a drawing lies on disk before anybody hears of it.
+    stores_first: bool,
     state: Mutex<State>,
     /// Rung when a run waits for a thread, and when the queue closes.
     work: Condvar,
@@ -60,8 +62,23 @@ impl Queue {
         cache: Cache,
         runs_at_a_time: NonZeroUsize,
     ) -> Self {
-        let shared =
-            Shared { engines, cache, state: Mutex::new(State::default()), work: Condvar::new() };
+        Self::made(engines, cache, runs_at_a_time, false)
+    }
+
+    /// As [`Queue::new`], for a process that serves others: a drawing lies on disk before its
+    /// ticket tells of it.
+    pub fn storing_first(engines: Vec<Arc<dyn Engine>>, cache: Cache) -> Self {
+        Self::made(engines, cache, RUNS_AT_A_TIME, true)
+    }
+
+    fn made(
+        engines: Vec<Arc<dyn Engine>>,
+        cache: Cache,
+        runs_at_a_time: NonZeroUsize,
+        stores_first: bool,
+    ) -> Self {
+        let state = Mutex::new(State::default());
+        let shared = Shared { engines, cache, stores_first, state, work: Condvar::new() };
         Self { shared: Arc::new(shared), threads: Mutex::default(), runs_at_a_time }
     }
 
@@ -88,6 +105,11 @@ impl Queue {
         let key = self.key(request).ok()?;
         let run = self.shared.state.lock().join(&key, priority)?;
         Some(Ticket::new(run, self.shared.clone()))
+    }
+
+    /// The runs of this moment.
+    pub fn busy(&self) -> Busy {
+        self.shared.state.lock().busy()
     }
 
     /// Asks for a drawing. A job that cannot be drawn gives a ticket that says why at once.
@@ -178,17 +200,28 @@ impl Shared {
                 log::error!("the engine {engine} panicked: {panic}");
                 Err(Error::Engine { engine, reason: format!("it stopped unexpectedly ({panic})") })
             });
-            self.state.lock().retire(&run);
-            match outcome {
-                Ok(Found { drawn, new }) => {
-                    run.finish(Ok(drawn.clone()));
-                    // Nobody waits for the disk any more but the next run.
-                    if new && let Err(panic) = catch(|| self.cache.put_on_disk(&run.key, &drawn)) {
-                        log::error!("storing a drawing panicked: {panic}");
-                    }
-                }
-                Err(error) => run.finish(Err(Arc::new(error))),
+            if self.stores_first {
+                self.store(&run, &outcome);
             }
+            self.state.lock().retire(&run);
+            if let Ok(found) = &outcome {
+                run.finish(Ok(found.drawn.clone()));
+                // Nobody waits for the disk any more but the next run.
+                if !self.stores_first {
+                    self.store(&run, &outcome);
+                }
+            }
+            if let Err(error) = outcome {
+                run.finish(Err(Arc::new(error)));
+            }
+        }
+    }
+
+    fn store(&self, run: &Run, outcome: &Result<Found, Error>) {
+        if let Ok(Found { drawn, new: true }) = outcome
+            && let Err(panic) = catch(|| self.cache.put_on_disk(&run.key, drawn))
+        {
+            log::error!("storing a drawing panicked: {panic}");
         }
     }
 

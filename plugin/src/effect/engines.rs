@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use inbetween_core::cache::{Cache, CacheConfig};
 use inbetween_core::queue::{self, Queue};
-use inbetween_core::{Engine, Error, picture};
+use inbetween_core::remote::{RemoteConfig, RemoteEngine, tooncrafter_version};
+use inbetween_core::{Control, Drawn, Engine, EngineKind, Error, Job, picture};
 use inbetween_flow::FlowEngine;
 use once_cell::sync::OnceCell;
 use parking_lot::Mutex;
@@ -14,14 +15,11 @@ use parking_lot::Mutex;
 use super::{background, sketches, tooncrafter};
 use crate::ofx::{Result, own_folder};
 
-/// Environment variable that names the worker program.
-const WORKER_VARIABLE: &str = "INBETWEEN_WORKER";
-/// The worker program, as it lies beside the plug-in's own binary.
-const WORKER_NAME: &str = if cfg!(windows) { "inbetween.exe" } else { "inbetween" };
-
 static FLOW: OnceCell<Arc<FlowEngine>> = OnceCell::new();
 /// The bundle, as far as the host told where it found it.
 static BUNDLE: Mutex<Option<PathBuf>> = Mutex::new(None);
+/// The worker program that was chosen last; empty for the one that is found.
+static CHOSEN: Mutex<PathBuf> = Mutex::new(PathBuf::new());
 
 /// The queue, made on first use. It outlives every instance: some hosts make one per frame.
 ///
@@ -30,8 +28,11 @@ static BUNDLE: Mutex<Option<PathBuf>> = Mutex::new(None);
 pub(crate) fn queue() -> std::result::Result<Arc<Queue>, Error> {
     let flow = FLOW.get_or_try_init(|| FlowEngine::new().map(Arc::new))?;
     Ok(queue::of_process(|| {
-        let engines: Vec<Arc<dyn Engine>> = vec![flow.clone()];
-        Queue::new(engines, Cache::new(CacheConfig::from_environment()))
+        let cache = CacheConfig::from_environment();
+        let version = tooncrafter_version(flow.version());
+        let worker = Arc::new(Worker { cache: cache.clone(), version });
+        let engines: Vec<Arc<dyn Engine>> = vec![flow.clone(), worker];
+        Queue::new(engines, Cache::new(cache))
     }))
 }
 
@@ -42,8 +43,8 @@ pub(crate) fn remember_bundle(path: Option<String>) {
     }
 }
 
-/// The worker for the drawings to come: the one `chosen`, or else the one that the environment names, or
-/// else the one beside this binary.
+/// Chooses the worker for the drawings to come; an empty path leaves it to be found. The one worker that
+/// serves this user is replaced only when it ends.
 ///
 /// # Errors
 /// When the one chosen is not there. None at all is found out by a drawing that needs it.
@@ -51,28 +52,49 @@ pub(crate) fn choose_worker(chosen: &Path) -> Result<()> {
     if !chosen.as_os_str().is_empty() && !chosen.is_file() {
         return Err(tooncrafter::missing("Worker", chosen));
     }
+    chosen.clone_into(&mut CHOSEN.lock());
     Ok(())
 }
 
-/// The worker program, where there is one.
-fn find_worker(chosen: &Path) -> Option<PathBuf> {
-    if !chosen.as_os_str().is_empty() {
-        return Some(chosen.to_owned());
-    }
-    if let Some(named) = std::env::var_os(WORKER_VARIABLE).filter(|named| !named.is_empty()) {
-        return Some(named.into());
-    }
-    let beside = own_folder().into_iter().chain(folders_of_bundle());
-    beside.map(|folder| folder.join(WORKER_NAME)).find(|worker| worker.is_file())
+/// ToonCrafter in the worker process, with whichever worker is chosen when a drawing begins.
+struct Worker {
+    cache: CacheConfig,
+    version: String,
 }
 
-/// The folders of the bundle that hold binaries.
-fn folders_of_bundle() -> Vec<PathBuf> {
-    let Some(bundle) = BUNDLE.lock().clone() else { return Vec::new() };
-    // Some hosts tell the binary's own path.
-    let beside = bundle.parent().filter(|_| bundle.is_file()).map(Path::to_owned);
-    let folders = std::fs::read_dir(bundle.join("Contents")).into_iter().flatten().flatten();
-    folders.map(|folder| folder.path()).chain(beside).collect()
+impl Engine for Worker {
+    fn kind(&self) -> EngineKind {
+        EngineKind::ToonCrafter
+    }
+
+    fn version(&self) -> &str {
+        &self.version
+    }
+
+    fn draw(&self, job: &Job, control: &Control) -> std::result::Result<Drawn, Error> {
+        let chosen = CHOSEN.lock().clone();
+        let config = RemoteConfig {
+            executable: Some(chosen).filter(|chosen| !chosen.as_os_str().is_empty()),
+            beside: folder_of_binary(),
+            ..RemoteConfig::new(self.cache.clone(), self.version.clone())
+        };
+        // Cheap: nothing is held but the configuration.
+        RemoteEngine::new(config).draw(job, control)
+    }
+}
+
+/// The folder of the plug-in's binary, where the bundle has the worker too.
+fn folder_of_binary() -> Option<PathBuf> {
+    own_folder().or_else(|| {
+        let bundle = BUNDLE.lock().clone()?;
+        if bundle.is_file() {
+            // Some hosts tell the binary's own path.
+            return bundle.parent().map(Path::to_owned);
+        }
+        let folders = std::fs::read_dir(bundle.join("Contents")).ok()?.flatten();
+        let worker = format!("inbetween{}", std::env::consts::EXE_SUFFIX);
+        folders.map(|folder| folder.path()).find(|folder| folder.join(&worker).is_file())
+    })
 }
 
 /// Lets go of what can be made again: drawings in memory, key pictures read from files.

@@ -17,6 +17,15 @@ pub enum Priority {
     Final,
 }
 
+/// The runs of a moment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Busy {
+    /// Those that an engine works on: what it does, and the fraction that is done, 0..=1.
+    pub running: Vec<(String, f32)>,
+    /// How many wait for their turn.
+    pub waiting: usize,
+}
+
 /// A run that tickets may join.
 struct Entry {
     run: Arc<Run>,
@@ -85,6 +94,14 @@ impl State {
     pub(super) fn lacks_threads(&self, engine: EngineKind, limit: NonZeroUsize) -> bool {
         let lane = self.lanes.get(&engine).copied().unwrap_or_default();
         lane.threads < limit.get() && self.waiting(engine).count() > lane.idle
+    }
+
+    pub(super) fn busy(&self) -> Busy {
+        let of = |run: &Arc<Run>| (run.control.phase().into_owned(), run.control.progress());
+        Busy {
+            running: self.running.iter().map(of).collect(),
+            waiting: self.open.values().filter(|entry| entry.job.is_some()).count(),
+        }
     }
 
     /// The run of `engine` that goes next, with its pictures.
