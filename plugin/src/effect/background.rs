@@ -33,6 +33,8 @@ pub(super) struct Report {
     pub(super) running: usize,
     /// Mean progress of those, 0..=1.
     pub(super) progress: f32,
+    /// What one of them does now, where its engine tells.
+    pub(super) phase: Option<String>,
     /// Finished since the last report.
     pub(super) finished: usize,
     /// Finished or failed where a draft is still shown.
@@ -103,6 +105,8 @@ pub(super) fn report(owner: usize) -> Report {
             None => {
                 report.running += 1;
                 report.progress += work.ticket.progress();
+                report.phase =
+                    report.phase.take().or(Some(work.ticket.phase()).filter(|p| !p.is_empty()));
                 true
             }
             Some(Ok(_)) => {

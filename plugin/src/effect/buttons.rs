@@ -67,7 +67,8 @@ fn state(effect: &EffectRef<'_>, time: f64, report: &Report) -> String {
     }
     if report.running > 0 {
         let percent = 100.0 * report.progress;
-        parts.push(format!("Drawing {}, {percent:.0} %.", drawings(report.running)));
+        let phase = report.phase.as_ref().map(|phase| format!(" ({phase})")).unwrap_or_default();
+        parts.push(format!("Drawing {}, {percent:.0} %{phase}.", drawings(report.running)));
     }
     if report.finished > 0 {
         parts.push(format!("Finished {}.", drawings(report.finished)));
@@ -101,7 +102,9 @@ fn generate(effect: &EffectRef<'_>, time: f64) -> Result<String> {
     let plan = Plan::new(&choices, time)?;
     let output = Picture::of_output(effect, time);
     let settings = choices.settings(output.depth, Quirks::of(effect.host()))?;
-    engines::choose_worker(&choices.worker)?;
+    if settings.engine == EngineKind::ToonCrafter {
+        engines::choose_worker(&choices.worker)?;
+    }
     let positions: Vec<f64> = if choices.context == Context::Transition {
         vec![plan.drawn_position()]
     } else {

@@ -54,7 +54,9 @@ fn draw(effect: &EffectRef<'_>, args: RenderArgs) -> Result<()> {
         let picture = KeyPicture::find(effect, key, source, settings.encoding, output.whole())?;
         return show(&picture, &mut output, args.window);
     }
-    choose_worker(&choices.worker)?;
+    if settings.engine == EngineKind::ToonCrafter {
+        choose_worker(&choices.worker)?;
+    }
     let prepared = Prepared::new(effect, &choices, &plan, &settings, output.whole())?;
     let canvas = prepared.canvas;
     let shown = obtain(effect, prepared, &choices, args)?;
