@@ -65,6 +65,7 @@ fn worker_places<'a>(command: &'a mut Command, folder: &Path) -> &'a mut Command
         .env("INBETWEEN_CACHE_DIR", folder.join("cache"))
         .env("INBETWEEN_SOCKET_DIR", folder.join("socket"))
         .env("INBETWEEN_LOG_DIR", folder.join("log"))
+        .env("INBETWEEN_MEMORY_MB", "4")
         .env("INBETWEEN_WORKER", worker())
 }
 
@@ -88,7 +89,7 @@ pub(crate) fn weights(folder: &Path, layout: &str) -> String {
 }
 
 /// The plug-in's library. Cargo puts it beside the test, because it is a dev-dependency.
-fn library() -> PathBuf {
+pub(crate) fn library() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let (prefix, suffix) = (std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
     let path = test.parent().unwrap().join(format!("{prefix}aiinbetween{suffix}"));
