@@ -7,6 +7,7 @@ mod failure;
 mod generate;
 pub mod models;
 mod progress;
+mod retime;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
