@@ -39,9 +39,10 @@ pub(crate) fn alone(test: &str, body: impl FnOnce(&Path)) {
     }
     let folder = TempDir::new().unwrap();
     let output = again(test, folder.path());
-    let worker = Command::new(worker()).args(["serve", "--stop"]);
-    let mut worker = worker_places(worker, folder.path());
-    let _ = worker.output();
+    let mut ending = Command::new(worker());
+    ending.args(["serve", "--stop"]);
+    // Where none was started there is none to end.
+    let _ = worker_places(&mut ending, folder.path()).output();
     let said = String::from_utf8_lossy(&output.stdout);
     let failed = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}\n{failed}");
@@ -65,6 +66,7 @@ fn worker_places<'a>(command: &'a mut Command, folder: &Path) -> &'a mut Command
         .env("INBETWEEN_CACHE_DIR", folder.join("cache"))
         .env("INBETWEEN_SOCKET_DIR", folder.join("socket"))
         .env("INBETWEEN_LOG_DIR", folder.join("log"))
+        .env("INBETWEEN_MEMORY_MB", "4")
         .env("INBETWEEN_WORKER", worker())
 }
 
@@ -88,7 +90,7 @@ pub(crate) fn weights(folder: &Path, layout: &str) -> String {
 }
 
 /// The plug-in's library. Cargo puts it beside the test, because it is a dev-dependency.
-fn library() -> PathBuf {
+pub(crate) fn library() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let (prefix, suffix) = (std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
     let path = test.parent().unwrap().join(format!("{prefix}aiinbetween{suffix}"));

@@ -1,9 +1,10 @@
 //! What needs no model: refusals, sketches, the buttons.
 
 use host_tests::param::Value;
+use host_tests::soak::{self, SoakArgs};
 
 use crate::bench::{
-    alone, count, frame, plugin, press, refusal, span, span_with, text, until, weights,
+    alone, count, frame, library, plugin, press, refusal, span, span_with, text, until, weights,
 };
 
 #[test]
@@ -95,5 +96,28 @@ fn a_generate_that_cannot_be_says_why() {
         press(&instance, "generate");
         assert!(text(&instance, "statusText").contains("Drawing 7"));
         press(&instance, "cancel");
+    });
+}
+
+#[test]
+fn many_renders_hold_no_more_than_few() {
+    alone("flow::many_renders_hold_no_more_than_few", |_| {
+        let args = SoakArgs {
+            plugin: library(),
+            profile: "natron".into(),
+            renders: 240,
+            per_instance: 6,
+            // Few spans, so that what Flow may remember of them is full soon.
+            set: ["engine=Flow", "quality=Draft", "colour=sRGB", "keysFrom=Times in one clip"]
+                .into_iter()
+                .chain(["firstKey=1", "lastKey=9"])
+                .map(Into::into)
+                .collect(),
+            rarely: vec!["engine=ToonCrafter".into()],
+            every: 10,
+            size: (48, 36),
+            seed: 1,
+        };
+        soak::run(&args).unwrap();
     });
 }
