@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use config::{CacheConfig, DiskConfig};
+pub use disk::tend::{Holds, Kept};
 pub use disk::{DiskCache, DiskStats};
 pub use key::{key, span_key};
 pub use memory::MemoryCache;

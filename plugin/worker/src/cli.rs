@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use inbetween_core::retime::Rate;
 use inbetween_tooncrafter::weights::Element;
 
 use crate::failure::Result;
 use crate::models::{convert, download, inspect, random, verify};
 use crate::render::{self, Render};
-use crate::{cache, doctor, engine, generate, serve};
+use crate::{cache, doctor, engine, generate, retime, serve};
 
 /// Draws the frames between two key drawings, and cares for the weights this needs.
 #[derive(Debug, Parser)]
@@ -41,6 +42,8 @@ pub enum Command {
     Generate(Box<Generate>),
     /// Draw for the plug-ins of this user; they start it themselves.
     Serve(Serve),
+    /// Raise the frame rate of a clip: what is held for twos and threes becomes smooth motion.
+    Retime(Retime),
     /// Look at weight files, check, convert and fetch them.
     #[command(subcommand)]
     Models(Models),
@@ -62,8 +65,11 @@ pub struct Generate {
     #[arg(long)]
     pub extra: Vec<PathBuf>,
     /// Folder for the frames.
-    #[arg(long)]
+    #[arg(long, default_value = "out")]
     pub out: PathBuf,
+    /// Only say how much memory this would take; for a GPU also where there is none.
+    #[arg(long)]
+    pub plan: bool,
     /// What happens, in English; may be left out.
     #[arg(long, default_value = "")]
     pub prompt: String,
@@ -181,6 +187,51 @@ pub struct Serve {
     /// Start it in the background, and return when it listens.
     #[arg(long)]
     pub background: bool,
+}
+
+/// Arguments of `retime`.
+#[derive(Debug, Args)]
+pub struct Retime {
+    /// A folder of numbered pictures, a pattern such as name.%04d.png, or a video file (needs ffmpeg).
+    pub input: PathBuf,
+    /// A folder, a pattern or a video file. An interrupted run goes on where it stopped.
+    #[arg(required_unless_present = "sheet")]
+    pub output: Option<PathBuf>,
+    /// The new frame rate: 60, 59.94 or 60000/1001.
+    #[arg(long, required_unless_present = "sheet")]
+    pub to: Option<Rate>,
+    /// The frame rate of the input; a video file knows its own, pictures count as 24.
+    #[arg(long)]
+    pub from: Option<Rate>,
+    /// From 0, the drawings keep their rhythm, to 1, every frame has its own drawing.
+    #[arg(long, value_parser = share, default_value = "1")]
+    pub strength: f64,
+    /// The size at which motion is looked for.
+    #[arg(long, value_enum, default_value = "standard")]
+    pub quality: QualityName,
+    /// The encoder of ffmpeg for a video file; H.264, VP9 or ProRes 4444 unless given.
+    #[arg(long)]
+    pub codec: Option<String>,
+    /// Replace what the output holds.
+    #[arg(long)]
+    pub overwrite: bool,
+    /// Only tell which drawings the clip holds, for how many frames each, and where the cuts are.
+    #[arg(long)]
+    pub sheet: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The names of qualities.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum QualityName {
+    /// Fast.
+    Draft,
+    /// Usual.
+    Standard,
+    /// For 4K and fine line art.
+    High,
 }
 
 /// The commands for the cache.
@@ -403,6 +454,7 @@ pub fn obey(command: Command) -> Result<()> {
         }
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments, engine::engines),
+        Command::Retime(arguments) => retime::run(&arguments),
         Command::Models(Models::Inspect(arguments)) => inspect::run(&arguments),
         Command::Models(Models::Verify(arguments)) => verify::run(&arguments),
         Command::Models(Models::Convert(arguments)) => convert::run(&arguments),

@@ -12,6 +12,7 @@ mod generate;
 pub mod models;
 mod progress;
 pub mod render;
+mod retime;
 pub mod serve;
 
 use std::ffi::OsString;

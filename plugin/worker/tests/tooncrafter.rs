@@ -304,8 +304,10 @@ fn one_span_serves_every_position_in_any_order() {
     let control = Control::default();
     let forth: Vec<Drawn> = jobs.iter().map(|job| engine.draw(job, &control).unwrap()).collect();
     assert_eq!(control.progress(), 1.0);
-    assert_eq!(place.spans(), 1);
+    assert_eq!((place.spans(), engine.about().spans), (1, 1));
+    assert!(engine.about().model.unwrap().ends_with("model.safetensors"));
     engine.release();
+    assert_eq!(engine.about().model, None);
 
     // Another process finds the span: without the model's file nothing could be generated.
     let other = place.engine();

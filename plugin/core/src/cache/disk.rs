@@ -11,6 +11,8 @@
 //!
 //! Whatever goes wrong here costs time, never a picture: trouble is logged once and counted.
 
+pub(super) mod tend;
+
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};

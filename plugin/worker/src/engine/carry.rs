@@ -23,8 +23,13 @@ pub(super) fn flow(
     (output, quality): (Output, Quality),
     control: &Control,
 ) -> Result<Drawn, Error> {
-    let settings =
-        Settings { engine: EngineKind::Flow, encoding: Encoding::Srgb, quality, output, ..Settings::default() };
+    let settings = Settings {
+        engine: EngineKind::Flow,
+        encoding: Encoding::Srgb,
+        quality,
+        output,
+        ..Settings::default()
+    };
     let request = Request {
         first: pair[0].content_hash(),
         last: pair[1].content_hash(),
@@ -65,7 +70,8 @@ impl Seen {
         let drawn = flow(engine, [target, key], AT_FIRST, wanted, control)?;
         let (width, height) = (target.width(), target.height());
         let motion: Vec<[f32; 2]> = drawn.frame.pixels().iter().map(|p| [p[0], p[1]]).collect();
-        let place = |i: usize| ((i % width) as f32 + motion[i][0], (i / width) as f32 + motion[i][1]);
+        let place =
+            |i: usize| ((i % width) as f32 + motion[i][0], (i / width) as f32 + motion[i][1]);
         // Half a pixel beyond the edge still shows the edge.
         let within = |v: f32, length: usize| v > -0.5 && v < length as f32 - 0.5;
         let inside = (0..motion.len()).map(|i| {

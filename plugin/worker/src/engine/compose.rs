@@ -96,7 +96,15 @@ impl Composition {
             .map(|i| {
                 let ([u0, v0], [u1, v1]) = (seen[0].motion[i], seen[1].motion[i]);
                 let (a, b) = (agreement[0][i], agreement[1][i]);
-                [u0, v0, u1, v1, odds(a, b, t), a.max(b), alpha.as_ref().map_or(1.0, |alpha| alpha[i])]
+                [
+                    u0,
+                    v0,
+                    u1,
+                    v1,
+                    odds(a, b, t),
+                    a.max(b),
+                    alpha.as_ref().map_or(1.0, |alpha| alpha[i]),
+                ]
             })
             .collect();
         let sum: f64 = pixels.iter().map(|pixel| f64::from(pixel[5])).sum();
@@ -116,10 +124,7 @@ impl Composition {
         let mut pixels = vec![[0.0_f32; 4]; width * height];
         pixels.par_chunks_mut(width).enumerate().for_each(|(y, row)| {
             for (x, to) in row.iter_mut().enumerate() {
-                let small = [
-                    (x as f32 + 0.5) * scale[0] - 0.5,
-                    (y as f32 + 0.5) * scale[1] - 0.5,
-                ];
+                let small = [(x as f32 + 0.5) * scale[0] - 0.5, (y as f32 + 0.5) * scale[1] - 0.5];
                 let corner = Corner::at(small[0], small[1], self.width, self.height);
                 let place = Place { full: [x as f32, y as f32], small, corner, scale };
                 *to = pixel(place, corner.of(&self.pixels));
@@ -234,7 +239,8 @@ impl Keys<'_> {
             if apart < 0.08 {
                 return moved;
             }
-            let drawn = ((fit::distance(colour, ground.value) - GROUND_NOISE) / apart).clamp(0.0, 1.0);
+            let drawn =
+                ((fit::distance(colour, ground.value) - GROUND_NOISE) / apart).clamp(0.0, 1.0);
             drawn + (moved - drawn) * a.max(b)
         });
         Ok(Some(alpha.collect()))

@@ -3,20 +3,15 @@
 use candle_core::{DType, Device};
 use inbetween_core::Error;
 use inbetween_core::settings::{DeviceChoice, PrecisionChoice, ToonCrafterSettings};
-
-/// The GPU, or why there is none.
-pub(crate) fn gpu() -> Result<Device, String> {
-    if !candle_core::utils::cuda_is_available() {
-        return Err("this build has no CUDA".to_owned());
-    }
-    Device::new_cuda(0).map_err(|error| format!("no CUDA device can be used: {error}"))
-}
+use inbetween_tooncrafter::device::gpu;
 
 pub(super) fn choose(choice: DeviceChoice) -> Result<Device, Error> {
     match choice {
         DeviceChoice::Cpu => Ok(Device::Cpu),
         DeviceChoice::Cuda => gpu().map_err(|why| {
-            super::engine_error(&format!("the GPU cannot be used: {why}. Choose Device: Auto or CPU"))
+            super::engine_error(&format!(
+                "the GPU cannot be used: {why}. Until then choose Device: CPU"
+            ))
         }),
         DeviceChoice::Auto => Ok(gpu().unwrap_or_else(|why| {
             log::info!("drawing on the CPU: {why}");
@@ -49,7 +44,10 @@ pub(super) fn memory_advice(
 ) -> String {
     let limit = settings.memory_limit_mb.map(|mb| u64::from(mb) << 20);
     if limit.is_some_and(|limit| available == Some(limit) && limit < needed) {
-        return format!("Raise Memory limit to {} MiB or more, or set it to 0 for all that is free.", needed.div_ceil(1 << 20));
+        return format!(
+            "Raise Memory limit to {} MiB or more, or set it to 0 for all that is free.",
+            needed.div_ceil(1 << 20)
+        );
     }
     if precision(settings.precision, device) == DType::F32 {
         return "Choose Precision: bf16, which halves the weights, or close other programs.".into();

@@ -258,7 +258,8 @@ mod tests {
     #[test]
     fn borders_mirror_the_picture_and_come_off_again() {
         let fit = Fit { model: (128, 64), shown: (100, 64), origin: (14, 0) };
-        let pixels = (0..6400).map(|i| [(i % 100) as f32 / 99.0, (i / 100) as f32 / 63.0, 0.5, 1.0]);
+        let pixels =
+            (0..6400).map(|i| [(i % 100) as f32 / 99.0, (i / 100) as f32 / 63.0, 0.5, 1.0]);
         let picture = Frame::from_pixels(100, 64, pixels.collect()).unwrap();
         let tensor = fit.to_model(&picture).unwrap();
         let row = tensor.narrow(2, 0, 1).unwrap().narrow(1, 0, 1).unwrap();
@@ -279,7 +280,8 @@ mod tests {
             });
             Frame::from_pixels(10, 10, pixels.collect()).unwrap()
         };
-        for (colours, wanted) in [(&[0.0][..], 1.0), (&[0.0, 1.0], 0.5), (&[1.0], 0.0), (&[], 1.0)] {
+        for (colours, wanted) in [(&[0.0][..], 1.0), (&[0.0, 1.0], 0.5), (&[1.0], 0.0), (&[], 1.0)]
+        {
             let key = drawing(colours);
             let ground = Ground::of([&key, &key], Encoding::Srgb);
             assert_eq!(ground.value, wanted, "{colours:?}");

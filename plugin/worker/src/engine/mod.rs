@@ -17,7 +17,7 @@
 mod carry;
 mod colour;
 mod compose;
-pub(crate) mod device;
+mod device;
 mod fit;
 mod model;
 mod sample;
@@ -26,6 +26,8 @@ mod spans;
 use std::sync::Arc;
 
 use inbetween_core::cache::{CacheConfig, span_key};
+use inbetween_core::engine::About;
+use inbetween_core::remote::tooncrafter_version;
 use inbetween_core::settings::ToonCrafterSettings;
 use inbetween_core::{Control, Drawn, Engine, EngineKind, Error, Frame, Job, Output};
 use inbetween_flow::FlowEngine;
@@ -65,22 +67,22 @@ pub struct ToonCrafterEngine {
 impl ToonCrafterEngine {
     /// The engine over `flow`, which draws between generated frames and finds them in the keys.
     pub fn new(flow: Arc<dyn Engine>, config: &CacheConfig) -> Self {
-        let version = version(flow.version());
+        let version = tooncrafter_version(flow.version());
         Self { flow, version, spans: Spans::new(config), model: Model::default() }
     }
 
-    /// Gives the model's memory back, on its device too, when the span that is being generated is
-    /// done. The next span loads the model again.
-    pub fn release(&self) {
-        self.model.release();
-        self.spans.forget();
-    }
-
-    fn span(&self, job: &Job, settings: &ToonCrafterSettings, control: &Control) -> Result<Arc<Vec<Frame>>, Error> {
+    fn span(
+        &self,
+        job: &Job,
+        settings: &ToonCrafterSettings,
+        control: &Control,
+    ) -> Result<Arc<Vec<Frame>>, Error> {
         let key = span_key(&job.request, &self.version);
         let encoding = job.request.settings.encoding;
         let full = [&*job.first, &*job.last];
+        control.enter("looking for the generated span");
         self.spans.get(&key, control, || {
+            control.enter("generating the span");
             let keys = |size| Keys::new(full, encoding, size).map(|keys| keys.small);
             let span = Span {
                 size: (job.first.width(), job.first.height()),
@@ -93,7 +95,13 @@ impl ToonCrafterEngine {
     }
 
     /// The small frame at `position`, its colours those of the keys.
-    fn target(&self, span: &[Frame], keys: &Keys, job: &Job, control: &Control) -> Result<Frame, Error> {
+    fn target(
+        &self,
+        span: &[Frame],
+        keys: &Keys,
+        job: &Job,
+        control: &Control,
+    ) -> Result<Frame, Error> {
         let small = [&keys.small[0], &keys.small[1]];
         let at = job.request.position * (span.len() - 1) as f64;
         let (before, part) = (at.floor(), at.fract());
@@ -130,6 +138,7 @@ impl Engine for ToonCrafterEngine {
         let Some(small) = span.first().filter(|_| span.len() == FRAMES) else {
             return Err(engine_error("the cached span is of another form; clear the cache"));
         };
+        control.enter("drawing at full size");
         control.report(GENERATING);
         control.check()?;
         let size = (small.width(), small.height());
@@ -137,8 +146,7 @@ impl Engine for ToonCrafterEngine {
         let target = self.target(&span, &keys, job, control)?;
         control.report(GENERATING + 0.25 * (1.0 - GENERATING));
         let (position, quality) = (request.position, request.settings.quality);
-        let composition =
-            Composition::new(&*self.flow, target, &keys, position, quality, control)?;
+        let composition = Composition::new(&*self.flow, target, &keys, position, quality, control)?;
         control.report(GENERATING + 0.75 * (1.0 - GENERATING));
         control.check()?;
         let full = (job.first.width(), job.first.height());
@@ -150,11 +158,16 @@ impl Engine for ToonCrafterEngine {
         control.report(1.0);
         Ok(Drawn { frame, confidence: composition.confidence, cut: false })
     }
-}
 
-/// The engine's version: that of what is below, and of Flow, which has a part in every drawing.
-fn version(flow: &str) -> String {
-    format!("tooncrafter-1 {flow}")
+    fn about(&self) -> About {
+        About { spans: self.spans.generated(), ..self.model.about() }
+    }
+
+    /// The model's memory too, on its device, when the span that is being generated is done.
+    fn release(&self) {
+        self.model.release();
+        self.spans.forget();
+    }
 }
 
 fn engine_error(reason: &str) -> Error {

@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use candle_core::Device;
-use inbetween_core::settings::{DeviceChoice, PrecisionChoice, SolverChoice, WeightRef};
+use inbetween_core::engine::About;
 use inbetween_core::settings::ToonCrafterSettings;
+use inbetween_core::settings::{DeviceChoice, PrecisionChoice, SolverChoice, WeightRef};
 use inbetween_core::{ContentHash, Control, Error, Frame, fingerprint};
 use inbetween_tooncrafter::config::SketchConfig;
 use inbetween_tooncrafter::memory::Keeping;
@@ -51,7 +52,11 @@ struct Loaded {
 
 /// The model of a process; one span is generated at a time.
 #[derive(Default)]
-pub(super) struct Model(Mutex<Option<Loaded>>);
+pub(super) struct Model {
+    slot: Mutex<Option<Loaded>>,
+    /// Told without waiting for a span that is being generated.
+    about: Mutex<About>,
+}
 
 impl Model {
     /// Generates the frames of a span, 16 of them, each as small as the model draws.
@@ -63,7 +68,7 @@ impl Model {
     ) -> Result<Vec<Frame>, Error> {
         let mut slot = loop {
             control.check()?;
-            if let Some(slot) = self.0.try_lock_for(Duration::from_millis(50)) {
+            if let Some(slot) = self.slot.try_lock_for(Duration::from_millis(50)) {
                 break slot;
             }
         };
@@ -71,25 +76,35 @@ impl Model {
         let files = needed_files(settings, sketched)?;
         files.iter().try_for_each(|file| unchanged(file))?;
         let loaded = load(&mut slot, settings, &files)?;
+        *self.about.lock() = About {
+            device: Some(loaded.device_name().to_owned()),
+            model: Some(settings.checkpoint.path.display().to_string()),
+            memory: None,
+            spans: 0,
+        };
         let outcome = loaded.run(settings, span, sketched, control);
         let kept = files.iter().try_for_each(|file| unchanged(file));
         if kept.is_err() {
             // The file is mapped: nothing of it may be used any more, nor what came of it.
             *slot = None;
+            *self.about.lock() = About::default();
         }
         kept.and(outcome)
     }
 
     /// Gives the memory back, after the span that is being generated.
     pub(super) fn release(&self) {
-        *self.0.lock() = None;
+        *self.slot.lock() = None;
+        *self.about.lock() = About::default();
+    }
+
+    /// What is loaded.
+    pub(super) fn about(&self) -> About {
+        self.about.lock().clone()
     }
 }
 
-fn needed_files(
-    settings: &ToonCrafterSettings,
-    sketched: bool,
-) -> Result<Vec<&WeightRef>, Error> {
+fn needed_files(settings: &ToonCrafterSettings, sketched: bool) -> Result<Vec<&WeightRef>, Error> {
     let mut files = vec![&settings.checkpoint];
     if sketched {
         let Some(sketch) = &settings.sketch_checkpoint else {
@@ -127,9 +142,8 @@ fn load<'a>(
         limit_mb: settings.memory_limit_mb,
     };
     let sketch = files.get(1).map(|file| file.fingerprint);
-    let serves = |loaded: &Loaded| {
-        loaded.choice == choice && (sketch.is_none() || loaded.sketch == sketch)
-    };
+    let serves =
+        |loaded: &Loaded| loaded.choice == choice && (sketch.is_none() || loaded.sketch == sketch);
     if !slot.as_ref().is_some_and(serves) {
         // Before the other one takes its memory.
         *slot = None;
@@ -140,14 +154,9 @@ fn load<'a>(
         let weights = Weights::open(files.iter().map(|file| &file.path)).map_err(unreadable)?;
         let (config, sketch_config) = configurations(&weights);
         log::info!("loading {} as {dtype:?}", settings.checkpoint.path.display());
-        let pipeline = Pipeline::with_config(
-            weights,
-            config.clone(),
-            sketch_config,
-            device.clone(),
-            dtype,
-        )
-        .with_memory_limit(settings.memory_limit_mb.map(|mb| u64::from(mb) << 20));
+        let pipeline =
+            Pipeline::with_config(weights, config.clone(), sketch_config, device.clone(), dtype)
+                .with_memory_limit(settings.memory_limit_mb.map(|mb| u64::from(mb) << 20));
         *slot = Some(Loaded { choice, sketch, config, pipeline, device, resident: false });
     }
     slot.as_mut().ok_or_else(|| engine_error("the model is not there"))
@@ -173,7 +182,8 @@ fn unreadable(error: WeightError) -> Error {
 /// What the shapes in the files say of the networks' sizes: the released ones, or those of the
 /// small model that tests are made with.
 fn configurations(weights: &Weights) -> (ModelConfig, SketchConfig) {
-    let known = [(ModelConfig::default(), SketchConfig::default()), (ModelConfig::tiny(), tiny_sketch())];
+    let known =
+        [(ModelConfig::default(), SketchConfig::default()), (ModelConfig::tiny(), tiny_sketch())];
     let fits = |config: &ModelConfig| {
         // The first layer of the UNet has the width from which all others follow.
         let wanted = layout::model(config);
@@ -188,6 +198,10 @@ fn configurations(weights: &Weights) -> (ModelConfig, SketchConfig) {
 }
 
 impl Loaded {
+    fn device_name(&self) -> &'static str {
+        if self.device.is_cpu() { "CPU" } else { "GPU" }
+    }
+
     fn run(
         &mut self,
         settings: &ToonCrafterSettings,

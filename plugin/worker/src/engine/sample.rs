@@ -80,7 +80,8 @@ fn weights(f: f32) -> [f32; 4] {
 /// Mean over 3 x 3 samples, edges repeated.
 pub(super) fn smooth<const N: usize>(plane: &[[f32; N]], width: usize) -> Vec<[f32; N]> {
     let height = plane.len() / width;
-    let mean = |sum: [[f32; N]; 3]| std::array::from_fn(|c| (sum[0][c] + sum[1][c] + sum[2][c]) / 3.0);
+    let mean =
+        |sum: [[f32; N]; 3]| std::array::from_fn(|c| (sum[0][c] + sum[1][c] + sum[2][c]) / 3.0);
     let rows: Vec<[f32; N]> = (0..plane.len())
         .map(|i| {
             let (x, start) = (i % width, i - i % width);

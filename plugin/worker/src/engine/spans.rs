@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use inbetween_core::cache::lease::{self, Claim};
 use inbetween_core::cache::{CacheConfig, DiskCache};
@@ -20,13 +21,14 @@ pub(super) struct Spans {
     disk: Option<(PathBuf, DiskCache)>,
     /// Most recently used last.
     memory: Mutex<Vec<(ContentHash, Span)>>,
+    generated: AtomicU64,
 }
 
 impl Spans {
     pub(super) fn new(config: &CacheConfig) -> Self {
         let disk = config.disk.clone();
         let disk = disk.map(|disk| (disk.dir.clone(), DiskCache::new(disk)));
-        Self { disk, memory: Mutex::default() }
+        Self { disk, memory: Mutex::default(), generated: AtomicU64::new(0) }
     }
 
     /// The span of `key`, computed by `generate` unless it is there, or another process is about
@@ -45,13 +47,16 @@ impl Spans {
                 return Ok(span);
             }
             let Some((dir, disk)) = &self.disk else {
-                return Ok(self.remember(key, generate()?));
+                let span = generate()?;
+                self.generated.fetch_add(1, Ordering::Relaxed);
+                return Ok(self.remember(key, span));
             };
             match lease::claim(dir, key, control, || disk.has_span(key))? {
                 // Read next; a damaged one is deleted by that, and claimed then.
                 Claim::Ready => {}
                 Claim::Mine(guard) => {
                     let span = self.remember(key, generate()?);
+                    self.generated.fetch_add(1, Ordering::Relaxed);
                     // Without room on disk the next position finds it in memory.
                     disk.put_span(key, &span);
                     drop(guard);
@@ -79,6 +84,11 @@ impl Spans {
         }
         memory.push((*key, span.clone()));
         span
+    }
+
+    /// How many were generated here.
+    pub(super) fn generated(&self) -> u64 {
+        self.generated.load(Ordering::Relaxed)
     }
 
     /// Lets go of what can be read or made again.

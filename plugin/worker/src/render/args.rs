@@ -91,6 +91,10 @@ pub struct Render {
     /// Folder of the cache, shared by all that name the same; the user's own unless given.
     #[arg(long)]
     pub cache: Option<PathBuf>,
+    /// Let the worker process draw ToonCrafter's frames, which keeps the model loaded for the next
+    /// command and is shared with the plug-in.
+    #[arg(long)]
+    pub worker: bool,
     /// Form of the written frames: 8 or 16 bits as displays show them, or linear half floats.
     #[arg(long, value_enum, default_value = "png")]
     pub format: FileFormat,

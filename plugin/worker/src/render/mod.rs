@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use inbetween_core::cache::{Cache, CacheConfig};
 use inbetween_core::queue::{Priority, Queue};
-use inbetween_core::timing::{Key, Place, Timing};
-use inbetween_core::{Drawn, Encoding, Error, Frame};
+use inbetween_core::remote::{RemoteConfig, RemoteEngine};
+use inbetween_core::timing::{Key, Place};
+use inbetween_core::{Drawn, Encoding, Engine, EngineKind, Error, Frame};
 use serde_json::json;
 
 pub use args::{ChartName, EngineName, ExposureName, FileFormat, LinesName, Render};
@@ -19,6 +20,8 @@ use crate::failure::{Failure, Kind, Result};
 use crate::{engine, progress};
 use output::Writer;
 use request::Prepared;
+
+pub(crate) use request::downloaded;
 
 /// How often a waiting command looks how far the drawing is.
 const LOOK: Duration = Duration::from_millis(100);
@@ -36,48 +39,28 @@ pub(crate) fn run(arguments: &Render) -> Result<()> {
     if let Some(dir) = &arguments.cache {
         config = CacheConfig::resolve(Some(dir.clone()), |name| std::env::var_os(name));
     }
-    let queue = Queue::new(engine::engines(&config)?, Cache::new(config));
+    let mut engines = engine::engines(&config)?;
+    if arguments.worker {
+        engines = over_the_worker(engines, &config);
+    }
+    let queue = Queue::new(engines, Cache::new(config));
 
     let bar = progress::of_work("drawing", (frames.len() as f32 * UNITS) as u64);
-    let (mut drawn, mut found) = (0, 0);
-    let mut last: Option<(f64, Arc<Drawn>)> = None;
+    let mut source = Source { queue: &queue, prepared: &prepared, drawn: 0, found: 0, held: None };
     for (at, &frame) in frames.iter().enumerate() {
         let start = at as f32 * UNITS;
-        let picture = match timing.at(f64::from(frame))? {
-            place if place.key() == Some(Key::First) => prepared.first.clone(),
-            place if place.key() == Some(Key::Last) => prepared.last.clone(),
-            Place::Between { position } => {
-                let held = last.as_ref().filter(|(known, _)| *known == position);
-                let result = match held {
-                    Some((_, result)) => result.clone(),
-                    None => {
-                        let job = prepared.job(position);
-                        if let Some(result) = queue.cached(&job.request) {
-                            found += 1;
-                            result
-                        } else {
-                            drawn += 1;
-                            let ticket = queue.submit(job, Priority::Final);
-                            let result = loop {
-                                if let Some(outcome) = ticket.wait_for(LOOK) {
-                                    break outcome;
-                                }
-                                bar.set_position((start + ticket.progress() * UNITS) as u64);
-                            };
-                            result.map_err(|error| of_shared(&error))?
-                        }
-                    }
-                };
-                last = Some((position, result.clone()));
-                writer.write(frame, &result.frame)?;
-                bar.set_position((start + UNITS) as u64);
-                continue;
+        let mut report = |part: f32| bar.set_position((start + part * UNITS) as u64);
+        let place = timing.at(f64::from(frame))?;
+        match (place, place.key()) {
+            (Place::Between { position }, _) => {
+                writer.write(frame, &source.get(position, &mut report)?.frame)?;
             }
-            _ => prepared.last.clone(),
-        };
-        writer.write(frame, &picture)?;
-        bar.set_position((start + UNITS) as u64);
+            (_, Some(Key::First)) => writer.write(frame, &prepared.first)?,
+            (_, _) => writer.write(frame, &prepared.last)?,
+        }
+        report(1.0);
     }
+    let Source { drawn, found, .. } = source;
     bar.finish_and_clear();
     let files = writer.finish()?;
     let seconds = started.elapsed().as_secs_f64();
@@ -99,6 +82,56 @@ pub(crate) fn run(arguments: &Render) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// The same engines, ToonCrafter drawing in the worker process: this executable's own.
+fn over_the_worker(engines: Vec<Arc<dyn Engine>>, config: &CacheConfig) -> Vec<Arc<dyn Engine>> {
+    let remote = |engine: Arc<dyn Engine>| -> Arc<dyn Engine> {
+        match engine.kind() {
+            EngineKind::Flow => engine,
+            EngineKind::ToonCrafter => Arc::new(RemoteEngine::new(RemoteConfig {
+                executable: std::env::current_exe().ok(),
+                ..RemoteConfig::new(config.clone(), engine.version().to_owned())
+            })),
+        }
+    };
+    engines.into_iter().map(remote).collect()
+}
+
+/// Where drawings come from.
+struct Source<'a> {
+    queue: &'a Queue,
+    prepared: &'a Prepared,
+    drawn: usize,
+    found: usize,
+    /// On twos and threes the same position comes again.
+    held: Option<(f64, Arc<Drawn>)>,
+}
+
+impl Source<'_> {
+    fn get(&mut self, position: f64, report: &mut dyn FnMut(f32)) -> Result<Arc<Drawn>> {
+        if let Some((held, drawn)) = &self.held
+            && *held == position
+        {
+            return Ok(drawn.clone());
+        }
+        let job = self.prepared.job(position);
+        let drawn = if let Some(drawn) = self.queue.cached(&job.request) {
+            self.found += 1;
+            drawn
+        } else {
+            self.drawn += 1;
+            let ticket = self.queue.submit(job, Priority::Final);
+            loop {
+                if let Some(outcome) = ticket.wait_for(LOOK) {
+                    break outcome.map_err(|error| of_shared(&error))?;
+                }
+                report(ticket.progress());
+            }
+        };
+        self.held = Some((position, drawn.clone()));
+        Ok(drawn)
+    }
 }
 
 /// An error that several wait for, as that of a command.

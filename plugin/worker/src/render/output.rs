@@ -4,7 +4,7 @@ use std::io::{BufWriter, Cursor, Write};
 use std::path::{Path, PathBuf};
 
 use image::codecs::gif::{GifEncoder, Repeat};
-use image::{Delay, DynamicImage, ImageFormat, Rgba32FImage, RgbImage, Rgba, RgbaImage, imageops};
+use image::{Delay, DynamicImage, ImageFormat, RgbImage, Rgba, Rgba32FImage, RgbaImage, imageops};
 use inbetween_core::{Encoding, Frame};
 
 use super::args::{FileFormat, Render};

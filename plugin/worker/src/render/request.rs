@@ -34,8 +34,8 @@ impl Prepared {
             FileFormat::Png | FileFormat::Png16 => Encoding::Srgb,
             FileFormat::Exr => Encoding::Linear,
         };
-        let [first, last] = [&arguments.first, &arguments.last]
-            .map(|path| picture::load(path, encoding, None));
+        let [first, last] =
+            [&arguments.first, &arguments.last].map(|path| picture::load(path, encoding, None));
         let (first, last) = (first?, last?);
         let settings = settings(arguments, encoding)?;
         settings.check()?;
@@ -84,11 +84,8 @@ impl Prepared {
 }
 
 fn settings(arguments: &Render, encoding: Encoding) -> Result<Settings> {
-    let settings = Settings {
-        encoding,
-        sketch_strength: arguments.sketch_strength,
-        ..Settings::default()
-    };
+    let settings =
+        Settings { encoding, sketch_strength: arguments.sketch_strength, ..Settings::default() };
     let tooncrafter = match arguments.engine {
         EngineName::Auto => arguments.checkpoint.is_some(),
         EngineName::Flow => false,
