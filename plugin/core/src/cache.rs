@@ -23,7 +23,7 @@ pub use disk::{DiskCache, DiskStats};
 pub use key::{key, span_key};
 pub use memory::MemoryCache;
 
-use crate::{ContentHash, Drawn};
+use crate::{ContentHash, Drawn, Error};
 
 /// What a cache has done so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -105,6 +105,15 @@ impl Cache {
     /// Gives up what memory holds; the disk keeps its drawings.
     pub fn clear_memory(&self) {
         self.memory.clear();
+    }
+
+    /// Gives up what memory holds and deletes what lies on disk; gives how many files and bytes.
+    ///
+    /// # Errors
+    /// As [`DiskCache::clear`].
+    pub fn clear(&self) -> Result<(usize, u64), Error> {
+        self.memory.clear();
+        self.disk.as_ref().map_or(Ok((0, 0)), DiskCache::clear)
     }
 
     /// What this cache has done so far.

@@ -3,7 +3,8 @@
 //!
 //! Engines run on the queue's own threads, which know no host: a render call takes a ticket and
 //! asks it again and again, and between two questions it looks after its host (abort, progress).
-//! Threads start with the first submission and are joined when the queue is dropped.
+//! Threads start with the first submission and are joined when the queue is dropped. Each engine has
+//! threads of its own: one that waits for another process holds no other engine up.
 //!
 //! A ticket may be waited for on any thread but one of rayon's: the engines need those.
 
@@ -28,7 +29,7 @@ use crate::{ContentHash, Drawn, Engine, EngineKind, Error, Job, Request};
 use run::Run;
 use state::State;
 
-/// Engine runs at a time unless told otherwise: every engine uses all cores by itself.
+/// Runs of one engine at a time unless told otherwise: every engine uses all cores by itself.
 pub const RUNS_AT_A_TIME: NonZeroUsize = NonZeroUsize::MIN;
 
 /// Draws in-betweens in the background, one run for all who ask for the same one.
@@ -55,7 +56,7 @@ impl Queue {
         Self::with_runs(engines, cache, RUNS_AT_A_TIME)
     }
 
-    /// As [`Queue::new`], with up to `runs_at_a_time` engine runs side by side.
+    /// As [`Queue::new`], with up to `runs_at_a_time` runs of each engine side by side.
     pub fn with_runs(
         engines: Vec<Arc<dyn Engine>>,
         cache: Cache,
@@ -120,16 +121,18 @@ impl Queue {
         if let Some(drawn) = self.shared.cache.get_in_memory(&key) {
             return self.finished(Ok(drawn));
         }
+        let engine = job.request.settings.engine;
         let mut state = self.shared.state.lock();
         let run = state.join(&key, priority).unwrap_or_else(|| state.add(key, job, priority));
-        let needs_thread = state.lacks_threads(self.runs_at_a_time);
+        let needs_thread = state.lacks_threads(engine, self.runs_at_a_time);
         if needs_thread {
-            state.threads += 1;
+            state.lane(engine).threads += 1;
         }
         drop(state);
-        self.shared.work.notify_one();
+        // All of them: a thread of another engine would not pass the call on.
+        self.shared.work.notify_all();
         if needs_thread {
-            self.start_thread();
+            self.start_thread(engine);
         }
         Ticket::new(run, self.shared.clone())
     }
@@ -138,12 +141,12 @@ impl Queue {
         Ticket::new(Arc::new(Run::finished(outcome)), self.shared.clone())
     }
 
-    fn start_thread(&self) {
+    fn start_thread(&self, engine: EngineKind) {
         let shared = self.shared.clone();
         let thread = std::thread::Builder::new().name("in-between".into());
-        match thread.spawn(move || shared.work()) {
+        match thread.spawn(move || shared.work(engine)) {
             Ok(handle) => self.threads.lock().push(handle),
-            Err(error) => self.shared.thread_failed(&error),
+            Err(error) => self.shared.thread_failed(engine, &error),
         }
     }
 }
@@ -176,20 +179,20 @@ impl Shared {
         Ok(cache::key(request, engine.version()))
     }
 
-    /// The life of a thread: run after run, until the queue closes.
-    fn work(&self) {
+    /// The life of a thread: run after run of one engine, until the queue closes.
+    fn work(&self, engine: EngineKind) {
         loop {
             let mut state = self.state.lock();
             let (run, job) = loop {
                 if state.closed {
                     return;
                 }
-                if let Some(next) = state.take_next() {
+                if let Some(next) = state.take_next(engine) {
                     break next;
                 }
-                state.idle += 1;
+                state.lane(engine).idle += 1;
                 self.work.wait(&mut state);
-                state.idle -= 1;
+                state.lane(engine).idle -= 1;
             };
             drop(state);
             let outcome = catch(|| self.draw(&run, &job)).unwrap_or_else(|panic| {
@@ -256,8 +259,8 @@ impl Shared {
     }
 
     /// Without any thread nobody would ever answer: the waiting runs fail instead.
-    fn thread_failed(&self, error: &std::io::Error) {
-        let abandoned = self.state.lock().lose_thread();
+    fn thread_failed(&self, engine: EngineKind, error: &std::io::Error) {
+        let abandoned = self.state.lock().lose_thread(engine);
         log::error!("no thread for drawing: {error}");
         for run in abandoned {
             run.finish(Err(Arc::new(Error::Engine {

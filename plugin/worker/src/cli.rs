@@ -40,10 +40,10 @@ pub enum Command {
     Completions(Completions),
     /// Run ToonCrafter alone: its 16 frames, at its own size.
     Generate(Box<Generate>),
-    /// Draw for the plug-ins of this user; they start it themselves.
-    Serve(Serve),
     /// Raise the frame rate of a clip: what is held for twos and threes becomes smooth motion.
     Retime(Retime),
+    /// Draw for the plug-ins of this user; they start it themselves.
+    Serve(Serve),
     /// Look at weight files, check, convert and fetch them.
     #[command(subcommand)]
     Models(Models),
@@ -175,20 +175,6 @@ pub enum ComputePrecision {
     Bf16,
 }
 
-/// Arguments of `serve`.
-#[derive(Clone, Debug, Args)]
-pub struct Serve {
-    /// End after this long without a request, and give the memory back.
-    #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
-    pub idle_seconds: u64,
-    /// End the worker that runs.
-    #[arg(long)]
-    pub stop: bool,
-    /// Start it in the background, and return when it listens.
-    #[arg(long)]
-    pub background: bool,
-}
-
 /// Arguments of `retime`.
 #[derive(Debug, Args)]
 pub struct Retime {
@@ -232,6 +218,20 @@ pub enum QualityName {
     Standard,
     /// For 4K and fine line art.
     High,
+}
+
+/// Arguments of `serve`.
+#[derive(Clone, Debug, Args)]
+pub struct Serve {
+    /// End after this long without a request, and give the memory back.
+    #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
+    pub idle_seconds: u64,
+    /// End the worker that runs.
+    #[arg(long)]
+    pub stop: bool,
+    /// Start it in the background, and return when it listens.
+    #[arg(long)]
+    pub background: bool,
 }
 
 /// The commands for the cache.
@@ -453,8 +453,8 @@ pub fn obey(command: Command) -> Result<()> {
             Ok(())
         }
         Command::Generate(arguments) => generate::run(&arguments),
-        Command::Serve(arguments) => serve::run(&arguments, engine::engines),
         Command::Retime(arguments) => retime::run(&arguments),
+        Command::Serve(arguments) => serve::run(&arguments, engine::engines),
         Command::Models(Models::Inspect(arguments)) => inspect::run(&arguments),
         Command::Models(Models::Verify(arguments)) => verify::run(&arguments),
         Command::Models(Models::Convert(arguments)) => convert::run(&arguments),

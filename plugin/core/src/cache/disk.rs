@@ -61,6 +61,10 @@ impl Kind {
             Self::Span => "span",
         }
     }
+
+    fn is_of(self, path: &Path) -> bool {
+        path.extension().is_some_and(|extension| extension == self.extension())
+    }
 }
 
 /// Drawings in a shared directory.
@@ -150,6 +154,34 @@ impl DiskCache {
     /// Whether a span lies here, by its name alone: reading it may still find it damaged.
     pub fn has_span(&self, key: &ContentHash) -> bool {
         self.path_of(Kind::Span, key).is_file()
+    }
+
+    /// Deletes every drawing and span, of whichever process; gives how many files and bytes. Pictures stay:
+    /// they are on their way to a process that draws now, and go when room is needed.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the directory or a file in it cannot be used; the others are deleted all the same.
+    pub fn clear(&self) -> Result<(usize, u64), Error> {
+        let failed = |path: &Path, source| Error::Io { path: path.to_owned(), source };
+        let files = match fs::read_dir(&self.dir) {
+            Ok(files) => files,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok((0, 0)),
+            Err(error) => return Err(failed(&self.dir, error)),
+        };
+        let _turn = self.writer.lock();
+        let (mut count, mut bytes, mut trouble) = (0, 0, None);
+        for path in files.flatten().map(|file| file.path()) {
+            if ![Kind::Drawing, Kind::Span].iter().any(|kind| kind.is_of(&path)) {
+                continue;
+            }
+            let length = fs::metadata(&path).map_or(0, |about| about.len());
+            match fs::remove_file(&path) {
+                Ok(()) => (count, bytes) = (count + 1, bytes + length),
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => trouble = Some(failed(&path, error)),
+            }
+        }
+        trouble.map_or(Ok((count, bytes)), Err)
     }
 
     /// What this cache has done so far.
@@ -344,8 +376,7 @@ fn new_file(dir: &Path) -> io::Result<NamedTempFile> {
 }
 
 fn counts(path: &Path) -> bool {
-    let extension = path.extension().unwrap_or_default();
-    Kind::ALL.iter().any(|kind| extension == kind.extension())
+    Kind::ALL.iter().any(|kind| kind.is_of(path))
 }
 
 fn is_stale(path: &Path, used: SystemTime) -> bool {

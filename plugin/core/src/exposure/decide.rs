@@ -117,9 +117,10 @@ fn limit_of(differences: &[f32]) -> f32 {
         .collect();
     inside.extend([LEAST_LIMIT, MOST_LIMIT]);
     inside.sort_by(f32::total_cmp);
-    // How much is expected below a value: rises fastest at the usual limit.
-    let expected = |value: f32| (1.7 * (value / USUAL_LIMIT).ln()).tanh();
-    let clear = |gap: &[f32]| expected(gap[1]) - expected(gap[0]);
+    let clear = |gap: &[f32]| {
+        let off = ((gap[0] * gap[1]).sqrt() / USUAL_LIMIT).ln().abs();
+        (gap[1] / gap[0]).ln() / (1.0 + 0.25 * off)
+    };
     let clearest = inside.windows(2).max_by(|a, b| clear(a).total_cmp(&clear(b)));
     clearest.map_or(USUAL_LIMIT, |gap| (gap[0] * gap[1]).sqrt())
 }
