@@ -243,7 +243,7 @@ mod tests {
             let plan = plan(&choices, time);
             let (shown, source) = plan.shown_key(Output::InBetween).unwrap();
             assert_eq!(shown, key);
-            assert_eq!(plan.needed(Output::InBetween), [source.clone()]);
+            assert_eq!(plan.needed(Output::InBetween), std::slice::from_ref(source));
         }
     }
 

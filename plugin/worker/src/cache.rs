@@ -20,7 +20,7 @@ pub(crate) fn run(command: &Cache) -> Result<()> {
 
 /// The disk cache that an option or the environment names.
 pub(crate) fn open(dir: Option<&PathBuf>) -> Result<(PathBuf, u64, DiskCache)> {
-    let config = CacheConfig::resolve(dir.cloned(), |name| std::env::var_os(name));
+    let config = CacheConfig::resolve(dir.cloned(), std::env::var_os);
     match config.disk {
         Some(disk) => Ok((disk.dir.clone(), disk.limit_bytes, DiskCache::new(disk))),
         None => Err(Failure::new(

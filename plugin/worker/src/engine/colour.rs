@@ -79,8 +79,9 @@ impl Curve {
     /// The frame with its colours brought back, within 0..=1.
     pub(super) fn apply(self, frame: &mut Frame) {
         frame.pixels_mut().par_iter_mut().for_each(|pixel| {
-            for c in 0..3 {
-                pixel[c] = (self.gain[c] * pixel[c] + self.offset[c]).clamp(0.0, 1.0);
+            let [r, g, b, _] = pixel;
+            for (c, value) in [r, g, b].into_iter().enumerate() {
+                *value = (self.gain[c] * *value + self.offset[c]).clamp(0.0, 1.0);
             }
         });
     }

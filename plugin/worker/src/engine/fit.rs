@@ -84,7 +84,7 @@ impl Fit {
 
     /// What the model drew, `[t, 3, h, w]` in -1..=1, without its borders: opaque,
     /// display-referred frames of the size `shown`.
-    pub(super) fn from_model(self, frames: &Tensor) -> Result<Vec<Frame>, Error> {
+    pub(super) fn drawn_frames(self, frames: &Tensor) -> Result<Vec<Frame>, Error> {
         let values = |frames: &Tensor| {
             let shown = frames
                 .narrow(2, self.origin.1, self.shown.1)?
@@ -266,7 +266,7 @@ mod tests {
         let row = row.flatten_all().unwrap().to_vec1::<f32>().unwrap();
         assert_eq!((row[13], row[113 + 1]), (row[15], row[112]));
         assert_eq!(row[0], row[28]);
-        let back = fit.from_model(&tensor).unwrap().remove(0);
+        let back = fit.drawn_frames(&tensor).unwrap().remove(0);
         let wrong = back.pixels().iter().zip(picture.pixels());
         assert!(wrong.flat_map(|(a, b)| a.iter().zip(b)).all(|(a, b)| (a - b).abs() < 1e-6));
     }

@@ -256,6 +256,6 @@ impl Loaded {
             _ => error,
         })?;
         self.resident = plan.keeping == Keeping::All;
-        fit.from_model(&frames)
+        fit.drawn_frames(&frames)
     }
 }

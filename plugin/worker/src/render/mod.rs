@@ -37,7 +37,7 @@ pub(crate) fn run(arguments: &Render) -> Result<()> {
     let mut writer = Writer::new(arguments, prepared.encoding)?;
     let mut config = CacheConfig::from_environment();
     if let Some(dir) = &arguments.cache {
-        config = CacheConfig::resolve(Some(dir.clone()), |name| std::env::var_os(name));
+        config = CacheConfig::resolve(Some(dir.clone()), std::env::var_os);
     }
     let mut engines = engine::engines(&config)?;
     if arguments.worker {
