@@ -152,7 +152,8 @@ mod tests {
 
     #[test]
     fn what_is_out_of_range_is_named() {
-        let cases: [(&str, fn(&mut ToonCrafterSettings)); 8] = [
+        type Change = fn(&mut ToonCrafterSettings);
+        let cases: [(&str, Change); 8] = [
             ("Steps", |s| s.steps = 0),
             ("Steps", |s| s.steps = 1001),
             ("Guidance", |s| s.guidance = 0.5),
