@@ -24,6 +24,8 @@ const MAKE_ROOM: Duration = Duration::from_secs(10);
 pub(super) enum Stopped {
     /// The worker is gone; another one may succeed.
     Lost(String),
+    /// The worker is of another version, and gone to make room; one of ours may succeed.
+    MadeRoom(String),
     /// No other worker would do better.
     For(Error),
 }
@@ -55,14 +57,7 @@ impl Talk {
                 talk.pid = welcome.pid;
                 Ok(talk)
             }
-            ToClient::Refused { reason, ending: true } => {
-                talk.wait_for_end(control)?;
-                Err(Stopped::Lost(reason))
-            }
-            ToClient::Refused { reason, ending: false } => Err(Stopped::For(Error::Worker {
-                reason: format!("refused ({reason})"),
-                advice: "Another version of AI In-between is at work. Wait until it is done, or end it with `inbetween serve --stop`.".into(),
-            })),
+            ToClient::Refused { reason, ending } => Err(talk.refused(reason, ending, control)),
             other => Err(unexpected(&other)),
         }
     }
@@ -113,9 +108,8 @@ impl Talk {
                     return Ok(Drawn { frame, confidence, cut });
                 }
                 ToClient::Failed(failure) => return Err(Stopped::For(failure.into())),
-                ToClient::Refused { reason, ending: true } => {
-                    self.wait_for_end(control)?;
-                    return Err(Stopped::Lost(reason));
+                ToClient::Refused { reason, ending } => {
+                    return Err(self.refused(reason, ending, control));
                 }
                 other => return Err(unexpected(&other)),
             }
@@ -161,6 +155,20 @@ impl Talk {
         }
     }
 
+    /// What a worker of another version means: it ends if nobody waits for it.
+    fn refused(&mut self, reason: String, ending: bool, control: &Control) -> Stopped {
+        if !ending {
+            return Stopped::For(Error::Worker {
+                reason: format!("refused ({reason})"),
+                advice: "Another version of AI In-between is at work. Wait until it is done, or end it with `inbetween serve --stop`.".into(),
+            });
+        }
+        match self.wait_for_end(control) {
+            Ok(()) => Stopped::MadeRoom(reason),
+            Err(stopped) => stopped,
+        }
+    }
+
     /// Waits until the worker has closed the connection.
     fn wait_for_end(&mut self, control: &Control) -> Result<(), Stopped> {
         let since = Instant::now();
@@ -192,7 +200,7 @@ fn unexpected(answer: &ToClient) -> Stopped {
     Stopped::For(misunderstood(&what))
 }
 
-fn misunderstood(what: &str) -> Error {
+pub(super) fn misunderstood(what: &str) -> Error {
     Error::Worker {
         reason: format!("could not be understood ({what})"),
         advice: "Install one version of AI In-between everywhere, and end the worker with `inbetween serve --stop`.".into(),

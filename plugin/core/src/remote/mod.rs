@@ -99,7 +99,7 @@ impl RemoteEngine {
         let Some(mut talk) = self.reach()? else { return Ok(None) };
         talk.status().map(Some).or_else(|stopped| match stopped {
             // It ended between the two calls.
-            Stopped::Lost(_) => Ok(None),
+            Stopped::Lost(_) | Stopped::MadeRoom(_) => Ok(None),
             Stopped::For(error) => Err(error),
         })
     }
@@ -111,7 +111,7 @@ impl RemoteEngine {
     pub fn stop(&self) -> Result<bool, Error> {
         let Some(mut talk) = self.reach()? else { return Ok(false) };
         match talk.stop() {
-            Ok(()) | Err(Stopped::Lost(_)) => {}
+            Ok(()) | Err(Stopped::Lost(_) | Stopped::MadeRoom(_)) => {}
             Err(Stopped::For(error)) => return Err(error),
         }
         let since = Instant::now();
@@ -146,7 +146,7 @@ impl RemoteEngine {
         let Some(stream) = self.connect() else { return Ok(None) };
         match Talk::begin(stream, &Control::default()) {
             Ok(talk) => Ok(Some(talk)),
-            Err(Stopped::Lost(_)) => Ok(None),
+            Err(Stopped::Lost(_) | Stopped::MadeRoom(_)) => Ok(None),
             Err(Stopped::For(error)) => Err(error),
         }
     }
@@ -201,7 +201,7 @@ impl Engine for RemoteEngine {
         job.check()?;
         control.check()?;
         let key = cache::key(&job.request, &self.config.version);
-        let mut lost = Vec::new();
+        let (mut lost, mut refusal) = (Vec::new(), None);
         for _ in 0..2 {
             match self.try_to_draw(job, &key, control) {
                 Ok(drawn) => return Ok(drawn),
@@ -211,7 +211,14 @@ impl Engine for RemoteEngine {
                     log::warn!("the worker was lost: {how}");
                     lost.push(how);
                 }
+                Err(Stopped::MadeRoom(reason)) => {
+                    log::info!("a worker of another version made room: {reason}");
+                    refusal = Some(reason);
+                }
             }
+        }
+        if let Some(reason) = refusal {
+            return Err(conversation::misunderstood(&reason));
         }
         Err(Error::Worker {
             reason: format!("was lost twice: {}", lost.join(", then ")),

@@ -90,7 +90,6 @@ impl Server {
                 return;
             }
             state.connected += 1;
-            state.last_use = Instant::now();
         }
         let guard = Connected(self.clone());
         let thread = std::thread::Builder::new().name("client".into()).spawn(move || {
@@ -117,13 +116,9 @@ impl Server {
         self.news.notify_all();
     }
 
-    /// Ends the worker if nobody waits for a drawing; whether it ends.
-    pub(super) fn end_if_unused(&self, why: &'static str) -> bool {
-        let unused = self.state.lock().drawing == 0;
-        if unused {
-            self.end(why);
-        }
-        unused
+    /// Whether nobody waits for a drawing.
+    pub(super) fn is_unused(&self) -> bool {
+        self.state.lock().drawing == 0
     }
 
     pub(super) fn status(&self) -> Status {
@@ -146,10 +141,7 @@ struct Connected(Arc<Server>);
 
 impl Drop for Connected {
     fn drop(&mut self) {
-        let mut state = self.0.state.lock();
-        state.connected -= 1;
-        state.last_use = Instant::now();
-        drop(state);
+        self.0.state.lock().connected -= 1;
         self.0.news.notify_all();
     }
 }
@@ -159,6 +151,9 @@ pub(super) struct Drawing(Arc<Server>);
 
 impl Drop for Drawing {
     fn drop(&mut self) {
-        self.0.state.lock().drawing -= 1;
+        let mut state = self.0.state.lock();
+        state.drawing -= 1;
+        // Only drawings keep the worker: who merely asks how it is must not hold its memory for ever.
+        state.last_use = Instant::now();
     }
 }

@@ -84,8 +84,13 @@ fn converse(server: &Arc<Server>, wire: &mut Client) -> Result<(), Broken> {
 
 /// Two versions cannot work together: the one that nobody uses gives way.
 fn refuse(server: &Arc<Server>, wire: &mut Client, reason: String) -> Result<(), Broken> {
-    let ending = server.end_if_unused("a client of another version came");
-    say(wire, &ToClient::Refused { reason, ending })
+    let ending = server.is_unused();
+    // Said first: the end of the process would swallow it.
+    let said = say(wire, &ToClient::Refused { reason, ending });
+    if ending {
+        server.end("a client of another version came");
+    }
+    said
 }
 
 fn draw(server: &Arc<Server>, wire: &mut Client, draw: &Draw) -> Result<(), Broken> {
