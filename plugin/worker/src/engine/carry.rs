@@ -7,13 +7,20 @@ use inbetween_core::{Control, Drawn, Encoding, Engine, EngineKind, Error, Frame,
 use inbetween_core::{Quality, Request, Settings};
 use rayon::prelude::*;
 
-use super::sample::{Corner, smooth};
+use super::refine::refined;
+use super::sample::{Corner, cubic, smooth};
 
 /// Difference (of 1) at which a generated pixel agrees with its place in the key by 1/e.
 const TOLERANCE: f32 = 0.085;
 
 /// Flow draws between pictures; this near to the first it tells that one's own motion.
 const AT_FIRST: f64 = 1e-4;
+
+/// Flow is shown frames whose longer side has at least so many pixels: the guides of its draft.
+const LEAST_SIDE: usize = 384;
+
+/// Frames are enlarged by at most this factor: further blur tells Flow nothing.
+const MOST_TIMES: usize = 4;
 
 /// Draws between two small opaque display-referred frames with Flow.
 pub(super) fn flow(
@@ -46,6 +53,31 @@ pub(super) fn flow(
     engine.draw(&Job { request, first, last, sketches: Vec::new() }, &own)
 }
 
+/// A frame with sides so many times as long, for Flow: it finds motion at half the size of what it
+/// is shown and in cells of some pixels, too coarse for a small frame's sub-pixel places.
+fn enlarged(frame: &Frame, times: usize) -> Result<Frame, Error> {
+    if times == 1 {
+        return Ok(frame.clone());
+    }
+    let (width, height) = (frame.width() * times, frame.height() * times);
+    let small = |at: usize| (at as f32 + 0.5) / times as f32 - 0.5;
+    let pixel = |i: usize| cubic(frame, small(i % width), small(i / width));
+    Frame::from_pixels(width, height, (0..width * height).into_par_iter().map(pixel).collect())
+}
+
+/// The motion of an [`enlarged`] frame for the pixels of the small one, in those.
+fn shrunk(motion: &Frame, times: usize) -> Vec<[f32; 2]> {
+    let (width, height) = (motion.width() / times, motion.height() / times);
+    let area = (times * times) as f32;
+    let mean = |i: usize| {
+        let (left, top) = (i % width * times, i / width * times);
+        let rows = (top..top + times).flat_map(|y| &motion.row(y)[left..left + times]);
+        let [u, v] = rows.fold([0.0, 0.0], |sum, p| [sum[0] + p[0], sum[1] + p[1]]);
+        [u / area / times as f32, v / area / times as f32]
+    };
+    (0..width * height).map(mean).collect()
+}
+
 /// A key as seen from a generated frame, at the generated frame's size.
 #[derive(Clone, Debug)]
 pub(super) struct Seen {
@@ -67,9 +99,11 @@ impl Seen {
         control: &Control,
     ) -> Result<Self, Error> {
         let wanted = (Output::Motion, quality);
-        let drawn = flow(engine, [target, key], AT_FIRST, wanted, control)?;
         let (width, height) = (target.width(), target.height());
-        let motion: Vec<[f32; 2]> = drawn.frame.pixels().iter().map(|p| [p[0], p[1]]).collect();
+        let times = LEAST_SIDE.div_ceil(width.max(height)).clamp(1, MOST_TIMES);
+        let pair = [&enlarged(target, times)?, &enlarged(key, times)?];
+        let drawn = flow(engine, pair, AT_FIRST, wanted, control)?;
+        let motion = refined(target, key, shrunk(&drawn.frame, times));
         let place =
             |i: usize| ((i % width) as f32 + motion[i][0], (i / width) as f32 + motion[i][1]);
         // Half a pixel beyond the edge still shows the edge.
