@@ -141,7 +141,7 @@ impl FlowEngine {
         let sketches = job.request.sketches.clone();
         let key = SketchKey { pair: pair(job), sketches, strength: strength(job) };
         let decode = |t: f32, bend: Option<&[Map; 2]>| self.decode(seen, t, bend);
-        self.bends.get(key, control, || Guidance::of(job, seen, analysis.shape, decode, control))
+        self.bends.get(key, control, || Guidance::of(job, seen, analysis.shape.into(), decode, control))
     }
 
     fn decode(&self, seen: &Seen, t: f32, bend: Option<&[Map; 2]>) -> Map {

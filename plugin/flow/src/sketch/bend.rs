@@ -2,7 +2,7 @@
 
 use super::find::Found;
 use super::lines::Point;
-use super::near::Near;
+use super::near::{Near, TURN};
 use crate::map::{Corner, Map};
 
 /// Samples from which displacements fade to rest, as the number of grid steps.
@@ -100,7 +100,7 @@ pub(super) fn ask(
         .iter()
         .map(|f| Point { x: f.point.x + f.to[0], y: f.point.y + f.to[1], ..f.point })
         .collect();
-    let near = Near::new(&landed, size[0], size[1], 1);
+    let near = Near::new(&landed, size, 1, TURN);
     for (p, q) in lines.iter().zip(moved) {
         let (away, n) = near.at(q.x, q.y, q.angle);
         if away < SAME {

@@ -28,7 +28,7 @@ const AWAY: f32 = 0.02;
 const LEAVE: f32 = 8.0;
 /// Lines that lie within the first distance fit, because hands tremble; from the second on they do not.
 /// As parts of the guide's longer side.
-const TREMBLE: [f32; 2] = [0.0025, 0.006];
+const TREMBLE: [f32; 2] = [0.004, 0.009];
 /// Distance over which that is judged, in guide samples.
 const JUDGED: f32 = 14.0;
 /// Rounds of messages between cells.
@@ -280,6 +280,7 @@ fn settle(
 
 #[cfg(test)]
 mod tests {
+    use super::super::near::TURN;
     use super::*;
 
     /// Points around a circle.
@@ -300,7 +301,7 @@ mod tests {
         // The first circle is drawn 40 to the right and 30 up, half of it left out; the other rests.
         let mut sketch = circle(190.0, 120.0, 30.0, 190)[..100].to_vec();
         sketch.extend(circle(250.0, 60.0, 20.0, 120));
-        let near = Near::new(&lines, 240, 320, 2);
+        let near = Near::new(&lines, [240, 320], 2, TURN);
         let needs = needs(&sketch, &near, 320.0);
         let found = find(&sketch, &needs, &Lines { points: &lines, near: &near }, 320.0);
         for f in &found {
@@ -314,7 +315,7 @@ mod tests {
     #[test]
     fn what_is_nowhere_is_not_trusted() {
         let lines = circle(60.0, 60.0, 30.0, 190);
-        let near = Near::new(&lines, 240, 640, 2);
+        let near = Near::new(&lines, [240, 640], 2, TURN);
         let stray = circle(500.0, 180.0, 12.0, 75);
         let needs = needs(&stray, &near, 640.0);
         assert!(needs.iter().all(|n| *n == 1.0));

@@ -23,6 +23,9 @@ const FAINT: f32 = 0.06;
 const CONTRAST: f32 = 0.022;
 /// Points within this distance tell a line's direction.
 const AROUND: isize = 4;
+const SIDE: usize = 2 * AROUND as usize + 1;
+const AROUND_ONE: [(isize, isize); 8] =
+    [(-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1)];
 
 /// Lines of a sketch (coverage in every channel) at guide size, whatever their thickness.
 pub(super) fn of_sketch(sketch: &Frame, height: usize, width: usize) -> Vec<Point> {
@@ -130,15 +133,24 @@ fn trace(thin: Vec<bool>, h: usize, w: usize) -> Vec<Point> {
     let mut points = Vec::new();
     for i in (0..h * w).filter(|&i| kept[i]) {
         let (y, x) = ((i / w) as isize, (i % w) as isize);
-        // Second moments of the points around, about this one.
+        // Second moments of the points that hang together with this one, about it.
         let (mut xx, mut xy, mut yy) = (0.0f32, 0.0, 0.0);
-        for dy in -AROUND..=AROUND {
-            for dx in -AROUND..=AROUND {
-                let (ny, nx) = (y + dy, x + dx);
+        let mut reached = [[false; SIDE]; SIDE];
+        let mut open = vec![(0, 0)];
+        reached[AROUND as usize][AROUND as usize] = true;
+        while let Some((dy, dx)) = open.pop() {
+            let (fx, fy) = (dx as f32, dy as f32);
+            (xx, xy, yy) = (xx + fx * fx, xy + fx * fy, yy + fy * fy);
+            for (ey, ex) in AROUND_ONE.map(|(ey, ex)| (dy + ey, dx + ex)) {
+                let (ny, nx) = (y + ey, x + ex);
                 let inside = ny >= 0 && nx >= 0 && ny < h as isize && nx < w as isize;
-                if inside && kept[ny as usize * w + nx as usize] {
-                    let (dx, dy) = (dx as f32, dy as f32);
-                    (xx, xy, yy) = (xx + dx * dx, xy + dx * dy, yy + dy * dy);
+                if ey.abs().max(ex.abs()) > AROUND || !inside {
+                    continue;
+                }
+                let reached = &mut reached[(ey + AROUND) as usize][(ex + AROUND) as usize];
+                if !*reached && kept[ny as usize * w + nx as usize] {
+                    *reached = true;
+                    open.push((ey, ex));
                 }
             }
         }

@@ -19,7 +19,7 @@ use inbetween_core::{Control, Error, Job};
 use self::bend::{Known, ask, carried};
 use self::find::{Lines, find, find_close, needs, thinned};
 use self::lines::{Point, of_picture, of_sketch};
-use self::near::Near;
+use self::near::{LOOSE_TURN, Near, TURN};
 use self::path::shares;
 use crate::analysis::Seen;
 use crate::map::{Corner, Map, warp};
@@ -49,8 +49,8 @@ struct Bend {
 }
 
 /// How far the sketches of `job` are obeyed, 0..=1.
-pub(crate) fn strength(_job: &Job) -> f32 {
-    0.6
+pub(crate) fn strength(job: &Job) -> f32 {
+    job.request.settings.sketch_strength as f32
 }
 
 impl Guidance {
@@ -59,7 +59,7 @@ impl Guidance {
     pub(crate) fn of(
         job: &Job,
         seen: &Seen,
-        shape: (usize, usize),
+        shape: [usize; 2],
         decode: impl Fn(f32, Option<&[Map; 2]>) -> Map,
         control: &Control,
     ) -> Result<(Self, usize), Error> {
@@ -69,10 +69,10 @@ impl Guidance {
         order.sort_by(|&a, &b| place(a).total_cmp(&place(b)));
         // Of two sketches for one moment the first one holds.
         order.dedup_by(|b, a| (place(*b) - place(*a)).abs() < 1e-6);
-        let lines = [0, 1].map(|k| of_picture(&seen.guides[k], shape.0, shape.1));
+        let lines = [0, 1].map(|k| of_picture(&seen.guides[k], shape[0], shape[1]));
         let mut guidance = Self { at: Vec::new(), bends: Vec::new() };
         for n in order {
-            let drawn = thinned(&of_sketch(&job.sketches[n], shape.0, shape.1));
+            let drawn = thinned(&of_sketch(&job.sketches[n], shape[0], shape[1]));
             let at = (place(n) as f32).clamp(1e-4, 1.0 - 1e-4);
             control.check()?;
             let stage = Stage::begin("sketch");
@@ -141,7 +141,7 @@ fn taken(motion: &Map, by: &Map) -> Map {
 /// One sketch to be understood.
 struct Sketch<'a> {
     seen: &'a Seen,
-    shape: (usize, usize),
+    shape: [usize; 2],
     lines: &'a [Vec<Point>; 2],
     drawn: Vec<Point>,
     at: f32,
@@ -152,7 +152,7 @@ impl Sketch<'_> {
     fn bend(&self, decode: impl Fn(f32, Option<&[Map; 2]>) -> Map) -> Bend {
         let (full, _) = self.shares();
         let plain = self.shown(&decode(self.at, None));
-        let needs = needs(&self.drawn, &self.near(&plain), self.longest());
+        let needs = needs(&self.drawn, &self.near(&plain, LOOSE_TURN), self.longest());
         let mut keys = [self.key(0, &needs), self.key(1, &needs)];
         let rest = self.rest(&decode(self.at, Some(&keys)));
         // Found with all strength, applied with what was chosen.
@@ -172,12 +172,12 @@ impl Sketch<'_> {
         let flow = &self.seen.flows[k];
         let (h, w) = (self.seen.guides[k].h, self.seen.guides[k].w);
         let moved = carried(&self.lines[k], flow, part);
-        let near = Near::new(&moved, self.shape.0, self.shape.1, 2);
+        let near = Near::new(&moved, self.shape, 2, TURN);
         let lines = Lines { points: &moved, near: &near };
         let found = find(&self.drawn, needs, &lines, self.longest());
         let mut known = Known::new(h / STEP, w / STEP, STEP);
         let (_, firm) = self.shares();
-        ask(&mut known, &found, &self.lines[k], &moved, [self.shape.0, self.shape.1], firm);
+        ask(&mut known, &found, &self.lines[k], &moved, self.shape, firm);
         let layers = flow.pool(STEP / 2).map(|v| 2.0 * v);
         known.spread(&layers).pool(CELL / STEP).map(|v| v / CELL as f32)
     }
@@ -192,22 +192,22 @@ impl Sketch<'_> {
                 *to += (a - *to) / (1.0 + (-odds.clamp(-20.0, 20.0)).exp());
             }
         }
-        of_picture(&drawn, self.shape.0, self.shape.1)
+        of_picture(&drawn, self.shape[0], self.shape[1])
     }
 
-    fn near(&self, points: &[Point]) -> Near {
-        Near::new(points, self.shape.0, self.shape.1, 1)
+    fn near(&self, points: &[Point], turn: f32) -> Near {
+        Near::new(points, self.shape, 1, turn)
     }
 
     fn longest(&self) -> f32 {
-        self.shape.0.max(self.shape.1) as f32
+        self.shape[0].max(self.shape[1]) as f32
     }
 
     /// What is left to do at the sketch's position, where the keys are already bent.
     fn rest(&self, motion: &Map) -> Map {
         let points = self.shown(motion);
-        let near = self.near(&points);
-        let needs = needs(&self.drawn, &near, self.longest());
+        let needs = needs(&self.drawn, &self.near(&points, LOOSE_TURN), self.longest());
+        let near = self.near(&points, TURN);
         let found = find_close(&self.drawn, &needs, &Lines { points: &points, near: &near });
         let mut known = Known::new(motion.h / STEP, motion.w / STEP, STEP);
         let (_, firm) = self.shares();
