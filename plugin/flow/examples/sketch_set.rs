@@ -1,8 +1,8 @@
 //! Draws the samples with and without a sketch of the true pose, and prints how near the lines of the
 //! in-between come to the sketch's and how like the truth it is: `sketch_set [SAMPLES [OUT [WIDTH]]]`.
 //!
-//! Three kinds of sketches: the sample's own (`drawn`), all dark lines of the truth (`traced`), and those
-//! shaken with a third left out (`rough`). With OUT the pictures are written there.
+//! Three kinds of sketches: all dark lines of the truth (`traced`), those shaken with a third left out
+//! (`rough`), and the sample's own (`drawn`). With OUT the pictures are written there.
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -20,8 +20,11 @@ fn main() -> Result<()> {
     let out = args.get(1).map(PathBuf::from);
     let width = args.get(2).map(|w| w.parse()).transpose().context("WIDTH is no number")?;
     let engine = FlowEngine::new()?;
-    println!("sample  sketch  at   | lines px: without, with | SSIM: without, with");
-    let mut all: Vec<[f32; 4]> = Vec::new();
+    println!(
+        "{:<20} {:<6} | lines px: without, with | SSIM: without, with",
+        "pair and position", "sketch"
+    );
+    let mut all: Vec<(&str, [f32; 4])> = Vec::new();
     let mut names: Vec<PathBuf> = std::fs::read_dir(samples)
         .with_context(|| samples.to_owned())?
         .filter_map(|e| e.ok().map(|e| e.path()))
@@ -31,58 +34,46 @@ fn main() -> Result<()> {
     for folder in names {
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let open = |file: &str| read(&folder.join(file), width);
-        let (first, last) = (open("key_a.png"), open("key_b.png"));
-        let truths: Vec<Frame> = (1..8).map(|n| open(&format!("inbetween_{n}.png"))).collect();
-        let plain: Vec<Frame> =
-            (1..8).map(|n| draw(&engine, &job(&first, &last, place(n), &[]))).collect::<Result<_>>()?;
-        let mut row = |kind: &str, n: usize, sketches: &[(f64, &Frame)]| -> Result<()> {
-            let guided = draw(&engine, &job(&first, &last, place(n), sketches))?;
-            let own = sketches.iter().find(|s| s.0 == place(n)).map(|s| s.1);
-            let measure = |frame: &Frame| {
-                let away = own.map_or(f32::NAN, |s| line_distance(s, frame));
-                (away, ssim(frame, &truths[n - 1]))
-            };
-            let ((d0, s0), (d1, s1)) = (measure(&plain[n - 1]), measure(&guided));
-            println!("{name:<7} {kind:<7} {n}/8  | {d0:7.2} {d1:7.2}         | {s0:.4} {s1:.4}");
-            if own.is_some() {
-                all.push([d0, d1, s0, s1]);
+        let mut poses = vec![open("key_a.png")];
+        poses.extend((1..8).map(|n| open(&format!("inbetween_{n}.png"))));
+        poses.push(open("key_b.png"));
+        for (a, n, b) in PAIRS {
+            let (first, last, truth) = (&poses[a], &poses[b], &poses[n]);
+            let at = (n - a) as f64 / (b - a) as f64;
+            let plain = draw(&engine, &job(first, last, at, &[]))?;
+            let mut sketches =
+                vec![("traced", traced(truth, 0.0, 0.0)), ("rough", traced(truth, 0.33, 0.9))];
+            if n == 4 && folder.join("sketch.png").is_file() {
+                sketches.push(("drawn", coverage(&open("sketch.png"))));
             }
-            if let Some(out) = &out {
-                write(&guided, &out.join(format!("{name}_{kind}_{n}.png")))?;
-                write(&plain[n - 1], &out.join(format!("{name}_plain_{n}.png")))?;
+            for (kind, sketch) in &sketches {
+                let guided = draw(&engine, &job(first, last, at, &[(at, sketch)]))?;
+                let [d0, d1] = [&plain, &guided].map(|f| line_distance(sketch, f));
+                let [s0, s1] = [&plain, &guided].map(|f| ssim(f, truth));
+                let id = format!("{name}_{a}_{n}_{b}");
+                println!("{id:<20} {kind:<6} | {d0:7.2} {d1:7.2}         | {s0:.4} {s1:.4}");
+                all.push((kind, [d0, d1, s0, s1]));
+                if let Some(out) = &out {
+                    write(&guided, &out.join(format!("{id}_{kind}.png")))?;
+                    write(&plain, &out.join(format!("{id}_plain.png")))?;
+                }
             }
-            Ok(())
-        };
-        if folder.join("sketch.png").is_file() {
-            let drawn = coverage(&open("sketch.png"));
-            for n in [4, 2, 6] {
-                row("drawn", n, &[(0.5, &drawn)])?;
-            }
-        }
-        let line = |n: usize, dropped| traced(&truths[n - 1], dropped);
-        row("traced", 4, &[(0.5, &line(4, 0.0))])?;
-        row("rough", 4, &[(0.5, &line(4, 0.33))])?;
-        let several = [2, 4, 6].map(|n| (place(n), line(n, 0.33)));
-        let several: Vec<(f64, &Frame)> = several.iter().map(|(at, s)| (*at, s)).collect();
-        for n in [2, 6, 3] {
-            row("several", n, &several)?;
         }
     }
-    let mean = |k: usize| all.iter().map(|r| r[k]).sum::<f32>() / all.len() as f32;
-    println!(
-        "all {} where a sketch lies: lines {:.2} px without, {:.2} with; SSIM {:.4} without, {:.4} with",
-        all.len(),
-        mean(0),
-        mean(1),
-        mean(2),
-        mean(3)
-    );
+    for kind in ["traced", "rough", "drawn", ""] {
+        let rows: Vec<&[f32; 4]> =
+            all.iter().filter(|r| kind.is_empty() || r.0 == kind).map(|r| &r.1).collect();
+        let [d0, d1, s0, s1] =
+            [0, 1, 2, 3].map(|k| rows.iter().map(|r| r[k]).sum::<f32>() / rows.len() as f32);
+        let name = if kind.is_empty() { "all" } else { kind };
+        println!("{name:<20} {:>6} | {d0:7.2} {d1:7.2}         | {s0:.4} {s1:.4}", rows.len());
+    }
     Ok(())
 }
 
-fn place(n: usize) -> f64 {
-    n as f64 / 8.0
-}
+/// First key, sketched pose and last key, in eighths of the way.
+const PAIRS: [(usize, usize, usize); 7] =
+    [(0, 4, 8), (0, 2, 4), (4, 6, 8), (0, 1, 2), (2, 3, 4), (4, 5, 6), (6, 7, 8)];
 
 fn draw(engine: &FlowEngine, job: &Job) -> Result<Frame> {
     Ok(engine.draw(job, &Control::default())?.frame)
@@ -95,7 +86,9 @@ fn write(frame: &Frame, path: &Path) -> Result<()> {
     let bytes = frame
         .pixels()
         .iter()
-        .flat_map(|p| [0, 1, 2].map(|c| ((p[c] + 1.0 - p[3]).clamp(0.0, 1.0) * 255.0).round() as u8))
+        .flat_map(|p| {
+            [0, 1, 2].map(|c| ((p[c] + 1.0 - p[3]).clamp(0.0, 1.0) * 255.0).round() as u8)
+        })
         .collect();
     let picture = image::RgbImage::from_raw(frame.width() as u32, frame.height() as u32, bytes);
     picture.context("picture size")?.save(path).with_context(|| path.display().to_string())

@@ -73,7 +73,12 @@ impl Analysis {
         };
         control.check()?;
         let flows = flows.flow;
-        let maps = guides.iter().chain(&small).chain(&matched.flow).chain(&matched.confidence).chain(&flows);
+        let maps = guides
+            .iter()
+            .chain(&small)
+            .chain(&matched.flow)
+            .chain(&matched.confidence)
+            .chain(&flows);
         let bytes = maps.map(Map::byte_len).sum::<usize>()
             + features.iter().map(Features::byte_len).sum::<usize>();
         let seen = Some(Seen { guides, small, features, matched, flows });

@@ -10,8 +10,8 @@ use crate::mask::{confidence, rest, settle, stay_inside};
 use crate::memo::{Memo, PairKey, SketchKey};
 use crate::net::TweenNet;
 use crate::net::config::{Config, Start};
-use crate::stage::Stage;
 use crate::sketch::{Guidance, strength};
+use crate::stage::Stage;
 use crate::synth::Plan;
 
 /// The weights that come with the engine.
@@ -141,7 +141,8 @@ impl FlowEngine {
         let sketches = job.request.sketches.clone();
         let key = SketchKey { pair: pair(job), sketches, strength: strength(job) };
         let decode = |t: f32, bend: Option<&[Map; 2]>| self.decode(seen, t, bend);
-        self.bends.get(key, control, || Guidance::of(job, seen, analysis.shape.into(), decode, control))
+        self.bends
+            .get(key, control, || Guidance::of(job, seen, analysis.shape.into(), decode, control))
     }
 
     fn decode(&self, seen: &Seen, t: f32, bend: Option<&[Map; 2]>) -> Map {
@@ -149,13 +150,7 @@ impl FlowEngine {
         self.net.decode(features, [&seen.small[0], &seen.small[1]], &seen.matched, t, bend)
     }
 
-    fn plan(
-        &self,
-        seen: &Seen,
-        analysis: &Analysis,
-        t: f32,
-        guidance: Option<&Guidance>,
-    ) -> Plan {
+    fn plan(&self, seen: &Seen, analysis: &Analysis, t: f32, guidance: Option<&Guidance>) -> Plan {
         // The network's time runs between the keys and never reaches them.
         let t = t.clamp(1e-4, 1.0 - 1e-4);
         let stage = Stage::begin("decoder");

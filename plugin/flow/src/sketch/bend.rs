@@ -2,7 +2,7 @@
 
 use super::find::Found;
 use super::lines::Point;
-use super::near::{Near, TURN};
+use super::near::Near;
 use crate::map::{Corner, Map};
 
 /// Samples from which displacements fade to rest, as the number of grid steps.
@@ -42,7 +42,8 @@ impl Known {
         let (h, w, area) = (self.sums.h, self.sums.w, self.sums.area());
         let tie = |i: usize, j: usize| {
             let (u, v) = (layers.v[i] - layers.v[j], layers.v[area + i] - layers.v[area + j]);
-            let length = layers.v[i].hypot(layers.v[area + i]).max(layers.v[j].hypot(layers.v[area + j]));
+            let length =
+                layers.v[i].hypot(layers.v[area + i]).max(layers.v[j].hypot(layers.v[area + j]));
             let apart = u.hypot(v) / (0.6 * self.step + 0.04 * length);
             (-apart * apart).exp() + 0.004
         };
@@ -100,7 +101,7 @@ pub(super) fn ask(
         .iter()
         .map(|f| Point { x: f.point.x + f.to[0], y: f.point.y + f.to[1], ..f.point })
         .collect();
-    let near = Near::new(&landed, size, 1, TURN);
+    let near = Near::new(&landed, size, 1);
     for (p, q) in lines.iter().zip(moved) {
         let (away, n) = near.at(q.x, q.y, q.angle);
         if away < SAME {

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 
 use super::lines::Point;
 use super::near::Near;
+use crate::map::Map;
 
 /// Side of a cell of sketch lines, in guide samples.
 const CELL: f32 = 20.0;
@@ -28,7 +29,7 @@ const AWAY: f32 = 0.02;
 const LEAVE: f32 = 8.0;
 /// Lines that lie within the first distance fit, because hands tremble; from the second on they do not.
 /// As parts of the guide's longer side.
-const TREMBLE: [f32; 2] = [0.004, 0.009];
+const TREMBLE: [f32; 2] = [0.0015, 0.005];
 /// Distance over which that is judged, in guide samples.
 const JUDGED: f32 = 14.0;
 /// Rounds of messages between cells.
@@ -52,12 +53,20 @@ pub(super) struct Lines<'a> {
     pub(super) near: &'a Near,
 }
 
+/// Distance of each point from the nearest line of a picture whose map of those is `away`.
+pub(super) fn misses(sketch: &[Point], away: &Map) -> impl Iterator<Item = f32> {
+    let at = |p: &Point| {
+        let (x, y) = ((p.x as usize).min(away.w - 1), (p.y as usize).min(away.h - 1));
+        away.v[y * away.w + x].min(LOST)
+    };
+    sketch.iter().map(at)
+}
+
 /// How far each point of `sketch` misses the lines of the picture that it is to change: 0 where it
 /// fits, 1 where it does not. Judged over some distance, so that a stretch of line is one thing.
-pub(super) fn needs(sketch: &[Point], near: &Near, longest: f32) -> Vec<f32> {
-    let [fits, misses] = TREMBLE.map(|part| part * longest);
-    let away: Vec<f32> =
-        sketch.iter().map(|p| near.at(p.x, p.y, p.angle).0.min(LOST)).collect();
+pub(super) fn needs(sketch: &[Point], away: &Map, longest: f32) -> Vec<f32> {
+    let [fits, lost] = TREMBLE.map(|part| part * longest);
+    let away: Vec<f32> = misses(sketch, away).collect();
     sketch
         .par_iter()
         .map(|p| {
@@ -70,7 +79,7 @@ pub(super) fn needs(sketch: &[Point], near: &Near, longest: f32) -> Vec<f32> {
                     total += weight;
                 }
             }
-            ((sum / total - fits) / (misses - fits)).clamp(0.0, 1.0)
+            ((sum / total - fits) / (lost - fits)).clamp(0.0, 1.0)
         })
         .collect()
 }
@@ -242,7 +251,8 @@ fn settle(
             .into_par_iter()
             .map(|i| {
                 let (p, d) = (&sketch[i], to[i]);
-                let (mut xx, mut xy, mut yy, mut bx, mut by, mut sum) = (0.0f32, 0.0, 0.0, 0.0, 0.0, 0.05);
+                let (mut xx, mut xy, mut yy, mut bx, mut by, mut sum) =
+                    (0.0f32, 0.0, 0.0, 0.0, 0.0, 0.05);
                 for ((o, e), [nx, ny, left, weight]) in sketch.iter().zip(&to).zip(&pull) {
                     let (dx, dy) = (o.x - p.x, o.y - p.y);
                     let apart = dx * dx + dy * dy;
@@ -280,7 +290,6 @@ fn settle(
 
 #[cfg(test)]
 mod tests {
-    use super::super::near::TURN;
     use super::*;
 
     /// Points around a circle.
@@ -294,6 +303,14 @@ mod tests {
             .collect()
     }
 
+    fn distance(lines: &[Point], h: usize, w: usize) -> Map {
+        let near = |i: usize| {
+            let (x, y) = ((i % w) as f32, (i / w) as f32);
+            lines.iter().map(|p| (p.x - x).hypot(p.y - y)).fold(f32::INFINITY, f32::min)
+        };
+        Map { c: 1, h, w, v: (0..h * w).map(near).collect() }
+    }
+
     #[test]
     fn a_far_shape_is_found_among_others_that_rest() {
         let mut lines = circle(150.0, 150.0, 30.0, 190);
@@ -301,23 +318,24 @@ mod tests {
         // The first circle is drawn 40 to the right and 30 up, half of it left out; the other rests.
         let mut sketch = circle(190.0, 120.0, 30.0, 190)[..100].to_vec();
         sketch.extend(circle(250.0, 60.0, 20.0, 120));
-        let near = Near::new(&lines, [240, 320], 2, TURN);
-        let needs = needs(&sketch, &near, 320.0);
+        let near = Near::new(&lines, [240, 320], 2);
+        let needs = needs(&sketch, &distance(&lines, 240, 320), 320.0);
         let found = find(&sketch, &needs, &Lines { points: &lines, near: &near }, 320.0);
         for f in &found {
-            let wanted = if f.point.x > 225.0 && f.point.y < 85.0 { [0.0, 0.0] } else { [-40.0, 30.0] };
+            let wanted =
+                if f.point.x > 225.0 && f.point.y < 85.0 { [0.0, 0.0] } else { [-40.0, 30.0] };
             let off = (f.to[0] - wanted[0]).hypot(f.to[1] - wanted[1]);
-            assert!(off < 2.5, "{:?} is found {:?}", f.point, f.to);
-            assert!(f.trust > 0.5);
+            assert!(off < 4.0, "{:?} is found {:?}", f.point, f.to);
+            assert!(f.trust > 0.3, "{f:?}");
         }
     }
 
     #[test]
     fn what_is_nowhere_is_not_trusted() {
         let lines = circle(60.0, 60.0, 30.0, 190);
-        let near = Near::new(&lines, [240, 640], 2, TURN);
+        let near = Near::new(&lines, [240, 640], 2);
         let stray = circle(500.0, 180.0, 12.0, 75);
-        let needs = needs(&stray, &near, 640.0);
+        let needs = needs(&stray, &distance(&lines, 240, 640), 640.0);
         assert!(needs.iter().all(|n| *n == 1.0));
         let found = find(&stray, &needs, &Lines { points: &lines, near: &near }, 640.0);
         assert!(found.iter().all(|f| f.trust < 0.2));

@@ -38,14 +38,52 @@ pub(super) fn of_sketch(sketch: &Frame, height: usize, width: usize) -> Vec<Poin
 /// Lines and edges of a picture, `[3, h, w]` display-referred; only its top left part of `height` x
 /// `width` is looked at.
 pub(super) fn of_picture(picture: &Map, height: usize, width: usize) -> Vec<Point> {
-    let grey = crate::start::grey(picture).map(|v| v / 255.0).crop_to(height, width);
-    let (fine, coarse) = (grey.gauss(0.9), grey.gauss(2.0));
-    let mut ridge = fine;
-    ridge.v.iter_mut().zip(&coarse.v).for_each(|(f, c)| *f = (*f - c).abs());
+    let ridge = ridges(picture, height, width);
     let near = highest(&ridge, 2);
     // A dark line has paler echoes on both sides, which are no lines.
     let line = ridge.v.iter().zip(&near).map(|(&v, &n)| v > CONTRAST && v >= 0.65 * n).collect();
     trace(thin(line, height, width), height, width)
+}
+
+/// How far each pixel of a picture's top left part of `height` x `width` lies from the dark or pale of
+/// any line or edge, in pixels: `[1, height, width]`.
+pub(super) fn away(picture: &Map, height: usize, width: usize) -> Map {
+    let far = (height + width) as f32;
+    let mut out = ridges(picture, height, width).map(|v| if v > CONTRAST { 0.0 } else { far });
+    let mut sweep = |forward: bool| {
+        for j in 0..height {
+            let y = if forward { j } else { height - 1 - j };
+            let row = if forward { y.checked_sub(1) } else { Some(y + 1).filter(|&n| n < height) };
+            for i in 0..width {
+                let x = if forward { i } else { width - 1 - i };
+                let side =
+                    if forward { x.checked_sub(1) } else { Some(x + 1).filter(|&n| n < width) };
+                let mut least = out.v[y * width + x];
+                if let Some(side) = side {
+                    least = least.min(out.v[y * width + side] + 1.0);
+                }
+                if let Some(row) = row {
+                    for (n, step) in [(x.wrapping_sub(1), 1.414), (x, 1.0), (x + 1, 1.414)] {
+                        if n < width {
+                            least = least.min(out.v[row * width + n] + step);
+                        }
+                    }
+                }
+                out.v[y * width + x] = least;
+            }
+        }
+    };
+    sweep(true);
+    sweep(false);
+    out
+}
+
+/// Difference of Gaussians of the lightness, without its sign: `[1, height, width]`.
+fn ridges(picture: &Map, height: usize, width: usize) -> Map {
+    let grey = crate::start::grey(picture).map(|v| v / 255.0).crop_to(height, width);
+    let (mut fine, coarse) = (grey.gauss(0.9), grey.gauss(2.0));
+    fine.v.iter_mut().zip(&coarse.v).for_each(|(f, c)| *f = (*f - c).abs());
+    fine
 }
 
 /// Mean alpha over the area of each guide sample.
@@ -119,11 +157,16 @@ fn thin(mut marked: Vec<bool>, h: usize, w: usize) -> Vec<bool> {
 
 fn may_go(marked: &[bool], i: usize, w: usize, second: bool) -> bool {
     // Clockwise from above.
-    let p = [i - w, i - w + 1, i + 1, i + w + 1, i + w, i + w - 1, i - 1, i - w - 1].map(|n| marked[n]);
+    let p =
+        [i - w, i - w + 1, i + 1, i + w + 1, i + w, i + w - 1, i - 1, i - w - 1].map(|n| marked[n]);
     let count = p.iter().filter(|&&m| m).count();
     let starts = (0..8).filter(|&k| !p[k] && p[(k + 1) % 8]).count();
     let [n, e, s, west] = [p[0], p[2], p[4], p[6]];
-    let open = if second { !(n && e && west) && !(n && s && west) } else { !(n && e && s) && !(e && s && west) };
+    let open = if second {
+        !(n && e && west) && !(n && s && west)
+    } else {
+        !(n && e && s) && !(e && s && west)
+    };
     (2..=6).contains(&count) && starts == 1 && open
 }
 

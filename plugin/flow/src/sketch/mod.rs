@@ -17,12 +17,13 @@ mod path;
 use inbetween_core::{Control, Error, Job};
 
 use self::bend::{Known, ask, carried};
-use self::find::{Lines, find, find_close, needs, thinned};
-use self::lines::{Point, of_picture, of_sketch};
-use self::near::{LOOSE_TURN, Near, TURN};
+use self::find::{Lines, find, find_close, misses, needs, thinned};
+use self::lines::{Point, away, of_picture, of_sketch};
+use self::near::Near;
 use self::path::shares;
 use crate::analysis::Seen;
 use crate::map::{Corner, Map, warp};
+use crate::mask::disagreement;
 use crate::net::CELL;
 use crate::stage::Stage;
 
@@ -30,6 +31,10 @@ use crate::stage::Stage;
 const STEP: usize = 4;
 /// Strength from which lines are followed all the way.
 const FULL: f32 = 0.6;
+/// What a mean difference of 1 of 255 between the moved keys costs, in guide samples of line distance.
+const TORN: f32 = 0.4;
+/// Part of the distance that has to be left for a bend to be worth it.
+const PAYS: f32 = 0.8;
 /// How much a sketch point counts against the smoothness of the bend.
 const FIRM: f32 = 1.0;
 
@@ -127,6 +132,18 @@ fn grid(x: f32, y: f32, map: &Map) -> Corner {
     Corner::at(cell(x), cell(y), map.h, map.w)
 }
 
+/// Displacements of a grid at every place of `like`: `[2, h, w]`.
+fn enlarged(rest: &Map, like: &Map) -> Map {
+    let mut out = Map::new(2, like.h, like.w);
+    let area = out.area();
+    for i in 0..area {
+        let at = grid((i % like.w) as f32, (i / like.w) as f32, rest);
+        out.v[i] = at.of(rest.plane(0));
+        out.v[area + i] = at.of(rest.plane(1));
+    }
+    out
+}
+
 /// Motion and mask `[5, h, w]` whose places are taken from `by` (`[2, h, w]`) away.
 fn taken(motion: &Map, by: &Map) -> Map {
     let mut out = warp(motion, by, 0);
@@ -151,13 +168,48 @@ struct Sketch<'a> {
 impl Sketch<'_> {
     fn bend(&self, decode: impl Fn(f32, Option<&[Map; 2]>) -> Map) -> Bend {
         let (full, _) = self.shares();
-        let plain = self.shown(&decode(self.at, None));
-        let needs = needs(&self.drawn, &self.near(&plain, LOOSE_TURN), self.longest());
-        let mut keys = [self.key(0, &needs), self.key(1, &needs)];
-        let rest = self.rest(&decode(self.at, Some(&keys)));
+        let none = [0, 1].map(|k| {
+            let like = &self.seen.matched.flow[k];
+            Map::new(2, like.h, like.w)
+        });
+        let plain = decode(self.at, None);
+        let shown = self.shown(&plain);
+        let needs = self.needs(&shown);
+        let keys = [self.key(0, &needs), self.key(1, &needs)];
+        let moved = decode(self.at, Some(&keys));
+        // From the least to the most that can be done: more only where it pays, because bending
+        // what was found wrongly tears drawings.
+        let still = Map::new(2, plain.h / STEP, plain.w / STEP);
+        let (missed, torn) = self.faults(&plain, &shown);
+        let mut best = (PAYS * missed, Bend { keys: none.clone(), rest: still });
+        for (keys, motion) in [(none, plain), (keys, moved)] {
+            let rest = self.rest(&motion);
+            let finished = taken(&motion, &enlarged(&rest, &motion));
+            let (missed, more) = self.faults(&finished, &self.shown(&finished));
+            let cost = missed + TORN * (more - torn).max(0.0);
+            if cost < best.0 {
+                best = (cost, Bend { keys, rest });
+            }
+        }
+        let Bend { mut keys, rest } = best.1;
         // Found with all strength, applied with what was chosen.
         keys.iter_mut().for_each(|k| k.v.iter_mut().for_each(|v| *v *= full));
         Bend { keys, rest: rest.map(|v| v * full) }
+    }
+
+    /// How far the sketch's points miss the lines of `shown`, each judged with those around it.
+    fn needs(&self, shown: &Map) -> Vec<f32> {
+        needs(&self.drawn, &away(shown, self.shape[0], self.shape[1]), self.longest())
+    }
+
+    /// What is wrong with an in-between: the sketch's distance from its lines, and how far the keys
+    /// that it is made of disagree.
+    fn faults(&self, motion: &Map, shown: &Map) -> (f32, f32) {
+        let away = away(shown, self.shape[0], self.shape[1]);
+        let missed = misses(&self.drawn, &away).sum::<f32>() / self.drawn.len().max(1) as f32;
+        let differ = disagreement(motion, &self.seen.guides);
+        let differ = differ.v.iter().map(|d| d.min(64.0)).sum::<f32>() / differ.area() as f32;
+        (missed, differ)
     }
 
     /// Share of the way to the lines, and firmness of each line point.
@@ -172,7 +224,7 @@ impl Sketch<'_> {
         let flow = &self.seen.flows[k];
         let (h, w) = (self.seen.guides[k].h, self.seen.guides[k].w);
         let moved = carried(&self.lines[k], flow, part);
-        let near = Near::new(&moved, self.shape, 2, TURN);
+        let near = Near::new(&moved, self.shape, 2);
         let lines = Lines { points: &moved, near: &near };
         let found = find(&self.drawn, needs, &lines, self.longest());
         let mut known = Known::new(h / STEP, w / STEP, STEP);
@@ -182,8 +234,8 @@ impl Sketch<'_> {
         known.spread(&layers).pool(CELL / STEP).map(|v| v / CELL as f32)
     }
 
-    /// Lines of what `motion` and mask show.
-    fn shown(&self, motion: &Map) -> Vec<Point> {
+    /// What `motion` and mask show, at guide size.
+    fn shown(&self, motion: &Map) -> Map {
         let area = motion.area();
         let [a, mut drawn] = [0, 1].map(|k| warp(&self.seen.guides[k], motion, 2 * k));
         for c in 0..3 {
@@ -192,11 +244,7 @@ impl Sketch<'_> {
                 *to += (a - *to) / (1.0 + (-odds.clamp(-20.0, 20.0)).exp());
             }
         }
-        of_picture(&drawn, self.shape[0], self.shape[1])
-    }
-
-    fn near(&self, points: &[Point], turn: f32) -> Near {
-        Near::new(points, self.shape, 1, turn)
+        drawn
     }
 
     fn longest(&self) -> f32 {
@@ -205,10 +253,11 @@ impl Sketch<'_> {
 
     /// What is left to do at the sketch's position, where the keys are already bent.
     fn rest(&self, motion: &Map) -> Map {
-        let points = self.shown(motion);
-        let needs = needs(&self.drawn, &self.near(&points, LOOSE_TURN), self.longest());
-        let near = self.near(&points, TURN);
-        let found = find_close(&self.drawn, &needs, &Lines { points: &points, near: &near });
+        let shown = self.shown(motion);
+        let points = of_picture(&shown, self.shape[0], self.shape[1]);
+        let near = Near::new(&points, self.shape, 1);
+        let lines = Lines { points: &points, near: &near };
+        let found = find_close(&self.drawn, &self.needs(&shown), &lines);
         let mut known = Known::new(motion.h / STEP, motion.w / STEP, STEP);
         let (_, firm) = self.shares();
         for f in &found {

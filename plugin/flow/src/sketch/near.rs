@@ -10,9 +10,7 @@ use super::lines::Point;
 /// Directions between 0 and π.
 const BINS: usize = 12;
 /// Distance that a turn by one bin counts for when one of several lines is chosen, in guide samples.
-pub(super) const TURN: f32 = 1.5;
-/// The same when it is asked whether there is a line at all.
-pub(super) const LOOSE_TURN: f32 = 0.4;
+const TURN: f32 = 1.5;
 
 /// For each direction and place the nearest of some points.
 pub(super) struct Near {
@@ -25,14 +23,8 @@ pub(super) struct Near {
 }
 
 impl Near {
-    /// Looks up among `points` on a picture of `height` x `width` guide samples, every `step`; a turn by
-    /// one direction counts as a distance of `turn`.
-    pub(super) fn new(
-        points: &[Point],
-        [height, width]: [usize; 2],
-        step: usize,
-        turn: f32,
-    ) -> Self {
+    /// Looks up among `points` on a picture of `height` x `width` guide samples, every `step`.
+    pub(super) fn new(points: &[Point], [height, width]: [usize; 2], step: usize) -> Self {
         let (h, w) = (height.div_ceil(step), width.div_ceil(step));
         let area = h * w;
         let mut found = vec![(f32::INFINITY, u32::MAX); BINS * area];
@@ -49,10 +41,10 @@ impl Near {
             }
         }
         let near = Self { h, w, step: step as f32, found };
-        near.transformed(turn)
+        near.transformed()
     }
 
-    fn transformed(mut self, turn: f32) -> Self {
+    fn transformed(mut self) -> Self {
         let (h, w, step) = (self.h, self.w, self.step);
         self.found.par_chunks_mut(h * w).for_each(|plane| chamfer(plane, h, w, step));
         // Around the circle of directions both ways, twice so that both ends have met.
@@ -63,8 +55,8 @@ impl Near {
                 let from = if pass == 0 { (k + BINS - 1) % BINS } else { (k + 1) % BINS };
                 for i in 0..area {
                     let (d, n) = self.found[from * area + i];
-                    if d + turn < self.found[k * area + i].0 {
-                        self.found[k * area + i] = (d + turn, n);
+                    if d + TURN < self.found[k * area + i].0 {
+                        self.found[k * area + i] = (d + TURN, n);
                     }
                 }
             }
@@ -100,7 +92,8 @@ fn chamfer(plane: &mut [(f32, u32)], h: usize, w: usize, step: f32) {
             let before = if forward { y.checked_sub(1) } else { Some(y + 1).filter(|&n| n < h) };
             for i in 0..w {
                 let x = if forward { i } else { w - 1 - i };
-                let beside = if forward { x.checked_sub(1) } else { Some(x + 1).filter(|&n| n < w) };
+                let beside =
+                    if forward { x.checked_sub(1) } else { Some(x + 1).filter(|&n| n < w) };
                 let mut best = plane[y * w + x];
                 let mut look = |n: usize, cost: f32| {
                     if plane[n].0 + cost < best.0 {
@@ -133,7 +126,7 @@ mod tests {
     fn a_line_of_the_same_direction_counts_as_nearer() {
         let across = Point { x: 20.0, y: 20.0, angle: 0.0 };
         let upright = Point { x: 24.0, y: 20.0, angle: 1.57 };
-        let near = Near::new(&[across, upright], [40, 60], 1, TURN);
+        let near = Near::new(&[across, upright], [40, 60], 1);
         assert_eq!(near.at(21.0, 20.0, 0.05).1, 0);
         assert_eq!(near.at(21.0, 20.0, 1.5).1, 1);
         let (away, n) = near.at(20.0, 30.0, 3.1);

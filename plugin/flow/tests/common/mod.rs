@@ -39,8 +39,8 @@ pub(crate) fn coverage(drawing: &Frame) -> Frame {
     Frame::from_pixels(drawing.width(), drawing.height(), pixels).unwrap()
 }
 
-/// A rough sketch of a picture: its dark lines, shaken by about a pixel, a part of them left out.
-pub(crate) fn traced(picture: &Frame, dropped: f32) -> Frame {
+/// A sketch of a picture: its dark lines, shaken by so many pixels, a part of them left out.
+pub(crate) fn traced(picture: &Frame, dropped: f32, shaken: f32) -> Frame {
     let (w, h) = (picture.width(), picture.height());
     let light = grey(picture);
     let (fine, coarse) = (blur(&light, w, 0.9), blur(&light, w, 2.0));
@@ -57,7 +57,8 @@ pub(crate) fn traced(picture: &Frame, dropped: f32) -> Frame {
         if dice(x / piece, y / piece) < dropped {
             continue;
         }
-        let shake = |a: f32, b: f32| (0.9 * (a * x as f32 + b * y as f32).sin()).round() as isize;
+        let shake =
+            |a: f32, b: f32| (shaken * (a * x as f32 + b * y as f32).sin()).round() as isize;
         let sx = (x as isize + shake(0.05, 0.09)).clamp(0, w as isize - 1) as usize;
         let sy = (y as isize + shake(0.08, -0.04)).clamp(0, h as isize - 1) as usize;
         *pixel = [line(sx, sy); 4];
@@ -133,11 +134,10 @@ pub(crate) fn ssim(a: &Frame, b: &Frame) -> f32 {
     let (mut sum, mut n) = (0.0f64, 0.0f64);
     for c in 0..3 {
         let (p, q) = (channel(a, c), channel(b, c));
-        let product = |p: &[f32], q: &[f32]| -> Vec<f32> {
-            p.iter().zip(q).map(|(a, b)| a * b).collect()
-        };
-        let maps = [&p, &q, &product(&p, &p), &product(&q, &q), &product(&p, &q)]
-            .map(|m| window(m, w, h));
+        let product =
+            |p: &[f32], q: &[f32]| -> Vec<f32> { p.iter().zip(q).map(|(a, b)| a * b).collect() };
+        let maps =
+            [&p, &q, &product(&p, &p), &product(&q, &q), &product(&p, &q)].map(|m| window(m, w, h));
         for i in 0..maps[0].len() {
             let [p, q, pp, qq, pq] = [0, 1, 2, 3, 4].map(|k| maps[k][i]);
             let (vp, vq, cov) = (pp - p * p, qq - q * q, pq - p * q);
@@ -173,7 +173,8 @@ fn window(v: &[f32], w: usize, h: usize) -> Vec<f32> {
 fn blur(v: &[f32], w: usize, sigma: f32) -> Vec<f32> {
     let h = v.len() / w;
     let r = (4.0 * sigma).round() as isize;
-    let kernel: Vec<f32> = (-r..=r).map(|i| (-(i * i) as f32 / (2.0 * sigma * sigma)).exp()).collect();
+    let kernel: Vec<f32> =
+        (-r..=r).map(|i| (-(i * i) as f32 / (2.0 * sigma * sigma)).exp()).collect();
     let total: f32 = kernel.iter().sum();
     let pass = |from: &[f32], down: bool| -> Vec<f32> {
         (0..w * h)
