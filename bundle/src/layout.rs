@@ -24,6 +24,8 @@ pub(crate) struct Target {
     pub(crate) folders: &'static [&'static str],
     /// File name that cargo gives the library.
     pub(crate) library: &'static str,
+    /// File name of the worker: beside the binary, where the plug-in looks for it.
+    pub(crate) worker: &'static str,
     /// Where hosts look for bundles, for all users of the machine.
     pub(crate) plugins: &'static str,
 }
@@ -54,7 +56,8 @@ impl Target {
                  x86_64, i686 and arm64ec Windows."
             ),
         };
-        Ok(Self { triple: triple.to_owned(), folders, library, plugins })
+        let worker = if triple.contains("windows") { "inbetween.exe" } else { "inbetween" };
+        Ok(Self { triple: triple.to_owned(), folders, library, worker, plugins })
     }
 }
 
@@ -78,6 +81,16 @@ pub(crate) enum Content {
     Text(String),
 }
 
+/// What was built for one target.
+#[derive(Clone, Debug)]
+pub(crate) struct Built {
+    pub(crate) target: Target,
+    /// The plug-in.
+    pub(crate) library: PathBuf,
+    /// The program that runs ToonCrafter in a process of its own.
+    pub(crate) worker: PathBuf,
+}
+
 /// What goes into the bundle besides the binaries.
 pub(crate) struct Parts<'a> {
     /// The project's root folder, which holds `LICENSE` and `resources`.
@@ -89,11 +102,11 @@ pub(crate) struct Parts<'a> {
     pub(crate) notices: String,
 }
 
-/// All files of a bundle for some platforms, each with its built library.
+/// All files of a bundle for some platforms, each with what was built for it.
 ///
 /// # Errors
 /// When two targets want the same place, as the two macOS architectures do.
-pub(crate) fn plan(libraries: &[(Target, PathBuf)], parts: Parts<'_>) -> Result<Vec<Item>> {
+pub(crate) fn plan(built: &[Built], parts: Parts<'_>) -> Result<Vec<Item>> {
     let contents = Path::new(BUNDLE).join("Contents");
     let resources = contents.join("Resources");
     let copy = |to: PathBuf, from: PathBuf| Item { to, content: Content::Copy(from) };
@@ -101,9 +114,10 @@ pub(crate) fn plan(libraries: &[(Target, PathBuf)], parts: Parts<'_>) -> Result<
 
     let mut items =
         vec![text(contents.join("Info.plist"), parts.plist.replace("{version}", parts.version))];
-    for (target, library) in libraries {
+    for Built { target, library, worker } in built {
         for folder in target.folders {
             items.push(copy(contents.join(folder).join(BINARY), library.clone()));
+            items.push(copy(contents.join(folder).join(target.worker), worker.clone()));
         }
     }
     for kind in ["png", "svg"] {
@@ -131,17 +145,19 @@ mod tests {
     use super::*;
 
     fn packed(triples: &[&str]) -> Result<Vec<Item>> {
-        let libraries: Vec<_> = triples
-            .iter()
-            .map(|t| (Target::from_triple(t).unwrap(), PathBuf::from("built").join(t)))
-            .collect();
+        let built = |triple: &&str| Built {
+            target: Target::from_triple(triple).unwrap(),
+            library: PathBuf::from("built").join(triple),
+            worker: PathBuf::from("worker").join(triple),
+        };
+        let built: Vec<_> = triples.iter().map(built).collect();
         let parts = Parts {
             root: Path::new("project"),
             plist: "<string>{version}</string>",
             version: "1.2.3",
             notices: "thanks".into(),
         };
-        plan(&libraries, parts)
+        plan(&built, parts)
     }
 
     fn paths(items: &[Item]) -> Vec<String> {
@@ -156,6 +172,7 @@ mod tests {
             [
                 "AIInbetween.ofx.bundle/Contents/Info.plist",
                 "AIInbetween.ofx.bundle/Contents/Linux-x86-64/AIInbetween.ofx",
+                "AIInbetween.ofx.bundle/Contents/Linux-x86-64/inbetween",
                 "AIInbetween.ofx.bundle/Contents/Resources/org.inbetween.AIInbetween.png",
                 "AIInbetween.ofx.bundle/Contents/Resources/org.inbetween.AIInbetween.svg",
                 "AIInbetween.ofx.bundle/Contents/Resources/LICENSE",
@@ -202,6 +219,8 @@ mod tests {
         let binaries: Vec<_> = paths(&items).into_iter().filter(|p| p.ends_with(BINARY)).collect();
         assert_eq!(binaries.len(), 2);
         assert!(binaries[1].contains("/Win64/"));
+        let workers = paths(&items).into_iter().filter(|p| p.ends_with("/Win64/inbetween.exe"));
+        assert_eq!(workers.count(), 1);
     }
 
     #[test]

@@ -14,11 +14,14 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 
-use crate::layout::{BINARY, BUNDLE, Content, Item, Parts, Target};
+use crate::layout::{BINARY, BUNDLE, Built, Content, Item, Parts, Target};
 use crate::notices::Metadata;
 
 /// The package whose library is the plug-in.
 const PLUGIN: &str = "inbetween-plugin";
+
+/// The package whose program runs ToonCrafter for the plug-in.
+const WORKER: &str = "inbetween-worker";
 
 #[derive(Parser)]
 #[command(about = "Builds the plug-in and packs AIInbetween.ofx.bundle")]
@@ -53,10 +56,9 @@ fn main() -> Result<()> {
     };
     let foreign = !options.target.is_empty();
     let metadata = metadata(root, &targets[0].triple)?;
-    let mut libraries = Vec::new();
+    let mut built = Vec::new();
     for target in targets {
-        let library = build(root, &metadata, &target, foreign)?;
-        libraries.push((target, library));
+        built.push(build(root, &metadata, target, foreign)?);
     }
 
     let plist =
@@ -65,9 +67,9 @@ fn main() -> Result<()> {
         root,
         plist: &plist,
         version: metadata.version_of(PLUGIN)?,
-        notices: notices::write(&metadata, PLUGIN)?,
+        notices: notices::write(&metadata, &[PLUGIN, WORKER])?,
     };
-    pack(&layout::plan(&libraries, parts)?, &options.out)?;
+    pack(&layout::plan(&built, parts)?, &options.out)?;
     println!("packed {}", options.out.join(BUNDLE).display());
 
     if let Some(to) = options.install {
@@ -127,10 +129,11 @@ fn metadata(root: &Path, triple: &str) -> Result<Metadata> {
     serde_json::from_slice(&output.stdout).context("`cargo metadata` answered in an unknown form")
 }
 
-/// Builds the plug-in's library and says where it is.
-fn build(root: &Path, metadata: &Metadata, target: &Target, foreign: bool) -> Result<PathBuf> {
+/// Builds the plug-in's library and its worker and says where they are.
+fn build(root: &Path, metadata: &Metadata, target: Target, foreign: bool) -> Result<Built> {
     let mut command = cargo();
-    command.current_dir(root).args(["build", "--release", "-p", PLUGIN, "--lib"]);
+    command.current_dir(root).args(["build", "--release", "-p", PLUGIN, "-p", WORKER]);
+    command.args(["--lib", "--bins"]);
     let mut folder = metadata.target_directory.clone();
     if foreign {
         command.args(["--target", &target.triple]);
@@ -139,11 +142,14 @@ fn build(root: &Path, metadata: &Metadata, target: &Target, foreign: bool) -> Re
     if !command.status().context("cargo does not start")?.success() {
         bail!("the plug-in could not be built for {}; cargo's message stands above", target.triple);
     }
-    let library = folder.join("release").join(target.library);
-    if !library.is_file() {
-        bail!("cargo built no {}", library.display());
-    }
-    Ok(library)
+    let made = |name: &str| {
+        let file = folder.join("release").join(name);
+        if !file.is_file() {
+            bail!("cargo built no {}", file.display());
+        }
+        Ok(file)
+    };
+    Ok(Built { library: made(target.library)?, worker: made(target.worker)?, target })
 }
 
 /// Writes the bundle into `out`, in place of an older one.

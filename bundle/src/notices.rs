@@ -61,14 +61,18 @@ impl Metadata {
         Ok(&found.with_context(|| format!("this workspace has no package {name}"))?.version)
     }
 
-    /// Packages from elsewhere that are linked into `name`, by name and version.
-    fn linked_into(&self, name: &str) -> BTreeMap<(&str, &str), &Package> {
+    /// Packages from elsewhere that are linked into any of `names`, by name and version.
+    fn linked_into(&self, names: &[&str]) -> BTreeMap<(&str, &str), &Package> {
         let nodes: HashMap<&str, &Node> =
             self.resolve.nodes.iter().map(|n| (n.id.as_str(), n)).collect();
         let packages: HashMap<&str, &Package> =
             self.packages.iter().map(|p| (p.id.as_str(), p)).collect();
-        let mut waiting: Vec<&str> =
-            self.packages.iter().filter(|p| p.name == name).map(|p| p.id.as_str()).collect();
+        let mut waiting: Vec<&str> = self
+            .packages
+            .iter()
+            .filter(|p| names.contains(&p.name.as_str()))
+            .map(|p| p.id.as_str())
+            .collect();
         let mut seen = BTreeSet::new();
         while let Some(id) = waiting.pop() {
             if seen.insert(id)
@@ -87,12 +91,12 @@ impl Metadata {
     }
 }
 
-/// The notice for everything that is linked into the package `name`.
+/// The notice for everything that is linked into the packages `names`.
 ///
 /// # Errors
 /// When a licence text that a package carries cannot be read.
-pub(crate) fn write(metadata: &Metadata, name: &str) -> Result<String> {
-    let packages = metadata.linked_into(name);
+pub(crate) fn write(metadata: &Metadata, names: &[&str]) -> Result<String> {
+    let packages = metadata.linked_into(names);
     let mut out = String::from(
         "AI In-between contains the following libraries. Their licence texts follow the list.\n\n",
     );
@@ -168,7 +172,7 @@ mod tests {
         let metadata = resolved(folder.path());
         fs::write(folder.path().join("a/LICENSE-MIT"), "shared text\n").unwrap();
         fs::write(folder.path().join("b/COPYING"), "shared text").unwrap();
-        let notice = write(&metadata, "own").unwrap();
+        let notice = write(&metadata, &["own"]).unwrap();
         assert!(
             notice.contains("a 1.0.0  MIT") && notice.contains("b 1.0.0  BSD-3-Clause"),
             "{notice}"

@@ -38,6 +38,7 @@ pub mod profile;
 pub mod props;
 mod registry;
 pub mod render;
+pub mod soak;
 pub mod status;
 mod suites;
 pub mod sys;

@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
-use host_tests::{bench, checks::runner, eval, list, profile::Profile, render};
+use host_tests::{bench, checks::runner, eval, list, profile::Profile, render, soak};
 
 /// An OpenFX host for batch renders and for checking plug-ins.
 #[derive(Parser)]
@@ -36,6 +36,8 @@ enum Command {
     Eval(eval::EvalArgs),
     /// Times the plug-in beside known work
     Bench(bench::BenchArgs),
+    /// Renders many frames with random parameters and watches memory and open files
+    Soak(soak::SoakArgs),
 }
 
 fn run(arguments: Arguments) -> Result<()> {
@@ -58,6 +60,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Validate(args) => runner::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Soak(args) => soak::run(&args),
     }
 }
 

@@ -20,7 +20,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let disk = DiskConfig { dir: dir.path().to_path_buf(), limit_bytes: 1 << 30 };
     let cache = Cache::new(CacheConfig { memory_bytes: 1 << 30, disk: Some(disk) });
 
-    let store = best(|| (), || cache.put_on_disk(&key, &drawn));
+    let store = best(
+        || (),
+        || {
+            cache.put_on_disk(&key, &drawn);
+        },
+    );
     let disk = best(|| cache.clear_memory(), || assert!(black_box(cache.get(&key)).is_some()));
     let memory = best(|| (), || assert!(black_box(cache.get(&key)).is_some()));
     println!("one 1080p drawing, {} MB, best of {ROUNDS}", drawn.frame.byte_len() / 1_000_000);

@@ -8,7 +8,9 @@ pub mod config;
 mod disk;
 mod entry;
 mod key;
+pub mod lease;
 mod memory;
+mod span;
 #[cfg(test)]
 mod tests;
 
@@ -16,11 +18,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use config::{CacheConfig, DiskConfig};
+pub use disk::tend::{Holds, Kept};
 pub use disk::{DiskCache, DiskStats};
 pub use key::{key, span_key};
 pub use memory::MemoryCache;
 
-use crate::{ContentHash, Drawn};
+use crate::{ContentHash, Drawn, Error};
 
 /// What a cache has done so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -88,16 +91,29 @@ impl Cache {
         self.memory.put(key, drawn.clone());
     }
 
-    /// Keeps a drawing on disk, as far as its limit and the directory allow.
-    pub fn put_on_disk(&self, key: &ContentHash, drawn: &Drawn) {
-        if let Some(disk) = &self.disk {
-            disk.put(key, drawn);
-        }
+    /// Keeps a drawing on disk, as far as its limit and the directory allow. Whether it lies there
+    /// now.
+    pub fn put_on_disk(&self, key: &ContentHash, drawn: &Drawn) -> bool {
+        self.disk.as_ref().is_some_and(|disk| disk.put(key, drawn))
+    }
+
+    /// The disk under this cache, if there is one.
+    pub fn disk(&self) -> Option<&DiskCache> {
+        self.disk.as_ref()
     }
 
     /// Gives up what memory holds; the disk keeps its drawings.
     pub fn clear_memory(&self) {
         self.memory.clear();
+    }
+
+    /// Gives up what memory holds and deletes what lies on disk; gives how many files and bytes.
+    ///
+    /// # Errors
+    /// As [`DiskCache::clear`].
+    pub fn clear(&self) -> Result<(usize, u64), Error> {
+        self.memory.clear();
+        self.disk.as_ref().map_or(Ok((0, 0)), DiskCache::clear)
     }
 
     /// What this cache has done so far.

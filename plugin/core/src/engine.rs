@@ -1,8 +1,10 @@
 //! What an engine is asked and what it gives back.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use crate::{ContentHash, EngineKind, Error, Frame, Settings};
@@ -109,6 +111,27 @@ pub trait Engine: Send + Sync {
     /// # Errors
     /// [`Error::Cancelled`] soon after `control` was cancelled; otherwise why it cannot be drawn.
     fn draw(&self, job: &Job, control: &Control) -> Result<Drawn, Error>;
+
+    /// What it holds at the moment; for engines that hold something.
+    fn about(&self) -> About {
+        About::default()
+    }
+
+    /// Gives back the memory of what can be loaded again.
+    fn release(&self) {}
+}
+
+/// What an engine holds at the moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct About {
+    /// Where it computes, in words.
+    pub device: Option<String>,
+    /// The model that is loaded, in words.
+    pub model: Option<String>,
+    /// Memory of its device that is taken, in bytes.
+    pub memory: Option<u64>,
+    /// How many spans it has generated, those found in a cache not counted.
+    pub spans: u64,
 }
 
 /// The wire between the one who waits and the engine: progress comes out, a stop goes in.
@@ -116,6 +139,7 @@ pub trait Engine: Send + Sync {
 pub struct Control {
     cancelled: AtomicBool,
     progress: AtomicU32,
+    phase: Mutex<Cow<'static, str>>,
 }
 
 impl Control {
@@ -141,6 +165,16 @@ impl Control {
     pub fn report(&self, fraction: f32) {
         // Non-negative floats order like their bits.
         self.progress.fetch_max(fraction.clamp(0.0, 1.0).to_bits(), Ordering::AcqRel);
+    }
+
+    /// For engines: what they do now, as a phrase such as `loading the model`.
+    pub fn enter(&self, phase: impl Into<Cow<'static, str>>) {
+        *self.phase.lock() = phase.into();
+    }
+
+    /// What the engine does now; empty where it does not tell.
+    pub fn phase(&self) -> Cow<'static, str> {
+        self.phase.lock().clone()
     }
 
     /// The fraction of the work that is done, 0..=1.

@@ -86,6 +86,9 @@
 //! | `INBETWEEN_CACHE_DIR` | directory of the disk cache | the platform's cache directory |
 //! | `INBETWEEN_CACHE_MB`  | size of the disk cache in MiB, 0 for none | 4096 |
 //! | `INBETWEEN_MEMORY_MB` | size of the memory cache in MiB, 0 for none | 512 |
+//! | `INBETWEEN_WORKER`    | the executable `inbetween` that the worker runs | the one beside the plug-in, then `PATH` |
+//! | `INBETWEEN_SOCKET_DIR` | directory of the worker's socket and lock | the user's runtime directory |
+//! | `INBETWEEN_LOG_DIR`   | directory of the worker's log | the platform's log directory |
 
 #![forbid(unsafe_code)]
 
@@ -93,16 +96,20 @@ pub mod cache;
 pub mod colour;
 pub mod engine;
 pub mod error;
+pub mod exposure;
 pub mod fingerprint;
 pub mod frame;
 pub mod hash;
 pub mod picture;
 pub mod pixel_hash;
 pub mod queue;
+pub mod remote;
+pub mod retime;
 pub mod settings;
+pub mod sketch;
 pub mod timing;
 
-pub use engine::{Control, Drawn, Engine, Job, Request, SketchRef};
+pub use engine::{About, Control, Drawn, Engine, Job, Request, SketchRef};
 pub use error::Error;
 pub use frame::Frame;
 pub use hash::ContentHash;

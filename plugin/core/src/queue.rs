@@ -3,7 +3,8 @@
 //!
 //! Engines run on the queue's own threads, which know no host: a render call takes a ticket and
 //! asks it again and again, and between two questions it looks after its host (abort, progress).
-//! Threads start with the first submission and are joined when the queue is dropped.
+//! Threads start with the first submission and are joined when the queue is dropped. Each engine has
+//! threads of its own: one that waits for another process holds no other engine up.
 //!
 //! A ticket may be waited for on any thread but one of rayon's: the engines need those.
 
@@ -21,14 +22,14 @@ use std::time::Instant;
 use parking_lot::{Condvar, Mutex};
 
 pub use run::{Outcome, Ticket};
-pub use state::Priority;
+pub use state::{Busy, Priority};
 
 use crate::cache::{self, Cache};
 use crate::{ContentHash, Drawn, Engine, EngineKind, Error, Job, Request};
 use run::Run;
 use state::State;
 
-/// Engine runs at a time unless told otherwise: every engine uses all cores by itself.
+/// Runs of one engine at a time unless told otherwise: every engine uses all cores by itself.
 pub const RUNS_AT_A_TIME: NonZeroUsize = NonZeroUsize::MIN;
 
 /// Draws in-betweens in the background, one run for all who ask for the same one.
@@ -42,6 +43,8 @@ pub struct Queue {
 struct Shared {
     engines: Vec<Arc<dyn Engine>>,
     cache: Cache,
+    /// Whether a drawing lies on disk before anybody hears of it.
+    stores_first: bool,
     state: Mutex<State>,
     /// Rung when a run waits for a thread, and when the queue closes.
     work: Condvar,
@@ -53,14 +56,29 @@ impl Queue {
         Self::with_runs(engines, cache, RUNS_AT_A_TIME)
     }
 
-    /// As [`Queue::new`], with up to `runs_at_a_time` engine runs side by side.
+    /// As [`Queue::new`], with up to `runs_at_a_time` runs of each engine side by side.
     pub fn with_runs(
         engines: Vec<Arc<dyn Engine>>,
         cache: Cache,
         runs_at_a_time: NonZeroUsize,
     ) -> Self {
-        let shared =
-            Shared { engines, cache, state: Mutex::new(State::default()), work: Condvar::new() };
+        Self::made(engines, cache, runs_at_a_time, false)
+    }
+
+    /// As [`Queue::new`], for a process that serves others: a drawing lies on disk before its
+    /// ticket tells of it.
+    pub fn storing_first(engines: Vec<Arc<dyn Engine>>, cache: Cache) -> Self {
+        Self::made(engines, cache, RUNS_AT_A_TIME, true)
+    }
+
+    fn made(
+        engines: Vec<Arc<dyn Engine>>,
+        cache: Cache,
+        runs_at_a_time: NonZeroUsize,
+        stores_first: bool,
+    ) -> Self {
+        let state = Mutex::new(State::default());
+        let shared = Shared { engines, cache, stores_first, state, work: Condvar::new() };
         Self { shared: Arc::new(shared), threads: Mutex::default(), runs_at_a_time }
     }
 
@@ -89,6 +107,11 @@ impl Queue {
         Some(Ticket::new(run, self.shared.clone()))
     }
 
+    /// The runs of this moment.
+    pub fn busy(&self) -> Busy {
+        self.shared.state.lock().busy()
+    }
+
     /// Asks for a drawing. A job that cannot be drawn gives a ticket that says why at once.
     pub fn submit(&self, job: Job, priority: Priority) -> Ticket {
         let key = match job.check().and_then(|()| self.key(&job.request)) {
@@ -98,16 +121,18 @@ impl Queue {
         if let Some(drawn) = self.shared.cache.get_in_memory(&key) {
             return self.finished(Ok(drawn));
         }
+        let engine = job.request.settings.engine;
         let mut state = self.shared.state.lock();
         let run = state.join(&key, priority).unwrap_or_else(|| state.add(key, job, priority));
-        let needs_thread = state.lacks_threads(self.runs_at_a_time);
+        let needs_thread = state.lacks_threads(engine, self.runs_at_a_time);
         if needs_thread {
-            state.threads += 1;
+            state.lane(engine).threads += 1;
         }
         drop(state);
-        self.shared.work.notify_one();
+        // All of them: a thread of another engine would not pass the call on.
+        self.shared.work.notify_all();
         if needs_thread {
-            self.start_thread();
+            self.start_thread(engine);
         }
         Ticket::new(run, self.shared.clone())
     }
@@ -116,12 +141,12 @@ impl Queue {
         Ticket::new(Arc::new(Run::finished(outcome)), self.shared.clone())
     }
 
-    fn start_thread(&self) {
+    fn start_thread(&self, engine: EngineKind) {
         let shared = self.shared.clone();
         let thread = std::thread::Builder::new().name("in-between".into());
-        match thread.spawn(move || shared.work()) {
+        match thread.spawn(move || shared.work(engine)) {
             Ok(handle) => self.threads.lock().push(handle),
-            Err(error) => self.shared.thread_failed(&error),
+            Err(error) => self.shared.thread_failed(engine, &error),
         }
     }
 }
@@ -154,20 +179,20 @@ impl Shared {
         Ok(cache::key(request, engine.version()))
     }
 
-    /// The life of a thread: run after run, until the queue closes.
-    fn work(&self) {
+    /// The life of a thread: run after run of one engine, until the queue closes.
+    fn work(&self, engine: EngineKind) {
         loop {
             let mut state = self.state.lock();
             let (run, job) = loop {
                 if state.closed {
                     return;
                 }
-                if let Some(next) = state.take_next() {
+                if let Some(next) = state.take_next(engine) {
                     break next;
                 }
-                state.idle += 1;
+                state.lane(engine).idle += 1;
                 self.work.wait(&mut state);
-                state.idle -= 1;
+                state.lane(engine).idle -= 1;
             };
             drop(state);
             let outcome = catch(|| self.draw(&run, &job)).unwrap_or_else(|panic| {
@@ -175,17 +200,28 @@ impl Shared {
                 log::error!("the engine {engine} panicked: {panic}");
                 Err(Error::Engine { engine, reason: format!("it stopped unexpectedly ({panic})") })
             });
-            self.state.lock().retire(&run);
-            match outcome {
-                Ok(Found { drawn, new }) => {
-                    run.finish(Ok(drawn.clone()));
-                    // Nobody waits for the disk any more but the next run.
-                    if new && let Err(panic) = catch(|| self.cache.put_on_disk(&run.key, &drawn)) {
-                        log::error!("storing a drawing panicked: {panic}");
-                    }
-                }
-                Err(error) => run.finish(Err(Arc::new(error))),
+            if self.stores_first {
+                self.store(&run, &outcome);
             }
+            self.state.lock().retire(&run);
+            if let Ok(found) = &outcome {
+                run.finish(Ok(found.drawn.clone()));
+                // Nobody waits for the disk any more but the next run.
+                if !self.stores_first {
+                    self.store(&run, &outcome);
+                }
+            }
+            if let Err(error) = outcome {
+                run.finish(Err(Arc::new(error)));
+            }
+        }
+    }
+
+    fn store(&self, run: &Run, outcome: &Result<Found, Error>) {
+        if let Ok(Found { drawn, new: true }) = outcome
+            && let Err(panic) = catch(|| self.cache.put_on_disk(&run.key, drawn))
+        {
+            log::error!("storing a drawing panicked: {panic}");
         }
     }
 
@@ -223,8 +259,8 @@ impl Shared {
     }
 
     /// Without any thread nobody would ever answer: the waiting runs fail instead.
-    fn thread_failed(&self, error: &std::io::Error) {
-        let abandoned = self.state.lock().lose_thread();
+    fn thread_failed(&self, engine: EngineKind, error: &std::io::Error) {
+        let abandoned = self.state.lock().lose_thread(engine);
         log::error!("no thread for drawing: {error}");
         for run in abandoned {
             run.finish(Err(Arc::new(Error::Engine {

@@ -32,7 +32,9 @@ fn one_process() {
         let key = ContentHash::of(&[of]);
         match cache.get(&key) {
             Some(found) => assert!(found == drawn(of), "drawing {of} is another one"),
-            None => cache.put(&key, &drawn(of)),
+            None => {
+                cache.put(&key, &drawn(of));
+            }
         }
     }
     let stats = cache.stats();

@@ -7,9 +7,10 @@ use std::ffi::CStr;
 use openfx::sys::generic::core::*;
 use openfx::sys::image_effect_v1::image_effect::*;
 
-use super::choices::{Choices, KeysFrom};
-use super::describe::{KEY_B, SOURCE};
+use super::choices::{Choices, EngineChoice, KeysFrom};
+use super::describe::{KEY_B, SKETCH, SOURCE, SOURCE_FROM, SOURCE_TO};
 use super::hosts::Quirks;
+use super::keys;
 use super::params::*;
 use super::planning::{KeySource, Plan};
 use crate::ofx::{Context, EffectRef, IfKnown, Props, Region, Reply, Result, c_text};
@@ -36,11 +37,10 @@ pub(crate) fn identity(effect: &EffectRef<'_>, time: f64, out: Props<'_>) -> Res
         // The clip may be connected in name only, which is seen when its picture is fetched.
         return Ok(Reply::Default);
     }
-    let Some(clip) = effect.clip(name).filter(|clip| !clip.is_surely_unconnected()) else {
+    let Some(key_time) = keys::fetch_time(effect, name, *key_time) else {
         // The render will say what is missing.
         return Ok(Reply::Default);
     };
-    let key_time = clip.nearest_time(*key_time);
     if key_time != time && !effect.host().temporal_access() {
         return Ok(Reply::Default);
     }
@@ -52,58 +52,42 @@ pub(crate) fn identity(effect: &EffectRef<'_>, time: f64, out: Props<'_>) -> Res
 /// Answers GetFramesNeeded.
 pub(crate) fn frames_needed(effect: &EffectRef<'_>, time: f64, out: Props<'_>) -> Result<Reply> {
     let Some((choices, plan)) = plan(effect, time) else { return Ok(Reply::Default) };
-    let needed = plan.needed(choices.output);
-    let mut answered = false;
-    for clip_name in [SOURCE, KEY_B, super::describe::SOURCE_FROM, super::describe::SOURCE_TO] {
-        let ranges: Vec<f64> = key_times(effect, &needed, clip_name).flat_map(|t| [t, t]).collect();
-        if !ranges.is_empty() {
-            out.set_doubles(&c_text(&format!("{FRAMES_OF}{}", text(clip_name))), &ranges)?;
-            answered = true;
-        }
+    let fetches = Fetches::of(effect, &plan.needed(choices.output));
+    for (name, times) in fetches.by_clip() {
+        let ranges: Vec<f64> = times.flat_map(|time| [time, time]).collect();
+        out.set_doubles(&c_text(&format!("{FRAMES_OF}{name}")), &ranges)?;
     }
-    Ok(if answered { Reply::Ok } else { Reply::Default })
+    Ok(fetches.reply())
 }
 
-/// Answers GetRegionsOfInterest: motion may carry anything anywhere, so always whole keys.
+/// Answers GetRegionsOfInterest: motion may carry anything anywhere, so always whole pictures.
 pub(crate) fn regions_of_interest(
     effect: &EffectRef<'_>,
     time: f64,
     out: Props<'_>,
 ) -> Result<Reply> {
     let Some((choices, plan)) = plan(effect, time) else { return Ok(Reply::Default) };
-    let needed = plan.needed(choices.output);
-    let mut answered = false;
-    for clip_name in [SOURCE, KEY_B, super::describe::SOURCE_FROM, super::describe::SOURCE_TO] {
-        let regions = key_times(effect, &needed, clip_name)
-            .filter_map(|time| effect.clip(clip_name)?.region_of_definition(time));
-        if let Some(region) = regions.reduce(Region::union) {
-            let name = c_text(&format!("{REGION_OF}{}", text(clip_name)));
-            out.set_doubles(&name, &region.edges())?;
-            answered = true;
+    let fetches = Fetches::of(effect, &plan.needed(choices.output));
+    let mut reply = Reply::Default;
+    for (name, times) in fetches.by_clip() {
+        if let Some(region) = fetches.region(name, times) {
+            out.set_doubles(&c_text(&format!("{REGION_OF}{name}")), &region.edges())?;
+            reply = Reply::Ok;
         }
     }
-    Ok(if answered { Reply::Ok } else { Reply::Default })
+    Ok(reply)
 }
 
-/// Answers GetRegionOfDefinition: where the keys that are needed have pixels.
+/// Answers GetRegionOfDefinition: where the keys that are needed have pixels. Sketches add nothing to it.
 pub(crate) fn region_of_definition(
     effect: &EffectRef<'_>,
     time: f64,
     out: Props<'_>,
 ) -> Result<Reply> {
     let Some((choices, plan)) = plan(effect, time) else { return Ok(Reply::Default) };
-    let region = plan
-        .needed(choices.output)
-        .into_iter()
-        .filter_map(|source| match source {
-            KeySource::Clip { name, time } => {
-                let clip = effect.clip(name)?;
-                clip.region_of_definition(clip.nearest_time(*time))
-            }
-            KeySource::File(_) => None,
-        })
-        .reduce(Region::union);
-    let Some(region) = region else { return Ok(Reply::Default) };
+    let fetches = Fetches::of(effect, &plan.keys(choices.output));
+    let regions = fetches.by_clip().filter_map(|(name, times)| fetches.region(name, times));
+    let Some(region) = regions.reduce(Region::union) else { return Ok(Reply::Default) };
     out.set_doubles(kOfxImageEffectPropRegionOfDefinition, &region.edges())?;
     Ok(Reply::Ok)
 }
@@ -123,15 +107,27 @@ pub(crate) fn time_domain(effect: &EffectRef<'_>, out: Props<'_>) -> Result<Repl
 pub(crate) fn enable_params(effect: &EffectRef<'_>) -> Result<Reply> {
     let params = effect.params()?;
     let Ok(context) = effect.context() else { return Ok(Reply::Ok) };
+    let enable = |id, enabled| params.set_enabled(id, enabled).if_known();
     if context != Context::Transition
-        && let Ok(index) = params.choice(KEYS_FROM, 0.0)
+        && let Ok(index) = params.integer(KEYS_FROM, 0.0)
     {
         for id in [FIRST_FILE, LAST_FILE] {
-            params.set_enabled(id, index == KeysFrom::Files.index()).if_known();
+            enable(id, index == KeysFrom::Files.index());
         }
     }
-    if let Ok(index) = params.choice(CHART, 0.0) {
-        params.set_enabled(CUSTOM_CHART, index == CUSTOM_OPTION).if_known();
+    if let Ok(index) = params.integer(CHART, 0.0) {
+        enable(CUSTOM_CHART, index == CUSTOM_OPTION);
+    }
+    let Ok(engine) = params.integer(ENGINE, 0.0) else { return Ok(Reply::Ok) };
+    let tooncrafter = engine != EngineChoice::Flow as i32;
+    OF_TOONCRAFTER.iter().for_each(|id| enable(id, tooncrafter));
+    let guided = params.double(GUIDANCE, 0.0).is_ok_and(|guidance| guidance > 1.0);
+    enable(RESCALE, tooncrafter && guided);
+    if context == Context::General
+        && let Ok(sketched) = params.switch(USE_SKETCH, 0.0)
+    {
+        [SKETCH_LINES, SKETCH_STRENGTH].into_iter().for_each(|id| enable(id, sketched));
+        enable(SKETCH_CHECKPOINT, tooncrafter && sketched);
     }
     Ok(Reply::Ok)
 }
@@ -146,20 +142,46 @@ fn plan(effect: &EffectRef<'_>, time: f64) -> Option<(Choices, Plan)> {
     planned.inspect_err(|error| log::debug!("no plan for {time}: {error}")).ok()
 }
 
-/// The times at which `clip_name` is needed, as the render will ask for them.
-fn key_times<'a>(
+/// Which clips a plan has fetched, and when: as the render will ask for them.
+struct Fetches<'a> {
     effect: &'a EffectRef<'a>,
-    needed: &'a [&KeySource],
-    clip_name: &'a CStr,
-) -> impl Iterator<Item = f64> + 'a {
-    needed.iter().filter_map(move |source| match source {
-        KeySource::Clip { name, time } if *name == clip_name => {
-            Some(effect.clip(name)?.nearest_time(*time))
-        }
-        _ => None,
-    })
+    found: Vec<(&'static CStr, f64)>,
 }
 
-fn text(name: &CStr) -> &str {
-    name.to_str().expect("clip names are ASCII")
+impl<'a> Fetches<'a> {
+    fn of(effect: &'a EffectRef<'a>, needed: &[KeySource]) -> Self {
+        let mut found = Vec::new();
+        for source in needed {
+            let KeySource::Clip { name, time } = source else { continue };
+            let Some(fetch) = keys::fetch_time(effect, name, *time) else { continue };
+            if !found.contains(&(*name, fetch)) {
+                found.push((*name, fetch));
+            }
+        }
+        Self { effect, found }
+    }
+
+    /// Each clip with its times.
+    fn by_clip(&self) -> impl Iterator<Item = (&'static str, impl Iterator<Item = f64>)> {
+        [SOURCE, KEY_B, SKETCH, SOURCE_FROM, SOURCE_TO].into_iter().filter_map(|clip| {
+            let mut times = self
+                .found
+                .iter()
+                .filter(move |(name, _)| *name == clip)
+                .map(|(_, t)| *t)
+                .peekable();
+            times.peek()?;
+            Some((clip.to_str().expect("clip names are ASCII"), times))
+        })
+    }
+
+    /// Where the clip has pixels at any of `times`.
+    fn region(&self, name: &str, times: impl Iterator<Item = f64>) -> Option<Region> {
+        let clip = self.effect.clip(&c_text(name))?;
+        times.filter_map(|time| clip.region_of_definition(time)).reduce(Region::union)
+    }
+
+    fn reply(&self) -> Reply {
+        if self.found.is_empty() { Reply::Default } else { Reply::Ok }
+    }
 }

@@ -3,12 +3,40 @@
 use std::ffi::CStr;
 use std::path::PathBuf;
 
+use inbetween_core::settings::DEFAULT_SKETCH_STRENGTH;
+use inbetween_core::sketch::Lines;
 use inbetween_core::timing::{Chart, Exposure, Timing};
 use inbetween_core::{Encoding, EngineKind, Output, Quality, Settings};
 
 use super::hosts::Quirks;
 use super::params::*;
+use super::tooncrafter::ToonCrafter;
 use crate::ofx::{Context, Depth, EffectRef, Error, ParamSet, Result};
+
+/// Which engine was chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EngineChoice {
+    /// Flow.
+    Flow,
+    /// ToonCrafter where its checkpoint is there, else Flow.
+    Auto,
+    /// ToonCrafter, or an error that says what it lacks.
+    ToonCrafter,
+}
+
+impl EngineChoice {
+    /// In the order of the parameter's options.
+    pub(crate) const ALL: [Self; 3] = [Self::Flow, Self::Auto, Self::ToonCrafter];
+}
+
+/// How sketches are used.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct SketchChoice {
+    /// How lines stand out.
+    pub(crate) lines: Lines,
+    /// How closely they are followed, 0..=1.
+    pub(crate) strength: f64,
+}
 
 /// Where the keys come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,8 +78,15 @@ pub(crate) struct Choices {
     pub(crate) exposure: Exposure,
     /// The picture wanted.
     pub(crate) output: Output,
+    /// How sketches are used; `None` when they are not.
+    pub(crate) sketch: Option<SketchChoice>,
+    /// Whether a draft may be shown to an artist who waits.
+    pub(crate) draft: bool,
+    /// The worker program that was chosen; empty for the one that is found.
+    pub(crate) worker: PathBuf,
     quality: Quality,
-    engine: EngineKind,
+    engine: EngineChoice,
+    tooncrafter: ToonCrafter,
     encoding: Option<Encoding>,
 }
 
@@ -92,7 +127,11 @@ impl Choices {
             output: pick
                 .option(OUTPUT, &[Output::InBetween, Output::Confidence, Output::Motion])?,
             quality: pick.option(QUALITY, &[Quality::Draft, Quality::Standard, Quality::High])?,
-            engine: pick.option(ENGINE, &[EngineKind::Flow])?,
+            engine: pick.option(ENGINE, &EngineChoice::ALL)?,
+            tooncrafter: ToonCrafter::read(&pick, context)?,
+            sketch: if context == Context::General { pick.sketch()? } else { None },
+            draft: params.switch(DRAFT, time)?,
+            worker: pick.path(WORKER)?,
             encoding: pick.option(COLOUR, &[None, Some(Encoding::Srgb), Some(Encoding::Linear)])?,
         })
     }
@@ -107,28 +146,66 @@ impl Choices {
     }
 
     /// What engines are told, for pictures of `depth` in a host with `quirks`.
-    pub(crate) fn settings(&self, depth: Depth, quirks: Quirks) -> Settings {
+    ///
+    /// # Errors
+    /// When ToonCrafter is chosen without what it needs; the text names the parameter.
+    pub(crate) fn settings(&self, depth: Depth, quirks: Quirks) -> Result<Settings> {
         let automatic = if depth.is_float() { quirks.float_encoding } else { Encoding::Srgb };
-        Settings {
-            engine: self.engine,
+        let engine = self.engine();
+        let tooncrafter = match engine {
+            EngineKind::ToonCrafter => {
+                Some(Box::new(self.tooncrafter.settings(self.sketch.is_some())?))
+            }
+            EngineKind::Flow => None,
+        };
+        Ok(Settings {
+            engine,
             encoding: self.encoding.unwrap_or(automatic),
             quality: self.quality,
             output: self.output,
-            ..Settings::default()
+            sketch_strength: self.sketch.map_or(DEFAULT_SKETCH_STRENGTH, |sketch| sketch.strength),
+            tooncrafter,
+        })
+    }
+
+    /// The engine that draws: what Auto comes to depends on this machine's files alone.
+    pub(crate) fn engine(&self) -> EngineKind {
+        match self.engine {
+            EngineChoice::Flow => EngineKind::Flow,
+            EngineChoice::Auto if self.tooncrafter.has_checkpoint() => EngineKind::ToonCrafter,
+            EngineChoice::Auto => EngineKind::Flow,
+            EngineChoice::ToonCrafter => EngineKind::ToonCrafter,
+        }
+    }
+
+    /// Checks what ToonCrafter needs where sketches guide it.
+    ///
+    /// # Errors
+    /// When the sketch encoder's weights are not chosen.
+    pub(crate) fn check_sketched(settings: &Settings) -> Result<()> {
+        match &settings.tooncrafter {
+            Some(tooncrafter) if tooncrafter.sketch_checkpoint.is_none() => {
+                Err(Error::ForArtist(
+                    "Sketch checkpoint is empty. Choose the weight file of ToonCrafter's sketch encoder, \
+                     switch Use sketch off, or choose Engine: Flow."
+                        .into(),
+                ))
+            }
+            _ => Ok(()),
         }
     }
 }
 
 /// Reads single parameters at one time.
-struct Pick<'a> {
-    params: &'a ParamSet<'a>,
-    time: f64,
+pub(super) struct Pick<'a> {
+    pub(super) params: &'a ParamSet<'a>,
+    pub(super) time: f64,
 }
 
 impl Pick<'_> {
     /// The option that a choice stands on. Hosts can hold an index from a newer version's project.
-    fn option<T: Copy>(&self, id: &CStr, options: &[T]) -> Result<T> {
-        let index = self.params.choice(id, self.time)?;
+    pub(super) fn option<T: Copy>(&self, id: &CStr, options: &[T]) -> Result<T> {
+        let index = self.params.integer(id, self.time)?;
         usize::try_from(index).ok().and_then(|index| options.get(index)).copied().ok_or_else(|| {
             Error::ForArtist(format!(
                 "The parameter {} stands on option {index}, which this version does not have. \
@@ -138,13 +215,24 @@ impl Pick<'_> {
         })
     }
 
-    fn path(&self, id: &CStr) -> Result<PathBuf> {
+    pub(super) fn path(&self, id: &CStr) -> Result<PathBuf> {
         // File knobs keep a stray newline or blank when a path was pasted.
         Ok(PathBuf::from(self.params.string(id, self.time)?.trim()))
     }
 
+    fn sketch(&self) -> Result<Option<SketchChoice>> {
+        if !self.params.switch(USE_SKETCH, self.time)? {
+            return Ok(None);
+        }
+        let all = [Lines::Auto, Lines::DarkOnLight, Lines::LightOnDark, Lines::Alpha];
+        let strength = self.params.double(SKETCH_STRENGTH, self.time)?;
+        // Without any strength the lines would be read and hashed for nothing.
+        let used = SketchChoice { lines: self.option(SKETCH_LINES, &all)?, strength };
+        Ok((strength > 0.0).then_some(used))
+    }
+
     fn chart(&self) -> Result<Chart> {
-        Ok(match self.params.choice(CHART, self.time)? {
+        Ok(match self.params.integer(CHART, self.time)? {
             0 => Chart::Linear,
             1 => Chart::EaseIn,
             2 => Chart::EaseOut,
@@ -173,7 +261,11 @@ impl Choices {
             exposure: Exposure::Ones,
             output: Output::InBetween,
             quality: Quality::Standard,
-            engine: EngineKind::Flow,
+            sketch: None,
+            draft: false,
+            worker: PathBuf::new(),
+            engine: EngineChoice::Flow,
+            tooncrafter: ToonCrafter::example(),
             encoding: None,
         }
     }
@@ -186,7 +278,7 @@ mod tests {
     #[test]
     fn automatic_colour_follows_depth_and_host() {
         let choices = Choices::example(Context::General, KeysFrom::TwoClips);
-        let encoding = |depth, quirks| choices.settings(depth, quirks).encoding;
+        let encoding = |depth, quirks| choices.settings(depth, quirks).unwrap().encoding;
         let quirks = Quirks::with_encoding;
         assert_eq!(encoding(Depth::Byte, quirks(Encoding::Linear)), Encoding::Srgb);
         assert_eq!(encoding(Depth::Short, quirks(Encoding::Linear)), Encoding::Srgb);
@@ -199,6 +291,34 @@ mod tests {
         let mut choices = Choices::example(Context::General, KeysFrom::TwoClips);
         choices.encoding = Some(Encoding::Srgb);
         let quirks = Quirks::with_encoding(Encoding::Linear);
-        assert_eq!(choices.settings(Depth::Float, quirks).encoding, Encoding::Srgb);
+        assert_eq!(choices.settings(Depth::Float, quirks).unwrap().encoding, Encoding::Srgb);
+    }
+
+    #[test]
+    fn auto_is_tooncrafter_only_where_its_checkpoint_is() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut choices = Choices::example(Context::General, KeysFrom::TwoClips);
+        choices.engine = EngineChoice::Auto;
+        assert_eq!(choices.engine(), EngineKind::Flow);
+        choices.tooncrafter.checkpoint = "/no such/model.ckpt".into();
+        assert_eq!(choices.engine(), EngineKind::Flow);
+        choices.tooncrafter.checkpoint = file.path().to_owned();
+        assert_eq!(choices.engine(), EngineKind::ToonCrafter);
+        choices.engine = EngineChoice::Flow;
+        assert_eq!(choices.engine(), EngineKind::Flow);
+    }
+
+    #[test]
+    fn what_tooncrafter_lacks_is_named() {
+        let mut choices = Choices::example(Context::General, KeysFrom::TwoClips);
+        choices.engine = EngineChoice::ToonCrafter;
+        let message = |choices: &Choices| {
+            let settings = choices.settings(Depth::Float, Quirks::with_encoding(Encoding::Linear));
+            settings.unwrap_err().user_message().unwrap()
+        };
+        assert!(message(&choices).starts_with("Checkpoint is empty"), "{}", message(&choices));
+        choices.tooncrafter.checkpoint = "/no such/model.ckpt".into();
+        let said = message(&choices);
+        assert!(said.contains("Checkpoint") && said.contains("/no such/model.ckpt"), "{said}");
     }
 }

@@ -9,6 +9,7 @@ use openfx::sys::image_effect_v1::param::*;
 
 use super::VERSION;
 use super::choices::KeysFrom;
+use super::engines;
 use super::hosts::Quirks;
 use super::params::{KEYS_FROM, PARAMS, Param, Shape};
 use crate::ofx::{
@@ -19,7 +20,7 @@ use crate::ofx::{
 pub(crate) const SOURCE: &CStr = kOfxImageEffectSimpleSourceClipName;
 /// The last key in General.
 pub(crate) const KEY_B: &CStr = c"KeyB";
-/// Line drawings that guide engines which can follow them.
+/// Line drawings that guide the in-betweens at the frames they stand on.
 pub(crate) const SKETCH: &CStr = c"Sketch";
 /// The first key in Transition; mandated by the standard.
 pub(crate) const SOURCE_FROM: &CStr = kOfxImageEffectTransitionSourceFromClipName;
@@ -30,11 +31,13 @@ pub(crate) const OUTPUT_CLIP: &CStr = kOfxImageEffectOutputClipName;
 
 const DESCRIPTION: &CStr =
     c"Draws the frames between two key drawings. The keys are two clips, two times in one clip, or \
-      two picture files; a timing chart and an exposure say when each in-between is seen.";
+      two picture files; a timing chart and an exposure say when each in-between is seen. Sketches can \
+      guide the drawings.";
 
 /// Answers Describe.
 pub(crate) fn describe(effect: &EffectRef<'_>) -> Result<Reply> {
     let props = effect.props()?;
+    engines::remember_bundle(props.string(kOfxPluginPropFilePath));
     let quirks = Quirks::of(effect.host());
     let (label, short) = if quirks.plain_label {
         (c"AI Inbetween", c"Inbetween")
@@ -130,14 +133,19 @@ fn define(params: &ParamSet<'_>, param: &Param, keys_from: KeysFrom) -> Result<(
     let kind = match param.shape {
         Shape::Group => ParamKind::Group,
         Shape::Number { .. } => ParamKind::Double,
+        Shape::Whole { .. } | Shape::Counter => ParamKind::Integer,
+        Shape::Switch { .. } => ParamKind::Boolean,
         Shape::Choice { .. } => ParamKind::Choice,
-        Shape::Text { .. } | Shape::PictureFile => ParamKind::String,
+        Shape::Text { .. } | Shape::Report | Shape::File => ParamKind::String,
+        Shape::Button => ParamKind::PushButton,
     };
     let props = params.define(kind, param.id)?;
     props.set_strings(kOfxPropLabel, &[param.label])?;
     props.set_strings(kOfxParamPropScriptName, &[param.id]).if_known();
     if kind != ParamKind::Group {
         props.set_strings(kOfxParamPropHint, &[param.hint]).if_known();
+    }
+    if !matches!(kind, ParamKind::Group | ParamKind::PushButton) {
         props.set_ints(kOfxParamPropAnimates, &[i32::from(param.animates)]).if_known();
     }
     if let Some(group) = param.group {
@@ -163,6 +171,30 @@ fn define_values(props: &Props<'_>, param: &Param, keys_from: KeysFrom) -> Resul
             props.set_ints(kOfxParamPropDigits, &[*digits]).if_known();
             Ok(())
         }
+        Shape::Whole { default, range, display } => {
+            props.set_ints(kOfxParamPropDefault, &[*default])?;
+            // Resolve falls back to 0..0 unless all four are there.
+            props.set_ints(kOfxParamPropMin, &[range.0])?;
+            props.set_ints(kOfxParamPropMax, &[range.1])?;
+            props.set_ints(kOfxParamPropDisplayMin, &[display.0])?;
+            props.set_ints(kOfxParamPropDisplayMax, &[display.1])
+        }
+        Shape::Counter => {
+            for (name, value) in [
+                (kOfxParamPropMin, 0),
+                (kOfxParamPropMax, i32::MAX),
+                (kOfxParamPropDisplayMin, 0),
+                (kOfxParamPropDisplayMax, 100),
+            ] {
+                props.set_ints(name, &[value])?;
+            }
+            props.set_ints(kOfxParamPropSecret, &[1]).if_known();
+            props.set_ints(kOfxParamPropCanUndo, &[0]).if_known();
+            props.set_strings(kOfxParamPropCacheInvalidation, &[kOfxParamInvalidateAll]).if_known();
+            props.set_ints(kOfxParamPropDefault, &[0])
+        }
+        Shape::Switch { default } => props.set_ints(kOfxParamPropDefault, &[i32::from(*default)]),
+        Shape::Button => Ok(()),
         Shape::Choice { options, default } => {
             props.set_strings(kOfxParamPropChoiceOption, options)?;
             let default = if param.id == KEYS_FROM { keys_from.index() } else { *default };
@@ -172,7 +204,17 @@ fn define_values(props: &Props<'_>, param: &Param, keys_from: KeysFrom) -> Resul
             props.set_strings(kOfxParamPropStringMode, &[kOfxParamStringIsSingleLine]).if_known();
             props.set_strings(kOfxParamPropDefault, &[default])
         }
-        Shape::PictureFile => {
+        Shape::Report => {
+            props.set_strings(kOfxParamPropStringMode, &[kOfxParamStringIsSingleLine]).if_known();
+            for name in
+                [kOfxParamPropPersistant, kOfxParamPropEvaluateOnChange, kOfxParamPropCanUndo]
+            {
+                props.set_ints(name, &[0]).if_known();
+            }
+            props.set_ints(kOfxParamPropEnabled, &[0]).if_known();
+            props.set_strings(kOfxParamPropDefault, &[c""])
+        }
+        Shape::File => {
             props.set_strings(kOfxParamPropStringMode, &[kOfxParamStringIsFilePath]).if_known();
             props.set_ints(kOfxParamPropStringFilePathExists, &[1]).if_known();
             props.set_strings(kOfxParamPropDefault, &[c""])

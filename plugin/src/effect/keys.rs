@@ -10,7 +10,7 @@ use inbetween_core::timing::Key;
 use inbetween_core::{ContentHash, Encoding, Frame};
 use rayon::prelude::*;
 
-use super::describe::SOURCE;
+use super::describe::{SKETCH, SOURCE};
 use super::hosts::Quirks;
 use super::planning::KeySource;
 use crate::ofx::{EffectRef, Error, Image, Rect, Result};
@@ -39,9 +39,8 @@ impl<'a> KeyPicture<'a> {
         let phantoms = Quirks::of(effect.host()).phantom_clips;
         match source {
             KeySource::Clip { name, time } => {
-                let clip = effect.clip(name).filter(|clip| !clip.is_surely_unconnected());
-                let clip = clip.ok_or_else(|| unconnected(name))?;
-                let time = clip.nearest_time(*time);
+                let time = fetch_time(effect, name, *time).ok_or_else(|| unconnected(name))?;
+                let clip = effect.clip(name).ok_or_else(|| unconnected(name))?;
                 let image = clip.image(time)?.ok_or_else(|| no_picture(name, time))?;
                 if phantoms && is_blank(&image) {
                     return Err(unconnected(name));
@@ -70,16 +69,7 @@ impl<'a> KeyPicture<'a> {
     /// When the picture's size is beyond what a picture may have.
     pub(crate) fn id(&self, canvas: Rect) -> Result<ContentHash> {
         match self {
-            Self::Host(image) => {
-                let (bounds, format) = (image.bounds(), image.format());
-                let left = bounds.x1 - canvas.x1;
-                let top = canvas.y2 - bounds.y2;
-                let (width, height) = (canvas.width(), canvas.height());
-                let tag = format!("{format:?} at {left},{top} of {width}x{height}");
-                let bytes = format.pixel_bytes();
-                let hasher = PixelHasher::new(bounds.width(), bounds.height(), bytes, &tag)?;
-                Ok(hasher.hash_remembered(|row| image.row(bounds.y2 - 1 - row as i32))?)
-            }
+            Self::Host(image) => address(image, canvas),
             Self::File(picture) => Ok(picture.hash),
         }
     }
@@ -93,13 +83,35 @@ impl<'a> KeyPicture<'a> {
     }
 }
 
+/// The time at which a clip is asked for the picture of `time`; `None` where nothing is connected, or where
+/// a sketch has no frame of its own: a sketch that is held would freeze what it guides.
+pub(crate) fn fetch_time(effect: &EffectRef<'_>, name: &CStr, time: f64) -> Option<f64> {
+    let clip = effect.clip(name).filter(|clip| !clip.is_surely_unconnected())?;
+    if name == SKETCH {
+        return clip.has_frame(time).then_some(time);
+    }
+    Some(clip.nearest_time(time))
+}
+
 /// Whether no sample is anything but zero: what some hosts hand out where nothing is connected.
 fn is_blank(image: &Image<'_>) -> bool {
     let bounds = image.bounds();
     (bounds.y1..bounds.y2).all(|y| image.row(y).iter().all(|&byte| byte == 0))
 }
 
-fn decode(image: &Image<'_>, canvas: Rect) -> Result<Frame> {
+/// Names an image of the host's as it lies on `canvas`.
+pub(super) fn address(image: &Image<'_>, canvas: Rect) -> Result<ContentHash> {
+    let (bounds, format) = (image.bounds(), image.format());
+    let left = bounds.x1 - canvas.x1;
+    let top = canvas.y2 - bounds.y2;
+    let (width, height) = (canvas.width(), canvas.height());
+    let tag = format!("{format:?} at {left},{top} of {width}x{height}");
+    let bytes = format.pixel_bytes();
+    let hasher = PixelHasher::new(bounds.width(), bounds.height(), bytes, &tag)?;
+    Ok(hasher.hash_remembered(|row| image.row(bounds.y2 - 1 - row as i32))?)
+}
+
+pub(super) fn decode(image: &Image<'_>, canvas: Rect) -> Result<Frame> {
     let mut frame = Frame::transparent(canvas.width(), canvas.height())?;
     let shared = image.bounds().intersection(canvas);
     let (format, width) = (image.format(), canvas.width());

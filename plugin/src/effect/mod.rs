@@ -3,25 +3,31 @@
 //! pictures' side is `inbetween_core`.
 
 mod answers;
+mod background;
+mod buttons;
 mod choices;
 mod describe;
+mod draft;
 mod engines;
 mod hosts;
 mod keys;
 mod params;
 mod planning;
+mod prepare;
 mod render;
+mod sketches;
+mod tooncrafter;
 
 pub(crate) use engines::unload;
 
-use crate::ofx::{Action, EffectRef, Reply, Result, clear_message, forget_dialog};
+use crate::ofx::{Action, EffectRef, Reply, Result, clear_message};
 
 /// The permanent identifier: saved projects refer to it.
 pub(crate) const IDENTIFIER: &std::ffi::CStr = c"org.inbetween.AIInbetween";
 
 /// Major and minor version. A new major version is a new plug-in to hosts that hold saved projects;
 /// a new minor version makes hosts with a description cache read the parameters again.
-pub(crate) const VERSION: (u32, u32) = (1, 0);
+pub(crate) const VERSION: (u32, u32) = (1, 1);
 
 /// Performs one action for a descriptor or an instance.
 pub(crate) fn perform(effect: &EffectRef<'_>, action: Action<'_>) -> Result<Reply> {
@@ -30,12 +36,10 @@ pub(crate) fn perform(effect: &EffectRef<'_>, action: Action<'_>) -> Result<Repl
         Action::DescribeInContext(context) => describe::describe_in_context(effect, context),
         // Answered OK, never "default": Resolve shows no controls otherwise.
         Action::CreateInstance => answers::enable_params(effect),
-        Action::InstanceChanged => {
-            forget_dialog(effect);
-            answers::enable_params(effect)
-        }
+        Action::InstanceChanged(changed) => buttons::changed(effect, &changed),
         Action::DestroyInstance => {
             clear_message(effect);
+            background::leave(effect.address());
             Ok(Reply::Ok)
         }
         Action::PurgeCaches => {

@@ -4,6 +4,8 @@
 
 use std::ffi::CStr;
 
+use inbetween_core::settings::{DEFAULT_SKETCH_STRENGTH, DEFAULT_STEPS};
+
 use crate::ofx::Context;
 
 /// What a parameter is made of.
@@ -12,12 +14,22 @@ pub(crate) enum Shape {
     Group,
     /// A number with the range it may have and the range that its slider shows.
     Number { default: f64, range: (f64, f64), display: (f64, f64), step: f64, digits: i32 },
+    /// A whole number, as above.
+    Whole { default: i32, range: (i32, i32), display: (i32, i32) },
+    /// On or off.
+    Switch { default: bool },
     /// One of a list; the default is an index.
     Choice { options: &'static [&'static CStr], default: i32 },
     /// A line of text.
     Text { default: &'static CStr },
-    /// A picture file.
-    PictureFile,
+    /// A line of text that the effect writes; it is not saved.
+    Report,
+    /// A file that is there already.
+    File,
+    /// Something to press.
+    Button,
+    /// A count that only the effect raises, to have the host ask for pictures again.
+    Counter,
 }
 
 /// One parameter.
@@ -42,12 +54,18 @@ pub(crate) struct Param {
 const TIMED: &[Context] = &[Context::Filter, Context::General];
 const EVERYWHERE: &[Context] = &Context::ALL;
 
+/// Contexts with a clip for sketches.
+const SKETCHED: &[Context] = &[Context::General];
+
 /// Farthest frame that a key can be put on; the range of sliders around it is narrower.
 const FARTHEST: f64 = 1_000_000.0;
 
 pub(crate) const GROUP_KEYS: &CStr = c"keys";
 pub(crate) const GROUP_TIMING: &CStr = c"timing";
 pub(crate) const GROUP_DRAWING: &CStr = c"drawing";
+pub(crate) const GROUP_TOONCRAFTER: &CStr = c"toonCrafter";
+pub(crate) const GROUP_SKETCH: &CStr = c"sketch";
+pub(crate) const GROUP_WORK: &CStr = c"work";
 pub(crate) const KEYS_FROM: &CStr = c"keysFrom";
 pub(crate) const FIRST_FILE: &CStr = c"firstKeyFile";
 pub(crate) const LAST_FILE: &CStr = c"lastKeyFile";
@@ -61,6 +79,45 @@ pub(crate) const ENGINE: &CStr = c"engine";
 pub(crate) const QUALITY: &CStr = c"quality";
 pub(crate) const COLOUR: &CStr = c"colour";
 pub(crate) const OUTPUT: &CStr = c"output";
+pub(crate) const USE_SKETCH: &CStr = c"useSketch";
+pub(crate) const SKETCH_LINES: &CStr = c"sketchLines";
+pub(crate) const SKETCH_STRENGTH: &CStr = c"sketchStrength";
+pub(crate) const CHECKPOINT: &CStr = c"checkpoint";
+pub(crate) const SKETCH_CHECKPOINT: &CStr = c"sketchCheckpoint";
+pub(crate) const PROMPT: &CStr = c"prompt";
+pub(crate) const SEED: &CStr = c"seed";
+pub(crate) const STEPS: &CStr = c"steps";
+pub(crate) const SOLVER: &CStr = c"solver";
+pub(crate) const GUIDANCE: &CStr = c"guidance";
+pub(crate) const RESCALE: &CStr = c"rescale";
+pub(crate) const MOTION: &CStr = c"motion";
+pub(crate) const PRECISION: &CStr = c"precision";
+pub(crate) const DEVICE: &CStr = c"device";
+pub(crate) const MEMORY_LIMIT: &CStr = c"memoryLimit";
+pub(crate) const WORKER: &CStr = c"worker";
+pub(crate) const DRAFT: &CStr = c"draft";
+pub(crate) const GENERATE: &CStr = c"generate";
+pub(crate) const CANCEL: &CStr = c"cancel";
+pub(crate) const STATUS: &CStr = c"status";
+pub(crate) const STATUS_TEXT: &CStr = c"statusText";
+pub(crate) const CLEAR_CACHE: &CStr = c"clearCache";
+pub(crate) const REVISION: &CStr = c"revision";
+
+/// What ToonCrafter alone is told.
+pub(crate) const OF_TOONCRAFTER: &[&CStr] = &[
+    CHECKPOINT,
+    PROMPT,
+    SEED,
+    STEPS,
+    SOLVER,
+    GUIDANCE,
+    MOTION,
+    PRECISION,
+    DEVICE,
+    MEMORY_LIMIT,
+    WORKER,
+    DRAFT,
+];
 
 /// The option of the timing chart that uses the custom list.
 pub(crate) const CUSTOM_OPTION: i32 = 6;
@@ -105,8 +162,40 @@ const fn key_time(
 }
 
 const fn file(id: &'static CStr, label: &'static CStr, hint: &'static CStr) -> Param {
-    let shape = Shape::PictureFile;
+    let shape = Shape::File;
     Param { id, label, hint, shape, group: Some(GROUP_KEYS), animates: false, contexts: TIMED }
+}
+
+/// A parameter of ToonCrafter.
+const fn tooncrafter(
+    id: &'static CStr,
+    label: &'static CStr,
+    hint: &'static CStr,
+    shape: Shape,
+) -> Param {
+    let group = Some(GROUP_TOONCRAFTER);
+    Param { id, label, hint, shape, group, animates: false, contexts: EVERYWHERE }
+}
+
+/// A parameter about sketches.
+const fn sketch(
+    id: &'static CStr,
+    label: &'static CStr,
+    hint: &'static CStr,
+    shape: Shape,
+) -> Param {
+    let group = Some(GROUP_SKETCH);
+    Param { id, label, hint, shape, group, animates: false, contexts: SKETCHED }
+}
+
+/// A parameter about the work itself.
+const fn work(id: &'static CStr, label: &'static CStr, hint: &'static CStr, shape: Shape) -> Param {
+    let group = Some(GROUP_WORK);
+    Param { id, label, hint, shape, group, animates: false, contexts: EVERYWHERE }
+}
+
+const fn number(default: f64, range: (f64, f64), display: (f64, f64), step: f64) -> Shape {
+    Shape::Number { default, range, display, step, digits: 2 }
 }
 
 /// The parameters in the order in which they are shown.
@@ -208,9 +297,13 @@ pub(crate) const PARAMS: &[Param] = &[
             ENGINE,
             c"Engine",
             c"What draws the in-betweens. Flow moves the two keys' own lines and colours; it needs no \
-              graphics card and no download.",
-            &[c"Flow"],
-            0,
+              graphics card and no download. ToonCrafter invents motion with a generative model; it \
+              needs its checkpoint and prefers a graphics card. Auto is ToonCrafter where a Checkpoint \
+              is chosen and that file exists on this machine, else Flow; choose ToonCrafter for a \
+              render farm, so that a machine without the file reports it.",
+            // In the order in which they came: saved projects hold the index.
+            &[c"Flow", c"Auto", c"ToonCrafter"],
+            1,
         )
     },
     Param {
@@ -246,6 +339,161 @@ pub(crate) const PARAMS: &[Param] = &[
             0,
         )
     },
+    group(GROUP_SKETCH, c"Sketch", SKETCHED),
+    sketch(
+        USE_SKETCH,
+        c"Use sketch",
+        c"Lets the line drawings in the clip Sketch guide the in-betweens. Each is followed at the \
+          frame it stands on; frames that are blank or missing are drawn without.",
+        Shape::Switch { default: false },
+    ),
+    sketch(
+        SKETCH_LINES,
+        c"Sketch lines",
+        c"How lines stand out from their paper. Automatic finds ink, pencil, chalk, and strokes on \
+          transparency by itself.",
+        Shape::Choice {
+            options: &[c"Automatic", c"Dark on light", c"Light on dark", c"Alpha"],
+            default: 0,
+        },
+    ),
+    sketch(
+        SKETCH_STRENGTH,
+        c"Sketch strength",
+        c"How closely the lines are followed, from 0 (not at all) to 1.",
+        number(DEFAULT_SKETCH_STRENGTH, (0.0, 1.0), (0.0, 1.0), 0.05),
+    ),
+    group(GROUP_TOONCRAFTER, c"ToonCrafter", EVERYWHERE),
+    tooncrafter(
+        CHECKPOINT,
+        c"Checkpoint",
+        c"ToonCrafter's weight file, such as model.ckpt (10 GB), fetched with the command: inbetween \
+          models download.",
+        Shape::File,
+    ),
+    Param {
+        contexts: SKETCHED,
+        ..tooncrafter(
+            SKETCH_CHECKPOINT,
+            c"Sketch checkpoint",
+            c"The weight file of ToonCrafter's sketch encoder, such as sketch_encoder.ckpt. Needed only \
+              where sketches guide ToonCrafter.",
+            Shape::File,
+        )
+    },
+    tooncrafter(
+        PROMPT,
+        c"Prompt",
+        c"What happens between the keys, in English, such as: a girl turns her head. May be empty.",
+        Shape::Text { default: c"" },
+    ),
+    tooncrafter(
+        SEED,
+        c"Seed",
+        c"Another seed gives another in-between of the same keys.",
+        Shape::Whole { default: 123, range: (0, i32::MAX), display: (0, 1000) },
+    ),
+    tooncrafter(
+        STEPS,
+        c"Steps",
+        c"How many steps the drawing takes to emerge. More take longer; 20 do with UniPC, 50 with DDIM.",
+        Shape::Whole { default: DEFAULT_STEPS as i32, range: (1, 1000), display: (4, 50) },
+    ),
+    tooncrafter(
+        SOLVER,
+        c"Solver",
+        c"How the steps are taken. UniPC needs 20 where DDIM, the published one, needs 50.",
+        Shape::Choice { options: &[c"UniPC", c"DDIM"], default: 0 },
+    ),
+    tooncrafter(
+        GUIDANCE,
+        c"Guidance",
+        c"How closely keys and prompt are followed. At 1 there is no guidance, in half the time.",
+        number(7.5, (1.0, 30.0), (1.0, 15.0), 0.5),
+    ),
+    tooncrafter(
+        RESCALE,
+        c"Guidance rescale",
+        c"How much of the contrast that guidance exaggerates is taken back, from 0 to 1.",
+        number(0.7, (0.0, 1.0), (0.0, 1.0), 0.05),
+    ),
+    tooncrafter(
+        MOTION,
+        c"Motion",
+        c"The frame rate that the model imagines: smaller for larger motion between the keys.",
+        number(10.0, (1.0, 60.0), (5.0, 30.0), 1.0),
+    ),
+    tooncrafter(
+        PRECISION,
+        c"Precision",
+        c"Automatic computes in 16 bits on a graphics card and in 32 bits on the processor.",
+        Shape::Choice { options: &[c"Automatic", c"32 bits", c"16 bits (bf16)"], default: 0 },
+    ),
+    tooncrafter(
+        DEVICE,
+        c"Device",
+        c"Where ToonCrafter computes. Automatic takes an NVIDIA graphics card where one can be used.",
+        Shape::Choice { options: &[c"Automatic", c"Processor", c"NVIDIA"], default: 0 },
+    ),
+    tooncrafter(
+        MEMORY_LIMIT,
+        c"Memory limit (MB)",
+        c"Most memory that ToonCrafter may take on its device. 0 lets it take what is free.",
+        Shape::Whole { default: 0, range: (0, 1_048_576), display: (0, 98_304) },
+    ),
+    tooncrafter(
+        WORKER,
+        c"Worker",
+        c"The program inbetween, which runs ToonCrafter. Empty takes the one in the plug-in's own \
+          bundle, or the one that the variable INBETWEEN_WORKER names.",
+        Shape::File,
+    ),
+    group(GROUP_WORK, c"Work", EVERYWHERE),
+    work(
+        DRAFT,
+        c"Show a draft while drawing",
+        c"In the viewer, shows Flow's drawing with the label DRAFT at once while ToonCrafter works; press \
+          Status to see the finished one. Final renders always wait. Hosts that reuse viewer frames in \
+          final renders should have it off.",
+        Shape::Switch { default: false },
+    ),
+    work(
+        GENERATE,
+        c"Generate",
+        c"Starts drawing all in-betweens of this span now, in the background.",
+        Shape::Button,
+    ),
+    work(
+        CANCEL,
+        c"Cancel",
+        c"Stops the drawings that Generate and drafts have started for this effect.",
+        Shape::Button,
+    ),
+    work(
+        STATUS,
+        c"Status",
+        c"Tells what is being drawn, and shows drawings that are finished in place of their drafts.",
+        Shape::Button,
+    ),
+    work(
+        STATUS_TEXT,
+        c"State",
+        c"What was being drawn when a button was last pressed; only the effect writes here.",
+        Shape::Report,
+    ),
+    work(
+        CLEAR_CACHE,
+        c"Clear cache",
+        c"Deletes every finished in-between from memory and from the cache folder, so that all are drawn \
+          anew. Keys and sketches are not touched.",
+        Shape::Button,
+    ),
+    work(
+        REVISION,
+        c"Revision",
+        c"Counts finished drawings, so that the host asks for pictures again.",
+        Shape::Counter,
+    ),
 ];
 
 #[cfg(test)]
@@ -282,12 +530,36 @@ mod tests {
                     assert!(display.0 < display.1 && *step > 0.0, "{:?}", param.id);
                     assert!((range.0..=range.1).contains(default), "{:?}", param.id);
                 }
+                Shape::Whole { default, range, display } => {
+                    assert!(range.0 <= display.0 && display.1 <= range.1, "{:?}", param.id);
+                    assert!(display.0 < display.1, "{:?}", param.id);
+                    assert!((range.0..=range.1).contains(default), "{:?}", param.id);
+                }
                 Shape::Choice { options, default } => {
                     assert!((0..options.len() as i32).contains(default), "{:?}", param.id);
                 }
-                Shape::Group | Shape::Text { .. } | Shape::PictureFile => {}
+                Shape::Group
+                | Shape::Text { .. }
+                | Shape::File
+                | Shape::Switch { .. }
+                | Shape::Report
+                | Shape::Button
+                | Shape::Counter => {}
             }
         }
+    }
+
+    #[test]
+    fn options_that_projects_have_saved_stay_where_they_are() {
+        let options = |wanted: &CStr| {
+            let param = PARAMS.iter().find(|param| param.id == wanted).unwrap();
+            let Shape::Choice { options, .. } = &param.shape else { panic!("{wanted:?}") };
+            options.iter().map(|option| option.to_str().unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!(options(ENGINE), ["Flow", "Auto", "ToonCrafter"]);
+        assert_eq!(options(SKETCH_LINES), ["Automatic", "Dark on light", "Light on dark", "Alpha"]);
+        assert_eq!(options(SOLVER), ["UniPC", "DDIM"]);
+        assert_eq!(options(DEVICE), ["Automatic", "Processor", "NVIDIA"]);
     }
 
     #[test]

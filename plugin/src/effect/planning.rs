@@ -5,10 +5,10 @@ use std::ffi::CStr;
 use std::path::PathBuf;
 
 use inbetween_core::Output;
-use inbetween_core::timing::{Key, Place};
+use inbetween_core::timing::{Key, Place, Timing};
 
 use super::choices::{Choices, KeysFrom};
-use super::describe::{KEY_B, SOURCE, SOURCE_FROM, SOURCE_TO};
+use super::describe::{KEY_B, SKETCH, SOURCE, SOURCE_FROM, SOURCE_TO};
 use crate::ofx::{Context, Error, Result};
 
 /// Where a key is found.
@@ -36,7 +36,22 @@ pub(crate) struct Plan {
     pub(crate) place: Place,
     /// How far the position moves within one frame, around this moment.
     pub(crate) pace: f64,
+    /// The sketches of the whole span, in order: its drawings share one motion, so each depends on all.
+    pub(crate) sketches: Vec<Moment>,
 }
+
+/// An in-between of the span.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Moment {
+    /// The frame on which it is first seen.
+    pub(crate) time: f64,
+    /// Where between the keys it lies.
+    pub(crate) position: f64,
+}
+
+/// Most in-betweens of a span whose sketches are looked at, and that are drawn ahead: longer spans are
+/// sampled evenly.
+const MOST_MOMENTS: usize = 64;
 
 /// Motion at a key is that of a drawing right beside it: this far away.
 const BESIDE: f64 = 1e-3;
@@ -50,7 +65,8 @@ impl Plan {
         if choices.context == Context::Transition {
             let place = place_in_transition(choices)?;
             let clip = |name| KeySource::Clip { name, time };
-            return Ok(Self { first: clip(SOURCE_FROM), last: clip(SOURCE_TO), place, pace: 1.0 });
+            let (first, last) = (clip(SOURCE_FROM), clip(SOURCE_TO));
+            return Ok(Self { first, last, place, pace: 1.0, sketches: Vec::new() });
         }
         let [first_time, last_time] = choices.key_times;
         let clip = |name, time| KeySource::Clip { name, time };
@@ -72,7 +88,13 @@ impl Plan {
         let timing = choices.timing()?;
         let position = |time| Ok::<_, Error>(position_of(timing.at(time)?));
         let pace = (position(time + 1.0)? - position(time - 1.0)?) / 2.0;
-        Ok(Self { first, last, place: timing.at(time)?, pace })
+        let sketches = if choices.sketch.is_some() { moments(&timing)? } else { Vec::new() };
+        Ok(Self { first, last, place: timing.at(time)?, pace, sketches })
+    }
+
+    /// The same span at another position.
+    pub(crate) fn at_position(&self, position: f64) -> Self {
+        Self { place: Place::Between { position }, ..self.clone() }
     }
 
     /// The key that is shown as it is; `None` where an engine has to draw.
@@ -93,17 +115,53 @@ impl Plan {
     }
 
     /// The keys that have to be fetched.
-    pub(crate) fn needed(&self, output: Output) -> Vec<&KeySource> {
+    pub(crate) fn keys(&self, output: Output) -> Vec<KeySource> {
         match self.shown_key(output) {
-            Some((_, source)) => vec![source],
-            None => vec![&self.first, &self.last],
+            Some((_, source)) => vec![source.clone()],
+            None => vec![self.first.clone(), self.last.clone()],
         }
+    }
+
+    /// Everything that has to be fetched: keys, and the sketches where something is drawn.
+    pub(crate) fn needed(&self, output: Output) -> Vec<KeySource> {
+        let mut needed = self.keys(output);
+        if self.shown_key(output).is_none() {
+            let clip = |sketch: &Moment| KeySource::Clip { name: SKETCH, time: sketch.time };
+            needed.extend(self.sketches.iter().map(clip));
+        }
+        needed
     }
 
     /// The position to draw for outputs that are drawn at the keys as well.
     pub(crate) fn drawn_position(&self) -> f64 {
         position_of(self.place).clamp(BESIDE, 1.0 - BESIDE)
     }
+}
+
+/// The in-betweens that whole frames of a span show, each once; at most [`MOST_MOMENTS`].
+///
+/// # Errors
+/// When the chart is out of range.
+pub(crate) fn moments(timing: &Timing) -> Result<Vec<Moment>> {
+    let (first, last) = (timing.first_key().ceil(), timing.last_key().floor());
+    let frames = (last - first).max(0.0) as usize + 1;
+    // Every frame of a short span; of a longer one as many as can differ.
+    let step = frames.div_ceil(MOST_MOMENTS * 64).max(1);
+    let mut found: Vec<Moment> = Vec::new();
+    for frame in (0..frames).step_by(step) {
+        let time = first + frame as f64;
+        if let Place::Between { position } = timing.at(time)?
+            && found.last().is_none_or(|last| last.position != position)
+        {
+            found.push(Moment { time, position });
+        }
+    }
+    if found.len() > MOST_MOMENTS {
+        let count = found.len();
+        let even = |n: usize| found[n * (count - 1) / (MOST_MOMENTS - 1)];
+        found = (0..MOST_MOMENTS).map(even).collect();
+    }
+    Ok(found)
 }
 
 fn position_of(place: Place) -> f64 {
@@ -126,8 +184,10 @@ fn place_in_transition(choices: &Choices) -> Result<Place> {
 
 #[cfg(test)]
 mod tests {
+    use inbetween_core::sketch::Lines;
     use inbetween_core::timing::{Chart, Exposure};
 
+    use super::super::choices::SketchChoice;
     use super::*;
 
     fn plan(choices: &Choices, time: f64) -> Plan {
@@ -183,7 +243,7 @@ mod tests {
             let plan = plan(&choices, time);
             let (shown, source) = plan.shown_key(Output::InBetween).unwrap();
             assert_eq!(shown, key);
-            assert_eq!(plan.needed(Output::InBetween), [source]);
+            assert_eq!(plan.needed(Output::InBetween), [source.clone()]);
         }
     }
 
@@ -221,5 +281,51 @@ mod tests {
         assert_eq!(plan(&choices, 5.0).pace, 1.0 / 8.0);
         choices.chart = Chart::EaseOut;
         assert!(plan(&choices, 7.0).pace > plan(&choices, 3.0).pace);
+    }
+
+    fn sketched() -> Choices {
+        let mut choices = Choices::example(Context::General, KeysFrom::TwoClips);
+        choices.sketch = Some(SketchChoice { lines: Lines::Auto, strength: 0.6 });
+        choices
+    }
+
+    fn times(needed: &[KeySource]) -> Vec<f64> {
+        let time = |source: &KeySource| match source {
+            KeySource::Clip { name, time } if *name == SKETCH => Some(*time),
+            _ => None,
+        };
+        needed.iter().filter_map(time).collect()
+    }
+
+    #[test]
+    fn a_drawing_needs_the_sketches_of_its_whole_span() {
+        let plan = plan(&sketched(), 4.0);
+        assert_eq!(times(&plan.needed(Output::InBetween)), [2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);
+        assert_eq!(plan.sketches[2], Moment { time: 4.0, position: 0.375 });
+        assert_eq!(plan.keys(Output::InBetween).len(), 2);
+    }
+
+    #[test]
+    fn keys_need_no_sketches_and_nobody_does_where_they_are_off() {
+        assert!(times(&plan(&sketched(), 1.0).needed(Output::InBetween)).is_empty());
+        let without = Choices::example(Context::General, KeysFrom::TwoClips);
+        assert!(times(&plan(&without, 4.0).needed(Output::InBetween)).is_empty());
+    }
+
+    #[test]
+    fn a_held_drawing_has_one_sketch() {
+        let mut choices = sketched();
+        choices.exposure = Exposure::Twos;
+        assert_eq!(times(&plan(&choices, 4.0).needed(Output::InBetween)), [3.0, 5.0, 7.0]);
+    }
+
+    #[test]
+    fn the_sketches_of_a_very_long_span_are_sampled_from_end_to_end() {
+        let mut choices = sketched();
+        choices.key_times = [0.0, 2_000_000.0];
+        let sketches = plan(&choices, 5.0).sketches;
+        assert_eq!(sketches.len(), MOST_MOMENTS);
+        assert!(sketches[0].position < 0.01 && sketches[63].position > 0.99);
+        assert!(sketches.is_sorted_by(|a, b| a.time < b.time && a.position < b.position));
     }
 }

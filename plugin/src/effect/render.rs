@@ -1,17 +1,23 @@
-//! Render: finds the keys, asks the queue, waits while looking after the host, and writes.
+//! Render: finds the pictures, asks the queue, waits while looking after the host, and writes.
+//!
+//! Where an artist waits at the screen and allows it, a drawing that takes long goes on in the background
+//! and its draft is shown meanwhile.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use inbetween_core::queue::{Priority, Ticket};
-use inbetween_core::timing::Key;
-use inbetween_core::{Drawn, Frame, Job, Output, Request};
+use inbetween_core::{Drawn, EngineKind, Frame, Output, Request, Settings};
 
+use super::background::{self, Standing};
 use super::choices::Choices;
 use super::describe::OUTPUT_CLIP;
-use super::engines::queue;
+use super::draft;
+use super::engines::{choose_worker, queue};
 use super::hosts::Quirks;
 use super::keys::KeyPicture;
 use super::planning::Plan;
+use super::prepare::Prepared;
 use crate::ofx::{
     EffectRef, Error, Image, Progress, Rect, RenderArgs, Reply, Result, clear_message, show_message,
 };
@@ -42,43 +48,90 @@ fn draw(effect: &EffectRef<'_>, args: RenderArgs) -> Result<()> {
         return Ok(());
     }
     let choices = Choices::read(effect, args.time)?;
-    let settings = choices.settings(output.format().depth, Quirks::of(effect.host()));
+    let settings = choices.settings(output.format().depth, Quirks::of(effect.host()))?;
     let plan = Plan::new(&choices, args.time)?;
     if let Some((key, source)) = plan.shown_key(settings.output) {
         let picture = KeyPicture::find(effect, key, source, settings.encoding, output.whole())?;
         return show(&picture, &mut output, args.window);
     }
-    let find = |key| {
-        let (source, size) = (plan.source(key), output.whole());
-        KeyPicture::find(effect, key, source, settings.encoding, size)
-    };
-    let (first, last) = (find(Key::First)?, find(Key::Last)?);
-    let canvas = [first.bounds(), last.bounds()]
-        .into_iter()
-        .flatten()
-        .reduce(Rect::union)
-        .unwrap_or_else(|| output.whole());
-    let request = Request {
-        first: first.id(canvas)?,
-        last: last.id(canvas)?,
-        sketches: Vec::new(),
-        position: plan.drawn_position(),
-        settings: settings.clone(),
-    };
-    let queue = queue()?;
-    let priority = if args.interactive { Priority::Interactive } else { Priority::Final };
-    let drawn = if let Some(drawn) = queue.cached(&request) {
-        drawn
-    } else if let Some(ticket) = queue.join(&request, priority) {
-        wait(effect, ticket)?
-    } else {
-        // By value: the host's images are released before the wait, which may be long.
-        let frame = |picture: KeyPicture<'_>| picture.frame(canvas);
-        let (first, last) = (frame(first)?, frame(last)?);
-        wait(effect, queue.submit(Job { request, first, last, sketches: Vec::new() }, priority))?
-    };
-    write(&drawn, canvas, settings.output, plan.pace, &mut output, args.window);
+    if settings.engine == EngineKind::ToonCrafter {
+        choose_worker(&choices.worker)?;
+    }
+    let prepared = Prepared::new(effect, &choices, &plan, &settings, output.whole())?;
+    let canvas = prepared.canvas;
+    let shown = obtain(effect, prepared, &choices, args)?;
+    write(&shown.drawn, canvas, settings.output, plan.pace, &mut output, args.window);
+    if shown.is_draft {
+        draft::mark(&mut output, args.window);
+    }
     Ok(())
+}
+
+/// A drawing to be shown.
+struct Shown {
+    drawn: Arc<Drawn>,
+    /// Flow's, until the one that was asked for is finished.
+    is_draft: bool,
+}
+
+/// The drawing, or its draft while an artist waits for it.
+fn obtain(
+    effect: &EffectRef<'_>,
+    prepared: Prepared<'_>,
+    choices: &Choices,
+    args: RenderArgs,
+) -> Result<Shown> {
+    let queue = queue()?;
+    let finished = |drawn| Shown { drawn, is_draft: false };
+    if let Some(drawn) = queue.cached(&prepared.request) {
+        return Ok(finished(drawn));
+    }
+    let priority = if args.interactive { Priority::Interactive } else { Priority::Final };
+    if !shows_drafts(effect, &prepared.request, choices, args) {
+        if let Some(ticket) = queue.join(&prepared.request, priority) {
+            return wait(effect, ticket).map(finished);
+        }
+        let request = prepared.request.clone();
+        let job = prepared.into_pictures()?.job(request);
+        return wait(effect, queue.submit(job, priority)).map(finished);
+    }
+    let request = prepared.request.clone();
+    let key = queue.key(&request)?;
+    let running = match background::standing(&key) {
+        Standing::Failed(error) => return Err(error.into()),
+        Standing::Running => true,
+        Standing::Unknown => false,
+    };
+    let settings =
+        Settings { engine: EngineKind::Flow, tooncrafter: None, ..request.settings.clone() };
+    let quick = Request { settings, ..request.clone() };
+    let draft = queue.cached(&quick);
+    if running && let Some(drawn) = draft {
+        return Ok(Shown { drawn, is_draft: true });
+    }
+    let pictures = prepared.into_pictures()?;
+    if !running {
+        let ticket = queue.submit(pictures.job(request), priority);
+        background::keep(effect.address(), key, ticket, true);
+    }
+    let drawn = match draft {
+        Some(drawn) => drawn,
+        None => wait(effect, queue.submit(pictures.job(quick), priority))?,
+    };
+    Ok(Shown { drawn, is_draft: true })
+}
+
+/// Whether a draft may stand in for what is asked: never where the picture may be kept as the result.
+fn shows_drafts(
+    effect: &EffectRef<'_>,
+    request: &Request,
+    choices: &Choices,
+    args: RenderArgs,
+) -> bool {
+    choices.draft
+        && request.settings.engine == EngineKind::ToonCrafter
+        && (args.interactive || args.draft)
+        && !effect.host().is_background()
 }
 
 /// Shows a key as it is: bit for bit where the formats agree.
@@ -96,7 +149,7 @@ fn show(picture: &KeyPicture<'_>, output: &mut Image<'_>, window: Rect) -> Resul
 }
 
 /// Waits for a drawing. Only this thread talks to the host.
-fn wait(effect: &EffectRef<'_>, ticket: Ticket) -> Result<std::sync::Arc<Drawn>> {
+fn wait(effect: &EffectRef<'_>, ticket: Ticket) -> Result<Arc<Drawn>> {
     let mut progress = Progress::new(effect, "Drawing the in-between");
     loop {
         if let Some(outcome) = ticket.wait_for(POLL) {

@@ -10,6 +10,7 @@ use openfx::sys::image_effect_v1::image_effect::*;
 use super::entry::EffectRef;
 use super::host::call;
 use super::image::Image;
+use super::pixels::Depth;
 use super::props::Props;
 use super::status::{Error, Result, answered, check};
 
@@ -107,6 +108,21 @@ impl<'a> Clip<'a> {
             Some((first, last)) if last > first => time.clamp(first, last),
             _ => time,
         }
+    }
+
+    /// Whether the clip has a frame of its own at `time`: not one held from before or after.
+    pub(crate) fn has_frame(&self, time: f64) -> bool {
+        match self.frame_range() {
+            // Some hosts give 0..0 for "unknown".
+            None | Some((0.0, 0.0)) => true,
+            Some((first, last)) => (first - 0.5..last + 0.5).contains(&time),
+        }
+    }
+
+    /// How the clip's samples are stored, where the host tells before a picture is fetched.
+    pub(crate) fn depth(&self) -> Option<Depth> {
+        let name = self.props.string(kOfxImageEffectPropPixelDepth)?;
+        Depth::ALL.into_iter().find(|depth| depth.name().to_str() == Ok(&name))
     }
 
     /// Where the clip has pixels at `time`, in canonical coordinates.

@@ -33,7 +33,7 @@ impl<'a> EffectRef<'a> {
     }
 
     /// Tells instances apart for as long as they live.
-    pub(super) fn address(&self) -> usize {
+    pub(crate) fn address(&self) -> usize {
         self.handle as usize
     }
 
@@ -70,8 +70,8 @@ pub(crate) enum Action<'a> {
     CreateInstance,
     /// An instance goes away.
     DestroyInstance,
-    /// The artist changed something.
-    InstanceChanged,
+    /// A parameter, a clip or the time changed.
+    InstanceChanged(Changed),
     /// Memory is short.
     PurgeCaches,
     /// How shall clips be handed over?
@@ -92,6 +92,17 @@ pub(crate) enum Action<'a> {
     SequenceRender,
 }
 
+/// What changed in an instance.
+#[derive(Clone, Debug)]
+pub(crate) struct Changed {
+    /// The id of the parameter or the clip; empty where the host does not tell.
+    pub(crate) name: String,
+    /// The effect itself made the change, by setting a parameter.
+    pub(crate) by_plugin: bool,
+    /// The time that the artist looks at, in frames.
+    pub(crate) time: f64,
+}
+
 /// What a render is asked for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RenderArgs {
@@ -101,6 +112,8 @@ pub(crate) struct RenderArgs {
     pub(crate) window: Rect,
     /// An artist waits at the screen.
     pub(crate) interactive: bool,
+    /// The host wants something quick to look at, such as while a slider is moved.
+    pub(crate) draft: bool,
 }
 
 /// Remembers the host. Called before any action, and again whenever the host likes.
@@ -167,7 +180,12 @@ fn parse<'a>(
         }
         n if n == kOfxActionCreateInstance => Action::CreateInstance,
         n if n == kOfxActionDestroyInstance => Action::DestroyInstance,
-        n if n == kOfxActionInstanceChanged => Action::InstanceChanged,
+        n if n == kOfxActionInstanceChanged => Action::InstanceChanged(Changed {
+            name: given.string(kOfxPropName).unwrap_or_default(),
+            by_plugin: given.string(kOfxPropChangeReason).as_deref()
+                == kOfxChangePluginEdited.to_str().ok(),
+            time: time().unwrap_or(0.0),
+        }),
         n if n == kOfxActionPurgeCaches => Action::PurgeCaches,
         n if n == kOfxImageEffectActionGetClipPreferences => Action::GetClipPreferences(out),
         n if n == kOfxImageEffectActionGetRegionOfDefinition => {
@@ -188,6 +206,7 @@ fn parse<'a>(
                     found: "missing".into(),
                 })?,
                 interactive: given.int(kOfxImageEffectPropInteractiveRenderStatus) == Some(1),
+                draft: given.int(kOfxImageEffectPropRenderQualityDraft) == Some(1),
             })
         }
         n if n == kOfxImageEffectActionBeginSequenceRender

@@ -53,6 +53,7 @@ pub(crate) struct Host {
     pub(super) progress: Option<OfxProgressSuiteV1>,
     name: String,
     temporal_access: bool,
+    background: bool,
 }
 
 /// The host pointer given to setHost. It stays valid until the plug-in is unloaded (ofxCore.h).
@@ -101,6 +102,7 @@ impl Host {
         let props = Props::new(host.host, &property);
         let name = props.string(kOfxPropName).unwrap_or_default();
         let temporal_access = props.int(kOfxImageEffectPropTemporalClipAccess).unwrap_or(0) != 0;
+        let background = props.int(kOfxImageEffectHostPropIsBackground).unwrap_or(0) != 0;
         // Resolve announces version 2 of the message suite with pointers that are null or wild
         // (Natron's notes on hosts), so it is not even asked for there.
         let message2 = if name.starts_with("DaVinciResolve") {
@@ -117,6 +119,7 @@ impl Host {
             progress: suite::<OfxProgressSuiteV1>(&host, kOfxProgressSuite, 1),
             name,
             temporal_access,
+            background,
         })
     }
 
@@ -128,6 +131,11 @@ impl Host {
     /// Whether clips can be asked for pictures at other times than the one being rendered.
     pub(crate) fn temporal_access(&self) -> bool {
         self.temporal_access
+    }
+
+    /// Whether nobody looks on: a batch render, a render process.
+    pub(crate) fn is_background(&self) -> bool {
+        self.background
     }
 
     pub(super) fn wrap(&self, handle: OfxPropertySetHandle) -> Props<'_> {

@@ -9,7 +9,7 @@ use openfx::sys::image_effect_v1::param::*;
 
 use super::entry::EffectRef;
 use super::host::{Host, call};
-use super::props::Props;
+use super::props::{Props, c_text};
 use super::status::{Result, check};
 
 /// The kinds of parameter that every host shows.
@@ -17,10 +17,16 @@ use super::status::{Result, check};
 pub(crate) enum ParamKind {
     /// A number.
     Double,
+    /// A whole number.
+    Integer,
+    /// A switch.
+    Boolean,
     /// One of a list.
     Choice,
     /// A text or a file path.
     String,
+    /// Pressed, it does something; it holds no value.
+    PushButton,
     /// A heading with parameters below.
     Group,
 }
@@ -29,8 +35,11 @@ impl ParamKind {
     fn name(self) -> &'static CStr {
         match self {
             Self::Double => kOfxParamTypeDouble,
+            Self::Integer => kOfxParamTypeInteger,
+            Self::Boolean => kOfxParamTypeBoolean,
             Self::Choice => kOfxParamTypeChoice,
             Self::String => kOfxParamTypeString,
+            Self::PushButton => kOfxParamTypePushButton,
             Self::Group => kOfxParamTypeGroup,
         }
     }
@@ -83,14 +92,19 @@ impl<'a> ParamSet<'a> {
         Ok(value)
     }
 
-    /// The index of a choice at `time`.
-    pub(crate) fn choice(&self, id: &CStr, time: f64) -> Result<c_int> {
+    /// A whole number, or the index of a choice, at `time`.
+    pub(crate) fn integer(&self, id: &CStr, time: f64) -> Result<c_int> {
         let (handle, _) = self.find(id)?;
         let mut value: c_int = 0;
         let pointer: *mut c_int = &mut value;
         let status = call!(self.host.param, paramGetValueAtTime(handle, time, pointer))?;
         check(status, || format!("paramGetValueAtTime({id:?})"))?;
         Ok(value)
+    }
+
+    /// A switch at `time`.
+    pub(crate) fn switch(&self, id: &CStr, time: f64) -> Result<bool> {
+        Ok(self.integer(id, time)? != 0)
     }
 
     /// A text at `time`; empty when the host has none.
@@ -106,6 +120,21 @@ impl<'a> ParamSet<'a> {
         // SAFETY: the host answered OK, so this is its NUL-terminated text, valid until the next
         // call (ofxParam.h, paramGetValue); it is copied at once.
         Ok(unsafe { CStr::from_ptr(value) }.to_string_lossy().into_owned())
+    }
+
+    /// Sets a whole number. Hosts allow it in the actions CreateInstance and InstanceChanged only.
+    pub(crate) fn set_integer(&self, id: &CStr, value: c_int) -> Result<()> {
+        let (handle, _) = self.find(id)?;
+        let status = call!(self.host.param, paramSetValue(handle, value))?;
+        check(status, || format!("paramSetValue({id:?})"))
+    }
+
+    /// Sets a text, as [`ParamSet::set_integer`]. What lies behind a NUL is dropped.
+    pub(crate) fn set_string(&self, id: &CStr, value: &str) -> Result<()> {
+        let (handle, _) = self.find(id)?;
+        let text = c_text(value);
+        let status = call!(self.host.param, paramSetValue(handle, text.as_ptr()))?;
+        check(status, || format!("paramSetValue({id:?})"))
     }
 
     /// Greys a parameter out, or not.

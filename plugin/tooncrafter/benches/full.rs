@@ -1,23 +1,26 @@
 //! Time and memory of the released model's parts at full size: 16 frames of 320 x 512.
 //!
 //! `cargo bench -p inbetween-tooncrafter --bench full -- --checkpoint FILE [--dtype f32|bf16]
-//! [--steps N] [--frames N] [PART..]`, with the parts `text`, `image`, `encode`, `unet`, `decode` and `generate`
+//! [--device cpu|cuda] [--steps N] [--frames N] [PART..]`, with the parts `text`, `image`, `encode`, `unet`, `decode` and `generate`
 //! (the whole pipeline, `--steps` solver steps). A FILE that does not exist is written first, with
 //! random weights in the released layout (f16, 5.25 GB): time and memory do not depend on what the
 //! numbers are. Memory is sampled ten times a second: `own` is what the process has allocated,
 //! `resident` adds the pages of the mapped file that are in memory.
+
+mod common;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use candle_core::{DType, Device, Result, Tensor};
+use candle_core::{DType, Result, Tensor};
+use common::{choose_device, device, processor_seconds, random, settle};
 use inbetween_core::Control;
 use inbetween_tooncrafter::clip_text::ClipText;
 use inbetween_tooncrafter::clip_vision::ClipVision;
 use inbetween_tooncrafter::config::VaeConfig;
-use inbetween_tooncrafter::memory::RunSize;
+use inbetween_tooncrafter::memory::{self, RunSize};
 use inbetween_tooncrafter::ops::release_memory;
 use inbetween_tooncrafter::pipeline::{Drawing, Pipeline};
 use inbetween_tooncrafter::resampler::Resampler;
@@ -37,20 +40,6 @@ fn frames() -> usize {
     FRAMES.load(Ordering::Relaxed) as usize
 }
 
-/// Processor seconds of this process so far, all threads together.
-#[cfg(unix)]
-fn processor_seconds() -> f64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the pointer is to a timespec of ours.
-    unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut time) };
-    time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
-}
-
-#[cfg(not(unix))]
-fn processor_seconds() -> f64 {
-    f64::NAN
-}
-
 /// KiB under a name of `/proc/self/status`; 0 where there is none.
 fn status(name: &str) -> u64 {
     let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -58,23 +47,33 @@ fn status(name: &str) -> u64 {
     line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0)
 }
 
+/// Free bytes of the GPU, where it is the device.
+fn free_on_gpu() -> Option<u64> {
+    if device().is_cpu() { None } else { memory::available_on(device()) }
+}
+
 /// Runs something and says what it took.
 fn timed<T>(name: &str, run: impl FnOnce() -> Result<T>) -> Result<T> {
     let stop = Arc::new(AtomicBool::new(false));
     let peaks = Arc::new((AtomicU64::new(0), AtomicU64::new(0)));
+    let free = Arc::new(AtomicU64::new(u64::MAX));
+    let free_before = free_on_gpu();
     let before = status("RssAnon:");
     let sampler = std::thread::spawn({
-        let (stop, peaks) = (stop.clone(), peaks.clone());
+        let (stop, peaks, free) = (stop.clone(), peaks.clone(), free.clone());
         move || {
             while !stop.load(Ordering::Relaxed) {
                 peaks.0.fetch_max(status("RssAnon:"), Ordering::Relaxed);
                 peaks.1.fetch_max(status("VmRSS:"), Ordering::Relaxed);
+                if let Some(now) = free_on_gpu() {
+                    free.fetch_min(now, Ordering::Relaxed);
+                }
                 std::thread::sleep(Duration::from_millis(100));
             }
         }
     });
     let (start, cpu) = (Instant::now(), processor_seconds());
-    let result = run();
+    let result = run().and_then(|result| settle().map(|()| result));
     let (wall, cpu) = (start.elapsed().as_secs_f64(), processor_seconds() - cpu);
     stop.store(true, Ordering::Relaxed);
     if sampler.join().is_err() {
@@ -88,11 +87,13 @@ fn timed<T>(name: &str, run: impl FnOnce() -> Result<T>) -> Result<T> {
         gib(before),
         gib(resident)
     );
+    if let (Some(before), least) = (free_on_gpu().and(free_before), free.load(Ordering::Relaxed))
+        && least < u64::MAX
+    {
+        let taken = gib(before.saturating_sub(least) >> 10);
+        println!("{:28} {taken:8.2} GiB more at its peak on the GPU", "");
+    }
     result
-}
-
-fn random_tensor(shape: &[usize]) -> Result<Tensor> {
-    Tensor::randn(0f32, 1.0, shape, &Device::Cpu)
 }
 
 fn main() -> Result<()> {
@@ -102,6 +103,7 @@ fn main() -> Result<()> {
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--checkpoint" => checkpoint = args.next().map(PathBuf::from),
+            "--device" => choose_device(&args.next().unwrap_or_default())?,
             "--dtype" if args.next().as_deref() == Some("bf16") => dtype = DType::BF16,
             "--dtype" => {}
             "--frames" => {
@@ -149,38 +151,38 @@ fn write(path: &Path) -> Result<()> {
 
 fn text(weights: &Weights, dtype: DType) -> Result<()> {
     let config = ModelConfig::default();
-    let vb = weights.var_builder(Part::Text, dtype, &Device::Cpu);
+    let vb = weights.var_builder(Part::Text, dtype, device());
     let tower = timed("text: load", || ClipText::new(&config.clip, &vb))?;
-    let tokens = Tensor::new(&tokenize("a cat turns its head"), &Device::Cpu)?.unsqueeze(0)?;
+    let tokens = Tensor::new(&tokenize("a cat turns its head"), device())?.unsqueeze(0)?;
     timed("text: forward", || tower.forward(&tokens))?;
     Ok(())
 }
 
 fn image(weights: &Weights, dtype: DType) -> Result<()> {
     let config = ModelConfig::default();
-    let builder = |part| weights.var_builder(part, dtype, &Device::Cpu);
+    let builder = |part| weights.var_builder(part, dtype, device());
     let parts = timed("image: load", || {
         let tower = ClipVision::new(&config.clip, &builder(Part::Vision))?;
         Ok((tower, Resampler::new(&config.resampler, &builder(Part::Projector))?))
     })?;
-    let x = random_tensor(&[1, 3, 224, 224])?;
+    let x = random(&[1, 3, 224, 224])?;
     timed("image: forward", || parts.1.forward(&parts.0.forward(&x)?))?;
     Ok(())
 }
 
 fn encode(weights: &Weights, dtype: DType) -> Result<()> {
-    let vb = weights.var_builder(Part::Vae, dtype, &Device::Cpu);
+    let vb = weights.var_builder(Part::Vae, dtype, device());
     let encoder = timed("encode: load", || VaeEncoder::new(&VaeConfig::default(), &vb))?;
-    let x = random_tensor(&[2, 3, SIZE.height, SIZE.width])?;
+    let x = random(&[2, 3, SIZE.height, SIZE.width])?;
     timed("encode: 2 frames", || encoder.forward(&x))?;
     Ok(())
 }
 
 fn unet(weights: &Weights, dtype: DType) -> Result<()> {
-    let vb = weights.var_builder(Part::Unet, dtype, &Device::Cpu);
+    let vb = weights.var_builder(Part::Unet, dtype, device());
     let unet = timed("unet: load", || Unet::new(&ModelConfig::default().unet, &vb))?;
-    let x = random_tensor(&[1, 8, frames(), SIZE.height / 8, SIZE.width / 8])?;
-    let context = random_tensor(&[1, 77 + 16 * frames(), 1024])?;
+    let x = random(&[1, 8, frames(), SIZE.height / 8, SIZE.width / 8])?;
+    let context = random(&[1, 77 + 16 * frames(), 1024])?;
     let extras = Extras { fs: Some(&[10.0]), ..Extras::default() };
     let y = timed(&format!("unet: forward, {} frames", frames()), || {
         unet.forward(&x, &[999.0], &context, extras)
@@ -190,17 +192,17 @@ fn unet(weights: &Weights, dtype: DType) -> Result<()> {
 }
 
 fn decode(weights: &Weights, dtype: DType) -> Result<()> {
-    let vb = weights.var_builder(Part::Vae, dtype, &Device::Cpu);
+    let vb = weights.var_builder(Part::Vae, dtype, device());
     let decoder = timed("decode: load", || VaeDecoder::new(&VaeConfig::default(), &vb))?;
     let (h, w) = (SIZE.height, SIZE.width);
     let references = [
-        random_tensor(&[2, h, w, 128])?,
-        random_tensor(&[2, h / 2, w / 2, 256])?,
-        random_tensor(&[2, h / 4, w / 4, 512])?,
-        random_tensor(&[2, h / 8, w / 8, 512])?,
-        random_tensor(&[2, h, w, 128])?,
+        random(&[2, h, w, 128])?,
+        random(&[2, h / 2, w / 2, 256])?,
+        random(&[2, h / 4, w / 4, 512])?,
+        random(&[2, h / 8, w / 8, 512])?,
+        random(&[2, h, w, 128])?,
     ];
-    let z = random_tensor(&[frames(), 4, h / 8, w / 8])?;
+    let z = random(&[frames(), 4, h / 8, w / 8])?;
     let mut last = Instant::now();
     let y = timed(&format!("decode: {} frames", frames()), || {
         decoder.forward_watched(&z, Some(&references), &mut |name, _| {
@@ -214,10 +216,10 @@ fn decode(weights: &Weights, dtype: DType) -> Result<()> {
 }
 
 fn generate(weights: &Weights, dtype: DType, steps: usize) -> Result<()> {
-    let key = || random_tensor(&[1, 3, SIZE.height, SIZE.width])?.clamp(-1f32, 1f32);
+    let key = || random(&[1, 3, SIZE.height, SIZE.width])?.clamp(-1f32, 1f32);
     let mut drawing = Drawing::new(key()?, key()?);
     drawing.steps = steps;
-    let pipeline = Pipeline::new(weights.clone(), Device::Cpu, dtype);
+    let pipeline = Pipeline::new(weights.clone(), device().clone(), dtype);
     println!("{}", pipeline.plan(SIZE, false));
     let frames = timed(&format!("generate: {steps} steps"), || {
         pipeline.generate(&drawing, &Control::default()).map_err(candle_core::Error::wrap)

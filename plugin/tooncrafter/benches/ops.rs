@@ -1,24 +1,23 @@
-//! Speed of the CPU operations at the sizes of the released model.
+//! Speed of the operations at the sizes of the released model.
 //!
-//! `cargo bench -p inbetween-tooncrafter --bench ops -- [NAME..]` prints, for each operation and precision, the
+//! `cargo bench -p inbetween-tooncrafter --bench ops -- [--device cpu|cuda] [NAME..]` prints, for each operation and precision, the
 //! best of several runs: processor milliseconds (all threads together), wall milliseconds,
 //! GFLOP/s per core, and the ratio of its processor time to that of a plain matrix product (the
 //! gemm crate, f32) of the same FLOP, timed in the same process. Processor time is what counts on
 //! a machine that others use too; without such a clock the wall time stands in for it.
 
+mod common;
+
 use std::collections::HashMap;
 use std::time::Instant;
 
-use candle_core::{DType, Device, Result, Tensor};
+use candle_core::{DType, Result, Tensor};
 use candle_nn::VarBuilder;
+use common::{choose_device, device, processor_seconds, random, settle};
 use inbetween_tooncrafter::ops::{
     Activation, Conv2d, GroupNorm, LayerNorm, Linear, Plus, Precision, TemporalConv, Window,
     attention, attention_over_time, has_bf16_tiles,
 };
-
-fn random(shape: &[usize]) -> Result<Tensor> {
-    Tensor::randn(0f32, 1.0, shape, &Device::Cpu)
-}
 
 /// Random weights of these names and shapes.
 fn weights(shapes: &[(&str, &[usize])], dtype: DType) -> Result<VarBuilder<'static>> {
@@ -26,22 +25,7 @@ fn weights(shapes: &[(&str, &[usize])], dtype: DType) -> Result<VarBuilder<'stat
     for (name, shape) in shapes {
         tensors.insert((*name).to_owned(), random(shape)?);
     }
-    Ok(VarBuilder::from_tensors(tensors, dtype, &Device::Cpu))
-}
-
-/// Processor seconds of this process so far, all threads together.
-#[cfg(unix)]
-fn processor_seconds() -> f64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the pointer is to a timespec of ours.
-    unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut time) };
-    time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
-}
-
-#[cfg(not(unix))]
-fn processor_seconds() -> f64 {
-    static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
-    START.get_or_init(Instant::now).elapsed().as_secs_f64()
+    Ok(VarBuilder::from_tensors(tensors, dtype, device()))
 }
 
 /// Processor and wall seconds of the best run: at least three, and about a second in all.
@@ -50,6 +34,7 @@ fn best<T>(mut run: impl FnMut() -> Result<T>) -> Result<(f64, f64)> {
     while runs < 3 || started.elapsed().as_secs_f64() < 1.0 {
         let (start, cpu) = (Instant::now(), processor_seconds());
         run()?;
+        settle()?;
         best.0 = (processor_seconds() - cpu).min(best.0);
         best.1 = start.elapsed().as_secs_f64().min(best.1);
         runs += 1;
@@ -123,7 +108,15 @@ impl Bench {
 }
 
 fn main() -> Result<()> {
-    let names = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+    let mut names = Vec::new();
+    let mut args = std::env::args().skip(1);
+    while let Some(arg) = args.next() {
+        match arg.as_str() {
+            "--device" => choose_device(&args.next().unwrap_or_default())?,
+            name if !name.starts_with('-') => names.push(name.to_owned()),
+            _ => {}
+        }
+    }
     let bench = Bench { names, plain: plain_gemm()? };
     println!(
         "{} threads, plain gemm f32 {:.1} GFLOP/s per core, AMX {}; processor and wall time:",

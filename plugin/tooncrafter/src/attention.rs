@@ -154,24 +154,13 @@ impl FeedForward {
     }
 }
 
-/// `BasicTransformerBlock` of a spatial transformer.
+/// `BasicTransformerBlock`; the second attention is what spatial and temporal ones differ in.
 #[derive(Clone, Debug)]
-struct SpatialBlock {
+struct Block<A> {
     norm1: LayerNorm,
     attn1: SelfAttention,
     norm2: LayerNorm,
-    attn2: CrossAttention,
-    norm3: LayerNorm,
-    ff: FeedForward,
-}
-
-/// `BasicTransformerBlock` of a temporal transformer: both attentions are over time.
-#[derive(Clone, Debug)]
-struct TemporalBlock {
-    norm1: LayerNorm,
-    attn1: SelfAttention,
-    norm2: LayerNorm,
-    attn2: SelfAttention,
+    attn2: A,
     norm3: LayerNorm,
     ff: FeedForward,
 }
@@ -197,14 +186,62 @@ impl TransformerConfig {
     }
 }
 
-/// Transformer over the positions of each frame, and to the context.
+/// What spatial and temporal transformers share.
 #[derive(Clone, Debug)]
-pub struct SpatialTransformer {
+struct Transformer<A> {
     norm: GroupNorm,
     proj_in: Linear,
-    transformer_blocks: Vec<SpatialBlock>,
+    transformer_blocks: Vec<Block<A>>,
     proj_out: Linear,
 }
+
+impl<A> Transformer<A> {
+    /// `ones`: axes of length 1 at the end of the projections' weights; `attn2` makes the second
+    /// attention of a block.
+    fn new(
+        config: &TransformerConfig,
+        ones: usize,
+        vb: &VarBuilder,
+        attn2: impl Fn(&VarBuilder) -> Result<A>,
+    ) -> Result<Self> {
+        let (channels, inner) = (config.channels, config.inner());
+        let block = |i: usize| {
+            let vb = vb.pp(format!("transformer_blocks.{i}"));
+            Ok(Block {
+                norm1: LayerNorm::new(inner, &vb.pp("norm1"))?,
+                attn1: SelfAttention::new(inner, config.heads, &vb.pp("attn1"))?,
+                norm2: LayerNorm::new(inner, &vb.pp("norm2"))?,
+                attn2: attn2(&vb.pp("attn2"))?,
+                norm3: LayerNorm::new(inner, &vb.pp("norm3"))?,
+                ff: FeedForward::new(inner, &vb.pp("ff"))?,
+            })
+        };
+        Ok(Self {
+            norm: GroupNorm::new(channels, 1e-6, false, &vb.pp("norm"))?,
+            proj_in: Linear::pointwise(channels, inner, true, ones, &vb.pp("proj_in"))?,
+            transformer_blocks: (0..config.depth).map(block).collect::<Result<_>>()?,
+            proj_out: Linear::pointwise(inner, channels, true, ones, &vb.pp("proj_out"))?,
+        })
+    }
+
+    /// `x: [.., c]` → `[.., c]`; `attend` runs both attentions of a block.
+    fn forward(
+        &self,
+        residual: &Tensor,
+        attend: impl Fn(&Block<A>, Tensor) -> Result<Tensor>,
+    ) -> Result<Tensor> {
+        let mut x = self.proj_in.forward(&self.norm.forward(residual)?)?;
+        for block in &self.transformer_blocks {
+            x = attend(block, x)?;
+            x = block.ff.forward(&block.norm3.forward(&x)?, &x)?;
+        }
+        self.proj_out.forward_with(&x, Activation::None, Plus::Residual(residual))
+    }
+}
+
+/// Transformer over the positions of each frame, and to the context.
+#[derive(Clone, Debug)]
+pub struct SpatialTransformer(Transformer<CrossAttention>);
 
 impl SpatialTransformer {
     /// `context_dim` wide tokens come in; `image` tokens have keys and values of their own.
@@ -214,88 +251,45 @@ impl SpatialTransformer {
         image: bool,
         vb: &VarBuilder,
     ) -> Result<Self> {
-        let (channels, inner, heads) = (config.channels, config.inner(), config.heads);
         let ones = if config.use_linear { 0 } else { 2 };
-        let block = |i: usize| {
-            let vb = vb.pp(format!("transformer_blocks.{i}"));
-            Ok(SpatialBlock {
-                norm1: LayerNorm::new(inner, &vb.pp("norm1"))?,
-                attn1: SelfAttention::new(inner, heads, &vb.pp("attn1"))?,
-                norm2: LayerNorm::new(inner, &vb.pp("norm2"))?,
-                attn2: CrossAttention::new(inner, heads, context_dim, image, &vb.pp("attn2"))?,
-                norm3: LayerNorm::new(inner, &vb.pp("norm3"))?,
-                ff: FeedForward::new(inner, &vb.pp("ff"))?,
-            })
+        let cross = |vb: &VarBuilder| {
+            CrossAttention::new(config.inner(), config.heads, context_dim, image, vb)
         };
-        Ok(Self {
-            norm: GroupNorm::new(channels, 1e-6, false, &vb.pp("norm"))?,
-            proj_in: Linear::pointwise(channels, inner, true, ones, &vb.pp("proj_in"))?,
-            transformer_blocks: (0..config.depth).map(block).collect::<Result<_>>()?,
-            proj_out: Linear::pointwise(inner, channels, true, ones, &vb.pp("proj_out"))?,
-        })
+        Transformer::new(config, ones, vb, cross).map(Self)
     }
 
     /// `x: [n, h, w, c]` → `[n, h, w, c]`
     pub fn forward(&self, x: &Tensor, context: &Context) -> Result<Tensor> {
         let (n, h, w, c) = x.dims4()?;
         // Tokens are the positions of a frame: [n, p, c].
-        let residual = x.reshape((n, h * w, c))?;
-        let mut x = self.proj_in.forward(&self.norm.forward(&residual)?)?;
-        for block in &self.transformer_blocks {
-            x = block.attn1.over_tokens(&block.norm1.forward(&x)?, &x)?;
-            x = block.attn2.forward(&block.norm2.forward(&x)?, context, &x)?;
-            x = block.ff.forward(&block.norm3.forward(&x)?, &x)?;
-        }
-        let y = self.proj_out.forward_with(&x, Activation::None, Plus::Residual(&residual))?;
+        let y = self.0.forward(&x.reshape((n, h * w, c))?, |block, x| {
+            let x = block.attn1.over_tokens(&block.norm1.forward(&x)?, &x)?;
+            block.attn2.forward(&block.norm2.forward(&x)?, context, &x)
+        })?;
         y.reshape((n, h, w, c))
     }
 }
 
-/// Transformer over the frames of each position.
+/// Transformer over the frames of each position; both attentions of its blocks are over time.
 #[derive(Clone, Debug)]
-pub struct TemporalTransformer {
-    norm: GroupNorm,
-    proj_in: Linear,
-    transformer_blocks: Vec<TemporalBlock>,
-    proj_out: Linear,
-}
+pub struct TemporalTransformer(Transformer<SelfAttention>);
 
 impl TemporalTransformer {
     /// Reads the weights under `vb`.
     pub fn new(config: &TransformerConfig, vb: &VarBuilder) -> Result<Self> {
-        let (channels, inner, heads) = (config.channels, config.inner(), config.heads);
         let ones = if config.use_linear { 0 } else { 1 };
-        let block = |i: usize| {
-            let vb = vb.pp(format!("transformer_blocks.{i}"));
-            Ok(TemporalBlock {
-                norm1: LayerNorm::new(inner, &vb.pp("norm1"))?,
-                attn1: SelfAttention::new(inner, heads, &vb.pp("attn1"))?,
-                norm2: LayerNorm::new(inner, &vb.pp("norm2"))?,
-                attn2: SelfAttention::new(inner, heads, &vb.pp("attn2"))?,
-                norm3: LayerNorm::new(inner, &vb.pp("norm3"))?,
-                ff: FeedForward::new(inner, &vb.pp("ff"))?,
-            })
-        };
-        Ok(Self {
-            norm: GroupNorm::new(channels, 1e-6, false, &vb.pp("norm"))?,
-            proj_in: Linear::pointwise(channels, inner, true, ones, &vb.pp("proj_in"))?,
-            transformer_blocks: (0..config.depth).map(block).collect::<Result<_>>()?,
-            proj_out: Linear::pointwise(inner, channels, true, ones, &vb.pp("proj_out"))?,
-        })
+        let second = |vb: &VarBuilder| SelfAttention::new(config.inner(), config.heads, vb);
+        Transformer::new(config, ones, vb, second).map(Self)
     }
 
     /// `x: [n, h, w, c]` with `t` frames in each batch → `[n, h, w, c]`
     pub fn forward(&self, x: &Tensor, t: usize) -> Result<Tensor> {
         let (n, h, w, c) = x.dims4()?;
         // Statistics and attention see all frames of a batch: [b, t, p, c].
-        let residual = x.reshape((n / t, t, h * w, c))?;
-        let mut x = self.proj_in.forward(&self.norm.forward(&residual)?)?;
-        for block in &self.transformer_blocks {
-            x = block.attn1.over_time(&block.norm1.forward(&x)?, &x)?;
-            x = block.attn2.over_time(&block.norm2.forward(&x)?, &x)?;
-            x = block.ff.forward(&block.norm3.forward(&x)?, &x)?;
-        }
-        let y = self.proj_out.forward_with(&x, Activation::None, Plus::Residual(&residual))?;
+        let y = self.0.forward(&x.reshape((n / t, t, h * w, c))?, |block, x| {
+            let x = block.attn1.over_time(&block.norm1.forward(&x)?, &x)?;
+            block.attn2.over_time(&block.norm2.forward(&x)?, &x)
+        })?;
         y.reshape((n, h, w, c))
     }
 }

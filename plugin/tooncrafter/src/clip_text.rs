@@ -1,6 +1,6 @@
 //! The text tower of OpenCLIP: `cond_stage_model.model.`
 
-use candle_core::{Device, Result, Tensor, bail};
+use candle_core::{DType, Device, Result, Tensor, bail};
 use candle_nn::VarBuilder;
 
 use crate::config::ClipConfig;
@@ -106,6 +106,6 @@ impl ClipText {
             x = block.forward(&x)?;
             watch(&format!("resblocks.{i}"), &x)?;
         }
-        self.ln_final.forward(&x)
+        self.ln_final.forward(&x)?.to_dtype(DType::F32)
     }
 }

@@ -1,6 +1,6 @@
 //! The image tower of OpenCLIP: `embedder.model.visual.`
 
-use candle_core::{Result, Tensor, bail};
+use candle_core::{DType, Result, Tensor, bail};
 use candle_nn::VarBuilder;
 
 use crate::clip_text::ResidualAttentionBlock;
@@ -76,13 +76,14 @@ impl ClipVision {
             .reshape((b, side * side, 3 * patch * patch))?;
         let x = self.conv1.forward(&patches)?;
         let class = self.class_embedding.reshape((1, 1, ()))?.expand((b, 1, x.dim(2)?))?;
-        let x = Tensor::cat(&[&class.contiguous()?, &x], 1)?;
+        // The embeddings are f32, whatever the products are in.
+        let x = Tensor::cat(&[&class.contiguous()?, &x.to_dtype(DType::F32)?], 1)?;
         let mut x = self.ln_pre.forward(&x.broadcast_add(&self.positional_embedding)?)?;
         watch("ln_pre", &x)?;
         for (i, block) in self.resblocks.iter().enumerate() {
             x = block.forward(&x)?;
             watch(&format!("resblocks.{i}"), &x)?;
         }
-        Ok(x)
+        x.to_dtype(DType::F32)
     }
 }

@@ -24,15 +24,19 @@
 //! # Precision
 //! The [`VarBuilder`](candle_nn::VarBuilder)'s type says what products are computed in: `F32`, or
 //! `BF16` for weights and factors in bf16. On the CPU activations, norms, softmax and sums are f32
-//! in both.
+//! in both; on other devices activations take the precision of the weights. What a network is given
+//! may be f32, and what it returns is.
 
 pub mod attention;
 pub mod clip_text;
 pub mod clip_vision;
 pub mod conditioning;
 pub mod config;
+#[cfg(any(feature = "cuda", feature = "emulation"))]
+mod cuda;
 pub mod decode;
 pub mod denoise;
+pub mod device;
 pub mod embedding;
 pub mod memory;
 pub mod noise;

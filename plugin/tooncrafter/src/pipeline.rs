@@ -15,7 +15,7 @@ use crate::conditioning::{Contexts, encode_image, encode_keys, encode_text};
 use crate::config::SketchConfig;
 use crate::decode::{decode, has_second_decode};
 use crate::denoise::{Denoising, Draws, Sketches};
-use crate::memory::{self, Keeping, Plan, RunSize, Stage};
+use crate::memory::{self, Keeping, Place, Plan, RunSize, Stage};
 use crate::noise::{NoiseSource, Stream};
 use crate::ops::release_memory;
 use crate::resampler::Resampler;
@@ -169,6 +169,7 @@ pub struct Pipeline {
     sketch_config: SketchConfig,
     device: Device,
     dtype: DType,
+    memory_limit: Option<u64>,
     text: Slot<ClipText>,
     image: Slot<(ClipVision, Resampler)>,
     encoder: Slot<VaeEncoder>,
@@ -229,6 +230,7 @@ impl Pipeline {
             sketch_config,
             device,
             dtype,
+            memory_limit: None,
             text: Slot::default(),
             image: Slot::default(),
             encoder: Slot::default(),
@@ -238,13 +240,37 @@ impl Pipeline {
         }
     }
 
-    /// What a run of `size` needs in memory, and what is there.
+    /// The same model, which counts on no more than `bytes` of its device's memory.
+    #[must_use]
+    pub fn with_memory_limit(mut self, bytes: Option<u64>) -> Self {
+        self.memory_limit = bytes;
+        self
+    }
+
+    /// What a run of `size` needs in memory, and what is there within the limit.
     pub fn plan(&self, size: RunSize, sketches: bool) -> Plan {
+        let free = memory::available_on(&self.device);
+        let available = free.into_iter().chain(self.memory_limit).min();
+        self.plan_for(size, sketches, Place::of(&self.device), available)
+    }
+
+    /// As [`Pipeline::plan`] for another place than the pipeline's own, there or not, with
+    /// `available` bytes.
+    pub fn plan_for(
+        &self,
+        size: RunSize,
+        sketches: bool,
+        place: Place,
+        available: Option<u64>,
+    ) -> Plan {
         let weights = |part| self.weights.byte_len(part, self.dtype) as u64;
         let vae = weights(Part::Vae);
-        // On the CPU activations are f32 in every precision.
-        let dtype = if self.device.is_cpu() { DType::F32 } else { self.dtype };
-        let stage = |name, weights, working| Stage { name, weights, working };
+        let dtype = place.activations(self.dtype);
+        let overhead = match place {
+            Place::Cpu => 0,
+            Place::Gpu => memory::GPU_OVERHEAD,
+        };
+        let stage = |name, weights, working| Stage { name, weights, working: working + overhead };
         let mut denoiser = stage(
             "UNet",
             weights(Part::Unet),
@@ -268,7 +294,7 @@ impl Pipeline {
                 memory::decoder_working(&self.config.vae, size, dtype),
             ),
         ];
-        Plan::new(stages, if self.device.is_cpu() { memory::available() } else { None })
+        Plan::new(stages, available)
     }
 
     /// Draws all frames, `[t, 3, h, w]` in -1..=1: first key, in-betweens, last key, all of them

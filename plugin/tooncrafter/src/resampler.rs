@@ -1,6 +1,6 @@
 //! The projector from image tokens to a few context tokens for each frame: `image_proj_model.`
 
-use candle_core::{Result, Tensor};
+use candle_core::{DType, Result, Tensor};
 use candle_nn::VarBuilder;
 
 use crate::config::ResamplerConfig;
@@ -91,13 +91,14 @@ impl Resampler {
     pub fn forward(&self, tokens: &Tensor) -> Result<Tensor> {
         let (_, queries, dim) = self.latents.dims3()?;
         let x = self.proj_in.forward(tokens)?;
-        let mut latents = self.latents.expand((tokens.dim(0)?, queries, dim))?.contiguous()?;
+        let latents = self.latents.to_dtype(x.dtype())?;
+        let mut latents = latents.expand((tokens.dim(0)?, queries, dim))?.contiguous()?;
         for (attn, ff) in &self.layers {
             latents = attn.forward(&x, &latents)?;
             let h = ff.norm.forward(&latents)?;
             let h = ff.first.forward_with(&h, Activation::Gelu, Plus::Nothing)?;
             latents = ff.second.forward_with(&h, Activation::None, Plus::Residual(&latents))?;
         }
-        self.norm_out.forward(&self.proj_out.forward(&latents)?)
+        self.norm_out.forward(&self.proj_out.forward(&latents)?)?.to_dtype(DType::F32)
     }
 }

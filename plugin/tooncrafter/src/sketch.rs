@@ -7,8 +7,8 @@ use crate::attention::{Context, SpatialTransformer, TransformerConfig};
 use crate::config::SketchConfig;
 use crate::embedding::Embedding;
 use crate::ops::{Activation, Conv2d, Linear, Plus, Window};
-use crate::unet::{Conditions, Layer, run};
-use crate::unet_blocks::{Downsample, ResBlock};
+use crate::unet::{Conditions, Layer, WayDown, run};
+use crate::unet_blocks::ResBlock;
 use crate::{Watch, channels_last, unwatched};
 
 /// Channels and step of each convolution of `input_hint_block` after the first.
@@ -58,29 +58,19 @@ impl SketchEncoder {
             c = channels;
         }
 
-        let blocks = vb.pp("input_blocks");
-        let first = Conv2d::new(config.in_channels, width, Window::SAME, &blocks.pp("0.0"))?;
-        let mut input_blocks = vec![vec![Layer::Conv(first)]];
-        let mut zero_convs = vec![zero(0, width)?];
-        let mut c = width;
-        let last_level = config.channel_mult.len().saturating_sub(1);
-        for (level, mult) in config.channel_mult.iter().enumerate() {
-            for _ in 0..config.num_res_blocks {
-                let vb = blocks.pp(input_blocks.len());
-                let mut layers = vec![res(&vb.pp(0), c, mult * width)?];
-                c = mult * width;
-                if config.attention_resolutions.contains(&(1 << level)) {
-                    layers.push(spatial(&vb.pp(1), c)?);
-                }
-                zero_convs.push(zero(input_blocks.len(), c)?);
-                input_blocks.push(layers);
-            }
-            if level != last_level {
-                let down = Downsample::new(c, &blocks.pp(input_blocks.len()).pp(0))?;
-                zero_convs.push(zero(input_blocks.len(), c)?);
-                input_blocks.push(vec![Layer::Down(down)]);
-            }
-        }
+        let down = WayDown {
+            channels: config.in_channels,
+            width,
+            mult: &config.channel_mult,
+            res_blocks: config.num_res_blocks,
+        };
+        let attends = |level: usize| config.attention_resolutions.contains(&(1 << level));
+        let (input_blocks, widths) = down.build(&vb.pp("input_blocks"), &res, |vb, level, c| {
+            attends(level).then(|| spatial(&vb.pp(1), c)).into_iter().collect()
+        })?;
+        let zero_convs =
+            widths.iter().enumerate().map(|(i, &c)| zero(i, c)).collect::<Result<_>>()?;
+        let c = widths.last().copied().unwrap_or(width);
         let middle = vb.pp("middle_block");
         Ok(Self {
             config: config.clone(),
@@ -154,7 +144,7 @@ impl SketchEncoder {
         for (i, (block, zero)) in self.input_blocks.iter().zip(&self.zero_convs).enumerate() {
             h = run(block, &h, &with)?;
             if i == 0 {
-                h = (h + hint)?;
+                h = (&h + hint.to_dtype(h.dtype())?)?;
             }
             watch(&format!("input_blocks.{i}"), &h)?;
             control.push(zero.forward(&h)?);

@@ -1,6 +1,6 @@
 //! The denoising UNet: `model.diffusion_model.`
 
-use candle_core::{D, Result, Tensor, bail};
+use candle_core::{D, DType, Result, Tensor, bail};
 use candle_nn::VarBuilder;
 
 use crate::attention::{Context, SpatialTransformer, TemporalTransformer, TransformerConfig};
@@ -42,6 +42,51 @@ pub(crate) fn run(layers: &[Layer], x: &Tensor, with: &Conditions) -> Result<Ten
     })
 }
 
+/// The first half of a UNet, which the sketch encoder has too: a convolution, then for each level
+/// residual blocks, with attention where there is any, and a step down to the next level.
+pub(crate) struct WayDown<'a> {
+    /// Channels that come in.
+    pub(crate) channels: usize,
+    /// Width of the first level.
+    pub(crate) width: usize,
+    /// Width of each level in units of the first.
+    pub(crate) mult: &'a [usize],
+    /// Residual blocks of each level.
+    pub(crate) res_blocks: usize,
+}
+
+impl WayDown<'_> {
+    /// The blocks under `vb` and the width of each. `res(vb, from, to)` makes a residual block,
+    /// `attention(vb, level, width)` what follows it.
+    pub(crate) fn build(
+        &self,
+        vb: &VarBuilder,
+        res: &dyn Fn(&VarBuilder, usize, usize) -> Result<Layer>,
+        attention: impl Fn(&VarBuilder, usize, usize) -> Result<Vec<Layer>>,
+    ) -> Result<(Vec<Vec<Layer>>, Vec<usize>)> {
+        let mut c = self.width;
+        let first = Conv2d::new(self.channels, c, Window::SAME, &vb.pp("0.0"))?;
+        let (mut blocks, mut widths) = (vec![vec![Layer::Conv(first)]], vec![c]);
+        let last_level = self.mult.len().saturating_sub(1);
+        for (level, mult) in self.mult.iter().enumerate() {
+            for _ in 0..self.res_blocks {
+                let vb = vb.pp(blocks.len());
+                let mut layers = vec![res(&vb.pp(0), c, mult * self.width)?];
+                c = mult * self.width;
+                layers.extend(attention(&vb, level, c)?);
+                blocks.push(layers);
+                widths.push(c);
+            }
+            if level != last_level {
+                let down = Downsample::new(c, &vb.pp(blocks.len()).pp(0))?;
+                blocks.push(vec![Layer::Down(down)]);
+                widths.push(c);
+            }
+        }
+        Ok((blocks, widths))
+    }
+}
+
 /// Everything optional in a call.
 #[derive(Clone, Copy, Default)]
 pub struct Extras<'a> {
@@ -66,6 +111,11 @@ pub struct Unet {
     output_blocks: Vec<Vec<Layer>>,
     out_norm: GroupNorm,
     out_conv: Conv2d,
+}
+
+/// Adds features, which may be of another precision than the activations.
+fn plus(h: &Tensor, features: &Tensor) -> Result<Tensor> {
+    h + features.to_dtype(h.dtype())?
 }
 
 /// Heads of `init_attn`, whatever its width.
@@ -104,29 +154,17 @@ impl Unet {
         };
         let attends = |level: usize| config.attention_resolutions.contains(&(1 << level));
 
-        let blocks = vb.pp("input_blocks");
-        let first = Conv2d::new(config.in_channels, width, Window::SAME, &blocks.pp("0.0"))?;
-        let mut input_blocks = vec![vec![Layer::Conv(first)]];
-        let mut skips = vec![width];
-        let mut c = width;
-        let last_level = config.channel_mult.len().saturating_sub(1);
-        for (level, mult) in config.channel_mult.iter().enumerate() {
-            for _ in 0..config.num_res_blocks {
-                let vb = blocks.pp(input_blocks.len());
-                let mut layers = vec![res(&vb.pp(0), c, mult * width)?];
-                c = mult * width;
-                if attends(level) {
-                    layers.extend(transformers(&vb, 1, c)?);
-                }
-                input_blocks.push(layers);
-                skips.push(c);
-            }
-            if level != last_level {
-                let down = Downsample::new(c, &blocks.pp(input_blocks.len()).pp(0))?;
-                input_blocks.push(vec![Layer::Down(down)]);
-                skips.push(c);
-            }
-        }
+        let down = WayDown {
+            channels: config.in_channels,
+            width,
+            mult: &config.channel_mult,
+            res_blocks: config.num_res_blocks,
+        };
+        let (input_blocks, mut skips) =
+            down.build(&vb.pp("input_blocks"), &res, |vb, level, c| {
+                if attends(level) { transformers(vb, 1, c) } else { Ok(Vec::new()) }
+            })?;
+        let mut c = skips.last().copied().unwrap_or(width);
 
         let middle = vb.pp("middle_block");
         let mut middle_block = vec![res(&middle.pp(0), c, c)?];
@@ -246,7 +284,7 @@ impl Unet {
             if i % 3 == 2
                 && let Some(feature) = features.next()
             {
-                h = (h + feature)?;
+                h = plus(&h, feature)?;
             }
             skips.push(h.clone());
         }
@@ -254,19 +292,20 @@ impl Unet {
         watch("middle_block", &h)?;
         let mut control = extras.control.unwrap_or_default().iter().rev();
         if let Some(feature) = control.next() {
-            h = (h + feature)?;
+            h = plus(&h, feature)?;
         }
         for (i, block) in self.output_blocks.iter().enumerate() {
             let mut skip = skips.pop().expect("one skip for each output block");
             if let Some(feature) = control.next() {
-                skip = (skip + feature)?;
+                skip = plus(&skip, feature)?;
             }
             h = run(block, &Tensor::cat(&[&h, &skip], D::Minus1)?, &with)?;
             watch(&format!("output_blocks.{i}"), &h)?;
         }
         let y = self.out_conv.forward(&self.out_norm.forward(&h)?)?;
         // [n, h, w, c] -> [b, c, t, h, w]
-        y.reshape((b, t, height, width, ()))?.permute((0, 4, 1, 2, 3))?.contiguous()
+        let y = y.reshape((b, t, height, width, ()))?.permute((0, 4, 1, 2, 3))?.contiguous()?;
+        y.to_dtype(DType::F32)
     }
 
     /// Time and frame rate as `[n, e]`, the same for all frames of a batch.

@@ -297,6 +297,6 @@ impl VaeDecoder {
         // [1, t, p, 3]
         let x = x.reshape((1, t, h * w, self.out_ch))?;
         let y = self.time_mix_conv.forward(&x, Plus::Nothing)?;
-        channels_first(&y.reshape((t, h, w, self.out_ch))?)
+        channels_first(&y.reshape((t, h, w, self.out_ch))?)?.to_dtype(DType::F32)
     }
 }

@@ -3,7 +3,7 @@
 //! Besides the latent it returns what it saw on the way (hidden states): the decoder draws on the
 //! keys' own hidden states.
 
-use candle_core::{Result, Tensor, bail};
+use candle_core::{DType, Result, Tensor, bail};
 use candle_nn::VarBuilder;
 
 use crate::config::VaeConfig;
@@ -96,7 +96,7 @@ struct Level {
 /// What the encoder makes of frames.
 #[derive(Clone, Debug)]
 pub struct Encoded {
-    /// Mean and log-variance of the latent, `[n, 2 * z, h / 8, w / 8]`.
+    /// Mean and log-variance of the latent, `[n, 2 * z, h / 8, w / 8]`, in f32.
     pub moments: Tensor,
     /// Hidden states `[n, h', w', c']`, channels-last: after each level, then after `conv_in`.
     pub hidden: Vec<Tensor>,
@@ -197,6 +197,6 @@ impl VaeEncoder {
         watch("encoder.mid.attn_1", &h)?;
         h = self.mid_block_2.forward(&h)?;
         h = self.quant_conv.forward(&self.conv_out.forward(&self.norm_out.forward(&h)?)?)?;
-        Ok(Encoded { moments: channels_first(&h)?, hidden })
+        Ok(Encoded { moments: channels_first(&h)?.to_dtype(DType::F32)?, hidden })
     }
 }

@@ -4,12 +4,14 @@
 //! whose file name contains a NAME. `GOLDENS_DIR` points at any other folder of the same format:
 //! a `MANIFEST.json` and the files it lists. Each case is built from its configuration there; what
 //! kind of case it is follows from its weights and configuration. `GOLDENS_DTYPE=bf16` runs the
-//! products in bf16 and judges by 100 times the tolerance.
+//! products in bf16 and judges by 100 times the tolerance or the case's own `bf16_max_rel`; `GOLDENS_DEVICE=cuda` runs everything on
+//! the GPU.
 
 #![allow(unreachable_pub, reason = "the modules of a test have no other readers")]
 
 mod cases;
 mod compare;
+mod tensors;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -47,9 +49,15 @@ impl Entry {
         self.io.contains_key(name)
     }
 
-    /// Largest relative error allowed.
+    /// Largest relative error allowed in f32.
     pub fn tolerance(&self) -> f64 {
         self.tolerance.get("max_rel").and_then(Value::as_f64).unwrap_or(0.0)
+    }
+
+    /// Largest relative error allowed in bf16: what the case says, or 100 times that of f32.
+    pub fn bf16_tolerance(&self) -> f64 {
+        let own = self.tolerance.get("bf16_max_rel").and_then(Value::as_f64);
+        own.unwrap_or(100.0 * self.tolerance())
     }
 }
 

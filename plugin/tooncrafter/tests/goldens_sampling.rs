@@ -3,12 +3,14 @@
 //! Each case is read from `MANIFEST.json` and its file; `GOLDENS_DIR` points the tests at another
 //! folder of the same format. The expected values come from the published PyTorch code.
 
+#![allow(unreachable_pub, reason = "the modules of a test have no other readers")]
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test, with its place")]
+
+mod tensors;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use candle_core::safetensors::load;
 use candle_core::{DType, Device, Tensor};
 use inbetween_tooncrafter::preprocess::ClipPreprocess;
 use inbetween_tooncrafter::schedule::{DdimTable, NoiseSchedule, ScheduleConfig, Spacing};
@@ -23,7 +25,8 @@ struct Case {
 
 impl Case {
     fn tensors(&self) -> HashMap<String, Tensor> {
-        load(&self.path, &Device::Cpu).unwrap_or_else(|err| panic!("{:?}: {err}", self.path))
+        tensors::load(&self.path, &Device::Cpu)
+            .unwrap_or_else(|err| panic!("{:?}: {err}", self.path))
     }
 
     fn number(&self, name: &str) -> f64 {

@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use inbetween_core::retime::Rate;
 use inbetween_tooncrafter::weights::Element;
 
 use crate::failure::Result;
-use crate::generate;
 use crate::models::{convert, download, inspect, random, verify};
+use crate::render::{self, Render};
+use crate::{cache, doctor, engine, generate, retime, serve};
 
 /// Draws the frames between two key drawings, and cares for the weights this needs.
 #[derive(Debug, Parser)]
@@ -27,8 +29,21 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Draw the frames between two key drawings with ToonCrafter.
+    /// Draw the frames between two keys at their own size, with either engine.
+    Render(Box<Render>),
+    /// Look at the cache of drawings, check it and make room.
+    #[command(subcommand)]
+    Cache(Cache),
+    /// Say what is right and wrong on this machine, and what to do.
+    Doctor(Doctor),
+    /// Print the completions of a shell.
+    Completions(Completions),
+    /// Run ToonCrafter alone: its 16 frames, at its own size.
     Generate(Box<Generate>),
+    /// Raise the frame rate of a clip: what is held for twos and threes becomes smooth motion.
+    Retime(Retime),
+    /// Draw for the plug-ins of this user; they start it themselves.
+    Serve(Serve),
     /// Look at weight files, check, convert and fetch them.
     #[command(subcommand)]
     Models(Models),
@@ -50,8 +65,11 @@ pub struct Generate {
     #[arg(long)]
     pub extra: Vec<PathBuf>,
     /// Folder for the frames.
-    #[arg(long)]
+    #[arg(long, default_value = "out")]
     pub out: PathBuf,
+    /// Only say how much memory this would take; for a GPU also where there is none.
+    #[arg(long)]
+    pub plan: bool,
     /// What happens, in English; may be left out.
     #[arg(long, default_value = "")]
     pub prompt: String,
@@ -113,7 +131,7 @@ fn size(text: &str) -> std::result::Result<(usize, usize), String> {
     sides.ok_or_else(|| "a size is written as 512x320".into())
 }
 
-fn share(text: &str) -> std::result::Result<f64, String> {
+pub(crate) fn share(text: &str) -> std::result::Result<f64, String> {
     let number = text.parse().ok().filter(|number| (0.0..=1.0).contains(number));
     number.ok_or_else(|| "it lies between 0 and 1".into())
 }
@@ -123,7 +141,7 @@ fn strength(text: &str) -> std::result::Result<f64, String> {
     number.ok_or_else(|| "it lies between 0 and 100".into())
 }
 
-fn frame_and_file(text: &str) -> std::result::Result<(usize, PathBuf), String> {
+pub(crate) fn frame_and_file(text: &str) -> std::result::Result<(usize, PathBuf), String> {
     let parts = text.split_once('=').and_then(|(n, file)| Some((n.parse().ok()?, file.into())));
     parts.ok_or_else(|| "a sketch is written as 8=sketch.png".into())
 }
@@ -155,6 +173,119 @@ pub enum ComputePrecision {
     F32,
     /// 16 bits with the range of f32.
     Bf16,
+}
+
+/// Arguments of `retime`.
+#[derive(Debug, Args)]
+pub struct Retime {
+    /// A folder of numbered pictures, a pattern such as name.%04d.png, or a video file (needs ffmpeg).
+    pub input: PathBuf,
+    /// A folder, a pattern or a video file. An interrupted run goes on where it stopped.
+    #[arg(required_unless_present = "sheet")]
+    pub output: Option<PathBuf>,
+    /// The new frame rate: 60, 59.94 or 60000/1001.
+    #[arg(long, required_unless_present = "sheet")]
+    pub to: Option<Rate>,
+    /// The frame rate of the input; a video file knows its own, pictures count as 24.
+    #[arg(long)]
+    pub from: Option<Rate>,
+    /// From 0, the drawings keep their rhythm, to 1, every frame has its own drawing.
+    #[arg(long, value_parser = share, default_value = "1")]
+    pub strength: f64,
+    /// The size at which motion is looked for.
+    #[arg(long, value_enum, default_value = "standard")]
+    pub quality: QualityName,
+    /// The encoder of ffmpeg for a video file; H.264, VP9 or ProRes 4444 unless given.
+    #[arg(long)]
+    pub codec: Option<String>,
+    /// Replace what the output holds.
+    #[arg(long)]
+    pub overwrite: bool,
+    /// Only tell which drawings the clip holds, for how many frames each, and where the cuts are.
+    #[arg(long)]
+    pub sheet: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The names of qualities.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum QualityName {
+    /// Fast.
+    Draft,
+    /// Usual.
+    Standard,
+    /// For 4K and fine line art.
+    High,
+}
+
+/// Arguments of `serve`.
+#[derive(Clone, Debug, Args)]
+pub struct Serve {
+    /// End after this long without a request, and give the memory back.
+    #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
+    pub idle_seconds: u64,
+    /// End the worker that runs.
+    #[arg(long)]
+    pub stop: bool,
+    /// Start it in the background, and return when it listens.
+    #[arg(long)]
+    pub background: bool,
+}
+
+/// The commands for the cache.
+#[derive(Debug, Subcommand)]
+pub enum Cache {
+    /// List what lies in it, the longest unused first.
+    List(CacheFolder),
+    /// Say how large it is.
+    Size(CacheFolder),
+    /// Delete the longest unused until it is small enough.
+    Prune(Prune),
+    /// Read everything and delete what is damaged.
+    Verify(CacheFolder),
+}
+
+/// Which cache.
+#[derive(Debug, Args)]
+pub struct CacheFolder {
+    /// Its folder; the user's own unless given.
+    #[arg(long)]
+    pub dir: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `cache prune`.
+#[derive(Debug, Args)]
+pub struct Prune {
+    /// Which cache.
+    #[command(flatten)]
+    pub folder: CacheFolder,
+    /// Size that may stay, in MiB; 0 deletes everything.
+    #[arg(long)]
+    pub to: u64,
+}
+
+/// Arguments of `doctor`.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// The checkpoint to look at; without it the one that `models download` fetched.
+    #[arg(long)]
+    pub checkpoint: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `completions`.
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell.
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
 }
 
 /// The commands for weight files.
@@ -308,7 +439,22 @@ impl From<Precision> for Element {
 /// Whatever goes wrong, with the exit code that belongs to it.
 pub fn obey(command: Command) -> Result<()> {
     match command {
+        Command::Render(arguments) => render::run(&arguments),
+        Command::Cache(command) => cache::run(&command),
+        Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Completions(arguments) => {
+            let mut command = <Cli as clap::CommandFactory>::command();
+            clap_complete::generate(
+                arguments.shell,
+                &mut command,
+                "inbetween",
+                &mut std::io::stdout(),
+            );
+            Ok(())
+        }
         Command::Generate(arguments) => generate::run(&arguments),
+        Command::Retime(arguments) => retime::run(&arguments),
+        Command::Serve(arguments) => serve::run(&arguments, engine::engines),
         Command::Models(Models::Inspect(arguments)) => inspect::run(&arguments),
         Command::Models(Models::Verify(arguments)) => verify::run(&arguments),
         Command::Models(Models::Convert(arguments)) => convert::run(&arguments),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use inbetween_core::Error;
 use inbetween_tooncrafter::weights::WeightError;
 
 /// What kind of failure it was.
@@ -75,6 +76,24 @@ impl From<WeightError> for Failure {
             | WeightError::Type { .. } => Kind::Unfit,
         };
         Self::new(kind, err.user_message())
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(err: Error) -> Self {
+        Self::new(kind_of(&err), err.user_message())
+    }
+}
+
+/// The kind of failure that an error of the domain is.
+pub(crate) fn kind_of(err: &Error) -> Kind {
+    match err {
+        Error::Size { .. } | Error::KeysDiffer { .. } | Error::Setting { .. } => Kind::Usage,
+        Error::Picture { .. } | Error::Io { .. } => Kind::File,
+        Error::Weights { .. } => Kind::Weights,
+        Error::Cancelled | Error::Engine { .. } | Error::Memory { .. } | Error::Worker { .. } => {
+            Kind::Engine
+        }
     }
 }
 

@@ -1,12 +1,19 @@
-//! The command line of AI In-between: generating with ToonCrafter, and caring for its weight files.
+//! The command line of AI In-between: rendering with either engine, and caring for weight files and
+//! caches; and the ToonCrafter engine itself.
 //!
 //! The executable is a thin shell around this library, so that tests can call what it does.
 
+mod cache;
 pub mod cli;
+mod doctor;
+pub mod engine;
 mod failure;
 mod generate;
 pub mod models;
 mod progress;
+pub mod render;
+mod retime;
+pub mod serve;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -18,8 +25,6 @@ pub use failure::{Failure, Kind, Result};
 /// Parses `arguments` (the first is the program's name), does what they say, and returns the exit
 /// code: 0, or that of the [`Kind`] of failure.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let level = env_logger::Env::default().filter_or("INBETWEEN_LOG", "warn");
-    env_logger::Builder::from_env(level).init();
     let command = match cli::Cli::try_parse_from(arguments) {
         Ok(cli) => cli.command,
         Err(err) => {
@@ -30,6 +35,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(code);
         }
     };
+    // The worker logs into a file of its own.
+    if !matches!(&command, cli::Command::Serve(_)) {
+        let level = env_logger::Env::default().filter_or("INBETWEEN_LOG", "warn");
+        env_logger::Builder::from_env(level).init();
+    }
     match cli::obey(command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

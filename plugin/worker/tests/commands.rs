@@ -192,6 +192,23 @@ fn generate_writes_frames_and_a_sheet() {
 }
 
 #[test]
+fn a_plan_draws_nothing() {
+    let small = Small::new();
+    let peak = |more: &[&str]| {
+        let done = generate(&small, "out", &[&["--plan", "--json"], more].concat());
+        assert_eq!(done.code, 0, "{}", done.err);
+        done.json()["peak_bytes"].as_u64().unwrap()
+    };
+    // Planned for a GPU whether there is one or not; halves where the weights are halves.
+    let (full, half) = (["--device", "cuda", "--dtype", "f32"], ["--device", "cuda"]);
+    assert!(peak(&full) > peak(&half) && peak(&half) > 1 << 30);
+    assert!(peak(&[]) < 1 << 30);
+    assert!(!Path::new(&small.path("out")).exists());
+    let words = generate(&small, "out", &["--plan", "--device", "cuda"]).out;
+    assert!(words.contains("UNet") && words.contains("needed at most"), "{words}");
+}
+
+#[test]
 fn one_seed_is_one_picture() {
     let small = Small::new();
     let runs = ["a", "b", "c"].map(|out| {

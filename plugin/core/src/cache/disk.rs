@@ -1,4 +1,5 @@
-//! Drawings in a directory that all processes of a user share, bounded in bytes.
+//! Drawings, the pictures they are drawn from and generated spans, in a directory that all
+//! processes of a user share, bounded in bytes.
 //!
 //! Files are named by their content, written beside and renamed, so a reader sees a whole drawing
 //! or none. They are not flushed to the medium: after a power cut the checksum finds what is
@@ -9,6 +10,8 @@
 //! that were unused for longest (a reader sets the time of use), and only then renames.
 //!
 //! Whatever goes wrong here costs time, never a picture: trouble is logged once and counted.
+
+pub mod tend;
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
@@ -21,11 +24,11 @@ use tempfile::NamedTempFile;
 
 use super::config::DiskConfig;
 use super::entry::{self, Unreadable};
-use crate::{ContentHash, Drawn, Error};
+use super::span;
+use crate::{ContentHash, Drawn, Error, Frame};
 
 /// The directory within the cache directory; another one when the form of files changes.
 const SUBDIRECTORY: &str = "drawings-1";
-const EXTENSION: &str = "drawing";
 const BESIDE_PREFIX: &str = ".writing-";
 const LOCK_FILE: &str = "lock";
 
@@ -36,6 +39,33 @@ const STALE_AFTER: Duration = Duration::from_secs(3600);
 /// left unstored: a stopped process that holds it must not stop renders.
 const LOCK_TRIES: u32 = 100;
 const LOCK_INTERVAL: Duration = Duration::from_millis(10);
+
+/// What lies in the directory; all of it counts towards the limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// A finished in-between.
+    Drawing,
+    /// A key or a sketch on its way to another process.
+    Picture,
+    /// The frames that an engine generated for a whole span.
+    Span,
+}
+
+impl Kind {
+    const ALL: [Self; 3] = [Self::Drawing, Self::Picture, Self::Span];
+
+    fn extension(self) -> &'static str {
+        match self {
+            Self::Drawing => "drawing",
+            Self::Picture => "picture",
+            Self::Span => "span",
+        }
+    }
+
+    fn is_of(self, path: &Path) -> bool {
+        path.extension().is_some_and(|extension| extension == self.extension())
+    }
+}
 
 /// Drawings in a shared directory.
 #[derive(Debug)]
@@ -54,9 +84,9 @@ pub struct DiskCache {
 /// What a disk cache has done so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DiskStats {
-    /// Drawings written.
+    /// Files written.
     pub stored: u64,
-    /// Drawings deleted to make room.
+    /// Files deleted to make room.
     pub evicted: u64,
     /// Damaged files found and deleted.
     pub healed: u64,
@@ -81,42 +111,77 @@ impl DiskCache {
 
     /// The drawing of this key, checked byte by byte; a damaged one is deleted.
     pub fn get(&self, key: &ContentHash) -> Option<Drawn> {
-        let path = self.path_of(key);
-        let mut file = match open(&path) {
-            Ok(file) => file,
-            Err(error) => {
-                if error.kind() != ErrorKind::NotFound {
-                    self.fail(&path, error);
-                }
-                return None;
-            }
-        };
-        match entry::read(&mut file, key) {
-            Ok(drawn) => {
-                // A directory that cannot be written to still gives its drawings.
-                let _ = file.set_modified(SystemTime::now());
-                Some(drawn)
-            }
-            Err(reason) => {
-                drop(file);
-                self.heal(&path, &reason);
-                None
-            }
-        }
+        self.load(Kind::Drawing, key, |file| entry::read(file, key))
     }
 
     /// Stores a drawing, unless it is larger than the limit or the directory cannot be used.
-    pub fn put(&self, key: &ContentHash, drawn: &Drawn) {
-        if entry::file_bytes(drawn) > self.limit {
-            return;
-        }
-        match self.store(key, drawn) {
-            Ok(true) => {
-                self.stored.fetch_add(1, Ordering::Relaxed);
+    /// Whether it lies there now.
+    pub fn put(&self, key: &ContentHash, drawn: &Drawn) -> bool {
+        let bytes = entry::file_bytes(&drawn.frame);
+        let about = entry::About { confidence: drawn.confidence, cut: drawn.cut };
+        self.keep(Kind::Drawing, key, bytes, |file| entry::write(file, key, &drawn.frame, about))
+    }
+
+    /// The key or sketch of this content address, checked as drawings are.
+    pub fn get_picture(&self, address: &ContentHash) -> Option<Frame> {
+        let drawn = self.load(Kind::Picture, address, |file| entry::read(file, address))?;
+        Some(drawn.frame)
+    }
+
+    /// Stores a key or a sketch under its content address. Whether it lies there now.
+    pub fn put_picture(&self, address: &ContentHash, picture: &Frame) -> bool {
+        let about = entry::About { confidence: 1.0, cut: false };
+        self.keep(Kind::Picture, address, entry::file_bytes(picture), |file| {
+            entry::write(file, address, picture, about)
+        })
+    }
+
+    /// The generated frames of a span, in order, checked byte by byte; damaged ones are deleted.
+    pub fn get_span(&self, key: &ContentHash) -> Option<Vec<Frame>> {
+        self.load(Kind::Span, key, |file| span::read(file, key))
+    }
+
+    /// Stores the generated frames of a span: one or more, all of one size. Whether they lie there
+    /// now.
+    pub fn put_span(&self, key: &ContentHash, frames: &[Frame]) -> bool {
+        let Some(bytes) = span::file_bytes(frames) else {
+            log::error!("{} frames of a span do not belong together", frames.len());
+            return false;
+        };
+        self.keep(Kind::Span, key, bytes, |file| span::write(file, key, frames))
+    }
+
+    /// Whether a span lies here, by its name alone: reading it may still find it damaged.
+    pub fn has_span(&self, key: &ContentHash) -> bool {
+        self.path_of(Kind::Span, key).is_file()
+    }
+
+    /// Deletes every drawing and span, of whichever process; gives how many files and bytes. Pictures stay:
+    /// they are on their way to a process that draws now, and go when room is needed.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the directory or a file in it cannot be used; the others are deleted all the same.
+    pub fn clear(&self) -> Result<(usize, u64), Error> {
+        let failed = |path: &Path, source| Error::Io { path: path.to_owned(), source };
+        let files = match fs::read_dir(&self.dir) {
+            Ok(files) => files,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok((0, 0)),
+            Err(error) => return Err(failed(&self.dir, error)),
+        };
+        let _turn = self.writer.lock();
+        let (mut count, mut bytes, mut trouble) = (0, 0, None);
+        for path in files.flatten().map(|file| file.path()) {
+            if ![Kind::Drawing, Kind::Span].iter().any(|kind| kind.is_of(&path)) {
+                continue;
             }
-            Ok(false) => log::debug!("no room or no lock for a drawing in {}", self.dir.display()),
-            Err(error) => self.fail(&self.dir, error),
+            let length = fs::metadata(&path).map_or(0, |about| about.len());
+            match fs::remove_file(&path) {
+                Ok(()) => (count, bytes) = (count + 1, bytes + length),
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => trouble = Some(failed(&path, error)),
+            }
         }
+        trouble.map_or(Ok((count, bytes)), Err)
     }
 
     /// What this cache has done so far.
@@ -130,23 +195,92 @@ impl DiskCache {
         }
     }
 
-    fn path_of(&self, key: &ContentHash) -> PathBuf {
-        self.dir.join(format!("{key}.{EXTENSION}"))
+    fn path_of(&self, kind: Kind, key: &ContentHash) -> PathBuf {
+        self.dir.join(format!("{key}.{}", kind.extension()))
+    }
+
+    fn load<T>(
+        &self,
+        kind: Kind,
+        key: &ContentHash,
+        read: impl FnOnce(&mut File) -> Result<T, Unreadable>,
+    ) -> Option<T> {
+        let path = self.path_of(kind, key);
+        let mut file = match open(&path) {
+            Ok(file) => file,
+            Err(error) => {
+                if error.kind() != ErrorKind::NotFound {
+                    self.fail(&path, error);
+                }
+                return None;
+            }
+        };
+        match read(&mut file) {
+            Ok(found) => {
+                // A directory that cannot be written to still gives its drawings.
+                let _ = file.set_modified(SystemTime::now());
+                Some(found)
+            }
+            Err(reason) => {
+                drop(file);
+                self.heal(&path, &reason);
+                None
+            }
+        }
+    }
+
+    fn keep(
+        &self,
+        kind: Kind,
+        key: &ContentHash,
+        bytes: u64,
+        write: impl FnOnce(&mut NamedTempFile) -> io::Result<()>,
+    ) -> bool {
+        if bytes > self.limit {
+            return false;
+        }
+        let path = self.path_of(kind, key);
+        if self.lies_there(&path, bytes) {
+            return true;
+        }
+        match self.store(&path, bytes, write) {
+            Ok(true) => {
+                self.stored.fetch_add(1, Ordering::Relaxed);
+                return true;
+            }
+            Ok(false) => log::debug!("no room or no lock for a file in {}", self.dir.display()),
+            Err(error) => self.fail(&self.dir, error),
+        }
+        false
+    }
+
+    /// Whether another process has stored it meanwhile: names follow content, so there is nothing
+    /// to write, and the file counts as used.
+    fn lies_there(&self, path: &Path, bytes: u64) -> bool {
+        let there = fs::metadata(path).is_ok_and(|about| about.is_file() && about.len() == bytes);
+        if there && let Ok(file) = OpenOptions::new().write(true).open(path) {
+            let _ = file.set_modified(SystemTime::now());
+        }
+        there
     }
 
     /// Writes beside, makes room, renames. False when there is no room to be had.
-    fn store(&self, key: &ContentHash, drawn: &Drawn) -> io::Result<bool> {
+    fn store(
+        &self,
+        path: &Path,
+        bytes: u64,
+        write: impl FnOnce(&mut NamedTempFile) -> io::Result<()>,
+    ) -> io::Result<bool> {
         fs::create_dir_all(&self.dir)?;
         let mut beside = new_file(&self.dir)?;
-        entry::write(&mut beside, key, drawn)?;
-        let path = self.path_of(key);
+        write(&mut beside)?;
 
         let _queue = self.writer.lock();
         let Some(_lock) = self.lock()? else { return Ok(false) };
-        if !self.make_room(entry::file_bytes(drawn), &path)? {
+        if !self.make_room(bytes, path)? {
             return Ok(false);
         }
-        beside.persist(&path).map_err(|error| error.error)?;
+        beside.persist(path).map_err(|error| error.error)?;
         Ok(true)
     }
 
@@ -167,7 +301,7 @@ impl DiskCache {
         Ok(None)
     }
 
-    /// Deletes the drawings that were unused for longest until `bytes` more fit. `replaced` is
+    /// Deletes the files that were unused for longest until `bytes` more fit. `replaced` is
     /// about to be overwritten and does not count.
     fn make_room(&self, bytes: u64, replaced: &Path) -> io::Result<bool> {
         let mut found = Vec::new();
@@ -179,7 +313,7 @@ impl DiskCache {
             let used = about.modified().unwrap_or(SystemTime::UNIX_EPOCH);
             if is_stale(&path, used) {
                 let _ = fs::remove_file(&path);
-            } else if about.is_file() && is_drawing(&path) && path != replaced {
+            } else if about.is_file() && counts(&path) && path != replaced {
                 found.push((used, about.len(), path));
             }
         }
@@ -204,7 +338,7 @@ impl DiskCache {
 
     fn heal(&self, path: &Path, reason: &Unreadable) {
         self.healed.fetch_add(1, Ordering::Relaxed);
-        log::warn!("deleting the cached drawing {}: {reason}", path.display());
+        log::warn!("deleting the cached file {}: {reason}", path.display());
         if let Err(error) = fs::remove_file(path)
             && error.kind() != ErrorKind::NotFound
         {
@@ -241,8 +375,8 @@ fn new_file(dir: &Path) -> io::Result<NamedTempFile> {
     builder.tempfile_in(dir)
 }
 
-fn is_drawing(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == EXTENSION)
+fn counts(path: &Path) -> bool {
+    Kind::ALL.iter().any(|kind| kind.is_of(path))
 }
 
 fn is_stale(path: &Path, used: SystemTime) -> bool {

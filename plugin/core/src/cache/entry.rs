@@ -1,4 +1,4 @@
-//! The file form of one drawing. All numbers are little-endian.
+//! The file form of one drawing, and of a key or sketch. All numbers are little-endian.
 //!
 //! | bytes    | content |
 //! |----------|---------|
@@ -40,22 +40,34 @@ pub(super) enum Unreadable {
     Damaged(&'static str),
 }
 
-/// Size of the file for a drawing, in bytes.
-pub(super) fn file_bytes(drawn: &Drawn) -> u64 {
-    (HEADER_BYTES + drawn.frame.byte_len()) as u64
+/// What is known of a picture beyond its pixels.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct About {
+    pub(super) confidence: f32,
+    pub(super) cut: bool,
 }
 
-/// Writes a drawing in file form.
-pub(super) fn write(file: &mut impl Write, key: &ContentHash, drawn: &Drawn) -> io::Result<()> {
+/// Size of the file for a picture, in bytes.
+pub(super) fn file_bytes(frame: &Frame) -> u64 {
+    (HEADER_BYTES + frame.byte_len()) as u64
+}
+
+/// Writes a picture in file form.
+pub(super) fn write(
+    file: &mut impl Write,
+    key: &ContentHash,
+    frame: &Frame,
+    about: About,
+) -> io::Result<()> {
     let side = |length: usize| (length as u32).to_le_bytes();
-    let pixels: &[u8] = bytemuck::cast_slice(drawn.frame.pixels());
+    let pixels: &[u8] = bytemuck::cast_slice(frame.pixels());
     let mut header = Vec::with_capacity(HEADER_BYTES);
     header.extend_from_slice(MAGIC);
     header.extend_from_slice(&VERSION.to_le_bytes());
-    header.extend_from_slice(&side(drawn.frame.width()));
-    header.extend_from_slice(&side(drawn.frame.height()));
-    header.extend_from_slice(&u32::from(drawn.cut).to_le_bytes());
-    header.extend_from_slice(&drawn.confidence.to_le_bytes());
+    header.extend_from_slice(&side(frame.width()));
+    header.extend_from_slice(&side(frame.height()));
+    header.extend_from_slice(&u32::from(about.cut).to_le_bytes());
+    header.extend_from_slice(&about.confidence.to_le_bytes());
     header.extend_from_slice(&[0; 4]);
     header.extend_from_slice(&key.0);
     let sum = checksum(&header, pixels);
@@ -92,7 +104,7 @@ pub(super) fn read(file: &mut File, key: &ContentHash) -> Result<Drawn, Unreadab
     Ok(Drawn { frame, confidence: f32::from_bits(number(24)), cut: number(20) != 0 })
 }
 
-fn fill(file: &mut File, bytes: &mut [u8]) -> Result<(), Unreadable> {
+pub(super) fn fill(file: &mut File, bytes: &mut [u8]) -> Result<(), Unreadable> {
     file.read_exact(bytes).map_err(|error| match error.kind() {
         ErrorKind::UnexpectedEof => Unreadable::Damaged("it is truncated"),
         _ => Unreadable::Io(error),

@@ -362,3 +362,22 @@ fn memory_lies_over_disk() {
     assert_eq!((stats.memory_hits, stats.disk_hits, stats.misses), (1, 2, 1));
     assert!(stats.memory_bytes > 0);
 }
+
+#[test]
+fn clearing_leaves_nothing_to_be_found_and_nothing_of_others() {
+    let dir = TempDir::new().unwrap();
+    let config = DiskConfig { dir: dir.path().join("cache"), limit_bytes: 100 * FILE_BYTES };
+    let cache = Cache::new(CacheConfig { memory_bytes: 1 << 20, disk: Some(config) });
+    assert_eq!(cache.clear().unwrap(), (0, 0));
+    for of in 0..3 {
+        cache.put_in_memory(key(of), &Arc::new(drawn(of)));
+        cache.put_on_disk(&key(of), &drawn(of));
+    }
+    let stranger = drawings_dir(&dir).join("notes.txt");
+    fs::write(&stranger, "mine").unwrap();
+    assert_eq!(cache.clear().unwrap(), (3, 3 * FILE_BYTES));
+    assert!((0..3).all(|of| cache.get(&key(of)).is_none()));
+    assert!(stranger.exists());
+    cache.put_on_disk(&key(7), &drawn(7));
+    assert!(cache.get(&key(7)).is_some());
+}

@@ -98,6 +98,11 @@ impl Ticket {
         if over { 1.0 } else { self.run.control.progress() }
     }
 
+    /// What the engine does now, as a phrase; empty where it does not tell.
+    pub fn phase(&self) -> String {
+        self.run.control.phase().into_owned()
+    }
+
     /// Gives the ticket back: the drawing is no longer wanted here. Whoever waits on this ticket
     /// hears [`Error::Cancelled`]; others who wait for the same drawing still get it.
     pub fn cancel(&self) {

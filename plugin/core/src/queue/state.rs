@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use super::run::Run;
-use crate::{ContentHash, Job};
+use crate::{ContentHash, EngineKind, Job};
 
 /// Who waits for a drawing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -17,15 +17,32 @@ pub enum Priority {
     Final,
 }
 
+/// The runs of a moment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Busy {
+    /// Those that an engine works on: what it does, and the fraction that is done, 0..=1.
+    pub running: Vec<(String, f32)>,
+    /// How many wait for their turn.
+    pub waiting: usize,
+}
+
 /// A run that tickets may join.
 struct Entry {
     run: Arc<Run>,
     waiters: usize,
     priority: Priority,
+    engine: EngineKind,
     /// Grows with every request.
     order: u64,
     /// The pictures, until a thread takes them.
     job: Option<Job>,
+}
+
+/// The threads that serve one engine.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Lane {
+    pub(super) threads: usize,
+    pub(super) idle: usize,
 }
 
 #[derive(Default)]
@@ -34,8 +51,7 @@ pub(super) struct State {
     /// Runs on a thread, those that nobody waits for any more included.
     running: Vec<Arc<Run>>,
     requests: u64,
-    pub(super) threads: usize,
-    pub(super) idle: usize,
+    lanes: HashMap<EngineKind, Lane>,
     pub(super) closed: bool,
 }
 
@@ -57,24 +73,44 @@ impl State {
     pub(super) fn add(&mut self, key: ContentHash, job: Job, priority: Priority) -> Arc<Run> {
         let run = Arc::new(Run::new(key));
         self.requests += 1;
-        let entry =
-            Entry { run: run.clone(), waiters: 1, priority, order: self.requests, job: Some(job) };
+        let entry = Entry {
+            run: run.clone(),
+            waiters: 1,
+            priority,
+            engine: job.request.settings.engine,
+            order: self.requests,
+            job: Some(job),
+        };
         self.open.insert(key, entry);
         run
     }
 
-    /// Whether another thread, within the limit, would have something to do.
-    pub(super) fn lacks_threads(&self, limit: NonZeroUsize) -> bool {
-        self.threads < limit.get() && self.waiting().count() > self.idle
+    /// The threads of an engine.
+    pub(super) fn lane(&mut self, engine: EngineKind) -> &mut Lane {
+        self.lanes.entry(engine).or_default()
     }
 
-    /// The run that goes next, with its pictures.
-    pub(super) fn take_next(&mut self) -> Option<(Arc<Run>, Job)> {
+    /// Whether another thread for `engine`, within the limit, would have something to do.
+    pub(super) fn lacks_threads(&self, engine: EngineKind, limit: NonZeroUsize) -> bool {
+        let lane = self.lanes.get(&engine).copied().unwrap_or_default();
+        lane.threads < limit.get() && self.waiting(engine).count() > lane.idle
+    }
+
+    pub(super) fn busy(&self) -> Busy {
+        let of = |run: &Arc<Run>| (run.control.phase().into_owned(), run.control.progress());
+        Busy {
+            running: self.running.iter().map(of).collect(),
+            waiting: self.open.values().filter(|entry| entry.job.is_some()).count(),
+        }
+    }
+
+    /// The run of `engine` that goes next, with its pictures.
+    pub(super) fn take_next(&mut self, engine: EngineKind) -> Option<(Arc<Run>, Job)> {
         let rank = |entry: &Entry| match entry.priority {
             Priority::Interactive => (1, i128::from(entry.order)),
             Priority::Final => (0, -i128::from(entry.order)),
         };
-        let (key, _) = self.waiting().max_by_key(|(_, entry)| rank(entry))?;
+        let (key, _) = self.waiting(engine).max_by_key(|(_, entry)| rank(entry))?;
         let key = *key;
         let entry = self.open.get_mut(&key)?;
         let job = entry.job.take()?;
@@ -106,22 +142,26 @@ impl State {
     pub(super) fn close(&mut self) -> Vec<Arc<Run>> {
         self.closed = true;
         self.running.iter().for_each(|run| run.control.cancel());
-        self.forget_waiting()
+        self.forget_waiting(|_| true)
     }
 
-    /// A thread could not be started; gives the runs that nobody is left to answer.
-    pub(super) fn lose_thread(&mut self) -> Vec<Arc<Run>> {
-        self.threads -= 1;
-        if self.threads == 0 { self.forget_waiting() } else { Vec::new() }
+    /// A thread for `engine` could not be started; gives the runs that nobody is left to answer.
+    pub(super) fn lose_thread(&mut self, engine: EngineKind) -> Vec<Arc<Run>> {
+        let lane = self.lane(engine);
+        lane.threads -= 1;
+        if lane.threads > 0 {
+            return Vec::new();
+        }
+        self.forget_waiting(|other| other == engine)
     }
 
-    fn forget_waiting(&mut self) -> Vec<Arc<Run>> {
-        let waiting = self.open.extract_if(|_, entry| entry.job.is_some());
+    fn forget_waiting(&mut self, of: impl Fn(EngineKind) -> bool) -> Vec<Arc<Run>> {
+        let waiting = self.open.extract_if(|_, entry| entry.job.is_some() && of(entry.engine));
         waiting.map(|(_, entry)| entry.run).collect()
     }
 
-    fn waiting(&self) -> impl Iterator<Item = (&ContentHash, &Entry)> {
-        self.open.iter().filter(|(_, entry)| entry.job.is_some())
+    fn waiting(&self, engine: EngineKind) -> impl Iterator<Item = (&ContentHash, &Entry)> {
+        self.open.iter().filter(move |(_, entry)| entry.job.is_some() && entry.engine == engine)
     }
 
     fn entry_of(&mut self, run: &Arc<Run>) -> Option<&mut Entry> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::cache::{CacheConfig, DiskConfig};
+use crate::settings::{ToonCrafterSettings, WeightRef};
 use crate::{Control, Frame, Settings};
 
 /// Longer than any machine needs; a test that waits this long has failed.
@@ -455,4 +456,39 @@ fn the_process_has_one_queue_until_it_is_shut_down() {
     shut_down();
     assert!(!Arc::ptr_eq(&one, &of_process(make)));
     shut_down();
+}
+
+/// Draws the first key at once, as the other engine.
+struct Instant;
+
+impl Engine for Instant {
+    fn kind(&self) -> EngineKind {
+        EngineKind::ToonCrafter
+    }
+
+    fn version(&self) -> &str {
+        "instant"
+    }
+
+    fn draw(&self, job: &Job, _control: &Control) -> Result<Drawn, Error> {
+        Ok(Drawn { frame: (*job.first).clone(), confidence: 1.0, cut: false })
+    }
+}
+
+#[test]
+fn an_engine_that_is_busy_holds_no_other_one_up() {
+    let mut bench = Bench::new();
+    let engines: Vec<Arc<dyn Engine>> = vec![bench.engine.clone(), Arc::new(Instant)];
+    bench.queue = Queue::new(engines, Cache::new(CacheConfig::in_memory(1 << 20)));
+    let busy = bench.submit(0.5, Priority::Interactive);
+    bench.wait_for_start();
+    let mut other = job(0.5);
+    let weights = WeightRef { path: "model".into(), fingerprint: ContentHash::of(b"model") };
+    other.request.settings.engine = EngineKind::ToonCrafter;
+    other.request.settings.tooncrafter = Some(Box::new(ToonCrafterSettings::new(weights)));
+    outcome(&bench.queue.submit(other, Priority::Final)).unwrap();
+    assert!(busy.wait_for(NOW).is_none());
+    assert_eq!(bench.threads(), 2);
+    bench.open_gate(Verdict::Draw);
+    outcome(&busy).unwrap();
 }

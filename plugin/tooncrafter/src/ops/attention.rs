@@ -13,7 +13,7 @@ use super::isa::multiversion;
 use super::kernel::{self, MAX_ROWS, rows_per_call};
 use super::pack::{PANEL, Precision, STEP, tile_offset};
 use super::share::Shared;
-use super::{amx, buffer, math, reference};
+use super::{amx, buffer, math, on_device};
 
 /// Keys of one tile of scores.
 const TILE: usize = 256;
@@ -47,7 +47,7 @@ pub fn attention(
     let d = inner / heads;
     let scale = 1.0 / (d as f64).sqrt();
     if !matches!(q.device(), Device::Cpu) {
-        return reference::attention(q, k, v, heads, scale, causal);
+        return on_device::attention([q, k, v], heads, scale, causal);
     }
     let dims = Dims { heads, d, n, m, repeat: batch / kv_batch, groups: kv_batch * heads };
     let op = AttentionOp { dims, scale: scale as f32, precision, causal };
@@ -55,7 +55,7 @@ pub fn attention(
 }
 
 /// The tensor itself when its rows are contiguous and evenly spaced, otherwise a copy.
-pub(super) fn rows_apart(x: &Tensor) -> Result<Tensor> {
+pub(crate) fn rows_apart(x: &Tensor) -> Result<Tensor> {
     if row_pitch(x.layout()).is_some() { Ok(x.clone()) } else { x.contiguous() }
 }
 

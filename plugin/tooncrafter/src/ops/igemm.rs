@@ -122,6 +122,23 @@ impl Block {
     fn padded(&self) -> usize {
         self.count.next_multiple_of(self.unit)
     }
+
+    /// `count` rows from the `start`-th on, at the channels of `piece`. Beyond the last row the last
+    /// one is repeated; `store` leaves those sums out.
+    fn rows<'a>(
+        &self,
+        row: &impl Fn(usize, usize) -> &'a [f32],
+        piece: &Piece,
+        start: usize,
+        count: usize,
+    ) -> [&'a [f32]; MAX_ROWS] {
+        let mut rows: [&[f32]; MAX_ROWS] = [&[]; MAX_ROWS];
+        for (i, slot) in rows.iter_mut().enumerate().take(count) {
+            let m = self.first + (start + i).min(self.count - 1);
+            *slot = &row(m, piece.tap)[piece.start..];
+        }
+        rows
+    }
 }
 
 /// Cuts taps and channels into passes of at most about `depth` channels, balanced.
@@ -197,12 +214,7 @@ fn run_f32<'a, R: Fn(usize, usize) -> &'a [f32]>(
             for start in (0..block.padded()).step_by(block.unit) {
                 let sums = &mut sums[start * PANEL..];
                 for (i, piece) in passes[pass].iter().enumerate() {
-                    let mut rows: [&[f32]; MAX_ROWS] = [&[]; MAX_ROWS];
-                    for (i, slot) in rows.iter_mut().enumerate().take(block.unit) {
-                        // Beyond the last row the last one is repeated; `store` leaves those sums out.
-                        let m = block.first + (start + i).min(block.count - 1);
-                        *slot = &row(m, piece.tap)[piece.start..];
-                    }
+                    let rows = block.rows(row, piece, start, block.unit);
                     let weights = &panel[piece.offset..];
                     kernel::multiply(&rows, piece.len, weights, sums, PANEL, fresh && i == 0);
                 }
@@ -318,11 +330,7 @@ fn run_widened<'a, R: Fn(usize, usize) -> &'a [f32]>(
                     wide.extend((0..PANEL).map(|column| weights[tile_offset(k, column)].to_f32()));
                 }
                 for start in (0..padded).step_by(unit) {
-                    let mut rows: [&[f32]; MAX_ROWS] = [&[]; MAX_ROWS];
-                    for (i, slot) in rows.iter_mut().enumerate().take(unit) {
-                        let m = block.first + (start + i).min(block.count - 1);
-                        *slot = &row(m, piece.tap)[piece.start..];
-                    }
+                    let rows = block.rows(row, piece, start, unit);
                     let sums = &mut local[start * PANEL..];
                     kernel::multiply(&rows, piece.len, &wide, sums, PANEL, fresh && i == 0);
                 }

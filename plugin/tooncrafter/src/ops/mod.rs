@@ -1,8 +1,8 @@
 //! The operations that take the time: products, norms, attention.
 //!
 //! Each is a function or a layer on candle tensors, channels-last. The CPU runs own kernels
-//! (AVX-512 or AVX2 where present, AMX for bf16); other devices run candle's own operations
-//! through the same functions.
+//! (AVX-512 or AVX2 where present, AMX for bf16), CUDA devices run own kernels where the build has
+//! them, other devices candle's own operations, all through the same functions.
 
 mod amx;
 mod attention;
@@ -12,9 +12,10 @@ mod isa;
 mod kernel;
 mod math;
 mod norm;
+mod on_device;
 mod pack;
 mod product;
-mod reference;
+pub(crate) mod reference;
 mod share;
 #[cfg(test)]
 mod tests;
@@ -28,8 +29,12 @@ pub use pack::Precision;
 pub use product::{Conv2d, Linear, Plus, TemporalConv, Window};
 pub use time::attention_over_time;
 
+#[cfg(feature = "cuda")]
+pub(crate) use attention::rows_apart;
 pub(crate) use pack::Columns;
 pub(crate) use product::load;
+#[cfg(feature = "cudnn")]
+pub(crate) use reference::conv2d as plain_conv2d;
 
 use candle_core::{CpuStorage, Layout, Result, bail};
 

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::isa::multiversion;
 use super::product::load;
-use super::{buffer, cpu_values, math, reference};
+use super::{buffer, cpu_values, math, on_device};
 
 /// Rows that are summed in f32 before the sums move on to f64.
 const ROWS: usize = 256;
@@ -41,8 +41,8 @@ impl GroupNorm {
             bail!("a norm of {} channels was given {dims:?}", self.values.0.len())
         }
         if !matches!(x.device(), Device::Cpu) {
-            let (weight, bias) = (&self.weight, &self.bias);
-            return reference::group_norm(x, self.groups, self.eps, weight, bias, self.silu);
+            let layer = (&self.weight, &self.bias);
+            return on_device::group_norm(x, self.groups, self.eps, layer, self.silu);
         }
         x.contiguous()?.apply_op1_no_bwd(self)
     }
@@ -185,7 +185,7 @@ impl LayerNorm {
             bail!("a norm of width {} was given {:?}", self.values.0.len(), x.shape())
         }
         if !matches!(x.device(), Device::Cpu) {
-            return reference::layer_norm(x, f64::from(Self::EPS), &self.weight, &self.bias);
+            return on_device::layer_norm(x, Self::EPS, &self.weight, &self.bias);
         }
         x.contiguous()?.apply_op1_no_bwd(self)
     }

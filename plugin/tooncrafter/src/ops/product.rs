@@ -1,7 +1,7 @@
 //! Layers that are one product: linear layers, convolutions in space, convolutions in time.
 //!
-//! Everything is channels-last. On the CPU the weights are packed when a layer is made; on other
-//! devices the layer keeps the checkpoint's tensor and runs through [`reference`](super::reference).
+//! Everything is channels-last. On the CPU the weights are packed when a layer is made; for other
+//! devices see [`on_device`](super::on_device).
 
 use std::sync::Arc;
 
@@ -11,14 +11,15 @@ use candle_core::{
 use candle_nn::VarBuilder;
 
 use super::igemm::{Activation, Epilogue, igemm};
+use super::on_device::DeviceWeights;
 use super::pack::{Columns, Packed};
-use super::{buffer, cpu_values, reference};
+use super::{buffer, cpu_values};
 
 /// Weights of a product, in the form that its device wants.
 #[derive(Debug)]
 enum Weights {
     Packed { packed: Packed, bias: Option<Vec<f32>> },
-    Plain { weight: Tensor, bias: Option<Tensor> },
+    OnDevice(DeviceWeights),
 }
 
 /// Where the row of an output position and tap lies.
@@ -186,9 +187,7 @@ fn build(
         let bias = bias.map(|bias| bias.flatten_all()?.to_vec1::<f32>()).transpose()?;
         Weights::Packed { packed, bias }
     } else {
-        let weight = weight.to_dtype(vb.dtype())?;
-        let bias = bias.map(|bias| bias.to_dtype(vb.dtype())).transpose()?;
-        Weights::Plain { weight, bias }
+        Weights::OnDevice(DeviceWeights::new(weight, bias, (channels, width, taps), vb)?)
     };
     Ok(Arc::new(weights))
 }
@@ -292,10 +291,8 @@ impl Linear {
             Some(last) if *last == self.inputs => *last = self.outputs,
             _ => bail!("a layer of {} inputs was given {:?}", self.inputs, x.shape()),
         }
-        if let Weights::Plain { weight, bias } = &*self.weights {
-            let y = reference::linear(x, weight, bias.as_ref())?;
-            let y = if self.gated { reference::gate(&y)? } else { y };
-            return reference::finish(y, activation, plus);
+        if let Weights::OnDevice(weights) = &*self.weights {
+            return weights.linear(x, &dims, self.gated, activation, plus);
         }
         let op = ProductOp {
             weights: self.weights.clone(),
@@ -340,11 +337,11 @@ impl Conv2d {
         if c != self.inputs || (h.min(w) * scale) + reach < self.window.kernel {
             bail!("a convolution of {} channels was given {:?}", self.inputs, x.shape())
         }
-        if let Weights::Plain { weight, bias } = &*self.weights {
-            let y = reference::conv2d(x, weight, bias.as_ref(), self.window)?;
-            return reference::finish(y, activation, plus);
-        }
         let (out_h, out_w) = self.window.output(h, w);
+        if let Weights::OnDevice(weights) = &*self.weights {
+            let dims = [n, out_h, out_w, self.outputs];
+            return weights.conv2d(x, &dims, self.window, activation, plus);
+        }
         let op = ProductOp {
             weights: self.weights.clone(),
             rows: Rows::Space(Window { size: (h, w), ..self.window }),
@@ -381,12 +378,11 @@ impl TemporalConv {
         if rank < 3 || dims[rank - 1] != self.inputs {
             bail!("a temporal convolution of {} channels was given {dims:?}", self.inputs)
         }
-        if let Weights::Plain { weight, bias } = &*self.weights {
-            let y = reference::temporal_conv(x, weight, bias.as_ref())?;
-            return reference::finish(y, Activation::None, plus);
-        }
         let rows = Rows::Time { t: dims[1], pixels: dims[2..rank - 1].iter().product() };
         dims[rank - 1] = self.outputs;
+        if let Weights::OnDevice(weights) = &*self.weights {
+            return weights.temporal_conv(x, &dims, plus);
+        }
         let op = ProductOp {
             weights: self.weights.clone(),
             rows,

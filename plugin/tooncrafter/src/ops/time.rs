@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::attention::{Rows, rows_apart};
 use super::isa::multiversion;
 use super::share::Shared;
-use super::{buffer, math, reference};
+use super::{buffer, math, on_device};
 
 /// Attention over the frames of each pixel by itself.
 ///
@@ -19,7 +19,7 @@ pub fn attention_over_time(q: &Tensor, k: &Tensor, v: &Tensor, heads: usize) -> 
     }
     let scale = 1.0 / ((inner / heads) as f64).sqrt();
     if !matches!(q.device(), Device::Cpu) {
-        return reference::attention_over_time(q, k, v, heads, scale);
+        return on_device::attention_over_time([q, k, v], heads, scale);
     }
     let op = TimeOp { heads, scale: scale as f32 };
     rows_apart(q)?.apply_op3_no_bwd(&rows_apart(k)?, &rows_apart(v)?, &op)

@@ -7,6 +7,7 @@ mod vae;
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
@@ -14,6 +15,7 @@ use serde::de::DeserializeOwned;
 
 use crate::Entry;
 use crate::compare::Judge;
+use crate::tensors;
 
 /// Anything that stops a case: the message is all that is shown.
 pub type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
@@ -88,6 +90,7 @@ pub struct Case<'a> {
     pub entry: &'a Entry,
     tensors: HashMap<String, Tensor>,
     pub dtype: DType,
+    device: Device,
 }
 
 impl Case<'_> {
@@ -136,22 +139,37 @@ impl Case<'_> {
             .map(|name| &name[..name.len() - key.len()])
             .min_by_key(|prefix| prefix.len())
             .ok_or_else(|| format!("no weight ends in {key}"))?;
-        let vb = VarBuilder::from_tensors(self.tensors.clone(), self.dtype, &Device::Cpu);
+        let vb = VarBuilder::from_tensors(self.tensors.clone(), self.dtype, &self.device);
         let prefix = prefix.trim_end_matches('.');
         Ok(if prefix.is_empty() { vb } else { vb.set_prefix(prefix) })
+    }
+}
+
+/// The device that `GOLDENS_DEVICE` names: `cpu`, or `cuda` in a build with that feature.
+fn device() -> Result<Device, String> {
+    match std::env::var("GOLDENS_DEVICE").as_deref() {
+        Err(_) | Ok("cpu") => Ok(Device::Cpu),
+        // One for all cases: its kernels are compiled when it is made.
+        Ok("cuda") => {
+            static GPU: OnceLock<Result<Device, String>> = OnceLock::new();
+            GPU.get_or_init(inbetween_tooncrafter::device::gpu).clone()
+        }
+        Ok(other) => Err(format!("GOLDENS_DEVICE is cpu or cuda, not {other}")),
     }
 }
 
 /// The kind's name, and one line of verdict.
 pub fn check(folder: &Path, entry: &mut Entry) -> (&'static str, Result<String, String>) {
     let path = folder.join(&entry.file);
+    let device = match device() {
+        Ok(device) => device,
+        Err(reason) => return ("?", Err(reason)),
+    };
     let tensors = match path.extension() {
-        Some(extension) if extension == "safetensors" => {
-            match candle_core::safetensors::load(&path, &Device::Cpu) {
-                Ok(tensors) => tensors,
-                Err(error) => return ("?", Err(error.to_string())),
-            }
-        }
+        Some(extension) if extension == "safetensors" => match tensors::load(&path, &device) {
+            Ok(tensors) => tensors,
+            Err(error) => return ("?", Err(error.to_string())),
+        },
         _ => HashMap::new(),
     };
     let recorded = |name: &&String| ["in.", "out.", "tap."].iter().any(|p| name.starts_with(p));
@@ -161,7 +179,7 @@ pub fn check(folder: &Path, entry: &mut Entry) -> (&'static str, Result<String, 
     };
     let half = std::env::var("GOLDENS_DTYPE").is_ok_and(|dtype| dtype == "bf16");
     let dtype = if half { DType::BF16 } else { DType::F32 };
-    let mut judge = Judge::new(entry.tolerance() * if half { 100.0 } else { 1.0 });
-    let outcome = (kind.run)(&Case { entry, tensors, dtype }, &mut judge);
+    let mut judge = Judge::new(if half { entry.bf16_tolerance() } else { entry.tolerance() });
+    let outcome = (kind.run)(&Case { entry, tensors, dtype, device }, &mut judge);
     (kind.name, outcome.map_err(|error| error.to_string()).and_then(|()| judge.verdict()))
 }

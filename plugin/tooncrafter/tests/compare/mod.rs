@@ -1,6 +1,6 @@
 //! What two tensors differ by, and where.
 
-use candle_core::{DType, Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor};
 
 /// The worst of several comparisons against one tolerance.
 pub struct Judge {
@@ -71,7 +71,9 @@ fn relative_error(found: &Tensor, wanted: &Tensor) -> Result<(f64, String)> {
     if found.dims() != wanted.dims() {
         return Ok((f64::INFINITY, format!(": shape {:?}, not {:?}", found.dims(), wanted.dims())));
     }
-    let values = |x: &Tensor| x.to_dtype(DType::F64)?.flatten_all()?.to_vec1::<f64>();
+    let values = |x: &Tensor| {
+        x.to_device(&Device::Cpu)?.to_dtype(DType::F64)?.flatten_all()?.to_vec1::<f64>()
+    };
     let (a, b) = (values(found)?, values(wanted)?);
     let largest = b.iter().fold(0.0f64, |m, v| m.max(v.abs())).max(f64::MIN_POSITIVE);
     let mut worst = (0.0, 0);

@@ -1,12 +1,15 @@
 //! Weight files: every accepted layout, what PyTorch itself writes, and files that are broken
 //! or hostile.
 
+#![allow(unreachable_pub, reason = "the modules of a test have no other readers")]
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test, with its place")]
 
 mod broken;
 mod convert;
 mod layouts;
 mod released;
+#[path = "../tensors/mod.rs"]
+mod tensors;
 mod torch_writer;
 mod written_by_torch;
 

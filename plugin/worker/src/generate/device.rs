@@ -1,25 +1,21 @@
 //! Where to compute, in what precision, and why.
 
 use candle_core::{DType, Device};
+use inbetween_tooncrafter::device::gpu;
+use inbetween_tooncrafter::memory::Place;
 
 use crate::cli::{ComputePrecision, DeviceName};
 use crate::failure::{Failure, Kind, Result};
 
 /// The device, and a sentence that says why it is this one.
 pub(super) fn choose(wanted: DeviceName) -> Result<(Device, String)> {
-    let gpu = || {
-        if !candle_core::utils::cuda_is_available() {
-            return Err("this build has no CUDA".to_owned());
-        }
-        Device::new_cuda(0).map_err(|err| format!("no CUDA device can be used: {err}"))
-    };
     match wanted {
         DeviceName::Cpu => Ok((Device::Cpu, "on the CPU as asked".into())),
         DeviceName::Cuda => match gpu() {
             Ok(device) => Ok((device, "on the GPU as asked".into())),
             Err(why) => Err(Failure::new(
                 Kind::Engine,
-                format!("The GPU cannot be used: {why}. Choose --device cpu."),
+                format!("The GPU cannot be used: {why}. Until then choose --device cpu."),
             )),
         },
         DeviceName::Auto => Ok(match gpu() {
@@ -30,11 +26,9 @@ pub(super) fn choose(wanted: DeviceName) -> Result<(Device, String)> {
 }
 
 /// bf16 where it is fast and halves the memory; f32 on the CPU unless asked otherwise.
-pub(super) fn precision(wanted: Option<ComputePrecision>, device: &Device) -> DType {
-    match wanted {
-        Some(ComputePrecision::F32) => DType::F32,
-        Some(ComputePrecision::Bf16) => DType::BF16,
-        None if device.is_cpu() => DType::F32,
-        None => DType::BF16,
+pub(super) fn precision(wanted: Option<ComputePrecision>, place: Place) -> DType {
+    match (wanted, place) {
+        (Some(ComputePrecision::F32), _) | (None, Place::Cpu) => DType::F32,
+        (Some(ComputePrecision::Bf16), _) | (None, Place::Gpu) => DType::BF16,
     }
 }

@@ -1,13 +1,15 @@
 //! `generate`: two key pictures and the weights in, frames between the keys out.
 
 mod device;
-mod pictures;
+pub(crate) mod pictures;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use candle_core::{DType, Device};
 use inbetween_core::{Control, Error};
 use inbetween_tooncrafter::config::SketchConfig;
+use inbetween_tooncrafter::memory::{self, Place, RunSize};
 use inbetween_tooncrafter::pipeline::{Drawing, Pipeline};
 use inbetween_tooncrafter::sampler::{Guidance, Solver};
 use inbetween_tooncrafter::schedule::Spacing;
@@ -15,24 +17,9 @@ use inbetween_tooncrafter::weights::Weights;
 use inbetween_tooncrafter::weights::layout::{ModelConfig, tiny_sketch};
 use serde_json::json;
 
-use crate::cli::{Generate, SolverName};
+use crate::cli::{DeviceName, Generate, SolverName};
 use crate::failure::{Failure, Kind, Result};
 use crate::progress;
-
-impl From<Error> for Failure {
-    fn from(err: Error) -> Self {
-        let kind = match err {
-            Error::Size { .. } | Error::KeysDiffer { .. } | Error::Setting { .. } => Kind::Usage,
-            Error::Picture { .. } | Error::Io { .. } => Kind::File,
-            Error::Weights { .. } => Kind::Weights,
-            Error::Cancelled
-            | Error::Engine { .. }
-            | Error::Memory { .. }
-            | Error::Worker { .. } => Kind::Engine,
-        };
-        Self::new(kind, err.user_message())
-    }
-}
 
 pub(crate) fn run(arguments: &Generate) -> Result<()> {
     let (width, height) = arguments.size;
@@ -64,19 +51,16 @@ pub(crate) fn run(arguments: &Generate) -> Result<()> {
         drawing.sketches.push((frame, pictures::sketch(path, width, height)?));
     }
     let size = drawing.check()?;
+    if arguments.plan {
+        return plan(arguments, size, !drawing.sketches.is_empty());
+    }
     // Before minutes are spent.
     std::fs::create_dir_all(&arguments.out)
         .map_err(|err| Failure::new(Kind::File, format!("{}: {err}", arguments.out.display())))?;
 
     let (device, why) = device::choose(arguments.device)?;
-    let dtype = device::precision(arguments.dtype, &device);
-    let weights = Weights::open(std::iter::once(&arguments.checkpoint).chain(&arguments.extra))?;
-    let (config, sketch_config) = if arguments.tiny {
-        (ModelConfig::tiny(), tiny_sketch())
-    } else {
-        (ModelConfig::default(), SketchConfig::default())
-    };
-    let pipeline = Pipeline::with_config(weights, config, sketch_config, device, dtype);
+    let dtype = device::precision(arguments.dtype, Place::of(&device));
+    let pipeline = pipeline(arguments, device, dtype)?;
     let plan = pipeline.plan(size, !drawing.sketches.is_empty());
     if !arguments.json {
         println!("{why}, {dtype:?}\n{plan}");
@@ -86,6 +70,45 @@ pub(crate) fn run(arguments: &Generate) -> Result<()> {
     let took = started.elapsed();
     let files = pictures::write(&frames, first.visible, &arguments.out, arguments.sheet)?;
     report(arguments, &files, took);
+    Ok(())
+}
+
+fn pipeline(arguments: &Generate, device: Device, dtype: DType) -> Result<Pipeline> {
+    let weights = Weights::open(std::iter::once(&arguments.checkpoint).chain(&arguments.extra))?;
+    let (config, sketch_config) = if arguments.tiny {
+        (ModelConfig::tiny(), tiny_sketch())
+    } else {
+        (ModelConfig::default(), SketchConfig::default())
+    };
+    Ok(Pipeline::with_config(weights, config, sketch_config, device, dtype))
+}
+
+/// Prints what the run would need in memory; for a GPU also where there is none.
+fn plan(arguments: &Generate, size: RunSize, sketches: bool) -> Result<()> {
+    let (device, why) = match device::choose(arguments.device) {
+        Ok(chosen) => chosen,
+        Err(failure) => (Device::Cpu, failure.message),
+    };
+    let place = match arguments.device {
+        DeviceName::Cuda => Place::Gpu,
+        DeviceName::Auto | DeviceName::Cpu => Place::of(&device),
+    };
+    let there = Place::of(&device) == place;
+    let available = if there { memory::available_on(&device) } else { None };
+    let dtype = device::precision(arguments.dtype, place);
+    let plan = pipeline(arguments, device, dtype)?.plan_for(size, sketches, place, available);
+    if arguments.json {
+        let stages: Vec<_> = (plan.stages.iter())
+            .map(|stage| json!({ "name": stage.name, "weights": stage.weights, "working": stage.working }))
+            .collect();
+        crate::models::print_json(&json!({
+            "stages": stages,
+            "peak_bytes": plan.peak(),
+            "available_bytes": plan.available,
+        }));
+    } else {
+        println!("{why}, {dtype:?}\n{plan}");
+    }
     Ok(())
 }
 

@@ -103,7 +103,7 @@ fn save(picture: &RgbImage, path: &Path) -> Result<PathBuf> {
 }
 
 /// Four columns, each frame with its number.
-fn contact_sheet(pictures: &[RgbImage]) -> RgbImage {
+pub(crate) fn contact_sheet(pictures: &[RgbImage]) -> RgbImage {
     const COLUMNS: u32 = 4;
     const GAP: u32 = 6;
     const LABEL: u32 = 12;

@@ -15,6 +15,6 @@ pub(crate) fn print_json(value: &impl Serialize) {
 }
 
 /// Bytes as people read them: `5.36 GiB`.
-fn bytes(count: usize) -> String {
+pub(crate) fn bytes(count: usize) -> String {
     indicatif::BinaryBytes(count as u64).to_string()
 }

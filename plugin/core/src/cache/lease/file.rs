@@ -1,0 +1,203 @@
+//! The files of claims: `<span key>.<generation>` in a folder of the cache directory.
+
+use std::fs::{self, File, OpenOptions};
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+use std::time::{Duration, SystemTime};
+
+use crate::ContentHash;
+
+const SUBDIRECTORY: &str = "leases-1";
+
+/// A claim without a sign of life for this long is litter, whatever the clocks of machines say.
+const LITTER_AFTER: Duration = Duration::from_secs(24 * 3600);
+
+/// The folder of claims, as seen by one who wants a certain span.
+pub(super) struct Folder {
+    dir: PathBuf,
+    key: String,
+}
+
+/// The outcome of an attempt.
+pub(super) enum Taken {
+    Mine(Owned),
+    /// Somebody else was faster, or what was found has changed meanwhile.
+    Lost,
+}
+
+/// A claim as it lies there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Lease {
+    path: PathBuf,
+    generation: u64,
+    /// All of the file; empty for a moment after its creation.
+    content: String,
+}
+
+impl Folder {
+    pub(super) fn new(dir: &Path, key: &ContentHash) -> Self {
+        Self { dir: dir.join(SUBDIRECTORY), key: key.to_string() }
+    }
+
+    /// The claim of the highest generation.
+    pub(super) fn newest(&self) -> io::Result<Option<Lease>> {
+        let Some(generation) = self.generations()?.into_iter().max() else { return Ok(None) };
+        let path = self.path_of(generation);
+        match fs::read(&path) {
+            Ok(bytes) => {
+                let content = String::from_utf8_lossy(&bytes).into_owned();
+                Ok(Some(Lease { path, generation, content }))
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Claims the generation after `gone`, or the first one.
+    pub(super) fn take(&self, gone: Option<&Lease>) -> io::Result<Taken> {
+        fs::create_dir_all(&self.dir)?;
+        let generation = gone.map_or(1, |gone| gone.generation + 1);
+        let path = self.path_of(generation);
+        let file = match OpenOptions::new().write(true).create_new(true).open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(Taken::Lost),
+            // The directory was deleted between the two calls.
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Taken::Lost),
+            Err(error) => return Err(error),
+        };
+        let mut owned = Owned { file, path, line: String::new(), beats: 0 };
+        if let Err(error) = owned.sign() {
+            // A full disk: others shall not wait for a claim that cannot show signs of life.
+            let _ = fs::remove_file(&owned.path);
+            return Err(error);
+        }
+        // Between the look that found `gone` and the creation of this file a whole claim may have
+        // come and gone: then the name was free, but not for us.
+        let others = self.generations()?;
+        let newest = others.iter().all(|other| *other <= generation);
+        let still_gone = gone.is_none_or(|gone| {
+            fs::read(&gone.path).is_ok_and(|now| String::from_utf8_lossy(&now) == gone.content)
+        });
+        if !newest || !still_gone {
+            return Ok(Taken::Lost);
+        }
+        let mut older: Vec<_> = others.into_iter().filter(|other| *other < generation).collect();
+        older.sort_unstable();
+        for other in older {
+            let _ = fs::remove_file(self.path_of(other));
+        }
+        self.sweep();
+        Ok(Taken::Mine(owned))
+    }
+
+    fn path_of(&self, generation: u64) -> PathBuf {
+        self.dir.join(format!("{}.{generation}", self.key))
+    }
+
+    fn generations(&self) -> io::Result<Vec<u64>> {
+        let files = match fs::read_dir(&self.dir) {
+            Ok(files) => files,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let mut found = Vec::new();
+        for file in files {
+            let name = file?.file_name();
+            let number = name.to_str().and_then(|name| name.strip_prefix(&self.key));
+            let number = number.and_then(|rest| rest.strip_prefix('.'));
+            found.extend(number.and_then(|number| number.parse::<u64>().ok()));
+        }
+        Ok(found)
+    }
+
+    /// Deletes what dead processes left for spans that nobody wants any more.
+    fn sweep(&self) {
+        let Ok(files) = fs::read_dir(&self.dir) else { return };
+        for file in files.flatten() {
+            let changed = file.metadata().and_then(|about| about.modified());
+            let age = changed.ok().and_then(|time| SystemTime::now().duration_since(time).ok());
+            if age.is_some_and(|age| age > LITTER_AFTER) {
+                let _ = fs::remove_file(file.path());
+            }
+        }
+    }
+}
+
+impl Lease {
+    /// Whether its owner ran on this machine, held the file's lock, and holds it no longer.
+    pub(super) fn owner_is_dead(&self) -> bool {
+        let Some(machine) = machine() else { return false };
+        if !self.content.contains(&format!("\nlocked on {machine}\n")) {
+            return false;
+        }
+        File::open(&self.path).is_ok_and(|file| file.try_lock_shared().is_ok())
+    }
+}
+
+/// A claim of this process. Dropping it deletes the file.
+pub(super) struct Owned {
+    file: File,
+    path: PathBuf,
+    /// What tells this claim from every other.
+    line: String,
+    beats: u64,
+}
+
+impl Owned {
+    /// Locks the file where that tells others something, and writes whose it is.
+    fn sign(&mut self) -> io::Result<()> {
+        self.line = format!("inbetween claim {}\n", nonce());
+        let mut text = self.line.clone();
+        if let Some(machine) = machine()
+            && self.file.try_lock().is_ok()
+        {
+            text += &format!("locked on {machine}\n");
+        }
+        self.file.write_all(text.as_bytes())?;
+        self.beat();
+        Ok(())
+    }
+
+    /// A sign of life: another number at the end.
+    pub(super) fn beat(&mut self) {
+        self.beats += 1;
+        let text = format!("beat {:016x}\n", self.beats);
+        // The first one is written behind the text, all others over it.
+        let back = if self.beats == 1 { 0 } else { -(text.len() as i64) };
+        let written =
+            self.file.seek(SeekFrom::End(back)).and_then(|_| self.file.write_all(text.as_bytes()));
+        if let Err(error) = written {
+            log::debug!("{}: {error}", self.path.display());
+        }
+    }
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        // After a long stop of this process the name may be somebody else's.
+        let ours = fs::read(&self.path).is_ok_and(|now| now.starts_with(self.line.as_bytes()));
+        if ours {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// A number that no other claim has.
+fn nonce() -> String {
+    // Each state is seeded by the system's random numbers.
+    let random = || RandomState::new().hash_one(SystemTime::now());
+    format!("{:08x}{:016x}{:016x}", std::process::id(), random(), random())
+}
+
+/// What tells the running system from every other, containers on it included; `None` where locks
+/// are not relied on.
+fn machine() -> Option<&'static str> {
+    static MACHINE: LazyLock<Option<String>> = LazyLock::new(|| {
+        let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+        let id = id.trim();
+        (!id.is_empty()).then(|| id.to_owned())
+    });
+    MACHINE.as_deref()
+}

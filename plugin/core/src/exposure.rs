@@ -1,0 +1,221 @@
+//! The exposure sheet of a finished clip, found again: which frames show the same drawing, for how
+//! long each drawing is held, where the camera pans over a held drawing, and where the cuts are.
+//!
+//! Frames of one drawing are never quite equal: grain, compression and gate weave see to that. So
+//! frames are compared by [`Signature`]s, small smoothed copies, after undoing the shift of the
+//! whole picture; what remains is judged block by block against the noise of that very pair of
+//! frames, and the limit between "same" and "another" is laid into the widest gap between the
+//! differences that the clip itself shows.
+//!
+//! [`Analyser`] reads a whole clip in one pass and keeps a few hundred bytes for each frame.
+//! [`Neighbourhood`] answers for one moment and looks at the frames nearby only, for callers that
+//! get their frames one by one: which drawing is on, from which frame to which, and what is beyond.
+//! [`SignatureMemo`] keeps such callers from looking at a frame twice.
+//!
+//! ```
+//! use inbetween_core::exposure::Analyser;
+//! use inbetween_core::{Encoding, Frame};
+//!
+//! let drawing = |x: usize| -> Frame {
+//!     let mut frame = Frame::transparent(64, 64).expect("the size is a usual one");
+//!     frame.pixels_mut().chunks_mut(64).take(40).for_each(|row| row[x..x + 20].fill([1.0; 4]));
+//!     frame
+//! };
+//! let mut analyser = Analyser::new();
+//! for x in [5, 5, 12, 12, 12, 30] {
+//!     analyser.push(&drawing(x), Encoding::Srgb);
+//! }
+//! let sheet = analyser.finish();
+//! let found: Vec<_> = sheet.drawings().iter().map(|d| (d.first, d.frames)).collect();
+//! assert_eq!(found, [(0, 2), (2, 3), (5, 1)]);
+//! ```
+
+mod align;
+mod compare;
+mod decide;
+mod memo;
+mod nearby;
+mod signature;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+pub use compare::Comparison;
+pub use memo::SignatureMemo;
+pub use nearby::{Border, Nearby, Neighbourhood};
+pub use signature::Signature;
+
+use crate::{Encoding, Frame};
+
+/// How far back a frame is compared: with the frame before, and with earlier ones to notice what
+/// moves too slowly to be seen from frame to frame.
+const LAGS: [usize; 3] = [1, 2, 4];
+
+/// How a drawing is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Kind {
+    /// It stands still, weave aside.
+    Held,
+    /// It stands still within the picture while the picture moves as a whole.
+    Panned {
+        /// The way of the picture from the first to the last frame of the drawing, in pixels: right, down.
+        shift: [f32; 2],
+    },
+}
+
+/// One drawing of a clip.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Drawing {
+    /// Its first frame, counted from 0.
+    pub first: usize,
+    /// For how many frames it is held, at least 1.
+    pub frames: usize,
+    /// How it is shown.
+    pub kind: Kind,
+    /// Whether a new scene begins with it.
+    pub cut: bool,
+    /// How clearly it is told from its neighbours and its frames from each other, 0..=1.
+    pub confidence: f32,
+}
+
+impl Drawing {
+    /// The frame after its last.
+    pub fn end(&self) -> usize {
+        self.first + self.frames
+    }
+}
+
+/// The drawings of a clip in order, without gaps.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Sheet {
+    drawings: Vec<Drawing>,
+    /// Where the picture as a whole lies on each frame against the first of its scene, in pixels.
+    camera: Vec<[f32; 2]>,
+}
+
+impl Sheet {
+    /// A sheet of drawings held for these numbers of frames (0 counts as 1), all in one scene.
+    pub fn of_exposures(exposures: impl IntoIterator<Item = usize>) -> Self {
+        let mut sheet = Self::default();
+        for frames in exposures {
+            let (first, frames) = (sheet.frames(), frames.max(1));
+            let drawing = Drawing { first, frames, kind: Kind::Held, cut: false, confidence: 1.0 };
+            sheet.drawings.push(drawing);
+            sheet.camera.resize(first + frames, [0.0; 2]);
+        }
+        sheet
+    }
+
+    /// The same sheet with new scenes beginning at the drawings that hold these frames.
+    #[must_use]
+    pub fn with_cuts(mut self, frames: &[usize]) -> Self {
+        for drawing in &mut self.drawings {
+            drawing.cut |=
+                frames.iter().any(|frame| (drawing.first..drawing.end()).contains(frame));
+        }
+        self
+    }
+
+    /// The drawings, in order.
+    pub fn drawings(&self) -> &[Drawing] {
+        &self.drawings
+    }
+
+    /// Number of frames in the clip.
+    pub fn frames(&self) -> usize {
+        self.drawings.last().map_or(0, Drawing::end)
+    }
+
+    /// First frames of scenes, but for the clip's own first.
+    pub fn cuts(&self) -> impl Iterator<Item = usize> + '_ {
+        self.drawings
+            .iter()
+            .filter(|drawing| drawing.cut && drawing.first > 0)
+            .map(|drawing| drawing.first)
+    }
+
+    /// The drawing on a frame; `None` beyond the clip.
+    pub fn drawing_at(&self, frame: usize) -> Option<&Drawing> {
+        let after = self.drawings.partition_point(|drawing| drawing.first <= frame);
+        self.drawings[..after].last().filter(|drawing| frame < drawing.end())
+    }
+
+    /// Where the picture as a whole lies on a frame against the first frame of its scene, in
+    /// pixels: right, down. The camera stands still where nothing is known.
+    pub fn camera(&self, frame: usize) -> [f32; 2] {
+        self.camera.get(frame).copied().unwrap_or_default()
+    }
+
+    /// The middle of all exposures: 2 for a clip on twos. 1 for an empty clip.
+    pub fn usual_exposure(&self) -> usize {
+        let mut all: Vec<usize> = self.drawings.iter().map(|drawing| drawing.frames).collect();
+        all.sort_unstable();
+        all.get(all.len() / 2).copied().unwrap_or(1)
+    }
+
+    /// How clear the whole sheet is: the mean over its drawings, 0..=1; 0 for an empty clip.
+    pub fn confidence(&self) -> f32 {
+        let sum: f32 = self.drawings.iter().map(|drawing| drawing.confidence).sum();
+        sum / self.drawings.len().max(1) as f32
+    }
+}
+
+/// Reads a clip frame by frame and finds its drawings.
+#[derive(Debug, Default)]
+pub struct Analyser {
+    recent: VecDeque<Arc<Signature>>,
+    steps: Vec<Step>,
+}
+
+/// A frame against those before it.
+#[derive(Debug)]
+struct Step {
+    /// Against the frame before.
+    from_last: Comparison,
+    /// Against frames further back, with how far; only where the frame before looks alike.
+    from_earlier: Vec<(usize, Comparison)>,
+}
+
+impl Analyser {
+    /// An analyser that has seen nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes the next frame, its values in `encoding`.
+    pub fn push(&mut self, frame: &Frame, encoding: Encoding) {
+        self.push_signature(Arc::new(Signature::of(frame, encoding)));
+    }
+
+    /// Takes the next frame by its signature.
+    pub fn push_signature(&mut self, signature: Arc<Signature>) {
+        if let Some(last) = self.recent.front() {
+            let from_last = Comparison::of(last, &signature);
+            let mut from_earlier = Vec::new();
+            if from_last.difference() < decide::MOST_LIMIT {
+                for lag in LAGS.into_iter().skip(1) {
+                    if let Some(earlier) = self.recent.get(lag - 1) {
+                        from_earlier.push((lag, Comparison::of(earlier, &signature)));
+                    }
+                }
+            }
+            self.steps.push(Step { from_last, from_earlier });
+        }
+        self.recent.push_front(signature);
+        self.recent.truncate(LAGS[LAGS.len() - 1]);
+    }
+
+    /// Number of frames taken so far.
+    pub fn frames(&self) -> usize {
+        if self.recent.is_empty() { 0 } else { self.steps.len() + 1 }
+    }
+
+    /// What the clip shows.
+    pub fn finish(self) -> Sheet {
+        decide::sheet(self.frames(), &self.steps)
+    }
+}

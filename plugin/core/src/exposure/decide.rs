@@ -1,0 +1,216 @@
+//! From differences to drawings: which limit tells them apart, where scenes change, what pans.
+
+use super::compare::{Noise, median};
+use super::{Drawing, Kind, Sheet, Step};
+
+/// Between these multiples of the noise lies the limit between the same drawing and another one.
+pub(super) const LEAST_LIMIT: f32 = 8.0;
+pub(super) const MOST_LIMIT: f32 = 300.0;
+
+/// The limit where a clip does not suggest another.
+pub(super) const USUAL_LIMIT: f32 = 40.0;
+
+/// Frames on either side by which the usual noise is told.
+const NOISE_REACH: usize = 48;
+
+/// Share of a scene's structure that may be new before it counts as another scene; beyond the
+/// second share it is another scene whatever its neighbours look like.
+const STRANGE: f32 = 0.45;
+const VERY_STRANGE: f32 = 0.85;
+
+/// The same, for a change that cannot be compared with others around it.
+pub(super) const STRANGE_ALONE: f32 = 0.6;
+
+/// How much stranger than the changes around it a cut is.
+const STRANGER: f32 = 1.8;
+
+/// Changes on either side that a cut is compared with.
+const CUT_REACH: usize = 3;
+
+/// Least way that counts as a pan, in pixels.
+pub(super) const LEAST_PAN: f32 = 0.3;
+
+/// Steps on either side by which the speed of a pan is told.
+const PAN_REACH: usize = 4;
+
+/// The sheet of a clip of `frames` frames from its `steps`, one fewer.
+pub(super) fn sheet(frames: usize, steps: &[Step]) -> Sheet {
+    if frames == 0 {
+        return Sheet::default();
+    }
+    let noises: Vec<Noise> = steps.iter().map(|step| step.from_last.noise).collect();
+    let usual: Vec<Noise> =
+        (0..steps.len()).map(|at| usual_noise(around(&noises, at, NOISE_REACH))).collect();
+    let differences: Vec<f32> = steps
+        .iter()
+        .zip(&usual)
+        .map(|(step, usual)| step.from_last.difference_over(step.from_last.noise.within(*usual)))
+        .collect();
+    let limit = limit_of(&differences);
+    let another: Vec<bool> = differences.iter().map(|difference| *difference > limit).collect();
+    let is_cut = cuts_of(steps, &another);
+    let mut moves: Vec<[f32; 2]> = steps.iter().map(|step| step.from_last.shift).collect();
+    for (way, _) in moves.iter_mut().zip(&is_cut).filter(|(_, cut)| **cut) {
+        *way = [0.0; 2];
+    }
+    let weave =
+        weave_of(moves.iter().zip(&another).filter(|(_, another)| !**another).map(|(way, _)| *way));
+    let mut starts = vec![0];
+    for (at, step) in steps.iter().enumerate() {
+        let (frame, start) = (at + 1, starts[starts.len() - 1]);
+        let drifts = || {
+            let noise = usual[at];
+            step.from_earlier.iter().any(|(lag, earlier)| {
+                frame - start >= *lag
+                    && earlier.difference_over(earlier.noise.within(noise)) > limit
+            })
+        };
+        if another[at] || is_step(&moves, &is_cut, at, weave) || drifts() {
+            starts.push(frame);
+        }
+    }
+    let ends = starts.iter().skip(1).copied().chain([frames]);
+    let drawings = starts
+        .iter()
+        .zip(ends)
+        .map(|(first, end)| {
+            let first = *first;
+            let inside = &differences[first.saturating_sub(1)..(end).min(differences.len())];
+            Drawing {
+                first,
+                frames: end - first,
+                kind: kind_of(&moves, &is_cut, first, end, weave),
+                cut: first > 0 && is_cut[first - 1],
+                confidence: inside.iter().map(|value| clearness(*value, limit)).fold(1.0, f32::min),
+            }
+        })
+        .collect();
+    let mut camera = vec![[0.0_f32; 2]; frames];
+    for (at, [x, y]) in moves.iter().enumerate() {
+        camera[at + 1] = [camera[at][0] + x, camera[at][1] + y];
+    }
+    Sheet { drawings, camera }
+}
+
+/// The part of `all` within `reach` of `at`.
+fn around<T>(all: &[T], at: usize, reach: usize) -> &[T] {
+    &all[at.saturating_sub(reach)..(at + reach + 1).min(all.len())]
+}
+
+/// The noise of the quieter pairs: in the others something moves.
+fn usual_noise(noises: &[Noise]) -> Noise {
+    let quarter = |value: fn(&Noise) -> f32| {
+        let mut all: Vec<f32> = noises.iter().map(value).collect();
+        let at = all.len() / 4;
+        *all.select_nth_unstable_by(at, f32::total_cmp).1
+    };
+    Noise { flat: quarter(|noise| noise.flat), play: quarter(|noise| noise.play) }
+}
+
+/// The middle of the clearest gap between differences within the bounds of the limit. Factors count, not
+/// steps; and the nearer a gap is to the usual limit, the less wide it has to be.
+fn limit_of(differences: &[f32]) -> f32 {
+    let mut inside: Vec<f32> = differences
+        .iter()
+        .copied()
+        .filter(|difference| (LEAST_LIMIT..MOST_LIMIT).contains(difference))
+        .collect();
+    inside.extend([LEAST_LIMIT, MOST_LIMIT]);
+    inside.sort_by(f32::total_cmp);
+    let clear = |gap: &[f32]| {
+        let off = ((gap[0] * gap[1]).sqrt() / USUAL_LIMIT).ln().abs();
+        (gap[1] / gap[0]).ln() / (1.0 + 0.25 * off)
+    };
+    let clearest = inside.windows(2).max_by(|a, b| clear(a).total_cmp(&clear(b)));
+    clearest.map_or(USUAL_LIMIT, |gap| (gap[0] * gap[1]).sqrt())
+}
+
+/// How far a difference keeps from the limit: 0 on it, towards 1 far away.
+fn clearness(difference: f32, limit: f32) -> f32 {
+    1.0 - (-(difference.max(1e-3) / limit).ln().abs()).exp()
+}
+
+/// Which steps lead to another scene.
+fn cuts_of(steps: &[Step], another: &[bool]) -> Vec<bool> {
+    let changes: Vec<usize> = (0..steps.len()).filter(|at| another[*at]).collect();
+    let strange: Vec<f32> = changes.iter().map(|at| steps[*at].from_last.strangeness).collect();
+    let mut cuts = vec![false; steps.len()];
+    for (n, at) in changes.into_iter().enumerate() {
+        cuts[at] = is_cut(&strange, n);
+    }
+    cuts
+}
+
+/// Whether a change leads to another scene: little is found again, and less than at the changes
+/// around it, unless that is next to nothing. Neighbours that are cuts themselves do not count.
+fn is_cut(strange: &[f32], at: usize) -> bool {
+    let here = strange[at];
+    if here < STRANGE {
+        return false;
+    }
+    let before = &strange[at.saturating_sub(CUT_REACH)..at];
+    let after = &strange[at + 1..(at + 1 + CUT_REACH).min(strange.len())];
+    let others: Vec<f32> =
+        before.iter().chain(after).copied().filter(|other| *other < VERY_STRANGE).collect();
+    here > VERY_STRANGE || here > STRANGER * median(others)
+}
+
+/// The usual play of the picture from frame to frame while a drawing is held, in pixels: told from
+/// the smaller steps, because the larger ones may be a pan's.
+pub(super) fn weave_of(moves: impl Iterator<Item = [f32; 2]> + Clone) -> f32 {
+    let middle = [0, 1].map(|axis| median(moves.clone().map(|way| way[axis]).collect()));
+    let around = |from: [f32; 2]| -> f32 {
+        let mut rests: Vec<f32> = moves
+            .clone()
+            .flat_map(|way| [0, 1].map(|axis| (way[axis] - from[axis]).abs()))
+            .collect();
+        rests.sort_by(f32::total_cmp);
+        // A quarter of normal play is smaller than 0.32 of its deviation.
+        rests.get(rests.len() / 4).map_or(0.0, |quarter| quarter / 0.32)
+    };
+    around([0.0; 2]).min(around(middle))
+}
+
+/// Whether the picture has jumped with this step while it stood still just before or after: something
+/// on empty ground, or the camera, moves on twos or threes.
+fn is_step(moves: &[[f32; 2]], is_cut: &[bool], at: usize, weave: f32) -> bool {
+    let beside = [at.checked_sub(1), Some(at + 1).filter(|next| *next < moves.len())];
+    let beside = beside.into_iter().flatten().filter(|other| !is_cut[*other]);
+    !is_cut[at] && beside.into_iter().any(|other| jumps(moves[at], moves[other], weave))
+}
+
+/// Whether the picture jumps by `way` and all but stands still in the step beside.
+pub(super) fn jumps(way: [f32; 2], beside: [f32; 2], weave: f32) -> bool {
+    let length = |way: [f32; 2]| way[0].hypot(way[1]);
+    length(way) > LEAST_PAN.max(5.0 * weave) && length(beside) < 0.3 * length(way)
+}
+
+/// The speed of the picture around a step, in pixels per frame, told within its scene.
+fn speed_at(moves: &[[f32; 2]], is_cut: &[bool], at: usize) -> [f32; 2] {
+    let goes_on = |step: &usize| !is_cut[*step];
+    let before = (at.saturating_sub(PAN_REACH)..at).rev().take_while(goes_on);
+    let after = (at..(at + PAN_REACH + 1).min(moves.len())).take_while(goes_on);
+    let near: Vec<[f32; 2]> = before.chain(after).map(|step| moves[step]).collect();
+    [0, 1].map(|axis| median(near.iter().map(|way| way[axis]).collect()))
+}
+
+/// Whether the drawing from `first` to before `end` pans: the picture's way is longer than weave
+/// makes it, or steps in the same direction as its neighbours.
+fn kind_of(moves: &[[f32; 2]], is_cut: &[bool], first: usize, end: usize, weave: f32) -> Kind {
+    if end - first < 2 {
+        return Kind::Held;
+    }
+    let own = &moves[first..end - 1];
+    let shift = [0, 1].map(|axis| own.iter().map(|step| step[axis]).sum::<f32>());
+    let length = |way: [f32; 2]| way[0].hypot(way[1]);
+    let speed = speed_at(moves, is_cut, first + own.len() / 2);
+    let way = speed.map(|part| part * own.len() as f32);
+    let off = length([shift[0] - way[0], shift[1] - way[1]]);
+    let steady =
+        length(speed) > LEAST_PAN.max(1.5 * weave) && off < 4.0 * weave + 0.5 * length(way);
+    if length(shift) > LEAST_PAN.max(5.0 * weave) || steady {
+        Kind::Panned { shift }
+    } else {
+        Kind::Held
+    }
+}

@@ -1,0 +1,89 @@
+//! The signatures made last, for callers that get frames one by one.
+
+use std::sync::Arc;
+
+use lru::LruCache;
+use parking_lot::Mutex;
+
+use super::Signature;
+use crate::ContentHash;
+
+/// Signatures by the content of their frames, bounded in bytes, least recently used first out.
+///
+/// A clip that is played forwards asks for each frame several times; with its signature kept, a
+/// frame has to be fetched and looked at once.
+#[derive(Debug)]
+pub struct SignatureMemo {
+    limit: usize,
+    kept: Mutex<(LruCache<ContentHash, Arc<Signature>>, usize)>,
+}
+
+impl SignatureMemo {
+    /// A memo of at most `limit` bytes; a signature takes about one megabyte.
+    pub fn new(limit: usize) -> Self {
+        Self { limit, kept: Mutex::new((LruCache::unbounded(), 0)) }
+    }
+
+    /// The signature kept under `key`, or the one that `make` gives, which is kept from then on.
+    /// The key names the frame's content together with its encoding, or the clip and the time.
+    ///
+    /// # Errors
+    /// Whatever `make` answers; nothing is kept then.
+    pub fn get_or_make<E>(
+        &self,
+        key: ContentHash,
+        make: impl FnOnce() -> Result<Signature, E>,
+    ) -> Result<Arc<Signature>, E> {
+        if let Some(found) = self.kept.lock().0.get(&key) {
+            return Ok(found.clone());
+        }
+        // Outside the lock: two threads may make the same one, and one of them is kept.
+        let made = Arc::new(make()?);
+        let mut kept = self.kept.lock();
+        let (signatures, bytes) = &mut *kept;
+        if made.byte_len() <= self.limit {
+            *bytes += made.byte_len();
+            if let Some(replaced) = signatures.put(key, made.clone()) {
+                *bytes -= replaced.byte_len();
+            }
+        }
+        while *bytes > self.limit {
+            let Some((_, oldest)) = signatures.pop_lru() else { break };
+            *bytes -= oldest.byte_len();
+        }
+        Ok(made)
+    }
+
+    /// Forgets everything: for a host that wants its memory back.
+    pub fn forget_all(&self) {
+        *self.kept.lock() = (LruCache::unbounded(), 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Encoding, Error, Frame};
+
+    #[test]
+    fn what_was_asked_for_last_is_kept_within_the_limit() {
+        let signature = || Signature::of(&Frame::transparent(64, 64).unwrap(), Encoding::Srgb);
+        let memo = SignatureMemo::new(2 * signature().byte_len());
+        let ask = |name: u8| {
+            let mut made = false;
+            let make = || {
+                made = true;
+                Ok::<_, Error>(signature())
+            };
+            memo.get_or_make(ContentHash([name; 32]), make).unwrap();
+            made
+        };
+        assert!(ask(1) && ask(2) && !ask(1));
+        assert!(ask(3), "there is room for two");
+        assert!(!ask(1) && ask(2), "2 was asked for longest ago");
+        memo.forget_all();
+        assert!(ask(1));
+        let failing = memo.get_or_make(ContentHash([9; 32]), || Err(Error::Cancelled));
+        assert!(failing.is_err() && ask(9));
+    }
+}

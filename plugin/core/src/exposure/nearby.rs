@@ -1,0 +1,161 @@
+//! The drawing at one moment, from the frames around it alone.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::compare::{Comparison, median};
+use super::decide::{LEAST_PAN, STRANGE_ALONE, USUAL_LIMIT, jumps, weave_of};
+use super::signature::Signature;
+
+/// What is known of the drawing on a frame after looking at its neighbourhood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Nearby {
+    /// The first frame of the drawing, or the farthest one that was looked at.
+    pub first: i64,
+    /// The frame after its last, or after the farthest one that was looked at.
+    pub end: i64,
+    /// What is ahead of `first`.
+    pub before: Border,
+    /// What is at `end`.
+    pub after: Border,
+    /// The drawing is the same all along, but the picture moves as a whole.
+    pub panned: bool,
+    /// From frame to frame nothing moves, but over all these frames something does.
+    pub drifts: bool,
+}
+
+/// What lies beyond a drawing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Border {
+    /// Another drawing of the same scene.
+    Drawing,
+    /// Another scene.
+    Cut,
+    /// The clip has no such frame.
+    ClipEnd,
+    /// Nobody looked: the same drawing goes on as far as was looked.
+    Unknown,
+}
+
+/// Looks at a clip through a callback that gives the signature of a frame, or `None` where the
+/// clip has no frame. No frame is asked for twice.
+///
+/// The callback decides what a frame costs: with signatures remembered from moment to moment, a
+/// clip that is played asks for one new frame at a time.
+pub struct Neighbourhood<F> {
+    fetch: F,
+    seen: HashMap<i64, Option<Arc<Signature>>>,
+}
+
+impl<F, E> Neighbourhood<F>
+where
+    F: FnMut(i64) -> Result<Option<Arc<Signature>>, E>,
+{
+    /// A view of a clip; nothing is fetched yet.
+    pub fn new(fetch: F) -> Self {
+        Self { fetch, seen: HashMap::new() }
+    }
+
+    /// The drawing on `frame`, looking at no more than `reach` frames on either side;
+    /// `None` where the clip has no such frame.
+    ///
+    /// # Errors
+    /// Whatever the callback answers.
+    pub fn drawing_at(&mut self, frame: i64, reach: usize) -> Result<Option<Nearby>, E> {
+        let Some(here) = self.signature(frame)? else { return Ok(None) };
+        let (mut ahead, mut behind) = (Vec::new(), Vec::new());
+        let (mut before, mut after) = (Border::Unknown, Border::Unknown);
+        let mut last = here.clone();
+        while ahead.len() < reach {
+            let next = self.signature(frame + 1 + ahead.len() as i64)?;
+            match Found::between(Some(&last), next.as_ref()) {
+                Found::Same(shift) => ahead.push(shift),
+                Found::Other(border) => {
+                    after = border;
+                    break;
+                }
+            }
+            last = next.unwrap_or(last);
+        }
+        let mut start = here;
+        while behind.len() < reach {
+            let earlier = self.signature(frame - 1 - behind.len() as i64)?;
+            match Found::between(earlier.as_ref(), Some(&start)) {
+                Found::Same(shift) => behind.push(shift),
+                Found::Other(border) => {
+                    before = border;
+                    break;
+                }
+            }
+            start = earlier.unwrap_or(start);
+        }
+        let drifts = ahead.len() + behind.len() > 1
+            && Comparison::of(&start, &last).difference() > USUAL_LIMIT;
+        let steps: Vec<[f32; 2]> = behind.iter().rev().chain(&ahead).copied().collect();
+        let jump = jumps_of(&steps);
+        // Steps up to this one lead to `frame`, the others away from it.
+        let (mut from, mut to) = (0, steps.len());
+        if let Some(at) = (0..behind.len()).rev().find(|at| jump[*at]) {
+            (from, before) = (at + 1, Border::Drawing);
+        }
+        if let Some(at) = (behind.len()..steps.len()).find(|at| jump[*at]) {
+            (to, after) = (at, Border::Drawing);
+        }
+        let first = frame - behind.len() as i64;
+        Ok(Some(Nearby {
+            first: first + from as i64,
+            end: first + to as i64 + 1,
+            before,
+            after,
+            panned: is_pan(&steps[from..to]),
+            drifts,
+        }))
+    }
+
+    fn signature(&mut self, frame: i64) -> Result<Option<Arc<Signature>>, E> {
+        if let Some(seen) = self.seen.get(&frame) {
+            return Ok(seen.clone());
+        }
+        let signature = (self.fetch)(frame)?;
+        self.seen.insert(frame, signature.clone());
+        Ok(signature)
+    }
+}
+
+enum Found {
+    /// The same drawing, moved by this way in pixels.
+    Same([f32; 2]),
+    Other(Border),
+}
+
+impl Found {
+    fn between(a: Option<&Arc<Signature>>, b: Option<&Arc<Signature>>) -> Self {
+        let (Some(a), Some(b)) = (a, b) else { return Self::Other(Border::ClipEnd) };
+        let comparison = Comparison::of(a, b);
+        if comparison.difference() <= USUAL_LIMIT {
+            Self::Same(comparison.shift)
+        } else if comparison.strangeness > STRANGE_ALONE {
+            Self::Other(Border::Cut)
+        } else {
+            Self::Other(Border::Drawing)
+        }
+    }
+}
+
+/// Which of these steps are jumps beside standing still.
+fn jumps_of(steps: &[[f32; 2]]) -> Vec<bool> {
+    let weave = weave_of(steps.iter().copied());
+    let jump = |at: usize| {
+        let beside = [at.checked_sub(1), Some(at + 1)].into_iter().flatten();
+        beside.filter_map(|other| steps.get(other)).any(|other| jumps(steps[at], *other, weave))
+    };
+    (0..steps.len()).map(jump).collect()
+}
+
+/// Whether these steps lead somewhere: their middle is farther from zero than they scatter.
+fn is_pan(shifts: &[[f32; 2]]) -> bool {
+    let middle = [0, 1].map(|axis| median(shifts.iter().map(|step| step[axis]).collect()));
+    let from = |step: &[f32; 2], to: [f32; 2]| (step[0] - to[0]).hypot(step[1] - to[1]);
+    let scatter = median(shifts.iter().map(|step| from(step, middle)).collect());
+    middle[0].hypot(middle[1]) > LEAST_PAN.max(1.5 * scatter)
+}

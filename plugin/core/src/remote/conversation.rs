@@ -1,0 +1,200 @@
+//! The client's side of one conversation with the worker.
+
+use std::time::{Duration, Instant};
+
+use interprocess::local_socket::Stream;
+
+use super::protocol::{CachePlace, Draw, Hello, PROTOCOL, PictureHead, Status, ToClient, ToWorker};
+use super::wire::{Broken, Wire, sum_of};
+use crate::cache::DiskCache;
+use crate::{ContentHash, Control, Drawn, Error, Frame, Job};
+
+/// Between two looks at whether the host wants to stop.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// How long the worker may take to answer at once, and to give a sign of life while it works.
+const ANSWER: Duration = Duration::from_secs(20);
+const SIGN_OF_LIFE: Duration = Duration::from_secs(120);
+
+/// How long a worker that makes room may take to end.
+const MAKE_ROOM: Duration = Duration::from_secs(10);
+
+/// Why a conversation came to nothing.
+#[derive(Debug)]
+pub(super) enum Stopped {
+    /// The worker is gone; another one may succeed.
+    Lost(String),
+    /// No other worker would do better.
+    For(Error),
+}
+
+impl From<Broken> for Stopped {
+    fn from(broken: Broken) -> Self {
+        match broken {
+            Broken::Closed => Self::Lost("it ended".into()),
+            Broken::Silent(_) | Broken::Io(_) => Self::Lost(broken.to_string()),
+            other => Self::For(other.into()),
+        }
+    }
+}
+
+/// A worker that has said welcome.
+pub(super) struct Talk {
+    wire: Wire<ToClient>,
+    pid: u32,
+}
+
+impl Talk {
+    pub(super) fn begin(stream: Stream, control: &Control) -> Result<Self, Stopped> {
+        let wire = Wire::new(stream).map_err(Broken::Io)?;
+        let mut talk = Self { wire, pid: 0 };
+        let product = env!("CARGO_PKG_VERSION").to_owned();
+        talk.say(&ToWorker::Hello(Hello { protocol: PROTOCOL, product }), control)?;
+        match talk.answer(ANSWER, control)? {
+            ToClient::Welcome(welcome) => {
+                talk.pid = welcome.pid;
+                Ok(talk)
+            }
+            ToClient::Refused { reason, ending: true } => {
+                talk.wait_for_end(control)?;
+                Err(Stopped::Lost(reason))
+            }
+            ToClient::Refused { reason, ending: false } => Err(Stopped::For(Error::Worker {
+                reason: format!("refused ({reason})"),
+                advice: "Another version of AI In-between is at work. Wait until it is done, or end it with `inbetween serve --stop`.".into(),
+            })),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    pub(super) fn status(&mut self) -> Result<Status, Stopped> {
+        let control = Control::default();
+        self.say(&ToWorker::Status, &control)?;
+        match self.answer(ANSWER, &control)? {
+            ToClient::Status(status) => Ok(*status),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    pub(super) fn stop(&mut self) -> Result<(), Stopped> {
+        let control = Control::default();
+        self.say(&ToWorker::Stop, &control)?;
+        match self.answer(ANSWER, &control)? {
+            ToClient::Stopping => self.wait_for_end(&control),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    pub(super) fn draw(
+        &mut self,
+        job: &Job,
+        key: &ContentHash,
+        cache: Option<CachePlace>,
+        disk: Option<&DiskCache>,
+        control: &Control,
+    ) -> Result<Drawn, Stopped> {
+        let size = (job.first.width(), job.first.height());
+        let draw = Draw { request: job.request.clone(), key: *key, size, cache };
+        self.say(&ToWorker::Draw(Box::new(draw)), control)?;
+        loop {
+            match self.answer(SIGN_OF_LIFE, control)? {
+                ToClient::Progress { fraction, phase } => {
+                    control.report(fraction);
+                    control.enter(phase);
+                }
+                ToClient::Wants(addresses) => self.hand_over(job, &addresses, control)?,
+                ToClient::Done { confidence, cut, sum } => {
+                    if let Some(drawn) = disk.and_then(|disk| disk.get(key)) {
+                        return Ok(drawn);
+                    }
+                    self.say(&ToWorker::Fetch, control)?;
+                    let go_on = || !control.is_cancelled();
+                    let frame = self.wire.receive_pixels(size, &sum, go_on)?;
+                    return Ok(Drawn { frame, confidence, cut });
+                }
+                ToClient::Failed(failure) => return Err(Stopped::For(failure.into())),
+                ToClient::Refused { reason, ending: true } => {
+                    self.wait_for_end(control)?;
+                    return Err(Stopped::Lost(reason));
+                }
+                other => return Err(unexpected(&other)),
+            }
+        }
+    }
+
+    fn hand_over(
+        &mut self,
+        job: &Job,
+        addresses: &[ContentHash],
+        control: &Control,
+    ) -> Result<(), Stopped> {
+        for wanted in addresses {
+            let Some((address, picture)) = pictures(job).find(|(address, _)| address == wanted)
+            else {
+                return Err(Stopped::For(misunderstood("it wants a picture of another drawing")));
+            };
+            let head = PictureHead { address, sum: sum_of(picture) };
+            self.say(&ToWorker::Picture(head), control)?;
+            self.wire.send_pixels(picture, || !control.is_cancelled())?;
+        }
+        Ok(())
+    }
+
+    fn say(&mut self, message: &ToWorker, control: &Control) -> Result<(), Stopped> {
+        Ok(self.wire.send(message, || !control.is_cancelled())?)
+    }
+
+    fn answer(&mut self, at_most: Duration, control: &Control) -> Result<ToClient, Stopped> {
+        let since = Instant::now();
+        loop {
+            control.check().map_err(Stopped::For)?;
+            if let Some(answer) = self.wire.receive(LOOK)? {
+                return Ok(answer);
+            }
+            if since.elapsed() > at_most {
+                let who = if self.pid == 0 { String::new() } else { format!(" {}", self.pid) };
+                return Err(Stopped::For(Error::Worker {
+                    reason: format!("does not answer for {} s", at_most.as_secs()),
+                    advice: format!("End its process{who} `inbetween serve` by hand."),
+                }));
+            }
+        }
+    }
+
+    /// Waits until the worker has closed the connection.
+    fn wait_for_end(&mut self, control: &Control) -> Result<(), Stopped> {
+        let since = Instant::now();
+        while since.elapsed() < MAKE_ROOM {
+            control.check().map_err(Stopped::For)?;
+            match self.wire.receive(LOOK) {
+                Ok(_) => {}
+                Err(_) => break,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// All pictures of a job with their content addresses.
+pub(super) fn pictures(job: &Job) -> impl Iterator<Item = (ContentHash, &Frame)> {
+    let request = &job.request;
+    let sketches = request.sketches.iter().map(|sketch| sketch.picture);
+    let addresses = [request.first, request.last].into_iter().chain(sketches);
+    addresses.zip([&*job.first, &*job.last].into_iter().chain(job.sketches.iter().map(|s| &**s)))
+}
+
+fn unexpected(answer: &ToClient) -> Stopped {
+    let what = match answer {
+        ToClient::Invalid { reason } => reason.clone(),
+        ToClient::Failed(failure) => return Stopped::For(failure.clone().into()),
+        _ => "its answer belongs to another question".into(),
+    };
+    Stopped::For(misunderstood(&what))
+}
+
+fn misunderstood(what: &str) -> Error {
+    Error::Worker {
+        reason: format!("could not be understood ({what})"),
+        advice: "Install one version of AI In-between everywhere, and end the worker with `inbetween serve --stop`.".into(),
+    }
+}

@@ -1,0 +1,222 @@
+//! The ToonCrafter engine as the plug-in sees it: another process does the work.
+//!
+//! [`RemoteEngine`] is an [`Engine`] like any other. It starts the worker when it is first asked,
+//! hands it the keys through the disk cache, and finds the drawing there. What the disk does not
+//! take goes over the socket, so a full or read-only disk costs time and nothing else.
+//!
+//! A worker that dies is started again, once for each drawing. A host that stops waiting closes the
+//! connection, and the worker gives up what nobody else waits for.
+
+mod conversation;
+pub mod failure;
+pub mod place;
+mod prepared;
+pub mod protocol;
+mod spawn;
+#[cfg(test)]
+mod tests;
+pub mod wire;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use interprocess::local_socket::Stream;
+use interprocess::local_socket::traits::Stream as _;
+
+use crate::cache::{self, CacheConfig, DiskCache};
+use crate::{ContentHash, Control, Drawn, Engine, EngineKind, Error, Job};
+use conversation::{Stopped, Talk};
+use place::Place;
+pub use prepared::Prepared;
+use protocol::{CachePlace, Status};
+pub use spawn::{WORKER_VARIABLE, find as find_executable};
+
+/// Changes with every change that may change a picture of ToonCrafter.
+const REVISION: &str = "tooncrafter-1";
+
+/// How long the worker may take to end after it was asked.
+const END: Duration = Duration::from_secs(10);
+
+/// The version of the ToonCrafter engine over a Flow of `flow_version`, which has a part in every
+/// drawing. Client and worker name drawings by it, so both take it from here.
+pub fn tooncrafter_version(flow_version: &str) -> String {
+    format!("{REVISION} {flow_version}")
+}
+
+/// What a [`RemoteEngine`] needs to know.
+#[derive(Clone, Debug)]
+pub struct RemoteConfig {
+    /// The executable, where the artist has chosen one.
+    pub executable: Option<PathBuf>,
+    /// The folder of the plug-in's own binary, where the bundle has the executable.
+    pub beside: Option<PathBuf>,
+    /// The cache that is shared with the worker.
+    pub cache: CacheConfig,
+    /// [`tooncrafter_version`] of this process.
+    pub version: String,
+    /// Where the worker is met.
+    pub place: Place,
+    /// How long a worker that is started here waits for work before it ends; `None` for its
+    /// default.
+    pub idle: Option<Duration>,
+}
+
+impl RemoteConfig {
+    /// The usual place and executable.
+    pub fn new(cache: CacheConfig, version: String) -> Self {
+        Self {
+            executable: None,
+            beside: None,
+            cache,
+            version,
+            place: Place::from_environment(),
+            idle: None,
+        }
+    }
+}
+
+/// ToonCrafter in the worker process. Cheap to make: nothing is started before the first drawing.
+pub struct RemoteEngine {
+    config: RemoteConfig,
+    disk: Option<DiskCache>,
+}
+
+impl RemoteEngine {
+    /// The engine of this configuration.
+    pub fn new(config: RemoteConfig) -> Self {
+        let disk = config.cache.disk.clone().map(DiskCache::new);
+        Self { config, disk }
+    }
+
+    /// How the worker stands; `None` when there is none. Never starts one.
+    ///
+    /// # Errors
+    /// [`Error::Worker`] when there is one that cannot be understood.
+    pub fn status(&self) -> Result<Option<Status>, Error> {
+        let Some(mut talk) = self.reach()? else { return Ok(None) };
+        talk.status().map(Some).or_else(|stopped| match stopped {
+            // It ended between the two calls.
+            Stopped::Lost(_) => Ok(None),
+            Stopped::For(error) => Err(error),
+        })
+    }
+
+    /// Ends the worker, whoever it works for, and returns when it has ended. Whether there was one.
+    ///
+    /// # Errors
+    /// [`Error::Worker`] when it does not end.
+    pub fn stop(&self) -> Result<bool, Error> {
+        let Some(mut talk) = self.reach()? else { return Ok(false) };
+        match talk.stop() {
+            Ok(()) | Err(Stopped::Lost(_)) => {}
+            Err(Stopped::For(error)) => return Err(error),
+        }
+        let since = Instant::now();
+        while self.connect().is_some() {
+            if since.elapsed() > END {
+                return Err(Error::Worker {
+                    reason: "does not end".into(),
+                    advice: "End its process `inbetween serve` by hand.".into(),
+                });
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(true)
+    }
+
+    /// Starts on a drawing ahead of time, without waiting for it: its span lies in the cache when
+    /// it is needed. Dropping what is given back cancels it.
+    pub fn prepare(self: &std::sync::Arc<Self>, job: Job) -> Prepared {
+        Prepared::start(self.clone(), job)
+    }
+
+    fn connect(&self) -> Option<Stream> {
+        let name = self.config.place.name().ok()?;
+        Stream::connect(name).ok()
+    }
+
+    /// The worker that runs, if one does.
+    fn reach(&self) -> Result<Option<Talk>, Error> {
+        if self.config.place.check().is_err() {
+            return Ok(None);
+        }
+        let Some(stream) = self.connect() else { return Ok(None) };
+        match Talk::begin(stream, &Control::default()) {
+            Ok(talk) => Ok(Some(talk)),
+            Err(Stopped::Lost(_)) => Ok(None),
+            Err(Stopped::For(error)) => Err(error),
+        }
+    }
+
+    /// The worker, started when there is none.
+    fn reach_or_start(&self, control: &Control) -> Result<Talk, Stopped> {
+        self.config.place.prepare().map_err(Stopped::For)?;
+        if let Some(stream) = self.connect() {
+            return Talk::begin(stream, control);
+        }
+        control.enter("starting the worker");
+        let chosen = self.config.executable.as_deref();
+        let executable = spawn::find(chosen, self.config.beside.as_deref());
+        let executable = executable.map_err(Stopped::For)?;
+        spawn::start(&executable, &self.config.place, self.config.idle, control)
+            .map_err(Stopped::For)?;
+        match self.connect() {
+            Some(stream) => Talk::begin(stream, control),
+            None => Err(Stopped::Lost("it ended as soon as it was started".into())),
+        }
+    }
+
+    fn try_to_draw(
+        &self,
+        job: &Job,
+        key: &ContentHash,
+        control: &Control,
+    ) -> Result<Drawn, Stopped> {
+        if let Some(disk) = &self.disk {
+            // What is not stored is asked for by the worker.
+            for (address, picture) in conversation::pictures(job) {
+                control.check().map_err(Stopped::For)?;
+                disk.put_picture(&address, picture);
+            }
+        }
+        let mut talk = self.reach_or_start(control)?;
+        let cache = self.config.cache.disk.clone();
+        let cache = cache.map(|disk| CachePlace { dir: disk.dir, limit_bytes: disk.limit_bytes });
+        talk.draw(job, key, cache, self.disk.as_ref(), control)
+    }
+}
+
+impl Engine for RemoteEngine {
+    fn kind(&self) -> EngineKind {
+        EngineKind::ToonCrafter
+    }
+
+    fn version(&self) -> &str {
+        &self.config.version
+    }
+
+    fn draw(&self, job: &Job, control: &Control) -> Result<Drawn, Error> {
+        job.check()?;
+        control.check()?;
+        let key = cache::key(&job.request, &self.config.version);
+        let mut lost = Vec::new();
+        for _ in 0..2 {
+            match self.try_to_draw(job, &key, control) {
+                Ok(drawn) => return Ok(drawn),
+                Err(Stopped::For(error)) => return Err(error),
+                Err(Stopped::Lost(how)) => {
+                    control.check()?;
+                    log::warn!("the worker was lost: {how}");
+                    lost.push(how);
+                }
+            }
+        }
+        Err(Error::Worker {
+            reason: format!("was lost twice: {}", lost.join(", then ")),
+            advice: format!(
+                "It may have run out of memory: close other programs, or lower Memory limit. Its log is in {}.",
+                place::log_dir().display()
+            ),
+        })
+    }
+}

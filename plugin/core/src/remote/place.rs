@@ -1,0 +1,221 @@
+//! Where client and worker find each other: a directory of this user on this machine, with the
+//! worker's socket and its lock.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use directories::ProjectDirs;
+use interprocess::local_socket::Name;
+
+use crate::{ContentHash, Error};
+
+/// Environment variable that names the directory of the socket.
+pub const SOCKET_VARIABLE: &str = "INBETWEEN_SOCKET_DIR";
+
+/// Environment variable that names the directory of the log.
+pub const LOG_VARIABLE: &str = "INBETWEEN_LOG_DIR";
+
+const SOCKET_FILE: &str = "worker.sock";
+const LOCK_FILE: &str = "worker.lock";
+
+/// Longest path of a socket that every system takes, in bytes.
+const LONGEST_PATH: usize = 100;
+
+/// The meeting place of one user's clients and worker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    dir: PathBuf,
+}
+
+impl Place {
+    /// As the environment asks for it, else the user's runtime directory. No file is touched.
+    pub fn from_environment() -> Self {
+        Self::resolve(|name| std::env::var_os(name))
+    }
+
+    /// The place in this directory, which should be empty or hold a place already. Where a path
+    /// in it would be too long for a socket, a directory named by it takes its part.
+    pub fn at(dir: &Path) -> Self {
+        let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
+        if cfg!(unix) && dir.join(SOCKET_FILE).as_os_str().len() > LONGEST_PATH {
+            let name = ContentHash::of(dir.as_os_str().as_encoded_bytes()).to_string();
+            return Self { dir: std::env::temp_dir().join(format!("inbetween-{}", &name[..16])) };
+        }
+        Self { dir }
+    }
+
+    fn resolve(variable: impl Fn(&str) -> Option<OsString>) -> Self {
+        let named = |name| variable(name).filter(|dir| !dir.is_empty()).map(PathBuf::from);
+        if let Some(dir) = named(SOCKET_VARIABLE) {
+            return Self::at(&dir);
+        }
+        if let Some(dir) = named("XDG_RUNTIME_DIR").filter(|dir| dir.is_absolute()) {
+            return Self::at(&dir.join("inbetween"));
+        }
+        // Never a home directory: several machines may share one.
+        let user = directories::BaseDirs::new().map(|dirs| dirs.home_dir().to_owned());
+        let user = user.unwrap_or_default();
+        let name = ContentHash::of(user.as_os_str().as_encoded_bytes()).to_string();
+        Self::at(&std::env::temp_dir().join(format!("inbetween-{}", &name[..16])))
+    }
+
+    /// The directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The file that the worker holds locked while it lives.
+    pub fn lock_file(&self) -> PathBuf {
+        self.dir.join(LOCK_FILE)
+    }
+
+    /// The socket's file; of no use on Windows, where a pipe has a name only.
+    pub fn socket_file(&self) -> PathBuf {
+        self.dir.join(SOCKET_FILE)
+    }
+
+    /// The name of the socket.
+    ///
+    /// # Errors
+    /// The system's reason.
+    pub fn name(&self) -> io::Result<Name<'static>> {
+        #[cfg(unix)]
+        {
+            use interprocess::local_socket::{GenericFilePath, ToFsName};
+            self.socket_file().to_fs_name::<GenericFilePath>()
+        }
+        #[cfg(not(unix))]
+        {
+            use interprocess::local_socket::{GenericNamespaced, ToNsName};
+            let name = ContentHash::of(self.dir.as_os_str().as_encoded_bytes()).to_string();
+            format!("inbetween-{}", &name[..32]).to_ns_name::<GenericNamespaced>()
+        }
+    }
+
+    /// Makes the directory, for this user only.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it cannot be made, [`Error::Worker`] when it belongs to somebody else or
+    /// is open to others.
+    pub fn prepare(&self) -> Result<(), Error> {
+        let failed = |source| Error::Io { path: self.dir.clone(), source };
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(&self.dir).map_err(failed)?;
+        self.check()
+    }
+
+    /// Checks that only this user can have put a socket here.
+    ///
+    /// # Errors
+    /// As [`Place::prepare`].
+    #[cfg(unix)]
+    pub fn check(&self) -> Result<(), Error> {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+        let failed = |source| Error::Io { path: self.dir.clone(), source };
+        // A link could be turned elsewhere by its owner.
+        let about = fs::symlink_metadata(&self.dir).map_err(failed)?;
+        let unsafe_place = |reason: &str| Error::Worker {
+            reason: format!("does not trust the folder {}: {reason}", self.dir.display()),
+            advice: format!("Delete that folder, or name another one by {SOCKET_VARIABLE}."),
+        };
+        if !about.is_dir() {
+            return Err(unsafe_place("it is no folder"));
+        }
+        if about.uid() != rustix::process::geteuid().as_raw() {
+            return Err(unsafe_place("it belongs to another user"));
+        }
+        if about.permissions().mode() & 0o077 != 0 {
+            // Ours, made by a tool or by hand: closing it is enough.
+            let closed = fs::Permissions::from_mode(0o700);
+            fs::set_permissions(&self.dir, closed).map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// Checks that only this user can have put a socket here: pipes are guarded by the system.
+    ///
+    /// # Errors
+    /// None here.
+    #[cfg(not(unix))]
+    pub fn check(&self) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// The directory of the worker's log: the environment's, else the platform's.
+pub fn log_dir() -> PathBuf {
+    if let Some(dir) = std::env::var_os(LOG_VARIABLE).filter(|dir| !dir.is_empty()) {
+        return dir.into();
+    }
+    let Some(dirs) = ProjectDirs::from("org", "inbetween", "AIInbetween") else {
+        return std::env::temp_dir().join("inbetween-logs");
+    };
+    if cfg!(target_os = "macos")
+        && let Some(user) = directories::UserDirs::new()
+    {
+        return user.home_dir().join("Library/Logs/AIInbetween");
+    }
+    dirs.state_dir().unwrap_or(dirs.data_local_dir()).join("logs")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(variables: &[(&str, &str)]) -> Place {
+        Place::resolve(|name| {
+            let found = variables.iter().find(|(other, _)| *other == name);
+            found.map(|(_, value)| OsString::from(value))
+        })
+    }
+
+    #[test]
+    fn the_environment_comes_first() {
+        let both = [(SOCKET_VARIABLE, "/named"), ("XDG_RUNTIME_DIR", "/run/user/7")];
+        assert_eq!(resolve(&both).dir(), std::path::absolute("/named").unwrap());
+        let empty = [(SOCKET_VARIABLE, "")];
+        assert_eq!(resolve(&empty), resolve(&[]));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_runtime_directory_is_used_where_there_is_one() {
+        let place = resolve(&[("XDG_RUNTIME_DIR", "/run/user/7")]);
+        assert_eq!(place.dir(), Path::new("/run/user/7/inbetween"));
+        assert_eq!(resolve(&[("XDG_RUNTIME_DIR", "relative")]), resolve(&[]));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_path_too_long_for_a_socket_is_replaced_by_one_of_its_own() {
+        let long = |last: &str| Place::at(&Path::new("/").join("a".repeat(120)).join(last));
+        assert!(long("x").socket_file().as_os_str().len() <= LONGEST_PATH);
+        assert_eq!(long("x"), long("x"));
+        assert_ne!(long("x"), long("y"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_folder_is_for_this_user_only() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let dir = tempfile::tempdir().unwrap();
+        let place = Place::at(&dir.path().join("s"));
+        place.prepare().unwrap();
+        let mode = || fs::metadata(place.dir()).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(), 0o700);
+        fs::set_permissions(place.dir(), fs::Permissions::from_mode(0o777)).unwrap();
+        place.prepare().unwrap();
+        assert_eq!(mode(), 0o700);
+
+        let link = Place::at(&dir.path().join("link"));
+        std::os::unix::fs::symlink(place.dir(), link.dir()).unwrap();
+        assert!(matches!(link.check(), Err(Error::Worker { .. })));
+    }
+}

@@ -1,0 +1,171 @@
+//! Finding the executable and starting the worker.
+
+use std::ffi::OsString;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::place::{LOG_VARIABLE, Place, SOCKET_VARIABLE, log_dir};
+use crate::{Control, Error};
+
+/// Environment variable that names the executable.
+pub const WORKER_VARIABLE: &str = "INBETWEEN_WORKER";
+
+/// How long a start may take; nothing is loaded in it.
+const START: Duration = Duration::from_secs(60);
+
+/// Looks for the executable: the one that was `chosen`, the environment's, the one in the folder
+/// `beside`, and the one on the search path.
+///
+/// # Errors
+/// [`Error::Worker`] when there is none, or the chosen one does not exist.
+pub fn find(chosen: Option<&Path>, beside: Option<&Path>) -> Result<PathBuf, Error> {
+    find_with(chosen, beside, |name| std::env::var_os(name))
+}
+
+fn find_with(
+    chosen: Option<&Path>,
+    beside: Option<&Path>,
+    variable: impl Fn(&str) -> Option<OsString>,
+) -> Result<PathBuf, Error> {
+    let set = |name| variable(name).filter(|value| !value.is_empty());
+    let named = chosen.map(Path::to_owned).or_else(|| set(WORKER_VARIABLE).map(PathBuf::from));
+    if let Some(path) = named {
+        if path.is_file() {
+            // The working directory of a host is anybody's guess later.
+            return Ok(std::path::absolute(&path).unwrap_or(path));
+        }
+        return Err(Error::Worker {
+            reason: format!("was not found at {}", path.display()),
+            advice: format!("Correct the setting, or the variable {WORKER_VARIABLE}."),
+        });
+    }
+    let name = format!("inbetween{}", std::env::consts::EXE_SUFFIX);
+    let path = set("PATH").unwrap_or_default();
+    let folders = beside.map(Path::to_owned).into_iter().chain(std::env::split_paths(&path));
+    // An empty or relative entry of the search path depends on where the host was started.
+    let mut files = folders.filter(|folder| folder.is_absolute()).map(|dir| dir.join(&name));
+    files.find(|file| file.is_file()).ok_or_else(|| Error::Worker {
+        reason: "was not found: there is no executable `inbetween`".into(),
+        advice: format!(
+            "Install the whole plug-in bundle, or name the executable by {WORKER_VARIABLE}."
+        ),
+    })
+}
+
+/// Starts the worker and returns when it listens. Another one that listens already is as good.
+///
+/// The process started here only starts the worker proper and ends, so that the host has no child
+/// left to care for.
+///
+/// # Errors
+/// [`Error::Cancelled`]; [`Error::Worker`] with what the executable said.
+pub(super) fn start(
+    executable: &Path,
+    place: &Place,
+    idle: Option<Duration>,
+    control: &Control,
+) -> Result<(), Error> {
+    place.prepare()?;
+    let mut command = Command::new(executable);
+    command.args(["serve", "--background"]);
+    if let Some(idle) = idle {
+        command.arg("--idle-seconds").arg(idle.as_secs().to_string());
+    }
+    command.env(SOCKET_VARIABLE, place.dir());
+    command.env(LOG_VARIABLE, log_dir());
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    #[cfg(windows)]
+    {
+        use std::os::windows::process::CommandExt;
+        const CREATE_NO_WINDOW: u32 = 0x0800_0000;
+        command.creation_flags(CREATE_NO_WINDOW);
+    }
+    log::info!("starting the worker {}", executable.display());
+    let failed = |reason: String| Error::Worker {
+        reason: format!("could not be started ({reason})"),
+        advice: format!(
+            "Try `{} serve` in a terminal; its log is in {}.",
+            executable.display(),
+            log_dir().display()
+        ),
+    };
+    let mut child = command.spawn().map_err(|error| failed(error.to_string()))?;
+    let ended = wait(&mut child, control);
+    if !matches!(ended, Ok(Some(_))) {
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+    match ended? {
+        Some(true) => Ok(()),
+        Some(false) => {
+            let mut said = Vec::new();
+            if let Some(pipe) = child.stderr.take() {
+                // It has ended; what it said is in the pipe.
+                let _ = pipe.take(4096).read_to_end(&mut said);
+            }
+            Err(failed(String::from_utf8_lossy(&said).trim().to_owned()))
+        }
+        None => Err(failed(format!("it took more than {} s", START.as_secs()))),
+    }
+}
+
+/// Whether it ended well; `None` when it does not end.
+fn wait(child: &mut Child, control: &Control) -> Result<Option<bool>, Error> {
+    let since = Instant::now();
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) => return Ok(Some(status.success())),
+            Ok(None) if since.elapsed() > START => return Ok(None),
+            Ok(None) => {}
+            // A host that collects every child of the process: it has ended, somehow.
+            Err(_) => return Ok(Some(true)),
+        }
+        control.check()?;
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAME: &str = if cfg!(windows) { "inbetween.exe" } else { "inbetween" };
+
+    fn folder_with_executable() -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join(NAME);
+        std::fs::write(&file, b"").unwrap();
+        (dir, file)
+    }
+
+    #[test]
+    fn setting_then_environment_then_bundle_then_search_path() {
+        let [(_a, set), (_b, environment), (c, beside), (d, path)] =
+            std::array::from_fn(|_| folder_with_executable());
+        let variables = |with_worker: bool| {
+            let (environment, path) = (environment.clone(), d.path().to_owned());
+            move |name: &str| match name {
+                WORKER_VARIABLE if with_worker => Some(environment.clone().into_os_string()),
+                "PATH" => Some(path.clone().into_os_string()),
+                _ => None,
+            }
+        };
+        let found = |chosen, beside, with| find_with(chosen, beside, variables(with)).unwrap();
+        assert_eq!(found(Some(&set), Some(c.path()), true), set);
+        assert_eq!(found(None, Some(c.path()), true), environment);
+        assert_eq!(found(None, Some(c.path()), false), beside);
+        assert_eq!(found(None, None, false), path);
+    }
+
+    #[test]
+    fn what_is_not_there_is_said_with_what_to_do() {
+        let dir = tempfile::tempdir().unwrap();
+        let absent = dir.path().join("absent");
+        let message = find_with(Some(&absent), None, |_| None).unwrap_err().user_message();
+        assert!(message.contains("absent") && message.contains(WORKER_VARIABLE), "{message}");
+        let message = find_with(None, Some(dir.path()), |_| None).unwrap_err().user_message();
+        assert!(message.contains("bundle"), "{message}");
+    }
+}

@@ -1,0 +1,223 @@
+//! One connection, seen as a flow of messages and pixels. It never blocks for long, so that its
+//! user can look after other things: a host that wants to stop, a client that has gone.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::marker::PhantomData;
+use std::time::{Duration, Instant};
+
+use interprocess::local_socket::Stream;
+use interprocess::local_socket::traits::Stream as _;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::protocol::{self, HEAD_BYTES, MAX_PIECE, Piece, Senseless};
+use crate::frame::check_size;
+use crate::{ContentHash, Error, Frame};
+
+/// Longest stretch of pixels in one piece.
+const STRETCH: usize = MAX_PIECE - HEAD_BYTES;
+
+/// How long the other side may take to read or to go on with what it began.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Rests between two looks: short at first, for answers that come at once.
+const SHORTEST_REST: Duration = Duration::from_micros(100);
+const LONGEST_REST: Duration = Duration::from_millis(10);
+
+/// A connection on which `M` arrives.
+pub struct Wire<M> {
+    stream: Stream,
+    arrived: Vec<u8>,
+    listens_for: PhantomData<M>,
+}
+
+/// Why a connection is of no more use.
+#[derive(Debug, thiserror::Error)]
+pub enum Broken {
+    /// The other side has closed it.
+    #[error("the connection was closed")]
+    Closed,
+    /// The other side takes too long.
+    #[error("no answer for {0:?}")]
+    Silent(Duration),
+    /// The system's reason.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// What came makes no sense.
+    #[error("{0}")]
+    Senseless(#[from] Senseless),
+    /// Pixels where a message belongs, or the other way round, or of another length or sum.
+    #[error("{0}")]
+    Unexpected(&'static str),
+    /// The user of this connection wants to stop.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+impl<M: DeserializeOwned> Wire<M> {
+    /// Takes a connection.
+    ///
+    /// # Errors
+    /// The system's reason.
+    pub fn new(stream: Stream) -> io::Result<Self> {
+        stream.set_nonblocking(true)?;
+        Ok(Self { stream, arrived: Vec::new(), listens_for: PhantomData })
+    }
+
+    /// Sends a message.
+    ///
+    /// # Errors
+    /// [`Broken`], also when `go_on` answers no.
+    pub fn send(
+        &mut self,
+        message: &impl Serialize,
+        go_on: impl Fn() -> bool,
+    ) -> Result<(), Broken> {
+        self.write(&protocol::message(message)?, &go_on)
+    }
+
+    /// Sends the pixels of a picture.
+    ///
+    /// # Errors
+    /// As [`Wire::send`].
+    pub fn send_pixels(&mut self, frame: &Frame, go_on: impl Fn() -> bool) -> Result<(), Broken> {
+        let bytes: &[u8] = bytemuck::cast_slice(frame.pixels());
+        for stretch in bytes.chunks(STRETCH) {
+            self.write(&protocol::pixels(stretch), &go_on)?;
+        }
+        Ok(())
+    }
+
+    /// The next message, if one comes within `at_most`.
+    ///
+    /// # Errors
+    /// [`Broken`]; [`Broken::Closed`] when the other side has gone.
+    pub fn receive(&mut self, at_most: Duration) -> Result<Option<M>, Broken> {
+        match self.piece(at_most)? {
+            None => Ok(None),
+            Some(Piece::Message(message)) => Ok(Some(message)),
+            Some(Piece::Pixels(_)) => {
+                Err(Broken::Unexpected("pixels came where a message belongs"))
+            }
+        }
+    }
+
+    /// The pixels of a picture of `size`, whose BLAKE3 is `sum`. Memory follows what has come.
+    ///
+    /// # Errors
+    /// [`Broken`], also when `go_on` answers no.
+    pub fn receive_pixels(
+        &mut self,
+        size: (usize, usize),
+        sum: &ContentHash,
+        go_on: impl Fn() -> bool,
+    ) -> Result<Frame, Broken> {
+        let wrong = Broken::Unexpected("the pixels are not those of the picture");
+        if check_size(size.0, size.1).is_err() {
+            return Err(wrong);
+        }
+        let wanted = size.0 * size.1 * size_of::<[f32; 4]>();
+        let mut bytes: Vec<u8> = Vec::new();
+        let mut heard = Instant::now();
+        while bytes.len() < wanted {
+            if !go_on() {
+                return Err(Broken::Cancelled);
+            }
+            match self.piece(LONGEST_REST)? {
+                Some(Piece::Pixels(stretch)) if stretch.len() <= wanted - bytes.len() => {
+                    bytes.extend_from_slice(&stretch);
+                    heard = Instant::now();
+                }
+                Some(_) => return Err(wrong),
+                None if heard.elapsed() > PATIENCE => return Err(Broken::Silent(PATIENCE)),
+                None => {}
+            }
+        }
+        let pixels: Vec<[f32; 4]> = bytemuck::pod_collect_to_vec(&bytes);
+        match Frame::from_pixels(size.0, size.1, pixels) {
+            Ok(frame) if sum_of(&frame) == *sum => Ok(frame),
+            _ => Err(wrong),
+        }
+    }
+
+    fn piece(&mut self, at_most: Duration) -> Result<Option<Piece<M>>, Broken> {
+        let until = Instant::now() + at_most;
+        let mut rest = SHORTEST_REST;
+        let mut buffer = vec![0; 64 << 10];
+        loop {
+            if let Some(piece) = protocol::take(&mut self.arrived)? {
+                return Ok(Some(piece));
+            }
+            match self.stream.read(&mut buffer) {
+                Ok(0) => return Err(Broken::Closed),
+                Ok(count) => self.arrived.extend_from_slice(&buffer[..count]),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    let left = until.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return Ok(None);
+                    }
+                    std::thread::sleep(rest.min(left));
+                    rest = (2 * rest).min(LONGEST_REST);
+                }
+                Err(error) => return Err(gone(error)),
+            }
+        }
+    }
+
+    fn write(&mut self, mut bytes: &[u8], go_on: &impl Fn() -> bool) -> Result<(), Broken> {
+        let mut heard = Instant::now();
+        let mut rest = SHORTEST_REST;
+        while !bytes.is_empty() {
+            match self.stream.write(bytes) {
+                // A full named pipe that does not wait takes nothing.
+                Ok(0) => {}
+                Ok(count) => {
+                    bytes = &bytes[count..];
+                    (heard, rest) = (Instant::now(), SHORTEST_REST);
+                    continue;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) => return Err(gone(error)),
+            }
+            if !go_on() {
+                return Err(Broken::Cancelled);
+            }
+            if heard.elapsed() > PATIENCE {
+                return Err(Broken::Silent(PATIENCE));
+            }
+            std::thread::sleep(rest);
+            rest = (2 * rest).min(LONGEST_REST);
+        }
+        Ok(())
+    }
+}
+
+/// The digest by which pixels are checked on arrival.
+pub fn sum_of(frame: &Frame) -> ContentHash {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_rayon(bytemuck::cast_slice(frame.pixels()));
+    hasher.finalize().into()
+}
+
+fn gone(error: io::Error) -> Broken {
+    match error.kind() {
+        ErrorKind::BrokenPipe | ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof => {
+            Broken::Closed
+        }
+        _ => Broken::Io(error),
+    }
+}
+
+impl From<Broken> for Error {
+    fn from(broken: Broken) -> Self {
+        match broken {
+            Broken::Cancelled => Self::Cancelled,
+            other => Self::Worker {
+                reason: format!("could not be understood ({other})"),
+                advice: "Try again; if it stays, end it with `inbetween serve --stop`.".into(),
+            },
+        }
+    }
+}

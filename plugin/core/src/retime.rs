@@ -1,0 +1,62 @@
+//! Raising a clip's frame rate with the drawings' own times respected.
+//!
+//! A clip on twos has half as many poses as frames. Whoever blends or moves from frame to frame
+//! gets stops and jerks; here each *drawing* is a key at the time of its first frame, and what
+//! lies between two times lies between two drawings.
+//!
+//! - [`Rate`] is an exact frame rate, [`Feel`] how much of the drawn rhythm stays.
+//! - [`Plan`] covers a whole clip whose [`Sheet`](crate::exposure::Sheet) is known.
+//! - [`shown_at`] answers for one moment of a clip that is fetched frame by frame.
+//!
+//! Both follow the same rules:
+//!
+//! - A drawing held for up to [`Pace::longest`] frames is a step of a movement: the way to the next
+//!   drawing takes all its exposure.
+//! - A drawing held longer is a rest: it stays, and moves on within its last [`Pace::settle`] frames.
+//!   The frames of a rest are shown as they are, so that grain goes on living. Where the camera pans
+//!   over it, every frame is a key.
+//! - Before a cut and at the end of the clip the last drawing is held: nothing is drawn across a cut.
+//!
+//! # For callers that get frames one by one
+//!
+//! [`shown_at`] asks a callback for the signatures of the frames around the moment, on twos for about
+//! four and never for more than `2 * Pace::longest + 3`. The callback fetches a frame, makes its
+//! [`Signature`](crate::exposure::Signature) and should remember it, as
+//! [`SignatureMemo`](crate::exposure::SignatureMemo) does: moments nearby ask for the same ones.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use inbetween_core::exposure::Signature;
+//! use inbetween_core::retime::{Feel, Pace, Rate, Shown, shown_at};
+//! use inbetween_core::{Encoding, Frame};
+//!
+//! # let frame_of = |number: i64| -> Option<Frame> {
+//! #     let x = [5_usize, 5, 12, 12, 20, 20].get(usize::try_from(number).ok()?)?;
+//! #     let mut frame = Frame::transparent(64, 64).ok()?;
+//! #     frame.pixels_mut().chunks_mut(64).take(40).for_each(|row| row[*x..x + 20].fill([1.0; 4]));
+//! #     Some(frame)
+//! # };
+//! // Frames 0 to 5 on twos: 24 frames a second, to be shown at 48.
+//! let fetch = |number: i64| -> Result<Option<Arc<Signature>>, inbetween_core::Error> {
+//!     Ok(frame_of(number).map(|frame| Arc::new(Signature::of(&frame, Encoding::Srgb))))
+//! };
+//! let (source, target): (Rate, Rate) = ("24".parse()?, "48".parse()?);
+//! let pace = Pace::new(source, target, Feel::SMOOTH);
+//! // The fifth frame of the output lies half a frame into the second drawing's exposure.
+//! let shown = shown_at(target.time_at(source, 5), &pace, fetch)?;
+//! assert_eq!(shown, Some(Shown::Between { first: 2, last: 4, position: 0.25 }));
+//! # Ok::<(), inbetween_core::Error>(())
+//! ```
+
+mod nearby;
+mod pace;
+mod plan;
+mod rate;
+#[cfg(test)]
+mod tests;
+
+pub use nearby::shown_at;
+pub use pace::{Feel, Pace, Shown};
+pub use plan::Plan;
+pub use rate::{Moment, Rate};

@@ -1,0 +1,151 @@
+//! The rules by which a moment within a drawing's exposure becomes a frame.
+
+use super::{Moment, Rate};
+use crate::Error;
+
+/// How much of the drawn rhythm stays: 0 keeps the drawings as they are exposed ("keep the feel of
+/// twos"), 1 gives every frame its own drawing ("on ones everywhere"). Between them each step from
+/// drawing to drawing is taken in that share of the poses that there is room for.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub struct Feel(f64);
+
+impl Feel {
+    /// On ones everywhere.
+    pub const SMOOTH: Self = Self(1.0);
+
+    /// The drawings as they are exposed.
+    pub const DRAWN: Self = Self(0.0);
+
+    /// A strength from 0 to 1.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for any other number.
+    pub fn new(strength: f64) -> Result<Self, Error> {
+        if (0.0..=1.0).contains(&strength) {
+            return Ok(Self(strength));
+        }
+        Err(Error::Setting {
+            name: "Strength",
+            value: strength.to_string(),
+            allowed: "it lies between 0 (keep the drawings' rhythm) and 1 (a new drawing on every frame)",
+        })
+    }
+
+    /// The strength, 0..=1.
+    pub fn strength(self) -> f64 {
+        self.0
+    }
+}
+
+/// What is seen on a frame of the output. Frames are those of the source.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Shown {
+    /// A frame of the source as it is.
+    Source {
+        /// The frame.
+        frame: i64,
+    },
+    /// A drawing between two frames of the source.
+    Between {
+        /// The key before.
+        first: i64,
+        /// The key after.
+        last: i64,
+        /// Where between them: strictly between 0 (`first`) and 1 (`last`).
+        position: f64,
+    },
+}
+
+/// From which rate to which, and how.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pace {
+    /// Frames of the output for one of the source.
+    ratio: f64,
+    feel: Feel,
+    longest: i64,
+    settle: i64,
+}
+
+/// The exposure of one drawing, as far as the rules need it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Held {
+    pub(super) first: i64,
+    /// The first frame of the next drawing.
+    pub(super) end: i64,
+    /// Whether the next drawing is of the same scene, so that there is a way to it.
+    pub(super) leads_on: bool,
+    pub(super) panned: bool,
+}
+
+impl Pace {
+    /// From the `source` rate to the `target` rate.
+    pub fn new(source: Rate, target: Rate, feel: Feel) -> Self {
+        let rate = source.per_second();
+        // Cartoons are drawn on ones to fours of 24 frames; a drawing that stays longer rests.
+        let longest = ((rate / 6.0).round() as i64).max(4);
+        let settle = ((rate / 12.0).round() as i64).max(1);
+        Self { ratio: target.per_second() / rate, feel, longest, settle }
+    }
+
+    /// Longest exposure that is a step of a movement, in frames of the source: four at 24 frames a
+    /// second, a sixth of a second at higher rates.
+    pub fn longest(&self) -> i64 {
+        self.longest
+    }
+
+    /// Frames of the source in which a rest moves on to the next drawing: a twelfth of a second.
+    pub fn settle(&self) -> i64 {
+        self.settle
+    }
+
+    /// What is seen at `time` within a drawing's exposure.
+    pub(super) fn shown(&self, held: Held, time: Moment) -> Shown {
+        let frame = time.frame();
+        let still = Shown::Source { frame };
+        let moves_from =
+            if held.end - held.first <= self.longest { held.first } else { held.end - self.settle };
+        if frame < moves_from {
+            return if held.panned {
+                between(frame, frame + 1, time.position(frame, frame + 1))
+            } else {
+                still
+            };
+        }
+        if !held.leads_on {
+            let pans_on = held.panned && frame + 1 < held.end;
+            return if pans_on {
+                between(frame, frame + 1, time.position(frame, frame + 1))
+            } else {
+                still
+            };
+        }
+        let position = self.stepped(time.position(moves_from, held.end), held.end - moves_from);
+        if position > 0.0 { between(moves_from, held.end, position) } else { still }
+    }
+
+    /// The position that is shown for a moment at `position` on a way of `frames` source frames.
+    fn stepped(&self, position: f64, frames: i64) -> f64 {
+        if self.feel == Feel::DRAWN {
+            return 0.0;
+        }
+        let room = frames as f64 * self.ratio;
+        let poses = (1.0 + self.feel.strength() * (room - 1.0)).round();
+        if self.feel == Feel::SMOOTH || poses >= room {
+            return position;
+        }
+        // The smallest part is for positions that rounding has put a hair before their pose.
+        ((position * poses + 1e-9).floor() / poses).clamp(0.0, 1.0)
+    }
+}
+
+/// Near enough to a key, it is the key.
+fn between(first: i64, last: i64, position: f64) -> Shown {
+    use crate::timing::POSITION_TOLERANCE;
+    if position <= POSITION_TOLERANCE {
+        Shown::Source { frame: first }
+    } else if position >= 1.0 - POSITION_TOLERANCE {
+        Shown::Source { frame: last }
+    } else {
+        Shown::Between { first, last, position }
+    }
+}

@@ -1,0 +1,166 @@
+//! Drawings that go on while nobody waits for them: started by Generate or behind a draft.
+//!
+//! They belong to the process: some hosts render with copies of an instance that live for one frame. Each
+//! remembers the instance that asked, so that Cancel stops what this effect has started; when an instance
+//! goes, what it started is finished and found in the cache by the next one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use inbetween_core::queue::{Outcome, Ticket};
+use inbetween_core::{ContentHash, Error};
+use parking_lot::Mutex;
+
+/// Most drawings under way at a time; further ones are started when they are asked for again.
+const MOST: usize = 128;
+
+/// One drawing under way, or just finished.
+struct Work {
+    /// The address of the instance that asked; `None` when it is gone.
+    owner: Option<usize>,
+    key: ContentHash,
+    ticket: Ticket,
+    /// A draft of it was shown: the host has a picture to replace.
+    drafted: bool,
+}
+
+static WORKS: Mutex<Vec<Work>> = Mutex::new(Vec::new());
+
+/// What an instance's background drawings have come to.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Report {
+    /// Still under way.
+    pub(super) running: usize,
+    /// Mean progress of those, 0..=1.
+    pub(super) progress: f32,
+    /// What one of them does now, where its engine tells.
+    pub(super) phase: Option<String>,
+    /// Finished since the last report.
+    pub(super) finished: usize,
+    /// Finished or failed where a draft is still shown.
+    pub(super) to_replace: usize,
+    /// What the last failed one said.
+    pub(super) failure: Option<String>,
+}
+
+/// How a background drawing stands.
+pub(super) enum Standing {
+    /// Nobody has started it.
+    Unknown,
+    /// It goes on.
+    Running,
+    /// It failed; asked again, it is unknown.
+    Failed(Arc<Error>),
+}
+
+/// How the drawing of `key` stands. A finished one is in the cache, so it is not known here any more.
+pub(super) fn standing(key: &ContentHash) -> Standing {
+    let mut works = WORKS.lock();
+    let Some(at) = works.iter().position(|work| work.key == *key) else { return Standing::Unknown };
+    match outcome(&works[at].ticket) {
+        None => {
+            works[at].drafted = true;
+            Standing::Running
+        }
+        Some(Ok(_)) => {
+            works.remove(at);
+            Standing::Unknown
+        }
+        Some(Err(error)) => {
+            works.remove(at);
+            Standing::Failed(error)
+        }
+    }
+}
+
+/// Lets a drawing go on. One more than [`MOST`] ends the oldest finished one's record, or is not kept.
+pub(super) fn keep(owner: usize, key: ContentHash, ticket: Ticket, drafted: bool) {
+    let mut works = WORKS.lock();
+    if let Some(work) = works.iter_mut().find(|work| work.key == key) {
+        work.owner = Some(owner);
+        work.drafted |= drafted;
+        if outcome(&work.ticket).is_some() {
+            work.ticket = ticket;
+        }
+        return;
+    }
+    if works.len() >= MOST
+        && let Some(over) = works.iter().position(|work| outcome(&work.ticket).is_some())
+    {
+        works.remove(over);
+    }
+    if works.len() < MOST {
+        works.push(Work { owner: Some(owner), key, ticket, drafted });
+    }
+}
+
+/// What the drawings of `owner` have come to; those that are finished are reported once.
+pub(super) fn report(owner: usize) -> Report {
+    let mut report = Report::default();
+    WORKS.lock().retain_mut(|work| {
+        if work.owner.is_some_and(|other| other != owner) {
+            return true;
+        }
+        match outcome(&work.ticket) {
+            None => {
+                report.running += 1;
+                report.progress += work.ticket.progress();
+                report.phase =
+                    report.phase.take().or(Some(work.ticket.phase()).filter(|p| !p.is_empty()));
+                true
+            }
+            Some(Ok(_)) => {
+                report.finished += 1;
+                report.to_replace += usize::from(work.drafted);
+                false
+            }
+            Some(Err(error)) => {
+                report.failure = Some(error.user_message());
+                // Kept, so that the render that replaces the draft says it as well.
+                report.to_replace += usize::from(std::mem::take(&mut work.drafted));
+                true
+            }
+        }
+    });
+    if report.running > 0 {
+        report.progress /= report.running as f32;
+    }
+    report
+}
+
+/// Stops the drawings of `owner` and those whose owner is gone; gives how many.
+pub(super) fn cancel(owner: usize) -> usize {
+    let mut stopped = Vec::new();
+    {
+        let mut works = WORKS.lock();
+        let mut at = 0;
+        while at < works.len() {
+            if works[at].owner.is_none_or(|other| other == owner) {
+                stopped.push(works.swap_remove(at));
+            } else {
+                at += 1;
+            }
+        }
+    }
+    let running = stopped.iter().filter(|work| outcome(&work.ticket).is_none()).count();
+    // Dropping a ticket gives it back, outside of the lock.
+    drop(stopped);
+    running
+}
+
+/// An instance goes: what it started is finished all the same, unless nobody can ask for it any more.
+pub(super) fn leave(owner: usize) {
+    for work in WORKS.lock().iter_mut().filter(|work| work.owner == Some(owner)) {
+        work.owner = None;
+    }
+}
+
+/// Stops everything.
+pub(super) fn forget_all() {
+    let works = std::mem::take(&mut *WORKS.lock());
+    drop(works);
+}
+
+fn outcome(ticket: &Ticket) -> Option<Outcome> {
+    ticket.wait_for(Duration::ZERO)
+}

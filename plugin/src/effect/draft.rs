@@ -1,0 +1,106 @@
+//! The label on a picture that is not finished: legible on any picture, at any size, in a corner that leaves
+//! the drawing to be seen.
+
+use font8x8::legacy::BASIC_LEGACY;
+
+use crate::ofx::{Image, Rect};
+
+/// What the label says.
+const TEXT: &[u8] = b"DRAFT";
+/// Cells of the font, in its pixels.
+const CELL: i32 = 8;
+/// Room around the text, in the font's pixels.
+const MARGIN: i32 = 2;
+/// Behind the text, and the text: far apart in every encoding.
+const BOX: [f32; 4] = [0.75, 0.35, 0.0, 1.0];
+const LETTERS: [f32; 4] = [1.0, 1.0, 1.0, 1.0];
+/// How much of the picture the box leaves to be seen.
+const SEEN_THROUGH: f32 = 0.25;
+/// One font pixel for this many rows of the picture.
+const ROWS_PER_PIXEL: i32 = 240;
+
+/// Writes the label into the upper left corner of the whole picture, as far as `window` shows it.
+pub(super) fn mark(output: &mut Image<'_>, window: Rect) {
+    let (whole, format) = (output.whole(), output.format());
+    let label = Label::on(whole);
+    let shown = label.area.intersection(window).intersection(output.bounds());
+    if shown.is_empty() {
+        return;
+    }
+    output.fill_rows(shown, |y, row| {
+        let mut pixels = vec![[0.0; 4]; shown.width()];
+        format.decode_row(row, &mut pixels);
+        for (x, pixel) in (shown.x1..).zip(&mut pixels) {
+            *pixel = if label.is_letter(x, y) {
+                LETTERS
+            } else {
+                std::array::from_fn(|c| BOX[c] + (pixel[c] - BOX[c]) * SEEN_THROUGH)
+            };
+        }
+        format.encode_row(&pixels, row);
+    });
+}
+
+/// Where the label lies and how large a pixel of its font is.
+struct Label {
+    area: Rect,
+    pixel: i32,
+}
+
+impl Label {
+    fn on(whole: Rect) -> Self {
+        let (width, height) = (whole.x2 - whole.x1, whole.y2 - whole.y1);
+        let cells = TEXT.len() as i32 * CELL + 2 * MARGIN;
+        // On a thumbnail the label fills the width rather than being cut.
+        let pixel = (height / ROWS_PER_PIXEL + 1).min(width / cells).max(1);
+        let area = Rect {
+            x1: whole.x1,
+            y1: whole.y2 - (CELL + 2 * MARGIN) * pixel,
+            x2: whole.x1 + cells * pixel,
+            y2: whole.y2,
+        };
+        Self { area: area.intersection(whole), pixel }
+    }
+
+    fn is_letter(&self, x: i32, y: i32) -> bool {
+        let column = (x - self.area.x1) / self.pixel - MARGIN;
+        let row = (self.area.y2 - 1 - y) / self.pixel - MARGIN;
+        let inside = (0..TEXT.len() as i32 * CELL).contains(&column) && (0..CELL).contains(&row);
+        if !inside {
+            return false;
+        }
+        let glyph = BASIC_LEGACY[usize::from(TEXT[(column / CELL) as usize])];
+        glyph[row as usize] >> (column % CELL) & 1 == 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn letters(width: i32, height: i32) -> (Label, usize) {
+        let label = Label::on(Rect { x1: 10, y1: -5, x2: 10 + width, y2: height - 5 });
+        let area = label.area;
+        let count = (area.y1..area.y2)
+            .flat_map(|y| (area.x1..area.x2).map(move |x| (x, y)))
+            .filter(|&(x, y)| label.is_letter(x, y))
+            .count();
+        (label, count)
+    }
+
+    #[test]
+    fn it_grows_with_the_picture_and_covers_little_of_it() {
+        let (small, few) = letters(640, 360);
+        let (large, many) = letters(3840, 2160);
+        assert!(many > 10 * few, "{few} {many}");
+        for (label, area) in [(small, 640 * 360), (large, 3840 * 2160)] {
+            assert!(label.area.width() * label.area.height() * 50 < area);
+        }
+    }
+
+    #[test]
+    fn it_stays_within_a_thumbnail() {
+        let (label, count) = letters(20, 6);
+        assert!(label.area.width() <= 20 && label.area.height() <= 6 && count > 0);
+    }
+}

@@ -1,0 +1,82 @@
+//! From choices to a request: finds the pictures and names them. Shared by the render and by Generate.
+
+use std::sync::Arc;
+
+use inbetween_core::timing::Key;
+use inbetween_core::{Frame, Job, Request, Settings};
+
+use super::choices::Choices;
+use super::keys::KeyPicture;
+use super::planning::Plan;
+use super::sketches::Sketches;
+use crate::ofx::{EffectRef, Rect, Result};
+
+/// A request with the pictures that it names, in the host's memory still.
+pub(super) struct Prepared<'a> {
+    /// What is asked.
+    pub(super) request: Request,
+    /// Where the pictures lie, in pixels.
+    pub(super) canvas: Rect,
+    keys: [KeyPicture<'a>; 2],
+    sketches: Sketches<'a>,
+}
+
+impl<'a> Prepared<'a> {
+    /// Finds the keys and sketches of `plan`. Keys from files are fitted to `output`.
+    ///
+    /// # Errors
+    /// When a key is missing or cannot be used; the text says what to do.
+    pub(super) fn new(
+        effect: &'a EffectRef<'a>,
+        choices: &Choices,
+        plan: &Plan,
+        settings: &Settings,
+        output: Rect,
+    ) -> Result<Self> {
+        let find = |key| KeyPicture::find(effect, key, plan.source(key), settings.encoding, output);
+        let keys = [find(Key::First)?, find(Key::Last)?];
+        let bounds = keys.iter().filter_map(KeyPicture::bounds);
+        let canvas = bounds.reduce(Rect::union).unwrap_or(output);
+        let sketches = Sketches::find(effect, choices, plan, settings.encoding, canvas)?;
+        let request = Request {
+            first: keys[0].id(canvas)?,
+            last: keys[1].id(canvas)?,
+            sketches: sketches.refs(),
+            position: plan.drawn_position(),
+            settings: settings.clone(),
+        };
+        if !request.sketches.is_empty() {
+            Choices::check_sketched(settings)?;
+        }
+        Ok(Self { request, canvas, keys, sketches })
+    }
+
+    /// The pictures as frames. The host's images are released, since what follows may take long.
+    ///
+    /// # Errors
+    /// When there is no memory of that size, or a sketch is gone.
+    pub(super) fn into_pictures(self) -> Result<Pictures> {
+        let [first, last] = self.keys;
+        let frame = |picture: KeyPicture<'_>| picture.frame(self.canvas);
+        Ok(Pictures { first: frame(first)?, last: frame(last)?, sketches: self.sketches.frames()? })
+    }
+}
+
+/// The pictures of a span.
+pub(super) struct Pictures {
+    first: Arc<Frame>,
+    last: Arc<Frame>,
+    sketches: Vec<Arc<Frame>>,
+}
+
+impl Pictures {
+    /// The job that `request` becomes with these pictures.
+    pub(super) fn job(&self, request: Request) -> Job {
+        Job {
+            request,
+            first: Arc::clone(&self.first),
+            last: Arc::clone(&self.last),
+            sketches: self.sketches.clone(),
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The sketches of one span: read from their clip, made lines, and named by their content.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use inbetween_core::sketch::{self, Lines};
+use inbetween_core::{ContentHash, Encoding, Frame, SketchRef};
+use lru::LruCache;
+use parking_lot::Mutex;
+
+use super::choices::Choices;
+use super::describe::SKETCH;
+use super::keys;
+use super::planning::{Moment, Plan};
+use crate::ofx::{EffectRef, Error, Rect, Result};
+
+/// How many sketches are remembered as blank or not; a name each.
+const REMEMBERED: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
+
+/// Which sketches have lines, by name: blank ones are not worth decoding for every render.
+static HAS_LINES: Mutex<Option<LruCache<ContentHash, bool>>> = Mutex::new(None);
+
+/// Where and how the sketches of a span are read.
+pub(super) struct Sketches<'a> {
+    effect: &'a EffectRef<'a>,
+    lines: Lines,
+    encoding: Encoding,
+    canvas: Rect,
+    found: Vec<Sketch>,
+}
+
+struct Sketch {
+    moment: Moment,
+    name: ContentHash,
+    /// The lines, where they had to be found anyway.
+    frame: Option<Arc<Frame>>,
+}
+
+impl<'a> Sketches<'a> {
+    /// Reads the sketches that `plan` names. A sketch that is blank, transparent or missing is left out, and
+    /// so is one that the host cannot give: it guides, nothing depends on it.
+    ///
+    /// # Errors
+    /// When there is a picture whose description makes no sense.
+    pub(super) fn find(
+        effect: &'a EffectRef<'a>,
+        choices: &Choices,
+        plan: &Plan,
+        encoding: Encoding,
+        canvas: Rect,
+    ) -> Result<Self> {
+        let lines = choices.sketch.map_or(Lines::Auto, |sketch| sketch.lines);
+        let mut sketches = Self { effect, lines, encoding, canvas, found: Vec::new() };
+        for &moment in &plan.sketches {
+            // One image at a time: a span of them would fill the host's memory.
+            if let Some(sketch) = sketches.read(moment)? {
+                sketches.found.push(sketch);
+            }
+        }
+        Ok(sketches)
+    }
+
+    fn read(&self, moment: Moment) -> Result<Option<Sketch>> {
+        let Some(time) = keys::fetch_time(self.effect, SKETCH, moment.time) else {
+            return Ok(None);
+        };
+        let Some(clip) = self.effect.clip(SKETCH) else { return Ok(None) };
+        let Some(image) = clip.image(time)? else { return Ok(None) };
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(b"inbetween sketch 1\0");
+        hasher.update(&keys::address(&image, self.canvas)?.0);
+        hasher.update(format!("{:?} {:?}", self.lines, self.encoding).as_bytes());
+        let name = ContentHash::from(hasher.finalize());
+        let known = {
+            let mut memory = HAS_LINES.lock();
+            memory.get_or_insert_with(|| LruCache::new(REMEMBERED)).get(&name).copied()
+        };
+        let frame = match known {
+            Some(true) => None,
+            Some(false) => return Ok(None),
+            None => {
+                let frame = keys::decode(&image, self.canvas)?;
+                let lines = sketch::normalise(&frame, self.encoding, self.lines);
+                if let Some(memory) = HAS_LINES.lock().as_mut() {
+                    memory.put(name, lines.is_some());
+                }
+                let Some(lines) = lines else { return Ok(None) };
+                Some(Arc::new(lines))
+            }
+        };
+        Ok(Some(Sketch { moment, name, frame }))
+    }
+
+    /// What a request says of them, in order of position.
+    pub(super) fn refs(&self) -> Vec<SketchRef> {
+        let refs = self.found.iter();
+        refs.map(|s| SketchRef { position: s.moment.position, picture: s.name }).collect()
+    }
+
+    /// The lines of each, one for each of [`Sketches::refs`].
+    pub(super) fn frames(self) -> Result<Vec<Arc<Frame>>> {
+        let mut frames = Vec::with_capacity(self.found.len());
+        for sketch in &self.found {
+            if let Some(frame) = &sketch.frame {
+                frames.push(Arc::clone(frame));
+                continue;
+            }
+            let clip = self.effect.clip(SKETCH);
+            let time = keys::fetch_time(self.effect, SKETCH, sketch.moment.time);
+            let image = match (clip, time) {
+                (Some(clip), Some(time)) => clip.image(time)?,
+                _ => None,
+            };
+            let lines = match image {
+                Some(image) => {
+                    let frame = keys::decode(&image, self.canvas)?;
+                    sketch::normalise(&frame, self.encoding, self.lines)
+                }
+                None => None,
+            };
+            let lines = lines.ok_or_else(|| {
+                Error::ForArtist(format!(
+                    "The sketch at frame {} changed while it was read. Render again.",
+                    sketch.moment.time
+                ))
+            })?;
+            frames.push(Arc::new(lines));
+        }
+        Ok(frames)
+    }
+}
+
+/// Forgets which sketches were blank.
+pub(super) fn forget_all() {
+    *HAS_LINES.lock() = None;
+}

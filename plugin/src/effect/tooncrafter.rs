@@ -1,0 +1,135 @@
+//! What the artist chose for ToonCrafter.
+
+use std::path::{Path, PathBuf};
+
+use inbetween_core::fingerprint;
+use inbetween_core::settings::{
+    DeviceChoice, PrecisionChoice, SolverChoice, ToonCrafterSettings, WeightRef,
+};
+
+use super::choices::Pick;
+use super::params::*;
+use crate::ofx::{Context, Error, Result};
+
+/// Choices as they stand in the parameters: nothing of them was looked for yet.
+#[derive(Clone, Debug)]
+pub(crate) struct ToonCrafter {
+    /// The checkpoint; may be empty.
+    pub(crate) checkpoint: PathBuf,
+    sketch_checkpoint: PathBuf,
+    prompt: String,
+    seed: i32,
+    steps: i32,
+    solver: SolverChoice,
+    guidance: f64,
+    rescale: f64,
+    motion: f64,
+    precision: PrecisionChoice,
+    device: DeviceChoice,
+    memory_limit_mb: i32,
+}
+
+impl ToonCrafter {
+    /// Reads the parameters.
+    ///
+    /// # Errors
+    /// When the host refuses to tell a value.
+    pub(super) fn read(pick: &Pick<'_>, context: Context) -> Result<Self> {
+        let (params, time) = (pick.params, pick.time);
+        Ok(Self {
+            checkpoint: pick.path(CHECKPOINT)?,
+            sketch_checkpoint: if context == Context::General {
+                pick.path(SKETCH_CHECKPOINT)?
+            } else {
+                PathBuf::new()
+            },
+            prompt: params.string(PROMPT, time)?.trim().to_owned(),
+            seed: params.integer(SEED, time)?,
+            steps: params.integer(STEPS, time)?,
+            solver: pick.option(SOLVER, &[SolverChoice::UniPc, SolverChoice::Ddim])?,
+            guidance: params.double(GUIDANCE, time)?,
+            rescale: params.double(RESCALE, time)?,
+            motion: params.double(MOTION, time)?,
+            precision: pick.option(
+                PRECISION,
+                &[PrecisionChoice::Auto, PrecisionChoice::F32, PrecisionChoice::Bf16],
+            )?,
+            device: pick
+                .option(DEVICE, &[DeviceChoice::Auto, DeviceChoice::Cpu, DeviceChoice::Cuda])?,
+            memory_limit_mb: params.integer(MEMORY_LIMIT, time)?,
+        })
+    }
+
+    /// Whether a checkpoint is chosen and exists.
+    pub(crate) fn has_checkpoint(&self) -> bool {
+        !self.checkpoint.as_os_str().is_empty() && self.checkpoint.is_file()
+    }
+
+    /// What the engine is told, with the sketch encoder where it is `sketched`.
+    ///
+    /// # Errors
+    /// [`Error::ForArtist`] that names the parameter whose file is missing.
+    pub(crate) fn settings(&self, sketched: bool) -> Result<ToonCrafterSettings> {
+        if self.checkpoint.as_os_str().is_empty() {
+            return Err(Error::ForArtist(
+                "Checkpoint is empty. Choose ToonCrafter's weight file (fetched with `inbetween models \
+                 download`), or choose Engine: Flow."
+                    .into(),
+            ));
+        }
+        let mut settings = ToonCrafterSettings::new(weights("Checkpoint", &self.checkpoint)?);
+        if sketched && !self.sketch_checkpoint.as_os_str().is_empty() {
+            settings.sketch_checkpoint =
+                Some(weights("Sketch checkpoint", &self.sketch_checkpoint)?);
+        }
+        settings.prompt.clone_from(&self.prompt);
+        settings.seed = u64::from(self.seed.max(0).unsigned_abs());
+        settings.steps = self.steps.max(0).unsigned_abs();
+        settings.solver = self.solver;
+        settings.guidance = self.guidance;
+        settings.rescale = self.rescale;
+        settings.motion = self.motion;
+        settings.precision = self.precision;
+        settings.device = self.device;
+        settings.memory_limit_mb = u32::try_from(self.memory_limit_mb).ok().filter(|&mb| mb > 0);
+        Ok(settings)
+    }
+}
+
+fn weights(label: &str, path: &Path) -> Result<WeightRef> {
+    // A host's working directory is not the worker's.
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    if !path.is_file() {
+        return Err(missing(label, &path));
+    }
+    Ok(WeightRef { fingerprint: fingerprint::of_file(&path)?, path })
+}
+
+/// The message for a file that a parameter names and that is not there.
+pub(crate) fn missing(label: &str, path: &Path) -> Error {
+    Error::ForArtist(format!(
+        "{label}: there is no file {}. Choose the file again, or copy it to this machine.",
+        path.display()
+    ))
+}
+
+#[cfg(test)]
+impl ToonCrafter {
+    /// The defaults, without files.
+    pub(crate) fn example() -> Self {
+        Self {
+            checkpoint: PathBuf::new(),
+            sketch_checkpoint: PathBuf::new(),
+            prompt: String::new(),
+            seed: 123,
+            steps: 20,
+            solver: SolverChoice::default(),
+            guidance: 7.5,
+            rescale: 0.7,
+            motion: 10.0,
+            precision: PrecisionChoice::default(),
+            device: DeviceChoice::default(),
+            memory_limit_mb: 0,
+        }
+    }
+}

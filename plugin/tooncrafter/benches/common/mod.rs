@@ -1,0 +1,51 @@
+//! What the benchmarks share: clocks, the device, random input.
+
+use std::sync::OnceLock;
+
+use candle_core::{Device, Result, Tensor};
+
+/// Processor seconds of this process so far, all threads together.
+#[cfg(unix)]
+pub(crate) fn processor_seconds() -> f64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the pointer is to a timespec of ours.
+    unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut time) };
+    time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
+}
+
+/// Seconds since the first call: there is no clock of the processor's time here.
+#[cfg(not(unix))]
+pub(crate) fn processor_seconds() -> f64 {
+    static START: OnceLock<std::time::Instant> = OnceLock::new();
+    START.get_or_init(std::time::Instant::now).elapsed().as_secs_f64()
+}
+
+static DEVICE: OnceLock<Device> = OnceLock::new();
+
+/// Where everything runs: the CPU unless [`choose_device`] was asked for something else.
+pub(crate) fn device() -> &'static Device {
+    DEVICE.get_or_init(|| Device::Cpu)
+}
+
+/// Makes `name` (`cpu` or `cuda`) the device of this process.
+pub(crate) fn choose_device(name: &str) -> Result<()> {
+    let chosen = match name {
+        "cpu" => Device::Cpu,
+        "cuda" => inbetween_tooncrafter::device::gpu().map_err(candle_core::Error::msg)?,
+        other => candle_core::bail!("--device is cpu or cuda, not {other}"),
+    };
+    if DEVICE.set(chosen).is_err() {
+        candle_core::bail!("the device is chosen once, before anything runs")
+    }
+    Ok(())
+}
+
+/// Waits until the device has done everything that it was given.
+pub(crate) fn settle() -> Result<()> {
+    device().synchronize()
+}
+
+/// Normal values on the device.
+pub(crate) fn random(shape: &[usize]) -> Result<Tensor> {
+    Tensor::randn(0f32, 1.0, shape, &Device::Cpu)?.to_device(device())
+}

@@ -1,0 +1,21 @@
+//! NVIDIA GPUs: own kernels, and how the program does without NVIDIA's libraries until it needs
+//! them.
+//!
+//! The kernels are in `cuda/kernels`, compiled to PTX by `build.rs`. `plan` says how they are
+//! launched, `run` launches them, `layers` makes operations of them.
+
+#[cfg(cuda_doors)]
+mod doors;
+#[cfg(all(test, feature = "emulation"))]
+mod emulated;
+#[cfg(feature = "cuda")]
+pub(crate) mod layers;
+#[cfg_attr(not(feature = "cuda"), allow(dead_code, reason = "the tests use what they can"))]
+pub(crate) mod plan;
+#[cfg(cuda_doors)]
+mod probe;
+#[cfg(feature = "cuda")]
+mod run;
+
+#[cfg(cuda_doors)]
+pub(crate) use probe::problem;

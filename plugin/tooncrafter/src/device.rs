@@ -1,0 +1,35 @@
+//! Which device to compute on.
+
+use candle_core::Device;
+
+/// The first NVIDIA GPU.
+///
+/// # Errors
+/// Why it cannot be used and what to do about it, as the end of a sentence.
+pub fn gpu() -> Result<Device, String> {
+    if cfg!(not(feature = "cuda")) {
+        return Err(
+            "this program was built for the CPU only; get or build the one with CUDA".into()
+        );
+    }
+    #[cfg(cuda_doors)]
+    if let Some(problem) = crate::cuda::problem() {
+        return Err(problem);
+    }
+    // One stream for all threads: a part may be loaded on one and run on another.
+    Device::new_cuda_with_stream(0).map_err(|error| format!("the GPU does not start: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whatever the machine has: a device that computes, or a reason that helps.
+    #[test]
+    fn there_is_a_gpu_or_a_reason() {
+        match gpu() {
+            Ok(device) => assert!(device.is_cuda()),
+            Err(reason) => assert!(reason.len() > 20, "{reason}"),
+        }
+    }
+}

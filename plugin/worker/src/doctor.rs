@@ -1,0 +1,221 @@
+//! `doctor`: what is right and wrong on this machine, each line with what to do.
+
+use std::path::Path;
+
+use candle_core::{DType, Device};
+use inbetween_core::cache::CacheConfig;
+use inbetween_core::remote::{RemoteConfig, RemoteEngine};
+use inbetween_tooncrafter::config::SketchConfig;
+use inbetween_tooncrafter::device::gpu;
+use inbetween_tooncrafter::memory::{self, RunSize};
+use inbetween_tooncrafter::pipeline::{FRAMES, Pipeline};
+use inbetween_tooncrafter::weights::Weights;
+use inbetween_tooncrafter::weights::layout::{ModelConfig, Part};
+use serde_json::json;
+
+use crate::cli::Doctor;
+use crate::failure::{Failure, Kind, Result};
+use crate::models::{bytes, print_json};
+use crate::{cache, render};
+
+/// How something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Ok,
+    /// Works, but not as well as it could.
+    Warn,
+    /// ToonCrafter cannot draw like this.
+    Fail,
+}
+
+impl State {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warn => "warn",
+            Self::Fail => "fail",
+        }
+    }
+}
+
+/// One line: what was looked at, how it is, and what to do when it is not right.
+struct Finding {
+    what: &'static str,
+    state: State,
+    found: String,
+    advice: &'static str,
+}
+
+pub(crate) fn run(arguments: &Doctor) -> Result<()> {
+    let mut findings = vec![processor(), device(), driver()];
+    findings.extend(model(arguments.checkpoint.as_deref())?);
+    findings.push(cache_folder());
+    findings.push(worker());
+    if arguments.json {
+        let lines: Vec<_> = findings
+            .iter()
+            .map(|f| json!({"what": f.what, "state": f.state.word(), "found": f.found, "advice": f.advice}))
+            .collect();
+        print_json(&lines);
+    } else {
+        for finding in &findings {
+            println!("{:4} {:12} {}", finding.state.word(), finding.what, finding.found);
+            if finding.state != State::Ok {
+                println!("                  {}", finding.advice);
+            }
+        }
+    }
+    let failed = findings.iter().filter(|finding| finding.state == State::Fail).count();
+    if failed > 0 {
+        return Err(Failure::new(
+            Kind::Engine,
+            format!(
+                "{failed} of {} things keep ToonCrafter from drawing; Flow works without.",
+                findings.len()
+            ),
+        ));
+    }
+    Ok(())
+}
+
+fn processor() -> Finding {
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+    let slow = cores < 4;
+    Finding {
+        what: "processor",
+        state: if slow { State::Warn } else { State::Ok },
+        found: format!("{cores} cores, {}", std::env::consts::ARCH),
+        advice: "Flow draws well on it; ToonCrafter takes very long without a GPU.",
+    }
+}
+
+fn device() -> Finding {
+    let (state, found) = match gpu() {
+        Ok(_) => (State::Ok, "an NVIDIA GPU can be used".to_owned()),
+        Err(why) => (State::Warn, format!("no GPU: {why}")),
+    };
+    let advice = "ToonCrafter runs on the CPU, many times slower. For an NVIDIA GPU install its \
+                  driver and a build of `inbetween` with CUDA.";
+    Finding { what: "device", state, found, advice }
+}
+
+fn driver() -> Finding {
+    let version = std::fs::read_to_string("/proc/driver/nvidia/version").ok();
+    let version = version.and_then(|text| text.lines().next().map(str::to_owned));
+    let (state, found) = match version {
+        Some(version) => (State::Ok, version),
+        None if cfg!(target_os = "linux") => (State::Warn, "no NVIDIA driver is loaded".into()),
+        None => (State::Ok, "not looked at on this system".into()),
+    };
+    let advice =
+        "Without an NVIDIA GPU nothing is amiss. With one, install the driver and restart.";
+    Finding { what: "driver", state, found, advice }
+}
+
+/// Model files, and whether they fit into memory.
+fn model(named: Option<&Path>) -> Result<Vec<Finding>> {
+    let path = match named {
+        Some(path) => Some(path.to_owned()),
+        None => render::downloaded("model.ckpt")?,
+    };
+    let Some(path) = path else {
+        return Ok(vec![Finding {
+            what: "model",
+            state: State::Fail,
+            found: "no checkpoint is there".into(),
+            advice: "Fetch it with `inbetween models download`, or name one with --checkpoint.",
+        }]);
+    };
+    let weights = match Weights::open([&path]) {
+        Ok(weights) => weights,
+        Err(error) => {
+            return Ok(vec![Finding {
+                what: "model",
+                state: State::Fail,
+                found: error.user_message(),
+                advice: "Fetch it with `inbetween models download`, or name another with --checkpoint.",
+            }]);
+        }
+    };
+    let lacking: Vec<&str> =
+        Part::MAIN.into_iter().filter(|part| !weights.has(*part)).map(Part::label).collect();
+    let whole = lacking.is_empty();
+    let found = if whole {
+        path.display().to_string()
+    } else {
+        format!("{} lacks {}", path.display(), lacking.join(", "))
+    };
+    let model = Finding {
+        what: "model",
+        state: if whole { State::Ok } else { State::Fail },
+        found,
+        advice: "Choose the whole checkpoint; `inbetween models verify` tells what each file lacks.",
+    };
+    let pipeline = Pipeline::with_config(
+        weights,
+        ModelConfig::default(),
+        SketchConfig::default(),
+        Device::Cpu,
+        DType::F32,
+    );
+    let plan = pipeline.plan(RunSize { frames: FRAMES, height: 320, width: 512 }, false);
+    let available = memory::available();
+    let needed = bytes(plan.peak() as usize);
+    let found = match available {
+        Some(available) => {
+            format!("{} free, {needed} needed on the CPU", bytes(available as usize))
+        }
+        None => format!("{needed} needed on the CPU; how much is free is not known here"),
+    };
+    let memory = Finding {
+        what: "memory",
+        state: if plan.fits() { State::Ok } else { State::Fail },
+        found,
+        advice: "Close other programs, choose Precision: bf16, or draw on another machine.",
+    };
+    Ok(vec![model, memory])
+}
+
+fn cache_folder() -> Finding {
+    const WHAT: &str = "cache";
+    let advice = "Frames are drawn again each time. Name a folder that can be written to in \
+                  INBETWEEN_CACHE_DIR.";
+    let (dir, limit, cache) = match cache::open(None) {
+        Ok(opened) => opened,
+        Err(failure) => {
+            return Finding { what: WHAT, state: State::Warn, found: failure.message, advice };
+        }
+    };
+    let writable = std::fs::create_dir_all(&dir)
+        .and_then(|()| tempfile::Builder::new().prefix(".writing-").tempfile_in(&dir));
+    match (writable, cache.list()) {
+        (Ok(_), Ok(kept)) => {
+            let total: u64 = kept.iter().map(|kept| kept.bytes).sum();
+            let (total, limit) = (bytes(total as usize), bytes(limit as usize));
+            let found = format!("{total} of {limit} in {}", dir.display());
+            Finding { what: WHAT, state: State::Ok, found, advice }
+        }
+        (Err(error), _) | (_, Err(error)) => {
+            let found = format!("{} cannot be used: {error}", dir.display());
+            Finding { what: WHAT, state: State::Warn, found, advice }
+        }
+    }
+}
+
+fn worker() -> Finding {
+    let config = RemoteConfig::new(CacheConfig::from_environment(), String::new());
+    let (state, found) = match RemoteEngine::new(config).status() {
+        Ok(None) => (State::Ok, "none runs; it is started when it is needed".to_owned()),
+        Ok(Some(status)) => {
+            let held = status.about.model.unwrap_or_else(|| "no model loaded".into());
+            (State::Ok, format!("process {}, {held}; log: {}", status.pid, status.log.display()))
+        }
+        Err(error) => (State::Warn, error.user_message()),
+    };
+    Finding {
+        what: "worker",
+        state,
+        found,
+        advice: "End the process `inbetween serve`; it is started again.",
+    }
+}

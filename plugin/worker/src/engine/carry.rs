@@ -1,0 +1,120 @@
+//! Where in the keys the parts of a generated frame are, and how well they agree: what may be
+//! carried over from the keys' full size instead of being enlarged.
+
+use std::sync::Arc;
+
+use inbetween_core::{Control, Drawn, Encoding, Engine, EngineKind, Error, Frame, Job, Output};
+use inbetween_core::{Quality, Request, Settings};
+use rayon::prelude::*;
+
+use super::sample::{Corner, smooth};
+
+/// Difference (of 1) at which a generated pixel agrees with its place in the key by 1/e.
+const TOLERANCE: f32 = 0.085;
+
+/// Flow draws between pictures; this near to the first it tells that one's own motion.
+const AT_FIRST: f64 = 1e-4;
+
+/// Draws between two small opaque display-referred frames with Flow.
+pub(super) fn flow(
+    engine: &dyn Engine,
+    pair: [&Frame; 2],
+    position: f64,
+    (output, quality): (Output, Quality),
+    control: &Control,
+) -> Result<Drawn, Error> {
+    let settings = Settings {
+        engine: EngineKind::Flow,
+        encoding: Encoding::Srgb,
+        quality,
+        output,
+        ..Settings::default()
+    };
+    let request = Request {
+        first: pair[0].content_hash(),
+        last: pair[1].content_hash(),
+        sketches: Vec::new(),
+        position,
+        settings,
+    };
+    let [first, last] = pair.map(|frame| Arc::new(frame.clone()));
+    // Flow's progress is not the progress of the whole.
+    let own = Control::default();
+    if control.is_cancelled() {
+        return Err(Error::Cancelled);
+    }
+    engine.draw(&Job { request, first, last, sketches: Vec::new() }, &own)
+}
+
+/// A key as seen from a generated frame, at the generated frame's size.
+#[derive(Clone, Debug)]
+pub(super) struct Seen {
+    /// For each pixel the way to its place in the key, in pixels: right, down.
+    pub(super) motion: Vec<[f32; 2]>,
+    /// The key moved to the generated frame, display-referred.
+    pub(super) moved: Vec<[f32; 4]>,
+    /// The pixel's place lies within the key.
+    inside: Vec<bool>,
+}
+
+impl Seen {
+    /// Finds `target` in `key`, both of one size.
+    pub(super) fn of(
+        engine: &dyn Engine,
+        target: &Frame,
+        key: &Frame,
+        quality: Quality,
+        control: &Control,
+    ) -> Result<Self, Error> {
+        let wanted = (Output::Motion, quality);
+        let drawn = flow(engine, [target, key], AT_FIRST, wanted, control)?;
+        let (width, height) = (target.width(), target.height());
+        let motion: Vec<[f32; 2]> = drawn.frame.pixels().iter().map(|p| [p[0], p[1]]).collect();
+        let place =
+            |i: usize| ((i % width) as f32 + motion[i][0], (i / width) as f32 + motion[i][1]);
+        // Half a pixel beyond the edge still shows the edge.
+        let within = |v: f32, length: usize| v > -0.5 && v < length as f32 - 0.5;
+        let inside = (0..motion.len()).map(|i| {
+            let (x, y) = place(i);
+            // Nothing of one scene is in another.
+            !drawn.cut && within(x, width) && within(y, height)
+        });
+        let moved = (0..motion.len()).map(|i| {
+            let (x, y) = place(i);
+            Corner::at(x, y, width, height).of(key.pixels())
+        });
+        Ok(Self { inside: inside.collect(), moved: moved.collect(), motion })
+    }
+
+    /// How well each pixel of `target` agrees with its place in the key, 0..=1. Both are smoothed
+    /// first: the model's own softness is no disagreement.
+    pub(super) fn agreement(&self, target: &Frame) -> Vec<f32> {
+        let width = target.width();
+        let differences: Vec<[f32; 3]> = (target.pixels().iter().zip(&self.moved))
+            .map(|(a, b)| [a[0] - b[0], a[1] - b[1], a[2] - b[2]])
+            .collect();
+        let agreement: Vec<[f32; 1]> = smooth(&differences, width)
+            .into_par_iter()
+            .zip(&self.inside)
+            .map(|(difference, inside)| {
+                let away = difference.into_iter().map(f32::abs).fold(0.0, f32::max) / TOLERANCE;
+                [if *inside { (-away * away).exp() } else { 0.0 }]
+            })
+            .collect();
+        smooth(&agreement, width).into_iter().map(|[v]| v).collect()
+    }
+
+    /// A plane of the key at the places of the generated frame's pixels.
+    pub(super) fn of_plane(&self, plane: &[f32], width: usize) -> Vec<f32> {
+        let plane: Vec<[f32; 1]> = plane.iter().map(|&v| [v]).collect();
+        let height = plane.len() / width;
+        (0..plane.len())
+            .map(|i| {
+                let [u, v] = self.motion[i];
+                let corner =
+                    Corner::at((i % width) as f32 + u, (i / width) as f32 + v, width, height);
+                corner.of(&plane)[0]
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,223 @@
+//! The ToonCrafter engine: any position, at any size, from the 16 small frames that the model
+//! generates for a span.
+//!
+//! 1. [`spans`]: the generated frames come from memory, from the shared cache, or from the
+//!    [`model`], which then keeps a claim on the span so that nobody computes it a second time.
+//! 2. [`colour`]: their drift in colour is taken away; the keys stand for the frames at the ends.
+//! 3. Positions between two generated frames are drawn by Flow from both.
+//! 4. [`carry`]: that frame is found again in the keys, and [`compose`] paints the result at full
+//!    size: the keys' own pixels where the frame agrees with them, the enlarged frame elsewhere.
+//!
+//! Light beyond display white and alpha are the keys' wherever pixels are carried over; what is
+//! generated lies within 0..=1, its alpha found by its difference from the ground it was laid over.
+//!
+//! Beside the drawing there are its confidence (how far each pixel is the keys' own) and its motion
+//! over the span, both from where the keys' parts were found.
+
+mod carry;
+mod colour;
+mod compose;
+mod device;
+mod fit;
+mod model;
+mod sample;
+mod spans;
+
+use std::sync::Arc;
+
+use inbetween_core::cache::{CacheConfig, span_key};
+use inbetween_core::engine::About;
+use inbetween_core::remote::tooncrafter_version;
+use inbetween_core::settings::ToonCrafterSettings;
+use inbetween_core::{Control, Drawn, Engine, EngineKind, Error, Frame, Job, Output};
+use inbetween_flow::FlowEngine;
+use inbetween_tooncrafter::pipeline::FRAMES;
+
+use compose::{Composition, Keys};
+use model::{Model, Span};
+use spans::Spans;
+
+const NAME: &str = "ToonCrafter";
+
+/// Share of the progress that generating takes; the rest is for drawing at full size.
+const GENERATING: f32 = 0.96;
+
+/// This near to a generated frame, in frames, it is taken as it is.
+const AT_FRAME: f64 = 1e-3;
+
+/// Flow, and ToonCrafter over it, sharing generated spans in the cache of `config`. Nothing is
+/// loaded before the first draw.
+///
+/// # Errors
+/// [`Error::Engine`] when the weights that come with Flow are damaged.
+pub fn engines(config: &CacheConfig) -> Result<Vec<Arc<dyn Engine>>, Error> {
+    let flow: Arc<dyn Engine> = Arc::new(FlowEngine::new()?);
+    let tooncrafter = Arc::new(ToonCrafterEngine::new(flow.clone(), config));
+    Ok(vec![flow, tooncrafter])
+}
+
+/// Draws with the published diffusion model. See the module for how.
+pub struct ToonCrafterEngine {
+    flow: Arc<dyn Engine>,
+    version: String,
+    spans: Spans,
+    model: Model,
+}
+
+impl ToonCrafterEngine {
+    /// The engine over `flow`, which draws between generated frames and finds them in the keys.
+    pub fn new(flow: Arc<dyn Engine>, config: &CacheConfig) -> Self {
+        let version = tooncrafter_version(flow.version());
+        Self { flow, version, spans: Spans::new(config), model: Model::default() }
+    }
+
+    fn span(
+        &self,
+        job: &Job,
+        settings: &ToonCrafterSettings,
+        control: &Control,
+    ) -> Result<Arc<Vec<Frame>>, Error> {
+        let key = span_key(&job.request, &self.version);
+        let encoding = job.request.settings.encoding;
+        let full = [&*job.first, &*job.last];
+        control.enter("looking for the generated span");
+        self.spans.get(&key, control, || {
+            control.enter("generating the span");
+            let keys = |size| Keys::new(full, encoding, size).map(|keys| keys.small);
+            let span = Span {
+                size: (job.first.width(), job.first.height()),
+                keys: &keys,
+                sketches: sketches(job),
+                sketch_strength: job.request.settings.sketch_strength,
+            };
+            in_part(control, GENERATING, |control| self.model.generate(settings, &span, control))
+        })
+    }
+
+    /// The small frame at `position`, its colours those of the keys.
+    fn target(
+        &self,
+        span: &[Frame],
+        keys: &Keys,
+        job: &Job,
+        control: &Control,
+    ) -> Result<Frame, Error> {
+        let small = [&keys.small[0], &keys.small[1]];
+        let at = job.request.position * (span.len() - 1) as f64;
+        let (before, part) = (at.floor(), at.fract());
+        let frame = |at: f64| colour::matched(span, at as usize, small);
+        if part < AT_FRAME {
+            return Ok(frame(before));
+        }
+        if part > 1.0 - AT_FRAME {
+            return Ok(frame(before + 1.0));
+        }
+        let pair = [&frame(before), &frame(before + 1.0)];
+        let wanted = (Output::InBetween, job.request.settings.quality);
+        Ok(carry::flow(&*self.flow, pair, part, wanted, control)?.frame)
+    }
+}
+
+impl Engine for ToonCrafterEngine {
+    fn kind(&self) -> EngineKind {
+        EngineKind::ToonCrafter
+    }
+
+    fn version(&self) -> &str {
+        &self.version
+    }
+
+    fn draw(&self, job: &Job, control: &Control) -> Result<Drawn, Error> {
+        job.check()?;
+        control.check()?;
+        let request = &job.request;
+        let Some(settings) = &request.settings.tooncrafter else {
+            return Err(engine_error("the request has no settings for it"));
+        };
+        let span = self.span(job, settings, control)?;
+        let Some(small) = span.first().filter(|_| span.len() == FRAMES) else {
+            return Err(engine_error("the cached span is of another form; clear the cache"));
+        };
+        control.enter("drawing at full size");
+        control.report(GENERATING);
+        control.check()?;
+        let size = (small.width(), small.height());
+        let keys = Keys::new([&job.first, &job.last], request.settings.encoding, size)?;
+        let target = self.target(&span, &keys, job, control)?;
+        control.report(GENERATING + 0.25 * (1.0 - GENERATING));
+        let (position, quality) = (request.position, request.settings.quality);
+        let composition = Composition::new(&*self.flow, target, &keys, position, quality, control)?;
+        control.report(GENERATING + 0.75 * (1.0 - GENERATING));
+        control.check()?;
+        let full = (job.first.width(), job.first.height());
+        let frame = match request.settings.output {
+            Output::InBetween => composition.draw(&keys)?,
+            Output::Confidence => composition.trust(full)?,
+            Output::Motion => composition.motion(full)?,
+        };
+        control.report(1.0);
+        Ok(Drawn { frame, confidence: composition.confidence, cut: false })
+    }
+
+    fn about(&self) -> About {
+        About { spans: self.spans.generated(), ..self.model.about() }
+    }
+
+    /// The model's memory too, on its device, when the span that is being generated is done.
+    fn release(&self) {
+        self.model.release();
+        self.spans.forget();
+    }
+}
+
+fn engine_error(reason: &str) -> Error {
+    Error::Engine { engine: NAME, reason: reason.to_owned() }
+}
+
+fn failed(error: candle_core::Error) -> Error {
+    engine_error(&error.to_string())
+}
+
+/// The generated frame that each sketch is for: the nearest one between the keys. Where several
+/// sketches have the same, the one that lies nearest counts.
+fn sketches(job: &Job) -> Vec<(usize, &Frame)> {
+    let last = (FRAMES - 1) as f64;
+    let mut nearest: Vec<Option<(f64, &Frame)>> = vec![None; FRAMES];
+    for (sketch, picture) in job.request.sketches.iter().zip(&job.sketches) {
+        let at = sketch.position * last;
+        let frame = at.round().clamp(1.0, last - 1.0);
+        let away = (at - frame).abs();
+        let slot = &mut nearest[frame as usize];
+        if slot.is_none_or(|(known, _)| away < known) {
+            *slot = Some((away, picture));
+        }
+    }
+    let found = nearest.into_iter().enumerate();
+    found.filter_map(|(frame, sketch)| Some((frame, sketch?.1))).collect()
+}
+
+/// Runs `work` as the first `share` of what `control` watches.
+fn in_part<T: Send>(
+    control: &Control,
+    share: f32,
+    work: impl FnOnce(&Control) -> Result<T, Error>,
+) -> Result<T, Error> {
+    const LOOK: std::time::Duration = std::time::Duration::from_millis(20);
+    let part = Control::default();
+    let (done, is_done) = std::sync::mpsc::channel::<()>();
+    let part = &part;
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            use std::sync::mpsc::RecvTimeoutError::Timeout;
+            while is_done.recv_timeout(LOOK) == Err(Timeout) {
+                control.report(share * part.progress());
+                if control.is_cancelled() {
+                    part.cancel();
+                }
+            }
+        });
+        let outcome = work(part);
+        drop(done);
+        outcome
+    })
+}

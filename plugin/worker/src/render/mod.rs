@@ -1,0 +1,149 @@
+//! `render`: two keys in, the frames of their span out, with either engine.
+
+mod args;
+mod output;
+mod request;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use inbetween_core::cache::{Cache, CacheConfig};
+use inbetween_core::queue::{Priority, Queue};
+use inbetween_core::remote::{RemoteConfig, RemoteEngine};
+use inbetween_core::timing::{Key, Place, Timing};
+use inbetween_core::{Drawn, Encoding, Engine, EngineKind, Error, Frame};
+use serde_json::json;
+
+pub use args::{ChartName, EngineName, ExposureName, FileFormat, LinesName, Render};
+
+use crate::failure::{Failure, Kind, Result};
+use crate::{engine, progress};
+use output::Writer;
+use request::Prepared;
+
+pub(crate) use request::downloaded;
+
+/// How often a waiting command looks how far the drawing is.
+const LOOK: Duration = Duration::from_millis(100);
+
+const UNITS: f32 = 1000.0;
+
+pub(crate) fn run(arguments: &Render) -> Result<()> {
+    let started = Instant::now();
+    let timing = arguments.timing()?;
+    let frames = arguments.frames_wanted()?;
+    let prepared = Prepared::new(arguments, &timing)?;
+    // Before anything is drawn.
+    let mut writer = Writer::new(arguments, prepared.encoding)?;
+    let mut config = CacheConfig::from_environment();
+    if let Some(dir) = &arguments.cache {
+        config = CacheConfig::resolve(Some(dir.clone()), |name| std::env::var_os(name));
+    }
+    let mut engines = engine::engines(&config)?;
+    if arguments.worker {
+        engines = over_the_worker(engines, &config);
+    }
+    let queue = Queue::new(engines, Cache::new(config));
+
+    let bar = progress::of_work("drawing", (frames.len() as f32 * UNITS) as u64);
+    let mut source = Source { queue: &queue, prepared: &prepared, drawn: 0, found: 0, held: None };
+    for (at, &frame) in frames.iter().enumerate() {
+        let start = at as f32 * UNITS;
+        let mut report = |part: f32| bar.set_position((start + part * UNITS) as u64);
+        let place = timing.at(f64::from(frame))?;
+        match (place, place.key()) {
+            (Place::Between { position }, _) => {
+                writer.write(frame, &source.get(position, &mut report)?.frame)?;
+            }
+            (_, Some(Key::First)) => writer.write(frame, &prepared.first)?,
+            (_, _) => writer.write(frame, &prepared.last)?,
+        }
+        report(1.0);
+    }
+    let Source { drawn, found, .. } = source;
+    bar.finish_and_clear();
+    let files = writer.finish()?;
+    let seconds = started.elapsed().as_secs_f64();
+    if arguments.json {
+        let files: Vec<String> = files.iter().map(|path| path.display().to_string()).collect();
+        crate::models::print_json(&json!({
+            "files": files,
+            "engine": prepared.settings.engine.name(),
+            "drawn": drawn,
+            "from_cache": found,
+            "seconds": seconds,
+        }));
+    } else {
+        println!(
+            "{} files in {} after {seconds:.1} s with {}: {drawn} drawn, {found} from the cache",
+            files.len(),
+            arguments.out.display(),
+            prepared.settings.engine.name(),
+        );
+    }
+    Ok(())
+}
+
+/// The same engines, ToonCrafter drawing in the worker process: this executable's own.
+fn over_the_worker(engines: Vec<Arc<dyn Engine>>, config: &CacheConfig) -> Vec<Arc<dyn Engine>> {
+    let remote = |engine: Arc<dyn Engine>| -> Arc<dyn Engine> {
+        match engine.kind() {
+            EngineKind::Flow => engine,
+            EngineKind::ToonCrafter => Arc::new(RemoteEngine::new(RemoteConfig {
+                executable: std::env::current_exe().ok(),
+                ..RemoteConfig::new(config.clone(), engine.version().to_owned())
+            })),
+        }
+    };
+    engines.into_iter().map(remote).collect()
+}
+
+/// Where drawings come from.
+struct Source<'a> {
+    queue: &'a Queue,
+    prepared: &'a Prepared,
+    drawn: usize,
+    found: usize,
+    /// On twos and threes the same position comes again.
+    held: Option<(f64, Arc<Drawn>)>,
+}
+
+impl Source<'_> {
+    fn get(&mut self, position: f64, report: &mut dyn FnMut(f32)) -> Result<Arc<Drawn>> {
+        if let Some((held, drawn)) = &self.held
+            && *held == position
+        {
+            return Ok(drawn.clone());
+        }
+        let job = self.prepared.job(position);
+        let drawn = if let Some(drawn) = self.queue.cached(&job.request) {
+            self.found += 1;
+            drawn
+        } else {
+            self.drawn += 1;
+            let ticket = self.queue.submit(job, Priority::Final);
+            loop {
+                if let Some(outcome) = ticket.wait_for(LOOK) {
+                    break outcome.map_err(|error| of_shared(&error))?;
+                }
+                report(ticket.progress());
+            }
+        };
+        self.held = Some((position, drawn.clone()));
+        Ok(drawn)
+    }
+}
+
+/// An error that several wait for, as that of a command.
+fn of_shared(error: &Error) -> Failure {
+    Failure::new(crate::failure::kind_of(error), error.user_message())
+}
+
+/// The frame as a display shows it.
+fn displayed(frame: &Frame, encoding: Encoding) -> Frame {
+    frame.clone().converted(encoding, Encoding::Srgb)
+}
+
+fn usage(message: impl Into<String>) -> Failure {
+    Failure::new(Kind::Usage, message)
+}

@@ -1,0 +1,171 @@
+//! Frames as files, and all of them as a sheet and an animation.
+
+use std::io::{BufWriter, Cursor, Write};
+use std::path::{Path, PathBuf};
+
+use image::codecs::gif::{GifEncoder, Repeat};
+use image::{Delay, DynamicImage, ImageFormat, RgbImage, Rgba, Rgba32FImage, RgbaImage, imageops};
+use inbetween_core::{Encoding, Frame};
+
+use super::args::{FileFormat, Render};
+use super::displayed;
+use crate::failure::{Failure, Kind, Result};
+use crate::generate::pictures::contact_sheet;
+
+/// Longest side of a picture on the sheet and in the preview, in pixels.
+const SMALL_SIDE: u32 = 512;
+
+/// Writes frames as they come.
+pub(super) struct Writer {
+    folder: PathBuf,
+    format: FileFormat,
+    encoding: Encoding,
+    sheet: bool,
+    preview: Option<u32>,
+    small: Vec<RgbImage>,
+    files: Vec<PathBuf>,
+}
+
+impl Writer {
+    pub(super) fn new(arguments: &Render, encoding: Encoding) -> Result<Self> {
+        let folder = arguments.out.clone();
+        std::fs::create_dir_all(&folder).map_err(|error| refused(&folder, &error))?;
+        Ok(Self {
+            folder,
+            format: arguments.format,
+            encoding,
+            sheet: arguments.sheet,
+            preview: arguments.preview,
+            small: Vec::new(),
+            files: Vec::new(),
+        })
+    }
+
+    pub(super) fn write(&mut self, number: u32, frame: &Frame) -> Result<()> {
+        let (extension, format) = match self.format {
+            FileFormat::Png | FileFormat::Png16 => ("png", ImageFormat::Png),
+            FileFormat::Exr => ("exr", ImageFormat::OpenExr),
+        };
+        let picture = match self.format {
+            FileFormat::Png => DynamicImage::ImageRgba8(rgba8(frame)),
+            FileFormat::Png16 => DynamicImage::ImageRgba16(rgba16(frame)),
+            FileFormat::Exr => DynamicImage::ImageRgba32F(float(frame)),
+        };
+        let mut bytes = Cursor::new(Vec::new());
+        let path = self.folder.join(format!("frame_{number:04}.{extension}"));
+        picture.write_to(&mut bytes, format).map_err(|error| refused(&path, &error))?;
+        self.keep(&path, &bytes.into_inner())?;
+        if self.sheet || self.preview.is_some() {
+            self.small.push(small(&displayed(frame, self.encoding)));
+        }
+        Ok(())
+    }
+
+    /// The sheet and the preview, where wanted. All files that were written.
+    pub(super) fn finish(mut self) -> Result<Vec<PathBuf>> {
+        if self.sheet {
+            let path = self.folder.join("sheet.png");
+            let mut bytes = Cursor::new(Vec::new());
+            let sheet = contact_sheet(&self.small);
+            sheet.write_to(&mut bytes, ImageFormat::Png).map_err(|error| refused(&path, &error))?;
+            self.keep(&path, &bytes.into_inner())?;
+        }
+        if let Some(rate) = self.preview {
+            let path = self.folder.join("preview.gif");
+            let bytes = animation(&self.small, rate).map_err(|error| refused(&path, &error))?;
+            self.keep(&path, &bytes)?;
+        }
+        Ok(self.files)
+    }
+
+    /// Written beside and renamed: a task that is killed leaves no half picture. The name beside
+    /// is the process's own, for two may write the same frame.
+    fn keep(&mut self, path: &Path, bytes: &[u8]) -> Result<()> {
+        let beside = tempfile::Builder::new()
+            .prefix(".writing-")
+            .permissions_for_all()
+            .tempfile_in(&self.folder)
+            .map_err(|error| refused(path, &error))?;
+        let write = || {
+            let mut to = BufWriter::new(beside.as_file());
+            to.write_all(bytes)?;
+            to.flush()
+        };
+        write().map_err(|error| refused(path, &error))?;
+        beside.persist(path).map_err(|error| refused(path, &error.error))?;
+        self.files.push(path.to_owned());
+        Ok(())
+    }
+}
+
+/// As any file of the user has them, not only for this user as temporary files are.
+trait PermissionsForAll {
+    fn permissions_for_all(&mut self) -> &mut Self;
+}
+
+impl PermissionsForAll for tempfile::Builder<'_, '_> {
+    fn permissions_for_all(&mut self) -> &mut Self {
+        #[cfg(unix)]
+        self.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        self
+    }
+}
+
+fn refused(path: &Path, error: &dyn std::fmt::Display) -> Failure {
+    Failure::new(Kind::File, format!("{}: {error}", path.display()))
+}
+
+/// Colour freed of its alpha, as PNG files have it, 0..=1.
+fn straight(pixel: &[f32; 4]) -> [f32; 4] {
+    let alpha = pixel[3].clamp(0.0, 1.0);
+    let colour = |c: usize| if alpha > 0.0 { (pixel[c] / alpha).clamp(0.0, 1.0) } else { 0.0 };
+    [colour(0), colour(1), colour(2), alpha]
+}
+
+fn rgba8(frame: &Frame) -> RgbaImage {
+    RgbaImage::from_fn(frame.width() as u32, frame.height() as u32, |x, y| {
+        Rgba(straight(&frame.row(y as usize)[x as usize]).map(|v| (v * 255.0).round() as u8))
+    })
+}
+
+fn rgba16(frame: &Frame) -> image::ImageBuffer<Rgba<u16>, Vec<u16>> {
+    image::ImageBuffer::from_fn(frame.width() as u32, frame.height() as u32, |x, y| {
+        Rgba(straight(&frame.row(y as usize)[x as usize]).map(|v| (v * 65535.0).round() as u16))
+    })
+}
+
+fn float(frame: &Frame) -> Rgba32FImage {
+    Rgba32FImage::from_fn(frame.width() as u32, frame.height() as u32, |x, y| {
+        Rgba(frame.row(y as usize)[x as usize])
+    })
+}
+
+/// A display-referred frame over white, no larger than [`SMALL_SIDE`].
+fn small(frame: &Frame) -> RgbImage {
+    let (width, height) = (frame.width() as u32, frame.height() as u32);
+    let picture = RgbImage::from_fn(width, height, |x, y| {
+        let [r, g, b, a] = frame.row(y as usize)[x as usize];
+        image::Rgb([r, g, b].map(|v| ((v + 1.0 - a).clamp(0.0, 1.0) * 255.0).round() as u8))
+    });
+    let most = width.max(height);
+    if most <= SMALL_SIDE {
+        return picture;
+    }
+    let side = |n: u32| (u64::from(n) * u64::from(SMALL_SIDE) / u64::from(most)).max(1) as u32;
+    imageops::resize(&picture, side(width), side(height), imageops::FilterType::Triangle)
+}
+
+/// All frames in a loop.
+fn animation(frames: &[RgbImage], rate: u32) -> image::ImageResult<Vec<u8>> {
+    let mut bytes = Vec::new();
+    {
+        let mut gif = GifEncoder::new_with_speed(&mut bytes, 10);
+        gif.set_repeat(Repeat::Infinite)?;
+        let delay = Delay::from_numer_denom_ms(1000, rate.max(1));
+        for frame in frames {
+            let frame = DynamicImage::ImageRgb8(frame.clone()).into_rgba8();
+            gif.encode_frame(image::Frame::from_parts(frame, 0, 0, delay))?;
+        }
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,152 @@
+//! What is drawn: keys, sketches and settings, read and checked before any drawing.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use inbetween_core::settings::{
+    DeviceChoice, PrecisionChoice, SolverChoice, ToonCrafterSettings, WeightRef,
+};
+use inbetween_core::timing::{Place, Timing};
+use inbetween_core::{
+    ContentHash, Encoding, EngineKind, Error, Frame, Job, Request, Settings, SketchRef,
+    fingerprint, picture, sketch,
+};
+
+use super::args::{EngineName, FileFormat, Render};
+use super::usage;
+use crate::cli::{ComputePrecision, DeviceName, SolverName};
+use crate::failure::{Failure, Kind, Result};
+use crate::models::download::default_folder;
+
+/// Everything but the position.
+pub(super) struct Prepared {
+    pub(super) encoding: Encoding,
+    pub(super) settings: Settings,
+    pub(super) first: Arc<Frame>,
+    pub(super) last: Arc<Frame>,
+    hashes: [ContentHash; 2],
+    sketches: Vec<(SketchRef, Arc<Frame>)>,
+}
+
+impl Prepared {
+    pub(super) fn new(arguments: &Render, timing: &Timing) -> Result<Self> {
+        let encoding = match arguments.format {
+            FileFormat::Png | FileFormat::Png16 => Encoding::Srgb,
+            FileFormat::Exr => Encoding::Linear,
+        };
+        let [first, last] =
+            [&arguments.first, &arguments.last].map(|path| picture::load(path, encoding, None));
+        let (first, last) = (first?, last?);
+        let settings = settings(arguments, encoding)?;
+        settings.check()?;
+        let mut sketches = Vec::new();
+        for (frame, path) in &arguments.sketch {
+            let Ok(Place::Between { position }) = timing.at(*frame as f64) else {
+                return Err(usage(format!(
+                    "The sketch {} is for frame {frame}, which does not lie between the keys.",
+                    path.display()
+                )));
+            };
+            let size = (first.frame.width(), first.frame.height());
+            let drawing = picture::load(path, encoding, Some(size))?;
+            match sketch::normalise(&drawing.frame, encoding, arguments.lines.into()) {
+                Some(lines) => {
+                    let name = SketchRef { position, picture: lines.content_hash() };
+                    sketches.push((name, Arc::new(lines)));
+                }
+                None => log::warn!("{} shows no lines and guides nothing", path.display()),
+            }
+        }
+        sketches.sort_by(|(a, _), (b, _)| a.position.total_cmp(&b.position));
+        let prepared = Self {
+            encoding,
+            settings,
+            hashes: [first.hash, last.hash],
+            first: first.frame,
+            last: last.frame,
+            sketches,
+        };
+        prepared.job(0.5).check()?;
+        Ok(prepared)
+    }
+
+    pub(super) fn job(&self, position: f64) -> Job {
+        let request = Request {
+            first: self.hashes[0],
+            last: self.hashes[1],
+            sketches: self.sketches.iter().map(|(name, _)| name.clone()).collect(),
+            position,
+            settings: self.settings.clone(),
+        };
+        let sketches = self.sketches.iter().map(|(_, picture)| picture.clone()).collect();
+        Job { request, first: self.first.clone(), last: self.last.clone(), sketches }
+    }
+}
+
+fn settings(arguments: &Render, encoding: Encoding) -> Result<Settings> {
+    let settings =
+        Settings { encoding, sketch_strength: arguments.sketch_strength, ..Settings::default() };
+    let tooncrafter = match arguments.engine {
+        EngineName::Auto => arguments.checkpoint.is_some(),
+        EngineName::Flow => false,
+        EngineName::Tooncrafter => true,
+    };
+    if !tooncrafter {
+        return Ok(settings);
+    }
+    let checkpoint = match &arguments.checkpoint {
+        Some(path) => path.clone(),
+        None => downloaded("model.ckpt")?.ok_or_else(|| {
+            Failure::new(
+                Kind::File,
+                "ToonCrafter needs its weights: name them with --checkpoint, or fetch them with \
+                 `inbetween models download`.",
+            )
+        })?,
+    };
+    let sketch = match &arguments.sketch_checkpoint {
+        Some(path) => Some(path.clone()),
+        None if arguments.sketch.is_empty() => None,
+        None => downloaded("sketch_encoder.ckpt")?,
+    };
+    let settings = Settings {
+        engine: EngineKind::ToonCrafter,
+        tooncrafter: Some(Box::new(ToonCrafterSettings {
+            sketch_checkpoint: sketch.as_deref().map(weights).transpose()?,
+            prompt: arguments.prompt.clone(),
+            seed: arguments.seed,
+            steps: arguments.steps,
+            solver: match arguments.solver {
+                SolverName::Ddim => SolverChoice::Ddim,
+                SolverName::Unipc => SolverChoice::UniPc,
+            },
+            guidance: arguments.guidance,
+            rescale: arguments.rescale,
+            motion: arguments.motion,
+            precision: match arguments.precision {
+                None => PrecisionChoice::Auto,
+                Some(ComputePrecision::F32) => PrecisionChoice::F32,
+                Some(ComputePrecision::Bf16) => PrecisionChoice::Bf16,
+            },
+            device: match arguments.device {
+                DeviceName::Auto => DeviceChoice::Auto,
+                DeviceName::Cpu => DeviceChoice::Cpu,
+                DeviceName::Cuda => DeviceChoice::Cuda,
+            },
+            memory_limit_mb: arguments.memory_limit,
+            ..ToonCrafterSettings::new(weights(&checkpoint)?)
+        })),
+        ..settings
+    };
+    Ok(settings)
+}
+
+/// A file that `models download` has fetched.
+pub(crate) fn downloaded(name: &str) -> Result<Option<PathBuf>> {
+    let path = default_folder()?.join(name);
+    Ok(path.is_file().then_some(path))
+}
+
+fn weights(path: &Path) -> std::result::Result<WeightRef, Error> {
+    Ok(WeightRef { path: path.to_owned(), fingerprint: fingerprint::of_file(path)? })
+}

@@ -1,0 +1,210 @@
+//! The clip to be retimed: a sequence of pictures or a video file.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use inbetween_core::exposure::{Analyser, Sheet};
+use inbetween_core::picture::{self, Picture};
+use inbetween_core::retime::Rate;
+use inbetween_core::{ContentHash, Encoding};
+
+use super::pictures::Form;
+use super::sequence::{Pattern, Sequence};
+use super::video::{Decoder, Video, is_video};
+use crate::failure::{Failure, Kind, Result};
+use crate::progress;
+
+/// Where frames come from.
+pub(super) enum Source {
+    Pictures { sequence: Sequence, form: Form },
+    Video { path: PathBuf, video: Video },
+}
+
+impl Source {
+    /// The clip at `path`.
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        if is_video(path) || (path.is_file() && image::ImageFormat::from_path(path).is_err()) {
+            let video = Video::probe(path)?;
+            return Ok(Self::Video { path: path.into(), video });
+        }
+        let sequence = Sequence::find(path)?;
+        let form = Form::of(&sequence.file(0))?;
+        Ok(Self::Pictures { sequence, form })
+    }
+
+    pub(super) fn form(&self) -> Form {
+        match self {
+            Self::Pictures { form, .. } | Self::Video { video: Video { form, .. }, .. } => *form,
+        }
+    }
+
+    pub(super) fn encoding(&self) -> Encoding {
+        self.form().encoding()
+    }
+
+    /// The rate that the file itself tells.
+    pub(super) fn rate(&self) -> Option<Rate> {
+        match self {
+            Self::Pictures { .. } => None,
+            Self::Video { video, .. } => Some(video.rate),
+        }
+    }
+
+    /// Number of frames as far as is known before all are read.
+    fn expected(&self) -> u64 {
+        match self {
+            Self::Pictures { sequence, .. } => sequence.count as u64,
+            Self::Video { video, .. } => video.frames,
+        }
+    }
+
+    /// Names the clip by its files' names, sizes and times of change.
+    pub(super) fn fingerprint(&self) -> Result<ContentHash> {
+        let mut text = String::new();
+        let mut add = |path: &Path| {
+            let about = std::fs::metadata(path)
+                .map_err(|err| Failure::new(Kind::File, format!("{}: {err}", path.display())))?;
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.into());
+            text += &format!("{path:?} {} {:?}\n", about.len(), about.modified().ok());
+            Ok::<(), Failure>(())
+        };
+        match self {
+            Self::Pictures { sequence, .. } => {
+                (0..sequence.count).try_for_each(|at| add(&sequence.file(at)))?
+            }
+            Self::Video { path, .. } => add(path)?,
+        }
+        Ok(ContentHash::of(text.as_bytes()))
+    }
+
+    /// Whether the files of the clip would be written over.
+    pub(super) fn is_at(&self, pattern: &Pattern, video: Option<&Path>) -> bool {
+        let real = |path: &Path| {
+            let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+            path.canonicalize().ok()
+        };
+        match self {
+            Self::Pictures { sequence, .. } => {
+                sequence.pattern.name() == pattern.name()
+                    && real(&sequence.pattern.folder) == real(&pattern.folder)
+            }
+            Self::Video { path, .. } => {
+                video.is_some_and(|video| real(video).is_some() && real(video) == real(path))
+            }
+        }
+    }
+
+    /// Looks at every frame and finds the drawings.
+    pub(super) fn sheet(&self) -> Result<Sheet> {
+        let bar = progress::of_work("finding drawings", self.expected());
+        let mut analyser = Analyser::new();
+        match self {
+            Self::Pictures { sequence, .. } => {
+                let size = |picture: &Picture| (picture.frame.width(), picture.frame.height());
+                let first = size(&self.load(sequence, 0)?);
+                for at in 0..sequence.count {
+                    let picture = self.load(sequence, at)?;
+                    if size(&picture) != first {
+                        let (path, (width, height)) = (sequence.file(at), size(&picture));
+                        return Err(Failure::new(
+                            Kind::File,
+                            format!(
+                                "{} has {width} x {height} pixels, the first picture {} x {}. Give all the same size.",
+                                path.display(),
+                                first.0,
+                                first.1
+                            ),
+                        ));
+                    }
+                    analyser.push(&picture.frame, self.encoding());
+                    bar.inc(1);
+                }
+            }
+            Self::Video { path, video } => {
+                let mut decoder = Decoder::open(path, video)?;
+                while let Some(bytes) = decoder.next()? {
+                    analyser.push(&video.frame(&bytes)?, self.encoding());
+                    bar.inc(1);
+                }
+            }
+        }
+        bar.finish_and_clear();
+        if analyser.frames() == 0 {
+            return Err(Failure::new(Kind::File, "The clip holds no frames."));
+        }
+        Ok(analyser.finish())
+    }
+
+    fn load(&self, sequence: &Sequence, at: usize) -> Result<Picture> {
+        Ok(picture::load(&sequence.file(at), self.encoding(), None)?)
+    }
+
+    /// Access to the frames in about the order of their numbers: of a video, the `kept` frames
+    /// before the farthest one that was asked for stay at hand.
+    pub(super) fn frames(&self, kept: usize) -> Frames<'_> {
+        Frames {
+            source: self,
+            kept,
+            decoder: None,
+            decoded: 0,
+            raw: BTreeMap::new(),
+            made: BTreeMap::new(),
+        }
+    }
+}
+
+/// Frames of a source, asked for in rising order.
+pub(super) struct Frames<'a> {
+    source: &'a Source,
+    kept: usize,
+    decoder: Option<Decoder>,
+    decoded: usize,
+    raw: BTreeMap<usize, Vec<u8>>,
+    /// Frames that are keys now, with their content addresses.
+    made: BTreeMap<usize, Picture>,
+}
+
+impl Frames<'_> {
+    /// The frame `at`; frames long before one that was asked for are gone in a video.
+    pub(super) fn get(&mut self, at: usize) -> Result<Picture> {
+        if let Some(picture) = self.made.get(&at) {
+            return Ok(picture.clone());
+        }
+        let picture = match self.source {
+            Source::Pictures { sequence, .. } => self.source.load(sequence, at)?,
+            Source::Video { path, video } => {
+                self.decode_to(at, path, video)?;
+                let ended = || {
+                    Failure::new(
+                        Kind::File,
+                        format!("{} ended before frame {at}; it has changed", path.display()),
+                    )
+                };
+                let frame = video.frame(self.raw.get(&at).ok_or_else(ended)?)?;
+                Picture { hash: frame.content_hash(), frame: Arc::new(frame) }
+            }
+        };
+        self.made.insert(at, picture.clone());
+        while self.made.len() > 4 {
+            self.made.pop_first();
+        }
+        Ok(picture)
+    }
+
+    fn decode_to(&mut self, at: usize, path: &Path, video: &Video) -> Result<()> {
+        if self.decoder.is_none() {
+            self.decoder = Some(Decoder::open(path, video)?);
+        }
+        let Some(decoder) = &mut self.decoder else { return Ok(()) };
+        while self.decoded <= at {
+            let Some(bytes) = decoder.next()? else { break };
+            self.raw.insert(self.decoded, bytes);
+            self.decoded += 1;
+            while self.raw.len() > self.kept {
+                self.raw.pop_first();
+            }
+        }
+        Ok(())
+    }
+}

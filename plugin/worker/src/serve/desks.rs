@@ -1,0 +1,146 @@
+//! A desk is what serves one cache directory: a queue over the cache and its engines. All desks
+//! share the device: one draws at a time, and what another one has loaded is given back first.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use inbetween_core::cache::{Cache, CacheConfig, DiskCache, DiskConfig};
+use inbetween_core::queue::Queue;
+use inbetween_core::remote::protocol::CachePlace;
+use inbetween_core::{About, Control, Drawn, Engine, EngineKind, Error, Job};
+use parking_lot::Mutex;
+
+use super::Engines;
+
+/// Desks that are kept; the one unused for longest goes first, if nobody sits at it.
+const KEPT: usize = 4;
+
+/// Memory for finished drawings that no disk has taken, in bytes.
+const MEMORY_BYTES: usize = 256 << 20;
+
+/// Between two looks of a drawing that waits for the device.
+const LOOK: Duration = Duration::from_millis(20);
+
+pub(super) struct Desk {
+    pub(super) queue: Queue,
+    /// The same directory as the queue's cache, for the keys' pictures.
+    pub(super) disk: Option<DiskCache>,
+    engines: Vec<Arc<dyn Engine>>,
+}
+
+pub(super) struct Desks {
+    make: Engines,
+    version: String,
+    device: Arc<Device>,
+    /// Most recently used last.
+    open: Mutex<Vec<(Option<CachePlace>, Arc<Desk>)>>,
+}
+
+impl Desks {
+    pub(super) fn new(make: Engines) -> Result<Self, Error> {
+        let engines = make(&CacheConfig::in_memory(0))?;
+        let drawing = engines.iter().find(|engine| engine.kind() == EngineKind::ToonCrafter);
+        let version = drawing.map(|engine| engine.version().to_owned()).unwrap_or_default();
+        Ok(Self { make, version, device: Arc::default(), open: Mutex::default() })
+    }
+
+    /// The version of the ToonCrafter engine.
+    pub(super) fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// The desk of a cache, opened on first use.
+    pub(super) fn of(&self, place: Option<&CachePlace>) -> Result<Arc<Desk>, Error> {
+        let mut open = self.open.lock();
+        if let Some(at) = open.iter().position(|(known, _)| known.as_ref() == place) {
+            let entry = open.remove(at);
+            let desk = entry.1.clone();
+            open.push(entry);
+            return Ok(desk);
+        }
+        let disk = place
+            .map(|place| DiskConfig { dir: place.dir.clone(), limit_bytes: place.limit_bytes });
+        let config = CacheConfig { memory_bytes: MEMORY_BYTES, disk: disk.clone() };
+        let engines: Vec<Arc<dyn Engine>> = (self.make)(&config)?
+            .into_iter()
+            .map(|inner| Arc::new(OnDevice { inner, device: self.device.clone() }) as _)
+            .collect();
+        let queue = Queue::storing_first(engines.clone(), Cache::new(config));
+        let desk = Arc::new(Desk { queue, disk: disk.map(DiskCache::new), engines });
+        open.push((place.cloned(), desk.clone()));
+        if open.len() > KEPT
+            && let Some(at) = open.iter().position(|(_, desk)| Arc::strong_count(desk) == 1)
+        {
+            // Nobody waits for anything there, so its threads end at once.
+            drop(open.remove(at));
+        }
+        Ok(desk)
+    }
+
+    /// The runs of all desks, how many wait, and what their engines hold.
+    pub(super) fn busy(&self) -> (Vec<(String, f32)>, usize, About) {
+        let (mut running, mut waiting, mut about) = (Vec::new(), 0, About::default());
+        for (_, desk) in self.open.lock().iter() {
+            let busy = desk.queue.busy();
+            running.extend(busy.running);
+            waiting += busy.waiting;
+            for one in desk.engines.iter().map(|engine| engine.about()) {
+                about.device = one.device.or(about.device);
+                about.model = one.model.or(about.model);
+                about.memory = match (about.memory, one.memory) {
+                    (Some(a), Some(b)) => Some(a + b),
+                    (a, b) => a.or(b),
+                };
+                about.spans += one.spans;
+            }
+        }
+        (running, waiting, about)
+    }
+}
+
+/// Whose turn it is, and whose it was before.
+#[derive(Default)]
+struct Device {
+    last: Mutex<Option<Arc<dyn Engine>>>,
+}
+
+/// An engine that shares its device.
+struct OnDevice {
+    inner: Arc<dyn Engine>,
+    device: Arc<Device>,
+}
+
+impl Engine for OnDevice {
+    fn kind(&self) -> EngineKind {
+        self.inner.kind()
+    }
+
+    fn version(&self) -> &str {
+        self.inner.version()
+    }
+
+    fn draw(&self, job: &Job, control: &Control) -> Result<Drawn, Error> {
+        control.enter("waiting for another cache directory's drawings");
+        let mut last = loop {
+            if let Some(last) = self.device.last.try_lock_for(LOOK) {
+                break last;
+            }
+            control.check()?;
+        };
+        control.enter("drawing");
+        if let Some(other) = last.replace(self.inner.clone())
+            && !Arc::ptr_eq(&other, &self.inner)
+        {
+            other.release();
+        }
+        self.inner.draw(job, control)
+    }
+
+    fn about(&self) -> About {
+        self.inner.about()
+    }
+
+    fn release(&self) {
+        self.inner.release();
+    }
+}

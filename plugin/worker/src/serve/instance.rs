@@ -1,0 +1,141 @@
+//! One worker for each user and machine: its lock, its socket, and its way into the background.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use inbetween_core::remote::place::Place;
+use interprocess::local_socket::traits::Stream as _;
+use interprocess::local_socket::{Listener, ListenerOptions, Stream};
+
+use super::failed;
+use crate::failure::{Failure, Kind, Result};
+
+/// How long a worker that ends may keep the lock, and a new one may take to listen.
+const CHANGE_OVER: Duration = Duration::from_secs(15);
+const LOOK: Duration = Duration::from_millis(10);
+
+/// The right to be the worker.
+#[derive(Debug)]
+pub(super) struct Instance {
+    pub(super) listener: Listener,
+    pub(super) place: Place,
+    /// Held while the process lives; the system gives it back for one that was killed.
+    _lock: File,
+}
+
+/// The outcome of asking for it.
+pub(super) enum Taken {
+    Mine(Instance),
+    AlreadyServed,
+}
+
+/// Takes the lock and listens; waits for a worker that is about to end.
+///
+/// # Errors
+/// [`Kind::File`] when the place cannot be used.
+pub(super) fn take(place: &Place) -> Result<Taken> {
+    place.prepare().map_err(|error| failed(&error))?;
+    let path = place.lock_file();
+    let wrong = |what: &str, error: io::Error| {
+        Failure::new(Kind::File, format!("{what} {}: {error}", path.display()))
+    };
+    let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+    let lock = lock.map_err(|error| wrong("cannot open", error))?;
+    let since = Instant::now();
+    loop {
+        match lock.try_lock() {
+            Ok(()) => break,
+            Err(TryLockError::WouldBlock) if answers(place) => return Ok(Taken::AlreadyServed),
+            Err(TryLockError::WouldBlock) if since.elapsed() < CHANGE_OVER => {
+                std::thread::sleep(LOOK);
+            }
+            Err(TryLockError::WouldBlock) => {
+                let reason = io::Error::other("another worker holds it and does not answer");
+                return Err(wrong("cannot lock", reason));
+            }
+            Err(TryLockError::Error(error)) => return Err(wrong("cannot lock", error)),
+        }
+    }
+    // With the lock in hand, a socket that lies there belongs to nobody.
+    let _ = fs::remove_file(place.socket_file());
+    let name = place.name().map_err(|error| wrong("no socket beside", error))?;
+    let listener = ListenerOptions::new().name(name).create_sync();
+    let listener = listener.map_err(|error| wrong("no socket beside", error))?;
+    Ok(Taken::Mine(Instance { listener, place: place.clone(), _lock: lock }))
+}
+
+impl Instance {
+    /// Nobody finds this worker any more.
+    pub(super) fn hide(&self) {
+        let _ = fs::remove_file(self.place.socket_file());
+    }
+}
+
+/// Whether somebody listens.
+fn answers(place: &Place) -> bool {
+    place.name().and_then(Stream::connect).is_ok()
+}
+
+/// Leaves the terminal, the process group and the folder of whoever started this process.
+pub(super) fn detach() {
+    #[cfg(unix)]
+    // Refused for the leader of a group, as when started by hand in a shell: then it stays there.
+    let _ = rustix::process::setsid();
+    // A folder in use could not be unmounted.
+    let _ = std::env::set_current_dir("/");
+}
+
+/// Starts the worker proper and returns when it listens, or says why it does not.
+///
+/// # Errors
+/// [`Kind::File`] when it cannot be started.
+pub(super) fn start_in_background(place: &Place, idle_seconds: u64) -> Result<()> {
+    let wrong = |reason: String| Failure::new(Kind::File, reason);
+    let executable = std::env::current_exe().map_err(|error| wrong(error.to_string()))?;
+    let mut command = Command::new(executable);
+    command.args(["serve", "--idle-seconds", &idle_seconds.to_string()]);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    #[cfg(unix)]
+    keep_only_standard_streams();
+    #[cfg(windows)]
+    {
+        use std::os::windows::process::CommandExt;
+        const DETACHED_PROCESS: u32 = 0x0000_0008;
+        const CREATE_NEW_PROCESS_GROUP: u32 = 0x0000_0200;
+        command.creation_flags(DETACHED_PROCESS | CREATE_NEW_PROCESS_GROUP);
+    }
+    let mut worker = command.spawn().map_err(|error| wrong(error.to_string()))?;
+    let since = Instant::now();
+    loop {
+        if answers(place) {
+            return Ok(());
+        }
+        match worker.try_wait() {
+            // It may have found another one at work, which then answers.
+            Ok(Some(status)) if !answers(place) && !status.success() => {
+                return Err(wrong(format!("the worker ended at once ({status})")));
+            }
+            Ok(_) => {}
+            Err(error) => return Err(wrong(error.to_string())),
+        }
+        if since.elapsed() > 2 * CHANGE_OVER {
+            return Err(wrong("the worker does not listen".into()));
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// What the host had open does not reach the worker: a file there could not be deleted, nor a
+/// socket closed.
+#[cfg(unix)]
+fn keep_only_standard_streams() {
+    let Ok(open) = fs::read_dir("/dev/fd") else { return };
+    let numbers = open.flatten().filter_map(|file| file.file_name().to_str()?.parse::<i32>().ok());
+    for number in numbers.filter(|number| *number > 2).collect::<Vec<_>>() {
+        // SAFETY: sets a flag of a number that need not even be open; nothing is closed here, but
+        // only in the program that this process starts next.
+        unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) };
+    }
+}

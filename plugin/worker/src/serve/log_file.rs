@@ -1,0 +1,57 @@
+//! The worker's log: a file that never grows without bound.
+
+use std::path::Path;
+
+use flexi_logger::{
+    Age, Cleanup, Criterion, DeferredNow, Duplicate, FileSpec, Logger, LoggerHandle, Naming,
+    WriteMode,
+};
+use log::Record;
+
+use crate::failure::{Failure, Kind, Result};
+
+/// Size at which a file is put aside, and how many of those are kept.
+const BYTES: u64 = 2 << 20;
+const KEPT: usize = 4;
+
+/// Starts to log into `dir`, at the level that `INBETWEEN_LOG` asks for, and panics too.
+///
+/// # Errors
+/// [`Kind::File`] when the directory cannot be written to.
+pub(super) fn start(dir: &Path) -> Result<LoggerHandle> {
+    let level = std::env::var("INBETWEEN_LOG").ok().filter(|level| !level.is_empty());
+    let level = level.unwrap_or_else(|| "info".into());
+    let files = FileSpec::default().directory(dir).basename("worker").suppress_timestamp();
+    let failed = |error: flexi_logger::FlexiLoggerError| {
+        Failure::new(Kind::File, format!("no log in {}: {error}", dir.display()))
+    };
+    let handle = Logger::try_with_env_or_str(&level)
+        .or_else(|_| Logger::try_with_str("info"))
+        .map_err(failed)?
+        .log_to_file(files)
+        .append()
+        .rotate(Criterion::AgeOrSize(Age::Day, BYTES), Naming::Numbers, Cleanup::KeepLogFiles(KEPT))
+        // A process that is killed has said what it did.
+        .write_mode(WriteMode::Direct)
+        .duplicate_to_stderr(Duplicate::Error)
+        .format(line)
+        .start()
+        .map_err(failed)?;
+    std::panic::set_hook(Box::new(|panic| log::error!("{panic}")));
+    Ok(handle)
+}
+
+fn line(
+    to: &mut dyn std::io::Write,
+    now: &mut DeferredNow,
+    record: &Record<'_>,
+) -> std::io::Result<()> {
+    write!(
+        to,
+        "{} {} {} {}",
+        now.format("%Y-%m-%d %H:%M:%S%.3f"),
+        std::process::id(),
+        record.level(),
+        record.args()
+    )
+}

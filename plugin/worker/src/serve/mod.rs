@@ -1,0 +1,84 @@
+//! `inbetween serve`: the worker, one for each user and machine. It holds the model, draws for
+//! every host and render process, and ends when nobody has asked for anything for a while.
+//!
+//! - `instance.rs`: the lock that makes it one, the socket, the way into the background.
+//! - `server.rs`: who is connected, when to end.
+//! - `session.rs`: one conversation with one client.
+//! - `desks.rs`: a queue over a cache for each cache directory, and one device for all of them.
+
+mod desks;
+mod instance;
+mod log_file;
+mod server;
+mod session;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use inbetween_core::cache::CacheConfig;
+use inbetween_core::remote::place::{Place, log_dir};
+use inbetween_core::remote::{RemoteConfig, RemoteEngine};
+use inbetween_core::{Engine, Error};
+
+use crate::cli;
+use crate::failure::{Failure, Kind, Result};
+use instance::Taken;
+use server::Server;
+
+/// Makes the engines that draw into a cache.
+pub type Engines = fn(&CacheConfig) -> std::result::Result<Vec<Arc<dyn Engine>>, Error>;
+
+/// Obeys `serve`. `engines` makes the engines of a cache directory.
+///
+/// # Errors
+/// [`Kind::File`] when log, lock or socket cannot be made; [`Kind::Engine`] when the engines cannot.
+pub fn run(arguments: &cli::Serve, engines: Engines) -> Result<()> {
+    let place = Place::from_environment();
+    if arguments.stop {
+        return stop(place);
+    }
+    if arguments.background {
+        return instance::start_in_background(&place, arguments.idle_seconds);
+    }
+    instance::detach();
+    let _log = log_file::start(&log_dir())?;
+    serve(&place, Duration::from_secs(arguments.idle_seconds), engines).inspect_err(|failure| {
+        log::error!("{failure}");
+    })
+}
+
+fn serve(place: &Place, idle: Duration, engines: Engines) -> Result<()> {
+    let instance = match instance::take(place)? {
+        Taken::Mine(instance) => instance,
+        Taken::AlreadyServed => {
+            log::info!("another worker serves already");
+            return Ok(());
+        }
+    };
+    log::info!(
+        "worker {} of version {} listens in {}",
+        std::process::id(),
+        env!("CARGO_PKG_VERSION"),
+        place.dir().display()
+    );
+    let server = Arc::new(Server::new(engines, idle)?);
+    let why = server.run(instance);
+    log::info!("the worker ends: {why}");
+    Ok(())
+}
+
+fn stop(place: Place) -> Result<()> {
+    let mut config = RemoteConfig::new(CacheConfig::in_memory(0), String::new());
+    config.place = place;
+    match RemoteEngine::new(config).stop() {
+        Ok(true) => println!("The worker has ended."),
+        Ok(false) => println!("There was no worker."),
+        Err(error) => return Err(failed(&error)),
+    }
+    Ok(())
+}
+
+fn failed(error: &Error) -> Failure {
+    let kind = if matches!(error, Error::Io { .. }) { Kind::File } else { Kind::Engine };
+    Failure::new(kind, error.user_message())
+}

@@ -1,0 +1,197 @@
+//! One conversation with one client. A client that closes the connection wants nothing any more.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use inbetween_core::cache;
+use inbetween_core::queue::{Priority, Ticket};
+use inbetween_core::remote::failure::Failure;
+use inbetween_core::remote::protocol::{Draw, PROTOCOL, ToClient, ToWorker, Welcome};
+use inbetween_core::remote::wire::{Broken, Wire, sum_of};
+use inbetween_core::{ContentHash, Drawn, Error, Frame, Job};
+use interprocess::local_socket::Stream;
+
+use super::desks::Desk;
+use super::server::Server;
+
+/// How long a client may take to say what it wants.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Between two looks at the connection while an engine works.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// At the latest after this long the client gets a sign of life.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
+
+type Client = Wire<ToWorker>;
+
+/// Serves one client until it has what it wants, goes, or makes no sense.
+pub(super) fn serve(server: &Arc<Server>, stream: Stream) {
+    let mut wire = match Wire::new(stream) {
+        Ok(wire) => wire,
+        Err(error) => return log::warn!("a connection cannot be used: {error}"),
+    };
+    match converse(server, &mut wire) {
+        Ok(()) | Err(Broken::Closed | Broken::Cancelled) => {}
+        Err(broken) => {
+            log::warn!("a client was turned away: {broken}");
+            // It may be gone, or not read at all.
+            let reason = broken.to_string();
+            let _ = wire.send(&ToClient::Invalid { reason }, || false);
+        }
+    }
+}
+
+fn converse(server: &Arc<Server>, wire: &mut Client) -> Result<(), Broken> {
+    let Some(ToWorker::Hello(hello)) = wire.receive(PATIENCE)? else {
+        return Err(Broken::Unexpected("a client says hello first"));
+    };
+    if hello.protocol != PROTOCOL {
+        let reason = format!(
+            "the worker is version {} and the client version {}",
+            env!("CARGO_PKG_VERSION"),
+            hello.product
+        );
+        return refuse(server, wire, reason);
+    }
+    let product = env!("CARGO_PKG_VERSION").to_owned();
+    say(wire, &ToClient::Welcome(Welcome { pid: std::process::id(), product }))?;
+    loop {
+        match wire.receive(PATIENCE)? {
+            None => return Ok(()),
+            Some(ToWorker::Draw(draw)) => {
+                if cache::key(&draw.request, server.desks.version()) != draw.key {
+                    let reason = "worker and client have different engines".to_owned();
+                    return refuse(server, wire, reason);
+                }
+                let _drawing = server.drawing();
+                self::draw(server, wire, &draw)?;
+            }
+            Some(ToWorker::Status) => say(wire, &ToClient::Status(Box::new(server.status())))?,
+            Some(ToWorker::Stop) => {
+                say(wire, &ToClient::Stopping)?;
+                server.end("it was asked to");
+                return Ok(());
+            }
+            Some(ToWorker::Hello(_) | ToWorker::Picture(_) | ToWorker::Fetch) => {
+                return Err(Broken::Unexpected("this message has no place here"));
+            }
+        }
+    }
+}
+
+/// Two versions cannot work together: the one that nobody uses gives way.
+fn refuse(server: &Arc<Server>, wire: &mut Client, reason: String) -> Result<(), Broken> {
+    let ending = server.end_if_unused("a client of another version came");
+    say(wire, &ToClient::Refused { reason, ending })
+}
+
+fn draw(server: &Arc<Server>, wire: &mut Client, draw: &Draw) -> Result<(), Broken> {
+    let found = match server.desks.of(draw.cache.as_ref()) {
+        Ok(desk) => find_or_draw(&desk, wire, draw)?,
+        Err(error) => Err(Arc::new(error)),
+    };
+    match found {
+        Ok(drawn) => hand_over(wire, &drawn),
+        Err(error) => {
+            log::warn!("{} was not drawn: {error}", draw.key);
+            say(wire, &ToClient::Failed(Failure::from(&*error)))
+        }
+    }
+}
+
+type Found = Result<Arc<Drawn>, Arc<Error>>;
+
+fn find_or_draw(desk: &Desk, wire: &mut Client, draw: &Draw) -> Result<Found, Broken> {
+    if let Some(drawn) = desk.queue.cached(&draw.request) {
+        return Ok(Ok(drawn));
+    }
+    let ticket = match desk.queue.join(&draw.request, Priority::Final) {
+        Some(ticket) => ticket,
+        None => {
+            let job = job(desk, wire, draw)?;
+            log::info!("{} at {}", draw.key, draw.request.position);
+            desk.queue.submit(job, Priority::Final)
+        }
+    };
+    wait(&ticket, wire)
+}
+
+/// The request with its pictures: from the disk, else from the client.
+fn job(desk: &Desk, wire: &mut Client, draw: &Draw) -> Result<Job, Broken> {
+    let request = draw.request.clone();
+    let sketches = request.sketches.iter().map(|sketch| sketch.picture);
+    let addresses: Vec<_> = [request.first, request.last].into_iter().chain(sketches).collect();
+    let mut pictures: HashMap<ContentHash, Arc<Frame>> = HashMap::new();
+    for address in &addresses {
+        if !pictures.contains_key(address)
+            && let Some(frame) = desk.disk.as_ref().and_then(|disk| disk.get_picture(address))
+        {
+            pictures.insert(*address, Arc::new(frame));
+        }
+    }
+    let mut lacking: Vec<_> =
+        addresses.iter().filter(|address| !pictures.contains_key(*address)).copied().collect();
+    lacking.sort_unstable();
+    lacking.dedup();
+    if !lacking.is_empty() {
+        say(wire, &ToClient::Wants(lacking.clone()))?;
+    }
+    for address in lacking {
+        let Some(ToWorker::Picture(head)) = wire.receive(PATIENCE)? else {
+            return Err(Broken::Unexpected("a picture that was asked for did not come"));
+        };
+        if head.address != address {
+            return Err(Broken::Unexpected("another picture came than was asked for"));
+        }
+        let frame = wire.receive_pixels(draw.size, &head.sum, || true)?;
+        pictures.insert(address, Arc::new(frame));
+    }
+    let of = |address: &ContentHash| {
+        pictures.get(address).cloned().ok_or(Broken::Unexpected("a picture is lacking"))
+    };
+    let sketches = request.sketches.iter().map(|sketch| of(&sketch.picture));
+    let sketches = sketches.collect::<Result<_, _>>()?;
+    Ok(Job { first: of(&request.first)?, last: of(&request.last)?, sketches, request })
+}
+
+fn wait(ticket: &Ticket, wire: &mut Client) -> Result<Found, Broken> {
+    let mut told: Option<(Instant, f32, String)> = None;
+    loop {
+        if let Some(outcome) = ticket.wait_for(LOOK) {
+            return Ok(outcome);
+        }
+        // A client has nothing to say now; that it has gone is heard here.
+        if wire.receive(Duration::ZERO)?.is_some() {
+            return Err(Broken::Unexpected("a message came while the drawing was not done"));
+        }
+        let (fraction, phase) = (ticket.progress(), ticket.phase());
+        let news = told.as_ref().is_none_or(|(when, before, what)| {
+            when.elapsed() > SIGN_OF_LIFE || *before != fraction || *what != phase
+        });
+        if news {
+            say(wire, &ToClient::Progress { fraction, phase: phase.clone() })?;
+            told = Some((Instant::now(), fraction, phase));
+        }
+    }
+}
+
+fn hand_over(wire: &mut Client, drawn: &Drawn) -> Result<(), Broken> {
+    let Drawn { frame, confidence, cut } = drawn;
+    let (confidence, cut, sum) = (*confidence, *cut, sum_of(frame));
+    say(wire, &ToClient::Done { confidence, cut, sum })?;
+    match wire.receive(PATIENCE)? {
+        // It has found the drawing on disk.
+        None => Ok(()),
+        Some(ToWorker::Fetch) => {
+            log::info!("a drawing goes over the socket: the cache did not take it");
+            wire.send_pixels(frame, || true)
+        }
+        Some(_) => Err(Broken::Unexpected("this message has no place here")),
+    }
+}
+
+fn say(wire: &mut Client, message: &ToClient) -> Result<(), Broken> {
+    wire.send(message, || true)
+}

@@ -1,0 +1,363 @@
+//! `retime` as a script sees it: sequences of every depth, videos, interruptions, refusals.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test, with its place")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use image::{ColorType, DynamicImage, ImageBuffer, Rgba};
+use serde_json::Value;
+use tempfile::TempDir;
+
+const WIDTH: u32 = 96;
+const HEIGHT: u32 = 64;
+
+struct Done {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Done {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.out)
+            .unwrap_or_else(|err| panic!("{err}: {} {}", self.out, self.err))
+    }
+}
+
+/// A folder with a clip and room for its output.
+struct Desk {
+    folder: TempDir,
+}
+
+impl Desk {
+    fn new() -> Self {
+        Self { folder: TempDir::new().unwrap() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Runs `retime` in the folder, with a cache of its own.
+    fn retime(&self, arguments: &[&str]) -> Done {
+        self.retime_with(arguments, |_| ())
+    }
+
+    fn retime_with(&self, arguments: &[&str], change: impl FnOnce(&mut Command)) -> Done {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_inbetween"));
+        command.arg("retime").args(arguments).current_dir(self.folder.path());
+        command.env("INBETWEEN_CACHE_DIR", self.path("cache")).stdin(Stdio::null());
+        change(&mut command);
+        let done = command.output().unwrap();
+        Done {
+            code: done.status.code().unwrap(),
+            out: String::from_utf8(done.stdout).unwrap(),
+            err: String::from_utf8(done.stderr).unwrap(),
+        }
+    }
+
+    /// A ball that rolls over a ground, a new drawing on every second frame.
+    fn clip(&self, folder: &str, ending: &str, frames: u32, store: fn(Drawing) -> DynamicImage) {
+        fs::create_dir_all(self.path(folder)).unwrap();
+        for n in 0..frames {
+            let picture = ImageBuffer::from_fn(WIDTH, HEIGHT, |x, y| pixel(n / 2, x, y));
+            store(picture)
+                .save(self.path(&format!("{folder}/roll.{:04}.{ending}", 101 + n)))
+                .unwrap();
+        }
+    }
+
+    fn files(&self, folder: &str) -> Vec<PathBuf> {
+        let mut files: Vec<PathBuf> = fs::read_dir(self.path(folder))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| !path.file_name().unwrap().to_str().unwrap().starts_with('.'))
+            .collect();
+        files.sort();
+        files
+    }
+}
+
+type Drawing = ImageBuffer<Rgba<f32>, Vec<f32>>;
+
+fn pixel(drawing: u32, x: u32, y: u32) -> Rgba<f32> {
+    let (dx, dy) = (x as f32 - 20.0 - 5.0 * drawing as f32, y as f32 - 34.0);
+    match (dx.hypot(dy), y) {
+        (0.0..12.0, _) => Rgba([0.85, 0.2, 0.15, 1.0]),
+        (12.0..14.0, _) => Rgba([0.1, 0.05, 0.1, 1.0]),
+        (_, 44..) => Rgba([0.2, 0.5 + 0.1 * (x / 12 % 2) as f32, 0.3, 1.0]),
+        _ => Rgba([0.0; 4]),
+    }
+}
+
+fn open(path: &Path) -> DynamicImage {
+    image::open(path).unwrap_or_else(|err| panic!("{}: {err}", path.display()))
+}
+
+#[test]
+fn sixteen_bits_and_alpha_come_through_and_holds_become_motion() {
+    let desk = Desk::new();
+    desk.clip("in", "png", 6, |drawing| DynamicImage::from(drawing).into_rgba16().into());
+    let done = desk.retime(&["in", "out", "--from", "24", "--to", "48", "--json"]);
+    assert_eq!(done.code, 0, "{}", done.err);
+    let told = done.json();
+    assert_eq!(
+        (&told["frames"], &told["drawn"], &told["copied"]),
+        (&12.into(), &6.into(), &6.into())
+    );
+    assert_eq!(told["sheet"]["usual_exposure"], 2);
+
+    let files = desk.files("out");
+    assert_eq!(files.len(), 12);
+    assert!(files[0].ends_with("frame.0101.png"), "numbers go on from the clip's own");
+    for file in &files {
+        assert_eq!((open(file).width(), open(file).height()), (WIDTH, HEIGHT));
+        assert_eq!(open(file).color(), ColorType::Rgba16);
+    }
+    // The drawings themselves are the clip's files, bit for bit.
+    for (out, source) in [(0, 101), (4, 103), (8, 105)] {
+        let source = fs::read(desk.path(&format!("in/roll.{source:04}.png"))).unwrap();
+        assert_eq!(fs::read(&files[out]).unwrap(), source);
+    }
+    // Until the last drawing, which is held, each frame differs from the one before, in its alpha too.
+    for pair in files[..9].windows(2) {
+        let alpha =
+            |file: &Path| open(file).into_rgba16().pixels().map(|p| p[3]).collect::<Vec<_>>();
+        assert_ne!(alpha(&pair[0]), alpha(&pair[1]), "{}", pair[1].display());
+    }
+}
+
+#[test]
+fn exr_stays_linear_and_keeps_highlights() {
+    let desk = Desk::new();
+    desk.clip("in", "exr", 4, |mut drawing| {
+        drawing.pixels_mut().for_each(|pixel| pixel.0[0] *= 4.0);
+        drawing.into()
+    });
+    let done = desk.retime(&["in/roll.####.exr", "out/a_%03d.exr", "--from", "12", "--to", "24"]);
+    assert_eq!(done.code, 0, "{}", done.err);
+    let files = desk.files("out");
+    assert_eq!(files.len(), 8);
+    let between = open(&files[2]);
+    assert_eq!(between.color(), ColorType::Rgba32F);
+    let brightest = between.into_rgba32f().pixels().map(|pixel| pixel[0]).fold(0.0, f32::max);
+    assert!((3.2..3.6).contains(&brightest), "{brightest}");
+}
+
+#[test]
+fn an_interrupted_run_goes_on_where_it_stopped() {
+    let desk = Desk::new();
+    desk.clip("in", "png", 6, |drawing| DynamicImage::from(drawing).into_rgba8().into());
+    let order = ["in", "out", "--from", "24", "--to", "48", "--json"];
+    assert_eq!(desk.retime(&order).code, 0);
+    let files = desk.files("out");
+    let before: Vec<Vec<u8>> = files.iter().map(|file| fs::read(file).unwrap()).collect();
+    // As a crash leaves it: some frames missing, one half written beside its place.
+    for at in [1, 4, 7] {
+        fs::remove_file(&files[at]).unwrap();
+    }
+    fs::write(files[1].with_extension("png.part"), b"half").unwrap();
+    let again = desk.retime(&order);
+    assert_eq!(again.code, 0, "{}", again.err);
+    assert_eq!(again.json()["resumed"], 9);
+    let after: Vec<Vec<u8>> =
+        desk.files("out").iter().map(|file| fs::read(file).unwrap()).collect();
+    assert_eq!(after, before);
+}
+
+#[test]
+fn other_pictures_are_never_mixed_or_overwritten_unasked() {
+    let desk = Desk::new();
+    desk.clip("in", "png", 4, |drawing| DynamicImage::from(drawing).into_rgb8().into());
+    assert_eq!(desk.retime(&["in", "out", "--to", "48"]).code, 0);
+    let other = desk.retime(&["in", "out", "--to", "60"]);
+    assert_eq!(other.code, 2);
+    assert!(other.err.contains("--overwrite"), "{}", other.err);
+    assert_eq!(desk.files("out").len(), 8, "nothing was touched");
+    assert_eq!(desk.retime(&["in", "out", "--to", "60", "--overwrite"]).code, 0);
+    assert_eq!(desk.files("out").len(), 10);
+    let itself = desk.retime(&["in", "in/roll.%04d.png", "--to", "60", "--overwrite"]);
+    assert_eq!(itself.code, 2);
+    assert!(itself.err.contains("over the clip itself"), "{}", itself.err);
+    assert_eq!(desk.files("in").len(), 4);
+}
+
+#[test]
+fn without_strength_every_frame_is_one_of_the_clip() {
+    let desk = Desk::new();
+    desk.clip("in", "png", 4, |drawing| DynamicImage::from(drawing).into_luma8().into());
+    let done = desk.retime(&["in", "out", "--to", "60", "--strength", "0", "--json"]);
+    assert_eq!(done.code, 0, "{}", done.err);
+    assert_eq!((&done.json()["drawn"], &done.json()["copied"]), (&0.into(), &10.into()));
+}
+
+#[test]
+fn the_sheet_alone_is_told_without_writing_anything() {
+    let desk = Desk::new();
+    desk.clip("in", "png", 6, |drawing| DynamicImage::from(drawing).into_rgb8().into());
+    let done = desk.retime(&["in", "--sheet", "--json"]);
+    assert_eq!(done.code, 0, "{}", done.err);
+    let told = done.json();
+    let lengths: Vec<u64> = told["drawings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|d| d["frames"].as_u64().unwrap())
+        .collect();
+    assert_eq!(lengths, [2, 2, 2]);
+    assert_eq!(desk.retime(&["in", "--sheet"]).out.lines().count(), 4);
+    assert_eq!(fs::read_dir(desk.folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn mistakes_are_named_with_what_to_do() {
+    let desk = Desk::new();
+    desk.clip("in", "png", 4, |drawing| DynamicImage::from(drawing).into_rgb8().into());
+    let refused = |arguments: &[&str], code: i32, part: &str| {
+        let done = desk.retime(arguments);
+        assert_eq!(done.code, code, "{arguments:?}: {}", done.err);
+        assert!(done.err.contains(part), "{arguments:?}: {}", done.err);
+    };
+    refused(&["in", "out"], 2, "--to");
+    refused(&["in", "out", "--to", "fast"], 2, "23.976");
+    refused(&["in", "out", "--to", "48", "--strength", "2"], 2, "between 0 and 1");
+    refused(&["nowhere", "out", "--to", "48"], 3, "not there");
+    refused(&["in", "out.png", "--to", "48"], 2, "one file");
+    refused(&["in", "out/a.%04d.bmp", "--to", "48"], 2, "PNG, JPEG, TIFF or EXR");
+    fs::remove_file(desk.path("in/roll.0102.png")).unwrap();
+    refused(&["in", "out", "--to", "48"], 3, "roll.0102.png is missing");
+    fs::write(desk.path("in/roll.0102.png"), b"no picture").unwrap();
+    refused(&["in", "out", "--to", "48"], 3, "roll.0102.png");
+}
+
+#[test]
+fn a_machine_without_ffmpeg_is_told_what_to_install() {
+    let desk = Desk::new();
+    fs::write(desk.path("clip.mp4"), b"some video").unwrap();
+    let done = desk.retime_with(&["clip.mp4", "out.mp4", "--to", "60"], |command| {
+        command.env("PATH", desk.path("empty"));
+    });
+    assert_eq!(done.code, 3);
+    assert!(done.err.contains("apt install ffmpeg"), "{}", done.err);
+}
+
+/// Whether ffmpeg and ffprobe are here; tests of videos say so when they cannot run.
+fn has_ffmpeg() -> bool {
+    let found = ["ffmpeg", "ffprobe"].iter().all(|program| {
+        Command::new(program).arg("-version").output().is_ok_and(|done| done.status.success())
+    });
+    if !found {
+        println!("skipped: ffmpeg is not installed");
+    }
+    found
+}
+
+fn ffmpeg(desk: &Desk, arguments: &[&str]) {
+    let done = Command::new("ffmpeg")
+        .args(["-v", "error", "-nostdin"])
+        .args(arguments)
+        .current_dir(desk.folder.path())
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+}
+
+/// What ffprobe tells of a stream.
+fn told_of(desk: &Desk, file: &str, stream: &str) -> Value {
+    let done = Command::new("ffprobe")
+        .args([
+            "-v",
+            "error",
+            "-count_frames",
+            "-select_streams",
+            stream,
+            "-show_streams",
+            "-of",
+            "json",
+            file,
+        ])
+        .current_dir(desk.folder.path())
+        .output()
+        .unwrap();
+    serde_json::from_slice::<Value>(&done.stdout).unwrap()["streams"][0].clone()
+}
+
+#[test]
+fn a_video_keeps_its_sound_and_gets_an_exact_rate() {
+    if !has_ffmpeg() {
+        return;
+    }
+    let desk = Desk::new();
+    desk.clip("in", "png", 8, |drawing| DynamicImage::from(drawing).into_rgb8().into());
+    ffmpeg(
+        &desk,
+        &[
+            "-framerate",
+            "24000/1001",
+            "-start_number",
+            "101",
+            "-i",
+            "in/roll.%04d.png",
+            "-f",
+            "lavfi",
+            "-i",
+            "sine=duration=0.3",
+            "-pix_fmt",
+            "yuv420p",
+            "-c:v",
+            "mpeg4",
+            "-q:v",
+            "2",
+            "-c:a",
+            "aac",
+            "clip.mp4",
+        ],
+    );
+    let done = desk.retime(&["clip.mp4", "fast.mp4", "--to", "59.94", "--json"]);
+    assert_eq!(done.code, 0, "{}", done.err);
+    assert_eq!(done.json()["sheet"]["usual_exposure"], 2);
+    let picture = told_of(&desk, "fast.mp4", "v:0");
+    assert_eq!(picture["r_frame_rate"], "60000/1001");
+    assert_eq!(picture["nb_read_frames"], "20");
+    assert_eq!((&picture["width"], &picture["height"]), (&WIDTH.into(), &HEIGHT.into()));
+    assert_eq!(told_of(&desk, "fast.mp4", "a:0")["codec_name"], "aac");
+    assert!(!desk.path("fast.mp4.frames").exists(), "the work folder is gone");
+    assert_eq!(
+        desk.retime(&["clip.mp4", "fast.mp4", "--to", "59.94"]).code,
+        2,
+        "a finished file stays"
+    );
+}
+
+#[test]
+fn a_video_becomes_pictures_and_an_opaque_container_refuses_alpha() {
+    if !has_ffmpeg() {
+        return;
+    }
+    let desk = Desk::new();
+    desk.clip("in", "png", 4, |drawing| DynamicImage::from(drawing).into_rgba8().into());
+    let refused = desk.retime(&["in", "out.mp4", "--to", "48"]);
+    assert_eq!(refused.code, 2, "{}", refused.err);
+    assert!(refused.err.contains("transparency"), "{}", refused.err);
+    ffmpeg(
+        &desk,
+        &[
+            "-framerate",
+            "24",
+            "-start_number",
+            "101",
+            "-i",
+            "in/roll.%04d.png",
+            "-c:v",
+            "png",
+            "clip.mov",
+        ],
+    );
+    let done = desk.retime(&["clip.mov", "out", "--to", "48"]);
+    assert_eq!(done.code, 0, "{}", done.err);
+    let files = desk.files("out");
+    assert_eq!(files.len(), 8);
+    assert_eq!(open(&files[0]).into_rgba8(), open(&desk.path("in/roll.0101.png")).into_rgba8());
+}
