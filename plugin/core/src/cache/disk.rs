@@ -11,7 +11,7 @@
 //!
 //! Whatever goes wrong here costs time, never a picture: trouble is logged once and counted.
 
-pub mod tend;
+pub(super) mod tend;
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};

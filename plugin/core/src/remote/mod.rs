@@ -56,6 +56,8 @@ pub struct RemoteConfig {
     pub version: String,
     /// Where the worker is met.
     pub place: Place,
+    /// Where a worker that is started here logs.
+    pub log_dir: PathBuf,
     /// How long a worker that is started here waits for work before it ends; `None` for its
     /// default.
     pub idle: Option<Duration>,
@@ -70,6 +72,7 @@ impl RemoteConfig {
             cache,
             version,
             place: Place::from_environment(),
+            log_dir: place::log_dir(),
             idle: None,
         }
     }
@@ -158,8 +161,7 @@ impl RemoteEngine {
         let chosen = self.config.executable.as_deref();
         let executable = spawn::find(chosen, self.config.beside.as_deref());
         let executable = executable.map_err(Stopped::For)?;
-        spawn::start(&executable, &self.config.place, self.config.idle, control)
-            .map_err(Stopped::For)?;
+        spawn::start(&executable, &self.config, control).map_err(Stopped::For)?;
         match self.connect() {
             Some(stream) => Talk::begin(stream, control),
             None => Err(Stopped::Lost("it ended as soon as it was started".into())),
@@ -215,7 +217,7 @@ impl Engine for RemoteEngine {
             reason: format!("was lost twice: {}", lost.join(", then ")),
             advice: format!(
                 "It may have run out of memory: close other programs, or lower Memory limit. Its log is in {}.",
-                place::log_dir().display()
+                self.config.log_dir.display()
             ),
         })
     }

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::place::{LOG_VARIABLE, Place, SOCKET_VARIABLE, log_dir};
+use super::RemoteConfig;
+use super::place::{LOG_VARIABLE, SOCKET_VARIABLE};
 use crate::{Control, Error};
 
 /// Environment variable that names the executable.
@@ -63,18 +64,17 @@ fn find_with(
 /// [`Error::Cancelled`]; [`Error::Worker`] with what the executable said.
 pub(super) fn start(
     executable: &Path,
-    place: &Place,
-    idle: Option<Duration>,
+    config: &RemoteConfig,
     control: &Control,
 ) -> Result<(), Error> {
-    place.prepare()?;
+    config.place.prepare()?;
     let mut command = Command::new(executable);
     command.args(["serve", "--background"]);
-    if let Some(idle) = idle {
+    if let Some(idle) = config.idle {
         command.arg("--idle-seconds").arg(idle.as_secs().to_string());
     }
-    command.env(SOCKET_VARIABLE, place.dir());
-    command.env(LOG_VARIABLE, log_dir());
+    command.env(SOCKET_VARIABLE, config.place.dir());
+    command.env(LOG_VARIABLE, &config.log_dir);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     #[cfg(windows)]
     {
@@ -88,7 +88,7 @@ pub(super) fn start(
         advice: format!(
             "Try `{} serve` in a terminal; its log is in {}.",
             executable.display(),
-            log_dir().display()
+            config.log_dir.display()
         ),
     };
     let mut child = command.spawn().map_err(|error| failed(error.to_string()))?;

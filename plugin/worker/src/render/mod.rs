@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use inbetween_core::cache::{Cache, CacheConfig};
 use inbetween_core::queue::{Priority, Queue};
 use inbetween_core::remote::{RemoteConfig, RemoteEngine};
-use inbetween_core::timing::{Key, Place, Timing};
+use inbetween_core::timing::{Key, Place};
 use inbetween_core::{Drawn, Encoding, Engine, EngineKind, Error, Frame};
 use serde_json::json;
 

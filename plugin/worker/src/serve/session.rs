@@ -15,7 +15,8 @@ use interprocess::local_socket::Stream;
 use super::desks::Desk;
 use super::server::Server;
 
-/// How long a client may take to say what it wants.
+/// How long a client may take to say hello, and to say what it wants.
+const HELLO: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Between two looks at the connection while an engine works.
@@ -44,7 +45,7 @@ pub(super) fn serve(server: &Arc<Server>, stream: Stream) {
 }
 
 fn converse(server: &Arc<Server>, wire: &mut Client) -> Result<(), Broken> {
-    let Some(ToWorker::Hello(hello)) = wire.receive(PATIENCE)? else {
+    let Some(ToWorker::Hello(hello)) = wire.receive(HELLO)? else {
         return Err(Broken::Unexpected("a client says hello first"));
     };
     if hello.protocol != PROTOCOL {

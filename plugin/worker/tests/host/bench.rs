@@ -39,9 +39,10 @@ pub(crate) fn alone(test: &str, body: impl FnOnce(&Path)) {
     }
     let folder = TempDir::new().unwrap();
     let output = again(test, folder.path());
-    let worker = Command::new(worker()).args(["serve", "--stop"]);
-    let mut worker = worker_places(worker, folder.path());
-    let _ = worker.output();
+    let mut ending = Command::new(worker());
+    ending.args(["serve", "--stop"]);
+    // Where none was started there is none to end.
+    let _ = worker_places(&mut ending, folder.path()).output();
     let said = String::from_utf8_lossy(&output.stdout);
     let failed = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}\n{failed}");

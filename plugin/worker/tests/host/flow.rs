@@ -105,9 +105,14 @@ fn many_renders_hold_no_more_than_few() {
         let args = SoakArgs {
             plugin: library(),
             profile: "natron".into(),
-            renders: 600,
+            renders: 240,
             per_instance: 6,
-            set: vec!["engine=Flow".into()],
+            // Few spans, so that what Flow may remember of them is full soon.
+            set: ["engine=Flow", "quality=Draft", "colour=sRGB", "keysFrom=Times in one clip"]
+                .into_iter()
+                .chain(["firstKey=1", "lastKey=9"])
+                .map(Into::into)
+                .collect(),
             rarely: vec!["engine=ToonCrafter".into()],
             every: 10,
             size: (48, 36),
