@@ -10,7 +10,7 @@ use crate::mask::{confidence, rest, settle, stay_inside};
 use crate::memo::{Memo, PairKey, SketchKey};
 use crate::net::TweenNet;
 use crate::net::config::{Config, Start};
-use crate::sketch::{Guidance, strength};
+use crate::sketch::{EDGE, Guidance, felt, strength};
 use crate::stage::Stage;
 use crate::synth::Plan;
 
@@ -96,7 +96,7 @@ impl Engine for FlowEngine {
         control.check()?;
         let t = job.request.position as f32;
         let near = if job.request.position < 0.5 { &job.first } else { &job.last };
-        let guided = !job.sketches.is_empty() && strength(job) > 0.0;
+        let guided = felt(job);
         if !guided && job.first.pixels() == job.last.pixels() {
             return still(near, job.request.settings.output, 1.0, false);
         }
@@ -140,25 +140,33 @@ impl FlowEngine {
     ) -> Result<Arc<Guidance>, Error> {
         let sketches = job.request.sketches.clone();
         let key = SketchKey { pair: pair(job), sketches, strength: strength(job) };
-        let decode = |t: f32, bend: Option<&[Map; 2]>| self.decode(seen, t, bend);
-        self.bends
-            .get(key, control, || Guidance::of(job, seen, analysis.shape.into(), decode, control))
-    }
-
-    fn decode(&self, seen: &Seen, t: f32, bend: Option<&[Map; 2]>) -> Map {
-        let features = [&seen.features[0], &seen.features[1]];
-        self.net.decode(features, [&seen.small[0], &seen.small[1]], &seen.matched, t, bend)
+        let shape = analysis.shape;
+        let draw = |t: f32, guidance: Option<&Guidance>| self.motion(seen, shape, t, guidance);
+        self.bends.get(key, control, || Guidance::of(job, seen, shape.into(), draw, control))
     }
 
     fn plan(&self, seen: &Seen, analysis: &Analysis, t: f32, guidance: Option<&Guidance>) -> Plan {
+        let (height, width) = analysis.shape;
+        Plan { motion: self.motion(seen, analysis.shape, t, guidance), height, width }
+    }
+
+    /// Motion and mask of the in-between at `t` as it is drawn, `[5, h, w]`.
+    fn motion(
+        &self,
+        seen: &Seen,
+        (height, width): (usize, usize),
+        t: f32,
+        guidance: Option<&Guidance>,
+    ) -> Map {
         // The network's time runs between the keys and never reaches them.
-        let t = t.clamp(1e-4, 1.0 - 1e-4);
+        let t = t.clamp(EDGE, 1.0 - EDGE);
         let stage = Stage::begin("decoder");
         let bend = guidance.map(|g| g.keys(t));
-        let mut motion = self.decode(seen, t, bend.as_ref());
+        let features = [&seen.features[0], &seen.features[1]];
+        let small = [&seen.small[0], &seen.small[1]];
+        let mut motion = self.net.decode(features, small, &seen.matched, t, bend.as_ref());
         stage.end();
         let stage = Stage::begin("mask");
-        let (height, width) = analysis.shape;
         rest(&mut motion, &seen.guides);
         if let Some(guidance) = guidance {
             guidance.finish(&mut motion, t);
@@ -166,7 +174,7 @@ impl FlowEngine {
         stay_inside(&mut motion, height, width);
         settle(&mut motion, &seen.guides, t);
         stage.end();
-        Plan { motion, height, width }
+        motion
     }
 }
 

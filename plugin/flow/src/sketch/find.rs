@@ -62,6 +62,11 @@ pub(super) fn misses(sketch: &[Point], away: &Map) -> impl Iterator<Item = f32> 
     sketch.iter().map(at)
 }
 
+/// Distance up to which a line fits, in guide samples, where the guide's longer side is `longest`.
+pub(super) fn trembles(longest: f32) -> f32 {
+    TREMBLE[0] * longest
+}
+
 /// How far each point of `sketch` misses the lines of the picture that it is to change: 0 where it
 /// fits, 1 where it does not. Judged over some distance, so that a stretch of line is one thing.
 pub(super) fn needs(sketch: &[Point], away: &Map, longest: f32) -> Vec<f32> {

@@ -19,6 +19,8 @@ pub(super) struct Point {
 const PIECE: usize = 7;
 /// Coverage below which nothing was drawn.
 const FAINT: f32 = 0.06;
+/// The same as a part of the coverage of the sketch's strong lines.
+const PALE: f32 = 0.45;
 /// Difference of Gaussians of the lightness (0..=1) above which there is a line.
 const CONTRAST: f32 = 0.022;
 /// Points within this distance tell a line's direction.
@@ -31,7 +33,13 @@ const AROUND_ONE: [(isize, isize); 8] =
 pub(super) fn of_sketch(sketch: &Frame, height: usize, width: usize) -> Vec<Point> {
     let cover = reduce(sketch, height, width);
     let near = highest(&cover, 2);
-    let drawn = cover.v.iter().zip(&near).map(|(&v, &n)| v > FAINT && v >= 0.5 * n).collect();
+    let middle = |(&v, &n): (&f32, &f32)| v > FAINT && v >= 0.5 * n;
+    let mut covers: Vec<f32> =
+        cover.v.iter().zip(&near).filter(|p| middle(*p)).map(|p| *p.0).collect();
+    covers.sort_unstable_by(f32::total_cmp);
+    // What is much paler than the sketch's own lines is smear, however pale those are.
+    let least = covers.get(covers.len() * 9 / 10).map_or(1.0, |strong| PALE * strong);
+    let drawn = cover.v.iter().zip(&near).map(|p| middle(p) && *p.0 > least).collect();
     trace(thin(drawn, height, width), height, width)
 }
 

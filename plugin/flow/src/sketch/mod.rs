@@ -7,6 +7,9 @@
 //! in-between at the sketch's position meet the lines exactly.
 //!
 //! What a key asks is a path over the span: nothing at both keys, each sketch's pose at its position.
+//!
+//! A sketch is obeyed only as far as that pays in the picture that is drawn in the end: the engine
+//! draws each candidate, and the one that misses the lines least wins, or none.
 
 mod bend;
 mod find;
@@ -17,7 +20,7 @@ mod path;
 use inbetween_core::{Control, Error, Job};
 
 use self::bend::{Known, ask, carried};
-use self::find::{Lines, find, find_close, misses, needs, thinned};
+use self::find::{Lines, find, find_close, misses, needs, thinned, trembles};
 use self::lines::{Point, away, of_picture, of_sketch};
 use self::near::Near;
 use self::path::shares;
@@ -38,6 +41,9 @@ const PAYS: f32 = 0.8;
 /// How much a sketch point counts against the smoothness of the bend.
 const FIRM: f32 = 1.0;
 
+/// Part of the span beside each key where no sketch is felt; the network's time ends there too.
+pub(crate) const EDGE: f32 = 1e-4;
+
 /// What the sketches of a job do to its pair of keys.
 pub(crate) struct Guidance {
     /// Positions of the sketches, ascending.
@@ -46,6 +52,7 @@ pub(crate) struct Guidance {
 }
 
 /// What one sketch does at its own position.
+#[derive(Clone)]
 struct Bend {
     /// Displacement of each key's cells beyond the unguided motion, in cells: `[2, h / 8, w / 8]`.
     keys: [Map; 2],
@@ -53,24 +60,44 @@ struct Bend {
     rest: Map,
 }
 
+impl Bend {
+    /// A part of the way.
+    fn scaled(&self, share: f32) -> Self {
+        let scaled = |map: &Map| map.clone().map(|v| v * share);
+        Self { keys: [scaled(&self.keys[0]), scaled(&self.keys[1])], rest: scaled(&self.rest) }
+    }
+}
+
 /// How far the sketches of `job` are obeyed, 0..=1.
 pub(crate) fn strength(job: &Job) -> f32 {
     job.request.settings.sketch_strength as f32
 }
 
+/// Whether `job` has a sketch that is felt at its position.
+pub(crate) fn felt(job: &Job) -> bool {
+    let sketched = job.request.sketches.iter().any(|s| inside(s.position as f32));
+    sketched && strength(job) > 0.0 && inside(job.request.position as f32)
+}
+
+/// Not so near a key that the key itself is shown.
+fn inside(t: f32) -> bool {
+    t > EDGE && t < 1.0 - EDGE
+}
+
 impl Guidance {
-    /// Finds out what the sketches of `job` ask; also how many bytes that takes. `decode` draws the
-    /// motion and mask of a position with the keys bent so.
+    /// Finds out what the sketches of `job` ask; also how many bytes that takes. `draw` gives the
+    /// final motion and mask of a position under some guidance.
     pub(crate) fn of(
         job: &Job,
         seen: &Seen,
         shape: [usize; 2],
-        decode: impl Fn(f32, Option<&[Map; 2]>) -> Map,
+        draw: impl Fn(f32, Option<&Self>) -> Map,
         control: &Control,
     ) -> Result<(Self, usize), Error> {
         let strength = strength(job);
-        let mut order: Vec<usize> = (0..job.sketches.len()).collect();
-        let place = |n: usize| job.request.sketches[n].position;
+        let place = |n: usize| job.request.sketches[n].position as f32;
+        // A sketch of a key asks for what is there anyway.
+        let mut order: Vec<usize> = (0..job.sketches.len()).filter(|&n| inside(place(n))).collect();
         order.sort_by(|&a, &b| place(a).total_cmp(&place(b)));
         // Of two sketches for one moment the first one holds.
         order.dedup_by(|b, a| (place(*b) - place(*a)).abs() < 1e-6);
@@ -78,11 +105,11 @@ impl Guidance {
         let mut guidance = Self { at: Vec::new(), bends: Vec::new() };
         for n in order {
             let drawn = thinned(&of_sketch(&job.sketches[n], shape[0], shape[1]));
-            let at = (place(n) as f32).clamp(1e-4, 1.0 - 1e-4);
+            let at = place(n);
             control.check()?;
             let stage = Stage::begin("sketch");
             let sketch = Sketch { seen, shape, lines: &lines, drawn, at, strength };
-            guidance.bends.push(sketch.bend(&decode));
+            guidance.bends.push(sketch.bend(&draw));
             guidance.at.push(at);
             stage.end();
         }
@@ -132,18 +159,6 @@ fn grid(x: f32, y: f32, map: &Map) -> Corner {
     Corner::at(cell(x), cell(y), map.h, map.w)
 }
 
-/// Displacements of a grid at every place of `like`: `[2, h, w]`.
-fn enlarged(rest: &Map, like: &Map) -> Map {
-    let mut out = Map::new(2, like.h, like.w);
-    let area = out.area();
-    for i in 0..area {
-        let at = grid((i % like.w) as f32, (i / like.w) as f32, rest);
-        out.v[i] = at.of(rest.plane(0));
-        out.v[area + i] = at.of(rest.plane(1));
-    }
-    out
-}
-
 /// Motion and mask `[5, h, w]` whose places are taken from `by` (`[2, h, w]`) away.
 fn taken(motion: &Map, by: &Map) -> Map {
     let mut out = warp(motion, by, 0);
@@ -165,36 +180,50 @@ struct Sketch<'a> {
     strength: f32,
 }
 
+/// What is wrong with an in-between.
+struct Faults {
+    /// Mean distance of the sketch's points from its lines, in guide samples.
+    away: f32,
+    /// The same, as far as no trembling hand explains it.
+    missed: f32,
+    /// Mean difference of the moved keys that it is made of, 0..=64 of 255.
+    torn: f32,
+}
+
 impl Sketch<'_> {
-    fn bend(&self, decode: impl Fn(f32, Option<&[Map; 2]>) -> Map) -> Bend {
-        let (full, _) = self.shares();
-        let none = [0, 1].map(|k| {
-            let like = &self.seen.matched.flow[k];
-            Map::new(2, like.h, like.w)
-        });
-        let plain = decode(self.at, None);
+    /// The candidate whose picture, drawn as the engine draws it, comes clearly nearest to the
+    /// sketch: the keys bent, a fit on top of either, or nothing at all.
+    fn bend(&self, draw: impl Fn(f32, Option<&Guidance>) -> Map) -> Bend {
+        let (share, _) = self.shares();
+        let drawn = |bend: &Bend| {
+            let alone = Guidance { at: vec![self.at], bends: vec![bend.clone()] };
+            draw(self.at, Some(&alone))
+        };
+        let plain = draw(self.at, None);
         let shown = self.shown(&plain);
         let needs = self.needs(&shown);
-        let keys = [self.key(0, &needs), self.key(1, &needs)];
-        let moved = decode(self.at, Some(&keys));
-        // From the least to the most that can be done: more only where it pays, because bending
-        // what was found wrongly tears drawings.
-        let still = Map::new(2, plain.h / STEP, plain.w / STEP);
-        let (missed, torn) = self.faults(&plain, &shown);
-        let mut best = (PAYS * missed, Bend { keys: none.clone(), rest: still });
-        for (keys, motion) in [(none, plain), (keys, moved)] {
-            let rest = self.rest(&motion);
-            let finished = taken(&motion, &enlarged(&rest, &motion));
-            let (missed, more) = self.faults(&finished, &self.shown(&finished));
-            let cost = missed + TORN * (more - torn).max(0.0);
-            if cost < best.0 {
-                best = (cost, Bend { keys, rest });
+        let like = &self.seen.matched.flow;
+        let none = Bend {
+            keys: [0, 1].map(|k| Map::new(2, like[k].h, like[k].w)),
+            rest: Map::new(2, plain.h / STEP, plain.w / STEP),
+        };
+        let bent = Bend { keys: [self.key(0, &needs), self.key(1, &needs)], ..none.clone() };
+        // Fits are looked for with all strength, and applied with what was chosen.
+        let fit = |bend: &Bend, motion: &Map| Bend { rest: self.rest(motion), ..bend.clone() };
+        let candidates = [fit(&none, &plain), fit(&bent, &drawn(&bent)), bent];
+        let before = self.faults(&plain, &shown);
+        // Bending what was found wrongly tears drawings, so it has to pay.
+        let mut best = ((1.0 - share * (1.0 - PAYS)) * before.missed, none);
+        for bend in candidates {
+            let bend = bend.scaled(share);
+            let motion = drawn(&bend);
+            let after = self.faults(&motion, &self.shown(&motion));
+            let cost = after.missed + TORN * (after.torn - before.torn).max(0.0);
+            if cost < best.0 && after.away < before.away {
+                best = (cost, bend);
             }
         }
-        let Bend { mut keys, rest } = best.1;
-        // Found with all strength, applied with what was chosen.
-        keys.iter_mut().for_each(|k| k.v.iter_mut().for_each(|v| *v *= full));
-        Bend { keys, rest: rest.map(|v| v * full) }
+        best.1
     }
 
     /// How far the sketch's points miss the lines of `shown`, each judged with those around it.
@@ -202,14 +231,19 @@ impl Sketch<'_> {
         needs(&self.drawn, &away(shown, self.shape[0], self.shape[1]), self.longest())
     }
 
-    /// What is wrong with an in-between: the sketch's distance from its lines, and how far the keys
-    /// that it is made of disagree.
-    fn faults(&self, motion: &Map, shown: &Map) -> (f32, f32) {
+    /// What is wrong with the in-between that `motion` makes and `shown` shows.
+    fn faults(&self, motion: &Map, shown: &Map) -> Faults {
         let away = away(shown, self.shape[0], self.shape[1]);
-        let missed = misses(&self.drawn, &away).sum::<f32>() / self.drawn.len().max(1) as f32;
+        let rough = trembles(self.longest());
+        let points = self.drawn.len().max(1) as f32;
+        let (mut all, mut missed) = (0.0, 0.0);
+        for miss in misses(&self.drawn, &away) {
+            all += miss;
+            missed += (miss - rough).max(0.0);
+        }
         let differ = disagreement(motion, &self.seen.guides);
-        let differ = differ.v.iter().map(|d| d.min(64.0)).sum::<f32>() / differ.area() as f32;
-        (missed, differ)
+        let torn = differ.v.iter().map(|d| d.min(64.0)).sum::<f32>() / differ.area() as f32;
+        Faults { away: all / points, missed: missed / points, torn }
     }
 
     /// Share of the way to the lines, and firmness of each line point.
