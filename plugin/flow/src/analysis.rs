@@ -28,6 +28,8 @@ pub(crate) struct Seen {
     pub(crate) small: [Map; 2],
     pub(crate) features: [Features; 2],
     pub(crate) matched: Matched,
+    /// The start flows at half guide size, first to last key and back: `[2, h / 2, w / 2]`.
+    pub(crate) flows: [Map; 2],
 }
 
 impl Analysis {
@@ -70,10 +72,16 @@ impl Analysis {
             Start::Dis | Start::Hypotheses => to_cells(&flows),
         };
         control.check()?;
-        let maps = guides.iter().chain(&small).chain(&matched.flow).chain(&matched.confidence);
+        let flows = flows.flow;
+        let maps = guides
+            .iter()
+            .chain(&small)
+            .chain(&matched.flow)
+            .chain(&matched.confidence)
+            .chain(&flows);
         let bytes = maps.map(Map::byte_len).sum::<usize>()
             + features.iter().map(Features::byte_len).sum::<usize>();
-        let seen = Some(Seen { guides, small, features, matched });
+        let seen = Some(Seen { guides, small, features, matched, flows });
         Ok((Self { cut: false, confidence, shape, seen }, bytes))
     }
 }

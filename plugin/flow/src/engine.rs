@@ -1,12 +1,16 @@
 //! The engine: one in-between from a job, the analysis of its pair kept for the next.
 
+use std::sync::Arc;
+
 use inbetween_core::{ContentHash, Control, Drawn, Engine, EngineKind, Error, Frame, Job, Output};
 
 use crate::analysis::{Analysis, Seen};
+use crate::map::Map;
 use crate::mask::{confidence, rest, settle, stay_inside};
-use crate::memo::{Memo, PairKey};
+use crate::memo::{Memo, PairKey, SketchKey};
 use crate::net::TweenNet;
 use crate::net::config::{Config, Start};
+use crate::sketch::{EDGE, Guidance, felt, strength};
 use crate::stage::Stage;
 use crate::synth::Plan;
 
@@ -16,18 +20,22 @@ static WEIGHTS: &[u8] = include_bytes!("../../../resources/flow/flow.safetensors
 /// Memory for analyses of recent pairs, in bytes.
 const MEMO_BYTES: usize = 192 << 20;
 
+/// Memory for what recent sketches ask, in bytes.
+const BEND_BYTES: usize = 16 << 20;
+
 /// Changes with every change of this crate that may change a picture.
-const REVISION: &str = "flow-1";
+const REVISION: &str = "flow-2";
 
 /// Draws in-betweens on the CPU: classical motion, corrected and completed by a small network.
 ///
 /// Cheap to make (a few milliseconds to read the weights); threads and memory of note come with
-/// the first draw. Sketches of a job are not looked at by this engine.
+/// the first draw. Where a job has sketches, the drawings bend towards their lines.
 pub struct FlowEngine {
     net: TweenNet,
     start: Start,
     version: String,
-    memo: Memo<Analysis>,
+    memo: Memo<PairKey, Analysis>,
+    bends: Memo<SketchKey, Guidance>,
 }
 
 impl FlowEngine {
@@ -60,7 +68,7 @@ impl FlowEngine {
         let digest = ContentHash::of(weights).to_string();
         let version = format!("{REVISION} {} {} {start:?}", config.version, &digest[..8]);
         let net = TweenNet::new(&config, weights)?;
-        Ok(Self { net, start, version, memo: Memo::new(MEMO_BYTES) })
+        Ok(Self { net, start, version, memo: Memo::new(MEMO_BYTES), bends: Memo::new(BEND_BYTES) })
     }
 
     /// Multiplications and additions of the convolutions for guides of `height` x `width`: once
@@ -69,16 +77,8 @@ impl FlowEngine {
         self.net.flops(height, width)
     }
 
-    fn analysis(&self, job: &Job, control: &Control) -> Result<std::sync::Arc<Analysis>, Error> {
-        let request = &job.request;
-        let key = PairKey {
-            first: request.first,
-            last: request.last,
-            size: (job.first.width(), job.first.height()),
-            encoding: request.settings.encoding,
-            quality: request.settings.quality,
-        };
-        self.memo.get(key, control, || Analysis::of(job, &self.net, self.start, control))
+    fn analysis(&self, job: &Job, control: &Control) -> Result<Arc<Analysis>, Error> {
+        self.memo.get(pair(job), control, || Analysis::of(job, &self.net, self.start, control))
     }
 }
 
@@ -96,7 +96,8 @@ impl Engine for FlowEngine {
         control.check()?;
         let t = job.request.position as f32;
         let near = if job.request.position < 0.5 { &job.first } else { &job.last };
-        if job.first.pixels() == job.last.pixels() {
+        let guided = felt(job);
+        if !guided && job.first.pixels() == job.last.pixels() {
             return still(near, job.request.settings.output, 1.0, false);
         }
         let analysis = self.analysis(job, control)?;
@@ -104,7 +105,10 @@ impl Engine for FlowEngine {
             return still(near, job.request.settings.output, analysis.confidence, true);
         };
         control.report(0.6);
-        let plan = self.plan(seen, &analysis, t);
+        let guidance =
+            if guided { Some(self.guidance(job, seen, &analysis, control)?) } else { None };
+        control.report(0.7);
+        let plan = self.plan(seen, &analysis, t, guidance.as_deref());
         control.check()?;
         control.report(0.8);
         let stage = Stage::begin("full size");
@@ -126,21 +130,62 @@ impl Engine for FlowEngine {
 }
 
 impl FlowEngine {
-    fn plan(&self, seen: &Seen, analysis: &Analysis, t: f32) -> Plan {
+    /// What the sketches of `job` ask.
+    fn guidance(
+        &self,
+        job: &Job,
+        seen: &Seen,
+        analysis: &Analysis,
+        control: &Control,
+    ) -> Result<Arc<Guidance>, Error> {
+        let sketches = job.request.sketches.clone();
+        let key = SketchKey { pair: pair(job), sketches, strength: strength(job) };
+        let shape = analysis.shape;
+        let draw = |t: f32, guidance: Option<&Guidance>| self.motion(seen, shape, t, guidance);
+        self.bends.get(key, control, || Guidance::of(job, seen, shape.into(), draw, control))
+    }
+
+    fn plan(&self, seen: &Seen, analysis: &Analysis, t: f32, guidance: Option<&Guidance>) -> Plan {
+        let (height, width) = analysis.shape;
+        Plan { motion: self.motion(seen, analysis.shape, t, guidance), height, width }
+    }
+
+    /// Motion and mask of the in-between at `t` as it is drawn, `[5, h, w]`.
+    fn motion(
+        &self,
+        seen: &Seen,
+        (height, width): (usize, usize),
+        t: f32,
+        guidance: Option<&Guidance>,
+    ) -> Map {
         // The network's time runs between the keys and never reaches them.
-        let t = t.clamp(1e-4, 1.0 - 1e-4);
+        let t = t.clamp(EDGE, 1.0 - EDGE);
         let stage = Stage::begin("decoder");
+        let bend = guidance.map(|g| g.keys(t));
         let features = [&seen.features[0], &seen.features[1]];
-        let mut motion =
-            self.net.decode(features, [&seen.small[0], &seen.small[1]], &seen.matched, t);
+        let small = [&seen.small[0], &seen.small[1]];
+        let mut motion = self.net.decode(features, small, &seen.matched, t, bend.as_ref());
         stage.end();
         let stage = Stage::begin("mask");
-        let (height, width) = analysis.shape;
         rest(&mut motion, &seen.guides);
+        if let Some(guidance) = guidance {
+            guidance.finish(&mut motion, t);
+        }
         stay_inside(&mut motion, height, width);
         settle(&mut motion, &seen.guides, t);
         stage.end();
-        Plan { motion, height, width }
+        motion
+    }
+}
+
+fn pair(job: &Job) -> PairKey {
+    let request = &job.request;
+    PairKey {
+        first: request.first,
+        last: request.last,
+        size: (job.first.width(), job.first.height()),
+        encoding: request.settings.encoding,
+        quality: request.settings.quality,
     }
 }
 

@@ -17,6 +17,7 @@ mod mask;
 mod memo;
 mod net;
 mod refine;
+mod sketch;
 mod stage;
 mod start;
 mod synth;

@@ -325,7 +325,7 @@ impl Cover {
             .collect()
     }
 
-    fn of(&self, row: &[f32]) -> f32 {
+    pub(crate) fn of(&self, row: &[f32]) -> f32 {
         self.weights.iter().zip(&row[self.first..]).map(|(w, v)| w * v).sum()
     }
 }

@@ -80,7 +80,7 @@ pub(crate) fn rest(motion: &mut Map, guides: &[Map; 2]) {
 }
 
 /// Largest channel difference of the moved guides, 0..=255: `[1, h, w]`
-fn disagreement(motion: &Map, guides: &[Map; 2]) -> Map {
+pub(crate) fn disagreement(motion: &Map, guides: &[Map; 2]) -> Map {
     let (w0, w1) = (warp(&guides[0], motion, 0), warp(&guides[1], motion, 2));
     let mut out = Map::new(1, motion.h, motion.w);
     for c in 0..3 {

@@ -8,7 +8,15 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
-use inbetween_core::{ContentHash, Control, Encoding, Error, Quality};
+use inbetween_core::{ContentHash, Control, Encoding, Error, Quality, SketchRef};
+
+/// What the bend by sketches depends on.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct SketchKey {
+    pub(crate) pair: PairKey,
+    pub(crate) sketches: Vec<SketchRef>,
+    pub(crate) strength: f32,
+}
 
 /// What an analysis depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,26 +28,26 @@ pub(crate) struct PairKey {
     pub(crate) quality: Quality,
 }
 
-struct Entry<T> {
-    key: PairKey,
+struct Entry<K, T> {
+    key: K,
     value: Arc<T>,
     bytes: usize,
 }
 
-struct State<T> {
+struct State<K, T> {
     /// Least recently used first.
-    entries: Vec<Entry<T>>,
-    running: Vec<PairKey>,
+    entries: Vec<Entry<K, T>>,
+    running: Vec<K>,
 }
 
-/// A small cache of `T` by pair of keys.
-pub(crate) struct Memo<T> {
+/// A small cache of `T` by what it depends on.
+pub(crate) struct Memo<K, T> {
     limit: usize,
-    state: Mutex<State<T>>,
+    state: Mutex<State<K, T>>,
     done: Condvar,
 }
 
-impl<T> Memo<T> {
+impl<K: Clone + PartialEq, T> Memo<K, T> {
     pub(crate) fn new(limit: usize) -> Self {
         Self {
             limit,
@@ -53,7 +61,7 @@ impl<T> Memo<T> {
     /// Waits while another thread makes the same value.
     pub(crate) fn get(
         &self,
-        key: PairKey,
+        key: K,
         control: &Control,
         make: impl FnOnce() -> Result<(T, usize), Error>,
     ) -> Result<Arc<T>, Error> {
@@ -73,9 +81,9 @@ impl<T> Memo<T> {
             self.done.wait_for(&mut state, Duration::from_millis(20));
             control.check()?;
         }
-        state.running.push(key);
+        state.running.push(key.clone());
         drop(state);
-        let running = Running { memo: self, key };
+        let running = Running { memo: self, key: key.clone() };
         let (value, bytes) = make()?;
         let value = Arc::new(value);
         let mut state = self.state.lock();
@@ -93,12 +101,12 @@ impl<T> Memo<T> {
 }
 
 /// Marks a value as being made, until dropped: also when making it fails or panics.
-struct Running<'a, T> {
-    memo: &'a Memo<T>,
-    key: PairKey,
+struct Running<'a, K: PartialEq, T> {
+    memo: &'a Memo<K, T>,
+    key: K,
 }
 
-impl<T> Drop for Running<'_, T> {
+impl<K: PartialEq, T> Drop for Running<'_, K, T> {
     fn drop(&mut self) {
         let mut state = self.memo.state.lock();
         if let Some(i) = state.running.iter().position(|k| *k == self.key) {
@@ -123,7 +131,7 @@ mod tests {
         }
     }
 
-    fn get(memo: &Memo<u8>, n: u8, bytes: usize) -> bool {
+    fn get(memo: &Memo<PairKey, u8>, n: u8, bytes: usize) -> bool {
         let mut made = false;
         let make = || {
             made = true;
@@ -152,7 +160,7 @@ mod tests {
 
     #[test]
     fn a_failure_leaves_nothing_behind() {
-        let memo: Memo<u8> = Memo::new(10);
+        let memo: Memo<PairKey, u8> = Memo::new(10);
         let failed = memo.get(key(1), &Control::default(), || Err(Error::Cancelled));
         assert!(failed.is_err());
         assert!(get(&memo, 1, 4));
@@ -160,7 +168,7 @@ mod tests {
 
     #[test]
     fn who_waits_can_be_cancelled() {
-        let memo: Memo<u8> = Memo::new(10);
+        let memo: Memo<PairKey, u8> = Memo::new(10);
         let inside = std::sync::Barrier::new(2);
         let control = Control::default();
         std::thread::scope(|scope| {

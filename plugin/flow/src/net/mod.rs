@@ -168,16 +168,18 @@ impl TweenNet {
     /// Motion and mask at `t` from the flows between the keys.
     ///
     /// `small`: the guides at half size, `[3, h / 2, w / 2]`. Result `[5, h, w]` at the guides'
-    /// size: to the first key (right, down), to the last key, log odds of the first key.
+    /// size: to the first key (right, down), to the last key, log odds of the first key. `bend`: how
+    /// far each key's cells go beyond their flow at `t`, in cells.
     pub(crate) fn decode(
         &self,
         features: [&Features; 2],
         small: [&Map; 2],
         matched: &Matched,
         t: f32,
+        bend: Option<&[Map; 2]>,
     ) -> Map {
         let [a, b] = features.map(|f| &f.levels);
-        let flow = flow_at(matched, t);
+        let flow = flow_at(matched, t, bend);
         let odds = ((1.0 - t) / t).ln();
         let mask = Map { c: 1, h: flow.h, w: flow.w, v: vec![odds; flow.area()] };
         let e = self.d3.forward(&a[2], &b[2], Map::stack(&[&flow, &mask]), t, &[]);

@@ -15,7 +15,8 @@ use crate::map::{Map, warp};
 use crate::net::config::Start;
 use affine::affine;
 use coarse::coarse;
-use features::{features, grey, lab};
+pub(crate) use features::grey;
+use features::{features, lab};
 use fuse::{Guided, Judge, lightness, median};
 use regions::{Regions, match_regions};
 

@@ -1,0 +1,134 @@
+//! From places where lines must go to a motion of everything.
+
+use super::find::Found;
+use super::lines::Point;
+use super::near::Near;
+use crate::map::{Corner, Map};
+
+/// Samples from which displacements fade to rest, as the number of grid steps.
+const FADE: f32 = 14.0;
+/// Sweeps of the relaxation, and its over-relaxation.
+const SWEEPS: usize = 160;
+const OMEGA: f32 = 1.85;
+/// Distance within which a line counts as the one that was found, in guide samples.
+const SAME: f32 = 5.0;
+
+/// Displacements that are known at some places of a grid.
+pub(super) struct Known {
+    /// `[3, h, w]`: sums of weighted displacements (guide samples), sum of weights.
+    sums: Map,
+    /// Guide samples for each grid step.
+    step: f32,
+}
+
+impl Known {
+    pub(super) fn new(h: usize, w: usize, step: usize) -> Self {
+        Self { sums: Map::new(3, h, w), step: step as f32 }
+    }
+
+    /// The displacement at (`x`, `y`), in guide samples, is `by`.
+    pub(super) fn add(&mut self, x: f32, y: f32, by: [f32; 2], weight: f32) {
+        let (h, w, area) = (self.sums.h, self.sums.w, self.sums.area());
+        let cell = |v: f32, n: usize| ((v / self.step).max(0.0) as usize).min(n - 1);
+        let i = cell(y, h) * w + cell(x, w);
+        self.sums.v[i] += weight * by[0];
+        self.sums.v[area + i] += weight * by[1];
+        self.sums.v[2 * area + i] += weight;
+    }
+
+    /// The smoothest displacements that keep to what is known, fade to rest far from it, and change
+    /// freely where `layers` (`[2, h, w]`, a motion in guide samples) breaks off.
+    pub(super) fn spread(&self, layers: &Map) -> Map {
+        let (h, w, area) = (self.sums.h, self.sums.w, self.sums.area());
+        let tie = |i: usize, j: usize| {
+            let (u, v) = (layers.v[i] - layers.v[j], layers.v[area + i] - layers.v[area + j]);
+            let length =
+                layers.v[i].hypot(layers.v[area + i]).max(layers.v[j].hypot(layers.v[area + j]));
+            let apart = u.hypot(v) / (0.6 * self.step + 0.04 * length);
+            (-apart * apart).exp() + 0.004
+        };
+        let mut right = vec![0.0f32; area];
+        let mut down = vec![0.0f32; area];
+        for i in 0..area {
+            if i % w + 1 < w {
+                right[i] = tie(i, i + 1);
+            }
+            if i + w < area {
+                down[i] = tie(i, i + w);
+            }
+        }
+        let fade = 1.0 / (FADE * FADE);
+        let mut out = Map::new(2, h, w);
+        let (us, vs) = out.v.split_at_mut(area);
+        for sweep in 0..2 * SWEEPS {
+            for y in 0..h {
+                for x in ((y + sweep) % 2..w).step_by(2) {
+                    let i = y * w + x;
+                    let near = [
+                        (right[i], (i + 1).min(area - 1)),
+                        (if x > 0 { right[i - 1] } else { 0.0 }, i.saturating_sub(1)),
+                        (down[i], (i + w).min(area - 1)),
+                        (if y > 0 { down[i - w] } else { 0.0 }, i.saturating_sub(w)),
+                    ];
+                    let weight = self.sums.v[2 * area + i];
+                    let mut sum = weight + fade;
+                    let (mut u, mut v) = (self.sums.v[i], self.sums.v[area + i]);
+                    for (k, n) in near {
+                        sum += k;
+                        u += k * us[n];
+                        v += k * vs[n];
+                    }
+                    us[i] += OMEGA * (u / sum - us[i]);
+                    vs[i] += OMEGA * (v / sum - vs[i]);
+                }
+            }
+        }
+        out
+    }
+}
+
+/// What `found` asks of the lines of a key: `lines` are the key's line points, `moved` the same where
+/// the unguided motion takes them at the sketch's position.
+pub(super) fn ask(
+    known: &mut Known,
+    found: &[Found],
+    lines: &[Point],
+    moved: &[Point],
+    size: [usize; 2],
+    firm: f32,
+) {
+    let landed: Vec<Point> = found
+        .iter()
+        .map(|f| Point { x: f.point.x + f.to[0], y: f.point.y + f.to[1], ..f.point })
+        .collect();
+    let near = Near::new(&landed, size, 1);
+    for (p, q) in lines.iter().zip(moved) {
+        let (away, n) = near.at(q.x, q.y, q.angle);
+        if away < SAME {
+            let f = &found[n as usize];
+            known.add(p.x, p.y, f.to.map(|d| -d), firm * f.trust * (1.0 - away / SAME));
+        }
+    }
+}
+
+/// Line points where `flow` (samples of half guide size, over the whole span) takes them after `part`
+/// of the span.
+pub(super) fn carried(points: &[Point], flow: &Map, part: f32) -> Vec<Point> {
+    let at = |x: f32, y: f32| {
+        let corner = Corner::at(0.5 * x - 0.25, 0.5 * y - 0.25, flow.h, flow.w);
+        let by = |c: usize| 2.0 * part * corner.of(flow.plane(c));
+        [x + by(0), y + by(1)]
+    };
+    points
+        .iter()
+        .map(|p| {
+            let (dx, dy) = (3.0 * p.angle.cos(), 3.0 * p.angle.sin());
+            let ([x, y], [ax, ay], [bx, by]) =
+                (at(p.x, p.y), at(p.x - dx, p.y - dy), at(p.x + dx, p.y + dy));
+            let turned = (by - ay).atan2(bx - ax).rem_euclid(std::f32::consts::PI);
+            // A tear in the motion is no turn.
+            let torn = (bx - ax).hypot(by - ay) > 12.0;
+            Point { x, y, angle: if torn { p.angle } else { turned } }
+        })
+        .collect()
+}

@@ -1,0 +1,348 @@
+//! Where the lines of a sketch are found among other lines.
+//!
+//! First cell by cell among all displacements within reach, so that far and ambiguous moves are
+//! settled by what neighbouring cells agree on; then point by point, onto the lines.
+
+use rayon::prelude::*;
+
+use super::lines::Point;
+use super::near::Near;
+use crate::map::Map;
+
+/// Side of a cell of sketch lines, in guide samples.
+const CELL: f32 = 20.0;
+/// Displacements tried each way from rest; the number of all is the square of `2 * HALF + 1`.
+const HALF: usize = 16;
+const SIDE: usize = 2 * HALF + 1;
+const LABELS: usize = SIDE * SIDE;
+/// Longest displacement as a part of the guide's longer side.
+const REACH: f32 = 0.16;
+/// A point farther than this from any line counts as not found, in guide samples.
+const LOST: f32 = 14.0;
+/// Cost of one sample's difference between neighbouring cells, and the difference from which they
+/// count as different parts.
+const BEND: f32 = 0.12;
+const APART: f32 = 40.0;
+/// Cost of a displacement by one sample.
+const AWAY: f32 = 0.02;
+/// Cost of leaving a place whose lines fit as they are.
+const LEAVE: f32 = 8.0;
+/// Lines that lie within the first distance fit, because hands tremble; from the second on they do not.
+/// As parts of the guide's longer side.
+const TREMBLE: [f32; 2] = [0.0015, 0.005];
+/// Distance over which that is judged, in guide samples.
+const JUDGED: f32 = 14.0;
+/// Rounds of messages between cells.
+const ROUNDS: usize = 12;
+/// Points that take part in the second step.
+const POINTS: usize = 1600;
+
+/// A point of the sketch and how far from it its line was found.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Found {
+    pub(super) point: Point,
+    /// From the sketch to the line, in guide samples.
+    pub(super) to: [f32; 2],
+    /// 0: not found at all, 1: certain.
+    pub(super) trust: f32,
+}
+
+/// A line point for each point number of a [`Near`].
+pub(super) struct Lines<'a> {
+    pub(super) points: &'a [Point],
+    pub(super) near: &'a Near,
+}
+
+/// Distance of each point from the nearest line of a picture whose map of those is `away`.
+pub(super) fn misses(sketch: &[Point], away: &Map) -> impl Iterator<Item = f32> {
+    let at = |p: &Point| {
+        let (x, y) = ((p.x as usize).min(away.w - 1), (p.y as usize).min(away.h - 1));
+        away.v[y * away.w + x].min(LOST)
+    };
+    sketch.iter().map(at)
+}
+
+/// Distance up to which a line fits, in guide samples, where the guide's longer side is `longest`.
+pub(super) fn trembles(longest: f32) -> f32 {
+    TREMBLE[0] * longest
+}
+
+/// How far each point of `sketch` misses the lines of the picture that it is to change: 0 where it
+/// fits, 1 where it does not. Judged over some distance, so that a stretch of line is one thing.
+pub(super) fn needs(sketch: &[Point], away: &Map, longest: f32) -> Vec<f32> {
+    let [fits, lost] = TREMBLE.map(|part| part * longest);
+    let away: Vec<f32> = misses(sketch, away).collect();
+    sketch
+        .par_iter()
+        .map(|p| {
+            let (mut sum, mut total) = (0.0, 0.0);
+            for (o, away) in sketch.iter().zip(&away) {
+                let apart = (o.x - p.x).powi(2) + (o.y - p.y).powi(2);
+                if apart < 6.0 * JUDGED * JUDGED {
+                    let weight = (-apart / (2.0 * JUDGED * JUDGED)).exp();
+                    sum += weight * away;
+                    total += weight;
+                }
+            }
+            ((sum / total - fits) / (lost - fits)).clamp(0.0, 1.0)
+        })
+        .collect()
+}
+
+/// Finds `sketch` among `lines`, anywhere within reach.
+pub(super) fn find(sketch: &[Point], needs: &[f32], lines: &Lines, longest: f32) -> Vec<Found> {
+    let start = roughly(sketch, needs, lines.near, REACH * longest);
+    settle(sketch, needs, start, lines, &[20.0, 20.0, 14.0, 10.0, 7.0, 6.0])
+}
+
+/// Finds `sketch` among `lines` that already lie close.
+pub(super) fn find_close(sketch: &[Point], needs: &[f32], lines: &Lines) -> Vec<Found> {
+    let start = vec![[0.0; 2]; sketch.len()];
+    settle(sketch, needs, start, lines, &[14.0, 10.0, 7.0, 6.0, 5.0, 5.0])
+}
+
+/// At most [`POINTS`] points, evenly chosen.
+pub(super) fn thinned(sketch: &[Point]) -> Vec<Point> {
+    let step = sketch.len().div_ceil(POINTS).max(1);
+    sketch.iter().copied().step_by(step).collect()
+}
+
+/// Cells of sketch points.
+struct Cells {
+    /// Points of each cell that has any.
+    points: Vec<Vec<usize>>,
+    /// Neighbours by direction: the opposite of direction `k` is `7 - k`.
+    beside: Vec<[Option<usize>; 8]>,
+}
+
+impl Cells {
+    fn of(sketch: &[Point]) -> Self {
+        let place = |p: &Point| ((p.y / CELL) as i32, (p.x / CELL) as i32);
+        let mut places: Vec<(i32, i32)> = sketch.iter().map(place).collect();
+        places.sort_unstable();
+        places.dedup();
+        let number = |at: (i32, i32)| places.binary_search(&at).ok();
+        let mut points = vec![Vec::new(); places.len()];
+        for (i, p) in sketch.iter().enumerate() {
+            if let Some(n) = number(place(p)) {
+                points[n].push(i);
+            }
+        }
+        const AROUND: [(i32, i32); 8] =
+            [(-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1)];
+        let beside =
+            places.iter().map(|&(y, x)| AROUND.map(|(dy, dx)| number((y + dy, x + dx)))).collect();
+        Self { points, beside }
+    }
+}
+
+/// The displacement of each point's cell, by min-sum belief propagation.
+fn roughly(sketch: &[Point], needs: &[f32], near: &Near, reach: f32) -> Vec<[f32; 2]> {
+    let step = reach / HALF as f32;
+    let cells = Cells::of(sketch);
+    let away = |k: usize| {
+        let by = |n: usize| (n as f32 - HALF as f32) * step;
+        [by(k % SIDE), by(k / SIDE)]
+    };
+    let own: Vec<Vec<f32>> = cells
+        .points
+        .par_iter()
+        .map(|points| {
+            let share = (points.len() as f32 / 8.0).min(1.0) / points.len() as f32;
+            let need = points.iter().map(|&i| needs[i]).sum::<f32>() / points.len() as f32;
+            let leave = 0.5 + LEAVE * (1.0 - need);
+            (0..LABELS)
+                .map(|k| {
+                    let [u, v] = away(k);
+                    let lost: f32 = points
+                        .iter()
+                        .map(|&i| {
+                            let p = &sketch[i];
+                            near.at(p.x + u, p.y + v, p.angle).0.min(LOST)
+                        })
+                        .sum();
+                    let moved = if k == LABELS / 2 { 0.0 } else { leave };
+                    share * lost + AWAY * u.hypot(v) + moved
+                })
+                .collect()
+        })
+        .collect();
+    let (slope, most) = (BEND * step, BEND * APART);
+    let mut messages = vec![vec![0.0f32; 8 * LABELS]; own.len()];
+    for _ in 0..ROUNDS {
+        // What each cell hears, by direction it comes from.
+        messages = (0..own.len())
+            .into_par_iter()
+            .map(|n| {
+                let mut heard = vec![0.0f32; 8 * LABELS];
+                for (k, to) in heard.chunks_mut(LABELS).enumerate() {
+                    let Some(m) = cells.beside[n][k] else { continue };
+                    to.copy_from_slice(&own[m]);
+                    for (j, from) in messages[m].chunks(LABELS).enumerate() {
+                        // Not what this cell said itself.
+                        if j != 7 - k {
+                            to.iter_mut().zip(from).for_each(|(t, f)| *t += f);
+                        }
+                    }
+                    soften(to, slope, most);
+                }
+                heard
+            })
+            .collect();
+    }
+    let mut out = vec![[0.0; 2]; sketch.len()];
+    for (n, points) in cells.points.iter().enumerate() {
+        let mut sum = own[n].clone();
+        for from in messages[n].chunks(LABELS) {
+            sum.iter_mut().zip(from).for_each(|(s, f)| *s += f);
+        }
+        let best = (0..LABELS).fold(LABELS / 2, |b, k| if sum[k] < sum[b] { k } else { b });
+        points.iter().for_each(|&i| out[i] = away(best));
+    }
+    out
+}
+
+/// The least over all labels of their cost and `slope` for each step to them, but never more than
+/// `most` above the least; then relative to that.
+fn soften(cost: &mut [f32], slope: f32, most: f32) {
+    let least = cost.iter().copied().fold(f32::INFINITY, f32::min);
+    for row in cost.chunks_mut(SIDE) {
+        for x in 1..SIDE {
+            row[x] = row[x].min(row[x - 1] + slope);
+        }
+        for x in (1..SIDE).rev() {
+            row[x - 1] = row[x - 1].min(row[x] + slope);
+        }
+    }
+    for i in SIDE..LABELS {
+        cost[i] = cost[i].min(cost[i - SIDE] + slope);
+    }
+    for i in (SIDE..LABELS).rev() {
+        cost[i - SIDE] = cost[i - SIDE].min(cost[i] + slope);
+    }
+    cost.iter_mut().for_each(|c| *c = c.min(least + most) - least);
+}
+
+/// Moves points from `to` onto the lines, each with those around it that move alike; `reaches`: how
+/// far neighbours count, in each round.
+fn settle(
+    sketch: &[Point],
+    needs: &[f32],
+    mut to: Vec<[f32; 2]>,
+    lines: &Lines,
+    reaches: &[f32],
+) -> Vec<Found> {
+    for &reach in reaches {
+        let gate = (0.9 * reach).clamp(5.0, LOST);
+        // Normal, distance along it and weight of what each point should still do.
+        let pull: Vec<[f32; 4]> = sketch
+            .iter()
+            .zip(&to)
+            .map(|(p, d)| {
+                let (x, y) = (p.x + d[0], p.y + d[1]);
+                let (away, n) = lines.near.at(x, y, p.angle);
+                if away > gate {
+                    return [0.0; 4];
+                }
+                let q = &lines.points[n as usize];
+                let normal = [-q.angle.sin(), q.angle.cos()];
+                let left = (q.x - x) * normal[0] + (q.y - y) * normal[1];
+                let weight = 1.0 - away / gate;
+                [normal[0], normal[1], left, weight * weight]
+            })
+            .collect();
+        let near = (-2.0 * reach * reach).recip();
+        to = (0..sketch.len())
+            .into_par_iter()
+            .map(|i| {
+                let (p, d) = (&sketch[i], to[i]);
+                let (mut xx, mut xy, mut yy, mut bx, mut by, mut sum) =
+                    (0.0f32, 0.0, 0.0, 0.0, 0.0, 0.05);
+                for ((o, e), [nx, ny, left, weight]) in sketch.iter().zip(&to).zip(&pull) {
+                    let (dx, dy) = (o.x - p.x, o.y - p.y);
+                    let apart = dx * dx + dy * dy;
+                    if *weight == 0.0 || apart > 9.0 * reach * reach {
+                        continue;
+                    }
+                    let (ex, ey) = (e[0] - d[0], e[1] - d[1]);
+                    let w = weight * (apart * near - (ex * ex + ey * ey) / 128.0).exp();
+                    xx += w * nx * nx;
+                    xy += w * nx * ny;
+                    yy += w * ny * ny;
+                    bx += w * nx * left;
+                    by += w * ny * left;
+                    sum += w;
+                }
+                // Across the lines as they ask; along them only as far as they tell.
+                (xx, yy) = (xx + 0.15 * sum, yy + 0.15 * sum);
+                let det = xx * yy - xy * xy;
+                [d[0] + (yy * bx - xy * by) / det, d[1] + (xx * by - xy * bx) / det]
+            })
+            .collect();
+    }
+    sketch
+        .iter()
+        .zip(to)
+        .zip(needs)
+        .map(|((&point, to), need)| {
+            let (away, _) = lines.near.at(point.x + to[0], point.y + to[1], point.angle);
+            let trust = if away < 8.0 { (-away * away / 12.0).exp() } else { 0.0 };
+            // What fits is held where it is.
+            Found { point, to: to.map(|d| need * d), trust: trust.max(1.0 - need) }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Points around a circle.
+    fn circle(x: f32, y: f32, r: f32, n: usize) -> Vec<Point> {
+        (0..n)
+            .map(|i| {
+                let a = i as f32 / n as f32 * std::f32::consts::TAU;
+                let angle = (a + std::f32::consts::FRAC_PI_2).rem_euclid(std::f32::consts::PI);
+                Point { x: x + r * a.cos(), y: y + r * a.sin(), angle }
+            })
+            .collect()
+    }
+
+    fn distance(lines: &[Point], h: usize, w: usize) -> Map {
+        let near = |i: usize| {
+            let (x, y) = ((i % w) as f32, (i / w) as f32);
+            lines.iter().map(|p| (p.x - x).hypot(p.y - y)).fold(f32::INFINITY, f32::min)
+        };
+        Map { c: 1, h, w, v: (0..h * w).map(near).collect() }
+    }
+
+    #[test]
+    fn a_far_shape_is_found_among_others_that_rest() {
+        let mut lines = circle(150.0, 150.0, 30.0, 190);
+        lines.extend(circle(250.0, 60.0, 20.0, 120));
+        // The first circle is drawn 40 to the right and 30 up, half of it left out; the other rests.
+        let mut sketch = circle(190.0, 120.0, 30.0, 190)[..100].to_vec();
+        sketch.extend(circle(250.0, 60.0, 20.0, 120));
+        let near = Near::new(&lines, [240, 320], 2);
+        let needs = needs(&sketch, &distance(&lines, 240, 320), 320.0);
+        let found = find(&sketch, &needs, &Lines { points: &lines, near: &near }, 320.0);
+        for f in &found {
+            let wanted =
+                if f.point.x > 225.0 && f.point.y < 85.0 { [0.0, 0.0] } else { [-40.0, 30.0] };
+            let off = (f.to[0] - wanted[0]).hypot(f.to[1] - wanted[1]);
+            assert!(off < 4.0, "{:?} is found {:?}", f.point, f.to);
+            assert!(f.trust > 0.3, "{f:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_nowhere_is_not_trusted() {
+        let lines = circle(60.0, 60.0, 30.0, 190);
+        let near = Near::new(&lines, [240, 640], 2);
+        let stray = circle(500.0, 180.0, 12.0, 75);
+        let needs = needs(&stray, &distance(&lines, 240, 640), 640.0);
+        assert!(needs.iter().all(|n| *n == 1.0));
+        let found = find(&stray, &needs, &Lines { points: &lines, near: &near }, 640.0);
+        assert!(found.iter().all(|f| f.trust < 0.2));
+    }
+}
