@@ -170,11 +170,9 @@ fn may_go(marked: &[bool], i: usize, w: usize, second: bool) -> bool {
     let count = p.iter().filter(|&&m| m).count();
     let starts = (0..8).filter(|&k| !p[k] && p[(k + 1) % 8]).count();
     let [n, e, s, west] = [p[0], p[2], p[4], p[6]];
-    let open = if second {
-        !(n && e && west) && !(n && s && west)
-    } else {
-        !(n && e && s) && !(e && s && west)
-    };
+    // The first pass takes from the south and east, the second from the north and west.
+    let (pair, others) = if second { ((n, west), (e, s)) } else { ((e, s), (n, west)) };
+    let open = !(pair.0 && pair.1 && (others.0 || others.1));
     (2..=6).contains(&count) && starts == 1 && open
 }
 

@@ -136,10 +136,9 @@ pub(crate) fn ssim(a: &Frame, b: &Frame) -> f32 {
         let (p, q) = (channel(a, c), channel(b, c));
         let product =
             |p: &[f32], q: &[f32]| -> Vec<f32> { p.iter().zip(q).map(|(a, b)| a * b).collect() };
-        let maps =
+        let [p, q, pp, qq, pq] =
             [&p, &q, &product(&p, &p), &product(&q, &q), &product(&p, &q)].map(|m| window(m, w, h));
-        for i in 0..maps[0].len() {
-            let [p, q, pp, qq, pq] = [0, 1, 2, 3, 4].map(|k| maps[k][i]);
+        for ((((p, q), pp), qq), pq) in p.iter().zip(&q).zip(&pp).zip(&qq).zip(&pq) {
             let (vp, vq, cov) = (pp - p * p, qq - q * q, pq - p * q);
             let (c1, c2) = (1e-4, 9e-4);
             sum += f64::from(
