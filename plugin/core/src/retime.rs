@@ -34,7 +34,7 @@
 //! # let frame_of = |number: i64| -> Option<Frame> {
 //! #     let x = [5_usize, 5, 12, 12, 20, 20].get(usize::try_from(number).ok()?)?;
 //! #     let mut frame = Frame::transparent(64, 64).ok()?;
-//! #     frame.pixels_mut().chunks_mut(64).take(40).for_each(|row| row[*x..x + 20].fill([1.0; 4]));
+//! #     frame.pixels_mut().chunks_mut(64).take(40 - x).for_each(|row| row[*x..x + 20 + x].fill([1.0; 4]));
 //! #     Some(frame)
 //! # };
 //! // Frames 0 to 5 on twos: 24 frames a second, to be shown at 48.
