@@ -1,95 +1,228 @@
-//! Draws the samples with and without a sketch of the true pose, and prints how near the lines of the
-//! in-between come to the sketch's and how like the truth it is: `sketch_set [SAMPLES [OUT [WIDTH]]]`.
+//! How far sketches are obeyed, measured where the true pose is known: draws spans of the samples with and
+//! without sketches, and prints how near the lines of the in-between come to the sketch's lines and how
+//! like the truth the picture is.
 //!
-//! Three kinds of sketches: all dark lines of the truth (`traced`), those shaken with a third left out
-//! (`rough`), and the sample's own (`drawn`). With OUT the pictures are written there.
+//! `sketch_set [--only PART] [--out DIR] [--scenes DIR] [--eased]`
+//!
+//! Sketches: the pencil contours of the true pose (`clean`), the same by a trembling hand with thick and thin
+//! lines and a third left out (`rough`), only their left part (`part`), and all dark lines of the true picture
+//! (`traced`). `--eased` asks for other poses than those halfway. `--scenes` takes folders with
+//! `key_a.png`, `key_b.png` and `truth.png` (halfway), of which only `traced` sketches are made. `--out` writes for
+//! each drawing truth, sketch, unguided and guided in-between side by side.
+//!
+//! Columns: mean distance (pixels) of the sketch's lines from the nearest line of the picture, without and
+//! with the sketch; the same for the true lines; SSIM with the truth, without and with the sketch.
 
 #[path = "../tests/common/mod.rs"]
 mod common;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
-use common::{coverage, job, line_distance, read, ssim, traced};
-use inbetween_core::{Control, Engine, Frame, Job};
+use anyhow::{Context, Result, bail};
+use common::{coverage, job, line_distance, of_image, read, rough, ssim, traced};
+use inbetween_core::{Control, Engine, Frame};
 use inbetween_flow::FlowEngine;
 
+/// First key, sketched poses and last key, in eighths of the way.
+const SPANS: [(usize, &[usize], usize); 4] =
+    [(0, &[4], 8), (0, &[2], 4), (4, &[6], 8), (0, &[2, 6], 8)];
+const KINDS: [&str; 4] = ["clean", "rough", "part", "traced"];
+
+#[derive(Default)]
+struct Options {
+    only: String,
+    out: Option<PathBuf>,
+    scenes: Option<PathBuf>,
+    eased: bool,
+}
+
+/// A pair of keys with poses between them, whose sketches are drawn one way.
+struct Item {
+    name: String,
+    kind: &'static str,
+    keys: [Frame; 2],
+    poses: Vec<Pose>,
+}
+
+/// Position, truth, what is sketched and all true lines.
+struct Pose {
+    at: f64,
+    truth: Frame,
+    sketch: Frame,
+    lines: Frame,
+}
+
+struct Row {
+    kind: &'static str,
+    group: String,
+    values: [f32; 6],
+}
+
 fn main() -> Result<()> {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    let samples = args.first().map_or("resources/samples", String::as_str);
-    let out = args.get(1).map(PathBuf::from);
-    let width = args.get(2).map(|w| w.parse()).transpose().context("WIDTH is no number")?;
+    env_logger::init();
+    let options = options()?;
     let engine = FlowEngine::new()?;
-    println!(
-        "{:<20} {:<6} | lines px: without, with | SSIM: without, with",
-        "pair and position", "sketch"
-    );
-    let mut all: Vec<(&str, [f32; 4])> = Vec::new();
-    let mut names: Vec<PathBuf> = std::fs::read_dir(samples)
-        .with_context(|| samples.to_owned())?
-        .filter_map(|e| e.ok().map(|e| e.path()))
-        .filter(|p| p.join("key_a.png").is_file())
-        .collect();
-    names.sort();
-    for folder in names {
-        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let open = |file: &str| read(&folder.join(file), width);
-        let mut poses = vec![open("key_a.png")];
-        poses.extend((1..8).map(|n| open(&format!("inbetween_{n}.png"))));
-        poses.push(open("key_b.png"));
-        for (a, n, b) in PAIRS {
-            let (first, last, truth) = (&poses[a], &poses[b], &poses[n]);
-            let at = (n - a) as f64 / (b - a) as f64;
-            let plain = draw(&engine, &job(first, last, at, &[]))?;
-            let mut sketches =
-                vec![("traced", traced(truth, 0.0, 0.0)), ("rough", traced(truth, 0.33, 0.9))];
-            if n == 4 && folder.join("sketch.png").is_file() {
-                sketches.push(("drawn", coverage(&open("sketch.png"))));
-            }
-            for (kind, sketch) in &sketches {
-                let guided = draw(&engine, &job(first, last, at, &[(at, sketch)]))?;
-                let [d0, d1] = [&plain, &guided].map(|f| line_distance(sketch, f));
-                let [s0, s1] = [&plain, &guided].map(|f| ssim(f, truth));
-                let id = format!("{name}_{a}_{n}_{b}");
-                println!("{id:<20} {kind:<6} | {d0:7.2} {d1:7.2}         | {s0:.4} {s1:.4}");
-                all.push((kind, [d0, d1, s0, s1]));
-                if let Some(out) = &out {
-                    write(&guided, &out.join(format!("{id}_{kind}.png")))?;
-                    write(&plain, &out.join(format!("{id}_plain.png")))?;
+    println!("{:<16} {:<6} |   sketch px   |   lines px    | SSIM", "span @ position", "sketch");
+    let mut rows = Vec::new();
+    if let Some(scenes) = &options.scenes {
+        let mut folders: Vec<PathBuf> = std::fs::read_dir(scenes)
+            .with_context(|| scenes.display().to_string())?
+            .filter_map(|e| e.ok().map(|e| e.path()))
+            .filter(|p| p.join("key_a.png").is_file())
+            .collect();
+        folders.sort();
+        for folder in folders {
+            judge(&engine, &options, &scene(&folder), &mut rows)?;
+        }
+    } else {
+        for name in draw_samples::names() {
+            for span in SPANS {
+                for kind in KINDS {
+                    if format!("{name}_{}_{}_{kind}", span.0, span.2).contains(&options.only) {
+                        let item = sample(name, span, kind, options.eased)?;
+                        judge(&engine, &options, &item, &mut rows)?;
+                    }
                 }
             }
         }
     }
-    for kind in ["traced", "rough", "drawn", ""] {
-        let rows: Vec<&[f32; 4]> =
-            all.iter().filter(|r| kind.is_empty() || r.0 == kind).map(|r| &r.1).collect();
-        let [d0, d1, s0, s1] =
-            [0, 1, 2, 3].map(|k| rows.iter().map(|r| r[k]).sum::<f32>() / rows.len() as f32);
-        let name = if kind.is_empty() { "all" } else { kind };
-        println!("{name:<20} {:>6} | {d0:7.2} {d1:7.2}         | {s0:.4} {s1:.4}", rows.len());
+    println!();
+    let mut groups: Vec<&str> = rows.iter().map(|r| r.group.as_str()).collect();
+    groups.dedup();
+    for name in KINDS.iter().copied().chain(groups).chain([""]) {
+        let some: Vec<&Row> =
+            rows.iter().filter(|r| name.is_empty() || r.kind == name || r.group == name).collect();
+        if !some.is_empty() {
+            let means = [0, 1, 2, 3, 4, 5]
+                .map(|k| some.iter().map(|r| r.values[k]).sum::<f32>() / some.len() as f32);
+            let name = if name.is_empty() { "all" } else { name };
+            show(name, &some.len().to_string(), means);
+        }
     }
     Ok(())
 }
 
-/// First key, sketched pose and last key, in eighths of the way.
-const PAIRS: [(usize, usize, usize); 7] =
-    [(0, 4, 8), (0, 2, 4), (4, 6, 8), (0, 1, 2), (2, 3, 4), (4, 5, 6), (6, 7, 8)];
-
-fn draw(engine: &FlowEngine, job: &Job) -> Result<Frame> {
-    Ok(engine.draw(job, &Control::default())?.frame)
+fn options() -> Result<Options> {
+    let mut options = Options::default();
+    let mut args = std::env::args().skip(1);
+    while let Some(arg) = args.next() {
+        let mut value = || args.next().with_context(|| format!("{arg} needs a value"));
+        match arg.as_str() {
+            "--only" => options.only = value()?,
+            "--out" => options.out = Some(value()?.into()),
+            "--scenes" => options.scenes = Some(value()?.into()),
+            "--eased" => options.eased = true,
+            other => bail!("unknown option {other}"),
+        }
+    }
+    Ok(options)
 }
 
-fn write(frame: &Frame, path: &Path) -> Result<()> {
+/// A span of a sample, drawn by the sample's own generator.
+fn sample(
+    name: &str,
+    (a, poses, b): (usize, &[usize], usize),
+    kind: &'static str,
+    eased: bool,
+) -> Result<Item> {
+    let frame = |n: f64| Ok::<_, anyhow::Error>(of_image(&draw_samples::moment(name, n / 8.0)?, None));
+    let mut sketched = Vec::new();
+    for &n in poses {
+        let at = (n - a) as f64 / (b - a) as f64;
+        // A third of the way instead of half of it, and so on.
+        let share = if eased { at * (0.34 + 0.66 * at) } else { at };
+        let moment = a as f64 + share * (b - a) as f64;
+        let truth = frame(moment)?;
+        let pencil = of_image(&draw_samples::sketch(name, moment / 8.0)?, None);
+        let lines = coverage(&pencil);
+        let sketch = match kind {
+            "clean" => lines.clone(),
+            "rough" => rough(&lines, 0.33, 2.0),
+            "part" => left(&lines),
+            _ => traced(&truth, 0.0, 0.0),
+        };
+        sketched.push(Pose { at, truth, sketch, lines });
+    }
+    let eased = if eased { "e" } else { "" };
+    Ok(Item {
+        name: format!("{name}_{a}_{b}{eased}"),
+        kind,
+        keys: [frame(a as f64)?, frame(b as f64)?],
+        poses: sketched,
+    })
+}
+
+fn scene(folder: &Path) -> Item {
+    let open = |file: &str| read(&folder.join(file), None);
+    let truth = open("truth.png");
+    let lines = traced(&truth, 0.0, 0.0);
+    Item {
+        name: folder.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        kind: "traced",
+        keys: [open("key_a.png"), open("key_b.png")],
+        poses: vec![Pose { at: 0.5, truth, sketch: lines.clone(), lines }],
+    }
+}
+
+/// The left 45 % of the sketch's own width.
+fn left(sketch: &Frame) -> Frame {
+    let (w, h) = (sketch.width(), sketch.height());
+    let drawn = |x: usize| (0..h).any(|y| sketch.row(y)[x][3] > 0.5);
+    let first = (0..w).find(|&x| drawn(x)).unwrap_or(0);
+    let last = (0..w).rev().find(|&x| drawn(x)).unwrap_or(w);
+    let end = first + (last - first) * 45 / 100;
+    let mut out = sketch.clone();
+    out.pixels_mut().chunks_mut(w).for_each(|row| row[end..].fill([0.0; 4]));
+    out
+}
+
+fn judge(engine: &FlowEngine, options: &Options, item: &Item, rows: &mut Vec<Row>) -> Result<()> {
+    let [first, last] = &item.keys;
+    let sketches: Vec<(f64, &Frame)> = item.poses.iter().map(|p| (p.at, &p.sketch)).collect();
+    for Pose { at, truth, sketch, lines } in &item.poses {
+        let draw = |sketches: &[(f64, &Frame)]| -> Result<Frame> {
+            Ok(engine.draw(&job(first, last, *at, sketches), &Control::default())?.frame)
+        };
+        let (plain, guided) = (draw(&[])?, draw(&sketches)?);
+        let both = |f: &dyn Fn(&Frame) -> f32| [f(&plain), f(&guided)];
+        let [d0, d1] = both(&|f| line_distance(sketch, f));
+        let [l0, l1] = both(&|f| line_distance(lines, f));
+        let [s0, s1] = both(&|f| ssim(f, truth));
+        let name = format!("{}@{:.0}", item.name, at * 100.0);
+        show(&name, item.kind, [d0, d1, l0, l1, s0, s1]);
+        if let Some(out) = &options.out {
+            let path = out.join(format!("{name}_{}.png", item.kind));
+            write([truth, sketch, &plain, &guided], &path)?;
+        }
+        let group = item.name.split('_').next().unwrap_or_default().to_owned();
+        rows.push(Row { kind: item.kind, group, values: [d0, d1, l0, l1, s0, s1] });
+    }
+    Ok(())
+}
+
+fn show(name: &str, kind: &str, [d0, d1, l0, l1, s0, s1]: [f32; 6]) {
+    let worse = if d1 > 0.5 * d0 { '-' } else { '+' };
+    let less = if s1 < s0 { '-' } else { '+' };
+    println!(
+        "{name:<16} {kind:<6} | {d0:6.2} {d1:6.2}{worse}| {l0:6.2} {l1:6.2} | {s0:.4} {s1:.4} {less}"
+    );
+}
+
+/// Pictures beside each other over white; sketches as they would be seen.
+fn write(frames: [&Frame; 4], path: &Path) -> Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    let bytes = frame
-        .pixels()
-        .iter()
-        .flat_map(|p| {
-            [0, 1, 2].map(|c| ((p[c] + 1.0 - p[3]).clamp(0.0, 1.0) * 255.0).round() as u8)
-        })
-        .collect();
-    let picture = image::RgbImage::from_raw(frame.width() as u32, frame.height() as u32, bytes);
-    picture.context("picture size")?.save(path).with_context(|| path.display().to_string())
+    let (w, h) = (frames[0].width(), frames[0].height());
+    let mut sheet = image::RgbImage::new(4 * w as u32, h as u32);
+    for (k, frame) in frames.into_iter().enumerate() {
+        for (i, p) in frame.pixels().iter().enumerate() {
+            let shown = if k == 1 { [0.0, 0.0, 0.0, p[3]] } else { *p };
+            let byte = |c: usize| ((shown[c] + 1.0 - shown[3]).clamp(0.0, 1.0) * 255.0).round() as u8;
+            sheet.put_pixel((k * w + i % w) as u32, (i / w) as u32, image::Rgb([0, 1, 2].map(byte)));
+        }
+    }
+    image::imageops::resize(&sheet, 1920, (1920 * h / (4 * w)) as u32, image::imageops::FilterType::Triangle)
+        .save(path)
+        .with_context(|| path.display().to_string())
 }

@@ -141,8 +141,10 @@ impl FlowEngine {
         let sketches = job.request.sketches.clone();
         let key = SketchKey { pair: pair(job), sketches, strength: strength(job) };
         let shape = analysis.shape;
-        let draw = |t: f32, guidance: Option<&Guidance>| self.motion(seen, shape, t, guidance);
-        self.bends.get(key, control, || Guidance::of(job, seen, shape.into(), draw, control))
+        let draw = |t: f32, guidance: Option<&Guidance>| self.decoded(seen, t, guidance);
+        let settle = |motion: &mut Map, t: f32| settled(motion, seen, shape, t);
+        let make = || Guidance::of(job, seen, shape.into(), draw, settle, control);
+        self.bends.get(key, control, make)
     }
 
     fn plan(&self, seen: &Seen, analysis: &Analysis, t: f32, guidance: Option<&Guidance>) -> Plan {
@@ -154,28 +156,40 @@ impl FlowEngine {
     fn motion(
         &self,
         seen: &Seen,
-        (height, width): (usize, usize),
+        shape: (usize, usize),
         t: f32,
         guidance: Option<&Guidance>,
     ) -> Map {
         // The network's time runs between the keys and never reaches them.
         let t = t.clamp(EDGE, 1.0 - EDGE);
-        let stage = Stage::begin("decoder");
-        let bend = guidance.map(|g| g.keys(t));
-        let features = [&seen.features[0], &seen.features[1]];
-        let small = [&seen.small[0], &seen.small[1]];
-        let mut motion = self.net.decode(features, small, &seen.matched, t, bend.as_ref());
-        stage.end();
-        let stage = Stage::begin("mask");
-        rest(&mut motion, &seen.guides);
+        let mut motion = self.decoded(seen, t, guidance);
         if let Some(guidance) = guidance {
             guidance.finish(&mut motion, t);
         }
-        stay_inside(&mut motion, height, width);
-        settle(&mut motion, &seen.guides, t);
+        settled(&mut motion, seen, shape, t);
+        motion
+    }
+
+    /// The same before the sketches' last touch and before the mask is settled.
+    fn decoded(&self, seen: &Seen, t: f32, guidance: Option<&Guidance>) -> Map {
+        let stage = Stage::begin("decoder");
+        let bend = guidance.map(|g| g.keys(t));
+        let matched = guidance.map_or(&seen.matched, Guidance::matched);
+        let features = [&seen.features[0], &seen.features[1]];
+        let small = [&seen.small[0], &seen.small[1]];
+        let mut motion = self.net.decode(features, small, matched, t, bend.as_ref());
+        rest(&mut motion, &seen.guides);
         stage.end();
         motion
     }
+}
+
+/// Decides which key each place of `motion` comes from.
+fn settled(motion: &mut Map, seen: &Seen, (height, width): (usize, usize), t: f32) {
+    let stage = Stage::begin("mask");
+    stay_inside(motion, height, width);
+    settle(motion, &seen.guides, t);
+    stage.end();
 }
 
 fn pair(job: &Job) -> PairKey {

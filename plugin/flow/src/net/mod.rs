@@ -104,6 +104,7 @@ impl Features {
 }
 
 /// Flows between the keys at 1/8, in cells, with how far each is trusted.
+#[derive(Clone)]
 pub(crate) struct Matched {
     /// First to last key and back: `[2, h, w]`.
     pub(crate) flow: [Map; 2],

@@ -1,8 +1,6 @@
 //! From places where lines must go to a motion of everything.
 
-use super::find::Found;
 use super::lines::Point;
-use super::near::Near;
 use crate::map::{Corner, Map};
 
 /// Samples from which displacements fade to rest, as the number of grid steps.
@@ -10,8 +8,6 @@ const FADE: f32 = 14.0;
 /// Sweeps of the relaxation, and its over-relaxation.
 const SWEEPS: usize = 160;
 const OMEGA: f32 = 1.85;
-/// Distance within which a line counts as the one that was found, in guide samples.
-const SAME: f32 = 5.0;
 
 /// Displacements that are known at some places of a grid.
 pub(super) struct Known {
@@ -84,30 +80,6 @@ impl Known {
             }
         }
         out
-    }
-}
-
-/// What `found` asks of the lines of a key: `lines` are the key's line points, `moved` the same where
-/// the unguided motion takes them at the sketch's position.
-pub(super) fn ask(
-    known: &mut Known,
-    found: &[Found],
-    lines: &[Point],
-    moved: &[Point],
-    size: [usize; 2],
-    firm: f32,
-) {
-    let landed: Vec<Point> = found
-        .iter()
-        .map(|f| Point { x: f.point.x + f.to[0], y: f.point.y + f.to[1], ..f.point })
-        .collect();
-    let near = Near::new(&landed, size, 1);
-    for (p, q) in lines.iter().zip(moved) {
-        let (away, n) = near.at(q.x, q.y, q.angle);
-        if away < SAME {
-            let f = &found[n as usize];
-            known.add(p.x, p.y, f.to.map(|d| -d), firm * f.trust * (1.0 - away / SAME));
-        }
     }
 }
 

@@ -5,18 +5,16 @@
 
 use rayon::prelude::*;
 
+use super::fuse::Way;
 use super::lines::Point;
 use super::near::Near;
 use crate::map::Map;
 
 /// Side of a cell of sketch lines, in guide samples.
 const CELL: f32 = 20.0;
-/// Displacements tried each way from rest; the number of all is the square of `2 * HALF + 1`.
-const HALF: usize = 16;
-const SIDE: usize = 2 * HALF + 1;
-const LABELS: usize = SIDE * SIDE;
-/// Longest displacement as a part of the guide's longer side.
-const REACH: f32 = 0.16;
+/// Distance between displacements that are tried, in guide samples, and the most of them each way.
+const STRIDE: f32 = 6.5;
+const MOST: usize = 18;
 /// A point farther than this from any line counts as not found, in guide samples.
 const LOST: f32 = 14.0;
 /// Cost of one sample's difference between neighbouring cells, and the difference from which they
@@ -33,9 +31,9 @@ const TREMBLE: [f32; 2] = [0.0015, 0.005];
 /// Distance over which that is judged, in guide samples.
 const JUDGED: f32 = 14.0;
 /// Rounds of messages between cells.
-const ROUNDS: usize = 12;
+const ROUNDS: usize = 9;
 /// Points that take part in the second step.
-const POINTS: usize = 1600;
+const POINTS: usize = 1000;
 
 /// A point of the sketch and how far from it its line was found.
 #[derive(Clone, Copy, Debug)]
@@ -89,16 +87,39 @@ pub(super) fn needs(sketch: &[Point], away: &Map, longest: f32) -> Vec<f32> {
         .collect()
 }
 
-/// Finds `sketch` among `lines`, anywhere within reach.
-pub(super) fn find(sketch: &[Point], needs: &[f32], lines: &Lines, longest: f32) -> Vec<Found> {
-    let start = roughly(sketch, needs, lines.near, REACH * longest);
-    settle(sketch, needs, start, lines, &[20.0, 20.0, 14.0, 10.0, 7.0, 6.0])
+/// Finds `sketch` among `lines`, anywhere within `reach` (guide samples) of where `from` takes it.
+/// `needs`: how little each point may simply follow `from`, 0..=1.
+pub(super) fn find(sketch: &[Point], needs: &[f32], from: &Way, lines: &Lines, reach: f32) -> Way {
+    let start = roughly(sketch, needs, from, lines.near, reach);
+    let to = settle(sketch, start, from.turn, lines, &[20.0, 20.0, 14.0, 10.0, 7.0, 6.0]);
+    Way { to, turn: from.turn }
 }
 
 /// Finds `sketch` among `lines` that already lie close.
 pub(super) fn find_close(sketch: &[Point], needs: &[f32], lines: &Lines) -> Vec<Found> {
     let start = vec![[0.0; 2]; sketch.len()];
-    settle(sketch, needs, start, lines, &[14.0, 10.0, 7.0, 6.0, 5.0, 5.0])
+    let to = settle(sketch, start, 0.0, lines, &[14.0, 10.0, 7.0, 6.0, 5.0, 5.0]);
+    sketch
+        .iter()
+        .zip(to)
+        .zip(needs)
+        .map(|((&point, to), need)| {
+            let trust = trust(&point, to, 0.0, lines);
+            // What fits is held where it is.
+            Found { point, to: to.map(|d| need * d), trust: trust.max(1.0 - need) }
+        })
+        .collect()
+}
+
+/// How surely the line of a point lies where `to` takes it.
+pub(super) fn trust(point: &Point, to: [f32; 2], turn: f32, lines: &Lines) -> f32 {
+    let (away, _) = lines.near.at(point.x + to[0], point.y + to[1], point.angle + turn);
+    if away < 8.0 { (-away * away / 12.0).exp() } else { 0.0 }
+}
+
+/// Everything stays where it is.
+pub(super) fn still(sketch: &[Point]) -> Way {
+    Way { to: vec![[0.0; 2]; sketch.len()], turn: 0.0 }
 }
 
 /// At most [`POINTS`] points, evenly chosen.
@@ -137,12 +158,21 @@ impl Cells {
 }
 
 /// The displacement of each point's cell, by min-sum belief propagation.
-fn roughly(sketch: &[Point], needs: &[f32], near: &Near, reach: f32) -> Vec<[f32; 2]> {
-    let step = reach / HALF as f32;
+fn roughly(
+    sketch: &[Point],
+    needs: &[f32],
+    from: &Way,
+    near: &Near,
+    reach: f32,
+) -> Vec<[f32; 2]> {
+    // Displacements each way from where it is expected; all are a square of them.
+    let half = ((reach / STRIDE).ceil() as usize).min(MOST);
+    let (step, side) = (reach / half as f32, 2 * half + 1);
+    let labels = side * side;
     let cells = Cells::of(sketch);
     let away = |k: usize| {
-        let by = |n: usize| (n as f32 - HALF as f32) * step;
-        [by(k % SIDE), by(k / SIDE)]
+        let by = |n: usize| (n as f32 - half as f32) * step;
+        [by(k % side), by(k / side)]
     };
     let own: Vec<Vec<f32>> = cells
         .points
@@ -151,87 +181,89 @@ fn roughly(sketch: &[Point], needs: &[f32], near: &Near, reach: f32) -> Vec<[f32
             let share = (points.len() as f32 / 8.0).min(1.0) / points.len() as f32;
             let need = points.iter().map(|&i| needs[i]).sum::<f32>() / points.len() as f32;
             let leave = 0.5 + LEAVE * (1.0 - need);
-            (0..LABELS)
+            (0..labels)
                 .map(|k| {
                     let [u, v] = away(k);
                     let lost: f32 = points
                         .iter()
                         .map(|&i| {
-                            let p = &sketch[i];
-                            near.at(p.x + u, p.y + v, p.angle).0.min(LOST)
+                            let (p, [x, y]) = (&sketch[i], from.to[i]);
+                            near.at(p.x + x + u, p.y + y + v, p.angle + from.turn).0.min(LOST)
                         })
                         .sum();
-                    let moved = if k == LABELS / 2 { 0.0 } else { leave };
+                    let moved = if k == labels / 2 { 0.0 } else { leave };
                     share * lost + AWAY * u.hypot(v) + moved
                 })
                 .collect()
         })
         .collect();
     let (slope, most) = (BEND * step, BEND * APART);
-    let mut messages = vec![vec![0.0f32; 8 * LABELS]; own.len()];
+    let mut messages = vec![vec![0.0f32; 8 * labels]; own.len()];
     for _ in 0..ROUNDS {
         // What each cell hears, by direction it comes from.
         messages = (0..own.len())
             .into_par_iter()
             .map(|n| {
-                let mut heard = vec![0.0f32; 8 * LABELS];
-                for (k, to) in heard.chunks_mut(LABELS).enumerate() {
+                let mut heard = vec![0.0f32; 8 * labels];
+                for (k, to) in heard.chunks_mut(labels).enumerate() {
                     let Some(m) = cells.beside[n][k] else { continue };
                     to.copy_from_slice(&own[m]);
-                    for (j, from) in messages[m].chunks(LABELS).enumerate() {
+                    for (j, from) in messages[m].chunks(labels).enumerate() {
                         // Not what this cell said itself.
                         if j != 7 - k {
                             to.iter_mut().zip(from).for_each(|(t, f)| *t += f);
                         }
                     }
-                    soften(to, slope, most);
+                    soften(to, side, slope, most);
                 }
                 heard
             })
             .collect();
     }
-    let mut out = vec![[0.0; 2]; sketch.len()];
+    let mut out = from.to.clone();
     for (n, points) in cells.points.iter().enumerate() {
         let mut sum = own[n].clone();
-        for from in messages[n].chunks(LABELS) {
+        for from in messages[n].chunks(labels) {
             sum.iter_mut().zip(from).for_each(|(s, f)| *s += f);
         }
-        let best = (0..LABELS).fold(LABELS / 2, |b, k| if sum[k] < sum[b] { k } else { b });
-        points.iter().for_each(|&i| out[i] = away(best));
+        let best = (0..labels).fold(labels / 2, |b, k| if sum[k] < sum[b] { k } else { b });
+        let [u, v] = away(best);
+        points.iter().for_each(|&i| out[i] = [out[i][0] + u, out[i][1] + v]);
     }
     out
 }
 
 /// The least over all labels of their cost and `slope` for each step to them, but never more than
 /// `most` above the least; then relative to that.
-fn soften(cost: &mut [f32], slope: f32, most: f32) {
+fn soften(cost: &mut [f32], side: usize, slope: f32, most: f32) {
+    let labels = side * side;
     let least = cost.iter().copied().fold(f32::INFINITY, f32::min);
-    for row in cost.chunks_mut(SIDE) {
-        for x in 1..SIDE {
+    for row in cost.chunks_mut(side) {
+        for x in 1..side {
             row[x] = row[x].min(row[x - 1] + slope);
         }
-        for x in (1..SIDE).rev() {
+        for x in (1..side).rev() {
             row[x - 1] = row[x - 1].min(row[x] + slope);
         }
     }
-    for i in SIDE..LABELS {
-        cost[i] = cost[i].min(cost[i - SIDE] + slope);
+    for i in side..labels {
+        cost[i] = cost[i].min(cost[i - side] + slope);
     }
-    for i in (SIDE..LABELS).rev() {
-        cost[i - SIDE] = cost[i - SIDE].min(cost[i] + slope);
+    for i in (side..labels).rev() {
+        cost[i - side] = cost[i - side].min(cost[i] + slope);
     }
     cost.iter_mut().for_each(|c| *c = c.min(least + most) - least);
 }
 
 /// Moves points from `to` onto the lines, each with those around it that move alike; `reaches`: how
 /// far neighbours count, in each round.
-fn settle(
+pub(super) fn settle(
     sketch: &[Point],
-    needs: &[f32],
     mut to: Vec<[f32; 2]>,
+    turn: f32,
     lines: &Lines,
     reaches: &[f32],
-) -> Vec<Found> {
+) -> Vec<[f32; 2]> {
     for &reach in reaches {
         let gate = (0.9 * reach).clamp(5.0, LOST);
         // Normal, distance along it and weight of what each point should still do.
@@ -240,7 +272,7 @@ fn settle(
             .zip(&to)
             .map(|(p, d)| {
                 let (x, y) = (p.x + d[0], p.y + d[1]);
-                let (away, n) = lines.near.at(x, y, p.angle);
+                let (away, n) = lines.near.at(x, y, p.angle + turn);
                 if away > gate {
                     return [0.0; 4];
                 }
@@ -280,17 +312,7 @@ fn settle(
             })
             .collect();
     }
-    sketch
-        .iter()
-        .zip(to)
-        .zip(needs)
-        .map(|((&point, to), need)| {
-            let (away, _) = lines.near.at(point.x + to[0], point.y + to[1], point.angle);
-            let trust = if away < 8.0 { (-away * away / 12.0).exp() } else { 0.0 };
-            // What fits is held where it is.
-            Found { point, to: to.map(|d| need * d), trust: trust.max(1.0 - need) }
-        })
-        .collect()
+    to
 }
 
 #[cfg(test)]
@@ -325,13 +347,14 @@ mod tests {
         sketch.extend(circle(250.0, 60.0, 20.0, 120));
         let near = Near::new(&lines, [240, 320], 2);
         let needs = needs(&sketch, &distance(&lines, 240, 320), 320.0);
-        let found = find(&sketch, &needs, &Lines { points: &lines, near: &near }, 320.0);
-        for f in &found {
-            let wanted =
-                if f.point.x > 225.0 && f.point.y < 85.0 { [0.0, 0.0] } else { [-40.0, 30.0] };
-            let off = (f.to[0] - wanted[0]).hypot(f.to[1] - wanted[1]);
-            assert!(off < 4.0, "{:?} is found {:?}", f.point, f.to);
-            assert!(f.trust > 0.3, "{f:?}");
+        let (lines, rest) = (Lines { points: &lines, near: &near }, still(&sketch));
+        let way = find(&sketch, &needs, &rest, &lines, 51.0);
+        for (point, to) in sketch.iter().zip(way.to) {
+            let rests = point.x > 225.0 && point.y < 85.0;
+            let wanted = if rests { [0.0, 0.0] } else { [-40.0, 30.0] };
+            let off = (to[0] - wanted[0]).hypot(to[1] - wanted[1]);
+            assert!(off < 4.0, "{point:?} is found {to:?}");
+            assert!(trust(point, to, 0.0, &lines) > 0.3, "{point:?} {to:?}");
         }
     }
 
@@ -342,7 +365,8 @@ mod tests {
         let stray = circle(500.0, 180.0, 12.0, 75);
         let needs = needs(&stray, &distance(&lines, 240, 640), 640.0);
         assert!(needs.iter().all(|n| *n == 1.0));
-        let found = find(&stray, &needs, &Lines { points: &lines, near: &near }, 640.0);
-        assert!(found.iter().all(|f| f.trust < 0.2));
+        let lines = Lines { points: &lines, near: &near };
+        let way = find(&stray, &needs, &still(&stray), &lines, 102.0);
+        assert!(stray.iter().zip(way.to).all(|(p, to)| trust(p, to, 0.0, &lines) < 0.2));
     }
 }

@@ -12,22 +12,36 @@
 //! draws each candidate, and the one that misses the lines least wins, or none.
 
 mod bend;
+mod compose;
 mod find;
+mod fuse;
+mod guess;
 mod lines;
+mod moving;
 mod near;
 mod path;
+mod spread;
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
 
 use inbetween_core::{Control, Error, Job};
 
-use self::bend::{Known, ask, carried};
-use self::find::{Lines, find, find_close, misses, needs, thinned, trembles};
+use self::bend::{Known as Dents, carried};
+use self::compose::{Pushed, lay};
+use self::find::{Lines, find, find_close, misses, needs, still, thinned, trembles, trust};
+use self::fuse::{Place, Way, fuse};
+use self::guess::guesses;
 use self::lines::{Point, away, of_picture, of_sketch};
+use self::moving::Going;
 use self::near::Near;
 use self::path::shares;
+use self::spread::Known;
 use crate::analysis::Seen;
 use crate::map::{Corner, Map, warp};
 use crate::mask::disagreement;
-use crate::net::CELL;
+use crate::net::{CELL, Matched};
 use crate::stage::Stage;
 
 /// Guide samples for each step of the grids of displacements.
@@ -40,6 +54,21 @@ const TORN: f32 = 0.4;
 const PAYS: f32 = 0.8;
 /// How much a sketch point counts against the smoothness of the bend.
 const FIRM: f32 = 1.0;
+/// The same in a key, where outlines hold motions up.
+const LINE: f32 = 2.0;
+/// How much the unguided motion counts where it is sure, and where the keys show the same at rest.
+const LOYAL: f32 = 0.001;
+const RESTING: f32 = 0.02;
+/// How much a figure's motion as a whole counts in each of its samples.
+const RIGID: f32 = 0.02;
+/// How far lines are looked for around where they are expected, as a part of the longer side: where
+/// nothing better is known, and around a guess.
+const NEAR: f32 = 0.16;
+const CLOSE: f32 = 0.08;
+/// What it costs less to follow the unguided motion where the sketch's lines fit it.
+const FAVOUR: f32 = 6.0;
+/// How much more what a sketch tells counts where several parts of a key come to lie upon each other.
+const FRONT: f32 = 20.0;
 
 /// Part of the span beside each key where no sketch is felt; the network's time ends there too.
 pub(crate) const EDGE: f32 = 1e-4;
@@ -49,22 +78,32 @@ pub(crate) struct Guidance {
     /// Positions of the sketches, ascending.
     at: Vec<f32>,
     bends: Vec<Bend>,
+    /// The flows between the keys, as the sketches correct them.
+    matched: Matched,
 }
 
 /// What one sketch does at its own position.
 #[derive(Clone)]
 struct Bend {
-    /// Displacement of each key's cells beyond the unguided motion, in cells: `[2, h / 8, w / 8]`.
+    /// For each key where its cells are in the sketch and in the other key, in cells, and how far the
+    /// sketch says so (0..=1): `[5, h / 8, w / 8]`.
     keys: [Map; 2],
+    /// The same finely, to be laid over what the decoder draws: `[5, h / 2, w / 2]`, in guide samples.
+    fine: Option<Arc<[Map; 2]>>,
     /// Where the in-between takes each place from, in guide samples: `[2, h / 4, w / 4]`.
     rest: Map,
 }
 
 impl Bend {
-    /// A part of the way.
-    fn scaled(&self, share: f32) -> Self {
-        let scaled = |map: &Map| map.clone().map(|v| v * share);
-        Self { keys: [scaled(&self.keys[0]), scaled(&self.keys[1])], rest: scaled(&self.rest) }
+    /// The unguided motion at `at`.
+    fn none(matched: &Matched, at: f32, rest: Map) -> Self {
+        let keys = [0, 1].map(|k| {
+            let flow = &matched.flow[k];
+            let part = if k == 0 { at } else { 1.0 - at };
+            let there = flow.clone().map(|v| part * v);
+            Map::stack(&[&there, flow, &Map::new(1, flow.h, flow.w)])
+        });
+        Self { keys, fine: None, rest }
     }
 }
 
@@ -86,12 +125,14 @@ fn inside(t: f32) -> bool {
 
 impl Guidance {
     /// Finds out what the sketches of `job` ask; also how many bytes that takes. `draw` gives the
-    /// final motion and mask of a position under some guidance.
+    /// motion and mask of a position under some guidance before [`Self::finish`], `settle` makes of that
+    /// what is shown.
     pub(crate) fn of(
         job: &Job,
         seen: &Seen,
         shape: [usize; 2],
         draw: impl Fn(f32, Option<&Self>) -> Map,
+        settle: impl Fn(&mut Map, f32),
         control: &Control,
     ) -> Result<(Self, usize), Error> {
         let strength = strength(job);
@@ -101,31 +142,68 @@ impl Guidance {
         order.sort_by(|&a, &b| place(a).total_cmp(&place(b)));
         // Of two sketches for one moment the first one holds.
         order.dedup_by(|b, a| (place(*b) - place(*a)).abs() < 1e-6);
-        let lines = [0, 1].map(|k| of_picture(&seen.guides[k], shape[0], shape[1]));
-        let mut guidance = Self { at: Vec::new(), bends: Vec::new() };
+        let keys = [0, 1].map(|k| Key::of(&seen.guides[k], shape));
+        let (mut at, mut bends) = (Vec::new(), Vec::new());
         for n in order {
             let drawn = thinned(&of_sketch(&job.sketches[n], shape[0], shape[1]));
-            let at = place(n);
             control.check()?;
             let stage = Stage::begin("sketch");
-            let sketch = Sketch { seen, shape, lines: &lines, drawn, at, strength };
-            guidance.bends.push(sketch.bend(&draw));
-            guidance.at.push(at);
+            at.push(place(n));
+            let sketch = Sketch { seen, shape, keys: &keys, drawn, at: place(n), strength };
+            bends.push(sketch.bend(&draw, &settle, control)?);
             stage.end();
         }
+        let guidance = Self::joined(at, bends, &seen.matched);
         let maps = guidance.bends.iter().flat_map(|b| [&b.keys[0], &b.keys[1], &b.rest]);
-        let bytes = maps.map(Map::byte_len).sum();
+        let matched = guidance.matched.flow.iter().chain(&guidance.matched.confidence);
+        let bytes = maps.chain(matched).map(Map::byte_len).sum();
         Ok((guidance, bytes))
     }
 
-    /// How the keys' cells are displaced at `t`.
+    /// The flows that all sketches together tell, in place of `matched`.
+    fn joined(at: Vec<f32>, bends: Vec<Bend>, matched: &Matched) -> Self {
+        let mut matched = matched.clone();
+        for k in 0..2 {
+            let (flow, sure) = (&mut matched.flow[k], &mut matched.confidence[k]);
+            let area = flow.area();
+            for i in 0..area {
+                let (mut sum, mut total, mut most) = ([0.0; 2], 0.0f32, 0.0f32);
+                for bend in &bends {
+                    let key = &bend.keys[k].v;
+                    let weight = key[4 * area + i];
+                    sum = [0, 1].map(|c| sum[c] + weight * key[(2 + c) * area + i]);
+                    total += weight;
+                    most = most.max(weight);
+                }
+                if most > 0.0 {
+                    for (c, sum) in sum.into_iter().enumerate() {
+                        let to = &mut flow.v[c * area + i];
+                        *to += most * (sum / total - *to);
+                    }
+                    // What the sketch tells lies in front of what it leaves where it was.
+                    sure.v[i] = sure.v[i].max(most) * (1.0 + FRONT * most);
+                }
+            }
+        }
+        Self { at, bends, matched }
+    }
+
+    /// The flows between the keys.
+    pub(crate) fn matched(&self) -> &Matched {
+        &self.matched
+    }
+
+    /// How the keys' cells are displaced at `t` beyond the flows between the keys, in cells.
     pub(crate) fn keys(&self, t: f32) -> [Map; 2] {
         let shares = shares(&self.at, t);
         [0, 1].map(|k| {
-            let size = &self.bends[0].keys[k];
-            let mut out = Map::new(2, size.h, size.w);
-            for (bend, share) in self.bends.iter().zip(&shares) {
-                out.v.iter_mut().zip(&bend.keys[k].v).for_each(|(o, v)| *o += share * v);
+            let flow = &self.matched.flow[k];
+            let mut out = Map::new(2, flow.h, flow.w);
+            for ((bend, share), at) in self.bends.iter().zip(&shares).zip(&self.at) {
+                let part = if k == 0 { *at } else { 1.0 - at };
+                for ((o, there), flow) in out.v.iter_mut().zip(&bend.keys[k].v).zip(&flow.v) {
+                    *o += share * (there - part * flow);
+                }
             }
             out
         })
@@ -134,6 +212,10 @@ impl Guidance {
     /// Moves what the decoder drew for `t` onto the lines.
     pub(crate) fn finish(&self, motion: &mut Map, t: f32) {
         let shares = shares(&self.at, t);
+        if self.bends.iter().any(|b| b.fine.is_some()) {
+            let pushed = [0, 1].map(|k| self.pushed(k, t, &shares));
+            lay(motion, [0, 1].map(|k| Pushed { key: &pushed[k] }), t);
+        }
         let (h, w, area) = (motion.h, motion.w, motion.area());
         let mut by = Map::new(2, h, w);
         for ((bend, share), at) in self.bends.iter().zip(&shares).zip(&self.at) {
@@ -150,6 +232,59 @@ impl Guidance {
             }
         }
         *motion = taken(motion, &by);
+    }
+}
+
+impl Guidance {
+    /// Where the samples of key `k` are at `t`, and how far sketches say so.
+    fn pushed(&self, k: usize, t: f32, shares: &[f32]) -> Map {
+        let part = |at: f32| if k == 0 { at } else { 1.0 - at };
+        let fine: Vec<(&Map, f32, f32)> = (self.bends.iter().zip(shares).zip(&self.at))
+            .filter_map(|((b, share), at)| b.fine.as_ref().map(|f| (&f[k], *share, part(*at))))
+            .collect();
+        let size = fine[0].0;
+        let (area, now) = (size.area(), part(t));
+        let mut out = Map::new(3, size.h, size.w);
+        for i in 0..area {
+            // Where the sketches send the sample by the end of the span.
+            let (mut total, mut most, mut end) = (1e-6f32, 0.0f32, [0.0f32; 2]);
+            for (map, ..) in &fine {
+                let sure = map.v[4 * area + i] + 1e-6;
+                end = [0, 1].map(|c| end[c] + sure * map.v[(2 + c) * area + i]);
+                total += sure;
+                most = most.max(map.v[4 * area + i]);
+            }
+            for c in 0..2 {
+                let end = end[c] / total;
+                let bent: f32 = (fine.iter())
+                    .map(|(map, share, part)| share * (map.v[c * area + i] - part * end))
+                    .sum();
+                out.v[c * area + i] = now * end + bent;
+            }
+            out.v[2 * area + i] = most;
+        }
+        out
+    }
+}
+
+/// The lines of a key.
+struct Key {
+    points: Vec<Point>,
+    /// Looks them up finely, and coarsely for far searches.
+    near: [Near; 2],
+    /// How far each sample lies from them.
+    away: Map,
+}
+
+impl Key {
+    fn of(guide: &Map, shape: [usize; 2]) -> Self {
+        let points = of_picture(guide, shape[0], shape[1]);
+        let near = [2, 4].map(|step| Near::new(&points, shape, step));
+        Self { near, away: away(guide, shape[0], shape[1]), points }
+    }
+
+    fn lines(&self) -> Lines<'_> {
+        Lines { points: &self.points, near: &self.near[0] }
     }
 }
 
@@ -174,10 +309,17 @@ fn taken(motion: &Map, by: &Map) -> Map {
 struct Sketch<'a> {
     seen: &'a Seen,
     shape: [usize; 2],
-    lines: &'a [Vec<Point>; 2],
+    keys: &'a [Key; 2],
     drawn: Vec<Point>,
     at: f32,
     strength: f32,
+}
+
+/// A point of the sketch in both keys: way there, and trust.
+struct Met {
+    point: Point,
+    to: [[f32; 2]; 2],
+    trust: [f32; 2],
 }
 
 /// What is wrong with an in-between.
@@ -193,37 +335,244 @@ struct Faults {
 impl Sketch<'_> {
     /// The candidate whose picture, drawn as the engine draws it, comes clearly nearest to the
     /// sketch: the keys bent, a fit on top of either, or nothing at all.
-    fn bend(&self, draw: impl Fn(f32, Option<&Guidance>) -> Map) -> Bend {
+    fn bend(
+        &self,
+        draw: impl Fn(f32, Option<&Guidance>) -> Map,
+        settle: impl Fn(&mut Map, f32),
+        control: &Control,
+    ) -> Result<Bend, Error> {
         let (share, _) = self.shares();
-        let drawn = |bend: &Bend| {
-            let alone = Guidance { at: vec![self.at], bends: vec![bend.clone()] };
-            draw(self.at, Some(&alone))
+        let raw = draw(self.at, None);
+        let none = {
+            let rest = Map::new(2, raw.h / STEP, raw.w / STEP);
+            Bend::none(&self.seen.matched, self.at, rest)
         };
-        let plain = draw(self.at, None);
+        let alone =
+            |bend: &Bend| Guidance::joined(vec![self.at], vec![bend.clone()], &self.seen.matched);
+        let finished = |raw: &Map, guidance: Option<&Guidance>| {
+            let mut motion = raw.clone();
+            if let Some(guidance) = guidance {
+                guidance.finish(&mut motion, self.at);
+            }
+            settle(&mut motion, self.at);
+            motion
+        };
+        let plain = finished(&raw, None);
         let shown = self.shown(&plain);
         let needs = self.needs(&shown);
-        let like = &self.seen.matched.flow;
-        let none = Bend {
-            keys: [0, 1].map(|k| Map::new(2, like[k].h, like[k].w)),
-            rest: Map::new(2, plain.h / STEP, plain.w / STEP),
-        };
-        let bent = Bend { keys: [self.key(0, &needs), self.key(1, &needs)], ..none.clone() };
-        // Fits are looked for with all strength, and applied with what was chosen.
-        let fit = |bend: &Bend, motion: &Map| Bend { rest: self.rest(motion), ..bend.clone() };
-        let candidates = [fit(&none, &plain), fit(&bent, &drawn(&bent)), bent];
         let before = self.faults(&plain, &shown);
+        log::debug!("sketch at {}: away {:.2} missed {:.2} torn {:.2}", self.at, before.away, before.missed, before.torn);
         // Bending what was found wrongly tears drawings, so it has to pay.
-        let mut best = ((1.0 - share * (1.0 - PAYS)) * before.missed, none);
-        for bend in candidates {
-            let bend = bend.scaled(share);
-            let motion = drawn(&bend);
-            let after = self.faults(&motion, &self.shown(&motion));
-            let cost = after.missed + TORN * (after.torn - before.torn).max(0.0);
-            if cost < best.0 && after.away < before.away {
-                best = (cost, bend);
+        let mut best = ((1.0 - share * (1.0 - PAYS)) * before.missed, none.clone());
+        control.check()?;
+        let fine = self.ways(&self.meet(&needs), share);
+        let cells = fine.each_ref().map(|fine| {
+            let mut cells = fine.pool(CELL / 2);
+            let n = cells.area();
+            cells.v[..4 * n].iter_mut().for_each(|v| *v /= CELL as f32);
+            cells
+        });
+        let fine = Arc::new(fine);
+        let bent = Bend { keys: cells, ..none.clone() };
+        let over = Bend { fine: Some(fine.clone()), ..none.clone() };
+        let both = Bend { fine: Some(fine), ..bent.clone() };
+        let drawn = draw(self.at, Some(&alone(&bent)));
+        for (name, raw, bend) in [("none", &raw, &none), ("bent", &drawn, &bent), ("over", &raw, &over), ("both", &drawn, &both)] {
+            control.check()?;
+            // Fits are looked for with all strength, and applied with what was chosen.
+            let rest = self.rest(&finished(raw, Some(&alone(bend)))).map(|v| v * share);
+            for bend in [bend.clone(), Bend { rest, ..bend.clone() }] {
+                let motion = finished(raw, Some(&alone(&bend)));
+                let after = self.faults(&motion, &self.shown(&motion));
+                let cost = after.missed + TORN * (after.torn - before.torn).max(0.0);
+                log::debug!("  {name} away {:.2} missed {:.2} torn {:.2}", after.away, after.missed, after.torn);
+                let forced = std::env::var("SKFORCE").is_ok_and(|f| f == name);
+                if cost < best.0 && after.away < before.away || forced {
+                    best = (cost, bend);
+                }
             }
         }
-        best.1
+        Ok(best.1)
+    }
+
+    /// Where the sketch's points are in both keys.
+    fn meet(&self, needs: &[f32]) -> Vec<Met> {
+        let longest = self.longest();
+        let places = [0, 1].map(|k| {
+            let key = &self.keys[k];
+            let lines = key.lines();
+            let mut ways = vec![self.by_motion(k, needs)];
+            let own = self::needs(&self.drawn, &key.away, longest);
+            ways.push(find(&self.drawn, &own, &still(&self.drawn), &lines, NEAR * longest));
+            let free: Vec<Point> =
+                self.drawn.iter().zip(&own).filter(|(_, n)| **n > 0.5).map(|(p, _)| *p).collect();
+            let near = [&key.near[1], &key.near[0]];
+            for pose in guesses(&free, near, &key.points, self.shape) {
+                let to = self.drawn.iter().map(|p| pose.shift(p.x, p.y)).collect();
+                let way = Way { to, turn: pose.turn() };
+                let loose = vec![1.0; self.drawn.len()];
+                ways.push(find(&self.drawn, &loose, &way, &lines, CLOSE * longest));
+            }
+            Place { guide: &self.seen.guides[k], points: &key.points, near: &key.near[0], ways }
+        });
+        let favour: Vec<f32> = needs.iter().map(|need| FAVOUR * (1.0 - need)).collect();
+        let chosen = fuse(&self.drawn, &places, &favour);
+        let mut use_of = [[0usize; 8]; 2];
+        chosen.iter().for_each(|c| (0..2).for_each(|k| use_of[k][c[k].min(7)] += 1));
+        log::debug!("  ways {use_of:?} of {}", chosen.len());
+        let [first, last] = [0, 1].map(|k| {
+            let ways = &places[k].ways;
+            let lines = self.keys[k].lines();
+            let to: Vec<[f32; 2]> =
+                chosen.iter().enumerate().map(|(i, c)| ways[c[k]].to[i]).collect();
+            let trusts = |i: usize| {
+                trust(&self.drawn[i], to[i], ways[chosen[i][k]].turn, &lines)
+            };
+            let trusts: Vec<f32> = (0..to.len()).map(trusts).collect();
+            (to, trusts)
+        });
+        if let Ok(path) = std::env::var("SKDEBUG") {
+            let mut text = String::new();
+            for i in 0..chosen.len() {
+                let p = self.drawn[i];
+                text += &format!("{} {} {} {} {} {} {} {} {} {}\n", p.x, p.y, first.0[i][0], first.0[i][1], first.1[i], last.0[i][0], last.0[i][1], last.1[i], chosen[i][0], chosen[i][1]);
+            }
+            std::fs::write(format!("{path}_{}.txt", (self.at * 100.0) as i32), text).ok();
+        }
+        (0..chosen.len())
+            .map(|i| Met {
+                point: self.drawn[i],
+                to: [first.0[i], last.0[i]],
+                trust: [first.1[i], last.1[i]],
+            })
+            .collect()
+    }
+
+    /// The way into key `k` on which the unguided motion brings the key's lines to the sketch.
+    fn by_motion(&self, k: usize, needs: &[f32]) -> Way {
+        let part = if k == 0 { self.at } else { 1.0 - self.at };
+        let key = &self.keys[k];
+        let moved = carried(&key.points, &self.seen.flows[k], part);
+        let near = Near::new(&moved, self.shape, 2);
+        let lines = Lines { points: &moved, near: &near };
+        let mut way = find(&self.drawn, needs, &still(&self.drawn), &lines, NEAR * self.longest());
+        for (p, to) in self.drawn.iter().zip(&mut way.to) {
+            let (x, y) = (p.x + to[0], p.y + to[1]);
+            let (_, n) = near.at(x, y, p.angle);
+            if let Some((line, there)) = key.points.get(n as usize).zip(moved.get(n as usize)) {
+                *to = [line.x + x - there.x - p.x, line.y + y - there.y - p.y];
+            }
+        }
+        way
+    }
+
+    /// How each key as a whole goes to the sketch and to the other key, as its lines do, and what of
+    /// that the sketch corrects: `[5, h / 2, w / 2]`, in guide samples.
+    fn ways(&self, met: &[Met], share: f32) -> [Map; 2] {
+        let (first, last) = rayon::join(|| self.way(0, met, share), || self.way(1, met, share));
+        [first, last]
+    }
+
+    fn way(&self, k: usize, met: &[Met], share: f32) -> Map {
+        let part = if k == 0 { self.at } else { 1.0 - self.at };
+        let (small, flow) = (&self.seen.small[k], &self.seen.flows[k]);
+        let (h, w, area) = (small.h, small.w, small.area());
+        let (_, firm) = self.shares();
+        // The sketch's points in this key: to the sketch, and to the other key.
+        let mut here = Vec::with_capacity(met.len());
+        for m in met {
+            let ([dx, dy], [ex, ey]) = (m.to[k], m.to[1 - k]);
+            let (x, y) = (m.point.x + dx, m.point.y + dy);
+            let at = Corner::at(0.5 * x - 0.25, 0.5 * y - 0.25, h, w);
+            let [u, v] = [0, 1].map(|c| 2.0 * part * at.of(flow.plane(c)));
+            let off = (-dx - u).hypot(-dy - v);
+            let corrected = ((off - 1.0) / 4.0).clamp(0.0, 1.0);
+            here.push((x, y, [-dx, -dy], [ex - dx, ey - dy], corrected, m.trust[k], m.trust[1 - k]));
+        }
+        let sure = self.seen.matched.confidence[k].resize(h, w);
+        let rests = self.resting(h, w);
+        let loyal: Vec<f32> = (0..area)
+            .map(|i| {
+                let still = 1.0 - (flow.v[i].hypot(flow.v[area + i]) / 0.75).min(1.0);
+                LOYAL * sure.v[i] + RESTING * rests.v[i] * still + 1e-6
+            })
+            .collect();
+        let half = |v: f32| 0.5 * v - 0.25;
+        // What belongs to the lines that the sketch moves.
+        let mut known = Known::new(1, h, w);
+        for (x, y, _, _, corrected, trust, _) in &here {
+            known.add(0, half(*x), half(*y), *corrected, firm * LINE * trust);
+        }
+        (0..area).for_each(|i| known.lean(0, i, 0.0, loyal[i]));
+        let figure = known.spread(small, None).map(|v| ((v - 0.25) / 0.5).clamp(0.0, 1.0));
+        // How that goes as a whole.
+        let rigid = |other: bool| {
+            let going: Vec<Going> = (here.iter())
+                .map(|&(x, y, there, end, corrected, trust, both)| Going {
+                    x,
+                    y,
+                    by: if other { end } else { there },
+                    weight: corrected * trust * if other { both } else { 1.0 },
+                })
+                .collect();
+            moving::ways(&going, small.h / (CELL / 2), small.w / (CELL / 2), CELL)
+        };
+        let ((there, agree), (end, agree_end)) = rayon::join(|| rigid(false), || rigid(true));
+        let rigid = [there.resize(h, w), end.resize(h, w)];
+        let mut known = Known::new(4, h, w);
+        for (n, (x, y, there, end, corrected, trust, both)) in here.iter().enumerate() {
+            let doubt = |agree: f32| 1.0 + corrected * (agree * agree - 1.0);
+            let weight = firm * LINE * trust * doubt(agree[n]);
+            let weight_end = firm * LINE * trust * both * doubt(agree_end[n]);
+            for c in 0..2 {
+                known.add(c, half(*x), half(*y), there[c], weight);
+                known.add(2 + c, half(*x), half(*y), end[c], weight_end);
+            }
+        }
+        for i in 0..area {
+            let m = figure.v[i];
+            for c in 0..2 {
+                let j = c * area + i;
+                let unguided = 2.0 * flow.v[j];
+                known.lean(c, i, part * unguided, (1.0 - m) * loyal[i]);
+                known.lean(c, i, rigid[0].v[j], m * RIGID);
+                known.lean(2 + c, i, unguided, (1.0 - m) * loyal[i]);
+                known.lean(2 + c, i, rigid[1].v[j], m * RIGID);
+            }
+        }
+        let mut out = Map::stack(&[&known.spread(small, Some(&figure)), &figure]);
+        // A part of the way from the unguided motion.
+        for c in 0..4 {
+            let part = if c < 2 { part } else { 1.0 };
+            for i in 0..area {
+                let unguided = 2.0 * part * flow.v[c % 2 * area + i];
+                let to = &mut out.v[c * area + i];
+                *to = unguided + share * (*to - unguided);
+            }
+        }
+        if let Ok(path) = std::env::var("SKDEBUG") {
+            let mut bytes = Vec::new();
+            let mut o = out.clone();
+            o.v[..4 * area].iter_mut().for_each(|v| *v *= 0.5);
+            for map in [&o, small] {
+                bytes.extend([map.c as f32, map.h as f32, map.w as f32].iter().flat_map(|v| v.to_le_bytes()));
+                bytes.extend(map.v.iter().flat_map(|v| v.to_le_bytes()));
+            }
+            std::fs::write(format!("{path}_{}_{k}.raw", (self.at * 100.0) as i32), bytes).ok();
+        }
+        out
+    }
+
+    /// Where both keys show the same at the same place, 0..=1, at half guide size.
+    fn resting(&self, h: usize, w: usize) -> Map {
+        let [a, b] = &self.seen.small;
+        let mut differ = Map::new(1, h, w);
+        for c in 0..3 {
+            for ((to, a), b) in differ.v.iter_mut().zip(a.plane(c)).zip(b.plane(c)) {
+                *to = to.max((a - b).abs());
+            }
+        }
+        differ.blur(1).map(|v| (1.0 - v / 0.02).max(0.0))
     }
 
     /// How far the sketch's points miss the lines of `shown`, each judged with those around it.
@@ -252,22 +601,6 @@ impl Sketch<'_> {
         ((self.strength / FULL).clamp(0.0, 1.0), FIRM * (1.0 + 4.0 * over))
     }
 
-    /// How the cells of key `k` have to move beyond the unguided motion.
-    fn key(&self, k: usize, needs: &[f32]) -> Map {
-        let part = if k == 0 { self.at } else { 1.0 - self.at };
-        let flow = &self.seen.flows[k];
-        let (h, w) = (self.seen.guides[k].h, self.seen.guides[k].w);
-        let moved = carried(&self.lines[k], flow, part);
-        let near = Near::new(&moved, self.shape, 2);
-        let lines = Lines { points: &moved, near: &near };
-        let found = find(&self.drawn, needs, &lines, self.longest());
-        let mut known = Known::new(h / STEP, w / STEP, STEP);
-        let (_, firm) = self.shares();
-        ask(&mut known, &found, &self.lines[k], &moved, self.shape, firm);
-        let layers = flow.pool(STEP / 2).map(|v| 2.0 * v);
-        known.spread(&layers).pool(CELL / STEP).map(|v| v / CELL as f32)
-    }
-
     /// What `motion` and mask show, at guide size.
     fn shown(&self, motion: &Map) -> Map {
         let area = motion.area();
@@ -292,7 +625,7 @@ impl Sketch<'_> {
         let near = Near::new(&points, self.shape, 1);
         let lines = Lines { points: &points, near: &near };
         let found = find_close(&self.drawn, &self.needs(&shown), &lines);
-        let mut known = Known::new(motion.h / STEP, motion.w / STEP, STEP);
+        let mut known = Dents::new(motion.h / STEP, motion.w / STEP, STEP);
         let (_, firm) = self.shares();
         for f in &found {
             known.add(f.point.x, f.point.y, f.to, firm * f.trust);

@@ -6,17 +6,22 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use image::DynamicImage;
 use image::imageops::FilterType;
 use inbetween_core::{ContentHash, Frame, Job, Request, Settings, SketchRef};
 
 /// A picture file as a frame, enlarged or reduced to `width`.
 pub(crate) fn read(path: &Path, width: Option<u32>) -> Frame {
     let picture = image::open(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    of_image(&picture, width)
+}
+
+/// A picture as a frame, enlarged or reduced to `width`.
+pub(crate) fn of_image(picture: &DynamicImage, width: Option<u32>) -> Frame {
     let picture = match width {
-        None => picture,
-        Some(w) => picture.resize(w, u32::MAX, FilterType::Triangle),
+        None => picture.to_rgba8(),
+        Some(w) => picture.resize(w, u32::MAX, FilterType::Triangle).to_rgba8(),
     };
-    let picture = picture.to_rgba8();
     let pixels = picture
         .pixels()
         .map(|p| {
@@ -44,7 +49,18 @@ pub(crate) fn traced(picture: &Frame, dropped: f32, shaken: f32) -> Frame {
     let (w, h) = (picture.width(), picture.height());
     let light = grey(picture);
     let (fine, coarse) = (blur(&light, w, 0.9), blur(&light, w, 2.0));
-    let line = |x: usize, y: usize| ((coarse[y * w + x] - fine[y * w + x]) * 14.0).clamp(0.0, 1.0);
+    let line = |i: usize| [((coarse[i] - fine[i]) * 14.0).clamp(0.0, 1.0); 4];
+    let all = Frame::from_pixels(w, h, (0..w * h).map(line).collect()).unwrap();
+    if dropped == 0.0 && shaken == 0.0 { all } else { shaky(&all, dropped, shaken, false) }
+}
+
+/// Lines by a trembling hand: shaken by so many pixels, thick and thin, a part of them left out.
+pub(crate) fn rough(lines: &Frame, dropped: f32, shaken: f32) -> Frame {
+    shaky(lines, dropped, shaken, true)
+}
+
+fn shaky(lines: &Frame, dropped: f32, shaken: f32, varied: bool) -> Frame {
+    let (w, h) = (lines.width(), lines.height());
     let piece = (w / 14).max(8);
     let dice = |x: usize, y: usize| {
         let mut n = (x as u32).wrapping_mul(0x9e37_79b9) ^ (y as u32).wrapping_mul(0x85eb_ca6b);
@@ -61,7 +77,13 @@ pub(crate) fn traced(picture: &Frame, dropped: f32, shaken: f32) -> Frame {
             |a: f32, b: f32| (shaken * (a * x as f32 + b * y as f32).sin()).round() as isize;
         let sx = (x as isize + shake(0.05, 0.09)).clamp(0, w as isize - 1) as usize;
         let sy = (y as isize + shake(0.08, -0.04)).clamp(0, h as isize - 1) as usize;
-        *pixel = [line(sx, sy); 4];
+        let thick = if varied { (3.0 * dice(7 + x / piece, 3 + y / piece)) as usize } else { 0 };
+        let cover = |y: usize| {
+            let row = &lines.row(y)[sx.saturating_sub(thick)..(sx + thick + 1).min(w)];
+            row.iter().map(|p| p[3]).fold(0.0, f32::max)
+        };
+        let rows = sy.saturating_sub(thick)..(sy + thick + 1).min(h);
+        *pixel = [rows.map(cover).fold(0.0, f32::max); 4];
     }
     out
 }

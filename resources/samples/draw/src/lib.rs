@@ -85,10 +85,21 @@ pub fn names() -> [&'static str; ALL.len()] {
 /// # Errors
 /// When there is no such sample, or it cannot be rendered.
 pub fn moment(name: &str, t: f64) -> Result<image::DynamicImage> {
-    let Some(sample) = ALL.iter().find(|sample| sample.name == name) else {
-        bail!("there is no sample {name}; there are {}", names().join(", "));
-    };
+    let sample = sample(name)?;
     render::render(&(sample.draw)(t, Medium::Paint).finish(name), sample.pixels)
+}
+
+/// The main contours of the moment `t` as pencil lines, dark on white.
+///
+/// # Errors
+/// See [`moment`].
+pub fn sketch(name: &str, t: f64) -> Result<image::DynamicImage> {
+    render::render(&(sample(name)?.draw)(t, Medium::Sketch).finish(name), Pixels::Grey)
+}
+
+fn sample(name: &str) -> Result<&'static Sample> {
+    let found = ALL.iter().find(|sample| sample.name == name);
+    found.with_context(|| format!("there is no sample {name}; there are {}", names().join(", ")))
 }
 
 /// Draws what the command line asks for.

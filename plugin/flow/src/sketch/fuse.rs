@@ -1,0 +1,201 @@
+//! Of several ways in which a sketch's lines may lie in both keys, the one that holds at each place.
+//!
+//! Lines have to be met in both keys, the colours beside them have to be the same in both, and
+//! neighbours have to agree. After Lempitsky et al., "FusionFlow", CVPR 2008, in the choice among
+//! whole solutions, here by min-sum belief propagation.
+
+use rayon::prelude::*;
+
+use super::lines::Point;
+use super::near::Near;
+use crate::map::{Corner, Map};
+
+/// Neighbours of a point, and how far they may be, in guide samples.
+const NEIGHBOURS: usize = 8;
+const BESIDE: f32 = 16.0;
+/// Distance to a line that counts as none.
+const LOST: f32 = 12.0;
+/// Cost of one sample's difference between neighbours, and the most that a difference costs.
+const BEND: f32 = 0.25;
+const APART: f32 = 2.5;
+/// Cost of other colours beside the line, and how far beside.
+const COLOUR: f32 = 12.0;
+const ASIDE: f32 = 3.5;
+const ROUNDS: usize = 20;
+
+/// One way in which the lines may lie in a key.
+pub(super) struct Way {
+    /// From each point of the sketch, in guide samples.
+    pub(super) to: Vec<[f32; 2]>,
+    /// How far the lines are turned there.
+    pub(super) turn: f32,
+}
+
+/// A key: its picture, its lines and the ways into it.
+pub(super) struct Place<'a> {
+    pub(super) guide: &'a Map,
+    pub(super) points: &'a [Point],
+    pub(super) near: &'a Near,
+    pub(super) ways: Vec<Way>,
+}
+
+/// What is found of one point under one way: distance, and the colours on both sides.
+#[derive(Clone, Copy)]
+struct Met {
+    to: [f32; 2],
+    away: f32,
+    beside: [[f32; 3]; 2],
+}
+
+/// For each point the chosen way into each key. `favour`: what the pair of first ways costs less, for
+/// each point.
+pub(super) fn fuse(sketch: &[Point], places: &[Place; 2], favour: &[f32]) -> Vec<[usize; 2]> {
+    let met = [0, 1].map(|k| all_met(sketch, &places[k]));
+    let (na, nb) = (places[0].ways.len(), places[1].ways.len());
+    let labels: Vec<[usize; 2]> = (0..na * nb).map(|l| [l / nb, l % nb]).collect();
+    let own: Vec<Vec<f32>> = (0..sketch.len())
+        .into_par_iter()
+        .map(|i| {
+            labels
+                .iter()
+                .map(|&[a, b]| {
+                    let (p, q) = (&met[0][a][i], &met[1][b][i]);
+                    let lines = p.away.min(LOST) + q.away.min(LOST);
+                    let sure = (1.0 - p.away / LOST).max(0.0) * (1.0 - q.away / LOST).max(0.0);
+                    let odd: f32 = (0..2)
+                        .map(|s| {
+                            let apart = (0..3).map(|c| (p.beside[s][c] - q.beside[s][c]).abs());
+                            (2.5 * apart.fold(0.0, f32::max)).min(1.0)
+                        })
+                        .sum();
+                    let first = if a == 0 && b == 0 { favour[i] } else { 0.0 };
+                    0.5 * lines + 0.5 * COLOUR * sure * odd - first
+                })
+                .collect()
+        })
+        .collect();
+    let beside = neighbours(sketch);
+    let n = labels.len();
+    // Messages to each point, by its neighbour's rank.
+    let mut heard: Vec<Vec<f32>> = beside.iter().map(|b| vec![0.0; b.len() * n]).collect();
+    let rank: Vec<Vec<usize>> = beside
+        .iter()
+        .enumerate()
+        .map(|(i, b)| b.iter().map(|&j| beside[j].iter().position(|&k| k == i).unwrap_or(usize::MAX)).collect())
+        .collect();
+    for _ in 0..ROUNDS {
+        heard = (0..sketch.len())
+            .into_par_iter()
+            .map(|i| {
+                let mut out = vec![0.0f32; beside[i].len() * n];
+                for (r, (&j, to)) in beside[i].iter().zip(out.chunks_mut(n)).enumerate() {
+                    let mut sum = own[j].clone();
+                    for (s, from) in heard[j].chunks(n).enumerate() {
+                        if s != rank[i][r] {
+                            sum.iter_mut().zip(from).for_each(|(a, b)| *a += b);
+                        }
+                    }
+                    let least = sum.iter().copied().fold(f32::INFINITY, f32::min);
+                    for (l, to) in to.iter_mut().enumerate() {
+                        let mine = [0, 1].map(|k| met[k][labels[l][k]][i].to);
+                        let mut best = least + APART;
+                        for (m, sum) in sum.iter().enumerate() {
+                            if *sum >= best {
+                                continue;
+                            }
+                            let apart: f32 = (0..2)
+                                .map(|k| {
+                                    let [u, v] = met[k][labels[m][k]][j].to;
+                                    (u - mine[k][0]).hypot(v - mine[k][1])
+                                })
+                                .sum();
+                            best = best.min(sum + (BEND * apart).min(APART));
+                        }
+                        *to = best - least;
+                    }
+                    // Half of what was said before, so that nothing swings.
+                    for (to, old) in to.iter_mut().zip(&heard[i][r * n..]) {
+                        *to = 0.5 * (*to + old);
+                    }
+                }
+                out
+            })
+            .collect();
+    }
+    (0..sketch.len())
+        .map(|i| {
+            let mut sum = own[i].clone();
+            for from in heard[i].chunks(n) {
+                sum.iter_mut().zip(from).for_each(|(a, b)| *a += b);
+            }
+            labels[(0..n).fold(0, |b, l| if sum[l] < sum[b] { l } else { b })]
+        })
+        .collect()
+}
+
+fn all_met(sketch: &[Point], place: &Place) -> Vec<Vec<Met>> {
+    place
+        .ways
+        .par_iter()
+        .map(|way| sketch.iter().zip(&way.to).map(|(p, &to)| met(p, to, way.turn, place)).collect())
+        .collect()
+}
+
+fn met(p: &Point, to: [f32; 2], turn: f32, place: &Place) -> Met {
+    let (x, y) = (p.x + to[0], p.y + to[1]);
+    let (away, n) = place.near.at(x, y, p.angle + turn);
+    let own = p.angle + turn;
+    let (mut nx, mut ny) = (-own.sin(), own.cos());
+    if away < LOST {
+        let line = &place.points[n as usize];
+        let (lx, ly) = (-line.angle.sin(), line.angle.cos());
+        // The sketch's own sides, whichever way the key's line was traced.
+        let side = if lx * nx + ly * ny < 0.0 { -1.0 } else { 1.0 };
+        (nx, ny) = (side * lx, side * ly);
+    }
+    let guide = place.guide;
+    let beside = [ASIDE, -ASIDE].map(|by| {
+        let at = Corner::at(x + by * nx, y + by * ny, guide.h, guide.w);
+        [0, 1, 2].map(|c| at.of(guide.plane(c)))
+    });
+    Met { to, away, beside }
+}
+
+/// The nearest points of each point, mutually.
+fn neighbours(sketch: &[Point]) -> Vec<Vec<usize>> {
+    let near: Vec<Vec<usize>> = sketch
+        .par_iter()
+        .enumerate()
+        .map(|(i, p)| {
+            let apart = |q: &Point| (q.x - p.x).hypot(q.y - p.y);
+            let mut all: Vec<(f32, usize)> = sketch
+                .iter()
+                .enumerate()
+                .filter(|&(j, q)| j != i && (q.x - p.x).abs() < BESIDE && (q.y - p.y).abs() < BESIDE)
+                .map(|(j, q)| (apart(q), j))
+                .collect();
+            all.sort_by(|a, b| a.0.total_cmp(&b.0));
+            // Nearest ones, and some farther ones to other lines.
+            let farther = all.len().saturating_sub(NEIGHBOURS / 2).max(1) as f32 / (NEIGHBOURS / 2) as f32;
+            (0..NEIGHBOURS)
+                .filter_map(|k| {
+                    let at = if k < NEIGHBOURS / 2 {
+                        k
+                    } else {
+                        NEIGHBOURS / 2 + ((k - NEIGHBOURS / 2) as f32 * farther.max(1.0)) as usize
+                    };
+                    all.get(at).map(|a| a.1)
+                })
+                .collect()
+        })
+        .collect();
+    let mut both = near.clone();
+    for (i, of) in near.iter().enumerate() {
+        for &j in of {
+            if !both[j].contains(&i) {
+                both[j].push(i);
+            }
+        }
+    }
+    both
+}

@@ -1,0 +1,192 @@
+//! Turns and shifts that bring many lines of a sketch onto lines of a key at once.
+//!
+//! A figure that leaps or falls is found as a whole here, however far it went; its limbs then need
+//! little more.
+
+use rayon::prelude::*;
+
+use super::lines::Point;
+use super::near::Near;
+
+/// Guesses made, each for what the ones before left unexplained.
+const GUESSES: usize = 3;
+/// Turns tried each way, and the angle between two of them.
+const TURNS: isize = 8;
+const TURN: f32 = 0.131;
+/// Farthest shift tried, as a part of the guide's sides.
+const FAR: f32 = 0.55;
+/// Distance between two shifts that are tried, in guide samples.
+const STRIDE: f32 = 6.0;
+/// Points that vote.
+const VOTERS: usize = 150;
+/// Distance within which a line is met in the search, and after it; in guide samples.
+const NEAR: f32 = 12.0;
+const MET: f32 = 6.0;
+/// Votes that a shift by the guide's longer side costs, as a part of all.
+const LAZY: f32 = 0.15;
+/// The fewest points worth a guess, and the same as a part of all.
+const FEW: usize = 40;
+const SHARE: f32 = 0.06;
+
+/// A similarity: `x` to `[a x - b y + u, b x + a y + v]`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pose {
+    a: f32,
+    b: f32,
+    u: f32,
+    v: f32,
+}
+
+impl Pose {
+    fn turned(turn: f32, about: [f32; 2], shift: [f32; 2]) -> Self {
+        let (b, a) = turn.sin_cos();
+        let [x, y] = about;
+        Self { a, b, u: x - a * x + b * y + shift[0], v: y - b * x - a * y + shift[1] }
+    }
+
+    pub(super) fn turn(&self) -> f32 {
+        self.b.atan2(self.a)
+    }
+
+    fn scale(&self) -> f32 {
+        self.a.hypot(self.b)
+    }
+
+    /// How far (`x`, `y`) is moved.
+    pub(super) fn shift(&self, x: f32, y: f32) -> [f32; 2] {
+        [self.a * x - self.b * y + self.u - x, self.b * x + self.a * y + self.v - y]
+    }
+
+    fn of(&self, p: &Point) -> Point {
+        let [dx, dy] = self.shift(p.x, p.y);
+        Point { x: p.x + dx, y: p.y + dy, angle: p.angle + self.turn() }
+    }
+}
+
+/// The poses that explain most of `sketch`, best first. `near` looks up the key's lines (a coarse and
+/// a fine one), `points` are those lines.
+pub(super) fn guesses(sketch: &[Point], near: [&Near; 2], points: &[Point], size: [usize; 2]) -> Vec<Pose> {
+    let mut left: Vec<Point> = sketch.to_vec();
+    let few = FEW.max((SHARE * sketch.len() as f32) as usize);
+    let mut out = Vec::new();
+    while out.len() < GUESSES && left.len() >= few {
+        let Some(pose) = guess(&left, near, points, size) else { break };
+        let before = left.len();
+        left.retain(|p| away(near[1], &pose.of(p)) > 0.8 * MET);
+        if before - left.len() < few / 2 {
+            break;
+        }
+        out.push(pose);
+    }
+    out
+}
+
+fn away(near: &Near, p: &Point) -> f32 {
+    near.at(p.x, p.y, p.angle).0
+}
+
+fn guess(sketch: &[Point], near: [&Near; 2], points: &[Point], [h, w]: [usize; 2]) -> Option<Pose> {
+    let step = sketch.len().div_ceil(VOTERS).max(1);
+    let voters: Vec<Point> = sketch.iter().copied().step_by(step).collect();
+    let n = voters.len() as f32;
+    let about = [voters.iter().map(|p| p.x).sum::<f32>() / n, voters.iter().map(|p| p.y).sum::<f32>() / n];
+    let (far_x, far_y) = ((FAR * w as f32 / STRIDE) as isize, (FAR * h as f32 / STRIDE) as isize);
+    let lazy = LAZY * n / w.max(h) as f32;
+    let mut tried: Vec<(f32, Pose)> = (-TURNS..=TURNS)
+        .into_par_iter()
+        .flat_map_iter(|turn| {
+            let turn = turn as f32 * TURN;
+            let still = Pose::turned(turn, about, [0.0; 2]);
+            let turned: Vec<Point> = voters.iter().map(|p| still.of(p)).collect();
+            let mut best: Vec<(f32, Pose)> = Vec::new();
+            for j in -far_y..=far_y {
+                for i in -far_x..=far_x {
+                    let shift = [i as f32 * STRIDE, j as f32 * STRIDE];
+                    let votes: f32 = turned
+                        .iter()
+                        .map(|p| (1.0 - near[0].at(p.x + shift[0], p.y + shift[1], p.angle).0 / NEAR).max(0.0))
+                        .sum();
+                    let score = votes - lazy * shift[0].hypot(shift[1]) - 0.02 * n * turn.abs();
+                    if best.len() < 2 || score > best[best.len() - 1].0 {
+                        best.push((score, Pose::turned(turn, about, shift)));
+                        best.sort_by(|a, b| b.0.total_cmp(&a.0));
+                        best.truncate(2);
+                    }
+                }
+            }
+            best
+        })
+        .collect();
+    tried.sort_by(|a, b| b.0.total_cmp(&a.0));
+    tried.truncate(8);
+    let fine: Vec<(f32, Pose)> = tried
+        .into_par_iter()
+        .map(|(_, pose)| {
+            let pose = fitted(sketch, pose, near[1], points);
+            let votes: f32 =
+                sketch.iter().map(|p| (1.0 - away(near[1], &pose.of(p)) / MET).max(0.0)).sum();
+            let [dx, dy] = pose.shift(about[0], about[1]);
+            (votes / sketch.len() as f32 - LAZY * dx.hypot(dy) / w.max(h) as f32, pose)
+        })
+        .collect();
+    fine.into_iter().max_by(|a, b| a.0.total_cmp(&b.0)).map(|best| best.1)
+}
+
+/// The similarity near `pose` that brings the points that come close to lines onto these.
+fn fitted(sketch: &[Point], mut pose: Pose, near: &Near, points: &[Point]) -> Pose {
+    for gate in [20.0f32, 16.0, 12.0, 10.0, 8.0, 6.0, 6.0, 6.0] {
+        // Normal equations of a, b, u, v, across the lines only.
+        let mut m = [[0.0f64; 5]; 4];
+        for p in sketch {
+            let q = pose.of(p);
+            let (away, n) = near.at(q.x, q.y, q.angle);
+            if away > gate {
+                continue;
+            }
+            let line = &points[n as usize];
+            let (nx, ny) = (-line.angle.sin(), line.angle.cos());
+            let weight = f64::from((1.0 - away / gate).powi(2));
+            let row = [nx * p.x + ny * p.y, ny * p.x - nx * p.y, nx, ny].map(f64::from);
+            let wanted = f64::from(nx * line.x + ny * line.y);
+            for i in 0..4 {
+                for j in 0..4 {
+                    m[i][j] += weight * row[i] * row[j];
+                }
+                m[i][4] += weight * row[i] * wanted;
+            }
+        }
+        // Where lines do not tell, nothing changes.
+        let now = [pose.a, pose.b, pose.u, pose.v].map(f64::from);
+        for (i, keep) in [20.0, 20.0, 0.05, 0.05].into_iter().enumerate() {
+            m[i][i] += keep;
+            m[i][4] += keep * now[i];
+        }
+        let Some([a, b, u, v]) = solved(m) else { return pose };
+        let next = Pose { a: a as f32, b: b as f32, u: u as f32, v: v as f32 };
+        if !(0.7..1.4).contains(&next.scale()) {
+            return pose;
+        }
+        pose = next;
+    }
+    pose
+}
+
+/// The solution of four equations, by elimination with pivots.
+fn solved(mut m: [[f64; 5]; 4]) -> Option<[f64; 4]> {
+    for i in 0..4 {
+        let pivot = (i..4).max_by(|&a, &b| m[a][i].abs().total_cmp(&m[b][i].abs()))?;
+        m.swap(i, pivot);
+        if m[i][i].abs() < 1e-9 {
+            return None;
+        }
+        for j in 0..4 {
+            if j != i {
+                let by = m[j][i] / m[i][i];
+                for k in i..5 {
+                    m[j][k] -= by * m[i][k];
+                }
+            }
+        }
+    }
+    Some([0, 1, 2, 3].map(|i| m[i][4] / m[i][i]))
+}

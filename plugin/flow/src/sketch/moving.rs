@@ -1,0 +1,127 @@
+//! From points whose way is known to the way of anything near them, as rigid as it can be.
+//!
+//! After Schaefer, McPhail and Warren, "Image Deformation Using Moving Least Squares", SIGGRAPH 2006:
+//! at each place the turn, growth and shift that fits the points around it best. First over long, then
+//! over short distances; points that do not go with those around them count less and less.
+
+use rayon::prelude::*;
+
+use crate::map::Map;
+
+/// Distance over which points count, and the misfit that makes them doubtful, in guide samples:
+/// figures, then limbs.
+const LEVELS: [[f32; 2]; 2] = [[48.0, 14.0], [16.0, 5.0]];
+/// Rounds of doubting.
+const ROUNDS: usize = 3;
+/// Points that far away still count this much, so that every place has a way.
+const FAR: f32 = 1e-5;
+/// Spread of points below which they tell no turn, in guide samples.
+const NARROW: f32 = 10.0;
+
+/// A point that goes somewhere.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Going {
+    pub(super) x: f32,
+    pub(super) y: f32,
+    pub(super) by: [f32; 2],
+    /// How surely, 0..=1.
+    pub(super) weight: f32,
+}
+
+/// The way at (`x`, `y`), where points count within `reach`.
+fn way(points: &[Going], x: f32, y: f32, reach: f32) -> [f32; 2] {
+    let scale = -0.5 / (reach * reach);
+    let (mut total, mut mean, mut gone) = (1e-9f32, [0.0f32; 2], [0.0f32; 2]);
+    let mut weights = Vec::with_capacity(points.len());
+    for p in points {
+        let (dx, dy) = (p.x - x, p.y - y);
+        let weight = p.weight * ((scale * (dx * dx + dy * dy)).exp() + FAR);
+        weights.push(weight);
+        total += weight;
+        mean = [mean[0] + weight * dx, mean[1] + weight * dy];
+        gone = [gone[0] + weight * p.by[0], gone[1] + weight * p.by[1]];
+    }
+    let (mean, gone) = (mean.map(|v| v / total), gone.map(|v| v / total));
+    // The similarity less 1 as a complex number.
+    let (mut real, mut imaginary, mut square) = (0.0f32, 0.0f32, NARROW * NARROW * total);
+    for (p, weight) in points.iter().zip(weights) {
+        let (dx, dy) = (p.x - x - mean[0], p.y - y - mean[1]);
+        let (u, v) = (p.by[0] - gone[0], p.by[1] - gone[1]);
+        real += weight * (dx * u + dy * v);
+        imaginary += weight * (dx * v - dy * u);
+        square += weight * (dx * dx + dy * dy);
+    }
+    let (a, b) = (real / square, imaginary / square);
+    [gone[0] - a * mean[0] + b * mean[1], gone[1] - b * mean[0] - a * mean[1]]
+}
+
+/// The ways of places every `step` guide samples, `[2, h, w]`, and how far each point goes with them
+/// (0..=1).
+pub(super) fn ways(points: &[Going], h: usize, w: usize, step: usize) -> (Map, Vec<f32>) {
+    let mut left = points.to_vec();
+    let mut out = Map::new(2, h, w);
+    let mut agree = vec![1.0f32; points.len()];
+    for [reach, doubtful] in LEVELS {
+        for _ in 0..ROUNDS {
+            agree = left
+                .par_iter()
+                .map(|p| {
+                    let [u, v] = way(&left, p.x, p.y, reach);
+                    let off = (p.by[0] - u).hypot(p.by[1] - v) / doubtful;
+                    1.0 / (1.0 + off * off)
+                })
+                .collect();
+            for ((l, p), a) in left.iter_mut().zip(points).zip(&agree) {
+                l.weight = p.weight * a * a;
+            }
+        }
+        let area = out.area();
+        let by: Vec<[f32; 2]> = (0..area)
+            .into_par_iter()
+            .map(|i| {
+                let centre = |n: usize| (n as f32 + 0.5) * step as f32 - 0.5;
+                way(&left, centre(i % w), centre(i / w), reach)
+            })
+            .collect();
+        for (i, [u, v]) in by.into_iter().enumerate() {
+            out.v[i] += u;
+            out.v[area + i] += v;
+        }
+        let gone: Vec<[f32; 2]> =
+            left.par_iter().map(|p| way(&left, p.x, p.y, reach)).collect();
+        for (l, [u, v]) in left.iter_mut().zip(gone) {
+            l.by = [l.by[0] - u, l.by[1] - v];
+        }
+    }
+    (out, agree)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_turn_is_found_among_points_that_go_astray() {
+        let turned = |x: f32, y: f32| {
+            let (s, c) = 0.5f32.sin_cos();
+            [c * x - s * y + 40.0 - x, s * x + c * y - 25.0 - y]
+        };
+        let points: Vec<Going> = (0..120)
+            .map(|i| {
+                let a = i as f32 * 0.21;
+                let (x, y) = (80.0 + 50.0 * a.cos(), 60.0 + 35.0 * a.sin());
+                let by = if i % 7 == 0 { [-30.0, 60.0] } else { turned(x, y) };
+                Going { x, y, by, weight: 1.0 }
+            })
+            .collect();
+        let (ways, agree) = ways(&points, 16, 20, 8);
+        let at = |x: usize, y: usize| [0, 1].map(|c| ways.plane(c)[y / 8 * 20 + x / 8]);
+        for (x, y) in [(80, 60), (56, 40), (112, 72)] {
+            let centre = |n: usize| (n / 8) as f32 * 8.0 + 3.5;
+            let (wanted, found) = (turned(centre(x), centre(y)), at(x, y));
+            let off = (wanted[0] - found[0]).hypot(wanted[1] - found[1]);
+            assert!(off < 2.5, "{found:?} at {x}, {y} instead of {wanted:?}");
+        }
+        assert!(agree.iter().enumerate().all(|(i, a)| (*a < 0.3) == (i % 7 == 0)), "{agree:?}");
+    }
+}

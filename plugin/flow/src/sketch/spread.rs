@@ -1,0 +1,146 @@
+//! From lines of a key whose way is known to a way of the whole key.
+//!
+//! What is known flows through areas of one colour and is held up by outlines, so that a figure goes
+//! with its lines and the ground behind it stays. After Levin et al., "Colorization using Optimization",
+//! SIGGRAPH 2004, for motions in place of colours.
+
+use rayon::prelude::*;
+
+use crate::map::Map;
+
+/// Colour difference (0..=1) that holds a motion up, and how much gets through in any case.
+const EDGE: f32 = 0.05;
+const LEAK: f32 = 0.003;
+/// What gets through between colours of one figure, and the difference that is another one's.
+const WITHIN: f32 = 0.2;
+const LEAVES: f32 = 0.2;
+/// Sweeps at each size, coarsest first, and their over-relaxation.
+const SWEEPS: [usize; 4] = [120, 60, 50, 50];
+const OMEGA: f32 = 1.8;
+
+/// Values known at some places of a key: several fields, each with its own weights.
+pub(super) struct Known {
+    /// For each field the sums of weighted values and the weights: `[2, h, w]`.
+    fields: Vec<Map>,
+}
+
+impl Known {
+    /// Nothing known yet of `fields` on a picture of `h` x `w`.
+    pub(super) fn new(fields: usize, h: usize, w: usize) -> Self {
+        Self { fields: vec![Map::new(2, h, w); fields] }
+    }
+
+    /// Field `c` is `value` at and around (`x`, `y`).
+    pub(super) fn add(&mut self, c: usize, x: f32, y: f32, value: f32, weight: f32) {
+        let map = &mut self.fields[c];
+        let (h, w, area) = (map.h as isize, map.w as isize, map.area());
+        let (cx, cy) = (x.round() as isize, y.round() as isize);
+        for (dy, dx) in [(0, 0), (0, 1), (1, 0), (0, -1), (-1, 0)] {
+            let (px, py) = (cx + dx, cy + dy);
+            if px < 0 || py < 0 || px >= w || py >= h {
+                continue;
+            }
+            let i = (py * w + px) as usize;
+            let weight = if dx == 0 && dy == 0 { weight } else { 0.5 * weight };
+            map.v[i] += weight * value;
+            map.v[area + i] += weight;
+        }
+    }
+
+    /// Field `c` leans to `value` at sample `i`.
+    pub(super) fn lean(&mut self, c: usize, i: usize, value: f32, weight: f32) {
+        let map = &mut self.fields[c];
+        let area = map.area();
+        map.v[i] += weight * value;
+        map.v[area + i] += weight;
+    }
+
+    /// The fields that keep to what is known and change where the colours of `picture` do:
+    /// `[fields, h, w]`, like `picture`. With `figure` (`[1, h, w]`, 0..=1) mostly where that does.
+    pub(super) fn spread(self, picture: &Map, figure: Option<&Map>) -> Map {
+        let mut pictures = vec![match figure {
+            Some(figure) => Map::stack(&[picture, figure]),
+            None => picture.clone(),
+        }];
+        while pictures.len() < SWEEPS.len() {
+            let last = &pictures[pictures.len() - 1];
+            if last.h % 2 + last.w % 2 > 0 || last.h.min(last.w) < 8 {
+                break;
+            }
+            pictures.push(last.pool(2));
+        }
+        let ties: Vec<[Vec<f32>; 2]> = pictures.par_iter().map(ties).collect();
+        let out: Vec<Map> = self.fields.into_par_iter().map(|field| solve(field, &ties)).collect();
+        Map::stack(&out.iter().collect::<Vec<_>>())
+    }
+}
+
+/// How far neighbours to the right and below belong together.
+fn ties(picture: &Map) -> [Vec<f32>; 2] {
+    let (h, w, area) = (picture.h, picture.w, picture.area());
+    let tie = |i: usize, j: usize| {
+        let apart = |c: usize| (picture.v[c * area + i] - picture.v[c * area + j]).abs();
+        let colour = (0..3).map(apart).fold(0.0, f32::max) / EDGE;
+        let colour = (-colour * colour).exp();
+        if picture.c > 3 {
+            let figure = apart(3) / LEAVES;
+            (-figure * figure).exp() * colour.max(WITHIN) + LEAK
+        } else {
+            colour + LEAK
+        }
+    };
+    let (mut right, mut down) = (vec![0.0; area], vec![0.0; area]);
+    for i in 0..h * w {
+        if i % w + 1 < w {
+            right[i] = tie(i, i + 1);
+        }
+        if i + w < area {
+            down[i] = tie(i, i + w);
+        }
+    }
+    [right, down]
+}
+
+fn solve(field: Map, ties: &[[Vec<f32>; 2]]) -> Map {
+    let mut fields = vec![field];
+    while fields.len() < ties.len() {
+        // Sums, not means, so that coarse samples know as much as what they stand for.
+        let coarse = fields[fields.len() - 1].pool(2).map(|v| 4.0 * v);
+        fields.push(coarse);
+    }
+    let mut out: Option<Map> = None;
+    for (n, (field, [right, down])) in fields.iter().zip(ties).enumerate().rev() {
+        let (h, w, area) = (field.h, field.w, field.area());
+        let mut now = match out {
+            Some(coarse) => coarse.resize(h, w),
+            None => {
+                let (sum, weight): (f32, f32) =
+                    (field.plane(0).iter().sum(), field.plane(1).iter().sum());
+                Map { c: 1, h, w, v: vec![sum / weight.max(1e-6); area] }
+            }
+        };
+        let sweeps = SWEEPS[SWEEPS.len() - 1 - n];
+        let (sums, weights) = field.v.split_at(area);
+        for sweep in 0..2 * sweeps {
+            for y in 0..h {
+                for x in ((y + sweep) % 2..w).step_by(2) {
+                    let i = y * w + x;
+                    let near = [
+                        (right[i], (i + 1).min(area - 1)),
+                        (if x > 0 { right[i - 1] } else { 0.0 }, i.saturating_sub(1)),
+                        (down[i], (i + w).min(area - 1)),
+                        (if y > 0 { down[i - w] } else { 0.0 }, i.saturating_sub(w)),
+                    ];
+                    let (mut sum, mut total) = (sums[i], weights[i] + 1e-9);
+                    for (k, j) in near {
+                        sum += k * now.v[j];
+                        total += k;
+                    }
+                    now.v[i] += OMEGA * (sum / total - now.v[i]);
+                }
+            }
+        }
+        out = Some(now);
+    }
+    out.expect("there is at least one size")
+}
