@@ -164,7 +164,7 @@ impl FlowEngine {
         let t = t.clamp(EDGE, 1.0 - EDGE);
         let mut motion = self.decoded(seen, t, guidance);
         if let Some(guidance) = guidance {
-            guidance.finish(&mut motion, t);
+            guidance.finish(&mut motion, &seen.guides, t);
         }
         settled(&mut motion, seen, shape, t);
         motion

@@ -47,9 +47,9 @@ struct Met {
     beside: [[f32; 3]; 2],
 }
 
-/// For each point the chosen way into each key. `favour`: what the pair of first ways costs less, for
-/// each point.
-pub(super) fn fuse(sketch: &[Point], places: &[Place; 2], favour: &[f32]) -> Vec<[usize; 2]> {
+/// For each point the chosen way into each key. `favour`: what the pair of first ways and that of second
+/// ways cost less, for each point.
+pub(super) fn fuse(sketch: &[Point], places: &[Place; 2], favour: &[[f32; 2]]) -> Vec<[usize; 2]> {
     let met = [0, 1].map(|k| all_met(sketch, &places[k]));
     let (na, nb) = (places[0].ways.len(), places[1].ways.len());
     let labels: Vec<[usize; 2]> = (0..na * nb).map(|l| [l / nb, l % nb]).collect();
@@ -68,7 +68,7 @@ pub(super) fn fuse(sketch: &[Point], places: &[Place; 2], favour: &[f32]) -> Vec
                             (2.5 * apart.fold(0.0, f32::max)).min(1.0)
                         })
                         .sum();
-                    let first = if a == 0 && b == 0 { favour[i] } else { 0.0 };
+                    let first = if a == b && a < 2 { favour[i][a] } else { 0.0 };
                     0.5 * lines + 0.5 * COLOUR * sure * odd - first
                 })
                 .collect()

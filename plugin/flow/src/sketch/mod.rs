@@ -29,7 +29,7 @@ use rayon::prelude::*;
 use inbetween_core::{Control, Error, Job};
 
 use self::bend::{Known as Dents, carried};
-use self::compose::{Pushed, lay};
+use self::compose::Both;
 use self::find::{Lines, find, find_close, misses, needs, still, thinned, trembles, trust};
 use self::fuse::{Place, Way, fuse};
 use self::guess::guesses;
@@ -61,6 +61,8 @@ const LOYAL: f32 = 0.001;
 const RESTING: f32 = 0.02;
 /// How much a figure's motion as a whole counts in each of its samples.
 const RIGID: f32 = 0.02;
+/// Distance over which the key is chosen that meets the sketch, in guide samples.
+const AROUND: f32 = 20.0;
 /// How far lines are looked for around where they are expected, as a part of the longer side: where
 /// nothing better is known, and around a guess.
 const NEAR: f32 = 0.16;
@@ -90,6 +92,8 @@ struct Bend {
     keys: [Map; 2],
     /// The same finely, to be laid over what the decoder draws: `[5, h / 2, w / 2]`, in guide samples.
     fine: Option<Arc<[Map; 2]>>,
+    /// By how much more the first key's lines meet the sketch, in guide samples: `[1, h / 4, w / 4]`.
+    prefer: Option<Arc<Map>>,
     /// Where the in-between takes each place from, in guide samples: `[2, h / 4, w / 4]`.
     rest: Map,
 }
@@ -103,7 +107,7 @@ impl Bend {
             let there = flow.clone().map(|v| part * v);
             Map::stack(&[&there, flow, &Map::new(1, flow.h, flow.w)])
         });
-        Self { keys, fine: None, rest }
+        Self { keys, fine: None, prefer: None, rest }
     }
 }
 
@@ -210,11 +214,22 @@ impl Guidance {
     }
 
     /// Moves what the decoder drew for `t` onto the lines.
-    pub(crate) fn finish(&self, motion: &mut Map, t: f32) {
+    pub(crate) fn finish(&self, motion: &mut Map, guides: &[Map; 2], t: f32) {
         let shares = shares(&self.at, t);
         if self.bends.iter().any(|b| b.fine.is_some()) {
             let pushed = [0, 1].map(|k| self.pushed(k, t, &shares));
-            lay(motion, [0, 1].map(|k| Pushed { key: &pushed[k] }), t);
+            let seen = Both::of(pushed, motion.h, motion.w);
+            let prefer = |x: f32, y: f32, [u, v]: [f32; 2]| {
+                let mut sum = 0.0;
+                for ((bend, share), at) in self.bends.iter().zip(&shares).zip(&self.at) {
+                    if let Some(prefer) = &bend.prefer {
+                        let there = grid(x + (at - t) * u, y + (at - t) * v, prefer);
+                        sum += share * there.of(&prefer.v);
+                    }
+                }
+                sum
+            };
+            seen.lay(motion, guides, prefer, t);
         }
         let (h, w, area) = (motion.h, motion.w, motion.area());
         let mut by = Map::new(2, h, w);
@@ -352,7 +367,7 @@ impl Sketch<'_> {
         let finished = |raw: &Map, guidance: Option<&Guidance>| {
             let mut motion = raw.clone();
             if let Some(guidance) = guidance {
-                guidance.finish(&mut motion, self.at);
+                guidance.finish(&mut motion, &self.seen.guides, self.at);
             }
             settle(&mut motion, self.at);
             motion
@@ -374,8 +389,9 @@ impl Sketch<'_> {
         });
         let fine = Arc::new(fine);
         let bent = Bend { keys: cells, ..none.clone() };
-        let over = Bend { fine: Some(fine.clone()), ..none.clone() };
-        let both = Bend { fine: Some(fine), ..bent.clone() };
+        let prefer = Some(Arc::new(self.prefer(&fine, raw.h, raw.w)));
+        let over = Bend { fine: Some(fine.clone()), prefer: prefer.clone(), ..none.clone() };
+        let both = Bend { fine: Some(fine), prefer, ..bent.clone() };
         let drawn = draw(self.at, Some(&alone(&bent)));
         for (name, raw, bend) in [("none", &raw, &none), ("bent", &drawn, &bent), ("over", &raw, &over), ("both", &drawn, &both)] {
             control.check()?;
@@ -403,6 +419,7 @@ impl Sketch<'_> {
             let lines = key.lines();
             let mut ways = vec![self.by_motion(k, needs)];
             let own = self::needs(&self.drawn, &key.away, longest);
+            ways.push(still(&self.drawn));
             ways.push(find(&self.drawn, &own, &still(&self.drawn), &lines, NEAR * longest));
             let free: Vec<Point> =
                 self.drawn.iter().zip(&own).filter(|(_, n)| **n > 0.5).map(|(p, _)| *p).collect();
@@ -415,7 +432,11 @@ impl Sketch<'_> {
             }
             Place { guide: &self.seen.guides[k], points: &key.points, near: &key.near[0], ways }
         });
-        let favour: Vec<f32> = needs.iter().map(|need| FAVOUR * (1.0 - need)).collect();
+        let [own_a, own_b] =
+            [0, 1].map(|k| self::needs(&self.drawn, &self.keys[k].away, longest));
+        let favour: Vec<[f32; 2]> = (needs.iter().zip(own_a.iter().zip(&own_b)))
+            .map(|(need, (a, b))| [1.0 - need, 1.0 - a.max(*b)].map(|v| FAVOUR * v))
+            .collect();
         let chosen = fuse(&self.drawn, &places, &favour);
         let mut use_of = [[0usize; 8]; 2];
         chosen.iter().for_each(|c| (0..2).for_each(|k| use_of[k][c[k].min(7)] += 1));
@@ -486,7 +507,7 @@ impl Sketch<'_> {
             let at = Corner::at(0.5 * x - 0.25, 0.5 * y - 0.25, h, w);
             let [u, v] = [0, 1].map(|c| 2.0 * part * at.of(flow.plane(c)));
             let off = (-dx - u).hypot(-dy - v);
-            let corrected = ((off - 1.0) / 4.0).clamp(0.0, 1.0);
+            let corrected = ((off - 1.0) / 2.0).clamp(0.0, 1.0);
             here.push((x, y, [-dx, -dy], [ex - dx, ey - dy], corrected, m.trust[k], m.trust[1 - k]));
         }
         let sure = self.seen.matched.confidence[k].resize(h, w);
@@ -501,10 +522,10 @@ impl Sketch<'_> {
         // What belongs to the lines that the sketch moves.
         let mut known = Known::new(1, h, w);
         for (x, y, _, _, corrected, trust, _) in &here {
-            known.add(0, half(*x), half(*y), *corrected, firm * LINE * trust);
+            known.add(0, [half(*x), half(*y)], *corrected, firm * LINE * trust, |_| true);
         }
         (0..area).for_each(|i| known.lean(0, i, 0.0, loyal[i]));
-        let figure = known.spread(small, None).map(|v| ((v - 0.25) / 0.5).clamp(0.0, 1.0));
+        let figure = known.spread(small, None).blur(1).map(|v| if v > 0.5 { 1.0 } else { 0.0 });
         // How that goes as a whole.
         let rigid = |other: bool| {
             let going: Vec<Going> = (here.iter())
@@ -525,8 +546,9 @@ impl Sketch<'_> {
             let weight = firm * LINE * trust * doubt(agree[n]);
             let weight_end = firm * LINE * trust * both * doubt(agree_end[n]);
             for c in 0..2 {
-                known.add(c, half(*x), half(*y), there[c], weight);
-                known.add(2 + c, half(*x), half(*y), end[c], weight_end);
+                let own = |i: usize| (figure.v[i] > 0.5) == (*corrected > 0.5);
+                known.add(c, [half(*x), half(*y)], there[c], weight, own);
+                known.add(2 + c, [half(*x), half(*y)], end[c], weight_end, own);
             }
         }
         for i in 0..area {
@@ -560,6 +582,38 @@ impl Sketch<'_> {
             }
             std::fs::write(format!("{path}_{}_{k}.raw", (self.at * 100.0) as i32), bytes).ok();
         }
+        out
+    }
+
+    /// By how much more the first key's lines meet the sketch, where `fine` takes both keys.
+    fn prefer(&self, fine: &Arc<[Map; 2]>, h: usize, w: usize) -> Map {
+        let pushed = fine.each_ref().map(|fine| {
+            let mut there = fine.channels(2, 5);
+            there.v[..2 * fine.area()].copy_from_slice(&fine.v[..2 * fine.area()]);
+            there
+        });
+        let both = Both::of(pushed, h, w);
+        let missed = [0, 1].map(|k| {
+            let shown = both.shown(k, &self.seen.guides[k]);
+            let away = away(&shown, self.shape[0], self.shape[1]);
+            misses(&self.drawn, &away).map(|m| m.min(6.0)).collect::<Vec<f32>>()
+        });
+        let (h, w) = (h / STEP, w / STEP);
+        let mut out = Map::new(1, h, w);
+        out.v.par_iter_mut().enumerate().for_each(|(i, to)| {
+            let centre = |n: usize| (n as f32 + 0.5) * STEP as f32 - 0.5;
+            let (x, y) = (centre(i % w), centre(i / w));
+            let (mut sum, mut total) = (0.0f32, 0.3f32);
+            for (n, p) in self.drawn.iter().enumerate() {
+                let apart = (p.x - x).powi(2) + (p.y - y).powi(2);
+                if apart < 9.0 * AROUND * AROUND {
+                    let weight = (-0.5 * apart / (AROUND * AROUND)).exp();
+                    sum += weight * (missed[1][n] - missed[0][n]);
+                    total += weight;
+                }
+            }
+            *to = sum / total;
+        });
         out
     }
 

@@ -11,9 +11,8 @@ use crate::map::Map;
 /// Colour difference (0..=1) that holds a motion up, and how much gets through in any case.
 const EDGE: f32 = 0.05;
 const LEAK: f32 = 0.003;
-/// What gets through between colours of one figure, and the difference that is another one's.
+/// What gets through between colours of one figure.
 const WITHIN: f32 = 0.2;
-const LEAVES: f32 = 0.2;
 /// Sweeps at each size, coarsest first, and their over-relaxation.
 const SWEEPS: [usize; 4] = [120, 60, 50, 50];
 const OMEGA: f32 = 1.8;
@@ -30,8 +29,15 @@ impl Known {
         Self { fields: vec![Map::new(2, h, w); fields] }
     }
 
-    /// Field `c` is `value` at and around (`x`, `y`).
-    pub(super) fn add(&mut self, c: usize, x: f32, y: f32, value: f32, weight: f32) {
+    /// Field `c` is `value` at and around (`x`, `y`), where `at` holds.
+    pub(super) fn add(
+        &mut self,
+        c: usize,
+        [x, y]: [f32; 2],
+        value: f32,
+        weight: f32,
+        at: impl Fn(usize) -> bool,
+    ) {
         let map = &mut self.fields[c];
         let (h, w, area) = (map.h as isize, map.w as isize, map.area());
         let (cx, cy) = (x.round() as isize, y.round() as isize);
@@ -41,6 +47,9 @@ impl Known {
                 continue;
             }
             let i = (py * w + px) as usize;
+            if !at(i) {
+                continue;
+            }
             let weight = if dx == 0 && dy == 0 { weight } else { 0.5 * weight };
             map.v[i] += weight * value;
             map.v[area + i] += weight;
@@ -56,7 +65,8 @@ impl Known {
     }
 
     /// The fields that keep to what is known and change where the colours of `picture` do:
-    /// `[fields, h, w]`, like `picture`. With `figure` (`[1, h, w]`, 0..=1) mostly where that does.
+    /// `[fields, h, w]`, like `picture`. With `figure` (`[1, h, w]`, 0 or 1) nothing gets from
+    /// it to the ground or back.
     pub(super) fn spread(self, picture: &Map, figure: Option<&Map>) -> Map {
         let mut pictures = vec![match figure {
             Some(figure) => Map::stack(&[picture, figure]),
@@ -83,8 +93,7 @@ fn ties(picture: &Map) -> [Vec<f32>; 2] {
         let colour = (0..3).map(apart).fold(0.0, f32::max) / EDGE;
         let colour = (-colour * colour).exp();
         if picture.c > 3 {
-            let figure = apart(3) / LEAVES;
-            (-figure * figure).exp() * colour.max(WITHIN) + LEAK
+            if apart(3) > 0.5 { 0.0 } else { colour.max(WITHIN) }
         } else {
             colour + LEAK
         }
