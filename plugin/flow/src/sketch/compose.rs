@@ -128,9 +128,9 @@ impl Both {
                     let own = self.seen[k].v[c % 2 * area + i];
                     out[c] = if bare[k] { motion.v[c * area + i] } else { own };
                 }
-                out[4] = if bare[1] || !bare[0] && front[0] > front[1] + 0.5 {
+                out[4] = if bare[1] {
                     ALONE
-                } else if bare[0] || front[1] > front[0] + 0.5 {
+                } else if bare[0] {
                     -ALONE
                 } else if differ.v[i] > DIFFER {
                     let [u, v] = [0, 1].map(|c| out[2 + c] - out[c]);

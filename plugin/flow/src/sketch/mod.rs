@@ -62,7 +62,7 @@ const RESTING: f32 = 0.02;
 /// How much a figure's motion as a whole counts in each of its samples.
 const RIGID: f32 = 0.02;
 /// Distance over which the key is chosen that meets the sketch, in guide samples.
-const AROUND: f32 = 20.0;
+const AROUND: f32 = 50.0;
 /// How far lines are looked for around where they are expected, as a part of the longer side: where
 /// nothing better is known, and around a guess.
 const NEAR: f32 = 0.16;
@@ -509,6 +509,17 @@ impl Sketch<'_> {
             let off = (-dx - u).hypot(-dy - v);
             let corrected = ((off - 1.0) / 2.0).clamp(0.0, 1.0);
             here.push((x, y, [-dx, -dy], [ex - dx, ey - dy], corrected, m.trust[k], m.trust[1 - k]));
+        }
+        // What goes another way than the lines beside it in the sketch was taken for something else.
+        let (mut moved, mut resting) = (Vec::new(), Vec::new());
+        for (m, here) in met.iter().zip(&here) {
+            let going =
+                Going { x: m.point.x, y: m.point.y, by: m.to[k], weight: m.trust[k].max(1e-3) };
+            if here.4 > 0.5 { moved.push(going) } else { resting.push(going) }
+        }
+        let mut consent = moving::consent(&moved, &resting).into_iter();
+        for here in here.iter_mut().filter(|h| h.4 > 0.5) {
+            here.5 *= consent.next().unwrap_or(0.0);
         }
         let sure = self.seen.matched.confidence[k].resize(h, w);
         let rests = self.resting(h, w);

@@ -17,6 +17,8 @@ const ROUNDS: usize = 3;
 const FAR: f32 = 1e-5;
 /// Spread of points below which they tell no turn, in guide samples.
 const NARROW: f32 = 10.0;
+/// Least and most growth.
+const GROWTH: [f32; 2] = [0.88, 1.14];
 
 /// A point that goes somewhere.
 #[derive(Clone, Copy, Debug)]
@@ -52,7 +54,44 @@ fn way(points: &[Going], x: f32, y: f32, reach: f32) -> [f32; 2] {
         square += weight * (dx * dx + dy * dy);
     }
     let (a, b) = (real / square, imaginary / square);
+    // Figures hardly grow.
+    let scale = (1.0 + a).hypot(b).max(1e-3);
+    let held = scale.clamp(GROWTH[0], GROWTH[1]) / scale;
+    let (a, b) = (held * (1.0 + a) - 1.0, held * b);
     [gone[0] - a * mean[0] + b * mean[1], gone[1] - b * mean[0] - a * mean[1]]
+}
+
+/// How far each point goes with those around it, 0..=1, and how much of what is around it belongs to
+/// `points` at all: `others` are points that do not take part.
+pub(super) fn consent(points: &[Going], others: &[Going]) -> Vec<f32> {
+    let [reach, doubtful] = LEVELS[1];
+    let mut left = points.to_vec();
+    for _ in 0..ROUNDS {
+        let agree: Vec<f32> = left
+            .par_iter()
+            .map(|p| {
+                let [u, v] = way(&left, p.x, p.y, 1.5 * reach);
+                let off = (p.by[0] - u).hypot(p.by[1] - v) / (2.4 * doubtful);
+                1.0 / (1.0 + off * off)
+            })
+            .collect();
+        for ((l, p), a) in left.iter_mut().zip(points).zip(&agree) {
+            l.weight = p.weight * a;
+        }
+    }
+    let around = |all: &[Going], p: &Going| -> f32 {
+        let apart = |q: &Going| (q.x - p.x).powi(2) + (q.y - p.y).powi(2);
+        all.iter().map(|q| q.weight * (-0.5 * apart(q) / (1.5 * reach).powi(2)).exp()).sum()
+    };
+    left.par_iter()
+        .zip(points)
+        .map(|(l, p)| {
+            let (own, other) = (around(&left, l), around(others, l));
+            let share = own / (own + other + 1e-6);
+            let enough = ((share - 0.05) / 0.2).clamp(0.0, 1.0) * ((own - 1.0) / 3.0).clamp(0.0, 1.0);
+            enough * l.weight / p.weight.max(1e-6)
+        })
+        .collect()
 }
 
 /// The ways of places every `step` guide samples, `[2, h, w]`, and how far each point goes with them
