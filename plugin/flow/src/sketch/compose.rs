@@ -14,6 +14,8 @@ const FRONT: f32 = 7.0;
 const BARE: f32 = 0.2;
 /// Log odds of a key that alone shows a place.
 const ALONE: f32 = 8.0;
+/// Distance around a figure in a key where the engine is not asked, in samples of half guide size.
+const STAGE: usize = 6;
 /// Difference of the keys, 0..=1, from which one is taken, not both.
 const DIFFER: f32 = 0.04;
 
@@ -69,7 +71,35 @@ fn seen(key: &Map, h: usize, w: usize) -> Map {
             out.v[3 * area + i] = s[4];
         }
     }
+    close(&mut out);
     out
+}
+
+/// Fills cracks: bare samples most of whose neighbours are not.
+fn close(seen: &mut Map) {
+    let (h, w, area) = (seen.h, seen.w, seen.area());
+    for _ in 0..2 {
+        let mut filled = Vec::new();
+        for y in 1..h.saturating_sub(1) {
+            for x in 1..w.saturating_sub(1) {
+                let i = y * w + x;
+                if seen.v[3 * area + i] > 0.0 {
+                    continue;
+                }
+                let around = [i - w - 1, i - w, i - w + 1, i - 1, i + 1, i + w - 1, i + w, i + w + 1];
+                let known = around.iter().filter(|&&n| seen.v[3 * area + n] > 0.0);
+                if known.clone().count() < 5 {
+                    continue;
+                }
+                // From the neighbour in front.
+                let from = known.max_by(|&&a, &&b| seen.v[2 * area + a].total_cmp(&seen.v[2 * area + b]));
+                filled.extend(from.map(|&n| (i, [0, 1, 2, 3].map(|c| seen.v[c * area + n]))));
+            }
+        }
+        for (i, values) in filled {
+            values.into_iter().enumerate().for_each(|(c, v)| seen.v[c * area + i] = v);
+        }
+    }
 }
 
 impl Both {
@@ -102,6 +132,8 @@ impl Both {
             }
         }
         let differ = differ.blur(1);
+        // Where a figure stands in a key, the engine does not know what is behind it.
+        let [stage_a, stage_b] = self.pushed.each_ref().map(|p| p.channels(2, 3).blur(STAGE));
         let own: Vec<Option<[f32; 5]>> = (0..area)
             .into_par_iter()
             .map(|i| {
@@ -118,8 +150,10 @@ impl Both {
                         Corner::at(0.5 * (x + u) - 0.25, 0.5 * (y + v) - 0.25, key.h, key.w);
                     shown && at.of(key.plane(2)) > 0.5
                 });
+                let at = Corner::at(0.5 * x - 0.25, 0.5 * y - 0.25, stage_a.h, stage_a.w);
+                let staged = at.of(&stage_a.v) + at.of(&stage_b.v) > 0.02;
                 let lands = (0..2).any(|k| !bare[k] && front[k] > 0.5);
-                if !lands && !stale[0] && !stale[1] || bare[0] && bare[1] {
+                if !(lands || staged || stale[0] || stale[1]) || bare[0] && bare[1] {
                     return None;
                 }
                 let mut out = [0.0; 5];

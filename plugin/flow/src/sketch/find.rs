@@ -11,9 +11,9 @@ use super::near::Near;
 use crate::map::Map;
 
 /// Side of a cell of sketch lines, in guide samples.
-const CELL: f32 = 20.0;
+const CELL: f32 = 24.0;
 /// Distance between displacements that are tried, in guide samples, and the most of them each way.
-const STRIDE: f32 = 6.5;
+const STRIDE: f32 = 8.0;
 const MOST: usize = 18;
 /// A point farther than this from any line counts as not found, in guide samples.
 const LOST: f32 = 14.0;
@@ -31,7 +31,7 @@ const TREMBLE: [f32; 2] = [0.0015, 0.005];
 /// Distance over which that is judged, in guide samples.
 const JUDGED: f32 = 14.0;
 /// Rounds of messages between cells.
-const ROUNDS: usize = 9;
+const ROUNDS: usize = 8;
 /// Points that take part in the second step.
 const POINTS: usize = 1000;
 

@@ -21,7 +21,7 @@ const APART: f32 = 2.5;
 /// Cost of other colours beside the line, and how far beside.
 const COLOUR: f32 = 12.0;
 const ASIDE: f32 = 3.5;
-const ROUNDS: usize = 20;
+const ROUNDS: usize = 12;
 
 /// One way in which the lines may lie in a key.
 pub(super) struct Way {

@@ -9,18 +9,18 @@ use super::lines::Point;
 use super::near::Near;
 
 /// Guesses made, each for what the ones before left unexplained.
-const GUESSES: usize = 3;
+const GUESSES: usize = 2;
 /// Turns tried each way, and the angle between two of them.
-const TURNS: isize = 8;
-const TURN: f32 = 0.131;
+const TURNS: isize = 6;
+const TURN: f32 = 0.17;
 /// Farthest shift tried, as a part of the guide's sides.
 const FAR: f32 = 0.55;
 /// Distance between two shifts that are tried, in guide samples.
-const STRIDE: f32 = 6.0;
+const STRIDE: f32 = 8.0;
 /// Points that vote.
-const VOTERS: usize = 150;
+const VOTERS: usize = 110;
 /// Distance within which a line is met in the search, and after it; in guide samples.
-const NEAR: f32 = 12.0;
+const NEAR: f32 = 14.0;
 const MET: f32 = 6.0;
 /// Votes that a shift by the guide's longer side costs, as a part of all.
 const LAZY: f32 = 0.15;

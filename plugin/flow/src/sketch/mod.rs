@@ -63,6 +63,8 @@ const RESTING: f32 = 0.02;
 const RIGID: f32 = 0.02;
 /// Distance over which the key is chosen that meets the sketch, in guide samples.
 const AROUND: f32 = 50.0;
+/// What it counts which key meets more of the whole sketch, in guide samples.
+const WHOLE: f32 = 0.6;
 /// How far lines are looked for around where they are expected, as a part of the longer side: where
 /// nothing better is known, and around a guess.
 const NEAR: f32 = 0.16;
@@ -357,6 +359,7 @@ impl Sketch<'_> {
         control: &Control,
     ) -> Result<Bend, Error> {
         let (share, _) = self.shares();
+        let time = std::time::Instant::now();
         let raw = draw(self.at, None);
         let none = {
             let rest = Map::new(2, raw.h / STEP, raw.w / STEP);
@@ -380,7 +383,11 @@ impl Sketch<'_> {
         // Bending what was found wrongly tears drawings, so it has to pay.
         let mut best = ((1.0 - share * (1.0 - PAYS)) * before.missed, none.clone());
         control.check()?;
-        let fine = self.ways(&self.meet(&needs), share);
+        log::debug!("  time {:?}", time.elapsed());
+        let met = self.meet(&needs);
+        log::debug!("  met {:?}", time.elapsed());
+        let fine = self.ways(&met, share);
+        log::debug!("  ways {:?}", time.elapsed());
         let cells = fine.each_ref().map(|fine| {
             let mut cells = fine.pool(CELL / 2);
             let n = cells.area();
@@ -397,7 +404,7 @@ impl Sketch<'_> {
             control.check()?;
             // Fits are looked for with all strength, and applied with what was chosen.
             let rest = self.rest(&finished(raw, Some(&alone(bend)))).map(|v| v * share);
-            for bend in [bend.clone(), Bend { rest, ..bend.clone() }] {
+            for bend in [Bend { rest, ..bend.clone() }] {
                 let motion = finished(raw, Some(&alone(&bend)));
                 let after = self.faults(&motion, &self.shown(&motion));
                 let cost = after.missed + TORN * (after.torn - before.torn).max(0.0);
@@ -408,6 +415,7 @@ impl Sketch<'_> {
                 }
             }
         }
+        log::debug!("  time {:?}", time.elapsed());
         Ok(best.1)
     }
 
@@ -476,7 +484,7 @@ impl Sketch<'_> {
         let moved = carried(&key.points, &self.seen.flows[k], part);
         let near = Near::new(&moved, self.shape, 2);
         let lines = Lines { points: &moved, near: &near };
-        let mut way = find(&self.drawn, needs, &still(&self.drawn), &lines, NEAR * self.longest());
+        let mut way = find(&self.drawn, needs, &still(&self.drawn), &lines, CLOSE * self.longest());
         for (p, to) in self.drawn.iter().zip(&mut way.to) {
             let (x, y) = (p.x + to[0], p.y + to[1]);
             let (_, n) = near.at(x, y, p.angle);
@@ -610,6 +618,9 @@ impl Sketch<'_> {
             misses(&self.drawn, &away).map(|m| m.min(6.0)).collect::<Vec<f32>>()
         });
         let (h, w) = (h / STEP, w / STEP);
+        let mean = |k: usize| missed[k].iter().sum::<f32>() / missed[k].len().max(1) as f32;
+        // Where nothing else decides, it is the same key everywhere.
+        let whole = (8.0 * (mean(1) - mean(0))).clamp(-WHOLE, WHOLE);
         let mut out = Map::new(1, h, w);
         out.v.par_iter_mut().enumerate().for_each(|(i, to)| {
             let centre = |n: usize| (n as f32 + 0.5) * STEP as f32 - 0.5;
@@ -623,7 +634,7 @@ impl Sketch<'_> {
                     total += weight;
                 }
             }
-            *to = sum / total;
+            *to = sum / total + whole;
         });
         out
     }
@@ -656,7 +667,13 @@ impl Sketch<'_> {
             missed += (miss - rough).max(0.0);
         }
         let differ = disagreement(motion, &self.seen.guides);
-        let torn = differ.v.iter().map(|d| d.min(64.0)).sum::<f32>() / differ.area() as f32;
+        let mixed = |odds: f32| {
+            let share = 1.0 / (1.0 + (-odds.clamp(-20.0, 20.0)).exp());
+            4.0 * share * (1.0 - share)
+        };
+        let torn: f32 =
+            differ.v.iter().zip(motion.plane(4)).map(|(d, odds)| d.min(64.0) * mixed(*odds)).sum();
+        let torn = torn / differ.area() as f32;
         Faults { away: all / points, missed: missed / points, torn }
     }
 
