@@ -14,6 +14,11 @@ const FRONT: f32 = 7.0;
 const BARE: f32 = 0.2;
 /// Log odds of a key that alone shows a place.
 const ALONE: f32 = 8.0;
+/// Difference between neighbours of a figure (one sample of half guide size apart) that tears it, in
+/// guide samples.
+const TORN: f32 = 3.5;
+/// Smallest piece of a figure, as a part of the picture.
+const LEAST: f32 = 4e-4;
 /// Distance around a figure in a key where the engine is not asked, in samples of half guide size.
 const STAGE: usize = 6;
 /// Difference of the keys, 0..=1, from which one is taken, not both.
@@ -30,12 +35,15 @@ pub(super) struct Both {
 
 /// Seen from the position, for guides of `h` x `w`.
 fn seen(key: &Map, h: usize, w: usize) -> Map {
-    let (front, area) = (key.plane(2), h * w);
+    let (front, area, torn) = (key.plane(2), h * w, torn(key));
     let mut sum = vec![0.0f32; 5 * area];
     for y in 0..h {
         for x in 0..w {
             let near = (y / 2).min(key.h - 1) * key.w + (x / 2).min(key.w - 1);
             let m = front[near];
+            if m > 0.5 && torn[near] {
+                continue;
+            }
             let at = Corner::at(0.5 * x as f32 - 0.25, 0.5 * y as f32 - 0.25, key.h, key.w);
             // Figure and ground are not mixed.
             let [u, v] = if (at.of(front) - m).abs() < 1e-3 {
@@ -72,6 +80,59 @@ fn seen(key: &Map, h: usize, w: usize) -> Map {
         }
     }
     close(&mut out);
+    sweep(&mut out);
+    out
+}
+
+/// Takes away pieces of figures that are too small to be any.
+fn sweep(seen: &mut Map) {
+    let (w, area) = (seen.w, seen.area());
+    let least = (LEAST * area as f32) as usize;
+    let mut open: Vec<bool> =
+        (0..area).map(|i| seen.v[3 * area + i] > 0.0 && seen.v[2 * area + i] > 0.5).collect();
+    for start in 0..area {
+        if !open[start] {
+            continue;
+        }
+        open[start] = false;
+        let mut piece = vec![start];
+        let mut next = 0;
+        while next < piece.len() {
+            let i = piece[next];
+            next += 1;
+            let sides = [
+                (i % w > 0).then(|| i - 1),
+                (i % w + 1 < w).then_some(i + 1),
+                (i >= w).then(|| i - w),
+                (i + w < area).then_some(i + w),
+            ];
+            for n in sides.into_iter().flatten() {
+                if open[n] {
+                    open[n] = false;
+                    piece.push(n);
+                }
+            }
+        }
+        if piece.len() < least {
+            piece.into_iter().for_each(|i| seen.v[3 * area + i] = 0.0);
+        }
+    }
+}
+
+/// Where a figure is stretched beyond what a drawing bears.
+fn torn(key: &Map) -> Vec<bool> {
+    let (h, w, area) = (key.h, key.w, key.area());
+    let mut out = vec![false; area];
+    for i in 0..area {
+        for j in [(i % w + 1 < w).then_some(i + 1), (i + w < h * w).then_some(i + w)] {
+            let Some(j) = j.filter(|&j| key.v[2 * area + i] == key.v[2 * area + j]) else { continue };
+            let (u, v) = (key.v[i] - key.v[j], key.v[area + i] - key.v[area + j]);
+            if u.hypot(v) > TORN {
+                out[i] = true;
+                out[j] = true;
+            }
+        }
+    }
     out
 }
 

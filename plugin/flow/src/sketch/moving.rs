@@ -37,7 +37,10 @@ fn way(points: &[Going], x: f32, y: f32, reach: f32) -> [f32; 2] {
     let mut weights = Vec::with_capacity(points.len());
     for p in points {
         let (dx, dy) = (p.x - x, p.y - y);
-        let weight = p.weight * ((scale * (dx * dx + dy * dy)).exp() + FAR);
+        let fall = scale * (dx * dx + dy * dy);
+        // Beyond this the rest is all that is left.
+        let near = if fall > -11.0 { fall.exp() } else { 0.0 };
+        let weight = p.weight * (near + FAR);
         weights.push(weight);
         total += weight;
         mean = [mean[0] + weight * dx, mean[1] + weight * dy];
