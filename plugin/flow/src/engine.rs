@@ -20,11 +20,11 @@ static WEIGHTS: &[u8] = include_bytes!("../../../resources/flow/flow.safetensors
 /// Memory for analyses of recent pairs, in bytes.
 const MEMO_BYTES: usize = 192 << 20;
 
-/// Memory for what recent sketches ask, in bytes.
-const BEND_BYTES: usize = 16 << 20;
+/// Memory for what recent sketches ask, in bytes: some 3 MB for each at standard quality.
+const BEND_BYTES: usize = 64 << 20;
 
 /// Changes with every change of this crate that may change a picture.
-const REVISION: &str = "flow-2";
+const REVISION: &str = "flow-3";
 
 /// Draws in-betweens on the CPU: classical motion, corrected and completed by a small network.
 ///

@@ -1,0 +1,165 @@
+//! From the lines of a figure to the figure: what the sketch moves in a key, and how it goes.
+
+use super::meet::Met;
+use super::moving::{Going, consent, ways};
+use super::obey::Sketch;
+use super::spread::Known;
+use crate::map::{Corner, Map};
+use crate::net::CELL;
+
+/// How much a sketch point counts in a key, where outlines hold motions up.
+const LINE: f32 = 2.0;
+/// How much the unguided motion counts where it is sure, and where the keys show the same at rest.
+const LOYAL: f32 = 0.001;
+const RESTING: f32 = 0.02;
+/// How much a figure's motion as a whole counts in each of its samples.
+const RIGID: f32 = 0.02;
+/// Distance from the unguided motion from which the sketch corrects it, and over which that grows, in
+/// guide samples.
+const OFF: [f32; 2] = [1.0, 2.0];
+
+/// A point of the sketch in a key.
+struct Here {
+    x: f32,
+    y: f32,
+    /// From there to the sketch and to the other key, in guide samples.
+    there: [f32; 2],
+    end: [f32; 2],
+    /// How far that is not what the unguided motion has, 0..=1.
+    corrected: f32,
+    /// How surely it is here, and in the other key.
+    trust: f32,
+    other: f32,
+}
+
+/// A place of guide samples in samples of half guide size.
+fn half([x, y]: [f32; 2]) -> [f32; 2] {
+    [0.5 * x - 0.25, 0.5 * y - 0.25]
+}
+
+impl Sketch<'_> {
+    /// How each key goes to the sketch and to the other key, and which part of it the sketch moves
+    /// (0 or 1): `[5, h / 2, w / 2]`, in guide samples.
+    pub(super) fn ways(&self, met: &[Met], share: f32) -> [Map; 2] {
+        let (first, last) = rayon::join(|| self.way(0, met, share), || self.way(1, met, share));
+        [first, last]
+    }
+
+    fn way(&self, k: usize, met: &[Met], share: f32) -> Map {
+        let part = if k == 0 { self.at } else { 1.0 - self.at };
+        let (small, flow) = (&self.seen.small[k], &self.seen.flows[k]);
+        let (h, w, area) = (small.h, small.w, small.area());
+        let (_, firm) = self.shares();
+        let here = self.here(k, met);
+        let loyal = self.loyal(k);
+        let mut known = Known::new(1, h, w);
+        for p in &here {
+            known.add(0, half([p.x, p.y]), p.corrected, firm * LINE * p.trust, |_| true);
+        }
+        (0..area).for_each(|i| known.lean(0, i, 0.0, loyal[i]));
+        let figure = known.spread(small, None).blur(1).map(|v| if v > 0.5 { 1.0 } else { 0.0 });
+        // How that goes as a whole.
+        let rigid = |end: bool| {
+            let going: Vec<Going> = (here.iter())
+                .map(|p| {
+                    let (by, sure) = if end { (p.end, p.other) } else { (p.there, 1.0) };
+                    Going { x: p.x, y: p.y, by, weight: p.corrected * p.trust * sure }
+                })
+                .collect();
+            let (map, agree) = ways(&going, h / (CELL / 2), w / (CELL / 2), CELL);
+            (map.resize(h, w), agree)
+        };
+        let ((there, agree), (end, agree_end)) = rayon::join(|| rigid(false), || rigid(true));
+        let mut known = Known::new(4, h, w);
+        for (p, (agree, agree_end)) in here.iter().zip(agree.iter().zip(&agree_end)) {
+            let doubt = |agree: &f32| 1.0 + p.corrected * (agree * agree - 1.0);
+            let weight = firm * LINE * p.trust * doubt(agree);
+            let weight_end = firm * LINE * p.trust * p.other * doubt(agree_end);
+            let own = |i: usize| (figure.v[i] > 0.5) == (p.corrected > 0.5);
+            for c in 0..2 {
+                known.add(c, half([p.x, p.y]), p.there[c], weight, own);
+                known.add(2 + c, half([p.x, p.y]), p.end[c], weight_end, own);
+            }
+        }
+        for (i, (&m, loyal)) in figure.v.iter().zip(&loyal).enumerate() {
+            let (ground, m) = ((1.0 - m) * loyal, m * RIGID);
+            for (c, j) in [i, area + i].into_iter().enumerate() {
+                known.lean(c, i, 2.0 * part * flow.v[j], ground);
+                known.lean(c, i, there.v[j], m);
+                known.lean(2 + c, i, 2.0 * flow.v[j], ground);
+                known.lean(2 + c, i, end.v[j], m);
+            }
+        }
+        let mut out = Map::stack(&[&known.spread(small, Some(&figure)), &figure]);
+        // A part of the way from the unguided motion.
+        for (c, part) in [part, part, 1.0, 1.0].into_iter().enumerate() {
+            let to = &mut out.v[c * area..(c + 1) * area];
+            for (to, flow) in to.iter_mut().zip(flow.plane(c % 2)) {
+                let unguided = 2.0 * part * flow;
+                *to = unguided + share * (*to - unguided);
+            }
+        }
+        out
+    }
+
+    /// The sketch's points in key `k`.
+    fn here(&self, k: usize, met: &[Met]) -> Vec<Here> {
+        let part = if k == 0 { self.at } else { 1.0 - self.at };
+        let flow = &self.seen.flows[k];
+        let mut here: Vec<Here> = (met.iter())
+            .map(|m| {
+                let ([dx, dy], [ex, ey]) = (m.to[k], m.to[1 - k]);
+                let (x, y) = (m.point.x + dx, m.point.y + dy);
+                let [hx, hy] = half([x, y]);
+                let at = Corner::at(hx, hy, flow.h, flow.w);
+                let [u, v] = [0, 1].map(|c| 2.0 * part * at.of(flow.plane(c)));
+                let off = (dx + u).hypot(dy + v);
+                Here {
+                    x,
+                    y,
+                    there: [-dx, -dy],
+                    end: [ex - dx, ey - dy],
+                    corrected: ((off - OFF[0]) / OFF[1]).clamp(0.0, 1.0),
+                    trust: m.trust[k],
+                    other: m.trust[1 - k],
+                }
+            })
+            .collect();
+        // What goes another way than the lines beside it in the sketch was taken for something else.
+        let (mut moved, mut resting) = (Vec::new(), Vec::new());
+        for (m, here) in met.iter().zip(&here) {
+            let weight = m.trust[k].max(1e-3);
+            let going = Going { x: m.point.x, y: m.point.y, by: m.to[k], weight };
+            if here.corrected > 0.5 { moved.push(going) } else { resting.push(going) }
+        }
+        let consent = consent(&moved, &resting);
+        let corrected = here.iter_mut().filter(|h| h.corrected > 0.5);
+        corrected.zip(consent).for_each(|(here, consent)| here.trust *= consent);
+        here
+    }
+
+    /// How much the unguided motion of key `k` counts in each sample.
+    fn loyal(&self, k: usize) -> Vec<f32> {
+        let flow = &self.seen.flows[k];
+        let sure = self.seen.matched.confidence[k].resize(flow.h, flow.w);
+        let rests = self.resting();
+        (0..flow.area())
+            .map(|i| {
+                let still = 1.0 - (flow.v[i].hypot(flow.v[flow.area() + i]) / 0.75).min(1.0);
+                LOYAL * sure.v[i] + RESTING * rests.v[i] * still + 1e-6
+            })
+            .collect()
+    }
+
+    /// Where both keys show the same at the same place, 0..=1, at half guide size.
+    fn resting(&self) -> Map {
+        let [a, b] = &self.seen.small;
+        let mut differ = Map::new(1, a.h, a.w);
+        for c in 0..3 {
+            for ((to, a), b) in differ.v.iter_mut().zip(a.plane(c)).zip(b.plane(c)) {
+                *to = to.max((a - b).abs());
+            }
+        }
+        differ.blur(1).map(|v| (1.0 - v / 0.02).max(0.0))
+    }
+}

@@ -1,0 +1,112 @@
+//! The sketch's lines in both keys.
+
+use super::bend::carried;
+use super::find::{Lines, find, needs, still, trust};
+use super::fuse::{Place, Way, fuse};
+use super::guess::guesses;
+use super::lines::{Point, away, of_picture};
+use super::near::Near;
+use super::obey::Sketch;
+use crate::map::Map;
+
+/// How far lines are looked for around where they are expected, as a part of the longer side: where
+/// nothing better is known, and around a guess.
+const NEAR: f32 = 0.16;
+const CLOSE: f32 = 0.08;
+/// What it costs less to follow the unguided motion, or to rest, where the sketch's lines fit that.
+const FAVOUR: f32 = 6.0;
+
+/// The lines of a key.
+pub(super) struct Key {
+    points: Vec<Point>,
+    /// Looks them up finely, and coarsely for far searches.
+    near: [Near; 2],
+    /// How far each sample lies from them.
+    away: Map,
+}
+
+impl Key {
+    pub(super) fn of(guide: &Map, shape: [usize; 2]) -> Self {
+        let points = of_picture(guide, shape[0], shape[1]);
+        let near = [2, 4].map(|step| Near::new(&points, shape, step));
+        Self { near, away: away(guide, shape[0], shape[1]), points }
+    }
+
+    fn lines(&self) -> Lines<'_> {
+        Lines { points: &self.points, near: &self.near[0] }
+    }
+}
+
+/// A point of the sketch in both keys: way there, and trust.
+pub(super) struct Met {
+    pub(super) point: Point,
+    pub(super) to: [[f32; 2]; 2],
+    pub(super) trust: [f32; 2],
+}
+
+impl Sketch<'_> {
+    /// Where the sketch's points are in both keys.
+    pub(super) fn meet(&self, misses: &[f32]) -> Vec<Met> {
+        let longest = self.longest();
+        let places = [0, 1].map(|k| {
+            let key = &self.keys[k];
+            let lines = key.lines();
+            let mut ways = vec![self.by_motion(k, misses)];
+            let own = needs(&self.drawn, &key.away, longest);
+            ways.push(still(&self.drawn));
+            ways.push(find(&self.drawn, &own, &still(&self.drawn), &lines, NEAR * longest));
+            let free: Vec<Point> =
+                self.drawn.iter().zip(&own).filter(|(_, n)| **n > 0.5).map(|(p, _)| *p).collect();
+            let near = [&key.near[1], &key.near[0]];
+            for pose in guesses(&free, near, &key.points, self.shape) {
+                let to = self.drawn.iter().map(|p| pose.shift(p.x, p.y)).collect();
+                let way = Way { to, turn: pose.turn() };
+                let loose = vec![1.0; self.drawn.len()];
+                ways.push(find(&self.drawn, &loose, &way, &lines, CLOSE * longest));
+            }
+            Place { guide: &self.seen.guides[k], points: &key.points, near: &key.near[0], ways }
+        });
+        let [own_a, own_b] =
+            [0, 1].map(|k| needs(&self.drawn, &self.keys[k].away, longest));
+        let favour: Vec<[f32; 2]> = (misses.iter().zip(own_a.iter().zip(&own_b)))
+            .map(|(miss, (a, b))| [1.0 - miss, 1.0 - a.max(*b)].map(|v| FAVOUR * v))
+            .collect();
+        let chosen = fuse(&self.drawn, &places, &favour);
+        let [first, last] = [0, 1].map(|k| {
+            let ways = &places[k].ways;
+            let lines = self.keys[k].lines();
+            let to: Vec<[f32; 2]> =
+                chosen.iter().enumerate().map(|(i, c)| ways[c[k]].to[i]).collect();
+            let trusts = |i: usize| {
+                trust(&self.drawn[i], to[i], ways[chosen[i][k]].turn, &lines)
+            };
+            let trusts: Vec<f32> = (0..to.len()).map(trusts).collect();
+            (to, trusts)
+        });
+        (0..chosen.len())
+            .map(|i| Met {
+                point: self.drawn[i],
+                to: [first.0[i], last.0[i]],
+                trust: [first.1[i], last.1[i]],
+            })
+            .collect()
+    }
+
+    /// The way into key `k` on which the unguided motion brings the key's lines to the sketch.
+    fn by_motion(&self, k: usize, misses: &[f32]) -> Way {
+        let part = if k == 0 { self.at } else { 1.0 - self.at };
+        let key = &self.keys[k];
+        let moved = carried(&key.points, &self.seen.flows[k], part);
+        let near = Near::new(&moved, self.shape, 2);
+        let lines = Lines { points: &moved, near: &near };
+        let mut way = find(&self.drawn, misses, &still(&self.drawn), &lines, CLOSE * self.longest());
+        for (p, to) in self.drawn.iter().zip(&mut way.to) {
+            let (x, y) = (p.x + to[0], p.y + to[1]);
+            let (_, n) = near.at(x, y, p.angle);
+            if let Some((line, there)) = key.points.get(n as usize).zip(moved.get(n as usize)) {
+                *to = [line.x + x - there.x - p.x, line.y + y - there.y - p.y];
+            }
+        }
+        way
+    }
+}
