@@ -9,6 +9,7 @@
 
 mod analysis;
 mod beside;
+mod cells;
 mod cut;
 mod dis;
 mod engine;
