@@ -18,7 +18,7 @@ pub const MEMORY_VARIABLE: &str = "INBETWEEN_MEMORY_MB";
 pub const DEFAULT_DISK_MB: u64 = 4096;
 
 /// Memory for drawings unless told otherwise, in MiB: six frames of 1080p, one of 4K. More would take a host at 4K
-/// beyond 1.5 GB, and what was drawn before comes back from the disk in a tenth of the time of drawing it.
+/// beyond 1.5 GB, and what was drawn before comes back from the disk cache.
 pub const DEFAULT_MEMORY_MB: u64 = 192;
 
 /// How much a cache may keep, and where.
