@@ -3,8 +3,8 @@
     python -m inbetween_training.evaluate SET OUT
 
 draws all of SET with the built plug-in in this project's host, with dissolve, Farneback, DIS and ffmpeg's
-minterpolate, prints one table and writes into OUT: `table.txt`, all scores as `scores.json`, a folder of pictures
-for each method, and `worst_N.png`, contact sheets of the items that the product draws worst.
+minterpolate, prints one table and writes into OUT: `table.txt` and `table.md`, all scores as `scores.json`, a
+folder of pictures for each method, and `worst_N.png`, contact sheets of the items that the product draws worst.
 
 `SET/manifest.json` has `items`, each with the file names `i0`, `i1` and `gt` (null for a cut), the
 position `t`, an `id`, and perhaps `motion_bin`, by which means are shown apart.
@@ -187,6 +187,7 @@ def main():
     text += "".join(f"MISSED: {miss}\n" for miss in missed)
     print(text)
     (args.out / "table.txt").write_text(text)
+    (args.out / "table.md").write_text(report.markdown(results))
     sizes = {name: report.by_size(result["items"]) for name, result in results.items()}
     written = {"product": told, "opencv": cv2.__version__, "steps": args.steps, "methods": results}
     written |= {"by_size": sizes, "against": against}

@@ -100,6 +100,30 @@ def table(results):
     return "\n".join(lines)
 
 
+DIGITS = {"psnr": 2, "ghost": 1, "crumbs": 1, "cut": 1, "uneven": 2, "flicker": 2}
+"""Digits after the point in a document; three for all else."""
+
+
+def markdown(results):
+    """The same for a document, and the first method by size of motion."""
+    ours = next(iter(results))
+    columns = list(results[ours]["means"])
+
+    def row(head, values, names):
+        cells = ("-" if v is None else f"{v:.{DIGITS.get(n, 3)}f}" for n, v in zip(names, values))
+        return f"| {' | '.join([*head, *cells])} |"
+
+    def top(head, names):
+        return f"| {' | '.join([*head, *names])} |\n|{'---|' * (len(head) + len(names))}"
+
+    lines = [top(["method"], columns)]
+    lines += [row([name], [r["means"].get(c) for c in columns], columns) for name, r in results.items()]
+    lines += ["", top([f"{ours}: motion", "pairs"], metrics.NAMES)]
+    for size, mean in by_size(results[ours]["items"]).items():
+        lines.append(row([size, str(mean["n"])], [mean[name] for name in metrics.NAMES], metrics.NAMES))
+    return "\n".join(lines) + "\n"
+
+
 class Need:
     """A condition on a mean of the first method, as `chamfer<=.38` or `crumbs<=0.5*dis`."""
 

@@ -81,6 +81,9 @@ def test_the_product_is_drawn_by_its_host_and_put_beside_the_others(drawn_set, t
     assert "4 in-betweens, 1 cuts, 2 spans of 3 positions" in told
     assert report.worst(product["items"], 1) == ["near"]
     assert read(out / "worst_1.png").shape[1] > 4 * 300
+    document = (out / "table.md").read_text().splitlines()
+    assert document[0].startswith("| method | psnr |") and document[4].startswith("| truth | - |")
+    assert document[-2].startswith("| small | 1 |") and document[-1].startswith("| large | 3 | 60.00 | 1.000 |")
     assert (out / "product" / "ball_1.png").exists() and (out / "table.txt").read_text() in told
 
 
