@@ -61,8 +61,8 @@ def interpolated(first, last, rate):
         for number, picture in enumerate((first, first, last, last)):
             write(folder / f"{number}.png", picture)
         command = ["ffmpeg", "-v", "error", "-nostdin", "-threads", "1", "-framerate", "1", "-i", f"{folder}/%d.png"]
-        subprocess.run([*command, "-vf", filters, f"{folder}/out%03d.png"], check=True)
-        frames = sorted(folder.glob("out*.png"))[rate : 2 * rate]
+        subprocess.run([*command, "-vf", filters, "-frames:v", str(2 * rate), f"{folder}/out%03d.png"], check=True)
+        frames = sorted(folder.glob("out*.png"))[rate:]
         if len(frames) < rate:
             raise RuntimeError(f"ffmpeg gave {len(frames)} frames between two keys where {rate} were asked for")
         return [read(frame) for frame in frames]

@@ -22,8 +22,8 @@ const STILL: [f32; 2] = [0.0; 2];
 /// Twos, threes, fours, ones, mixed exposures, a rest, and pans over held drawings.
 const FILM: [Scene; 9] = [
     ("walk", &[2; 9], STILL),
-    ("stride", &[3; 7], STILL),
     ("head", &[1, 1, 2, 3, 1, 2, 2, 4, 1, 12, 2, 2], STILL),
+    ("stride", &[3; 7], STILL),
     ("jump", &[2; 9], STILL),
     ("line", &[2, 3, 2, 2, 4, 2], STILL),
     ("scene", &[2; 7], STILL),
