@@ -11,7 +11,7 @@ use super::VERSION;
 use super::choices::KeysFrom;
 use super::engines;
 use super::hosts::Quirks;
-use super::params::{KEYS_FROM, PARAMS, Param, Shape};
+use super::params::{self, KEYS_FROM, Param, Shape};
 use crate::ofx::{
     Components, Context, Depth, EffectRef, IfKnown, ParamKind, ParamSet, Props, Reply, Result,
 };
@@ -92,7 +92,7 @@ pub(crate) fn describe_in_context(effect: &EffectRef<'_>, context: Context) -> R
     }
     clip(effect, OUTPUT_CLIP, c"Output", false, false)?;
     let params = effect.params()?;
-    for param in PARAMS.iter().filter(|param| param.contexts.contains(&context)) {
+    for param in params::all().filter(|param| param.contexts.contains(&context)) {
         define(&params, param, keys_from_default(effect, context))?;
     }
     Ok(Reply::Ok)
