@@ -2,17 +2,28 @@
 
 use std::ffi::CStr;
 
+pub(crate) const GROUP_RAISE: &CStr = c"raise";
 pub(crate) const GROUP_KEYS: &CStr = c"keys";
 pub(crate) const GROUP_TIMING: &CStr = c"timing";
 pub(crate) const GROUP_DRAWING: &CStr = c"drawing";
 pub(crate) const GROUP_TOONCRAFTER: &CStr = c"toonCrafter";
 pub(crate) const GROUP_SKETCH: &CStr = c"sketch";
 pub(crate) const GROUP_WORK: &CStr = c"work";
+pub(crate) const MODE: &CStr = c"mode";
+pub(crate) const FROM_RATE: &CStr = c"fromRate";
+pub(crate) const TO_RATE: &CStr = c"toRate";
+pub(crate) const CUSTOM_RATE: &CStr = c"customRate";
+pub(crate) const RAISE_STRENGTH: &CStr = c"raiseStrength";
+pub(crate) const TIMELINE: &CStr = c"timeline";
+pub(crate) const CLIP_START: &CStr = c"clipStart";
 pub(crate) const KEYS_FROM: &CStr = c"keysFrom";
 pub(crate) const FIRST_FILE: &CStr = c"firstKeyFile";
 pub(crate) const LAST_FILE: &CStr = c"lastKeyFile";
 pub(crate) const FIRST_KEY: &CStr = c"firstKey";
 pub(crate) const LAST_KEY: &CStr = c"lastKey";
+pub(crate) const PREVIOUS_DRAWING: &CStr = c"previousDrawing";
+pub(crate) const SPAN_HERE: &CStr = c"spanHere";
+pub(crate) const NEXT_DRAWING: &CStr = c"nextDrawing";
 pub(crate) const TRANSITION: &CStr = c"Transition";
 pub(crate) const CHART: &CStr = c"timingChart";
 pub(crate) const CUSTOM_CHART: &CStr = c"customChart";
@@ -45,6 +56,12 @@ pub(crate) const STATUS_TEXT: &CStr = c"statusText";
 pub(crate) const CLEAR_CACHE: &CStr = c"clearCache";
 pub(crate) const REVISION: &CStr = c"revision";
 
+/// What raising the frame rate alone is told.
+pub(crate) const OF_RAISING: &[&CStr] = &[FROM_RATE, TO_RATE, RAISE_STRENGTH, TIMELINE];
+
+/// What decides the rate of the output: hosts ask again for it when one of these changes.
+pub(crate) const DECIDE_RATE: &[&CStr] = &[MODE, FROM_RATE, TO_RATE, CUSTOM_RATE, TIMELINE];
+
 /// What ToonCrafter alone is told.
 pub(crate) const OF_TOONCRAFTER: &[&CStr] = &[
     CHECKPOINT,
@@ -63,3 +80,6 @@ pub(crate) const OF_TOONCRAFTER: &[&CStr] = &[
 
 /// The option of the timing chart that uses the custom list.
 pub(crate) const CUSTOM_OPTION: i32 = 6;
+
+/// The option of *To* that uses the custom rate.
+pub(crate) const CUSTOM_RATE_OPTION: i32 = 12;

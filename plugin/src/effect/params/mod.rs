@@ -4,6 +4,7 @@
 
 mod drawing;
 mod ids;
+mod raise;
 mod span;
 #[cfg(test)]
 mod tests;
@@ -58,6 +59,9 @@ pub(crate) struct Param {
     pub(crate) contexts: &'static [Context],
 }
 
+/// Farthest frame that a key can be put on; the range of sliders around it is narrower.
+const FARTHEST: f64 = 1_000_000.0;
+
 /// Contexts in which the effect finds its keys by time.
 const TIMED: &[Context] = &[Context::Filter, Context::General];
 const EVERYWHERE: &[Context] = &Context::ALL;
@@ -94,5 +98,7 @@ const fn number(default: f64, range: (f64, f64), display: (f64, f64), step: f64)
 
 /// The parameters in the order in which they are shown.
 pub(crate) fn all() -> impl Iterator<Item = &'static Param> {
-    [span::PARAMS, drawing::PARAMS, tooncrafter::PARAMS, work::PARAMS].into_iter().flatten()
+    [raise::PARAMS, span::PARAMS, drawing::PARAMS, tooncrafter::PARAMS, work::PARAMS]
+        .into_iter()
+        .flatten()
 }

@@ -2,9 +2,6 @@
 
 use super::*;
 
-/// Farthest frame that a key can be put on; the range of sliders around it is narrower.
-const FARTHEST: f64 = 1_000_000.0;
-
 const fn key_time(
     id: &'static CStr,
     label: &'static CStr,
@@ -23,6 +20,12 @@ const fn key_time(
 
 const fn file(id: &'static CStr, label: &'static CStr, hint: &'static CStr) -> Param {
     let shape = Shape::File;
+    Param { id, label, hint, shape, group: Some(GROUP_KEYS), animates: false, contexts: TIMED }
+}
+
+/// Finds keys among the drawings of a clip.
+const fn find(id: &'static CStr, label: &'static CStr, hint: &'static CStr) -> Param {
+    let shape = Shape::Button;
     Param { id, label, hint, shape, group: Some(GROUP_KEYS), animates: false, contexts: TIMED }
 }
 
@@ -62,6 +65,24 @@ pub(super) const PARAMS: &[Param] = &[
         c"Last key",
         c"The frame on which the last key stands. From it on the output is the last key itself.",
         9.0,
+    ),
+    find(
+        PREVIOUS_DRAWING,
+        c"Previous drawing",
+        c"Moves both keys back by one drawing: to the first key's drawing and the one before it in Source. \
+          Used with Keys from: Times in one clip.",
+    ),
+    find(
+        SPAN_HERE,
+        c"Span around this frame",
+        c"Finds the drawing that Source shows on this frame and puts First key on its beginning, and Last \
+          key on the next drawing. Used with Keys from: Times in one clip.",
+    ),
+    find(
+        NEXT_DRAWING,
+        c"Next drawing",
+        c"Moves both keys on by one drawing: to the last key's drawing and the one after it in Source. \
+          Used with Keys from: Times in one clip.",
     ),
     Param {
         id: TRANSITION,
