@@ -37,16 +37,14 @@ pub(crate) fn clip_preferences(effect: &EffectRef<'_>, out: Props<'_>) -> Result
 
 /// Answers IsIdentity: at a key and beyond, the output is a frame of a clip.
 pub(crate) fn identity(effect: &EffectRef<'_>, time: f64, out: Props<'_>) -> Result<Reply> {
-    let Some(Needs { shown: Some(KeySource::Clip { name, time: key_time }), .. }) =
-        Needs::at(effect, time)
-    else {
+    let Some(Needs { shown: Some(shown), .. }) = Needs::at(effect, time) else {
         return Ok(Reply::Default);
     };
     if Quirks::of(effect.host()).phantom_clips {
         // The clip may be connected in name only, which is seen when its picture is fetched.
         return Ok(Reply::Default);
     }
-    let Some(key_time) = keys::fetch_time(effect, name, key_time) else {
+    let Some((name, key_time)) = fetch(effect, &shown) else {
         // The render will say what is missing.
         return Ok(Reply::Default);
     };
@@ -196,11 +194,23 @@ impl Needs {
             return Ok(Self { shown, keys: plan.keys(output), all: plan.needed(output) });
         };
         let raise = Raise::new(effect, raise)?;
-        let frame = |time| KeySource::Clip { name: SOURCE, time };
+        let frame = |time| KeySource::Found { time };
         let shown = raise.known(time, output)?.filter(|_| output == Output::InBetween).map(frame);
         // Which of them the picture is made of is seen when they are looked at.
         let all: Vec<_> = raise.needed(time, output)?.into_iter().map(frame).collect();
         Ok(Self { shown, keys: all.clone(), all })
+    }
+}
+
+/// The clip that has `source`, and the time at which the render asks for it.
+fn fetch(effect: &EffectRef<'_>, source: &KeySource) -> Option<(&'static CStr, f64)> {
+    match source {
+        KeySource::Clip { name, time } => Some((name, keys::fetch_time(effect, name, *time)?)),
+        KeySource::Found { time } => {
+            let clip = effect.clip(SOURCE).filter(|clip| !clip.is_surely_unconnected());
+            clip.map(|_| (SOURCE, *time))
+        }
+        KeySource::File(_) => None,
     }
 }
 
@@ -214,10 +224,9 @@ impl<'a> Fetches<'a> {
     fn of(effect: &'a EffectRef<'a>, needed: &[KeySource]) -> Self {
         let mut found = Vec::new();
         for source in needed {
-            let KeySource::Clip { name, time } = source else { continue };
-            let Some(fetch) = keys::fetch_time(effect, name, *time) else { continue };
-            if !found.contains(&(*name, fetch)) {
-                found.push((*name, fetch));
+            let Some(fetch) = fetch(effect, source) else { continue };
+            if !found.contains(&fetch) {
+                found.push(fetch);
             }
         }
         Self { effect, found }

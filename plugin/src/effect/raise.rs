@@ -231,11 +231,12 @@ impl Raise {
             .ok_or_else(|| Error::BadArgument { what: "time", found: time.to_string() })?;
         if let Some(frames) = self.frames {
             let frame = moment.frame();
-            if frame < 0 || (frame == 0 && moment.position(0, 1) <= POSITION_TOLERANCE) {
-                return Ok(Falls::On(0));
-            }
-            if frame >= frames - 1 {
-                return Ok(Falls::On(frames - 1));
+            let starts = frame == 0 && moment.position(0, 1) <= POSITION_TOLERANCE;
+            if starts || frame < 0 || frame >= frames - 1 {
+                // An editor is asked for what it has at this very time, in case it counts times from elsewhere
+                // than it tells.
+                let held = frame.clamp(0, frames - 1);
+                return Ok(Falls::On(if self.repeats { frame } else { held }));
             }
         }
         Ok(Falls::At(moment))
@@ -347,7 +348,7 @@ impl Raise {
 
 fn no_clip_rate() -> Error {
     Error::ForArtist(
-        "This host does not tell the frame rate of Source. Set From (frames per second) to it, such as 12 or \
+        "This host does not tell the frame rate of Source. Set From (fps) to it, such as 12 or \
          24."
         .into(),
     )
@@ -355,8 +356,7 @@ fn no_clip_rate() -> Error {
 
 fn no_project_rate() -> Error {
     Error::ForArtist(
-        "This host does not tell the project's frame rate. Choose it in To (frames per second)."
-            .into(),
+        "This host does not tell the project's frame rate. Choose it in To, as a number.".into(),
     )
 }
 

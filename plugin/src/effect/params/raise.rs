@@ -29,7 +29,7 @@ pub(super) const PARAMS: &[Param] = &[
     group(GROUP_RAISE, c"Raise frame rate", TIMED),
     raise(
         FROM_RATE,
-        c"From (frames per second)",
+        c"From (fps)",
         c"The frame rate of Source, such as 12, 24 or 23.976. 0 takes what the host tells of the clip.",
         Shape::Number {
             default: 0.0,
@@ -41,7 +41,7 @@ pub(super) const PARAMS: &[Param] = &[
     ),
     raise(
         TO_RATE,
-        c"To (frames per second)",
+        c"To",
         c"The frame rate of the output. Where the timeline runs at the new rate already, it is that of \
           the project, and a number counts only if the host does not tell it.",
         Shape::Choice {
@@ -49,16 +49,16 @@ pub(super) const PARAMS: &[Param] = &[
             options: &[
                 c"Twice the source's",
                 c"The project's",
-                c"23.976",
-                c"24",
-                c"25",
-                c"29.97",
-                c"30",
-                c"48",
-                c"50",
-                c"59.94",
-                c"60",
-                c"120",
+                c"23.976 fps",
+                c"24 fps",
+                c"25 fps",
+                c"29.97 fps",
+                c"30 fps",
+                c"48 fps",
+                c"50 fps",
+                c"59.94 fps",
+                c"60 fps",
+                c"120 fps",
                 c"Custom",
             ],
             default: 0,
@@ -66,7 +66,7 @@ pub(super) const PARAMS: &[Param] = &[
     ),
     raise(
         CUSTOM_RATE,
-        c"Custom rate",
+        c"Custom rate (fps)",
         c"Any frame rate, such as 15 or 47.952. Used with To: Custom.",
         Shape::Number {
             default: 24.0,

@@ -171,6 +171,16 @@ fn the_ends_are_known_without_a_look() {
 }
 
 #[test]
+fn an_editor_is_asked_for_its_own_frame_beyond_what_it_tells() {
+    let host = Told { repeats: true, ..told("24", "24", 8.0) };
+    let raise = Raise::of(&choice(To::Twice), host).unwrap();
+    for time in [-30.0, 0.0, 1.0, 8.0, 9.0, 5000.0] {
+        assert_eq!(raise.known(time, Output::InBetween).unwrap(), Some(time));
+        assert_eq!(raise.needed(time, Output::InBetween).unwrap(), [time]);
+    }
+}
+
+#[test]
 fn nothing_is_asked_for_beyond_the_clip() {
     let raise = Raise::of(&choice(To::Twice), told("12", "24", 8.0)).unwrap();
     assert_eq!(raise.needed(2.0, Output::InBetween).unwrap(), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
@@ -250,7 +260,7 @@ fn rates_come_from_the_artist_the_clip_and_the_project_in_this_order() {
     let mute = Told { clip: None, project: None, ..host };
     let why = |choice, told| rates(choice, told).unwrap_err().user_message().unwrap();
     assert!(why(choice(To::Twice), mute).contains("Set From"));
-    assert!(why(from("12", To::Project), mute).contains("Choose it in To"));
+    assert!(why(from("12", To::Project), mute).contains("Choose it in To, as a number"));
     assert!(why(choice(To::Twice), Told { repeats: true, ..mute }).contains("Choose it in To"));
     let repeated = Told { repeats: true, project: None, ..host };
     assert_eq!(rates(from("12", to), repeated).unwrap(), (rate("12"), rate("59.94")));

@@ -195,7 +195,9 @@ fn no_strength_keeps_the_drawings_as_they_are_exposed() {
 fn twenty_four_becomes_sixty_and_television_its_own_rates() {
     alone("raise::twenty_four_becomes_sixty_and_television_its_own_rates", |_| {
         let plugin = plugin(false);
-        for (clip_rate, to, rate) in [(24.0, "60", 60.0), (23.976, "59.94", 60_000.0 / 1001.0)] {
+        for (clip_rate, to, rate) in
+            [(24.0, "60 fps", 60.0), (23.976, "59.94 fps", 60_000.0 / 1001.0)]
+        {
             let values = [RAISE, ("toRate", to)];
             let stage = Stage { clip_rate, values: &values, ..Stage::default() };
             let instance = stand(&plugin, Clip::new(&[2; 4], &[]), &stage);
@@ -258,7 +260,7 @@ fn rates_that_no_clip_has_are_not_believed() {
             let both = Stage { clip_rate: lie, project_rate: lie, ..Stage::default() };
             let mute = stand_if_possible(&plugin, &both);
             let said = refusal(&mute, 4.0);
-            assert!(said.contains("Set From (frames per second)"), "{lie}: {said}");
+            assert!(said.contains("Set From (fps)"), "{lie}: {said}");
             assert_eq!(mute.time_domain().unwrap(), None);
             let values = [RAISE, ("fromRate", "12")];
             let told = stand_if_possible(&plugin, &Stage { values: &values, ..both });
@@ -332,7 +334,7 @@ fn it_stops_between_two_frames() {
 fn an_editor_repeats_frames_and_gets_the_same_drawings() {
     alone("raise::an_editor_repeats_frames_and_gets_the_same_drawings", |_| {
         let exposures = [1; 6];
-        let values = [RAISE, ("toRate", "60")];
+        let values = [RAISE, ("toRate", "60 fps")];
         let stage = Stage { clip_rate: 24.0, values: &values, ..Stage::default() };
         let counted = stand(&plugin(false), Clip::new(&exposures, &[]), &stage);
         let wanted = outputs(&counted, 15);
