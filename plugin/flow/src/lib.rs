@@ -8,6 +8,7 @@
 //! No thread is started and no memory of note is taken before the first draw.
 
 mod analysis;
+mod beside;
 mod cut;
 mod dis;
 mod engine;
