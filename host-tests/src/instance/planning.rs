@@ -19,7 +19,6 @@ use crate::{
 impl Instance {
     /// GetClipPreferences: what the plug-in wants of the clips' formats and says of its output.
     pub fn negotiate(&mut self) -> Result<()> {
-        let host = &self.effect.host;
         let usual = self.effect.project().map_or(24.0, |project| project.rate);
         let name = |prefix: &str, clip: &Clip| c_text(&format!("{prefix}{}", clip.name));
         let clips = self.effect.clips();
@@ -55,12 +54,6 @@ impl Instance {
             );
         }
         let rate = results.numbers(kOfxImageEffectPropFrameRate).first().copied().unwrap_or(usual);
-        if rate != usual && host.props().int(kOfxImageEffectPropSetableFrameRate) != Some(1) {
-            bail!("GetClipPreferences sets the frame rate {rate}, which this host does not allow");
-        }
-        if !(rate.is_finite() && rate > 0.0) {
-            bail!("GetClipPreferences sets the frame rate {rate}");
-        }
         self.preferences = Preferences {
             rate,
             frame_varying: results.int(kOfxImageEffectFrameVarying) == Some(1),
