@@ -22,6 +22,17 @@ fn every_hint_is_a_sentence() {
 }
 
 #[test]
+fn the_readme_names_every_parameter() {
+    let readme = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md"));
+    for param in all().filter(|param| !matches!(param.shape, Shape::Group | Shape::Counter)) {
+        let id = param.id.to_str().unwrap();
+        assert!(readme.contains(&format!("`{id}`")), "{id}");
+        let label = param.label.to_str().unwrap();
+        assert!(readme.contains(label), "{label}");
+    }
+}
+
+#[test]
 fn defaults_lie_within_their_ranges() {
     for param in all() {
         match &param.shape {
