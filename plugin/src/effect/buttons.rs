@@ -20,7 +20,7 @@ use super::raise::{Raise, RaiseChoice};
 use super::sight::Sight;
 use super::{answers, sight, sketches};
 use crate::ofx::{
-    Changed, Context, EffectRef, IfKnown, Reply, Result, forget_dialog, show_message,
+    Changed, Context, EffectRef, IfKnown, Reply, Result, clear_message, forget_dialog, show_message,
 };
 
 /// Answers InstanceChanged.
@@ -31,14 +31,19 @@ pub(crate) fn changed(effect: &EffectRef<'_>, changed: &Changed) -> Result<Reply
     forget_dialog(effect);
     answers::enable_params(effect)?;
     let is = |id: &CStr| id.to_str() == Ok(changed.name.as_str());
-    let or_why = |done: Result<String>| {
-        done.unwrap_or_else(|error| match error.user_message() {
+    let or_why = |done: Result<String>| match done {
+        Ok(text) => {
+            // What an earlier press complained of is put right.
+            clear_message(effect);
+            text
+        }
+        Err(error) => match error.user_message() {
             Some(text) => {
                 show_message(effect, &text);
                 text
             }
             None => "Stopped.".to_owned(),
-        })
+        },
     };
     let span = [(PREVIOUS_DRAWING, Wanted::Previous), (SPAN_HERE, Wanted::Here)]
         .into_iter()

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use inbetween_core::exposure::{Border, Nearby, Neighbourhood, Signature};
 
-use super::choices::Choices;
+use super::choices::{Choices, KeysFrom};
 use super::describe::{OUTPUT_CLIP, SOURCE};
 use super::hosts::Quirks;
 use super::params::*;
@@ -39,6 +39,13 @@ pub(super) fn set_span(
     time: f64,
     wanted: Wanted,
 ) -> Result<String> {
+    if choices.keys_from != KeysFrom::OneClip || choices.raise.is_some() {
+        return Err(Error::ForArtist(
+            "Drawings are found for keys in one clip. Choose Draw: In-betweens of two keys, and Keys from: \
+             Times in one clip."
+                .into(),
+        ));
+    }
     let mut clip = Looked::new(effect, choices, time)?;
     let [first_key, last_key] = choices.key_times.map(frame_of);
     let (first, last) = match wanted {

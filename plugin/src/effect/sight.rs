@@ -13,7 +13,7 @@ use super::keys;
 use crate::ofx::{Clip, Context, EffectRef, Rect, Result};
 
 /// Memory for signatures, in bytes: the neighbourhoods of a few effects that are played at once.
-const MEMORY: usize = 96 << 20;
+const MEMORY: usize = 64 << 20;
 
 static SIGNATURES: Lazy<SignatureMemo> = Lazy::new(|| SignatureMemo::new(MEMORY));
 

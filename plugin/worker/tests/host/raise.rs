@@ -446,12 +446,18 @@ fn buttons_put_the_keys_on_drawings() {
         assert!(said.contains("A scene begins at frame 10"), "{said}");
         let (_, said) = press("spanHere", 13.0);
         assert!(said.contains("the last of Source"), "{said}");
+        assert!(instance.effect().persistent().is_some(), "it stands beside the node as well");
+        press("spanHere", 5.0);
+        assert!(instance.effect().persistent().is_none(), "until a button does what it is for");
         let (_, said) = press("status", 5.0);
         assert!(said.contains("Drawing held on frames 3-6, next at 7."), "{said}");
         // The span that was found is drawn.
-        press("spanHere", 5.0);
         assert_ne!(output(&instance, 5.0), source(&instance, 4));
         assert_eq!(output(&instance, 7.0), source(&instance, 6));
+        instance.edit("keysFrom", Value::Ints(vec![0]), 5.0).unwrap();
+        let (found, said) = press("nextDrawing", 5.0);
+        assert_eq!(found, (3.0, 7.0));
+        assert!(said.contains("Choose Draw: In-betweens of two keys"), "{said}");
     });
 }
 
