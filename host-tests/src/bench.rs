@@ -1,33 +1,30 @@
 //! Times of the plug-in in a host, each beside a named peer of the same run: the `bench` command.
 //!
 //! A machine's speed changes from run to run and from year to year; a ratio to work of known size does not. So
-//! loading is put beside opening the same file alone, and handing over a finished frame beside copying its bytes.
+//! loading is put beside opening the same file alone, handing over a finished frame beside copying its bytes, and
+//! drawing beside mixing the two keys, which is the least that any in-between takes.
+
+mod drawing;
 
 use std::{
-    collections::BTreeMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use clap::Args;
 
 use crate::{
     binary::{self, Binary},
-    clip::{Footage, Format},
-    effect::Project,
     eval::default_plugin,
-    footage::Still,
     host::Host,
-    instance::{Instance, Setup, Shot},
-    param::Value,
-    picture::Picture,
-    pixels::{Components, Depth, Premult},
+    instance::Instance,
     plugin::Plugin,
     profile::Profile,
-    sys::*,
+    render::Size,
 };
+use drawing::{Figures, frame_bytes};
 
 /// Times of the plug-in in a host.
 #[derive(Args, Clone, Debug)]
@@ -40,16 +37,25 @@ pub struct BenchArgs {
     pub id: String,
     /// Size of the keys
     #[arg(long, value_name = "WxH", default_value = "1920x1080")]
-    pub size: crate::render::Size,
+    pub size: Size,
+    /// Another size to draw at, in a process of its own, whose memory is told
+    #[arg(long, value_name = "WxH", default_value = "3840x2160")]
+    pub large: Size,
     /// First key, instead of a synthetic drawing
     #[arg(long)]
     pub first: Option<PathBuf>,
     /// Second key, instead of a synthetic drawing
     #[arg(long)]
     pub last: Option<PathBuf>,
+    /// Pairs of synthetic keys to take the medians of
+    #[arg(long, default_value_t = 3)]
+    pub pairs: usize,
     /// Renders of the finished frame to take the median of
     #[arg(long, default_value_t = 9)]
     pub rounds: usize,
+    /// Only draw at --size and tell the figures as JSON: what the process for --large does
+    #[arg(long, hide = true)]
+    pub only_drawing: bool,
 }
 
 /// Runs the command. The cache folder is an empty one, so that the first in-between is a first one.
@@ -60,15 +66,53 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     };
     let path = binary::find_one(&path)?;
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
-    // SAFETY: no other thread runs yet: this is the start of the program, and the plug-in is not loaded.
-    unsafe { std::env::set_var("XDG_CACHE_HOME", folder.path()) };
+    for name in ["XDG_CACHE_HOME", "INBETWEEN_CACHE_DIR"] {
+        // SAFETY: no other thread runs yet: this is the start of the program, and the plug-in is not loaded.
+        unsafe { std::env::set_var(name, folder.path()) };
+    }
+    if args.only_drawing {
+        let figures = drawing::measure(args, &load(args, &Binary::open(&path)?)?, args.size)?;
+        println!("{}", serde_json::to_string(&figures)?);
+        return Ok(());
+    }
     println!("{}", path.display());
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    println!("{cores} cores; load of the last minute {}", load_average());
     println!("{:<44} {:>12} {:>12} {:>8}  peer", "", "plug-in", "peer", "ratio");
 
-    let idle = Process::now();
+    let none = Process::now();
     let plugin = loading(args, &path)?;
     let loaded = Process::now();
-    rendering(args, &plugin, idle.zip(loaded))
+    let setup = drawing::setup(args, args.size, 0)?;
+    let before = Process::now();
+    let instance = Instance::new(&plugin, &setup)?;
+    let after = Process::now();
+    drop((instance, setup));
+    let figures = drawing::measure(args, &plugin, args.size)?;
+    rows_of_drawing(args.size, &figures);
+    handing_over(args, &plugin)?;
+    let large = drawing::measure_apart(args, &path, args.large)?;
+    rows_of_drawing(args.large, &large);
+    if let Some((before, peak)) = large.before_kib.zip(large.peak_kib) {
+        let mib = |kib: u64| format!("{:.0} MiB", kib as f64 / 1024.0);
+        let what = format!("most memory, {}x{}, own process", args.large.width, args.large.height);
+        let ratio = peak as f64 / before.max(1) as f64;
+        let peer = "the host with its pictures before";
+        println!("{what:<44} {:>12} {:>12} {ratio:>8.2}  {peer}", mib(peak), mib(before));
+    }
+    println!("load of the last minute {}", load_average());
+    match (none, loaded, before, after) {
+        (Some(none), Some(loaded), Some(before), Some(after)) => {
+            before_the_first_render(&Idle { none, loaded, instance: [before, after] });
+        }
+        _ => println!("\nmemory, threads and open files are told on Linux only"),
+    }
+    Ok(())
+}
+
+fn load_average() -> String {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split_whitespace().next().unwrap_or("unknown").to_owned()
 }
 
 fn row(what: &str, took: Duration, peer: Duration, name: &str) {
@@ -81,132 +125,74 @@ fn row(what: &str, took: Duration, peer: Duration, name: &str) {
     );
 }
 
-fn loading(args: &BenchArgs, path: &std::path::Path) -> Result<Arc<Plugin>> {
-    let started = Instant::now();
-    let binary = Binary::open(path)?;
-    let opened = started.elapsed();
+fn rows_of_drawing(size: Size, figures: &Figures) {
+    let Size { width, height } = size;
+    let peer = "mixing both keys, one core";
+    let what = format!("first in-between, {width}x{height} float");
+    row(&what, figures.first, figures.dissolve, peer);
+    let what = format!("further position, {width}x{height} float");
+    row(&what, figures.further, figures.dissolve, peer);
+}
+
+fn load(args: &BenchArgs, binary: &Arc<Binary>) -> Result<Arc<Plugin>> {
     let host = Host::new(Profile::find("natron").context("the profile natron exists")?);
-    let plugin = Plugin::new(&binary, Some(&args.id), &host)?;
+    let plugin = Plugin::new(binary, Some(&args.id), &host)?;
     plugin.start()?;
     for context in plugin.contexts() {
         plugin.context(&context)?;
     }
-    row(
-        "open, load, describe in all contexts",
-        started.elapsed(),
-        opened,
-        "opening the file alone (dlopen)",
-    );
     Ok(plugin)
 }
 
-fn key(path: Option<&PathBuf>, size: (usize, usize), shift: f32) -> Result<Picture> {
-    if let Some(path) = path {
-        return Ok(Picture::open(path, crate::picture::Reading::default())?.resized(size.0, size.1));
-    }
-    let (w, h) = (size.0 as f32, size.1 as f32);
-    let centre = (w * (0.42 + shift), h * (0.5 - 0.3 * shift));
-    Ok(Picture::from_fn(size.0, size.1, |x, y| {
-        let (dx, dy) = ((x as f32 - centre.0) / h, (y as f32 - centre.1) / h);
-        let distance = (dx * dx + dy * dy).sqrt() - 0.25 - 0.03 * (5.0 * dy.atan2(dx)).sin();
-        let rgb = match distance {
-            d if d.abs() < 0.004 => [0.04, 0.04, 0.06],
-            d if d < 0.0 && dy < 0.0 => [0.95, 0.62, 0.35],
-            d if d < 0.0 => [0.75, 0.45, 0.28],
-            _ => [0.82, 0.87, 0.9],
-        };
-        [rgb[0], rgb[1], rgb[2], 1.0]
-    }))
+fn loading(args: &BenchArgs, path: &Path) -> Result<Arc<Plugin>> {
+    let started = Instant::now();
+    let binary = Binary::open(path)?;
+    let opened = started.elapsed();
+    let plugin = load(args, &binary)?;
+    let peer = "opening the file alone (dlopen)";
+    row("open, load, describe in all contexts", started.elapsed(), opened, peer);
+    Ok(plugin)
 }
 
-fn rendering(
-    args: &BenchArgs,
-    plugin: &Arc<Plugin>,
-    process: Option<(Process, Process)>,
-) -> Result<()> {
-    let size = (args.size.width, args.size.height);
-    let range = (0.0, 1000.0);
-    let mut footage: BTreeMap<String, Arc<dyn Footage>> = BTreeMap::new();
-    let keys = [("SourceFrom", args.first.as_ref(), 0.0), ("SourceTo", args.last.as_ref(), 0.06)];
-    for (name, path, shift) in keys {
-        footage.insert(name.to_owned(), Arc::new(Still::new(key(path, size, shift)?, range)));
-    }
-    // The position is the time: one instance renders them all.
-    let at = |time, value| ("Transition".to_owned(), Some(time), Value::Doubles(vec![value]));
-    let setup = Setup {
-        context: kOfxImageEffectContextTransition.to_string_lossy().into_owned(),
-        project: Project { size, range, rate: 24.0 },
-        format: Format { depth: Depth::Float, components: Components::Rgba, premult: Premult::Un },
-        footage,
-        values: vec![at(range.0, 0.0), at(range.1, 1.0)],
-    };
-    plugin.host().change(|conduct| conduct.watches_inputs = false);
-    let drawn = Process::now();
-    let instance = Instance::new(plugin, &setup)?;
-    let ready = Process::now();
-    // The host's own pictures are made before the clock runs.
-    for clip in instance.effect().clips() {
-        clip.warm(0.0);
-    }
-    let timed = |time: f64| -> Result<Duration> {
-        let rendered = instance.render_timed(Shot::at(time))?;
-        match rendered.1.status.is_fine() {
-            true => Ok(rendered.0),
-            false => {
-                bail!("{}", rendered.1.said().unwrap_or("the render failed without a message"))
-            }
-        }
-    };
-    let copy = memcpy(size.0 * size.1 * 16);
-    let (width, height) = size;
-    let first = timed(500.0)?;
-    row(
-        &format!("first in-between, {width}x{height} float"),
-        first,
-        copy,
-        "memcpy of the frame's bytes",
-    );
-    let mut further = Vec::new();
-    for time in [250.0, 750.0, 125.0] {
-        further.push(timed(time)?);
-    }
-    further.sort();
-    row("further position of the same keys", further[further.len() / 2], first, "first in-between");
-    let mut again = Vec::new();
-    let mut copies = Vec::new();
+/// A drawn frame, asked for again.
+fn handing_over(args: &BenchArgs, plugin: &Arc<Plugin>) -> Result<()> {
+    let instance = drawing::instance(args, plugin, args.size, 0)?;
+    drawing::timed(&instance, 500.0)?;
+    let (mut again, mut copies) = (Vec::new(), Vec::new());
     for _ in 0..args.rounds.max(1) {
-        again.push(timed(500.0)?);
-        copies.push(memcpy(size.0 * size.1 * 16));
+        again.push(drawing::timed(&instance, 500.0)?);
+        copies.push(memcpy(frame_bytes(args.size)));
     }
-    again.sort();
-    copies.sort();
-    let copy = copies[copies.len() / 2];
-    row(
-        "finished frame handed over again",
-        again[again.len() / 2],
-        copy,
-        "memcpy of the frame's bytes",
-    );
+    let peer = "memcpy of the frame's bytes";
+    let (again, copy) = (drawing::median(again), drawing::median(copies));
+    row("finished frame handed over again", again, copy, peer);
+    Ok(())
+}
 
-    let Some((((idle, loaded), drawn), ready)) = process.zip(drawn).zip(ready) else {
-        println!("\nmemory, threads and open files are told on Linux only");
-        return Ok(());
-    };
-    // What the host's own pictures take is no matter of the plug-in's.
+/// What the plug-in costs a host that has not rendered yet: memory, threads, open files.
+struct Idle {
+    none: Process,
+    loaded: Process,
+    /// Before and after an instance was made.
+    instance: [Process; 2],
+}
+
+fn before_the_first_render(idle: &Idle) {
     println!(
         "\n{:<44} {:>12} {:>12} {:>12}",
         "before the first render", "no plug-in", "described", "instance"
     );
     let line = |what: &str, value: fn(&Process) -> u64, unit: &str| {
         let cell = |value: u64| format!("{value} {unit}");
-        let made = value(&loaded) + value(&ready).saturating_sub(value(&drawn));
-        let cells = [value(&idle), value(&loaded), made].map(cell);
+        // What the host's own pictures take is no matter of the plug-in's.
+        let [before, after] = idle.instance.each_ref().map(value);
+        let made = value(&idle.loaded) + after.saturating_sub(before);
+        let cells = [value(&idle.none), value(&idle.loaded), made].map(cell);
         println!("{what:<44} {:>12} {:>12} {:>12}", cells[0], cells[1], cells[2]);
     };
     line("resident memory", |process| process.resident_kib, "KiB");
     line("threads", |process| process.threads, "");
     line("open files", |process| process.files, "");
-    Ok(())
 }
 
 /// The least of several copies of that many bytes between two warm buffers.
@@ -226,6 +212,8 @@ fn memcpy(bytes: usize) -> Duration {
 #[derive(Clone, Copy)]
 struct Process {
     resident_kib: u64,
+    /// The most that ever was resident.
+    peak_kib: u64,
     threads: u64,
     files: u64,
 }
@@ -240,6 +228,9 @@ impl Process {
         let files = std::fs::read_dir("/proc/self/fd").ok()?.count();
         // The folder being read is open itself.
         let files = u64::try_from(files).ok()?.saturating_sub(1);
-        Some(Self { resident_kib: field("VmRSS:")?, threads: field("Threads:")?, files })
+        let resident_kib = field("VmRSS:")?;
+        // Some kernels do not tell the peak.
+        let peak_kib = field("VmHWM:").unwrap_or(resident_kib);
+        Some(Self { resident_kib, peak_kib, threads: field("Threads:")?, files })
     }
 }

@@ -75,8 +75,12 @@ pub struct Clip {
     fetched: Mutex<Vec<f64>>,
 }
 
-/// Images a clip keeps.
-const KEPT_IMAGES: usize = 3;
+/// Pictures of this size that a clip keeps, as hosts do that are asked for a frame's neighbours again and again: a
+/// few of any size, more of small ones.
+pub(crate) fn kept((width, height): (usize, usize)) -> usize {
+    const BYTES: usize = 192 << 20;
+    (BYTES / (width * height * 16).max(1)).clamp(3, 24)
+}
 
 impl Clip {
     pub(crate) fn new(name: &str, props: Arc<PropertySet>) -> Arc<Self> {
@@ -232,7 +236,7 @@ impl Clip {
         buffer.fill(pixels, (x1, y1));
         let buffer = Arc::new(buffer);
         let mut images = self.images.lock();
-        if images.len() >= KEPT_IMAGES {
+        if images.len() >= kept((pixels.width, pixels.height)) {
             images.remove(0);
         }
         images.push((Arc::clone(picture), scale.to_bits(), Arc::clone(&buffer)));

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use parking_lot::Mutex;
 
 use crate::{
-    clip::Footage,
+    clip::{Footage, kept},
     picture::{Picture, Reading},
 };
 
@@ -112,7 +112,7 @@ impl Footage for Sequence {
                 picture.height
             );
         }
-        if recent.len() >= 4 {
+        if recent.len() >= kept(self.size) {
             recent.remove(0);
         }
         recent.push((*number, Arc::clone(&picture)));

@@ -193,7 +193,7 @@ fn describe(profile: &'static Profile, journal: &Arc<Journal>) -> Arc<PropertySe
         .list(kOfxImageEffectPropSupportedPixelDepths, &depths)
         .ints(kOfxImageEffectPropSupportsMultipleClipDepths, &[yes(profile.multi_depths)])
         .ints(kOfxImageEffectPropSupportsMultipleClipPARs, &[0])
-        .ints(kOfxImageEffectPropSetableFrameRate, &[0])
+        .ints(kOfxImageEffectPropSetableFrameRate, &[yes(profile.setable_rate)])
         .ints(kOfxImageEffectInstancePropSequentialRender, &[2])
         .ints(kOfxParamHostPropSupportsCustomInteract, &[0])
         .ints(kOfxParamHostPropSupportsStringAnimation, &[0])

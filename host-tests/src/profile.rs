@@ -42,6 +42,8 @@ pub struct Profile {
     pub temporal: bool,
     /// Clips of different depths in one effect.
     pub multi_depths: bool,
+    /// Effects may give their output another frame rate.
+    pub setable_rate: bool,
     /// Parameters of type StrChoice.
     pub str_choice: bool,
     /// Properties of the standard that its own set lacks.
@@ -168,6 +170,7 @@ pub static PROFILES: [Profile; 6] = [
         tiles: true,
         temporal: true,
         multi_depths: true,
+        setable_rate: true,
         str_choice: true,
         missing_on_host: &[],
         missing_on_effects: &[],
@@ -191,6 +194,7 @@ pub static PROFILES: [Profile; 6] = [
         tiles: true,
         temporal: true,
         multi_depths: false,
+        setable_rate: false,
         str_choice: false,
         missing_on_host: &[
             kOfxImageEffectHostPropNativeOrigin,
@@ -228,6 +232,7 @@ pub static PROFILES: [Profile; 6] = [
         tiles: false,
         temporal: true,
         multi_depths: false,
+        setable_rate: false,
         str_choice: true,
         missing_on_host: &[
             kOfxImageEffectHostPropNativeOrigin,
@@ -272,6 +277,7 @@ pub static PROFILES: [Profile; 6] = [
         tiles: false,
         temporal: true,
         multi_depths: true,
+        setable_rate: false,
         str_choice: false,
         missing_on_host: HOST_SINCE_1_2,
         missing_on_effects: &[
@@ -301,6 +307,7 @@ pub static PROFILES: [Profile; 6] = [
         tiles: false,
         temporal: false,
         multi_depths: false,
+        setable_rate: false,
         str_choice: false,
         missing_on_host: &[
             kOfxPropType,
@@ -353,6 +360,7 @@ pub static PROFILES: [Profile; 6] = [
         tiles: true,
         temporal: true,
         multi_depths: true,
+        setable_rate: false,
         str_choice: false,
         missing_on_host: HOST_SINCE_1_2,
         missing_on_effects: EFFECT_SINCE_1_2,

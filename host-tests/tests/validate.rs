@@ -90,6 +90,7 @@ const FINDS: &[(&str, &str, &str)] = &[
     ("slow-load", "natron", "load-time"),
     ("answers-anything", "natron", "unknown-actions"),
     ("not-varying", "natron", "frame-varying"),
+    ("sets-rate", "nuke", "frame-rate"),
     ("hidden-frames", "natron", "frames-needed"),
     ("false-identity", "natron", "identity"),
     ("random", "natron", "deterministic"),

@@ -206,6 +206,13 @@ pub static CHECKS: &[Check] = &[
     ),
     Check::new(
         Planning,
+        "frame-rate",
+        planning::frame_rate,
+        "GetClipPreferences may set the output's frame rate where the host says so, to a rate; GetTimeDomain, \
+         where it is answered, tells a first frame and a last one.",
+    ),
+    Check::new(
+        Planning,
         "frames-needed",
         planning::frames_needed,
         "Every frame fetched in a render must have been announced by GetFramesNeeded.",

@@ -5,6 +5,7 @@ use crate::{
         lab::{Lab, RANGE, Recipe},
         outcome::{Checked, Stop, require},
     },
+    host::Host,
     instance::Shot,
     sys::*,
 };
@@ -43,6 +44,23 @@ pub(super) fn frame_varying(lab: &Lab) -> Checked {
             Some(_) => Ok("changes over time and says so".into()),
             None => Ok("does not change over time".into()),
         }
+    })
+}
+
+pub(super) fn frame_rate(lab: &Lab) -> Checked {
+    let allowed =
+        Host::new(lab.profile).props().int(kOfxImageEffectPropSetableFrameRate) == Some(1);
+    lab.in_contexts(|plugin, context| {
+        let instance = lab.instance(plugin, context, &Recipe::default())?;
+        let rate = instance.preferences().rate;
+        let usual = instance.effect().project().map_or(rate, |project| project.rate);
+        require(rate == usual || allowed, || {
+            format!("{rate} frames per second were set, which {} does not allow", lab.profile.label)
+        })?;
+        require(rate.is_finite() && rate > 0.0, || format!("the frame rate was set to {rate}"))?;
+        let domain = instance.time_domain()?;
+        let domain = domain.map(|(first, last)| format!(", frames {first} to {last}"));
+        Ok(format!("{rate}{}", domain.unwrap_or_default()))
     })
 }
 

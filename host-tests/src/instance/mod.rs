@@ -46,8 +46,10 @@ pub struct Setup {
 }
 
 /// Answers to GetClipPreferences that concern the output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
 pub struct Preferences {
+    /// Frames per second of the output.
+    pub rate: f64,
     /// The output changes over time even if nothing else does.
     pub frame_varying: bool,
     /// The output can be rendered between frames.

@@ -19,15 +19,13 @@ use crate::{
 impl Instance {
     /// GetClipPreferences: what the plug-in wants of the clips' formats and says of its output.
     pub fn negotiate(&mut self) -> Result<()> {
+        let usual = self.effect.project().map_or(24.0, |project| project.rate);
         let name = |prefix: &str, clip: &Clip| c_text(&format!("{prefix}{}", clip.name));
         let clips = self.effect.clips();
         let output = clips.iter().find(|clip| clip.is_output()).and_then(|clip| clip.format());
         let mut results = self
             .results("GetClipPreferences")
-            .doubles(
-                kOfxImageEffectPropFrameRate,
-                &[self.effect.project().map_or(24.0, |project| project.rate)],
-            )
+            .doubles(kOfxImageEffectPropFrameRate, &[usual])
             .text(
                 kOfxImageEffectPropPreMultiplication,
                 ascii(output.map_or(Premult::Un, |f| f.premult).name()),
@@ -55,7 +53,9 @@ impl Instance {
                 self.plugin.said()
             );
         }
+        let rate = results.numbers(kOfxImageEffectPropFrameRate).first().copied().unwrap_or(usual);
         self.preferences = Preferences {
+            rate,
             frame_varying: results.int(kOfxImageEffectFrameVarying) == Some(1),
             continuous: results.int(kOfxImageClipPropContinuousSamples) == Some(1),
         };
@@ -73,6 +73,9 @@ impl Instance {
                     "GetClipPreferences asks for {components}, {depth} on {}; nobody has that",
                     clip.name
                 ),
+            }
+            if clip.is_output() {
+                clip.props.put(kOfxImageEffectPropFrameRate, Values::Double(vec![rate]));
             }
             if clip.is_output()
                 && let Some(premult) = results.text(kOfxImageEffectPropPreMultiplication)
@@ -205,6 +208,27 @@ impl Instance {
             }
         }
         Ok(regions)
+    }
+
+    /// GetTimeDomain: first and last frame that the plug-in answers, if it does.
+    pub fn time_domain(&self) -> Result<Option<(f64, f64)>> {
+        let results = self
+            .results("GetTimeDomain")
+            .doubles(kOfxImageEffectPropFrameRange, &[0.0, 0.0])
+            .build();
+        let action =
+            Action { results: Some(&results), ..Action::new(kOfxImageEffectActionGetTimeDomain) };
+        let status = self.plugin.call(&action.on(&self.effect));
+        match (status.0, results.numbers(kOfxImageEffectPropFrameRange).as_slice()) {
+            (kOfxStatReplyDefault, _) => Ok(None),
+            (kOfxStatOK, [first, last]) if first <= last => Ok(Some((*first, *last))),
+            (kOfxStatOK, other) => bail!("GetTimeDomain answers no range: {other:?}"),
+            _ => bail!(
+                "{} answered {status} to GetTimeDomain{}",
+                self.plugin.id(),
+                self.plugin.said()
+            ),
+        }
     }
 
     /// GetFramesNeeded: ranges of frames of each input that a frame of the output needs.

@@ -2,13 +2,14 @@
 
 use inbetween_core::{Control, Error, Job};
 
+use crate::cells::{before_ground, to_cells};
 use crate::cut::{found_share, is_cut};
 use crate::guide::guides;
-use crate::map::{Map, warp};
+use crate::map::Map;
 use crate::net::config::{Start, bad};
-use crate::net::{CELL, Features, Matched, TweenNet};
+use crate::net::{Features, Matched, TweenNet};
 use crate::stage::Stage;
-use crate::start::{Flows, estimate};
+use crate::start::estimate;
 
 /// A pair of keys, understood.
 pub(crate) struct Analysis {
@@ -28,6 +29,8 @@ pub(crate) struct Seen {
     pub(crate) small: [Map; 2],
     pub(crate) features: [Features; 2],
     pub(crate) matched: Matched,
+    /// How far the matched flows agree both ways, 0..=1: `[1, h / 8, w / 8]`.
+    pub(crate) trust: [Map; 2],
     /// The start flows at half guide size, first to last key and back: `[2, h / 2, w / 2]`.
     pub(crate) flows: [Map; 2],
 }
@@ -65,40 +68,26 @@ impl Analysis {
         stage.end();
         control.check()?;
         control.report(0.5);
-        let matched = match start {
+        let mut matched = match start {
             Start::Matcher => {
                 net.matched(&features[0], &features[1]).map_err(|e| bad(e.to_string()))?
             }
             Start::Dis | Start::Hypotheses => to_cells(&flows),
         };
         control.check()?;
+        let trust = matched.confidence.clone();
+        before_ground(&mut matched);
         let flows = flows.flow;
         let maps = guides
             .iter()
             .chain(&small)
             .chain(&matched.flow)
             .chain(&matched.confidence)
+            .chain(&trust)
             .chain(&flows);
         let bytes = maps.map(Map::byte_len).sum::<usize>()
             + features.iter().map(Features::byte_len).sum::<usize>();
-        let seen = Some(Seen { guides, small, features, matched, flows });
+        let seen = Some(Seen { guides, small, features, matched, trust, flows });
         Ok((Self { cut: false, confidence, shape, seen }, bytes))
     }
-}
-
-/// Flows at half guide size as the network wants them: means over cells, in cells, trusted where they
-/// agree both ways.
-fn to_cells(flows: &Flows) -> Matched {
-    let flow = [0, 1].map(|k| flows.flow[k].pool(CELL / 2).map(|v| v / (CELL / 2) as f32));
-    let confidence = [0, 1].map(|k| {
-        let (flow, back) = (&flow[k], warp(&flow[1 - k], &flow[k], 0));
-        let area = flow.area();
-        let mut out = Map::new(1, flow.h, flow.w);
-        for (i, to) in out.v.iter_mut().enumerate() {
-            let error = (flow.v[i] + back.v[i]).hypot(flow.v[area + i] + back.v[area + i]);
-            *to = (-error).exp();
-        }
-        out
-    });
-    Matched { flow, confidence }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use inbetween_core::{ContentHash, Control, Drawn, Engine, EngineKind, Error, Frame, Job, Output};
 
 use crate::analysis::{Analysis, Seen};
+use crate::beside::{carry, share, taught};
 use crate::map::Map;
 use crate::mask::{confidence, rest, settle, stay_inside};
 use crate::memo::{Memo, PairKey, SketchKey};
@@ -24,7 +25,7 @@ const MEMO_BYTES: usize = 192 << 20;
 const BEND_BYTES: usize = 64 << 20;
 
 /// Changes with every change of this crate that may change a picture.
-const REVISION: &str = "flow-3";
+const REVISION: &str = "flow-5";
 
 /// Draws in-betweens on the CPU: classical motion, corrected and completed by a small network.
 ///
@@ -160,7 +161,7 @@ impl FlowEngine {
         t: f32,
         guidance: Option<&Guidance>,
     ) -> Map {
-        // The network's time runs between the keys and never reaches them.
+        // Motion and mask are those between the keys, and never quite at one.
         let t = t.clamp(EDGE, 1.0 - EDGE);
         let mut motion = self.decoded(seen, t, guidance);
         if let Some(guidance) = guidance {
@@ -173,11 +174,13 @@ impl FlowEngine {
     /// The same before the sketches' last touch and before the mask is settled.
     fn decoded(&self, seen: &Seen, t: f32, guidance: Option<&Guidance>) -> Map {
         let stage = Stage::begin("decoder");
-        let bend = guidance.map(|g| g.keys(t));
+        // What is carried on towards a key grows smaller by its share of the way.
+        let bend = guidance.map(|g| g.keys(t).map(|keys| keys.map(|v| v / share(t))));
         let matched = guidance.map_or(&seen.matched, Guidance::matched);
         let features = [&seen.features[0], &seen.features[1]];
         let small = [&seen.small[0], &seen.small[1]];
-        let mut motion = self.net.decode(features, small, matched, t, bend.as_ref());
+        let motion = self.net.decode(features, small, matched, taught(t), bend.as_ref());
+        let mut motion = carry(motion, t);
         rest(&mut motion, &seen.guides);
         stage.end();
         motion

@@ -8,6 +8,8 @@
 //! No thread is started and no memory of note is taken before the first draw.
 
 mod analysis;
+mod beside;
+mod cells;
 mod cut;
 mod dis;
 mod engine;

@@ -97,7 +97,7 @@ pub(crate) fn confidence(seen: &Seen, motion: &Map) -> Map {
     let differ = disagreement(motion, &seen.guides).blur(1);
     let (h, w, area) = (motion.h, motion.w, motion.area());
     let cells = CELL as f32;
-    let [forward, trust] = [&seen.matched.flow[0], &seen.matched.confidence[0]];
+    let [forward, trust] = [&seen.matched.flow[0], &seen.trust[0]];
     let mut out = Map::new(1, h, w);
     for (i, to) in out.v.iter_mut().enumerate() {
         let [u0, v0, u1, v1] = [0, 1, 2, 3].map(|c| motion.v[c * area + i]);

@@ -103,6 +103,29 @@ fn a_moved_disc_lands_where_the_position_says() {
 }
 
 #[test]
+fn a_drawing_right_beside_a_key_is_that_key() {
+    let engine = FlowEngine::new().unwrap();
+    let first = disc((200, 140), (70.0, 70.0), 26.0, RED, WHITE);
+    let last = disc((200, 140), (102.0, 82.0), 26.0, RED, WHITE);
+    for (t, key) in [(1e-3, &first), (1.0 - 1e-3, &last)] {
+        let drawn = draw(&engine, &first, &last, t, Settings::default()).frame;
+        let pairs = drawn.pixels().iter().flatten().zip(key.pixels().iter().flatten());
+        let off = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(off < 0.05, "at {t} the drawing is up to {off} away from the key");
+    }
+    // On the way from there to what the network was taught nothing jumps.
+    let at = |t: f64| {
+        let drawn = draw(&engine, &first, &last, t, Settings::default());
+        centre(&drawn.frame, |p| 1.0 - p[1]).0
+    };
+    let way: Vec<f32> = (0..=12).map(|i| at(0.001 + 0.0125 * f64::from(i))).collect();
+    for (i, pair) in way.windows(2).enumerate() {
+        let step = pair[1] - pair[0];
+        assert!((0.0..1.2).contains(&step), "step {i} of {step} pixels, where 0.4 are right");
+    }
+}
+
+#[test]
 fn motion_is_told_in_pixels_over_the_whole_span() {
     let engine = FlowEngine::new().unwrap();
     let first = disc((200, 140), (70.0, 70.0), 26.0, RED, WHITE);

@@ -1,9 +1,10 @@
 //! What the effect answers when a host asks about time, space and identity. Every answer follows
-//! from the same [`Plan`] as the render.
+//! from the same [`Plan`] or [`Raise`] as the render.
 //! <https://openfx.readthedocs.io/en/main/Reference/ofxImageEffectActions.html>
 
 use std::ffi::CStr;
 
+use inbetween_core::Output;
 use openfx::sys::generic::core::*;
 use openfx::sys::image_effect_v1::image_effect::*;
 
@@ -13,6 +14,7 @@ use super::hosts::Quirks;
 use super::keys;
 use super::params::*;
 use super::planning::{KeySource, Plan};
+use super::raise::Raise;
 use crate::ofx::{Context, EffectRef, IfKnown, Props, Region, Reply, Result, c_text};
 
 /// Prefix of the out-argument that holds a clip's frames needed.
@@ -21,23 +23,28 @@ const FRAMES_OF: &str = "OfxImageClipPropFrameRange_";
 const REGION_OF: &str = "OfxImageClipPropRoI_";
 
 /// Answers GetClipPreferences: the output differs from frame to frame even between still keys.
-/// Natron would otherwise render one frame and show it for ever.
-pub(crate) fn clip_preferences(out: Props<'_>) -> Result<Reply> {
+/// Natron would otherwise render one frame and show it for ever. A raised clip has its new rate.
+pub(crate) fn clip_preferences(effect: &EffectRef<'_>, out: Props<'_>) -> Result<Reply> {
     out.set_ints(kOfxImageEffectFrameVarying, &[1]).if_known();
+    if effect.host().sets_frame_rate()
+        && let Some(raise) = raise(effect, 0.0)
+        && let Some(rate) = raise.output_rate()
+    {
+        out.set_doubles(kOfxImageEffectPropFrameRate, &[rate.per_second()]).if_known();
+    }
     Ok(Reply::Ok)
 }
 
 /// Answers IsIdentity: at a key and beyond, the output is a frame of a clip.
 pub(crate) fn identity(effect: &EffectRef<'_>, time: f64, out: Props<'_>) -> Result<Reply> {
-    let Some((choices, plan)) = plan(effect, time) else { return Ok(Reply::Default) };
-    let Some((_, KeySource::Clip { name, time: key_time })) = plan.shown_key(choices.output) else {
+    let Some(Needs { shown: Some(shown), .. }) = Needs::at(effect, time) else {
         return Ok(Reply::Default);
     };
     if Quirks::of(effect.host()).phantom_clips {
         // The clip may be connected in name only, which is seen when its picture is fetched.
         return Ok(Reply::Default);
     }
-    let Some(key_time) = keys::fetch_time(effect, name, *key_time) else {
+    let Some((name, key_time)) = fetch(effect, &shown) else {
         // The render will say what is missing.
         return Ok(Reply::Default);
     };
@@ -51,8 +58,8 @@ pub(crate) fn identity(effect: &EffectRef<'_>, time: f64, out: Props<'_>) -> Res
 
 /// Answers GetFramesNeeded.
 pub(crate) fn frames_needed(effect: &EffectRef<'_>, time: f64, out: Props<'_>) -> Result<Reply> {
-    let Some((choices, plan)) = plan(effect, time) else { return Ok(Reply::Default) };
-    let fetches = Fetches::of(effect, &plan.needed(choices.output));
+    let Some(needs) = Needs::at(effect, time) else { return Ok(Reply::Default) };
+    let fetches = Fetches::of(effect, &needs.all);
     for (name, times) in fetches.by_clip() {
         let ranges: Vec<f64> = times.flat_map(|time| [time, time]).collect();
         out.set_doubles(&c_text(&format!("{FRAMES_OF}{name}")), &ranges)?;
@@ -66,8 +73,8 @@ pub(crate) fn regions_of_interest(
     time: f64,
     out: Props<'_>,
 ) -> Result<Reply> {
-    let Some((choices, plan)) = plan(effect, time) else { return Ok(Reply::Default) };
-    let fetches = Fetches::of(effect, &plan.needed(choices.output));
+    let Some(needs) = Needs::at(effect, time) else { return Ok(Reply::Default) };
+    let fetches = Fetches::of(effect, &needs.all);
     let mut reply = Reply::Default;
     for (name, times) in fetches.by_clip() {
         if let Some(region) = fetches.region(name, times) {
@@ -84,17 +91,24 @@ pub(crate) fn region_of_definition(
     time: f64,
     out: Props<'_>,
 ) -> Result<Reply> {
-    let Some((choices, plan)) = plan(effect, time) else { return Ok(Reply::Default) };
-    let fetches = Fetches::of(effect, &plan.keys(choices.output));
+    let Some(needs) = Needs::at(effect, time) else { return Ok(Reply::Default) };
+    let fetches = Fetches::of(effect, &needs.keys);
     let regions = fetches.by_clip().filter_map(|(name, times)| fetches.region(name, times));
     let Some(region) = regions.reduce(Region::union) else { return Ok(Reply::Default) };
     out.set_doubles(kOfxImageEffectPropRegionOfDefinition, &region.edges())?;
     Ok(Reply::Ok)
 }
 
-/// Answers GetTimeDomain: with keys of their own, the span; otherwise what the clip has.
+/// Answers GetTimeDomain: with keys of their own, the span; of a raised clip, its new frames; otherwise what
+/// the clip has.
 pub(crate) fn time_domain(effect: &EffectRef<'_>, out: Props<'_>) -> Result<Reply> {
     let Ok(choices) = Choices::read(effect, 0.0) else { return Ok(Reply::Default) };
+    if choices.raise.is_some() {
+        let range = raise(effect, 0.0).and_then(|raise| raise.range());
+        let Some((first, last)) = range else { return Ok(Reply::Default) };
+        out.set_doubles(kOfxImageEffectPropFrameRange, &[first, last])?;
+        return Ok(Reply::Ok);
+    }
     let own_span = choices.context == Context::General && choices.keys_from != KeysFrom::OneClip;
     if !own_span || choices.timing().is_err() {
         return Ok(Reply::Default);
@@ -108,15 +122,28 @@ pub(crate) fn enable_params(effect: &EffectRef<'_>) -> Result<Reply> {
     let params = effect.params()?;
     let Ok(context) = effect.context() else { return Ok(Reply::Ok) };
     let enable = |id, enabled| params.set_enabled(id, enabled).if_known();
-    if context != Context::Transition
-        && let Ok(index) = params.integer(KEYS_FROM, 0.0)
-    {
-        for id in [FIRST_FILE, LAST_FILE] {
-            enable(id, index == KeysFrom::Files.index());
+    let timed = context != Context::Transition;
+    let raised = timed && params.integer(MODE, 0.0).is_ok_and(|mode| mode == 1);
+    if timed && let Ok(index) = params.integer(KEYS_FROM, 0.0) {
+        for id in [KEYS_FROM, FIRST_KEY, LAST_KEY, EXPOSURE] {
+            enable(id, !raised);
         }
+        for id in [FIRST_FILE, LAST_FILE] {
+            enable(id, !raised && index == KeysFrom::Files.index());
+        }
+        let finds = effect.host().temporal_access() && index == KeysFrom::OneClip.index();
+        for id in [PREVIOUS_DRAWING, SPAN_HERE, NEXT_DRAWING] {
+            enable(id, !raised && finds);
+        }
+        OF_RAISING.iter().for_each(|id| enable(id, raised));
+        let custom = params.integer(TO_RATE, 0.0).is_ok_and(|to| to == CUSTOM_RATE_OPTION);
+        enable(CUSTOM_RATE, raised && custom);
+        let told = raise(effect, 0.0).is_some_and(|raise| raise.has_range());
+        enable(CLIP_START, raised && !told);
     }
+    enable(CHART, !raised);
     if let Ok(index) = params.integer(CHART, 0.0) {
-        enable(CUSTOM_CHART, index == CUSTOM_OPTION);
+        enable(CUSTOM_CHART, !raised && index == CUSTOM_OPTION);
     }
     let Ok(engine) = params.integer(ENGINE, 0.0) else { return Ok(Reply::Ok) };
     let tooncrafter = engine != EngineChoice::Flow as i32;
@@ -126,20 +153,65 @@ pub(crate) fn enable_params(effect: &EffectRef<'_>) -> Result<Reply> {
     if context == Context::General
         && let Ok(sketched) = params.switch(USE_SKETCH, 0.0)
     {
+        enable(USE_SKETCH, !raised);
+        let sketched = sketched && !raised;
         [SKETCH_LINES, SKETCH_STRENGTH].into_iter().for_each(|id| enable(id, sketched));
         enable(SKETCH_CHECKPOINT, tooncrafter && sketched);
     }
     Ok(Reply::Ok)
 }
 
-/// The choices and the plan. `None` when there is none yet: then the host does what it does by
-/// default, and the render says what to change.
-fn plan(effect: &EffectRef<'_>, time: f64) -> Option<(Choices, Plan)> {
-    let planned = Choices::read(effect, time).and_then(|choices| {
-        let plan = Plan::new(&choices, time)?;
-        Ok((choices, plan))
-    });
-    planned.inspect_err(|error| log::debug!("no plan for {time}: {error}")).ok()
+/// How the clip is raised, if it is and can be.
+fn raise(effect: &EffectRef<'_>, time: f64) -> Option<Raise> {
+    let choices = Choices::read(effect, time).ok()?;
+    Raise::new(effect, choices.raise.as_ref()?).ok()
+}
+
+/// What one moment needs of the clips and files.
+struct Needs {
+    /// What is shown as it is, where that is known without looking at pictures.
+    shown: Option<KeySource>,
+    /// What the picture is made of.
+    keys: Vec<KeySource>,
+    /// Everything that may be fetched.
+    all: Vec<KeySource>,
+}
+
+impl Needs {
+    /// `None` when there is no plan yet: then the host does what it does by default, and the render says what
+    /// to change.
+    fn at(effect: &EffectRef<'_>, time: f64) -> Option<Self> {
+        let needs =
+            Choices::read(effect, time).and_then(|choices| Self::of(effect, &choices, time));
+        needs.inspect_err(|error| log::debug!("no plan for {time}: {error}")).ok()
+    }
+
+    fn of(effect: &EffectRef<'_>, choices: &Choices, time: f64) -> Result<Self> {
+        let output = choices.output;
+        let Some(raise) = &choices.raise else {
+            let plan = Plan::new(choices, time)?;
+            let shown = plan.shown_key(output).map(|(_, source)| source.clone());
+            return Ok(Self { shown, keys: plan.keys(output), all: plan.needed(output) });
+        };
+        let raise = Raise::new(effect, raise)?;
+        let frame = |time| KeySource::Found { time };
+        let shown = raise.known(time, output)?.filter(|_| output == Output::InBetween).map(frame);
+        // Which of them the picture is made of is seen when they are looked at.
+        let all: Vec<_> = raise.needed(time, output)?.into_iter().map(frame).collect();
+        Ok(Self { shown, keys: all.clone(), all })
+    }
+}
+
+/// The clip that has `source`, and the time at which the render asks for it.
+fn fetch(effect: &EffectRef<'_>, source: &KeySource) -> Option<(&'static CStr, f64)> {
+    match source {
+        KeySource::Clip { name, time } => Some((name, keys::fetch_time(effect, name, *time)?)),
+        KeySource::Found { time } => {
+            let clip = effect.clip(SOURCE).filter(|clip| !clip.is_surely_unconnected());
+            clip.map(|_| (SOURCE, *time))
+        }
+        KeySource::File(_) => None,
+    }
 }
 
 /// Which clips a plan has fetched, and when: as the render will ask for them.
@@ -152,10 +224,9 @@ impl<'a> Fetches<'a> {
     fn of(effect: &'a EffectRef<'a>, needed: &[KeySource]) -> Self {
         let mut found = Vec::new();
         for source in needed {
-            let KeySource::Clip { name, time } = source else { continue };
-            let Some(fetch) = keys::fetch_time(effect, name, *time) else { continue };
-            if !found.contains(&(*name, fetch)) {
-                found.push((*name, fetch));
+            let Some(fetch) = fetch(effect, source) else { continue };
+            if !found.contains(&fetch) {
+                found.push(fetch);
             }
         }
         Self { effect, found }

@@ -4,19 +4,23 @@
 use std::ffi::CStr;
 
 use inbetween_core::EngineKind;
+use inbetween_core::Output;
 use inbetween_core::queue::Priority;
+use inbetween_core::retime::{Rate, Shown};
 
 use super::background::{self, Report};
-use super::choices::Choices;
-use super::describe::OUTPUT_CLIP;
+use super::choices::{Choices, KeysFrom};
+use super::drawings::{self, Wanted};
 use super::engines;
 use super::hosts::Quirks;
 use super::params::*;
 use super::planning::{Plan, moments};
-use super::prepare::Prepared;
-use super::{answers, sketches};
+use super::prepare::{OutputPicture, Prepared};
+use super::raise::{Raise, RaiseChoice};
+use super::sight::Sight;
+use super::{answers, sight, sketches};
 use crate::ofx::{
-    Changed, Context, Depth, EffectRef, IfKnown, Rect, Reply, Result, forget_dialog, show_message,
+    Changed, Context, EffectRef, IfKnown, Reply, Result, clear_message, forget_dialog, show_message,
 };
 
 /// Answers InstanceChanged.
@@ -27,16 +31,35 @@ pub(crate) fn changed(effect: &EffectRef<'_>, changed: &Changed) -> Result<Reply
     forget_dialog(effect);
     answers::enable_params(effect)?;
     let is = |id: &CStr| id.to_str() == Ok(changed.name.as_str());
-    let said = if is(GENERATE) {
-        Some(generate(effect, changed.time).unwrap_or_else(|error| {
-            let text = error.user_message().unwrap_or_else(|| error.to_string());
-            show_message(effect, &text);
+    let or_why = |done: Result<String>| match done {
+        Ok(text) => {
+            // What an earlier press complained of is put right.
+            clear_message(effect);
             text
-        }))
+        }
+        Err(error) => match error.user_message() {
+            Some(text) => {
+                show_message(effect, &text);
+                text
+            }
+            None => "Stopped.".to_owned(),
+        },
+    };
+    let span = [(PREVIOUS_DRAWING, Wanted::Previous), (SPAN_HERE, Wanted::Here)]
+        .into_iter()
+        .chain([(NEXT_DRAWING, Wanted::Next)])
+        .find_map(|(id, wanted)| is(id).then_some(wanted));
+    let said = if is(GENERATE) {
+        Some(or_why(generate(effect, changed.time)))
+    } else if let Some(wanted) = span {
+        let choices = Choices::read(effect, changed.time);
+        Some(or_why(
+            choices.and_then(|choices| drawings::set_span(effect, &choices, changed.time, wanted)),
+        ))
     } else if is(CANCEL) {
         Some(match background::cancel(effect.address()) {
             0 => "Nothing was being drawn in the background.".to_owned(),
-            count => format!("Stopped {}.", drawings(count)),
+            count => format!("Stopped {}.", in_betweens(count)),
         })
     } else if is(CLEAR_CACHE) {
         Some(clear_cache())
@@ -62,16 +85,19 @@ pub(crate) fn changed(effect: &EffectRef<'_>, changed: &Changed) -> Result<Reply
 fn state(effect: &EffectRef<'_>, time: f64, report: &Report) -> String {
     let mut parts = Vec::new();
     match Choices::read(effect, time) {
-        Ok(choices) => parts.push(format!("Engine: {}.", choices.engine().name())),
+        Ok(choices) => {
+            parts.push(format!("Engine: {}.", choices.engine().name()));
+            parts.extend(seen(effect, &choices, time));
+        }
         Err(error) => parts.extend(error.user_message()),
     }
     if report.running > 0 {
         let percent = 100.0 * report.progress;
         let phase = report.phase.as_ref().map(|phase| format!(" ({phase})")).unwrap_or_default();
-        parts.push(format!("Drawing {}, {percent:.0} %{phase}.", drawings(report.running)));
+        parts.push(format!("Drawing {}, {percent:.0} %{phase}.", in_betweens(report.running)));
     }
     if report.finished > 0 {
-        parts.push(format!("Finished {}.", drawings(report.finished)));
+        parts.push(format!("Finished {}.", in_betweens(report.finished)));
     }
     if let Some(failure) = &report.failure {
         parts.push(failure.clone());
@@ -81,12 +107,44 @@ fn state(effect: &EffectRef<'_>, time: f64, report: &Report) -> String {
     parts.join(" ")
 }
 
-fn drawings(count: usize) -> String {
+/// What the clip shows, where drawings are found in it.
+fn seen(effect: &EffectRef<'_>, choices: &Choices, time: f64) -> Option<String> {
+    let Some(raise) = &choices.raise else {
+        return (choices.keys_from == KeysFrom::OneClip)
+            .then(|| drawings::exposure(effect, choices, time).ok())
+            .flatten();
+    };
+    let raise = match Raise::new(effect, raise) {
+        Ok(raise) => raise,
+        Err(error) => return error.user_message(),
+    };
+    let (from, to) = raise.rates();
+    let mut said = format!("From {} to {} frames per second", decimal(from), decimal(to));
+    if let Some((first, last)) = raise.range() {
+        said += &format!(", frames {first} to {last}");
+    }
+    said.push('.');
+    if let Ok(exposure) =
+        raise.source_time(time).and_then(|at| drawings::exposure(effect, choices, at))
+    {
+        said += &format!(" In Source: {exposure}");
+    }
+    Some(said)
+}
+
+/// `24`, `23.976`.
+fn decimal(rate: Rate) -> String {
+    let text = format!("{:.3}", rate.per_second());
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+fn in_betweens(count: usize) -> String {
     if count == 1 { "1 in-between".into() } else { format!("{count} in-betweens") }
 }
 
 fn clear_cache() -> String {
     inbetween_core::picture::forget_all();
+    sight::forget_all();
     sketches::forget_all();
     match engines::queue().and_then(|queue| queue.cache().clear()) {
         Ok((files, bytes)) => {
@@ -96,22 +154,63 @@ fn clear_cache() -> String {
     }
 }
 
+/// The way between drawings that `time` lies on in a raised clip, and where its frames lie on it.
+fn way(
+    effect: &EffectRef<'_>,
+    choices: &Choices,
+    raise: &RaiseChoice,
+    output: &OutputPicture,
+    time: f64,
+) -> Result<(Plan, Vec<f64>)> {
+    let raise = Raise::new(effect, raise)?;
+    let encoding = choices.encoding(output.depth, Quirks::of(effect.host()));
+    let mut sight = Sight::new(effect, encoding, output.whole)?;
+    let mut shown = |time, output| raise.shown(time, output, |time| sight.signature(time));
+    // The motion at a key is that of the way from it.
+    let here = shown(time, Output::Motion)?;
+    let mut positions = Vec::new();
+    if let Shown::Between { first, last, .. } = here {
+        for time in raise.times_between(first, last) {
+            match shown(time, Output::InBetween)? {
+                Shown::Between { first: from, last: to, position }
+                    if (from, to) == (first, last) =>
+                {
+                    positions.push(position);
+                }
+                _ => {}
+            }
+        }
+    }
+    positions.dedup();
+    Ok((raise.plan(here), positions))
+}
+
 /// Starts every in-between of the span that is not drawn yet; gives what was started.
 fn generate(effect: &EffectRef<'_>, time: f64) -> Result<String> {
     let choices = Choices::read(effect, time)?;
-    let plan = Plan::new(&choices, time)?;
-    let output = Picture::of_output(effect, time);
+    let output = OutputPicture::of(effect, time);
     let settings = choices.settings(output.depth, Quirks::of(effect.host()))?;
     if settings.engine == EngineKind::ToonCrafter {
         engines::choose_worker(&choices.worker)?;
     }
-    let positions: Vec<f64> = if choices.context == Context::Transition {
-        vec![plan.drawn_position()]
-    } else {
-        moments(&choices.timing()?)?.into_iter().map(|moment| moment.position).collect()
+    let (plan, positions) = match &choices.raise {
+        Some(raise) => way(effect, &choices, raise, &output, time)?,
+        None if choices.context == Context::Transition => {
+            let plan = Plan::new(&choices, time)?;
+            let positions = vec![plan.drawn_position()];
+            (plan, positions)
+        }
+        None => {
+            let moments = moments(&choices.timing()?)?.into_iter();
+            (Plan::new(&choices, time)?, moments.map(|moment| moment.position).collect())
+        }
     };
     let Some(&first) = positions.first() else {
-        return Ok("There is no frame between the keys.".into());
+        return Ok(if choices.raise.is_some() {
+            "Nothing is drawn here: frames of Source are shown as they are.".into()
+        } else {
+            "There is no frame between the keys.".into()
+        });
     };
     let queue = engines::queue()?;
     let prepared =
@@ -122,7 +221,7 @@ fn generate(effect: &EffectRef<'_>, time: f64) -> Result<String> {
         .filter(|request| queue.cached(request).is_none())
         .collect();
     if requests.is_empty() {
-        return Ok(format!("All {} are finished already.", drawings(positions.len())));
+        return Ok(format!("All {} are finished already.", in_betweens(positions.len())));
     }
     let pictures = prepared.into_pictures()?;
     let count = requests.len();
@@ -136,29 +235,5 @@ fn generate(effect: &EffectRef<'_>, time: f64) -> Result<String> {
         EngineKind::Flow => "",
     };
     let engine = settings.engine.name();
-    Ok(format!("Drawing {} with {engine}.{wait} Press Status to look.", drawings(count)))
-}
-
-/// What a render of the output would be, where no render is going on.
-struct Picture {
-    depth: Depth,
-    whole: Rect,
-}
-
-impl Picture {
-    fn of_output(effect: &EffectRef<'_>, time: f64) -> Self {
-        let clip = effect.clip(OUTPUT_CLIP);
-        let depth = clip.and_then(|clip| clip.depth()).unwrap_or(Depth::Float);
-        let region = clip.and_then(|clip| clip.region_of_definition(time));
-        let whole = region.map_or(Rect { x1: 0, y1: 0, x2: 0, y2: 0 }, |region| {
-            let [x1, y1, x2, y2] = region.edges();
-            Rect::from_edges([
-                x1.floor() as i32,
-                y1.floor() as i32,
-                x2.ceil() as i32,
-                y2.ceil() as i32,
-            ])
-        });
-        Self { depth, whole }
-    }
+    Ok(format!("Drawing {} with {engine}.{wait} Press Status to look.", in_betweens(count)))
 }

@@ -3,6 +3,7 @@
 use std::ffi::CStr;
 use std::path::PathBuf;
 
+use inbetween_core::retime::{Feel, Rate};
 use inbetween_core::settings::DEFAULT_SKETCH_STRENGTH;
 use inbetween_core::sketch::Lines;
 use inbetween_core::timing::{Chart, Exposure, Timing};
@@ -10,6 +11,7 @@ use inbetween_core::{Encoding, EngineKind, Output, Quality, Settings};
 
 use super::hosts::Quirks;
 use super::params::*;
+use super::raise::{RaiseChoice, Timeline, To};
 use super::tooncrafter::ToonCrafter;
 use crate::ofx::{Context, Depth, EffectRef, Error, ParamSet, Result};
 
@@ -64,6 +66,8 @@ impl KeysFrom {
 pub(crate) struct Choices {
     /// The context that the instance lives in.
     pub(crate) context: Context,
+    /// How the clip's frame rate is raised; `None` for in-betweens of two keys.
+    pub(crate) raise: Option<RaiseChoice>,
     /// Where the keys come from; in a transition always the two clips.
     pub(crate) keys_from: KeysFrom,
     /// First and last key file.
@@ -100,8 +104,10 @@ impl Choices {
         let params = effect.params()?;
         let timed = context != Context::Transition;
         let pick = Pick { params: &params, time };
+        let raise = if timed { pick.raise()? } else { None };
         Ok(Self {
             context,
+            raise,
             keys_from: if timed {
                 pick.option(KEYS_FROM, &KeysFrom::ALL)?
             } else {
@@ -118,7 +124,8 @@ impl Choices {
                 [0.0, 1.0]
             },
             transition: if timed { 0.0 } else { params.double(TRANSITION, time)? },
-            chart: pick.chart()?,
+            // Raising has no chart, so a custom one that cannot be read is in nobody's way.
+            chart: if raise.is_some() { Chart::Linear } else { pick.chart()? },
             exposure: if timed {
                 pick.option(EXPOSURE, &[Exposure::Ones, Exposure::Twos, Exposure::Threes])?
             } else {
@@ -129,7 +136,11 @@ impl Choices {
             quality: pick.option(QUALITY, &[Quality::Draft, Quality::Standard, Quality::High])?,
             engine: pick.option(ENGINE, &EngineChoice::ALL)?,
             tooncrafter: ToonCrafter::read(&pick, context)?,
-            sketch: if context == Context::General { pick.sketch()? } else { None },
+            sketch: if context == Context::General && raise.is_none() {
+                pick.sketch()?
+            } else {
+                None
+            },
             draft: params.switch(DRAFT, time)?,
             worker: pick.path(WORKER)?,
             encoding: pick.option(COLOUR, &[None, Some(Encoding::Srgb), Some(Encoding::Linear)])?,
@@ -150,7 +161,6 @@ impl Choices {
     /// # Errors
     /// When ToonCrafter is chosen without what it needs; the text names the parameter.
     pub(crate) fn settings(&self, depth: Depth, quirks: Quirks) -> Result<Settings> {
-        let automatic = if depth.is_float() { quirks.float_encoding } else { Encoding::Srgb };
         let engine = self.engine();
         let tooncrafter = match engine {
             EngineKind::ToonCrafter => {
@@ -160,12 +170,18 @@ impl Choices {
         };
         Ok(Settings {
             engine,
-            encoding: self.encoding.unwrap_or(automatic),
+            encoding: self.encoding(depth, quirks),
             quality: self.quality,
             output: self.output,
             sketch_strength: self.sketch.map_or(DEFAULT_SKETCH_STRENGTH, |sketch| sketch.strength),
             tooncrafter,
         })
+    }
+
+    /// How pictures of `depth` are encoded in a host with `quirks`.
+    pub(crate) fn encoding(&self, depth: Depth, quirks: Quirks) -> Encoding {
+        let automatic = if depth.is_float() { quirks.float_encoding } else { Encoding::Srgb };
+        self.encoding.unwrap_or(automatic)
     }
 
     /// The engine that draws: what Auto comes to depends on this machine's files alone.
@@ -196,6 +212,10 @@ impl Choices {
     }
 }
 
+/// The rates of the options of *To*; the first two are no numbers.
+const TO_RATES: [f64; CUSTOM_RATE_OPTION as usize] =
+    [0.0, 0.0, 23.976, 24.0, 25.0, 29.97, 30.0, 48.0, 50.0, 59.94, 60.0, 120.0];
+
 /// Reads single parameters at one time.
 pub(super) struct Pick<'a> {
     pub(super) params: &'a ParamSet<'a>,
@@ -218,6 +238,28 @@ impl Pick<'_> {
     pub(super) fn path(&self, id: &CStr) -> Result<PathBuf> {
         // File knobs keep a stray newline or blank when a path was pasted.
         Ok(PathBuf::from(self.params.string(id, self.time)?.trim()))
+    }
+
+    fn raise(&self) -> Result<Option<RaiseChoice>> {
+        if !self.option(MODE, &[false, true])? {
+            return Ok(None);
+        }
+        let (params, time) = (self.params, self.time);
+        let from = params.double(FROM_RATE, time)?;
+        let to = match self.params.integer(TO_RATE, time)? {
+            0 => To::Twice,
+            1 => To::Project,
+            CUSTOM_RATE_OPTION => To::Rate(Rate::of_decimal(params.double(CUSTOM_RATE, time)?)?),
+            _ => To::Rate(Rate::of_decimal(self.option(TO_RATE, &TO_RATES)?)?),
+        };
+        let timelines = [Timeline::Automatic, Timeline::OfSource, Timeline::OfOutput];
+        Ok(Some(RaiseChoice {
+            from: if from == 0.0 { None } else { Some(Rate::of_decimal(from)?) },
+            to,
+            feel: Feel::new(params.double(RAISE_STRENGTH, time)?)?,
+            timeline: self.option(TIMELINE, &timelines)?,
+            start: params.double(CLIP_START, time)?,
+        }))
     }
 
     fn sketch(&self) -> Result<Option<SketchChoice>> {
@@ -253,6 +295,7 @@ impl Choices {
     pub(crate) fn example(context: Context, keys_from: KeysFrom) -> Self {
         Self {
             context,
+            raise: None,
             keys_from,
             files: ["a.png".into(), "b.png".into()],
             key_times: [1.0, 9.0],

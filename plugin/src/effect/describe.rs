@@ -11,7 +11,7 @@ use super::VERSION;
 use super::choices::KeysFrom;
 use super::engines;
 use super::hosts::Quirks;
-use super::params::{KEYS_FROM, PARAMS, Param, Shape};
+use super::params::{self, DECIDE_RATE, KEYS_FROM, Param, Shape};
 use crate::ofx::{
     Components, Context, Depth, EffectRef, IfKnown, ParamKind, ParamSet, Props, Reply, Result,
 };
@@ -32,7 +32,7 @@ pub(crate) const OUTPUT_CLIP: &CStr = kOfxImageEffectOutputClipName;
 const DESCRIPTION: &CStr =
     c"Draws the frames between two key drawings. The keys are two clips, two times in one clip, or \
       two picture files; a timing chart and an exposure say when each in-between is seen. Sketches can \
-      guide the drawings.";
+      guide the drawings. Or raises the frame rate of a clip, with its drawings' own times kept.";
 
 /// Answers Describe.
 pub(crate) fn describe(effect: &EffectRef<'_>) -> Result<Reply> {
@@ -92,7 +92,11 @@ pub(crate) fn describe_in_context(effect: &EffectRef<'_>, context: Context) -> R
     }
     clip(effect, OUTPUT_CLIP, c"Output", false, false)?;
     let params = effect.params()?;
-    for param in PARAMS.iter().filter(|param| param.contexts.contains(&context)) {
+    if context != Context::Transition {
+        let props = effect.props()?;
+        props.set_strings(kOfxImageEffectPropClipPreferencesSlaveParam, DECIDE_RATE).if_known();
+    }
+    for param in params::all().filter(|param| param.contexts.contains(&context)) {
         define(&params, param, keys_from_default(effect, context))?;
     }
     Ok(Reply::Ok)

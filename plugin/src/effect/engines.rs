@@ -12,7 +12,7 @@ use inbetween_flow::FlowEngine;
 use once_cell::sync::OnceCell;
 use parking_lot::Mutex;
 
-use super::{background, sketches, tooncrafter};
+use super::{background, sight, sketches, tooncrafter};
 use crate::ofx::{Result, own_folder};
 
 static FLOW: OnceCell<Arc<FlowEngine>> = OnceCell::new();
@@ -100,6 +100,7 @@ fn folder_of_binary() -> Option<PathBuf> {
 /// Lets go of what can be made again: drawings in memory, key pictures read from files.
 pub(crate) fn purge() {
     picture::forget_all();
+    sight::forget_all();
     sketches::forget_all();
     if FLOW.get().is_some()
         && let Ok(queue) = queue()
@@ -113,5 +114,6 @@ pub(crate) fn unload() {
     background::forget_all();
     queue::shut_down();
     picture::forget_all();
+    sight::forget_all();
     sketches::forget_all();
 }

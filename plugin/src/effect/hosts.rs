@@ -13,6 +13,8 @@ pub(crate) struct Quirks {
     pub(crate) phantom_clips: bool,
     /// The host makes node names of labels and takes letters only: a dash is an illegal name.
     pub(crate) plain_label: bool,
+    /// The host plays clips at the timeline's rate and repeats their frames, as editors do.
+    pub(crate) repeats_frames: bool,
     /// Several renders of one instance at a time end badly.
     pub(crate) one_render_per_instance: bool,
 }
@@ -25,16 +27,17 @@ impl Quirks {
 
     fn named(name: &str) -> Self {
         let resolve = name.starts_with("DaVinciResolve");
+        let vegas = name.starts_with("com.sonycreativesoftware.vegas")
+            || name.starts_with("com.vegascreativesoftware.vegas");
         // These hand over what the display shows, in float as in any other depth: Resolve its
         // timeline encoding, MLT and Vegas 8-bit video widened to float.
-        let display_referred = resolve
-            || name == "MLT"
-            || name.starts_with("com.sonycreativesoftware.vegas")
-            || name.starts_with("com.vegascreativesoftware.vegas");
+        let display_referred = resolve || name == "MLT" || vegas;
+        let editor = display_referred || name.starts_with("com.sony.Catalyst");
         Self {
             float_encoding: if display_referred { Encoding::Srgb } else { Encoding::Linear },
             phantom_clips: resolve,
             plain_label: name.starts_with("uk.co.thefoundry.nuke"),
+            repeats_frames: editor,
             one_render_per_instance: resolve,
         }
     }
@@ -59,6 +62,18 @@ mod tests {
         assert_eq!(encoding("DaVinciResolveLite"), Encoding::Srgb);
         assert_eq!(encoding("MLT"), Encoding::Srgb);
         assert_eq!(encoding(""), Encoding::Linear);
+    }
+
+    #[test]
+    fn editors_repeat_frames_and_compositors_count_them() {
+        for editor in ["DaVinciResolve", "MLT", "com.vegascreativesoftware.vegas"] {
+            assert!(Quirks::named(editor).repeats_frames, "{editor}");
+        }
+        for compositor in
+            ["fr.inria.Natron", "uk.co.thefoundry.nuke", "com.blackmagicdesign.Fusion"]
+        {
+            assert!(!Quirks::named(compositor).repeats_frames, "{compositor}");
+        }
     }
 
     #[test]

@@ -47,6 +47,11 @@ impl<'a> KeyPicture<'a> {
                 }
                 Ok(Self::Host(image))
             }
+            KeySource::Found { time } => {
+                let clip = effect.clip(SOURCE).ok_or_else(|| unconnected(SOURCE))?;
+                let image = clip.image(*time)?.ok_or_else(|| no_picture(SOURCE, *time))?;
+                Ok(Self::Host(image))
+            }
             KeySource::File(path) if path.as_os_str().is_empty() => Err(no_file(key)),
             KeySource::File(path) => {
                 let size = (output.width(), output.height());
@@ -94,7 +99,7 @@ pub(crate) fn fetch_time(effect: &EffectRef<'_>, name: &CStr, time: f64) -> Opti
 }
 
 /// Whether no sample is anything but zero: what some hosts hand out where nothing is connected.
-fn is_blank(image: &Image<'_>) -> bool {
+pub(super) fn is_blank(image: &Image<'_>) -> bool {
     let bounds = image.bounds();
     (bounds.y1..bounds.y2).all(|y| image.row(y).iter().all(|&byte| byte == 0))
 }
@@ -129,7 +134,7 @@ pub(super) fn decode(image: &Image<'_>, canvas: Rect) -> Result<Frame> {
     Ok(frame)
 }
 
-fn unconnected(name: &CStr) -> Error {
+pub(super) fn unconnected(name: &CStr) -> Error {
     let name = name.to_string_lossy();
     Error::ForArtist(if *name == *SOURCE.to_string_lossy() {
         format!("Nothing is connected to {name}. Connect the first key drawing to it.")

@@ -8,13 +8,16 @@ mod buttons;
 mod choices;
 mod describe;
 mod draft;
+mod drawings;
 mod engines;
 mod hosts;
 mod keys;
 mod params;
 mod planning;
 mod prepare;
+mod raise;
 mod render;
+mod sight;
 mod sketches;
 mod tooncrafter;
 
@@ -27,7 +30,7 @@ pub(crate) const IDENTIFIER: &std::ffi::CStr = c"org.inbetween.AIInbetween";
 
 /// Major and minor version. A new major version is a new plug-in to hosts that hold saved projects;
 /// a new minor version makes hosts with a description cache read the parameters again.
-pub(crate) const VERSION: (u32, u32) = (1, 1);
+pub(crate) const VERSION: (u32, u32) = (1, 2);
 
 /// Performs one action for a descriptor or an instance.
 pub(crate) fn perform(effect: &EffectRef<'_>, action: Action<'_>) -> Result<Reply> {
@@ -46,7 +49,7 @@ pub(crate) fn perform(effect: &EffectRef<'_>, action: Action<'_>) -> Result<Repl
             engines::purge();
             Ok(Reply::Ok)
         }
-        Action::GetClipPreferences(out) => answers::clip_preferences(out),
+        Action::GetClipPreferences(out) => answers::clip_preferences(effect, out),
         Action::GetRegionOfDefinition(time, out) => {
             answers::region_of_definition(effect, time, out)
         }

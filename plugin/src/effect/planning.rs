@@ -21,6 +21,11 @@ pub(crate) enum KeySource {
         /// The time.
         time: f64,
     },
+    /// A frame of Source that was looked at before.
+    Found {
+        /// The time.
+        time: f64,
+    },
     /// A picture file.
     File(PathBuf),
 }

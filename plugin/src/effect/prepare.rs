@@ -6,10 +6,11 @@ use inbetween_core::timing::Key;
 use inbetween_core::{Frame, Job, Request, Settings};
 
 use super::choices::Choices;
+use super::describe::OUTPUT_CLIP;
 use super::keys::KeyPicture;
 use super::planning::Plan;
 use super::sketches::Sketches;
-use crate::ofx::{EffectRef, Rect, Result};
+use crate::ofx::{Depth, EffectRef, Rect, Result};
 
 /// A request with the pictures that it names, in the host's memory still.
 pub(super) struct Prepared<'a> {
@@ -78,5 +79,32 @@ impl Pictures {
             last: Arc::clone(&self.last),
             sketches: self.sketches.clone(),
         }
+    }
+}
+
+/// What a render of the output would be, where no render is going on.
+pub(super) struct OutputPicture {
+    /// How its samples are stored.
+    pub(super) depth: Depth,
+    /// Its pixels at full size; empty where the host does not tell.
+    pub(super) whole: Rect,
+}
+
+impl OutputPicture {
+    /// The output at `time`.
+    pub(super) fn of(effect: &EffectRef<'_>, time: f64) -> Self {
+        let clip = effect.clip(OUTPUT_CLIP);
+        let depth = clip.and_then(|clip| clip.depth()).unwrap_or(Depth::Float);
+        let region = clip.and_then(|clip| clip.region_of_definition(time));
+        let whole = region.map_or(Rect { x1: 0, y1: 0, x2: 0, y2: 0 }, |region| {
+            let [x1, y1, x2, y2] = region.edges();
+            Rect::from_edges([
+                x1.floor() as i32,
+                y1.floor() as i32,
+                x2.ceil() as i32,
+                y2.ceil() as i32,
+            ])
+        });
+        Self { depth, whole }
     }
 }

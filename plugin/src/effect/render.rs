@@ -18,6 +18,8 @@ use super::hosts::Quirks;
 use super::keys::KeyPicture;
 use super::planning::Plan;
 use super::prepare::Prepared;
+use super::raise::Raise;
+use super::sight::Sight;
 use crate::ofx::{
     EffectRef, Error, Image, Progress, Rect, RenderArgs, Reply, Result, clear_message, show_message,
 };
@@ -49,7 +51,13 @@ fn draw(effect: &EffectRef<'_>, args: RenderArgs) -> Result<()> {
     }
     let choices = Choices::read(effect, args.time)?;
     let settings = choices.settings(output.format().depth, Quirks::of(effect.host()))?;
-    let plan = Plan::new(&choices, args.time)?;
+    let plan = plan(effect, &choices, &settings, &output, args.time)?;
+    if choices.raise.is_some() && plan.place.key().is_some() && settings.output != Output::InBetween
+    {
+        // Nothing moves towards another drawing here.
+        fill(&mut output, args.window, still(settings.output));
+        return Ok(());
+    }
     if let Some((key, source)) = plan.shown_key(settings.output) {
         let picture = KeyPicture::find(effect, key, source, settings.encoding, output.whole())?;
         return show(&picture, &mut output, args.window);
@@ -65,6 +73,43 @@ fn draw(effect: &EffectRef<'_>, args: RenderArgs) -> Result<()> {
         draft::mark(&mut output, args.window);
     }
     Ok(())
+}
+
+/// What is to be seen at `time`.
+fn plan(
+    effect: &EffectRef<'_>,
+    choices: &Choices,
+    settings: &Settings,
+    output: &Image<'_>,
+    time: f64,
+) -> Result<Plan> {
+    let Some(raise) = &choices.raise else { return Plan::new(choices, time) };
+    let raise = Raise::new(effect, raise)?;
+    let mut sight = Sight::new(effect, settings.encoding, output.whole())?;
+    let shown = raise.shown(time, settings.output, |time| sight.signature(time))?;
+    if sight.connected().is_err()
+        && let Some(known) = raise.known(time, settings.output)?
+    {
+        // Shown whatever it is, so nothing was looked at.
+        sight.signature(known)?;
+    }
+    sight.connected()?;
+    Ok(raise.plan(shown))
+}
+
+/// What outputs other than the drawing are where nothing moves.
+fn still(output: Output) -> [f32; 4] {
+    match output {
+        Output::Motion => [0.0, 0.0, 0.0, 1.0],
+        Output::InBetween | Output::Confidence => [1.0; 4],
+    }
+}
+
+/// Fills `window` with one value.
+fn fill(output: &mut Image<'_>, window: Rect, pixel: [f32; 4]) {
+    let format = output.format();
+    let width = window.intersection(output.bounds()).width();
+    output.fill_rows(window, |_, row| format.encode_row(&vec![pixel; width], row));
 }
 
 /// A drawing to be shown.

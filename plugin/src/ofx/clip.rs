@@ -101,6 +101,16 @@ impl<'a> Clip<'a> {
         (first.is_finite() && last.is_finite() && first <= last).then_some((first, last))
     }
 
+    /// Frames for a second, as the host tells them; some tell 0, or no number.
+    pub(crate) fn frame_rate(&self) -> Option<f64> {
+        self.props.double(kOfxImageEffectPropFrameRate)
+    }
+
+    /// The same before the host fitted the clip to the project.
+    pub(crate) fn unmapped_frame_rate(&self) -> Option<f64> {
+        self.props.double(kOfxImageEffectPropUnmappedFrameRate)
+    }
+
     /// `time`, moved into the clip's own range: hosts give nothing beyond a still picture's frame.
     pub(crate) fn nearest_time(&self, time: f64) -> f64 {
         match self.frame_range() {

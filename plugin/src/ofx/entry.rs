@@ -54,6 +54,11 @@ impl<'a> EffectRef<'a> {
         })
     }
 
+    /// Frames for a second of the project, as the host tells them; some tell 0, or no number.
+    pub(crate) fn project_rate(&self) -> Option<f64> {
+        self.props().ok()?.double(kOfxImageEffectPropFrameRate)
+    }
+
     /// Whether the host wants the render to end.
     pub(crate) fn is_aborted(&self) -> bool {
         matches!(call!(self.host.effect, abort(self.handle)), Ok(answer) if answer != 0)

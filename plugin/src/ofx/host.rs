@@ -54,6 +54,7 @@ pub(crate) struct Host {
     name: String,
     temporal_access: bool,
     background: bool,
+    sets_frame_rate: bool,
 }
 
 /// The host pointer given to setHost. It stays valid until the plug-in is unloaded (ofxCore.h).
@@ -103,6 +104,7 @@ impl Host {
         let name = props.string(kOfxPropName).unwrap_or_default();
         let temporal_access = props.int(kOfxImageEffectPropTemporalClipAccess).unwrap_or(0) != 0;
         let background = props.int(kOfxImageEffectHostPropIsBackground).unwrap_or(0) != 0;
+        let sets_frame_rate = props.int(kOfxImageEffectPropSetableFrameRate) == Some(1);
         // Resolve announces version 2 of the message suite with pointers that are null or wild
         // (Natron's notes on hosts), so it is not even asked for there.
         let message2 = if name.starts_with("DaVinciResolve") {
@@ -120,6 +122,7 @@ impl Host {
             name,
             temporal_access,
             background,
+            sets_frame_rate,
         })
     }
 
@@ -136,6 +139,11 @@ impl Host {
     /// Whether nobody looks on: a batch render, a render process.
     pub(crate) fn is_background(&self) -> bool {
         self.background
+    }
+
+    /// Whether an effect may give its output another frame rate than its clips have.
+    pub(crate) fn sets_frame_rate(&self) -> bool {
+        self.sets_frame_rate
     }
 
     pub(super) fn wrap(&self, handle: OfxPropertySetHandle) -> Props<'_> {

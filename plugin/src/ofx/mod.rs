@@ -17,7 +17,7 @@ mod progress;
 mod props;
 mod status;
 
-pub(crate) use clip::Region;
+pub(crate) use clip::{Clip, Region};
 pub(crate) use entry::{Action, Changed, EffectRef, RenderArgs, main_entry, set_host};
 pub(crate) use host::Host;
 pub(crate) use image::{Image, Rect};

@@ -129,6 +129,13 @@ impl<'a> ParamSet<'a> {
         check(status, || format!("paramSetValue({id:?})"))
     }
 
+    /// Sets a number, as [`ParamSet::set_integer`].
+    pub(crate) fn set_double(&self, id: &CStr, value: f64) -> Result<()> {
+        let (handle, _) = self.find(id)?;
+        let status = call!(self.host.param, paramSetValue(handle, value))?;
+        check(status, || format!("paramSetValue({id:?})"))
+    }
+
     /// Sets a text, as [`ParamSet::set_integer`]. What lies behind a NUL is dropped.
     pub(crate) fn set_string(&self, id: &CStr, value: &str) -> Result<()> {
         let (handle, _) = self.find(id)?;

@@ -65,6 +65,7 @@ plugins! {
     SlowLoad => c"org.example.bad.slow-load",
     AnswersAnything => c"org.example.bad.answers-anything",
     NotVarying => c"org.example.bad.not-varying",
+    SetsRate => c"org.example.bad.sets-rate",
     HiddenFrames => c"org.example.bad.hidden-frames",
     FalseIdentity => c"org.example.bad.false-identity",
     Random => c"org.example.bad.random",

@@ -41,6 +41,8 @@ pub enum Flaw {
     AnswersAnything,
     /// Does not say that the output changes over time.
     NotVarying,
+    /// Sets the frame rate of the output in hosts that do not allow it.
+    SetsRate,
     /// Fetches a frame that it did not announce.
     HiddenFrames,
     /// Says that the middle frame is the first key.
@@ -111,6 +113,7 @@ impl Flaw {
         Self::SlowLoad,
         Self::AnswersAnything,
         Self::NotVarying,
+        Self::SetsRate,
         Self::HiddenFrames,
         Self::FalseIdentity,
         Self::Random,

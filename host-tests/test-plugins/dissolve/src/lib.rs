@@ -74,6 +74,9 @@ impl Effect {
                 if !self.has(Flaw::NotVarying) {
                     results.ints(kOfxImageEffectFrameVarying, &[1]);
                 }
+                if self.has(Flaw::SetsRate) {
+                    results.doubles(kOfxImageEffectPropFrameRate, &[48.0]);
+                }
                 Ok(kOfxStatOK)
             }
             a if a == kOfxImageEffectActionGetFramesNeeded => {

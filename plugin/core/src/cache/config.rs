@@ -17,8 +17,9 @@ pub const MEMORY_VARIABLE: &str = "INBETWEEN_MEMORY_MB";
 /// Disk for drawings unless told otherwise, in MiB: about 120 frames of 1080p.
 pub const DEFAULT_DISK_MB: u64 = 4096;
 
-/// Memory for drawings unless told otherwise, in MiB: fifteen frames of 1080p.
-pub const DEFAULT_MEMORY_MB: u64 = 512;
+/// Memory for drawings unless told otherwise, in MiB: six frames of 1080p, one of 4K. More would take a host at 4K
+/// beyond 1.5 GB, and what was drawn before comes back from the disk cache.
+pub const DEFAULT_MEMORY_MB: u64 = 192;
 
 /// How much a cache may keep, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -65,7 +65,7 @@ pub(super) fn sheet(frames: usize, steps: &[Step]) -> Sheet {
                     && earlier.difference_over(earlier.noise.within(noise)) > limit
             })
         };
-        if another[at] || is_step(&moves, &is_cut, at, weave) || drifts() {
+        if another[at] || is_step(&moves, &is_cut, &another, at, weave) || drifts() {
             starts.push(frame);
         }
     }
@@ -173,9 +173,12 @@ pub(super) fn weave_of(moves: impl Iterator<Item = [f32; 2]> + Clone) -> f32 {
 
 /// Whether the picture has jumped with this step while it stood still just before or after: something
 /// on empty ground, or the camera, moves on twos or threes.
-fn is_step(moves: &[[f32; 2]], is_cut: &[bool], at: usize, weave: f32) -> bool {
+///
+/// A step to another drawing is no witness: there the way of the picture is a guess, as what is drawn anew
+/// pulls it along, and a pan over drawings on twos would look like jumps between them.
+fn is_step(moves: &[[f32; 2]], is_cut: &[bool], another: &[bool], at: usize, weave: f32) -> bool {
     let beside = [at.checked_sub(1), Some(at + 1).filter(|next| *next < moves.len())];
-    let beside = beside.into_iter().flatten().filter(|other| !is_cut[*other]);
+    let beside = beside.into_iter().flatten().filter(|other| !is_cut[*other] && !another[*other]);
     !is_cut[at] && beside.into_iter().any(|other| jumps(moves[at], moves[other], weave))
 }
 
@@ -212,5 +215,27 @@ fn kind_of(moves: &[[f32; 2]], is_cut: &[bool], first: usize, end: usize, weave:
         Kind::Panned { shift }
     } else {
         Kind::Held
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn steps(moves: &[[f32; 2]], another: &[bool]) -> Vec<bool> {
+        let no_cut = vec![false; moves.len()];
+        (0..moves.len()).map(|at| is_step(moves, &no_cut, another, at, 0.0)).collect()
+    }
+
+    #[test]
+    fn a_camera_on_twos_steps_beside_standing_still() {
+        let moves = [[0.0; 2], [3.0, 0.0], [0.0; 2], [3.0, 0.0], [0.0; 2]];
+        assert_eq!(steps(&moves, &[false; 5]), [false, true, false, true, false]);
+    }
+
+    #[test]
+    fn a_pan_over_drawings_on_twos_is_no_step_however_their_change_pulls() {
+        let moves = [[-2.6, 0.0], [-0.3, 0.1], [-2.6, 0.0], [-0.6, 0.2], [-2.6, 0.0]];
+        assert_eq!(steps(&moves, &[false, true, false, true, false]), [false; 5]);
     }
 }

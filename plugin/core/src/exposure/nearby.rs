@@ -1,7 +1,12 @@
 //! The drawing at one moment, from the frames around it alone.
 
 use std::collections::HashMap;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
+
+use lru::LruCache;
+use once_cell::sync::Lazy;
+use parking_lot::Mutex;
 
 use super::compare::{Comparison, median};
 use super::decide::{LEAST_PAN, STRANGE_ALONE, USUAL_LIMIT, jumps, weave_of};
@@ -89,8 +94,8 @@ where
             }
             start = earlier.unwrap_or(start);
         }
-        let drifts = ahead.len() + behind.len() > 1
-            && Comparison::of(&start, &last).difference() > USUAL_LIMIT;
+        let drifts =
+            ahead.len() + behind.len() > 1 && Pair::of(&start, &last).difference > USUAL_LIMIT;
         let steps: Vec<[f32; 2]> = behind.iter().rev().chain(&ahead).copied().collect();
         let jump = jumps_of(&steps);
         // Steps up to this one lead to `frame`, the others away from it.
@@ -131,14 +136,49 @@ enum Found {
 impl Found {
     fn between(a: Option<&Arc<Signature>>, b: Option<&Arc<Signature>>) -> Self {
         let (Some(a), Some(b)) = (a, b) else { return Self::Other(Border::ClipEnd) };
-        let comparison = Comparison::of(a, b);
-        if comparison.difference() <= USUAL_LIMIT {
-            Self::Same(comparison.shift)
-        } else if comparison.strangeness > STRANGE_ALONE {
+        let pair = Pair::of(a, b);
+        if pair.difference <= USUAL_LIMIT {
+            Self::Same(pair.shift)
+        } else if pair.strangeness > STRANGE_ALONE {
             Self::Other(Border::Cut)
         } else {
             Self::Other(Border::Drawing)
         }
+    }
+}
+
+/// Pairs of signatures that are remembered, a few dozen bytes each: moments nearby ask for the same ones, and to
+/// compare two takes far longer than to remember a thousand.
+const REMEMBERED: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
+
+static PAIRS: Lazy<Mutex<LruCache<(u64, u64), Pair>>> =
+    Lazy::new(|| Mutex::new(LruCache::new(REMEMBERED)));
+
+/// What is asked of a comparison.
+#[derive(Clone, Copy)]
+struct Pair {
+    difference: f32,
+    strangeness: f32,
+    shift: [f32; 2],
+}
+
+impl Pair {
+    fn of(a: &Signature, b: &Signature) -> Self {
+        let key = (a.serial(), b.serial());
+        if key.0 == key.1 {
+            return Self { difference: 0.0, strangeness: 0.0, shift: [0.0; 2] };
+        }
+        if let Some(known) = PAIRS.lock().get(&key) {
+            return *known;
+        }
+        let comparison = Comparison::of(a, b);
+        let pair = Self {
+            difference: comparison.difference(),
+            strangeness: comparison.strangeness,
+            shift: comparison.shift,
+        };
+        PAIRS.lock().put(key, pair);
+        pair
     }
 }
 

@@ -1,5 +1,7 @@
 //! What is kept of a frame: a small, smoothed, display-referred copy.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use rayon::prelude::*;
 
 use crate::colour::linear_to_srgb;
@@ -40,6 +42,25 @@ pub struct Signature {
     pub(super) factor: usize,
     /// Width and height of the frame.
     size: (usize, usize),
+    serial: Serial,
+}
+
+/// Tells signatures of a process apart without a look at them; copies of one have the same.
+#[derive(Clone, Copy, Debug)]
+struct Serial(u64);
+
+/// Which one it is does not count when signatures are compared.
+impl PartialEq for Serial {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Serial {
+    fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
 }
 
 impl Signature {
@@ -58,12 +79,17 @@ impl Signature {
         }
         let fine = Grid { width, height, planes }.smoothed();
         let coarse = fine.pooled(COARSE);
-        Self { fine, coarse, factor, size }
+        Self { fine, coarse, factor, size, serial: Serial::new() }
     }
 
     /// Width and height of the frame, in pixels.
     pub fn frame_size(&self) -> (usize, usize) {
         self.size
+    }
+
+    /// A number that this signature and copies of it share with no other of this process.
+    pub(super) fn serial(&self) -> u64 {
+        self.serial.0
     }
 
     /// Memory taken, in bytes.

@@ -47,6 +47,18 @@ impl Rate {
         Ok(Self { frames: frames / common, seconds: seconds / common })
     }
 
+    /// The rate that a program tells as a decimal: 23.976 and its kin are what they stand for, others are
+    /// taken to a thousandth.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for what is no number above 0, and as [`Rate::new`].
+    pub fn of_decimal(per_second: f64) -> Result<Self, Error> {
+        if !(per_second > 0.0 && per_second <= f64::from(FASTEST)) {
+            return Err(refuse(&per_second.to_string()));
+        }
+        format!("{per_second:.3}").parse()
+    }
+
     /// The number above the line.
     pub fn frames(self) -> u32 {
         self.frames
@@ -60,6 +72,15 @@ impl Rate {
     /// Frames for a second.
     pub fn per_second(self) -> f64 {
         f64::from(self.frames) / f64::from(self.seconds)
+    }
+
+    /// As many times the frames.
+    ///
+    /// # Errors
+    /// As [`Rate::new`].
+    pub fn times(self, times: u32) -> Result<Self, Error> {
+        let frames = self.frames.checked_mul(times);
+        frames.map_or_else(|| Err(refuse(&self.to_string())), |n| Self::new(n, self.seconds))
     }
 
     /// The time of this rate's frame `number`, in frames of the `source` rate, exactly.

@@ -59,6 +59,26 @@ fn rates_are_read_as_they_are_meant() {
 }
 
 #[test]
+fn decimals_of_programs_are_rates_where_they_make_sense() {
+    for (told, meant) in [
+        (24_000.0 / 1001.0, "23.976"),
+        (23.976, "24000/1001"),
+        (29.97, "30000/1001"),
+        (60_000.0_f64 / 1001.0, "59.94"),
+        (12.0, "12"),
+        (12.499_999_9, "12.5"),
+        (1000.0, "1000"),
+    ] {
+        assert_eq!(Rate::of_decimal(told).unwrap(), rate(meant), "{told}");
+    }
+    for told in [0.0, -24.0, 1e-9, 1000.1, f64::NAN, f64::INFINITY] {
+        assert!(Rate::of_decimal(told).is_err(), "{told}");
+    }
+    assert_eq!(rate("23.976").times(2).unwrap(), rate("48000/1001"));
+    assert!(rate("600").times(2).is_err() && rate("9999999/10007").times(u32::MAX).is_err());
+}
+
+#[test]
 fn lengths_and_times_are_exact_over_hours() {
     let (film, tv) = (rate("24000/1001"), rate("60000/1001"));
     // Ten hours: two source frames are five frames of the output, to the frame.

@@ -108,7 +108,8 @@ impl Features {
 pub(crate) struct Matched {
     /// First to last key and back: `[2, h, w]`.
     pub(crate) flow: [Map; 2],
-    /// 0..=1: `[1, h, w]`.
+    /// How much a cell counts where several arrive, 1 where both directions agree; more where it lies
+    /// before others: `[1, h, w]`.
     pub(crate) confidence: [Map; 2],
 }
 

@@ -1,12 +1,4 @@
-"""Draws in-betweens with given weights in the way the product does, and with the methods of others.
-
-A method is a function of two keys (`[h, w, 3]` RGB bytes) and a position 0..1.
-"""
-
-import shutil
-import subprocess
-import tempfile
-from pathlib import Path
+"""Draws in-betweens with given weights in the way the product does. Keys are `[h, w, 3]` RGB bytes."""
 
 import cv2
 import numpy as np
@@ -14,6 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from . import starts
+from .export import read_checkpoint
 from .network import CELL, warp
 
 WORKING = 640
@@ -52,7 +45,7 @@ def start_cells(pair, size):
 
 
 class Tweener:
-    """The network behind the same door as the other methods."""
+    """A network that draws the in-between of two keys at a position 0..=1."""
 
     def __init__(self, net, start=None, hard=True, working=WORKING):
         self.net, self.hard, self.working = net.eval(), hard, working
@@ -100,47 +93,7 @@ def paint(first, last, motion):
     return np.clip(mask * moved[0] + (1 - mask) * moved[1], 0, 255).round().astype(np.uint8)
 
 
-def dissolve(first, last, time):
-    """Both keys mixed."""
-    return cv2.addWeighted(first, 1 - time, last, time, 0)
-
-
-def moved_and_mixed(find):
-    """Each key moved backwards along its own flow, then both mixed."""
-
-    def method(first, last, time):
-        greys = starts.grey(first), starts.grey(last)
-        forth, back = find(*greys), find(*greys[::-1])
-        return dissolve(starts.warp(first, -time * forth), starts.warp(last, -(1 - time) * back), time)
-
-    return method
-
-
-def farneback(first, last):
-    """Dense flow by polynomial expansion, with common settings."""
-    return cv2.calcOpticalFlowFarneback(first, last, None, 0.5, 6, 21, 5, 7, 1.5, 0)
-
-
-def minterpolate(first, last, time):
-    """ffmpeg's motion interpolation; the position is rounded to tenths."""
-    filters = "minterpolate=fps=10:mi_mode=mci:mc_mode=aobmc:me_mode=bidir:me=epzs:search_param=64:vsbmc=1:scd=none"
-    with tempfile.TemporaryDirectory() as folder:
-        for number, picture in enumerate((first, first, last, last)):
-            cv2.imwrite(f"{folder}/{number}.png", picture[..., ::-1])
-        command = ["ffmpeg", "-v", "error", "-framerate", "1", "-i", f"{folder}/%d.png", "-vf", filters]
-        subprocess.run([*command, f"{folder}/out%03d.png"], check=True)
-        drawn = sorted(Path(folder).glob("out*.png"))
-        picture = cv2.imread(str(drawn[min(len(drawn) - 1, round((1 + time) * 10))]))
-    return picture[..., ::-1].copy()
-
-
-def others():
-    """The methods that users have today, by name; minterpolate only where ffmpeg is installed."""
-    methods = {
-        "dissolve": dissolve,
-        "farneback": moved_and_mixed(farneback),
-        "dis": moved_and_mixed(lambda a, b: starts.dis(a, b, finest=0)),
-    }
-    if shutil.which("ffmpeg"):
-        methods["minterpolate"] = minterpolate
-    return methods
+def tweener(weights, start=None):
+    """Weights in a file as a method like those of `peers`: its name, and a function of two keys and positions."""
+    net = Tweener(read_checkpoint(weights), start)
+    return f"{weights.stem}-{net.start}", lambda first, last, times: [net(first, last, time) for time in times]

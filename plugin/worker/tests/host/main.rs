@@ -8,4 +8,5 @@
 
 mod bench;
 mod flow;
+mod raise;
 mod tooncrafter;

@@ -1,0 +1,263 @@
+//! Drawings of Source as keys: which one is on, for how long it is held, and which are beside it.
+
+use std::sync::Arc;
+
+use inbetween_core::exposure::{Border, Nearby, Neighbourhood, Signature};
+
+use super::choices::{Choices, KeysFrom};
+use super::describe::{OUTPUT_CLIP, SOURCE};
+use super::hosts::Quirks;
+use super::params::*;
+use super::prepare::OutputPicture;
+use super::sight::Sight;
+use crate::ofx::{Clip, EffectRef, Error, Progress, Result};
+
+/// How far is looked for another drawing, in frames. Four seconds of a rest are seen as a whole.
+const FAR: usize = 96;
+
+/// How far is looked only to tell what is on.
+const NEAR: usize = 12;
+
+/// Which span is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// The one before the present keys.
+    Previous,
+    /// The one around the frame that the artist looks at.
+    Here,
+    /// The one after the present keys.
+    Next,
+}
+
+/// Puts the keys on two neighbouring drawings of Source; says which.
+///
+/// # Errors
+/// When there is no such pair of drawings, or the clip cannot be looked at; the text says why.
+pub(super) fn set_span(
+    effect: &EffectRef<'_>,
+    choices: &Choices,
+    time: f64,
+    wanted: Wanted,
+) -> Result<String> {
+    if choices.keys_from != KeysFrom::OneClip || choices.raise.is_some() {
+        return Err(Error::ForArtist(
+            "Drawings are found for keys in one clip. Choose Draw: In-betweens of two keys, and Keys from: \
+             Times in one clip."
+                .into(),
+        ));
+    }
+    let mut clip = Looked::new(effect, choices, time)?;
+    let [first_key, last_key] = choices.key_times.map(frame_of);
+    let (first, last) = match wanted {
+        Wanted::Here => {
+            let here = clip.drawing(frame_of(time), FAR)?;
+            (here.first, following(&here)?)
+        }
+        Wanted::Next => {
+            let from = clip.drawing(last_key, FAR)?;
+            (from.first, following(&from)?)
+        }
+        Wanted::Previous => {
+            let to = clip.drawing(first_key, FAR)?;
+            let before = preceding(&to)?;
+            (clip.drawing(before, FAR)?.first, to.first)
+        }
+    };
+    let params = effect.params()?;
+    params.set_double(FIRST_KEY, first as f64)?;
+    params.set_double(LAST_KEY, last as f64)?;
+    let between = match last - first - 1 {
+        0 => "there is no frame between them".to_owned(),
+        1 => "1 frame lies between them".to_owned(),
+        frames => format!("{frames} frames lie between them"),
+    };
+    Ok(format!("First key on {first}, Last key on {last}: two drawings, {between}."))
+}
+
+/// What Source shows at `time`, in words.
+///
+/// # Errors
+/// When the clip cannot be looked at.
+pub(super) fn exposure(effect: &EffectRef<'_>, choices: &Choices, time: f64) -> Result<String> {
+    let mut clip = Looked::new(effect, choices, time)?;
+    Ok(in_words(&clip.drawing(frame_of(time), NEAR)?))
+}
+
+/// The frame that is on at a time; hosts that count in seconds arrive a little beside it.
+fn frame_of(time: f64) -> i64 {
+    (time + inbetween_core::timing::TIME_TOLERANCE).floor() as i64
+}
+
+/// `Drawing held on frames 12-13, next at 14.`
+fn in_words(found: &Nearby) -> String {
+    let (first, last) = (found.first, found.end - 1);
+    if found.drifts {
+        return format!("The picture changes slowly on frames {first}-{last}.");
+    }
+    let held = if first == last {
+        format!("Drawing on frame {first}")
+    } else if found.panned {
+        format!("Drawing held on frames {first}-{last} while the picture moves")
+    } else {
+        format!("Drawing held on frames {first}-{last}")
+    };
+    let next = match found.after {
+        Border::Drawing => format!("next at {}", found.end),
+        Border::Cut => format!("a new scene at {}", found.end),
+        Border::ClipEnd => "the last of the clip".to_owned(),
+        Border::Unknown => "and longer".to_owned(),
+    };
+    format!("{held}, {next}.")
+}
+
+/// The first frame of the drawing after.
+fn following(found: &Nearby) -> Result<i64> {
+    let last = found.end - 1;
+    let why = match found.after {
+        _ if found.drifts => return Err(drifts(found)),
+        Border::Drawing => return Ok(found.end),
+        Border::Cut => format!(
+            "The drawing on frames {}-{last} is the last of its scene, a new one begins at {}. Nothing is \
+             drawn across a cut: go to a frame behind it and press Span around this frame.",
+            found.first, found.end
+        ),
+        Border::ClipEnd => format!(
+            "The drawing on frames {}-{last} is the last of Source. Go to an earlier frame.",
+            found.first
+        ),
+        Border::Unknown => format!(
+            "No other drawing within {FAR} frames: frames {}-{last} all show the same one. Set First key and \
+             Last key by hand.",
+            found.first
+        ),
+    };
+    Err(Error::ForArtist(why))
+}
+
+/// The last frame of the drawing before.
+fn preceding(found: &Nearby) -> Result<i64> {
+    let first = found.first;
+    let why = match found.before {
+        _ if found.drifts => return Err(drifts(found)),
+        Border::Drawing => return Ok(first - 1),
+        Border::Cut => format!(
+            "A scene begins at frame {first}. Nothing is drawn across a cut: go to a frame ahead of it and \
+             press Span around this frame."
+        ),
+        Border::ClipEnd => {
+            format!("The drawing at frame {first} is the first of Source. Go to a later frame.")
+        }
+        Border::Unknown => format!(
+            "No other drawing within {FAR} frames: frames {first}-{} all show the same one. Set First key \
+             and Last key by hand.",
+            found.end - 1
+        ),
+    };
+    Err(Error::ForArtist(why))
+}
+
+fn drifts(found: &Nearby) -> Error {
+    Error::ForArtist(format!(
+        "On frames {}-{} the picture changes so slowly that no drawing can be told from the next. Set First \
+         key and Last key by hand.",
+        found.first,
+        found.end - 1
+    ))
+}
+
+/// Source while it is looked at in an action of the artist's.
+struct Looked<'a> {
+    sight: Sight<'a>,
+    clip: Clip<'a>,
+    progress: Progress<'a>,
+    count: usize,
+}
+
+impl<'a> Looked<'a> {
+    fn new(effect: &'a EffectRef<'a>, choices: &Choices, time: f64) -> Result<Self> {
+        if !effect.host().temporal_access() {
+            return Err(Error::ForArtist(
+                "This host gives the effect no other frames of Source than the current one. Choose Keys \
+                 from: Image files."
+                    .into(),
+            ));
+        }
+        let clip = effect.clip(SOURCE).ok_or(Error::HostLacks("the clip Source"))?;
+        let depth = clip.depth().or(effect.clip(OUTPUT_CLIP).and_then(|clip| clip.depth()));
+        let output = OutputPicture::of(effect, time);
+        let encoding = choices.encoding(depth.unwrap_or(output.depth), Quirks::of(effect.host()));
+        let sight = Sight::new(effect, encoding, output.whole)?;
+        let progress = Progress::new(effect, "Looking for drawings");
+        Ok(Self { sight, clip, progress, count: 0 })
+    }
+
+    /// The drawing on a frame, as far as `reach` frames around it tell.
+    fn drawing(&mut self, frame: i64, reach: usize) -> Result<Nearby> {
+        let Self { sight, clip, progress, count } = self;
+        let fetch = |frame: i64| -> Result<Option<Arc<Signature>>> {
+            let time = frame as f64;
+            if !clip.has_frame(time) {
+                return Ok(None);
+            }
+            *count += 1;
+            // Most often the search ends early; towards the end of what it may take it slows down.
+            if !progress.update(*count as f64 / (*count + reach) as f64) {
+                return Err(inbetween_core::Error::Cancelled.into());
+            }
+            sight.signature(time)
+        };
+        let found = Neighbourhood::new(fetch).drawing_at(frame, reach)?;
+        self.sight.connected()?;
+        found.ok_or_else(|| {
+            Error::ForArtist(format!(
+                "Source has no picture at frame {frame}. Go to a frame that it has and press Span around \
+                 this frame."
+            ))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(first: i64, end: i64, after: Border) -> Nearby {
+        Nearby { first, end, before: Border::Drawing, after, panned: false, drifts: false }
+    }
+
+    #[test]
+    fn exposures_read_as_an_animator_says_them() {
+        let words = |found: Nearby| in_words(&found);
+        let said = words(found(12, 14, Border::Drawing));
+        assert_eq!(said, "Drawing held on frames 12-13, next at 14.");
+        assert_eq!(words(found(12, 13, Border::Drawing)), "Drawing on frame 12, next at 13.");
+        assert!(words(found(1, 3, Border::Cut)).ends_with("a new scene at 3."));
+        assert!(words(found(1, 3, Border::ClipEnd)).ends_with("the last of the clip."));
+        assert!(words(found(1, 90, Border::Unknown)).ends_with("and longer."));
+        assert!(words(Nearby { panned: true, ..found(1, 3, Border::Cut) }).contains("moves"));
+    }
+
+    #[test]
+    fn no_key_is_offered_across_a_cut_or_beyond_the_clip() {
+        assert_eq!(following(&found(12, 14, Border::Drawing)).unwrap(), 14);
+        assert_eq!(preceding(&found(12, 14, Border::Drawing)).unwrap(), 11);
+        for (after, says) in [
+            (Border::Cut, "across a cut"),
+            (Border::ClipEnd, "last of Source"),
+            (Border::Unknown, "No other drawing within 96 frames"),
+        ] {
+            let found = found(12, 14, after);
+            let said = following(&found).unwrap_err().user_message().unwrap();
+            assert!(said.contains(says), "{said}");
+            let said = preceding(&Nearby { before: after, ..found }).unwrap_err();
+            assert!(said.user_message().is_some(), "{said}");
+        }
+        let slow = Nearby { drifts: true, ..found(12, 40, Border::Drawing) };
+        assert!(following(&slow).is_err() && preceding(&slow).is_err());
+    }
+
+    #[test]
+    fn a_time_beside_a_frame_is_that_frame() {
+        assert_eq!([11.99999, 12.0, 12.00001, 12.9].map(frame_of), [12; 4]);
+    }
+}

@@ -1,0 +1,370 @@
+//! Raising a clip's frame rate: which moment of the clip a time of the host's is, which frames around it may be
+//! looked at, and what is drawn from them. Pure: every answer to the host and the render follow from it.
+//!
+//! Hosts differ in what a frame of the timeline is. A compositor counts the frames of a clip whatever its rate, so
+//! a raised clip has more of them than before. An editor plays a clip at the timeline's rate and repeats its
+//! frames, so a raised clip has as many as before and others. [`Raise`] knows both: the moment is the same, and
+//! only the time at which the host gives a frame of the source differs.
+
+use std::sync::Arc;
+
+use inbetween_core::Output;
+use inbetween_core::exposure::Signature;
+use inbetween_core::retime::{Feel, Moment, Pace, Rate, Shown, shown_at};
+use inbetween_core::timing::{MAX_TIME, POSITION_TOLERANCE, Place, TIME_TOLERANCE};
+
+use super::describe::SOURCE;
+use super::hosts::Quirks;
+use super::planning::{KeySource, Plan};
+use crate::ofx::{EffectRef, Error, Result};
+
+/// The rate to raise to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum To {
+    /// Twice the source's.
+    Twice,
+    /// The project's.
+    Project,
+    /// This one.
+    Rate(Rate),
+}
+
+/// What a frame of the timeline is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Timeline {
+    /// What the host is known for.
+    Automatic,
+    /// A frame of the source: the output gets longer.
+    OfSource,
+    /// A frame of the output: the host repeats those of the source.
+    OfOutput,
+}
+
+/// What the artist chose.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct RaiseChoice {
+    /// The source's rate; `None` for what the host tells.
+    pub(crate) from: Option<Rate>,
+    /// The output's rate.
+    pub(crate) to: To,
+    /// How much of the drawn rhythm stays.
+    pub(crate) feel: Feel,
+    /// What a frame of the timeline is.
+    pub(crate) timeline: Timeline,
+    /// Where the clip begins, where the host does not tell.
+    pub(crate) start: f64,
+}
+
+/// What the host tells; nothing where it makes no sense.
+#[derive(Clone, Copy, Debug, Default)]
+struct Told {
+    /// The rate of the clip.
+    clip: Option<Rate>,
+    /// The rate of the project.
+    project: Option<Rate>,
+    /// The first and last frame of the clip.
+    range: Option<(f64, f64)>,
+    /// Frames of clips are repeated to fill the timeline.
+    repeats: bool,
+}
+
+/// A clip at another rate. Frames of the source count from 0 at the clip's beginning.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Raise {
+    source: Rate,
+    target: Rate,
+    feel: Feel,
+    /// The host's time of the source's frame 0.
+    first: f64,
+    /// How many frames the source has; `None` where the host does not tell.
+    frames: Option<i64>,
+    repeats: bool,
+}
+
+/// Where a time of the host's falls.
+enum Falls {
+    /// On this frame of the source, whatever it shows.
+    On(i64),
+    /// Where the drawings around it decide.
+    At(Moment),
+}
+
+/// What is drawn at a key for outputs other than the drawing: that of a moment this much later, in frames.
+const LATER: f64 = 1e-3;
+
+impl Raise {
+    /// The clip Source as the host tells of it.
+    ///
+    /// # Errors
+    /// When rates or other frames are missing; the text says what to change.
+    pub(super) fn new(effect: &EffectRef<'_>, choice: &RaiseChoice) -> Result<Self> {
+        if !effect.host().temporal_access() {
+            return Err(Error::ForArtist(
+                "This host gives the effect no other frames of Source than the current one, so the frame \
+                 rate cannot be raised here. Use the command `inbetween retime`, or choose Draw: In-betweens \
+                 of two keys."
+                    .into(),
+            ));
+        }
+        let clip = effect.clip(SOURCE);
+        let rate = |told: Option<f64>| told.and_then(|rate| Rate::of_decimal(rate).ok());
+        let told = Told {
+            clip: rate(clip.and_then(|clip| clip.frame_rate()))
+                .or(rate(clip.and_then(|clip| clip.unmapped_frame_rate()))),
+            project: rate(effect.project_rate()),
+            range: clip.and_then(|clip| clip.frame_range()),
+            repeats: Quirks::of(effect.host()).repeats_frames,
+        };
+        Self::of(choice, told)
+    }
+
+    fn of(choice: &RaiseChoice, told: Told) -> Result<Self> {
+        let repeats = match choice.timeline {
+            Timeline::Automatic => told.repeats,
+            Timeline::OfSource => false,
+            Timeline::OfOutput => true,
+        };
+        let (source, target) = if repeats {
+            let chosen = if let To::Rate(rate) = choice.to { Some(rate) } else { None };
+            let target = told.project.or(chosen).or(told.clip).ok_or_else(no_project_rate)?;
+            // Without being told, the repeated frames are taken as what they are: held drawings. Of a faster
+            // clip the host has left frames out.
+            let slower = |from: &Rate| from.per_second() < target.per_second();
+            (choice.from.filter(slower).unwrap_or(target), target)
+        } else {
+            let source = choice.from.or(told.clip).or(told.project).ok_or_else(no_clip_rate)?;
+            let target = match choice.to {
+                To::Twice => source.times(2)?,
+                To::Project => told.project.ok_or_else(no_project_rate)?,
+                To::Rate(rate) => rate,
+            };
+            (source, target)
+        };
+        // Some hosts give 0..0, and some all numbers there are, for "unknown".
+        let range = told.range.filter(|(first, last)| {
+            (*first, *last) != (0.0, 0.0) && first.abs() < MAX_TIME && last.abs() < MAX_TIME
+        });
+        let first = range.map_or(choice.start, |(first, _)| first).round();
+        let mut raise = Self { source, target, feel: choice.feel, first, frames: None, repeats };
+        raise.frames = range.map(|(_, last)| raise.frames_up_to(last));
+        Ok(raise)
+    }
+
+    /// How many frames of the source the host has until its time `last`.
+    fn frames_up_to(&self, last: f64) -> i64 {
+        let steps = (last - self.first).round().max(0.0);
+        if !self.repeats {
+            return steps as i64 + 1;
+        }
+        let mut frames = ((steps + 1.0) * self.per_step()).ceil() as i64 + 1;
+        while frames > 1 && self.time_of(frames - 1) > self.first + steps {
+            frames -= 1;
+        }
+        frames
+    }
+
+    /// Frames of the source for one of the output.
+    fn per_step(&self) -> f64 {
+        self.source.per_second() / self.target.per_second()
+    }
+
+    /// The host's time at which it gives a frame of the source. Of repeats it is the middle one, so that it does
+    /// not matter how the host rounds.
+    fn time_of(&self, frame: i64) -> f64 {
+        let frame = frame as f64;
+        if !self.repeats {
+            return self.first + frame;
+        }
+        // The smallest part is for beginnings that rounding has put a hair behind their frame.
+        let begins = (frame / self.per_step() - 1e-9).ceil();
+        self.first + begins.max(((frame + 0.5) / self.per_step()).floor())
+    }
+
+    /// The times of the output from one frame of the source to another, both included as far as they fall on one.
+    pub(super) fn times_between(&self, first: i64, last: i64) -> impl Iterator<Item = f64> {
+        let step = |frame: i64| frame as f64 / self.per_step();
+        let (from, to) = (step(first).floor(), step(last).ceil());
+        let start = self.first;
+        (0..=(to - from) as i64).map(move |at| start + from + at as f64)
+    }
+
+    /// The rates, source first.
+    pub(super) fn rates(&self) -> (Rate, Rate) {
+        (self.source, self.target)
+    }
+
+    /// The rate of the output, where it differs from that of the timeline's frames.
+    pub(super) fn output_rate(&self) -> Option<Rate> {
+        (!self.repeats).then_some(self.target)
+    }
+
+    /// Whether the host tells which frames the source has.
+    pub(super) fn has_range(&self) -> bool {
+        self.frames.is_some()
+    }
+
+    /// First and last frame of the output, where they differ from the clip's.
+    pub(super) fn range(&self) -> Option<(f64, f64)> {
+        let frames = self.frames.filter(|_| !self.repeats)?;
+        let length = self.target.length_of(self.source, frames.unsigned_abs());
+        Some((self.first, self.first + length as f64 - 1.0))
+    }
+
+    fn pace(&self, output: Output) -> Pace {
+        // Confidence and motion are those of the way to the next drawing, also while a drawing is held.
+        let feel = if output == Output::InBetween { self.feel } else { Feel::SMOOTH };
+        Pace::new(self.source, self.target, feel)
+    }
+
+    fn falls(&self, time: f64, output: Output) -> Result<Falls> {
+        let steps = time - self.first;
+        let whole = steps.round();
+        let exact = whole >= 0.0 && (steps - whole).abs() < TIME_TOLERANCE;
+        let moment = if exact && output == Output::InBetween {
+            Some(self.target.time_at(self.source, whole as u64))
+        } else {
+            let later = if output == Output::InBetween { 0.0 } else { LATER };
+            Moment::of_time(steps * self.per_step() + later)
+        };
+        let moment = moment
+            .filter(|_| steps.abs() < 2.0 * MAX_TIME)
+            .ok_or_else(|| Error::BadArgument { what: "time", found: time.to_string() })?;
+        if let Some(frames) = self.frames {
+            let frame = moment.frame();
+            let starts = frame == 0 && moment.position(0, 1) <= POSITION_TOLERANCE;
+            if starts || frame < 0 || frame >= frames - 1 {
+                // An editor is asked for what it has at this very time, in case it counts times from elsewhere
+                // than it tells.
+                let held = frame.clamp(0, frames - 1);
+                return Ok(Falls::On(if self.repeats { frame } else { held }));
+            }
+        }
+        Ok(Falls::At(moment))
+    }
+
+    /// The host's time of the frame of the source that is on at `time`.
+    ///
+    /// # Errors
+    /// When `time` is no time.
+    pub(super) fn source_time(&self, time: f64) -> Result<f64> {
+        Ok(match self.falls(time, Output::InBetween)? {
+            Falls::On(frame) => self.time_of(frame),
+            Falls::At(moment) => self.time_of(moment.frame()),
+        })
+    }
+
+    /// The host's time of the frame of the source that is seen at `time` whatever the clip shows; `None` where
+    /// that is not known without looking.
+    ///
+    /// # Errors
+    /// When `time` is no time.
+    pub(super) fn known(&self, time: f64, output: Output) -> Result<Option<f64>> {
+        Ok(match self.falls(time, output)? {
+            Falls::On(frame) => Some(self.time_of(frame)),
+            Falls::At(_) => None,
+        })
+    }
+
+    /// The host's times of the frames of the source that may be looked at for `time`, in order.
+    ///
+    /// # Errors
+    /// When `time` is no time.
+    pub(super) fn needed(&self, time: f64, output: Output) -> Result<Vec<f64>> {
+        let moment = match self.falls(time, output)? {
+            Falls::On(frame) => return Ok(vec![self.time_of(frame)]),
+            Falls::At(moment) => moment,
+        };
+        let reach = self.reach(output);
+        let around = moment.frame() - reach..=moment.frame() + reach;
+        Ok(around.filter(|frame| self.has(*frame)).map(|frame| self.time_of(frame)).collect())
+    }
+
+    fn reach(&self, output: Output) -> i64 {
+        self.pace(output).longest() + 1
+    }
+
+    fn has(&self, frame: i64) -> bool {
+        self.frames.is_none_or(|frames| (0..frames).contains(&frame))
+    }
+
+    /// What is seen at `time`. `signature_of` gives the signature of what the host has at one of the times
+    /// [`Raise::needed`], or `None` where it has nothing.
+    ///
+    /// # Errors
+    /// Whatever the callback answers, and when the clip lacks the frame in its midst.
+    pub(super) fn shown(
+        &self,
+        time: f64,
+        output: Output,
+        mut signature_of: impl FnMut(f64) -> Result<Option<Arc<Signature>>>,
+    ) -> Result<Shown> {
+        let moment = match self.falls(time, output)? {
+            Falls::On(frame) => return Ok(Shown::Source { frame }),
+            Falls::At(moment) => moment,
+        };
+        let mut look = |frame: i64| {
+            if self.has(frame) { signature_of(self.time_of(frame)) } else { Ok(None) }
+        };
+        if let Some(shown) = shown_at(moment, &self.pace(output), &mut look)? {
+            return Ok(shown);
+        }
+        // No frame here: beyond an end the host did not tell of, the nearest frame is held.
+        let here = moment.frame();
+        let mut nearest = |way: i64| -> Result<Option<i64>> {
+            for off in 1..=self.reach(output) {
+                if look(here + way * off)?.is_some() {
+                    return Ok(Some(here + way * off));
+                }
+            }
+            Ok(None)
+        };
+        match (nearest(-1)?, nearest(1)?) {
+            (Some(frame), None) | (None, Some(frame)) => Ok(Shown::Source { frame }),
+            _ => Err(no_frame(self.time_of(here))),
+        }
+    }
+
+    /// The plan of drawing what is `shown`.
+    pub(super) fn plan(&self, shown: Shown) -> Plan {
+        let found = |frame| KeySource::Found { time: self.time_of(frame) };
+        match shown {
+            Shown::Source { frame } => Plan {
+                first: found(frame),
+                last: found(frame),
+                place: Place::First,
+                pace: 0.0,
+                sketches: Vec::new(),
+            },
+            Shown::Between { first, last, position } => Plan {
+                first: found(first),
+                last: found(last),
+                place: Place::Between { position },
+                pace: self.per_step() / (last - first) as f64,
+                sketches: Vec::new(),
+            },
+        }
+    }
+}
+
+fn no_clip_rate() -> Error {
+    Error::ForArtist(
+        "This host does not tell the frame rate of Source. Set From (fps) to it, such as 12 or \
+         24."
+        .into(),
+    )
+}
+
+fn no_project_rate() -> Error {
+    Error::ForArtist(
+        "This host does not tell the project's frame rate. Choose it in To, as a number.".into(),
+    )
+}
+
+fn no_frame(time: f64) -> Error {
+    Error::ForArtist(format!(
+        "Source has no picture at frame {time}. Give Source all of its frames, or end the clip before it."
+    ))
+}
+
+#[cfg(test)]
+mod tests;

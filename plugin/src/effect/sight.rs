@@ -1,0 +1,83 @@
+//! Looking at frames of Source to tell drawings apart: fetched from the host one at a time, remembered as
+//! signatures by the content of their pixels.
+
+use std::sync::Arc;
+
+use inbetween_core::exposure::{Signature, SignatureMemo};
+use inbetween_core::{ContentHash, Encoding, Error as CoreError};
+use once_cell::sync::Lazy;
+
+use super::describe::SOURCE;
+use super::hosts::Quirks;
+use super::keys;
+use crate::ofx::{Clip, Context, EffectRef, Rect, Result};
+
+/// Memory for signatures, in bytes: the neighbourhoods of a few effects that are played at once.
+const MEMORY: usize = 64 << 20;
+
+static SIGNATURES: Lazy<SignatureMemo> = Lazy::new(|| SignatureMemo::new(MEMORY));
+
+/// Source as it is looked at within one action.
+pub(super) struct Sight<'a> {
+    effect: &'a EffectRef<'a>,
+    clip: Clip<'a>,
+    encoding: Encoding,
+    /// Where all frames are laid before they are compared: some hosts give only what is not empty of each.
+    canvas: Rect,
+    /// Whether a picture has been seen that no host hands out for an unconnected clip.
+    seen: bool,
+}
+
+impl<'a> Sight<'a> {
+    /// Nothing is fetched yet. An empty `canvas` is that of the first frame.
+    ///
+    /// # Errors
+    /// When nothing is connected to Source.
+    pub(super) fn new(effect: &'a EffectRef<'a>, encoding: Encoding, canvas: Rect) -> Result<Self> {
+        let clip = effect.clip(SOURCE).filter(|clip| !clip.is_surely_unconnected());
+        let clip = clip.ok_or_else(|| keys::unconnected(SOURCE))?;
+        // A filter's one clip is always there; its frames may well be empty.
+        let phantoms =
+            Quirks::of(effect.host()).phantom_clips && effect.context()? == Context::General;
+        Ok(Self { effect, clip, encoding, canvas, seen: !phantoms })
+    }
+
+    /// The signature of the frame that the host has at `time`; `None` where it has none.
+    ///
+    /// # Errors
+    /// When the host asks to stop, or describes its picture in a way that makes no sense.
+    pub(super) fn signature(&mut self, time: f64) -> Result<Option<Arc<Signature>>> {
+        if self.effect.is_aborted() {
+            return Err(CoreError::Cancelled.into());
+        }
+        let Some(image) = self.clip.image(time)? else { return Ok(None) };
+        if self.canvas.is_empty() {
+            self.canvas = image.whole();
+        }
+        self.seen = self.seen || !keys::is_blank(&image);
+        let picture = keys::address(&image, self.canvas)?;
+        let name = blake3::Hasher::new()
+            .update(b"inbetween signature 1\0")
+            .update(&picture.0)
+            .update(format!("{:?}", self.encoding).as_bytes())
+            .finalize();
+        let make = || {
+            let frame = keys::decode(&image, self.canvas)?;
+            Ok(Signature::of(&frame, self.encoding))
+        };
+        SIGNATURES.get_or_make(ContentHash::from(name), make).map(Some)
+    }
+
+    /// Fails where all frames that were looked at are what a host hands out for an unconnected clip.
+    ///
+    /// # Errors
+    /// When nothing is connected to Source.
+    pub(super) fn connected(&self) -> Result<()> {
+        if self.seen { Ok(()) } else { Err(keys::unconnected(SOURCE)) }
+    }
+}
+
+/// Forgets what frames look like.
+pub(super) fn forget_all() {
+    SIGNATURES.forget_all();
+}
