@@ -5,7 +5,7 @@ use std::sync::Arc;
 use inbetween_core::{ContentHash, Control, Drawn, Engine, EngineKind, Error, Frame, Job, Output};
 
 use crate::analysis::{Analysis, Seen};
-use crate::beside::{carry, share, taught};
+use crate::beside::{carry, taught};
 use crate::map::Map;
 use crate::mask::{confidence, rest, settle, stay_inside};
 use crate::memo::{Memo, PairKey, SketchKey};
@@ -142,7 +142,7 @@ impl FlowEngine {
         let sketches = job.request.sketches.clone();
         let key = SketchKey { pair: pair(job), sketches, strength: strength(job) };
         let shape = analysis.shape;
-        let draw = |t: f32, guidance: Option<&Guidance>| self.decoded(seen, t, guidance);
+        let draw = |t: f32| self.decoded(seen, t);
         let settle = |motion: &mut Map, t: f32| settled(motion, seen, shape, t);
         let make = || Guidance::of(job, seen, shape.into(), draw, settle, control);
         self.bends.get(key, control, make)
@@ -163,7 +163,7 @@ impl FlowEngine {
     ) -> Map {
         // Motion and mask are those between the keys, and never quite at one.
         let t = t.clamp(EDGE, 1.0 - EDGE);
-        let mut motion = self.decoded(seen, t, guidance);
+        let mut motion = self.decoded(seen, t);
         if let Some(guidance) = guidance {
             guidance.finish(&mut motion, &seen.guides, t);
         }
@@ -172,14 +172,11 @@ impl FlowEngine {
     }
 
     /// The same before the sketches' last touch and before the mask is settled.
-    fn decoded(&self, seen: &Seen, t: f32, guidance: Option<&Guidance>) -> Map {
+    fn decoded(&self, seen: &Seen, t: f32) -> Map {
         let stage = Stage::begin("decoder");
-        // What is carried on towards a key grows smaller by its share of the way.
-        let bend = guidance.map(|g| g.keys(t).map(|keys| keys.map(|v| v / share(t))));
-        let matched = guidance.map_or(&seen.matched, Guidance::matched);
         let features = [&seen.features[0], &seen.features[1]];
         let small = [&seen.small[0], &seen.small[1]];
-        let motion = self.net.decode(features, small, matched, taught(t), bend.as_ref());
+        let motion = self.net.decode(features, small, &seen.matched, taught(t), None);
         let mut motion = carry(motion, t);
         rest(&mut motion, &seen.guides);
         stage.end();

@@ -65,6 +65,68 @@ fn a_sketch_of_the_true_pose_halves_the_distance() {
 }
 
 #[test]
+fn a_rough_sketch_halves_it_too() {
+    let (first, last) = (ball(70.0, 96.0), ball(160.0, 96.0));
+    let truth = ball(115.0, 74.0);
+    let plain = draw(&first, &last, 0.5, &[]);
+    let sketch = traced(&truth, 0.2, 0.9);
+    let guided = draw(&first, &last, 0.5, &[(0.5, &sketch)]);
+    let [before, after] = [&plain, &guided].map(|f| line_distance(&sketch, f));
+    assert!(after <= 0.5 * before, "{after} px from the sketch, {before} without it");
+    let [before, after] = [&plain, &guided].map(|f| ssim(f, &truth));
+    assert!(after >= before, "SSIM {after}, {before} without the sketch");
+}
+
+/// A boat with a mast at (`x`, `y`), turned by `turn`, over a ground of two colours.
+fn boat(x: f32, y: f32, turn: f32) -> Frame {
+    let (w, h) = (320, 200);
+    let mut frame = Frame::transparent(w, h).unwrap();
+    let (sin, cos) = turn.sin_cos();
+    for (i, p) in frame.pixels_mut().iter_mut().enumerate() {
+        let (px, py) = ((i % w) as f32, (i / w) as f32);
+        let (dx, dy) = (px - x, py - y);
+        let (u, v) = (cos * dx + sin * dy, cos * dy - sin * dx);
+        let mut rgb = if py < 150.0 { [0.75f32, 0.88, 0.95] } else { [0.3, 0.55, 0.65] };
+        let mut paint = |cover: f32, colour: [f32; 3]| {
+            let cover = cover.clamp(0.0, 1.0);
+            rgb = [0, 1, 2].map(|c| rgb[c] + cover * (colour[c] - rgb[c]));
+        };
+        // Hull, mast, and a sail on one side of it.
+        let hull = (u.abs() - 34.0).max((v - 8.0).abs() - 9.0);
+        let mast = (u.abs() - 1.5).max((v + 20.0).abs() - 24.0);
+        let sail = (4.0 - u).max(u - 24.0 - 0.7 * v).max(v + 6.0).max(-v - 34.0);
+        for (shape, colour) in [(hull, [0.8, 0.3, 0.2]), (sail, [0.95, 0.9, 0.7])] {
+            paint(0.5 - (shape - 2.0), [0.1; 3]);
+            paint(0.5 - shape, colour);
+        }
+        paint(0.5 - mast, [0.1; 3]);
+        *p = [rgb[0], rgb[1], rgb[2], 1.0];
+    }
+    frame
+}
+
+#[test]
+fn a_figure_that_leaps_and_turns_is_drawn_where_it_is_sketched() {
+    let (first, last) = (boat(60.0, 120.0, -0.5), boat(258.0, 128.0, 0.5));
+    let truth = boat(165.0, 62.0, 0.1);
+    let sketch = traced(&truth, 0.0, 0.0);
+    let plain = draw(&first, &last, 0.5, &[]);
+    let guided = draw(&first, &last, 0.5, &[(0.5, &sketch)]);
+    let [before, after] = [&plain, &guided].map(|f| line_distance(&sketch, f));
+    assert!(before > 4.0, "the sketch asks for nothing: {before}");
+    assert!(after <= 0.5 * before, "{after} px from the sketch, {before} without it");
+    let [before, after] = [&plain, &guided].map(|f| ssim(f, &truth));
+    assert!(after > before, "SSIM {after}, {before} without the sketch");
+    // Red hull where it is sketched, and none left behind.
+    let red = |frame: &Frame, x: usize, y: usize| {
+        let p = frame.pixels()[y * frame.width() + x];
+        p[0] - p[2] > 0.3
+    };
+    assert!(red(&guided, 163, 70));
+    assert!(!red(&guided, 60, 124) && !red(&guided, 256, 134), "the figure is doubled");
+}
+
+#[test]
 fn several_sketches_make_a_path_that_ends_at_the_keys() {
     let (first, last) = (ball(70.0, 96.0), ball(160.0, 96.0));
     let poses = [(0.25, ball(92.0, 80.0)), (0.75, ball(138.0, 110.0))];

@@ -190,3 +190,39 @@ fn solved(mut m: [[f64; 5]; 4]) -> Option<[f64; 4]> {
     }
     Some([0, 1, 2, 3].map(|i| m[i][4] / m[i][i]))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Points along the sides of a triangle.
+    fn triangle(corners: [(f32, f32); 3]) -> Vec<Point> {
+        (0..3)
+            .flat_map(|k| {
+                let ((ax, ay), (bx, by)) = (corners[k], corners[(k + 1) % 3]);
+                let angle = (by - ay).atan2(bx - ax).rem_euclid(std::f32::consts::PI);
+                let n = (bx - ax).hypot(by - ay) as usize;
+                (0..n).map(move |i| {
+                    let f = i as f32 / n as f32;
+                    Point { x: ax + f * (bx - ax), y: ay + f * (by - ay), angle }
+                })
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_figure_that_flew_and_turned_is_found() {
+        let size = [240, 400];
+        let key = triangle([(40.0, 190.0), (120.0, 170.0), (70.0, 110.0)]);
+        let about = [200.0, 90.0];
+        let place = Pose::turned(0.55, [76.0, 156.0], [about[0] - 76.0, about[1] - 156.0]);
+        let sketch: Vec<Point> = key.iter().map(|p| place.of(p)).collect();
+        let near = [2, 4].map(|step| Near::new(&key, size, step));
+        let found = guesses(&sketch, [&near[1], &near[0]], &key, size);
+        for (p, q) in sketch.iter().zip(&key) {
+            let [dx, dy] = found[0].shift(p.x, p.y);
+            let off = (p.x + dx - q.x).hypot(p.y + dy - q.y);
+            assert!(off < 4.0, "{p:?} is found {off} beside {q:?}");
+        }
+    }
+}

@@ -41,14 +41,10 @@ use self::obey::Sketch;
 use self::path::shares;
 use crate::analysis::Seen;
 use crate::map::{Corner, Map, warp};
-use crate::net::Matched;
 use crate::stage::Stage;
 
 /// Guide samples for each step of the grids of displacements.
 const STEP: usize = 4;
-/// How much more what a sketch tells counts where several parts of a key come to lie upon each other.
-const FRONT: f32 = 20.0;
-
 /// Part of the span beside each key where no sketch is felt; the network's time ends there too.
 pub(crate) const EDGE: f32 = 1e-4;
 
@@ -57,16 +53,11 @@ pub(crate) struct Guidance {
     /// Positions of the sketches, ascending.
     at: Vec<f32>,
     bends: Vec<Bend>,
-    /// The flows between the keys, as the sketches correct them.
-    matched: Matched,
 }
 
 /// What one sketch does at its own position.
 #[derive(Clone)]
 struct Bend {
-    /// For each key where its cells are in the sketch and in the other key, in cells, and how far the
-    /// sketch says so (0..=1): `[5, h / 8, w / 8]`.
-    keys: [Map; 2],
     /// What is laid over what the decoder draws.
     over: Option<Arc<Over>>,
     /// Where the in-between takes each place from, in guide samples: `[2, h / 4, w / 4]`.
@@ -75,23 +66,11 @@ struct Bend {
 
 /// The figures that a sketch moves.
 struct Over {
-    /// For each key like [`Bend::keys`], in guide samples: `[5, h / 2, w / 2]`.
+    /// For each key where its samples are in the sketch and in the other key, in guide samples, and
+    /// whether the sketch moves them (0 or 1): `[5, h / 2, w / 2]`.
     ways: [Map; 2],
     /// By how much more the first key's lines meet the sketch, in guide samples: `[1, h / 4, w / 4]`.
     prefer: Map,
-}
-
-impl Bend {
-    /// The unguided motion at `at`.
-    fn none(matched: &Matched, at: f32, rest: Map) -> Self {
-        let keys = [0, 1].map(|k| {
-            let flow = &matched.flow[k];
-            let part = if k == 0 { at } else { 1.0 - at };
-            let there = flow.clone().map(|v| part * v);
-            Map::stack(&[&there, flow, &Map::new(1, flow.h, flow.w)])
-        });
-        Self { keys, over: None, rest }
-    }
 }
 
 /// How far the sketches of `job` are obeyed, 0..=1.
@@ -112,13 +91,12 @@ fn inside(t: f32) -> bool {
 
 impl Guidance {
     /// Finds out what the sketches of `job` ask; also how many bytes that takes. `draw` gives the
-    /// motion and mask of a position under some guidance before [`Self::finish`], `settle` makes of that
-    /// what is shown.
+    /// motion and mask of a position before [`Self::finish`], `settle` makes of that what is shown.
     pub(crate) fn of(
         job: &Job,
         seen: &Seen,
         shape: [usize; 2],
-        draw: impl Fn(f32, Option<&Self>) -> Map,
+        draw: impl Fn(f32) -> Map,
         settle: impl Fn(&mut Map, f32),
         control: &Control,
     ) -> Result<(Self, usize), Error> {
@@ -140,62 +118,11 @@ impl Guidance {
             bends.push(sketch.bend(&draw, &settle, control)?);
             stage.end();
         }
-        let guidance = Self::joined(at, bends, &seen.matched);
-        let maps = guidance.bends.iter().flat_map(|b| [&b.keys[0], &b.keys[1], &b.rest]);
-        let fine = guidance.bends.iter().filter_map(|b| b.over.as_ref());
-        let fine = fine.flat_map(|o| [&o.ways[0], &o.ways[1], &o.prefer]);
-        let matched = guidance.matched.flow.iter().chain(&guidance.matched.confidence);
-        let bytes = maps.chain(fine).chain(matched).map(Map::byte_len).sum();
+        let maps = bends.iter().filter_map(|b| b.over.as_ref());
+        let maps = maps.flat_map(|o| [&o.ways[0], &o.ways[1], &o.prefer]);
+        let bytes = maps.chain(bends.iter().map(|b| &b.rest)).map(Map::byte_len).sum();
+        let guidance = Self { at, bends };
         Ok((guidance, bytes))
-    }
-
-    /// The flows that all sketches together tell, in place of `matched`.
-    fn joined(at: Vec<f32>, bends: Vec<Bend>, matched: &Matched) -> Self {
-        let mut matched = matched.clone();
-        for k in 0..2 {
-            let (flow, sure) = (&mut matched.flow[k], &mut matched.confidence[k]);
-            let area = flow.area();
-            for i in 0..area {
-                let (mut sum, mut total, mut most) = ([0.0; 2], 0.0f32, 0.0f32);
-                for bend in &bends {
-                    let key = &bend.keys[k].v;
-                    let weight = key[4 * area + i];
-                    sum = [0, 1].map(|c| sum[c] + weight * key[(2 + c) * area + i]);
-                    total += weight;
-                    most = most.max(weight);
-                }
-                if most > 0.0 {
-                    for (c, sum) in sum.into_iter().enumerate() {
-                        let to = &mut flow.v[c * area + i];
-                        *to += most * (sum / total - *to);
-                    }
-                    // What the sketch tells lies in front of what it leaves where it was.
-                    sure.v[i] = sure.v[i].max(most) * (1.0 + FRONT * most);
-                }
-            }
-        }
-        Self { at, bends, matched }
-    }
-
-    /// The flows between the keys.
-    pub(crate) fn matched(&self) -> &Matched {
-        &self.matched
-    }
-
-    /// How the keys' cells are displaced at `t` beyond the flows between the keys, in cells.
-    pub(crate) fn keys(&self, t: f32) -> [Map; 2] {
-        let shares = shares(&self.at, t);
-        [0, 1].map(|k| {
-            let flow = &self.matched.flow[k];
-            let mut out = Map::new(2, flow.h, flow.w);
-            for ((bend, share), at) in self.bends.iter().zip(&shares).zip(&self.at) {
-                let part = if k == 0 { *at } else { 1.0 - at };
-                for ((o, there), flow) in out.v.iter_mut().zip(&bend.keys[k].v).zip(&flow.v) {
-                    *o += share * (there - part * flow);
-                }
-            }
-            out
-        })
     }
 
     /// Moves what the decoder drew for `t` onto the lines.

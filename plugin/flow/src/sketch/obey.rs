@@ -16,7 +16,6 @@ use super::{Bend, Guidance, Over, STEP};
 use crate::analysis::Seen;
 use crate::map::{Map, warp};
 use crate::mask::disagreement;
-use crate::net::CELL;
 
 /// Strength from which lines are followed all the way.
 const FULL: f32 = 0.6;
@@ -24,6 +23,8 @@ const FULL: f32 = 0.6;
 const TORN: f32 = 0.4;
 /// Part of the distance that has to be left for a bend to be worth it.
 const PAYS: f32 = 0.8;
+/// Part of the sketch that has to be found in the keys; else it shows something else.
+const FOUND: f32 = 0.5;
 /// The least distance that has to be gained, as a part of the guide's longer side.
 const LEAST: f32 = 2.5e-4;
 /// How much a sketch point counts against the smoothness of the bend.
@@ -55,23 +56,22 @@ struct Faults {
 
 impl Sketch<'_> {
     /// The candidate whose picture, drawn as the engine draws it, comes clearly nearest to the
-    /// sketch: the keys bent, figures laid over, both, or nothing at all.
+    /// sketch: a fit of what is drawn anyway, figures laid over that, or nothing at all.
     pub(super) fn bend(
         &self,
-        draw: impl Fn(f32, Option<&Guidance>) -> Map,
+        draw: impl Fn(f32) -> Map,
         settle: impl Fn(&mut Map, f32),
         control: &Control,
     ) -> Result<Bend, Error> {
         let (share, _) = self.shares();
-        let raw = draw(self.at, None);
+        let raw = draw(self.at);
         let still = Map::new(2, raw.h / STEP, raw.w / STEP);
-        let none = Bend::none(&self.seen.matched, self.at, still);
+        let none = Bend { over: None, rest: still };
         if self.drawn.is_empty() {
             return Ok(none);
         }
-        let alone =
-            |bend: &Bend| Guidance::joined(vec![self.at], vec![bend.clone()], &self.seen.matched);
-        let finished = |raw: &Map, bend: Option<&Bend>| {
+        let alone = |bend: &Bend| Guidance { at: vec![self.at], bends: vec![bend.clone()] };
+        let finished = |bend: Option<&Bend>| {
             let mut motion = raw.clone();
             if let Some(bend) = bend {
                 alone(bend).finish(&mut motion, &self.seen.guides, self.at);
@@ -79,37 +79,30 @@ impl Sketch<'_> {
             settle(&mut motion, self.at);
             motion
         };
-        let plain = finished(&raw, None);
+        let plain = finished(None);
         let shown = self.shown(&plain);
         let before = self.faults(&plain, &shown);
         control.check()?;
-        let ways = self.ways(&self.meet(&self.needs(&shown)), share);
+        let met = self.meet(&self.needs(&shown));
+        let found: f32 = met.iter().map(|m| m.trust[0].max(m.trust[1])).sum();
+        log::debug!("{:.0} % of the sketch are found", 100.0 * found / met.len() as f32);
+        if found < FOUND * met.len() as f32 {
+            return Ok(none);
+        }
+        let ways = self.ways(&met, share);
         control.check()?;
-        let cells = ways.each_ref().map(|ways| {
-            let mut cells = ways.pool(CELL / 2);
-            let flows = 4 * cells.area();
-            cells.v[..flows].iter_mut().for_each(|v| *v /= CELL as f32);
-            cells
-        });
         let prefer = self.prefer(&ways, raw.h, raw.w);
-        let over = Some(Arc::new(Over { ways, prefer }));
-        let bent = Bend { keys: cells, ..none.clone() };
-        let drawn = draw(self.at, Some(&alone(&bent)));
-        let candidates = [
-            (&raw, none.clone()),
-            (&raw, Bend { over: over.clone(), ..none.clone() }),
-            (&drawn, bent.clone()),
-            (&drawn, Bend { over, ..bent }),
-        ];
+        let over = Bend { over: Some(Arc::new(Over { ways, prefer })), ..none.clone() };
+        let candidates = [none.clone(), over];
         // Bending what was found wrongly tears drawings, so it has to pay.
         let worth = (share * (1.0 - PAYS) * before.missed).max(LEAST * self.longest());
         let mut best = (before.missed - worth, none);
-        for (raw, bend) in candidates {
+        for bend in candidates {
             control.check()?;
             // Fits are looked for with all strength, and applied with what was chosen.
-            let rest = self.rest(&finished(raw, Some(&bend))).map(|v| v * share);
+            let rest = self.rest(&finished(Some(&bend))).map(|v| v * share);
             let bend = Bend { rest, ..bend };
-            let motion = finished(raw, Some(&bend));
+            let motion = finished(Some(&bend));
             let after = self.faults(&motion, &self.shown(&motion));
             let cost = after.missed + TORN * (after.torn - before.torn).max(0.0);
             if cost < best.0 && after.away < before.away {

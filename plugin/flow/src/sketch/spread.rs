@@ -153,3 +153,26 @@ fn solve(field: Map, ties: &[[Vec<f32>; 2]]) -> Map {
     }
     out.expect("there is at least one size")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_known_of_an_outline_fills_its_colour_and_stops_there() {
+        let (h, w) = (32, 48);
+        let inside = |i: usize| (10..30).contains(&(i % w)) && (8..24).contains(&(i / w));
+        let mut picture = Map::new(3, h, w);
+        for i in 0..h * w {
+            (0..3).for_each(|c| picture.v[c * h * w + i] = if inside(i) { 0.8 } else { 0.3 });
+        }
+        let mut known = Known::new(1, h, w);
+        for x in 10..30 {
+            known.add(0, [x as f32, 8.0], 1.0, 2.0, inside);
+        }
+        (0..h * w).for_each(|i| known.lean(0, i, 0.0, if inside(i) { 1e-6 } else { 0.01 }));
+        let out = known.spread(&picture, None);
+        assert!(out.v[20 * w + 20] > 0.7, "{}", out.v[20 * w + 20]);
+        assert!(out.v[20 * w + 40] < 0.1, "{}", out.v[20 * w + 40]);
+    }
+}
