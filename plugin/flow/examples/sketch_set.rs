@@ -125,7 +125,8 @@ fn sample(
     kind: &'static str,
     eased: bool,
 ) -> Result<Item> {
-    let frame = |n: f64| Ok::<_, anyhow::Error>(of_image(&draw_samples::moment(name, n / 8.0)?, None));
+    let frame =
+        |n: f64| Ok::<_, anyhow::Error>(of_image(&draw_samples::moment(name, n / 8.0)?, None));
     let mut sketched = Vec::new();
     for &n in poses {
         let at = (n - a) as f64 / (b - a) as f64;
@@ -218,11 +219,21 @@ fn write(frames: [&Frame; 4], path: &Path) -> Result<()> {
     for (k, frame) in frames.into_iter().enumerate() {
         for (i, p) in frame.pixels().iter().enumerate() {
             let shown = if k == 1 { [0.0, 0.0, 0.0, p[3]] } else { *p };
-            let byte = |c: usize| ((shown[c] + 1.0 - shown[3]).clamp(0.0, 1.0) * 255.0).round() as u8;
-            sheet.put_pixel((k * w + i % w) as u32, (i / w) as u32, image::Rgb([0, 1, 2].map(byte)));
+            let byte =
+                |c: usize| ((shown[c] + 1.0 - shown[3]).clamp(0.0, 1.0) * 255.0).round() as u8;
+            sheet.put_pixel(
+                (k * w + i % w) as u32,
+                (i / w) as u32,
+                image::Rgb([0, 1, 2].map(byte)),
+            );
         }
     }
-    image::imageops::resize(&sheet, 1920, (1920 * h / (4 * w)) as u32, image::imageops::FilterType::Triangle)
-        .save(path)
-        .with_context(|| path.display().to_string())
+    image::imageops::resize(
+        &sheet,
+        1920,
+        (1920 * h / (4 * w)) as u32,
+        image::imageops::FilterType::Triangle,
+    )
+    .save(path)
+    .with_context(|| path.display().to_string())
 }

@@ -21,6 +21,8 @@ const TORN: f32 = 3.5;
 const LEAST: f32 = 4e-4;
 /// Distance around a figure in a key where the engine is not asked, in samples of half guide size.
 const STAGE: usize = 6;
+/// Motion up to which ground rests, in guide samples.
+const GROUND: f32 = 1.5;
 /// Difference of the keys, 0..=1, from which one is taken, not both.
 const DIFFER: f32 = 0.04;
 
@@ -64,7 +66,9 @@ fn seen(key: &Map, h: usize, w: usize) -> Map {
                 let part = (1.0 - (px - cx).abs()) * (1.0 - (py - cy).abs());
                 let to = &mut sum[5 * (cy as usize * w + cx as usize)..][..5];
                 let weight = part * front;
-                for (to, v) in to.iter_mut().zip([weight, -weight * u, -weight * v, weight * m, part]) {
+                for (to, v) in
+                    to.iter_mut().zip([weight, -weight * u, -weight * v, weight * m, part])
+                {
                     *to += v;
                 }
             }
@@ -125,7 +129,9 @@ fn torn(key: &Map) -> Vec<bool> {
     let mut out = vec![false; area];
     for i in 0..area {
         for j in [(i % w + 1 < w).then_some(i + 1), (i + w < h * w).then_some(i + w)] {
-            let Some(j) = j.filter(|&j| key.v[2 * area + i] == key.v[2 * area + j]) else { continue };
+            let Some(j) = j.filter(|&j| key.v[2 * area + i] == key.v[2 * area + j]) else {
+                continue;
+            };
             let (u, v) = (key.v[i] - key.v[j], key.v[area + i] - key.v[area + j]);
             if u.hypot(v) > TORN {
                 out[i] = true;
@@ -147,13 +153,15 @@ fn close(seen: &mut Map) {
                 if seen.v[3 * area + i] > 0.0 {
                     continue;
                 }
-                let around = [i - w - 1, i - w, i - w + 1, i - 1, i + 1, i + w - 1, i + w, i + w + 1];
+                let around =
+                    [i - w - 1, i - w, i - w + 1, i - 1, i + 1, i + w - 1, i + w, i + w + 1];
                 let known = around.iter().filter(|&&n| seen.v[3 * area + n] > 0.0);
                 if known.clone().count() < 5 {
                     continue;
                 }
                 // From the neighbour in front.
-                let from = known.max_by(|&&a, &&b| seen.v[2 * area + a].total_cmp(&seen.v[2 * area + b]));
+                let from =
+                    known.max_by(|&&a, &&b| seen.v[2 * area + a].total_cmp(&seen.v[2 * area + b]));
                 filled.extend(from.map(|&n| (i, [0, 1, 2, 3].map(|c| seen.v[c * area + n]))));
             }
         }
@@ -207,12 +215,15 @@ impl Both {
                     let shown = if k == 0 { odds > -3.0 } else { odds < 3.0 };
                     let [u, v] = [0, 1].map(|c| motion.v[(2 * k + c) * area + i]);
                     let key = &self.pushed[k];
-                    let at =
-                        Corner::at(0.5 * (x + u) - 0.25, 0.5 * (y + v) - 0.25, key.h, key.w);
+                    let at = Corner::at(0.5 * (x + u) - 0.25, 0.5 * (y + v) - 0.25, key.h, key.w);
                     shown && at.of(key.plane(2)) > 0.5
                 });
                 let at = Corner::at(0.5 * x - 0.25, 0.5 * y - 0.25, stage_a.h, stage_a.w);
-                let staged = at.of(&stage_a.v) + at.of(&stage_b.v) > 0.02;
+                let ground = (0..2).any(|k| {
+                    let way = &self.seen[k].v;
+                    !bare[k] && front[k] < 0.5 && way[i].hypot(way[area + i]) < GROUND
+                });
+                let staged = ground && at.of(&stage_a.v) + at.of(&stage_b.v) > 0.02;
                 let lands = (0..2).any(|k| !bare[k] && front[k] > 0.5);
                 if !(lands || staged || stale[0] || stale[1]) || bare[0] && bare[1] {
                     return None;

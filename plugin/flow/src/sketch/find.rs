@@ -158,13 +158,7 @@ impl Cells {
 }
 
 /// The displacement of each point's cell, by min-sum belief propagation.
-fn roughly(
-    sketch: &[Point],
-    needs: &[f32],
-    from: &Way,
-    near: &Near,
-    reach: f32,
-) -> Vec<[f32; 2]> {
+fn roughly(sketch: &[Point], needs: &[f32], from: &Way, near: &Near, reach: f32) -> Vec<[f32; 2]> {
     // Displacements each way from where it is expected; all are a square of them.
     let half = ((reach / STRIDE).ceil() as usize).min(MOST);
     let (step, side) = (reach / half as f32, 2 * half + 1);

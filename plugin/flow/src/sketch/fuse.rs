@@ -81,7 +81,11 @@ pub(super) fn fuse(sketch: &[Point], places: &[Place; 2], favour: &[[f32; 2]]) -
     let rank: Vec<Vec<usize>> = beside
         .iter()
         .enumerate()
-        .map(|(i, b)| b.iter().map(|&j| beside[j].iter().position(|&k| k == i).unwrap_or(usize::MAX)).collect())
+        .map(|(i, b)| {
+            b.iter()
+                .map(|&j| beside[j].iter().position(|&k| k == i).unwrap_or(usize::MAX))
+                .collect()
+        })
         .collect();
     for _ in 0..ROUNDS {
         heard = (0..sketch.len())
@@ -171,12 +175,15 @@ fn neighbours(sketch: &[Point]) -> Vec<Vec<usize>> {
             let mut all: Vec<(f32, usize)> = sketch
                 .iter()
                 .enumerate()
-                .filter(|&(j, q)| j != i && (q.x - p.x).abs() < BESIDE && (q.y - p.y).abs() < BESIDE)
+                .filter(|&(j, q)| {
+                    j != i && (q.x - p.x).abs() < BESIDE && (q.y - p.y).abs() < BESIDE
+                })
                 .map(|(j, q)| (apart(q), j))
                 .collect();
             all.sort_by(|a, b| a.0.total_cmp(&b.0));
             // Nearest ones, and some farther ones to other lines.
-            let farther = all.len().saturating_sub(NEIGHBOURS / 2).max(1) as f32 / (NEIGHBOURS / 2) as f32;
+            let farther =
+                all.len().saturating_sub(NEIGHBOURS / 2).max(1) as f32 / (NEIGHBOURS / 2) as f32;
             (0..NEIGHBOURS)
                 .filter_map(|k| {
                     let at = if k < NEIGHBOURS / 2 {

@@ -65,7 +65,12 @@ impl Pose {
 
 /// The poses that explain most of `sketch`, best first. `near` looks up the key's lines (a coarse and
 /// a fine one), `points` are those lines.
-pub(super) fn guesses(sketch: &[Point], near: [&Near; 2], points: &[Point], size: [usize; 2]) -> Vec<Pose> {
+pub(super) fn guesses(
+    sketch: &[Point],
+    near: [&Near; 2],
+    points: &[Point],
+    size: [usize; 2],
+) -> Vec<Pose> {
     let mut left: Vec<Point> = sketch.to_vec();
     let few = FEW.max((SHARE * sketch.len() as f32) as usize);
     let mut out = Vec::new();
@@ -89,7 +94,8 @@ fn guess(sketch: &[Point], near: [&Near; 2], points: &[Point], [h, w]: [usize; 2
     let step = sketch.len().div_ceil(VOTERS).max(1);
     let voters: Vec<Point> = sketch.iter().copied().step_by(step).collect();
     let n = voters.len() as f32;
-    let about = [voters.iter().map(|p| p.x).sum::<f32>() / n, voters.iter().map(|p| p.y).sum::<f32>() / n];
+    let about =
+        [voters.iter().map(|p| p.x).sum::<f32>() / n, voters.iter().map(|p| p.y).sum::<f32>() / n];
     let (far_x, far_y) = ((FAR * w as f32 / STRIDE) as isize, (FAR * h as f32 / STRIDE) as isize);
     let lazy = LAZY * n / w.max(h) as f32;
     let mut tried: Vec<(f32, Pose)> = (-TURNS..=TURNS)
@@ -104,7 +110,10 @@ fn guess(sketch: &[Point], near: [&Near; 2], points: &[Point], [h, w]: [usize; 2
                     let shift = [i as f32 * STRIDE, j as f32 * STRIDE];
                     let votes: f32 = turned
                         .iter()
-                        .map(|p| (1.0 - near[0].at(p.x + shift[0], p.y + shift[1], p.angle).0 / NEAR).max(0.0))
+                        .map(|p| {
+                            (1.0 - near[0].at(p.x + shift[0], p.y + shift[1], p.angle).0 / NEAR)
+                                .max(0.0)
+                        })
                         .sum();
                     let score = votes - lazy * shift[0].hypot(shift[1]) - 0.02 * n * turn.abs();
                     if best.len() < 2 || score > best[best.len() - 1].0 {

@@ -66,8 +66,7 @@ impl Sketch<'_> {
             }
             Place { guide: &self.seen.guides[k], points: &key.points, near: &key.near[0], ways }
         });
-        let [own_a, own_b] =
-            [0, 1].map(|k| needs(&self.drawn, &self.keys[k].away, longest));
+        let [own_a, own_b] = [0, 1].map(|k| needs(&self.drawn, &self.keys[k].away, longest));
         let favour: Vec<[f32; 2]> = (misses.iter().zip(own_a.iter().zip(&own_b)))
             .map(|(miss, (a, b))| [1.0 - miss, 1.0 - a.max(*b)].map(|v| FAVOUR * v))
             .collect();
@@ -77,9 +76,7 @@ impl Sketch<'_> {
             let lines = self.keys[k].lines();
             let to: Vec<[f32; 2]> =
                 chosen.iter().enumerate().map(|(i, c)| ways[c[k]].to[i]).collect();
-            let trusts = |i: usize| {
-                trust(&self.drawn[i], to[i], ways[chosen[i][k]].turn, &lines)
-            };
+            let trusts = |i: usize| trust(&self.drawn[i], to[i], ways[chosen[i][k]].turn, &lines);
             let trusts: Vec<f32> = (0..to.len()).map(trusts).collect();
             (to, trusts)
         });
@@ -99,7 +96,8 @@ impl Sketch<'_> {
         let moved = carried(&key.points, &self.seen.flows[k], part);
         let near = Near::new(&moved, self.shape, 2);
         let lines = Lines { points: &moved, near: &near };
-        let mut way = find(&self.drawn, misses, &still(&self.drawn), &lines, CLOSE * self.longest());
+        let mut way =
+            find(&self.drawn, misses, &still(&self.drawn), &lines, CLOSE * self.longest());
         for (p, to) in self.drawn.iter().zip(&mut way.to) {
             let (x, y) = (p.x + to[0], p.y + to[1]);
             let (_, n) = near.at(x, y, p.angle);

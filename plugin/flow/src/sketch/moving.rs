@@ -91,7 +91,8 @@ pub(super) fn consent(points: &[Going], others: &[Going]) -> Vec<f32> {
         .map(|(l, p)| {
             let (own, other) = (around(&left, l), around(others, l));
             let share = own / (own + other + 1e-6);
-            let enough = ((share - 0.05) / 0.2).clamp(0.0, 1.0) * ((own - 1.0) / 3.0).clamp(0.0, 1.0);
+            let enough =
+                ((share - 0.05) / 0.2).clamp(0.0, 1.0) * ((own - 1.0) / 3.0).clamp(0.0, 1.0);
             enough * l.weight / p.weight.max(1e-6)
         })
         .collect()
@@ -129,8 +130,7 @@ pub(super) fn ways(points: &[Going], h: usize, w: usize, step: usize) -> (Map, V
             out.v[i] += u;
             out.v[area + i] += v;
         }
-        let gone: Vec<[f32; 2]> =
-            left.par_iter().map(|p| way(&left, p.x, p.y, reach)).collect();
+        let gone: Vec<[f32; 2]> = left.par_iter().map(|p| way(&left, p.x, p.y, reach)).collect();
         for (l, [u, v]) in left.iter_mut().zip(gone) {
             l.by = [l.by[0] - u, l.by[1] - v];
         }
