@@ -132,6 +132,11 @@ fn rows_of_drawing(size: Size, figures: &Figures) {
     row(&what, figures.first, figures.dissolve, peer);
     let what = format!("further position, {width}x{height} float");
     row(&what, figures.further, figures.dissolve, peer);
+    for (of, took, wall) in figures.processor.into_iter().flat_map(|[first, further]| {
+        [("first", first, figures.first), ("further", further, figures.further)]
+    }) {
+        row(&format!("  processor time of the {of}, all threads"), took, wall, "the time above");
+    }
 }
 
 fn load(args: &BenchArgs, binary: &Arc<Binary>) -> Result<Arc<Plugin>> {
@@ -216,6 +221,8 @@ struct Process {
     peak_kib: u64,
     threads: u64,
     files: u64,
+    /// Processor time so far, in steps of 10 ms.
+    processor: Duration,
 }
 
 impl Process {
@@ -231,6 +238,11 @@ impl Process {
         let resident_kib = field("VmRSS:")?;
         // Some kernels do not tell the peak.
         let peak_kib = field("VmHWM:").unwrap_or(resident_kib);
-        Some(Self { resident_kib, peak_kib, threads: field("Threads:")?, files })
+        let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+        // The program's name, which stands in parentheses, may hold blanks.
+        let after = stat.rsplit_once(')')?.1;
+        let ticks = after.split_whitespace().skip(11).take(2).filter_map(|t| t.parse::<u64>().ok());
+        let processor = Duration::from_millis(10 * ticks.sum::<u64>());
+        Some(Self { resident_kib, peak_kib, threads: field("Threads:")?, files, processor })
     }
 }

@@ -32,6 +32,8 @@ pub(super) struct Figures {
     pub(super) first: Duration,
     /// Further positions of the same keys, the median.
     pub(super) further: Duration,
+    /// Processor time of both, all threads together: unlike the others it hardly depends on what else runs.
+    pub(super) processor: Option<[Duration; 2]>,
     /// Mixing two frames of that size, on one core.
     pub(super) dissolve: Duration,
     /// Resident memory before the first render, with the host's own pictures.
@@ -120,18 +122,31 @@ pub(super) fn measure(args: &BenchArgs, plugin: &Arc<Plugin>, size: Size) -> Res
     // Keys from files are the same each time, and only new ones need a first in-between.
     let pairs = if args.first.is_some() && args.last.is_some() { 1 } else { args.pairs.max(1) };
     let (mut first, mut further, mut before_kib) = (Vec::new(), Vec::new(), None);
+    let mut processor = [Vec::new(), Vec::new()];
+    let spent = || Process::now().map(|process| process.processor).unwrap_or_default();
     for pair in 0..pairs {
         let instance = instance(args, plugin, size, pair)?;
         before_kib = before_kib.or_else(|| Process::now().map(|process| process.resident_kib));
+        let begin = spent();
         first.push(timed(&instance, 500.0)?);
+        processor[0].push(spent().saturating_sub(begin));
         for time in [250.0, 750.0, 125.0] {
+            let begin = spent();
             further.push(timed(&instance, time)?);
+            processor[1].push(spent().saturating_sub(begin));
         }
     }
     // Looked at before the peer takes memory of its own.
     let peak_kib = Process::now().map(|process| process.peak_kib);
     let dissolve = dissolve(frame_bytes(size) / 4);
-    Ok(Figures { first: median(first), further: median(further), dissolve, before_kib, peak_kib })
+    Ok(Figures {
+        first: median(first),
+        further: median(further),
+        processor: peak_kib.map(|_| processor.map(median)),
+        dissolve,
+        before_kib,
+        peak_kib,
+    })
 }
 
 /// The same in a process of its own, whose memory nothing else has touched.

@@ -5,8 +5,9 @@
 //!    [`model`], which then keeps a claim on the span so that nobody computes it a second time.
 //! 2. [`colour`]: their drift in colour is taken away; the keys stand for the frames at the ends.
 //! 3. Positions between two generated frames are drawn by Flow from both.
-//! 4. [`carry`]: that frame is found again in the keys by Flow, to the pixel by [`refine`], and [`compose`] paints the result at full
-//!    size: the keys' own pixels where the frame agrees with them, the enlarged frame elsewhere.
+//! 4. [`carry`]: that frame is found again in the keys by Flow, to the pixel by [`refine`], and
+//!    [`compose`] paints the result at full size: the keys' own pixels where the frame agrees with
+//!    them, the enlarged frame elsewhere.
 //!
 //! Light beyond display white and alpha are the keys' wherever pixels are carried over; what is
 //! generated lies within 0..=1, its alpha found by its difference from the ground it was laid over.
