@@ -11,7 +11,7 @@ pub(crate) fn taught(t: f32) -> f32 {
 }
 
 /// Part of the way from the nearer key to [`taught`] at which `t` lies, 0..=1.
-pub(crate) fn share(t: f32) -> f32 {
+fn share(t: f32) -> f32 {
     let from = taught(t);
     if t < from { t / from } else { (1.0 - t) / (1.0 - from) }
 }

@@ -176,7 +176,7 @@ impl FlowEngine {
         let stage = Stage::begin("decoder");
         let features = [&seen.features[0], &seen.features[1]];
         let small = [&seen.small[0], &seen.small[1]];
-        let motion = self.net.decode(features, small, &seen.matched, taught(t), None);
+        let motion = self.net.decode(features, small, &seen.matched, taught(t));
         let mut motion = carry(motion, t);
         rest(&mut motion, &seen.guides);
         stage.end();

@@ -104,7 +104,6 @@ impl Features {
 }
 
 /// Flows between the keys at 1/8, in cells, with how far each is trusted.
-#[derive(Clone)]
 pub(crate) struct Matched {
     /// First to last key and back: `[2, h, w]`.
     pub(crate) flow: [Map; 2],
@@ -170,18 +169,17 @@ impl TweenNet {
     /// Motion and mask at `t` from the flows between the keys.
     ///
     /// `small`: the guides at half size, `[3, h / 2, w / 2]`. Result `[5, h, w]` at the guides'
-    /// size: to the first key (right, down), to the last key, log odds of the first key. `bend`: how
-    /// far each key's cells go beyond their flow at `t`, in cells.
+    /// size: to the first key (right, down), to the last key, log odds of the first key.
+    /// It learnt `t` from .1 to .9; see [`crate::beside`].
     pub(crate) fn decode(
         &self,
         features: [&Features; 2],
         small: [&Map; 2],
         matched: &Matched,
         t: f32,
-        bend: Option<&[Map; 2]>,
     ) -> Map {
         let [a, b] = features.map(|f| &f.levels);
-        let flow = flow_at(matched, t, bend);
+        let flow = flow_at(matched, t);
         let odds = ((1.0 - t) / t).ln();
         let mask = Map { c: 1, h: flow.h, w: flow.w, v: vec![odds; flow.area()] };
         let e = self.d3.forward(&a[2], &b[2], Map::stack(&[&flow, &mask]), t, &[]);

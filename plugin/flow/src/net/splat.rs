@@ -8,15 +8,12 @@ const HOLE: f32 = 1e-4;
 
 /// Flows seen from position `t`, by pushing both keys' flows there: `[4, h, w]`, to the first key
 /// and to the last key.
-///
-/// `bend`: how far beyond that each key's cells go, in cells, `[2, h, w]`.
-pub(super) fn flow_at(matched: &Matched, t: f32, bend: Option<&[Map; 2]>) -> Map {
+pub(super) fn flow_at(matched: &Matched, t: f32) -> Map {
     let [f01, f10] = &matched.flow;
     let [c01, c10] = &matched.confidence;
     let mut sum = Map::new(5, f01.h, f01.w);
-    let [b01, b10] = [0, 1].map(|k| bend.map(|b| &b[k]));
-    push(&mut sum, f01, c01, b01, t, [-t, 1.0 - t], 1.0 - t);
-    push(&mut sum, f10, c10, b10, 1.0 - t, [t, -(1.0 - t)], t);
+    push(&mut sum, f01, c01, t, [-t, 1.0 - t], 1.0 - t);
+    push(&mut sum, f10, c10, 1.0 - t, [t, -(1.0 - t)], t);
     for _ in 0..4 {
         if sum.plane(4).iter().all(|&w| w >= HOLE) {
             break;
@@ -44,31 +41,16 @@ pub(super) fn flow_at(matched: &Matched, t: f32, bend: Option<&[Map; 2]>) -> Map
     flow
 }
 
-/// Adds `flow`, scaled by `share` towards each key, where `reach * flow` and `bend` carry it.
-fn push(
-    sum: &mut Map,
-    flow: &Map,
-    confidence: &Map,
-    bend: Option<&Map>,
-    reach: f32,
-    share: [f32; 2],
-    trust: f32,
-) {
+/// Adds `flow`, scaled by `share` towards each key, where `reach * flow` carries it.
+fn push(sum: &mut Map, flow: &Map, confidence: &Map, reach: f32, share: [f32; 2], trust: f32) {
     let (h, w, area) = (flow.h, flow.w, flow.area());
     for y in 0..h {
         for x in 0..w {
             let i = y * w + x;
             let (u, v) = (flow.v[i], flow.v[area + i]);
             let weight = confidence.v[i] * trust + 1e-3;
-            let mut value = [share[0] * u, share[0] * v, share[1] * u, share[1] * v, 1.0];
-            let (mut px, mut py) = (x as f32 + reach * u, y as f32 + reach * v);
-            if let Some(bend) = bend {
-                let by = [bend.v[i], bend.v[area + i]];
-                (px, py) = (px + by[0], py + by[1]);
-                for (c, value) in value[..4].iter_mut().enumerate() {
-                    *value -= by[c % 2];
-                }
-            }
+            let value = [share[0] * u, share[0] * v, share[1] * u, share[1] * v, 1.0];
+            let (px, py) = (x as f32 + reach * u, y as f32 + reach * v);
             let (x0, y0) = (px.floor(), py.floor());
             for (cx, cy) in [(x0, y0), (x0, y0 + 1.0), (x0 + 1.0, y0), (x0 + 1.0, y0 + 1.0)] {
                 if cx < 0.0 || cy < 0.0 || cx >= w as f32 || cy >= h as f32 {
@@ -150,7 +132,7 @@ mod tests {
         let matched =
             Matched { flow: [shift(18.0, -4.0), shift(-18.0, 4.0)], confidence: [one(), one()] };
         for t in [0.25f32, 0.5] {
-            let flow = flow_at(&matched, t, None);
+            let flow = flow_at(&matched, t);
             let wanted = [-18.0 * t, 4.0 * t, 18.0 * (1.0 - t), -4.0 * (1.0 - t)];
             for (c, wanted) in wanted.into_iter().enumerate() {
                 for v in flow.plane(c) {

@@ -64,8 +64,7 @@ fn decoder_matches_pytorch_from_a_given_flow() {
     });
     let matched = Matched { flow, confidence };
     for (name, t) in [("half", 0.5), ("third", 0.3)] {
-        let found =
-            net.decode([&features[0], &features[1]], [&small[0], &small[1]], &matched, t, None);
+        let found = net.decode([&features[0], &features[1]], [&small[0], &small[1]], &matched, t);
         golden.assert_close(name, &found, 2e-3);
     }
 }
@@ -80,8 +79,7 @@ fn matcher_matches_pytorch() {
     let confidence = Map::stack(&[&matched.confidence[0], &matched.confidence[1]]);
     golden.assert_close("match_conf", &confidence, 1e-4);
     let small = [keys[0].pool(2), keys[1].pool(2)];
-    let found =
-        net.decode([&features[0], &features[1]], [&small[0], &small[1]], &matched, 0.4, None);
+    let found = net.decode([&features[0], &features[1]], [&small[0], &small[1]], &matched, 0.4);
     golden.assert_close("matched", &found, 2e-3);
 }
 

@@ -229,10 +229,10 @@ impl Both {
                     return None;
                 }
                 let mut out = [0.0; 5];
-                for c in 0..4 {
+                for (c, to) in out[..4].iter_mut().enumerate() {
                     let k = c / 2;
                     let own = self.seen[k].v[c % 2 * area + i];
-                    out[c] = if bare[k] { motion.v[c * area + i] } else { own };
+                    *to = if bare[k] { motion.v[c * area + i] } else { own };
                 }
                 out[4] = if bare[1] {
                     ALONE

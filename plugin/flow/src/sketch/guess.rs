@@ -188,13 +188,10 @@ fn solved(mut m: [[f64; 5]; 4]) -> Option<[f64; 4]> {
         if m[i][i].abs() < 1e-9 {
             return None;
         }
-        for j in 0..4 {
-            if j != i {
-                let by = m[j][i] / m[i][i];
-                for k in i..5 {
-                    m[j][k] -= by * m[i][k];
-                }
-            }
+        let own = m[i];
+        for (_, row) in m.iter_mut().enumerate().filter(|&(j, _)| j != i) {
+            let by = row[i] / own[i];
+            row.iter_mut().zip(own).for_each(|(v, own)| *v -= by * own);
         }
     }
     Some([0, 1, 2, 3].map(|i| m[i][4] / m[i][i]))
