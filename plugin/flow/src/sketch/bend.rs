@@ -1,6 +1,7 @@
 //! From places where lines must go to a motion of everything.
 
 use super::lines::Point;
+use super::relax::Ties;
 use crate::map::{Corner, Map};
 
 /// Samples from which displacements fade to rest, as the number of grid steps.
@@ -43,41 +44,11 @@ impl Known {
             let apart = u.hypot(v) / (0.6 * self.step + 0.04 * length);
             (-apart * apart).exp() + 0.004
         };
-        let mut right = vec![0.0f32; area];
-        let mut down = vec![0.0f32; area];
-        for i in 0..area {
-            if i % w + 1 < w {
-                right[i] = tie(i, i + 1);
-            }
-            if i + w < area {
-                down[i] = tie(i, i + w);
-            }
-        }
-        let fade = 1.0 / (FADE * FADE);
+        let ties = Ties::new(h, w, tie);
         let mut out = Map::new(2, h, w);
-        let (us, vs) = out.v.split_at_mut(area);
-        for sweep in 0..2 * SWEEPS {
-            for y in 0..h {
-                for x in ((y + sweep) % 2..w).step_by(2) {
-                    let i = y * w + x;
-                    let near = [
-                        (right[i], (i + 1).min(area - 1)),
-                        (if x > 0 { right[i - 1] } else { 0.0 }, i.saturating_sub(1)),
-                        (down[i], (i + w).min(area - 1)),
-                        (if y > 0 { down[i - w] } else { 0.0 }, i.saturating_sub(w)),
-                    ];
-                    let weight = self.sums.v[2 * area + i];
-                    let mut sum = weight + fade;
-                    let (mut u, mut v) = (self.sums.v[i], self.sums.v[area + i]);
-                    for (k, n) in near {
-                        sum += k;
-                        u += k * us[n];
-                        v += k * vs[n];
-                    }
-                    us[i] += OMEGA * (u / sum - us[i]);
-                    vs[i] += OMEGA * (v / sum - vs[i]);
-                }
-            }
+        for c in 0..2 {
+            let known = [self.sums.plane(c), self.sums.plane(2)];
+            ties.relax(out.plane_mut(c), known, 1.0 / (FADE * FADE), OMEGA, SWEEPS);
         }
         out
     }

@@ -27,6 +27,7 @@ mod moving;
 mod near;
 mod obey;
 mod path;
+mod relax;
 mod spread;
 
 use std::sync::Arc;

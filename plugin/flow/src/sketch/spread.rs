@@ -6,6 +6,7 @@
 
 use rayon::prelude::*;
 
+use super::relax::Ties;
 use crate::map::Map;
 
 /// Colour difference (0..=1) that holds a motion up, and how much gets through in any case.
@@ -79,14 +80,14 @@ impl Known {
             }
             pictures.push(last.pool(2));
         }
-        let ties: Vec<[Vec<f32>; 2]> = pictures.par_iter().map(ties).collect();
+        let ties: Vec<Ties> = pictures.par_iter().map(ties).collect();
         let out: Vec<Map> = self.fields.into_par_iter().map(|field| solve(field, &ties)).collect();
         Map::stack(&out.iter().collect::<Vec<_>>())
     }
 }
 
 /// How far neighbours to the right and below belong together.
-fn ties(picture: &Map) -> [Vec<f32>; 2] {
+fn ties(picture: &Map) -> Ties {
     let (h, w, area) = (picture.h, picture.w, picture.area());
     let tie = |i: usize, j: usize| {
         let apart = |c: usize| (picture.v[c * area + i] - picture.v[c * area + j]).abs();
@@ -98,19 +99,10 @@ fn ties(picture: &Map) -> [Vec<f32>; 2] {
             colour + LEAK
         }
     };
-    let (mut right, mut down) = (vec![0.0; area], vec![0.0; area]);
-    for i in 0..h * w {
-        if i % w + 1 < w {
-            right[i] = tie(i, i + 1);
-        }
-        if i + w < area {
-            down[i] = tie(i, i + w);
-        }
-    }
-    [right, down]
+    Ties::new(h, w, tie)
 }
 
-fn solve(field: Map, ties: &[[Vec<f32>; 2]]) -> Map {
+fn solve(field: Map, ties: &[Ties]) -> Map {
     let mut fields = vec![field];
     while fields.len() < ties.len() {
         // Sums, not means, so that coarse samples know as much as what they stand for.
@@ -118,7 +110,7 @@ fn solve(field: Map, ties: &[[Vec<f32>; 2]]) -> Map {
         fields.push(coarse);
     }
     let mut out: Option<Map> = None;
-    for (n, (field, [right, down])) in fields.iter().zip(ties).enumerate().rev() {
+    for (n, (field, ties)) in fields.iter().zip(ties).enumerate().rev() {
         let (h, w, area) = (field.h, field.w, field.area());
         let mut now = match out {
             Some(coarse) => coarse.resize(h, w),
@@ -129,26 +121,7 @@ fn solve(field: Map, ties: &[[Vec<f32>; 2]]) -> Map {
             }
         };
         let sweeps = SWEEPS[SWEEPS.len() - 1 - n];
-        let (sums, weights) = field.v.split_at(area);
-        for sweep in 0..2 * sweeps {
-            for y in 0..h {
-                for x in ((y + sweep) % 2..w).step_by(2) {
-                    let i = y * w + x;
-                    let near = [
-                        (right[i], (i + 1).min(area - 1)),
-                        (if x > 0 { right[i - 1] } else { 0.0 }, i.saturating_sub(1)),
-                        (down[i], (i + w).min(area - 1)),
-                        (if y > 0 { down[i - w] } else { 0.0 }, i.saturating_sub(w)),
-                    ];
-                    let (mut sum, mut total) = (sums[i], weights[i] + 1e-9);
-                    for (k, j) in near {
-                        sum += k * now.v[j];
-                        total += k;
-                    }
-                    now.v[i] += OMEGA * (sum / total - now.v[i]);
-                }
-            }
-        }
+        ties.relax(&mut now.v, [field.plane(0), field.plane(1)], 1e-9, OMEGA, sweeps);
         out = Some(now);
     }
     out.expect("there is at least one size")
