@@ -181,7 +181,10 @@ impl Format {
             Depth::Short => {
                 self.encode(pixels, row, |v| (to_integer(v, 65535.0) as u16).to_ne_bytes());
             }
-            Depth::Half => self.encode(pixels, row, |v| f16::from_f32(v).to_ne_bytes()),
+            Depth::Half => self.encode(pixels, row, |v| {
+                let (low, high) = (f16::MIN.to_f32(), f16::MAX.to_f32());
+                f16::from_f32(v.clamp(low, high)).to_ne_bytes()
+            }),
             Depth::Float => self.encode(pixels, row, f32::to_ne_bytes),
         }
     }
@@ -216,7 +219,8 @@ impl Format {
         match self.alpha {
             Alpha::Premultiplied => [r, g, b, a],
             Alpha::Opaque => [r, g, b, 1.0],
-            Alpha::Unpremultiplied if a > 0.0 => [r / a, g / a, b / a, a],
+            // Resampled edges can hold next to no alpha and a little more colour.
+            Alpha::Unpremultiplied if a > 0.0 => [finite(r / a), finite(g / a), finite(b / a), a],
             Alpha::Unpremultiplied => [0.0, 0.0, 0.0, a],
         }
     }
@@ -252,6 +256,23 @@ mod tests {
             row[..255]
         );
         assert_eq!(round_trip(format(Depth::Byte, Components::Alpha, Alpha::Opaque), &row), row);
+    }
+
+    #[test]
+    fn next_to_no_alpha_makes_no_infinity() {
+        for a in [1e-3, 1e-7, 1e-30, 1e-42] {
+            let pixel = [0.05, -0.05, a, a];
+            let straight = |depth| format(depth, Components::Rgba, Alpha::Unpremultiplied);
+            let mut half = [0u8; 8];
+            straight(Depth::Half).encode_row(&[pixel], &mut half);
+            let half = half.as_chunks().0.iter().map(|v| f16::from_ne_bytes(*v).to_f32());
+            let mut float = [0u8; 16];
+            straight(Depth::Float).encode_row(&[pixel], &mut float);
+            let float = float.as_chunks().0.iter().map(|v| f32::from_ne_bytes(*v));
+            for v in half.chain(float) {
+                assert!(v.is_finite(), "alpha {a} gives {v}");
+            }
+        }
     }
 
     #[test]
