@@ -3,12 +3,15 @@
 //! `DIR/manifest.json` lists items with the two keys' file names (`i0`, `i1`), the position (`t`)
 //! and the name of the picture to write (`pred`).
 
+#[path = "../tests/common/mod.rs"]
+mod common;
+
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use inbetween_core::{ContentHash, Control, Engine, Frame, Job, Request, Settings};
+use common::{job, of_image};
+use inbetween_core::{Control, Engine, Frame};
 use inbetween_flow::{FlowEngine, Start};
 use serde::Deserialize;
 
@@ -48,15 +51,7 @@ fn main() -> Result<()> {
     let begin = Instant::now();
     for item in &manifest.items {
         let (first, last) = (read(&dir.join(&item.i0))?, read(&dir.join(&item.i1))?);
-        let request = Request {
-            first: hash(&first),
-            last: hash(&last),
-            sketches: Vec::new(),
-            position: item.t,
-            settings: Settings::default(),
-        };
-        let job =
-            Job { request, first: Arc::new(first), last: Arc::new(last), sketches: Vec::new() };
+        let job = job(&first, &last, item.t, &[]);
         let drawn = engine.draw(&job, &Control::default())?;
         if drawn.cut {
             println!("{}: cut", item.pred);
@@ -67,21 +62,9 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-fn hash(frame: &Frame) -> ContentHash {
-    let bytes: Vec<u8> = frame.pixels().iter().flatten().flat_map(|v| v.to_le_bytes()).collect();
-    ContentHash::of(&bytes)
-}
-
 fn read(path: &Path) -> Result<Frame> {
-    let picture = image::open(path).with_context(|| path.display().to_string())?.to_rgba8();
-    let pixels = picture
-        .pixels()
-        .map(|p| {
-            let [r, g, b, a] = p.0.map(|v| f32::from(v) / 255.0);
-            [r * a, g * a, b * a, a]
-        })
-        .collect();
-    Ok(Frame::from_pixels(picture.width() as usize, picture.height() as usize, pixels)?)
+    let picture = image::open(path).with_context(|| path.display().to_string())?;
+    Ok(of_image(&picture, None))
 }
 
 fn write(frame: &Frame, path: &Path) -> Result<()> {

@@ -2,11 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test, in helpers too")]
 
-use std::sync::Arc;
+mod common;
 
 use inbetween_core::{
-    ContentHash, Control, Drawn, Encoding, Engine, Error, Frame, Job, Output, Quality, Request,
-    Settings,
+    Control, Drawn, Encoding, Engine, Error, Frame, Job, Output, Quality, Settings,
 };
 use inbetween_flow::{FlowEngine, Start};
 
@@ -38,20 +37,10 @@ const WHITE: [f32; 4] = [1.0; 4];
 const CLEAR: [f32; 4] = [0.0; 4];
 const RED: [f32; 4] = [0.8, 0.2, 0.1, 1.0];
 
-fn hash(frame: &Frame) -> ContentHash {
-    let bytes: Vec<u8> = frame.pixels().iter().flatten().flat_map(|v| v.to_le_bytes()).collect();
-    ContentHash::of(&bytes)
-}
-
 fn job(first: &Frame, last: &Frame, position: f64, settings: Settings) -> Job {
-    let request =
-        Request { first: hash(first), last: hash(last), sketches: Vec::new(), position, settings };
-    Job {
-        request,
-        first: Arc::new(first.clone()),
-        last: Arc::new(last.clone()),
-        sketches: Vec::new(),
-    }
+    let mut job = common::job(first, last, position, &[]);
+    job.request.settings = settings;
+    job
 }
 
 fn draw(engine: &FlowEngine, first: &Frame, last: &Frame, t: f64, settings: Settings) -> Drawn {
