@@ -109,7 +109,8 @@ fn still(output: Output) -> [f32; 4] {
 fn fill(output: &mut Image<'_>, window: Rect, pixel: [f32; 4]) {
     let format = output.format();
     let width = window.intersection(output.bounds()).width();
-    output.fill_rows(window, |_, row| format.encode_row(&vec![pixel; width], row));
+    let line = vec![pixel; width];
+    output.fill_rows(window, |_, row| format.encode_row(&line, row));
 }
 
 /// A drawing to be shown.

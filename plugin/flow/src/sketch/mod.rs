@@ -46,7 +46,7 @@ use crate::stage::Stage;
 
 /// Guide samples for each step of the grids of displacements.
 const STEP: usize = 4;
-/// Part of the span beside each key where no sketch is felt; the network's time ends there too.
+/// Part of the span beside each key where no sketch is felt; what is drawn stays as far from the key.
 pub(crate) const EDGE: f32 = 1e-4;
 
 /// What the sketches of a job do to its pair of keys.
