@@ -67,13 +67,15 @@ def shots(folder, items, series, steps):
     return asked
 
 
-def judged(folder, item, out):
-    """Scores of one drawn item."""
+def judged(folder, item, out, others):
+    """Scores of one drawn item; `others`: pictures of its span at other positions."""
     first, last, drawn = read(folder / item["i0"]), read(folder / item["i1"]), read(out / f"{item['id']}.png")
     row = {"id": item["id"], "bin": item.get("motion_bin", "")}
     if item["gt"] is None:
         return row | {"cut": metrics.cut_distance(first, last, drawn)}
-    return row | metrics.score(first, last, read(folder / item["gt"]), drawn)
+    truth = read(folder / item["gt"])
+    row |= metrics.score(first, last, truth, drawn)
+    return row | metrics.timed(truth, map(read, others), row) if others else row
 
 
 def smoothness(folder, span, files):
@@ -147,11 +149,13 @@ def results_of(args, items, series, methods):
             print(f"{name}: {len(asked)} pictures", file=sys.stderr, flush=True)
             drawn = Path(scratch) / name
             method.draw(asked, drawn)
-            rows = [pool.submit(judged, args.set, item, drawn) for item in items]
-            smooth = [
-                pool.submit(smoothness, args.set, span, [drawn / place(span, n, args.steps) for n in numbers])
-                for span in series
+            between = {
+                (span["i0"], span["i1"]): [drawn / place(span, n, args.steps) for n in numbers] for span in series
+            }
+            rows = [
+                pool.submit(judged, args.set, item, drawn, between.get((item["i0"], item["i1"]), ())) for item in items
             ]
+            smooth = [pool.submit(smoothness, args.set, span, files) for span, files in zip(series, between.values())]
             rows, smooth = [row.result() for row in rows], [row.result() for row in smooth]
             results[name] = {"means": report.means(rows, smooth), "items": rows, "spans": smooth}
             for item in items:

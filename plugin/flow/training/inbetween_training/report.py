@@ -29,6 +29,9 @@ def means(rows, series):
         of_size = [row for row in scored if row["bin"] == size]
         if of_size:
             out[f"chamfer {size}"] = mean("chamfer", of_size)
+    spanned = [row for row in scored if all(name in row for name in metrics.TIMED)]
+    if spanned:
+        out |= {name: mean(name, spanned) for name in metrics.TIMED}
     if cuts:
         out["cut"] = mean("cut", cuts)
     return out | ({name: mean(name, series) for name in temporal.NAMES} if series else {})
@@ -100,7 +103,7 @@ def table(results):
     return "\n".join(lines)
 
 
-DIGITS = {"psnr": 2, "ghost": 1, "crumbs": 1, "cut": 1, "uneven": 2, "flicker": 2}
+DIGITS = {"psnr": 2, "psnr timed": 2, "ghost": 1, "crumbs": 1, "cut": 1, "uneven": 2, "flicker": 2}
 """Digits after the point in a document; three for all else."""
 
 

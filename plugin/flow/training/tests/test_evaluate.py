@@ -72,6 +72,8 @@ def test_the_product_is_drawn_by_its_host_and_put_beside_the_others(drawn_set, t
     rows = {row["id"]: row for row in product["items"]}
     assert all(rows[f"ball_{n}"]["psnr"] == 60 and rows[f"ball_{n}"]["chamfer"] == 0 for n in (1, 2, 3))
     assert rows["near"]["chamfer"] > 0.5 and rows["cut"]["cut"] == 0
+    # Its ball is known at quarters only, so a wrong position does not become right; a held key stays wrong.
+    assert rows["ball_1"]["psnr timed"] == 60 and rows["near"]["ssim timed"] == rows["near"]["ssim"]
     assert dissolve["means"]["ghost"] > 50 and dissolve["means"]["cut"] > 10
     # Only the ball's way has all of its true drawings in the set.
     assert [row["id"] for row in truth["spans"]] == ["ball_1"] and len(product["spans"]) == 2

@@ -48,3 +48,14 @@ def test_a_held_key_is_a_clean_cut():
     other = 255 - TRUTH
     assert metrics.cut_distance(TRUTH, other, TRUTH) == 0
     assert metrics.cut_distance(TRUTH, other, cv2.addWeighted(TRUTH, 0.5, other, 0.5, 0)) > 100
+
+
+def test_timing_is_forgiven_where_another_position_shows_the_truth():
+    def stroke(x):
+        return page(((x, 10), (x, 80)))
+
+    late, truth = stroke(52), stroke(46)
+    own = metrics.likeness(truth, late)
+    assert own["psnr"] < 40
+    assert metrics.timed(truth, [stroke(40), stroke(46)], own) == {"psnr timed": 60.0, "ssim timed": 1.0}
+    assert metrics.timed(truth, [stroke(90)], own) == {"psnr timed": own["psnr"], "ssim timed": own["ssim"]}
