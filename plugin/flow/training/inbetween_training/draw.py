@@ -7,27 +7,10 @@ import torch.nn.functional as F
 
 from . import starts
 from .export import read_checkpoint
-from .network import CELL, warp
+from .network import CELL, settle
 
 WORKING = 640
 """Longest side of the pictures that the network sees."""
-DISAGREE = 10 / 255
-"""Difference of the moved keys from which a pixel comes from one of them alone."""
-
-
-def box(x, radius):
-    """Mean over a square, the border repeated."""
-    return F.avg_pool2d(F.pad(x, [radius] * 4, mode="replicate"), 2 * radius + 1, 1)
-
-
-def settle(motion, first, last, time):
-    """Hardens the mask where the moved keys disagree: a pick, not a blend. `motion: [b, 5, h, w]`."""
-    moved = warp(first, motion[:, :2]) - warp(last, motion[:, 2:4])
-    differ = box(moved.abs().amax(1, keepdim=True), 1)
-    lean = 0.15 if time < 0.5 else -0.15 if time > 0.5 else 0.1
-    odds = motion[:, 4:]
-    hard = (box(odds, 4) + lean) * (1 + differ * (255 / 6))
-    return torch.cat((motion[:, :4], torch.where(differ > DISAGREE, hard, odds)), 1)
 
 
 def tensor(picture):
@@ -35,13 +18,6 @@ def tensor(picture):
     height, width = picture.shape[:2]
     x = torch.from_numpy(picture.transpose(2, 0, 1).copy()).float()[None] / 255
     return F.pad(x, (0, -width % CELL, 0, -height % CELL), mode="replicate")
-
-
-def start_cells(pair, size):
-    """Flows of both ways in pixels `[h, w, 2]` → start `[1, 4, h / 8, w / 8]`."""
-    flow = torch.from_numpy(np.concatenate(pair, -1).transpose(2, 0, 1).astype(np.float32))[None]
-    flow = F.pad(flow, (0, size[1] - flow.shape[3], 0, size[0] - flow.shape[2]), mode="replicate")
-    return F.avg_pool2d(flow, CELL)
 
 
 class Tweener:
@@ -62,10 +38,12 @@ class Tweener:
     def motion(self, first, last, time, flows):
         """Motion and mask at working size: `[5, h, w]`."""
         a, b = tensor(first), tensor(last)
-        start = None if self.start == "matcher" else start_cells(flows, a.shape[-2:])
-        motion = self.net(a, b, torch.tensor([time], dtype=torch.float32), start)["motion"]
-        if self.hard:
-            motion = settle(motion, a, b, time)
+        start = None
+        if self.start != "matcher":
+            start = torch.from_numpy(starts.both_to_cells(first, last, flows))[None]
+        time = torch.tensor([time], dtype=torch.float32)
+        out = self.net(a, b, time, start)
+        motion = settle(out, time) if self.hard else out["motion"]
         return motion[0, :, : first.shape[0], : first.shape[1]].numpy()
 
     def __call__(self, first, last, time):

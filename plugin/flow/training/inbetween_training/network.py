@@ -13,6 +13,13 @@ from torch import nn
 
 CELL = 8
 """Pictures are a multiple of this on both sides; the first flow has one vector per cell."""
+DISAGREE = 10 / 255
+"""Difference of the moved keys from which a pixel comes from one of them alone."""
+HARDEN = 20 / 255
+"""Difference that doubles the mask's log odds there."""
+BEFORE = 0.25
+"""How much more a cell counts for each squared cell that it moves against the ground, up to `FAR` cells."""
+FAR = 8.0
 HOLE = 1e-4
 """Splat weight below which a cell counts as not reached."""
 
@@ -122,6 +129,16 @@ def flow_at(between, trust, time):
         near = F.avg_pool2d(F.pad(torch.cat((total, weight), 1), (3, 3, 3, 3), mode="replicate"), 7, 1)
         total, weight = torch.where(hole, near[:, :4], total), torch.where(hole, near[:, 4:], weight)
     return fill_holes(total / (weight + 1e-6), (weight >= HOLE).float())
+
+
+def before_ground(between, trust):
+    """Lets cells decide that move against the ground, where several arrive: what moves lies before what rests.
+
+    `between: [b, 4, h, w]`, `trust: [b, 2, h, w]` → how much each cell counts, `[b, 2, h, w]`
+    """
+    ground = between.flatten(2).median(2).values[..., None, None]
+    away = (between - ground).unflatten(1, (2, 2)).norm(dim=2).clamp(max=FAR)
+    return trust * (1 + BEFORE * away.square())
 
 
 def conv(inputs, outputs, stride=1):
@@ -260,7 +277,7 @@ class TweenNet(nn.Module):
             matched = between, raw
         else:
             between, trust = self.given(start)
-        flow = flow_at(between, trust, time)
+        flow = flow_at(between, before_ground(between, trust), time)
         odds = torch.log((1 - time) / time).view(-1, 1, 1, 1).expand(-1, 1, *flow.shape[-2:])
         at8, hidden = self.d3(f0[2], f1[2], torch.cat((flow, odds), 1), time)
         at4, hidden = self.d2(f0[1], f1[1], finer(at8), time, twice(hidden))
@@ -277,7 +294,24 @@ class TweenNet(nn.Module):
         }
 
 
-def blend(out):
-    """The in-between as the mask alone joins the moved keys: `[b, 3, h, w]`."""
-    mask = torch.sigmoid(out["motion"][:, 4:])
+def box(x, radius):
+    """Mean over a square, the border repeated."""
+    return F.avg_pool2d(F.pad(x, [radius] * 4, mode="replicate"), 2 * radius + 1, 1)
+
+
+def settle(out, time):
+    """The motion with the mask hardened where the moved keys disagree, as the product does it: a pick, not a blend.
+
+    Leans a little to the nearer key, `time: [b]`. → `[b, 5, h, w]`
+    """
+    differ = box((out["first"] - out["last"]).abs().amax(1, keepdim=True), 1)
+    lean = torch.where(time < 0.5, 0.15, torch.where(time > 0.5, -0.15, 0.1)).view(-1, 1, 1, 1)
+    flows, odds = out["motion"].split((4, 1), 1)
+    hard = (box(odds, 2) + lean) * (1 + differ / HARDEN)
+    return torch.cat((flows, torch.where(differ > DISAGREE, hard, odds)), 1)
+
+
+def blend(out, motion=None):
+    """The in-between as the mask of `motion` (the network's own where None) joins the moved keys: `[b, 3, h, w]`."""
+    mask = torch.sigmoid((out["motion"] if motion is None else motion)[:, 4:])
     return mask * out["first"] + (1 - mask) * out["last"]

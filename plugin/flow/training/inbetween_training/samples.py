@@ -25,6 +25,8 @@ CELL = 8
 MATCHED = 12
 """Pixels of a coarse matching cell, as the product has them on pictures of its working size."""
 STARTS = ("dis", "hypotheses")
+GRAIN = 3 / 255
+"""Strongest grain, standard deviation; half of the samples have none."""
 
 
 def make(plates, scenes):
@@ -48,7 +50,7 @@ def classical_starts(frames):
     greys = starts.grey(first), starts.grey(last)
     cells = max(first.shape[:2]) // MATCHED
     pairs = (starts.dis(*greys), starts.dis(*greys[::-1])), starts.hypotheses(first, last, cells)
-    return torch.from_numpy(np.stack([np.concatenate([starts.to_cells(f) for f in pair]) for pair in pairs]))
+    return torch.from_numpy(np.stack([starts.both_to_cells(first, last, pair) for pair in pairs]))
 
 
 def write_shard(path, bank, seed, count, size):
@@ -217,6 +219,17 @@ def augment(one, rng):
     gamma = torch.tensor([rng.uniform(0.7, 1.4) for _ in range(count)], device=device)[:, None, None, None, None]
     one["frames"] = frames.clamp(1e-4, 1) ** gamma
     return one
+
+
+def grainy(one, rng):
+    """A batch with grain on its keys, each its own, fine or clotted; the in-between stays clean."""
+    frames = one["frames"]
+    strength = torch.tensor([max(0.0, rng.uniform(-GRAIN, GRAIN)) for _ in frames], device=frames.device)
+    grain = torch.randn_like(frames)
+    if rng.random() < 0.5:
+        grain = 2 * F.avg_pool2d(F.pad(grain.flatten(0, 1), (0, 1, 0, 1), mode="replicate"), 2, 1).view_as(frames)
+    grain[:, 1] = 0
+    return {**one, "frames": (frames + strength.view(-1, 1, 1, 1, 1) * grain).clamp(0, 1)}
 
 
 def spoil(exact, generator):

@@ -12,6 +12,8 @@ CELLS = 44
 """Coarse cells along the longer side of a whole picture."""
 FAR_MATCH = 7.2
 """Cost of a coarse match across the whole picture."""
+LEAST = 0.01
+"""Weight of a sample that is not trusted at all, so that every cell has a flow."""
 CUT_OFF = 30.0
 """Largest colour difference that counts when hypotheses are compared."""
 
@@ -174,11 +176,17 @@ def hypotheses(first, last, cells=CELLS):
     return best(looks, pairs, (5, 9)), best(looks[::-1], swapped, (5, 9))
 
 
-def to_cells(flow, cell=8):
-    """Mean flow of each cell, still in pixels: `[h, w, 2]` → `[2, h / cell, w / cell]`."""
-    height, width = (side // cell for side in flow.shape[:2])
-    cut = flow[: height * cell, : width * cell].reshape(height, cell, width, cell, 2)
-    return cut.mean((1, 3)).transpose(2, 0, 1)
+def to_cells(flow, trusted, cell=8):
+    """Mean flow of each cell, what is trusted more counting more, still in pixels; the border repeats.
+
+    `flow: [h, w, 2]`, `trusted: [h, w]` 0..=1 → `[2, h / cell, w / cell]`
+    """
+    weight = trusted[..., None] + LEAST
+    beyond = [(0, -side % cell) for side in flow.shape[:2]] + [(0, 0)]
+    values = np.pad(np.dstack((flow * weight, weight)), beyond, mode="edge")
+    height, width = (side // cell for side in values.shape[:2])
+    sums = values.reshape(height, cell, width, cell, 3).sum((1, 3)).transpose(2, 0, 1)
+    return (sums[:2] / sums[2:]).astype(np.float32)
 
 
 def trust(looks, flow, back):
@@ -186,6 +194,16 @@ def trust(looks, flow, back):
     away = np.linalg.norm(flow + warp(back, flow), axis=-1) / (1 + 0.08 * np.linalg.norm(flow, axis=-1))
     differ = cv2.blur(np.abs(looks[0] - warp(looks[1], flow)).sum(-1), (5, 5))
     return np.exp(-0.5 * away * away - np.minimum(differ, 60) / 18)
+
+
+def both_to_cells(first, last, pair):
+    """A flow between two pictures and its way back as cells: `[4, h / 8, w / 8]`, whole cells.
+
+    A plain mean across an outline is neither motion, so what is trusted more decides.
+    """
+    looks, ways = (features(first), features(last)), pair[::-1]
+    forth, back = trust(looks, *pair), trust(looks[::-1], *ways)
+    return np.concatenate((to_cells(pair[0], forth), to_cells(pair[1], back)))
 
 
 def is_cut(first, last, flow, back):

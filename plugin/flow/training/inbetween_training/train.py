@@ -21,7 +21,7 @@ from .curriculum import PLANS
 from .drawings import Bank
 from .network import SIZES, Config, TweenNet, blend
 from .pause import wait_while
-from .samples import STARTS, Live, Stored, augment, spoil
+from .samples import STARTS, Live, Stored, augment, grainy, spoil
 
 CLIP = 1.0
 """Largest norm of a step's gradient."""
@@ -30,9 +30,9 @@ CLIP = 1.0
 class Run:
     """Everything that a checkpoint holds: weights, their average, the optimiser, and how far it got."""
 
-    def __init__(self, config, plan, device):
-        self.config, self.plan, self.device = config, plan, torch.device(device)
-        self.net = TweenNet(config).to(self.device, memory_format=torch.channels_last)
+    def __init__(self, config, plan, device, order=torch.channels_last):
+        self.config, self.plan, self.device, self.order = config, plan, torch.device(device), order
+        self.net = TweenNet(config).to(self.device, memory_format=order)
         self.average = copy.deepcopy(self.net).requires_grad_(False)
         self.optimiser = torch.optim.AdamW(self.net.parameters(), plan.rate, weight_decay=1e-4)
         self.step, self.samples, self.seconds = 0, 0, 0.0
@@ -78,7 +78,7 @@ class Run:
     def learn(self, sample, start, stage, done, half):
         """One step. → values of the losses by name."""
         frames, moment = sample["frames"], sample["time"]
-        first, last = (frames[:, k].contiguous(memory_format=torch.channels_last) for k in (0, 2))
+        first, last = (frames[:, k].contiguous(memory_format=self.order) for k in (0, 2))
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=half):
             if stage.matcher_only:
                 features = [self.net.encode(key)[2] for key in (first, last)]
@@ -155,6 +155,7 @@ def arguments():
     parser.add_argument("--threads", type=int, default=1, help="on shared cores one is faster than two")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--full-precision", action="store_true", help="no bfloat16")
+    parser.add_argument("--planes", action="store_true", help="channels one after the other in memory")
     parser.add_argument("--pause", type=Path, help="wait while this file exists")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--log-every", type=int, default=100, help="steps")
@@ -180,7 +181,8 @@ def main():
     torch.manual_seed(args.seed)
     args.folder.mkdir(parents=True, exist_ok=True)
     plan, newest = PLANS[args.plan], args.folder / "newest.pt"
-    run = Run(SIZES[args.size], plan, args.device)
+    order = torch.contiguous_format if args.planes else torch.channels_last
+    run = Run(SIZES[args.size], plan, args.device, order)
     if newest.exists():
         run.load(newest)
     elif args.begin_from:
@@ -209,7 +211,7 @@ def main():
         begin = time.monotonic()
         done = run.seconds / total
         stage = plan.stage(done)
-        sample = augment(source.batch(stage.batch, stage.crop, stage.motion), rng)
+        sample = grainy(augment(source.batch(stage.batch, stage.crop, stage.motion), rng), rng)
         sample = {name: value.to(run.device) for name, value in sample.items()}
         start = pick_start(sample, stage.starts, rng, generator)
         parts = run.learn(sample, start, stage, done, half=not args.full_precision)

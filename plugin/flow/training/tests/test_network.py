@@ -7,9 +7,9 @@ import torch
 from safetensors import safe_open
 
 from inbetween_training import losses
-from inbetween_training.draw import Tweener, paint, settle
+from inbetween_training.draw import Tweener, paint
 from inbetween_training.export import export, read_checkpoint
-from inbetween_training.network import Config, TweenNet, blend, fill_holes, flow_at, warp
+from inbetween_training.network import Config, TweenNet, before_ground, blend, fill_holes, flow_at, settle, warp
 
 TINY = Config(channels=(4, 4, 8), hidden=(8, 4, 4), attention=1)
 
@@ -64,6 +64,7 @@ def test_every_weight_learns(given):
         "motion": torch.randn(2, 4, 16, 24),
         "seen": (torch.rand(2, 2, 16, 24) > 0.5).float(),
         "between": torch.randn(2, 4, 4, 6),
+        "time": torch.tensor([0.5, 0.3]),
     }
     value, parts = losses.total(out, sample)
     value.backward()
@@ -129,9 +130,29 @@ def test_a_settled_mask_picks_where_keys_differ_only():
     last[..., 8:] = 1
     motion = torch.zeros(1, 5, 16, 16)
     motion[:, 4] = 0.2
-    odds = settle(motion, first, last, 0.5)[:, 4]
+    odds = settle({"motion": motion, "first": first, "last": last}, torch.tensor([0.5]))[:, 4]
     assert torch.allclose(odds[..., :6], torch.tensor(0.2))
-    assert (odds[..., 10:] > 5).all()
+    assert torch.allclose(odds[..., 10:], torch.tensor(0.3 * (1 + 255 / 20)))
+
+
+def test_what_moves_against_the_ground_counts_more():
+    between = torch.zeros(1, 4, 4, 6)
+    between[:, 0], between[0, 0, 1, 1] = 3, 0
+    counts = before_ground(between, torch.ones(1, 2, 4, 6))
+    assert counts[0, 0, 1, 2] == 1 and counts[0, 0, 1, 1] == 1 + 0.25 * 9 and (counts[0, 1] == 1).all()
+
+
+def test_structure_is_what_the_standard_measure_says():
+    from skimage.metrics import structural_similarity
+
+    torch.manual_seed(3)
+    truth = torch.rand(1, 3, 40, 48)
+    drawn = (truth + 0.2 * torch.randn_like(truth)).clamp(0, 1)
+    known = structural_similarity(
+        truth[0].numpy(), drawn[0].numpy(), channel_axis=0, data_range=1.0, use_sample_covariance=False
+    )
+    assert abs(1 - known - losses.structure(drawn, truth, step=1).item()) < 1e-4
+    assert losses.structure(truth, truth) < 1e-5
 
 
 def test_identical_keys_come_out_as_they_are():

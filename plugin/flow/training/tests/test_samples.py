@@ -8,7 +8,8 @@ import torch
 
 from inbetween_training.drawings import Bank
 from inbetween_training.network import twice, warp
-from inbetween_training.samples import STARTS, Live, Stored, augment, cut, spoil, write_shard
+from inbetween_training.samples import GRAIN, STARTS, Live, Stored, augment, cut, grainy, spoil, write_shard
+from inbetween_training.starts import to_cells
 
 
 class Always(random.Random):
@@ -91,3 +92,23 @@ def test_live_samples_never_repeat_and_follow_the_seed(live):
     bank = Bank.draw(seed=5, sprites=45, grounds=6)
     pair = [Live(bank, [9], "cpu").batch(2, 64)["frames"] for _ in range(2)]
     assert torch.equal(*pair)
+
+
+def test_grain_lies_on_the_keys_alone_and_on_each_its_own():
+    one = {"frames": torch.full((8, 3, 3, 32, 32), 0.5), "time": torch.full((8,), 0.5)}
+    torch.manual_seed(1)
+    grained = grainy(one, random.Random(1))["frames"]
+    first, truth, last = (grained[:, k] - 0.5 for k in range(3))
+    assert (truth == 0).all()
+    strengths = first.flatten(1).std(1)
+    assert (strengths == 0).any() and GRAIN / 4 < strengths.max() < 1.2 * GRAIN
+    loud = strengths > GRAIN / 4
+    assert (first[loud] * last[loud]).mean().abs() < 0.1 * (first[loud] ** 2).mean()
+
+
+def test_the_trusted_motion_decides_in_a_cell_on_an_outline():
+    flow, trusted = np.zeros((12, 24, 2), np.float32), np.zeros((12, 24), np.float32)
+    flow[:, ::4, 0], trusted[:, ::4] = 8, 1
+    cells = to_cells(flow, trusted)
+    assert cells.shape == (2, 2, 3), "the border makes whole cells"
+    assert (cells[0] > 7.5).all() and (cells[1] == 0).all()
