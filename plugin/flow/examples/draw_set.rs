@@ -1,7 +1,7 @@
-//! Draws every in-between that a set asks for: `draw_set DIR OUT [dis|hypotheses|matcher]`.
+//! Draws every in-between that a set asks for: `draw_set DIR OUT [dis|hypotheses|matcher] [FILE]`.
 //!
 //! `DIR/manifest.json` lists items with the two keys' file names (`i0`, `i1`), the position (`t`)
-//! and the name of the picture to write (`pred`).
+//! and the name of the picture to write (`pred`). `FILE` are weights to draw with instead of the engine's own.
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -31,22 +31,25 @@ struct Item {
 fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let [dir, out, rest @ ..] = args.as_slice() else {
-        bail!("usage: draw_set DIR OUT [dis|hypotheses|matcher]");
+        bail!("usage: draw_set DIR OUT [dis|hypotheses|matcher] [FILE]");
     };
     let (dir, out) = (Path::new(dir), Path::new(out));
-    let start = match rest.first().map(String::as_str) {
-        None => None,
-        Some("dis") => Some(Start::Dis),
-        Some("hypotheses") => Some(Start::Hypotheses),
-        Some("matcher") => Some(Start::Matcher),
-        Some(other) => bail!("unknown start {other:?}: dis, hypotheses or matcher"),
-    };
+    let (mut start, mut weights) = (None, None);
+    for arg in rest {
+        match arg.as_str() {
+            "dis" => start = Some(Start::Dis),
+            "hypotheses" => start = Some(Start::Hypotheses),
+            "matcher" => start = Some(Start::Matcher),
+            file => weights = Some(std::fs::read(file).with_context(|| file.to_owned())?),
+        }
+    }
     let text = std::fs::read_to_string(dir.join("manifest.json")).context("manifest.json")?;
     let manifest: Manifest = serde_json::from_str(&text).context("manifest.json")?;
     std::fs::create_dir_all(out)?;
-    let engine = match start {
-        None => FlowEngine::new()?,
-        Some(start) => FlowEngine::with_start(start)?,
+    let engine = match (&weights, start) {
+        (Some(weights), start) => FlowEngine::with_weights(weights, start)?,
+        (None, Some(start)) => FlowEngine::with_start(start)?,
+        (None, None) => FlowEngine::new()?,
     };
     let begin = Instant::now();
     for item in &manifest.items {

@@ -26,6 +26,18 @@ const GROUND: f32 = 1.5;
 /// Difference of the keys, 0..=1, from which one is taken, not both.
 const DIFFER: f32 = 0.04;
 
+/// How far lines must fit for the engine's own drawing to stay, 0..=1.
+const FITS: f32 = 0.3;
+
+/// What sketches say of a place.
+#[derive(Default)]
+pub(super) struct Told {
+    /// By how much rather the first key is taken.
+    pub(super) prefer: f32,
+    /// How far nothing has to change, 0..=1.
+    pub(super) fits: f32,
+}
+
 /// What both keys show at a position.
 pub(super) struct Both {
     /// Where samples of each key are at the position: `[3, h / 2, w / 2]`, displacement there in guide
@@ -182,13 +194,13 @@ impl Both {
         warp(guide, &self.seen[k], 0)
     }
 
-    /// Lays this over `motion` (`[5, h, w]`) at `t`. `prefer`: by how much rather the first key is
-    /// taken at a place with a motion.
+    /// Lays this over `motion` (`[5, h, w]`) at `t`. `told`: what the sketches say of a place with a
+    /// motion.
     pub(super) fn lay(
         &self,
         motion: &mut Map,
         guides: &[Map; 2],
-        prefer: impl Fn(f32, f32, [f32; 2]) -> f32 + Sync,
+        told: impl Fn(f32, f32, [f32; 2]) -> Told + Sync,
         t: f32,
     ) {
         let (w, area) = (motion.w, motion.area());
@@ -234,13 +246,16 @@ impl Both {
                     let own = self.seen[k].v[c % 2 * area + i];
                     *to = if bare[k] { motion.v[c * area + i] } else { own };
                 }
+                let told = told(x, y, [0, 1].map(|c| out[2 + c] - out[c]));
+                if told.fits > FITS {
+                    return None;
+                }
                 out[4] = if bare[1] {
                     ALONE
                 } else if bare[0] {
                     -ALONE
                 } else if differ.v[i] > DIFFER {
-                    let [u, v] = [0, 1].map(|c| out[2 + c] - out[c]);
-                    let score = prefer(x, y, [u, v]) + even;
+                    let score = told.prefer + even;
                     if score >= 0.0 { ALONE } else { -ALONE }
                 } else {
                     even

@@ -56,8 +56,23 @@ pub(super) fn of_picture(picture: &Map, height: usize, width: usize) -> Vec<Poin
 /// How far each pixel of a picture's top left part of `height` x `width` lies from the dark or pale of
 /// any line or edge, in pixels: `[1, height, width]`.
 pub(super) fn away(picture: &Map, height: usize, width: usize) -> Map {
+    distances(ridges(picture, height, width).map(|v| f32::from(v > CONTRAST)))
+}
+
+/// How far each pixel of a picture of `height` x `width` lies from any of these points, in pixels: `[1, height, width]`.
+pub(super) fn away_from(points: &[Point], height: usize, width: usize) -> Map {
+    let mut out = Map::new(1, height, width);
+    for p in points {
+        out.v[(p.y as usize).min(height - 1) * width + (p.x as usize).min(width - 1)] = 1.0;
+    }
+    distances(out)
+}
+
+/// Distance of each sample from the nearest that is not 0, in samples.
+fn distances(marked: Map) -> Map {
+    let (height, width) = (marked.h, marked.w);
     let far = (height + width) as f32;
-    let mut out = ridges(picture, height, width).map(|v| if v > CONTRAST { 0.0 } else { far });
+    let mut out = marked.map(|v| if v != 0.0 { 0.0 } else { far });
     let mut sweep = |forward: bool| {
         for j in 0..height {
             let y = if forward { j } else { height - 1 - j };

@@ -10,11 +10,13 @@
 //! `compose`: the figures are laid over what the engine draws, and where they stood in the keys the ground
 //! is cleared. The key is shown that meets the sketch better.
 //!
-//! `obey`: the engine draws each candidate; the one whose lines come clearly nearest to the sketch wins, or
-//! none. A last, short fit makes it meet the lines exactly.
+//! `obey`: the engine draws each candidate (figures laid over everything, only over what does not fit
+//! already, or not at all); the one whose lines come clearly nearest to the sketch without adding others
+//! wins, or none. A last, short fit makes it meet the lines exactly.
 //!
 //! What a sketch asks is a path over the span: nothing at both keys, each sketch's pose at its position.
 
+mod agree;
 mod bend;
 mod compose;
 mod figure;
@@ -34,7 +36,7 @@ use std::sync::Arc;
 
 use inbetween_core::{Control, Error, Job};
 
-use self::compose::Both;
+use self::compose::{Both, Told};
 use self::find::thinned;
 use self::lines::of_sketch;
 use self::meet::Key;
@@ -66,12 +68,15 @@ struct Bend {
 }
 
 /// The figures that a sketch moves.
+#[derive(Clone)]
 struct Over {
     /// For each key where its samples are in the sketch and in the other key, in guide samples, and
     /// whether the sketch moves them (0 or 1): `[5, h / 2, w / 2]`.
     ways: [Map; 2],
     /// By how much more the first key's lines meet the sketch, in guide samples: `[1, h / 4, w / 4]`.
     prefer: Map,
+    /// Where the sketch asks for nothing else than is drawn anyway, 0..=1: `[1, h / 4, w / 4]`.
+    fits: Map,
 }
 
 /// How far the sketches of `job` are obeyed, 0..=1.
@@ -120,7 +125,7 @@ impl Guidance {
             stage.end();
         }
         let maps = bends.iter().filter_map(|b| b.over.as_ref());
-        let maps = maps.flat_map(|o| [&o.ways[0], &o.ways[1], &o.prefer]);
+        let maps = maps.flat_map(|o| [&o.ways[0], &o.ways[1], &o.prefer, &o.fits]);
         let bytes = maps.chain(bends.iter().map(|b| &b.rest)).map(Map::byte_len).sum();
         let guidance = Self { at, bends };
         Ok((guidance, bytes))
@@ -132,17 +137,18 @@ impl Guidance {
         if self.bends.iter().any(|b| b.over.is_some()) {
             let pushed = [0, 1].map(|k| self.pushed(k, t, &shares));
             let seen = Both::of(pushed, motion.h, motion.w);
-            let prefer = |x: f32, y: f32, [u, v]: [f32; 2]| {
-                let mut sum = 0.0;
+            let told = |x: f32, y: f32, [u, v]: [f32; 2]| {
+                let mut told = Told::default();
                 for ((bend, share), at) in self.bends.iter().zip(&shares).zip(&self.at) {
                     if let Some(over) = &bend.over {
                         let there = grid(x + (at - t) * u, y + (at - t) * v, &over.prefer);
-                        sum += share * there.of(&over.prefer.v);
+                        told.prefer += share * there.of(&over.prefer.v);
+                        told.fits += share * there.of(&over.fits.v);
                     }
                 }
-                sum
+                told
             };
-            seen.lay(motion, guides, prefer, t);
+            seen.lay(motion, guides, told, t);
         }
         let (h, w, area) = (motion.h, motion.w, motion.area());
         let mut by = Map::new(2, h, w);

@@ -6,10 +6,11 @@ use rayon::prelude::*;
 
 use inbetween_core::{Control, Error};
 
+use super::agree::agreed;
 use super::bend::Known;
 use super::compose::Both;
 use super::find::{Lines, find_close, misses, needs, trembles};
-use super::lines::{Point, away, of_picture};
+use super::lines::{Point, away, away_from, of_picture};
 use super::meet::Key;
 use super::near::Near;
 use super::{Bend, Guidance, Over, STEP};
@@ -23,6 +24,10 @@ const FULL: f32 = 0.6;
 const TORN: f32 = 0.4;
 /// Part of the distance that has to be left for a bend to be worth it.
 const PAYS: f32 = 0.8;
+/// What lines cost that the sketch does not have, as long as the picture: torn drawings have many.
+const STRAY: f32 = 0.06;
+/// Distance from the sketch's lines up to which they ask for a line, in guide samples.
+const ASKED: f32 = 3.0;
 /// Part of the sketch that has to be found in the keys; else it shows something else.
 const FOUND: f32 = 0.5;
 /// The least distance that has to be gained, as a part of the guide's longer side.
@@ -52,6 +57,8 @@ struct Faults {
     missed: f32,
     /// Mean difference of the moved keys that it is made of, 0..=64 of 255.
     torn: f32,
+    /// Area of lines that the sketch does not have, in guide samples, as a part of the guide's longer side.
+    stray: f32,
 }
 
 impl Sketch<'_> {
@@ -81,9 +88,11 @@ impl Sketch<'_> {
         };
         let plain = finished(None);
         let shown = self.shown(&plain);
-        let before = self.faults(&plain, &shown);
+        let asked = away_from(&self.drawn, self.shape[0], self.shape[1]);
+        let before = self.faults(&plain, &shown, &asked);
         control.check()?;
-        let met = self.meet(&self.needs(&shown));
+        let needs = self.needs(&shown);
+        let met = self.meet(&needs);
         let found: f32 = met.iter().map(|m| m.trust[0].max(m.trust[1])).sum();
         log::debug!("{:.0} % of the sketch are found", 100.0 * found / met.len() as f32);
         if found < FOUND * met.len() as f32 {
@@ -92,21 +101,26 @@ impl Sketch<'_> {
         let ways = self.ways(&met, share);
         control.check()?;
         let prefer = self.prefer(&ways, raw.h, raw.w);
-        let over = Bend { over: Some(Arc::new(Over { ways, prefer })), ..none.clone() };
-        let candidates = [none.clone(), over];
+        let fits = agreed(&self.drawn, &needs, prefer.h, prefer.w);
+        let all = Over { ways, prefer, fits: Map::new(1, fits.h, fits.w) };
+        let part = Over { fits, ..all.clone() };
+        let candidates = [Some(part), Some(all), None];
         // Bending what was found wrongly tears drawings, so it has to pay.
         let worth = (share * (1.0 - PAYS) * before.missed).max(LEAST * self.longest());
-        let mut best = (before.missed - worth, none);
-        for bend in candidates {
+        let enough = before.missed - worth;
+        let mut best = (f32::INFINITY, none.clone());
+        for over in candidates {
             control.check()?;
+            let bend = Bend { over: over.map(Arc::new), ..none.clone() };
             // Fits are looked for with all strength, and applied with what was chosen.
             let rest = self.rest(&finished(Some(&bend))).map(|v| v * share);
             let bend = Bend { rest, ..bend };
             let motion = finished(Some(&bend));
-            let after = self.faults(&motion, &self.shown(&motion));
+            let after = self.faults(&motion, &self.shown(&motion), &asked);
             let cost = after.missed + TORN * (after.torn - before.torn).max(0.0);
-            if cost < best.0 && after.away < before.away {
-                best = (cost, bend);
+            let judged = cost + STRAY * after.stray;
+            if cost < enough && after.away < before.away && judged < best.0 {
+                best = (judged, bend);
             }
         }
         Ok(best.1)
@@ -148,8 +162,9 @@ impl Sketch<'_> {
         needs(&self.drawn, &away(shown, self.shape[0], self.shape[1]), self.longest())
     }
 
-    /// What is wrong with the in-between that `motion` makes and `shown` shows.
-    fn faults(&self, motion: &Map, shown: &Map) -> Faults {
+    /// What is wrong with the in-between that `motion` makes and `shown` shows; `asked`: how far its
+    /// samples lie from the sketch's lines.
+    fn faults(&self, motion: &Map, shown: &Map, asked: &Map) -> Faults {
         let away = away(shown, self.shape[0], self.shape[1]);
         let rough = trembles(self.longest());
         let points = self.drawn.len().max(1) as f32;
@@ -166,7 +181,9 @@ impl Sketch<'_> {
         let torn: f32 =
             differ.v.iter().zip(motion.plane(4)).map(|(d, odds)| d.min(64.0) * mixed(*odds)).sum();
         let torn = torn / differ.area() as f32;
-        Faults { away: all / points, missed: missed / points, torn }
+        let stray = away.v.iter().zip(&asked.v).filter(|(a, b)| **a == 0.0 && **b > ASKED).count();
+        let stray = stray as f32 / self.longest();
+        Faults { away: all / points, missed: missed / points, torn, stray }
     }
 
     /// Share of the way to the lines, and firmness of each line point.
