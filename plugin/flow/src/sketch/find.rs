@@ -258,6 +258,7 @@ pub(super) fn settle(
     lines: &Lines,
     reaches: &[f32],
 ) -> Vec<[f32; 2]> {
+    let around = around(sketch, 3.0 * reaches.iter().copied().fold(0.0, f32::max));
     for &reach in reaches {
         let gate = (0.9 * reach).clamp(5.0, LOST);
         // Normal, distance along it and weight of what each point should still do.
@@ -281,13 +282,12 @@ pub(super) fn settle(
         to = (0..sketch.len())
             .into_par_iter()
             .map(|i| {
-                let (p, d) = (&sketch[i], to[i]);
+                let d = to[i];
                 let (mut xx, mut xy, mut yy, mut bx, mut by, mut sum) =
                     (0.0f32, 0.0, 0.0, 0.0, 0.0, 0.05);
-                for ((o, e), [nx, ny, left, weight]) in sketch.iter().zip(&to).zip(&pull) {
-                    let (dx, dy) = (o.x - p.x, o.y - p.y);
-                    let apart = dx * dx + dy * dy;
-                    if *weight == 0.0 || apart > 9.0 * reach * reach {
+                for &(j, apart) in &around[i] {
+                    let (e, [nx, ny, left, weight]) = (to[j as usize], pull[j as usize]);
+                    if weight == 0.0 || apart > 9.0 * reach * reach {
                         continue;
                     }
                     let (ex, ey) = (e[0] - d[0], e[1] - d[1]);
@@ -307,6 +307,18 @@ pub(super) fn settle(
             .collect();
     }
     to
+}
+
+/// Numbers and squared distances of the points within `reach` of each point, itself among them.
+fn around(sketch: &[Point], reach: f32) -> Vec<Vec<(u32, f32)>> {
+    sketch
+        .par_iter()
+        .map(|p| {
+            let apart = |o: &Point| (o.x - p.x) * (o.x - p.x) + (o.y - p.y) * (o.y - p.y);
+            let all = sketch.iter().enumerate().map(|(j, o)| (j as u32, apart(o)));
+            all.filter(|(_, apart)| *apart <= reach * reach).collect()
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -48,7 +48,7 @@ impl Sketch<'_> {
     /// Where the sketch's points are in both keys.
     pub(super) fn meet(&self, misses: &[f32]) -> Vec<Met> {
         let longest = self.longest();
-        let places = [0, 1].map(|k| {
+        let place = |k: usize| {
             let key = &self.keys[k];
             let lines = key.lines();
             let mut ways = vec![self.by_motion(k, misses)];
@@ -65,7 +65,9 @@ impl Sketch<'_> {
                 ways.push(find(&self.drawn, &loose, &way, &lines, CLOSE * longest));
             }
             Place { guide: &self.seen.guides[k], points: &key.points, near: &key.near[0], ways }
-        });
+        };
+        let (a, b) = rayon::join(|| place(0), || place(1));
+        let places = [a, b];
         let [own_a, own_b] = [0, 1].map(|k| needs(&self.drawn, &self.keys[k].away, longest));
         let favour: Vec<[f32; 2]> = (misses.iter().zip(own_a.iter().zip(&own_b)))
             .map(|(miss, (a, b))| [1.0 - miss, 1.0 - a.max(*b)].map(|v| FAVOUR * v))

@@ -103,7 +103,7 @@ impl Guidance {
         seen: &Seen,
         shape: [usize; 2],
         draw: impl Fn(f32) -> Map,
-        settle: impl Fn(&mut Map, f32),
+        settle: impl Fn(&mut Map, f32) + Sync,
         control: &Control,
     ) -> Result<(Self, usize), Error> {
         let strength = strength(job);

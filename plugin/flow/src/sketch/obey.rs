@@ -67,7 +67,7 @@ impl Sketch<'_> {
     pub(super) fn bend(
         &self,
         draw: impl Fn(f32) -> Map,
-        settle: impl Fn(&mut Map, f32),
+        settle: impl Fn(&mut Map, f32) + Sync,
         control: &Control,
     ) -> Result<Bend, Error> {
         let (share, _) = self.shares();
@@ -108,8 +108,7 @@ impl Sketch<'_> {
         // Bending what was found wrongly tears drawings, so it has to pay.
         let worth = (share * (1.0 - PAYS) * before.missed).max(LEAST * self.longest());
         let enough = before.missed - worth;
-        let mut best = (f32::INFINITY, none.clone());
-        for over in candidates {
+        let judged = candidates.into_par_iter().map(|over| {
             control.check()?;
             let bend = Bend { over: over.map(Arc::new), ..none.clone() };
             // Fits are looked for with all strength, and applied with what was chosen.
@@ -118,12 +117,12 @@ impl Sketch<'_> {
             let motion = finished(Some(&bend));
             let after = self.faults(&motion, &self.shown(&motion), &asked);
             let cost = after.missed + TORN * (after.torn - before.torn).max(0.0);
-            let judged = cost + STRAY * after.stray;
-            if cost < enough && after.away < before.away && judged < best.0 {
-                best = (judged, bend);
-            }
-        }
-        Ok(best.1)
+            let pays = cost < enough && after.away < before.away;
+            Ok(pays.then_some((cost + STRAY * after.stray, bend)))
+        });
+        let judged: Vec<_> = judged.collect::<Result<_, Error>>()?;
+        let best = judged.into_iter().flatten().min_by(|a, b| a.0.total_cmp(&b.0));
+        Ok(best.map_or(none, |best| best.1))
     }
 
     /// By how much more the first key's lines meet the sketch, where `ways` take both keys.
