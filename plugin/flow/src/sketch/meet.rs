@@ -48,15 +48,20 @@ impl Sketch<'_> {
     /// Where the sketch's points are in both keys.
     pub(super) fn meet(&self, misses: &[f32]) -> Vec<Met> {
         let longest = self.longest();
+        let own = self.keys.each_ref().map(|key| needs(&self.drawn, &key.away, longest));
         let place = |k: usize| {
             let key = &self.keys[k];
             let lines = key.lines();
             let mut ways = vec![self.by_motion(k, misses)];
-            let own = needs(&self.drawn, &key.away, longest);
             ways.push(still(&self.drawn));
-            ways.push(find(&self.drawn, &own, &still(&self.drawn), &lines, NEAR * longest));
-            let free: Vec<Point> =
-                self.drawn.iter().zip(&own).filter(|(_, n)| **n > 0.5).map(|(p, _)| *p).collect();
+            ways.push(find(&self.drawn, &own[k], &still(&self.drawn), &lines, NEAR * longest));
+            let free: Vec<Point> = self
+                .drawn
+                .iter()
+                .zip(&own[k])
+                .filter(|(_, n)| **n > 0.5)
+                .map(|(p, _)| *p)
+                .collect();
             let near = [&key.near[1], &key.near[0]];
             for pose in guesses(&free, near, &key.points, self.shape) {
                 let to = self.drawn.iter().map(|p| pose.shift(p.x, p.y)).collect();
@@ -68,8 +73,8 @@ impl Sketch<'_> {
         };
         let (a, b) = rayon::join(|| place(0), || place(1));
         let places = [a, b];
-        let [own_a, own_b] = [0, 1].map(|k| needs(&self.drawn, &self.keys[k].away, longest));
-        let favour: Vec<[f32; 2]> = (misses.iter().zip(own_a.iter().zip(&own_b)))
+        let [own_a, own_b] = &own;
+        let favour: Vec<[f32; 2]> = (misses.iter().zip(own_a.iter().zip(own_b)))
             .map(|(miss, (a, b))| [1.0 - miss, 1.0 - a.max(*b)].map(|v| FAVOUR * v))
             .collect();
         let chosen = fuse(&self.drawn, &places, &favour);
