@@ -1,7 +1,8 @@
 //! Draws every in-between that a set asks for: `draw_set DIR OUT [dis|hypotheses|matcher] [FILE]`.
 //!
 //! `DIR/manifest.json` lists items with the two keys' file names (`i0`, `i1`), the position (`t`)
-//! and the name of the picture to write (`pred`). `FILE` are weights to draw with instead of the engine's own.
+//! and the name of the picture to write (`pred`). `FILE` holds weights to draw with instead of the
+//! engine's own.
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -40,7 +41,10 @@ fn main() -> Result<()> {
             "dis" => start = Some(Start::Dis),
             "hypotheses" => start = Some(Start::Hypotheses),
             "matcher" => start = Some(Start::Matcher),
-            file => weights = Some(std::fs::read(file).with_context(|| file.to_owned())?),
+            file => {
+                let what = || format!("{file}: neither dis, hypotheses or matcher nor weights");
+                weights = Some(std::fs::read(file).with_context(what)?);
+            }
         }
     }
     let text = std::fs::read_to_string(dir.join("manifest.json")).context("manifest.json")?;

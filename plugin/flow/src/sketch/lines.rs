@@ -59,7 +59,8 @@ pub(super) fn away(picture: &Map, height: usize, width: usize) -> Map {
     distances(ridges(picture, height, width).map(|v| f32::from(v > CONTRAST)))
 }
 
-/// How far each pixel of a picture of `height` x `width` lies from any of these points, in pixels: `[1, height, width]`.
+/// How far each pixel of a picture of `height` x `width` lies from any of these points, in pixels:
+/// `[1, height, width]`.
 pub(super) fn away_from(points: &[Point], height: usize, width: usize) -> Map {
     let mut out = Map::new(1, height, width);
     for p in points {

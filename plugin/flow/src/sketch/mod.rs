@@ -75,8 +75,9 @@ struct Over {
     ways: [Map; 2],
     /// By how much more the first key's lines meet the sketch, in guide samples: `[1, h / 4, w / 4]`.
     prefer: Map,
-    /// Where the sketch asks for nothing else than is drawn anyway, 0..=1: `[1, h / 4, w / 4]`.
-    fits: Map,
+    /// Where the sketch asks for nothing else than is drawn anyway, 0..=1: `[1, h / 4, w / 4]`. None
+    /// where everything is laid anew.
+    fits: Option<Map>,
 }
 
 /// How far the sketches of `job` are obeyed, 0..=1.
@@ -125,7 +126,7 @@ impl Guidance {
             stage.end();
         }
         let maps = bends.iter().filter_map(|b| b.over.as_ref());
-        let maps = maps.flat_map(|o| [&o.ways[0], &o.ways[1], &o.prefer, &o.fits]);
+        let maps = maps.flat_map(|o| o.ways.iter().chain([&o.prefer]).chain(&o.fits));
         let bytes = maps.chain(bends.iter().map(|b| &b.rest)).map(Map::byte_len).sum();
         let guidance = Self { at, bends };
         Ok((guidance, bytes))
@@ -143,7 +144,9 @@ impl Guidance {
                     if let Some(over) = &bend.over {
                         let there = grid(x + (at - t) * u, y + (at - t) * v, &over.prefer);
                         told.prefer += share * there.of(&over.prefer.v);
-                        told.fits += share * there.of(&over.fits.v);
+                        if let Some(fits) = &over.fits {
+                            told.fits += share * there.of(&fits.v);
+                        }
                     }
                 }
                 told

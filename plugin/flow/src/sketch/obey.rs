@@ -57,13 +57,15 @@ struct Faults {
     missed: f32,
     /// Mean difference of the moved keys that it is made of, 0..=64 of 255.
     torn: f32,
-    /// Area of lines that the sketch does not have, in guide samples, as a part of the guide's longer side.
+    /// Area of lines that the sketch does not have, in guide samples, as a part of the guide's
+    /// longer side.
     stray: f32,
 }
 
 impl Sketch<'_> {
     /// The candidate whose picture, drawn as the engine draws it, comes clearly nearest to the
-    /// sketch: a fit of what is drawn anyway, figures laid over that, or nothing at all.
+    /// sketch: a fit of what is drawn anyway, figures laid over that where it does not fit already,
+    /// figures laid over everything, or nothing at all.
     pub(super) fn bend(
         &self,
         draw: impl Fn(f32) -> Map,
@@ -102,8 +104,8 @@ impl Sketch<'_> {
         control.check()?;
         let prefer = self.prefer(&ways, raw.h, raw.w);
         let fits = agreed(&self.drawn, &needs, prefer.h, prefer.w);
-        let all = Over { ways, prefer, fits: Map::new(1, fits.h, fits.w) };
-        let part = Over { fits, ..all.clone() };
+        let all = Over { ways, prefer, fits: None };
+        let part = Over { fits: Some(fits), ..all.clone() };
         let candidates = [Some(part), Some(all), None];
         // Bending what was found wrongly tears drawings, so it has to pay.
         let worth = (share * (1.0 - PAYS) * before.missed).max(LEAST * self.longest());
