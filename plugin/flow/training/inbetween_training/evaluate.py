@@ -155,7 +155,7 @@ def results_of(args, items, series, methods):
             rows = [
                 pool.submit(judged, args.set, item, drawn, between.get((item["i0"], item["i1"]), ())) for item in items
             ]
-            smooth = [pool.submit(smoothness, args.set, span, files) for span, files in zip(series, between.values())]
+            smooth = [pool.submit(smoothness, args.set, span, between[span["i0"], span["i1"]]) for span in series]
             rows, smooth = [row.result() for row in rows], [row.result() for row in smooth]
             results[name] = {"means": report.means(rows, smooth), "items": rows, "spans": smooth}
             for item in items:

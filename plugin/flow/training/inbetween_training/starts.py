@@ -201,8 +201,8 @@ def both_to_cells(first, last, pair):
 
     A plain mean across an outline is neither motion, so what is trusted more decides.
     """
-    looks, ways = (features(first), features(last)), pair[::-1]
-    forth, back = trust(looks, *pair), trust(looks[::-1], *ways)
+    looks = features(first), features(last)
+    forth, back = trust(looks, *pair), trust(looks[::-1], *pair[::-1])
     return np.concatenate((to_cells(pair[0], forth), to_cells(pair[1], back)))
 
 
