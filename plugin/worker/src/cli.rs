@@ -9,7 +9,7 @@ use inbetween_tooncrafter::weights::Element;
 use crate::failure::Result;
 use crate::models::{convert, download, inspect, random, verify};
 use crate::render::{self, Render};
-use crate::{cache, doctor, engine, generate, retime, serve};
+use crate::{cache, doctor, generate, retime, serve};
 
 /// Draws the frames between two key drawings, and cares for the weights this needs.
 #[derive(Debug, Parser)]
@@ -454,7 +454,7 @@ pub fn obey(command: Command) -> Result<()> {
         }
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Retime(arguments) => retime::run(&arguments),
-        Command::Serve(arguments) => serve::run(&arguments, engine::engines),
+        Command::Serve(arguments) => serve::run(&arguments, inbetween_generative::engines),
         Command::Models(Models::Inspect(arguments)) => inspect::run(&arguments),
         Command::Models(Models::Verify(arguments)) => verify::run(&arguments),
         Command::Models(Models::Convert(arguments)) => convert::run(&arguments),

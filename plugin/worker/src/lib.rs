@@ -1,12 +1,11 @@
 //! The command line of AI In-between: rendering with either engine, and caring for weight files and
-//! caches; and the ToonCrafter engine itself.
+//! caches; and the server that draws with ToonCrafter for the plug-in.
 //!
 //! The executable is a thin shell around this library, so that tests can call what it does.
 
 mod cache;
 pub mod cli;
 mod doctor;
-pub mod engine;
 mod failure;
 mod generate;
 pub mod models;

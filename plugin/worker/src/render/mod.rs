@@ -17,7 +17,7 @@ use serde_json::json;
 pub use args::{ChartName, EngineName, ExposureName, FileFormat, LinesName, Render};
 
 use crate::failure::{Failure, Kind, Result};
-use crate::{engine, progress};
+use crate::progress;
 use output::Writer;
 use request::Prepared;
 
@@ -39,7 +39,7 @@ pub(crate) fn run(arguments: &Render) -> Result<()> {
     if let Some(dir) = &arguments.cache {
         config = CacheConfig::resolve(Some(dir.clone()), std::env::var_os);
     }
-    let mut engines = engine::engines(&config)?;
+    let mut engines = inbetween_generative::engines(&config)?;
     if arguments.worker {
         engines = over_the_worker(engines, &config);
     }

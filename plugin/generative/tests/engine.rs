@@ -13,9 +13,9 @@ use inbetween_core::{
     Settings, SketchRef, fingerprint,
 };
 use inbetween_flow::FlowEngine;
+use inbetween_generative::ToonCrafterEngine;
 use inbetween_tooncrafter::weights::layout::{self, ModelConfig, tiny_sketch};
 use inbetween_tooncrafter::weights::{Element, write_random};
-use inbetween_worker::engine::ToonCrafterEngine;
 use tempfile::TempDir;
 
 /// A folder with a small model, its sketch encoder, and a cache.
