@@ -1,12 +1,12 @@
 //! An OpenFX host: for batch renders, and for checking what a plug-in does under the hosts of this world.
 //!
 //! A plug-in is seen only through the C symbols that it exports. The host keeps its own typed property sets
-//! ([`props`]), gives out numbers instead of addresses as handles, puts guard bytes around all pixels ([`pixels`]),
-//! and writes down every broken rule ([`journal`]). What it claims and does is data: see [`profile`].
+//! ([`host::props`]), gives out numbers instead of addresses as handles, puts guard bytes around all pixels ([`host::pixels`]),
+//! and writes down every broken rule ([`host::journal`]). What it claims and does is data: see [`host::profile`].
 //!
 //! ```no_run
 //! # fn main() -> anyhow::Result<()> {
-//! use host_tests::{host::Host, plugin::Plugin, profile::Profile};
+//! use host_tests::host::{Host, plugin::Plugin, profile::Profile};
 //! let host = Host::new(Profile::find("natron").unwrap());
 //! let plugin = Plugin::open("out/AIInbetween.ofx.bundle".as_ref(), None, &host)?;
 //! plugin.start()?;
@@ -17,28 +17,7 @@
 
 #![allow(non_upper_case_globals, reason = "patterns name the constants of the C headers")]
 
-pub mod bench;
-pub mod binary;
-mod call;
 pub mod checks;
-pub mod clip;
-pub mod effect;
-pub mod eval;
-pub mod footage;
+pub mod commands;
 pub mod host;
-pub mod instance;
-pub mod journal;
-pub mod known;
-pub mod list;
-pub mod param;
-pub mod picture;
-pub mod pixels;
-pub mod plugin;
-pub mod profile;
-pub mod props;
-mod registry;
-pub mod render;
-pub mod soak;
-pub mod status;
-mod suites;
-pub mod sys;
+pub mod pictures;

@@ -4,7 +4,8 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
-use host_tests::{bench, checks::runner, eval, list, profile::Profile, render, soak};
+use host_tests::commands::{bench, eval, list, render, soak, validate};
+use host_tests::host::profile::Profile;
 
 /// An OpenFX host for batch renders and for checking plug-ins.
 #[derive(Parser)]
@@ -31,7 +32,7 @@ enum Command {
     /// Renders frames with a plug-in
     Render(render::RenderArgs),
     /// Checks what a plug-in does under the hosts of this world
-    Validate(runner::ValidateArgs),
+    Validate(validate::ValidateArgs),
     /// Draws the in-betweens of a set of key pairs
     Eval(eval::EvalArgs),
     /// Times the plug-in beside known work
@@ -57,7 +58,7 @@ fn run(arguments: Arguments) -> Result<()> {
             Ok(())
         }
         Command::Render(args) => render::run(&args),
-        Command::Validate(args) => runner::run(&args),
+        Command::Validate(args) => validate::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Soak(args) => soak::run(&args),

@@ -5,7 +5,7 @@
 mod common;
 
 use common::{drawing, host, plugin};
-use host_tests::picture::{Picture, Reading};
+use host_tests::pictures::picture::{Picture, Reading};
 
 #[test]
 fn every_item_of_a_manifest_is_drawn_at_its_position() {

@@ -7,7 +7,7 @@ mod common;
 use std::{fs::File, io::BufReader, path::Path};
 
 use common::{drawing, host, plugin};
-use host_tests::picture::{Picture, Reading};
+use host_tests::pictures::picture::{Picture, Reading};
 use image::{AnimationDecoder, codecs::gif::GifDecoder};
 
 struct Case {

@@ -8,13 +8,10 @@ use std::collections::BTreeSet;
 
 use common::{plugin, program};
 use host_tests::{
-    binary::Binary,
-    checks::{
-        CHECKS, Theme,
-        outcome::Outcome,
-        runner::{Report, ValidateArgs, validate},
-    },
-    profile::PROFILES,
+    checks::{CHECKS, Theme, outcome::Outcome},
+    commands::validate::{Report, ValidateArgs, validate},
+    host::binary::Binary,
+    host::profile::PROFILES,
 };
 
 fn arguments(name: &str) -> ValidateArgs {

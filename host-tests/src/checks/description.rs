@@ -7,9 +7,9 @@ use crate::{
         lab::Lab,
         outcome::{Checked, Outcome, Stop, require},
     },
-    effect::{Effect, short},
-    param::{Param, ParamType, default_of},
-    sys::*,
+    host::effect::{Effect, short},
+    host::param::{Param, ParamType, default_of},
+    host::sys::*,
 };
 
 fn is(context: &str, name: &CStr) -> bool {

@@ -7,10 +7,10 @@ use crate::{
         lab::{Lab, RANGE, Recipe},
         outcome::{Checked, Outcome, Stop},
     },
-    instance::{Instance, Shot},
-    journal::{Journal, Rule},
-    plugin::Plugin,
-    sys::*,
+    host::instance::{Instance, Shot},
+    host::journal::{Journal, Rule},
+    host::plugin::Plugin,
+    host::sys::*,
 };
 
 /// Leads the plug-in through everything that hosts do. Whether it renders is another check's matter.

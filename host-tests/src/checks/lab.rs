@@ -5,20 +5,20 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 use parking_lot::Mutex;
 
 use crate::{
-    binary::{self, Binary},
     checks::outcome::{Checked, Outcome, Stop},
-    clip::{Footage, Format},
-    effect::{Project, short},
-    footage::Moving,
     host::Host,
-    instance::{Instance, Rendered, Setup, Shot},
-    param::{ParamType, Value},
-    picture::Picture,
-    pixels::{Components, Depth, Premult},
-    plugin::Plugin,
-    profile::Profile,
-    status::Status,
-    sys::*,
+    host::binary::{self, Binary},
+    host::clip::{Footage, Format},
+    host::effect::{Project, short},
+    host::instance::{Instance, Rendered, Setup, Shot},
+    host::param::{ParamType, Value},
+    host::pixels::{Components, Depth, Premult},
+    host::plugin::Plugin,
+    host::profile::Profile,
+    host::status::Status,
+    host::sys::*,
+    pictures::footage::Moving,
+    pictures::picture::Picture,
 };
 
 /// What is to be checked, and as which host.

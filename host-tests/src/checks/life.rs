@@ -7,11 +7,11 @@ use crate::{
         lab::{Lab, Recipe},
         outcome::{Checked, Outcome, Stop, require},
     },
-    effect::short,
-    instance::Shot,
-    plugin::Plugin,
-    status::Status,
-    sys::*,
+    host::effect::short,
+    host::instance::Shot,
+    host::plugin::Plugin,
+    host::status::Status,
+    host::sys::*,
 };
 
 fn must_be_ok(action: &str, status: Status, plugin: &Plugin) -> Checked<()> {

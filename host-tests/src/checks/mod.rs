@@ -1,6 +1,6 @@
 //! Checks of a plug-in, as data: each is a row with a name, a description and a function.
 //!
-//! Rules that our host watches on every call (see [`journal`](crate::journal)) belong to one check each, so that a
+//! Rules that our host watches on every call (see [`journal`](crate::host::journal)) belong to one check each, so that a
 //! plug-in which breaks one rule fails one check.
 
 mod description;
@@ -11,7 +11,6 @@ pub mod outcome;
 mod pixels;
 mod planning;
 mod robustness;
-pub mod runner;
 
 use lab::Lab;
 use outcome::{Checked, Outcome, Stop};

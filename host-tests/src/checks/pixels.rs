@@ -7,13 +7,13 @@ use crate::{
         lab::{Lab, RANGE, Recipe, must_render},
         outcome::{Checked, Outcome, Stop, require},
     },
-    clip::Format,
-    instance::{Instance, Shot},
-    journal::Rule,
-    picture::Picture,
-    pixels::{Components, Depth, Premult, Rows},
-    plugin::Plugin,
-    sys::*,
+    host::clip::Format,
+    host::instance::{Instance, Shot},
+    host::journal::Rule,
+    host::pixels::{Components, Depth, Premult, Rows},
+    host::plugin::Plugin,
+    host::sys::*,
+    pictures::picture::Picture,
 };
 
 pub(super) fn renders(lab: &Lab) -> Checked {
@@ -22,7 +22,7 @@ pub(super) fn renders(lab: &Lab) -> Checked {
     let mut done = Vec::new();
     for context in &contexts {
         let plugin = lab.started()?;
-        let name = crate::effect::short(context).to_owned();
+        let name = crate::host::effect::short(context).to_owned();
         let instance = lab.instance(&plugin, context, &Recipe::default())?;
         instance.begin(RANGE, 1.0, 1.0);
         let mut refused = None;

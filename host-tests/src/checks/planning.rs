@@ -6,8 +6,8 @@ use crate::{
         outcome::{Checked, Stop, require},
     },
     host::Host,
-    instance::Shot,
-    sys::*,
+    host::instance::Shot,
+    host::sys::*,
 };
 
 /// Stops where the imitated host never asks.
@@ -24,8 +24,9 @@ pub(super) fn frame_varying(lab: &Lab) -> Checked {
         let recipe = Recipe { still: true, ..Recipe::default() };
         let instance = lab.instance(plugin, context, &recipe)?;
         // A parameter that moves over time tells the host enough.
-        let animated =
-            |param: &crate::param::Param| param.props.int(kOfxParamPropIsAnimating) == Some(1);
+        let animated = |param: &crate::host::param::Param| {
+            param.props.int(kOfxParamPropIsAnimating) == Some(1)
+        };
         if instance.effect().params.all().iter().any(|param| animated(param)) {
             return Ok("its parameters are animated".into());
         }

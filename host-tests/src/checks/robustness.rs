@@ -7,13 +7,13 @@ use crate::{
         lab::{Lab, RANGE, Recipe, must_render},
         outcome::{Checked, Stop, require},
     },
-    clip::Format,
     host::Absent,
-    instance::Shot,
-    param::{Param, ParamType, Value},
-    pixels::Depth,
-    status::Status,
-    sys::*,
+    host::clip::Format,
+    host::instance::Shot,
+    host::param::{Param, ParamType, Value},
+    host::pixels::Depth,
+    host::status::Status,
+    host::sys::*,
 };
 
 /// A small generator (splitmix64): random cases must come back from their seed on every machine.

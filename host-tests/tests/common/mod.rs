@@ -5,7 +5,7 @@ use std::{
     process::{Command, Output},
 };
 
-use host_tests::picture::Picture;
+use host_tests::pictures::picture::Picture;
 
 /// A test plug-in's library. Cargo puts it beside the test, because it is a dev-dependency.
 pub(crate) fn plugin(name: &str) -> PathBuf {

@@ -1,0 +1,8 @@
+//! What the program `host-tests` can be told to do, one module for each command.
+
+pub mod bench;
+pub mod eval;
+pub mod list;
+pub mod render;
+pub mod soak;
+pub mod validate;

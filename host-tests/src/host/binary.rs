@@ -1,0 +1,206 @@
+//! Plug-in files: finding them, opening them, and what they export.
+
+use std::{
+    ffi::{CStr, c_int},
+    mem::ManuallyDrop,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::{Context as _, Result, bail};
+use libloading::{Library, Symbol};
+
+use crate::host::sys::*;
+
+/// Folders of a bundle that hold a binary for this machine, in the order of the hosts' liking.
+const ARCHITECTURES: &[&str] = if cfg!(target_os = "macos") {
+    &["MacOS", "MacOS-x86-64"]
+} else if cfg!(target_os = "windows") {
+    if cfg!(target_arch = "aarch64") { &["Win-arm64ec", "Win64"] } else { &["Win64"] }
+} else if cfg!(target_arch = "aarch64") {
+    &["Linux-aarch64", "Linux-x86-64"]
+} else {
+    &["Linux-x86-64"]
+};
+
+/// One plug-in of a binary, as its exported structure states.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entry {
+    raw: *const OfxPlugin,
+}
+
+// SAFETY: the structure is constant data of a library that is never closed.
+unsafe impl Send for Entry {}
+// SAFETY: as above.
+unsafe impl Sync for Entry {}
+
+impl Entry {
+    pub(crate) fn raw(&self) -> &OfxPlugin {
+        // SAFETY: not NULL (checked when the entry was made), and it lives as long as the process.
+        unsafe { &*self.raw }
+    }
+
+    pub(crate) fn id(&self) -> String {
+        text(self.raw().pluginIdentifier)
+    }
+
+    pub(crate) fn api(&self) -> String {
+        text(self.raw().pluginApi)
+    }
+
+    pub(crate) fn version(&self) -> (u32, u32) {
+        (self.raw().pluginVersionMajor, self.raw().pluginVersionMinor)
+    }
+}
+
+fn text(pointer: *const std::ffi::c_char) -> String {
+    if pointer.is_null() {
+        return String::new();
+    }
+    // SAFETY: not NULL; the API states NUL-terminated text.
+    unsafe { CStr::from_ptr(pointer) }.to_string_lossy().into_owned()
+}
+
+/// An opened plug-in file.
+pub struct Binary {
+    path: PathBuf,
+    entries: Vec<Entry>,
+    /// Never closed: threads that a plug-in started may outlive its last action, and their code with it.
+    library: ManuallyDrop<Library>,
+}
+
+impl Binary {
+    /// Opens a file and asks for its plug-ins. Nothing of them is called yet.
+    pub fn open(path: &Path) -> Result<Arc<Self>> {
+        let absolute =
+            path.canonicalize().with_context(|| format!("there is no file {}", path.display()))?;
+        // SAFETY: loading runs the library's initialisers; that is what a host is asked to do with a plug-in.
+        let library = unsafe { Library::new(&absolute) }
+            .with_context(|| format!("{} cannot be loaded as a library", path.display()))?;
+        let library = ManuallyDrop::new(library);
+        type Count = unsafe extern "C" fn() -> c_int;
+        type Get = unsafe extern "C" fn(c_int) -> *mut OfxPlugin;
+        let missing =
+            |name| format!("{} is no OpenFX plug-in: it does not export {name}", path.display());
+        // SAFETY: the symbol has this type by the OpenFX standard, "The Plug-in Binary".
+        let count: Symbol<'_, Count> = unsafe { library.get(b"OfxGetNumberOfPlugins\0") }
+            .with_context(|| missing("OfxGetNumberOfPlugins"))?;
+        // SAFETY: as above.
+        let get: Symbol<'_, Get> =
+            unsafe { library.get(b"OfxGetPlugin\0") }.with_context(|| missing("OfxGetPlugin"))?;
+        // SAFETY: a call without arguments, first of all as the standard asks.
+        let count = unsafe { count() };
+        let mut entries = Vec::new();
+        for index in 0..count {
+            // SAFETY: the index is in the range that the plug-in stated.
+            let raw = unsafe { get(index) };
+            if raw.is_null() {
+                bail!("{}: plug-in {index} of {count} is NULL", path.display());
+            }
+            entries.push(Entry { raw });
+        }
+        Ok(Arc::new(Self { path: absolute, entries, library }))
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Identifiers of its plug-ins.
+    pub fn ids(&self) -> Vec<String> {
+        self.entries.iter().map(Entry::id).collect()
+    }
+
+    /// The plug-in of that id, or the only one. Ids are compared without regard to case, as the standard asks.
+    pub(crate) fn entry(&self, id: Option<&str>) -> Result<Entry> {
+        let entry = match id {
+            Some(id) => self.entries.iter().find(|entry| entry.id().eq_ignore_ascii_case(id)),
+            None if self.entries.len() > 1 => {
+                bail!(
+                    "{} has several plug-ins, say which with --id: {}",
+                    self.path.display(),
+                    self.ids().join(", ")
+                )
+            }
+            None => self.entries.first(),
+        };
+        let Some(entry) = entry else {
+            let ids = self.ids().join(", ");
+            bail!(
+                "{} has no plug-in {}; it has: {ids}",
+                self.path.display(),
+                id.unwrap_or("at all")
+            );
+        };
+        Ok(*entry)
+    }
+
+    /// Tells the binary its host before anything else, if it wants to know (OpenFX 1.5). False if it refuses.
+    pub(crate) fn offer_host(&self, host: *mut OfxHost) -> bool {
+        type SetHost = unsafe extern "C" fn(*const OfxHost) -> OfxStatus;
+        // SAFETY: the symbol has this type by the OpenFX standard.
+        match unsafe { self.library.get::<SetHost>(b"OfxSetHost\0") } {
+            // SAFETY: the structure lives as long as the host object that offers it.
+            Ok(set_host) => matches!(unsafe { set_host(host) }, kOfxStatOK | kOfxStatReplyDefault),
+            Err(_) => true,
+        }
+    }
+}
+
+/// Plug-in files at `path`: the file itself, the one of a bundle, or those of all bundles in a folder.
+pub fn find(path: &Path) -> Result<Vec<PathBuf>> {
+    if path.is_file() {
+        return Ok(vec![path.to_owned()]);
+    }
+    if !path.is_dir() {
+        bail!("there is no file or folder {}", path.display());
+    }
+    let mut found = Vec::new();
+    search(path, &mut found)?;
+    found.sort();
+    if found.is_empty() {
+        bail!(
+            "{} holds no .ofx for this machine (looked for bundles with {})",
+            path.display(),
+            ARCHITECTURES.join(", ")
+        );
+    }
+    Ok(found)
+}
+
+fn search(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    if name.starts_with('@') {
+        return Ok(());
+    }
+    if let Some(stem) = name.strip_suffix(".ofx.bundle") {
+        let binaries = ARCHITECTURES
+            .iter()
+            .map(|arch| folder.join("Contents").join(arch).join(format!("{stem}.ofx")));
+        found.extend(binaries.into_iter().find(|binary| binary.is_file()));
+        return Ok(());
+    }
+    let entries = folder
+        .read_dir()
+        .with_context(|| format!("cannot read the folder {}", folder.display()))?;
+    for entry in entries {
+        let path = entry?.path();
+        if path.is_dir() {
+            search(&path, found)?;
+        } else if path.extension().is_some_and(|extension| extension == "ofx") {
+            found.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// The one plug-in file at `path`.
+pub fn find_one(path: &Path) -> Result<PathBuf> {
+    let mut found = find(path)?;
+    if found.len() > 1 {
+        let names: Vec<_> = found.iter().map(|path| path.display().to_string()).collect();
+        bail!("{} holds several plug-in files, name one: {}", path.display(), names.join(", "));
+    }
+    found.pop().context("a search without error found something")
+}

@@ -1,0 +1,109 @@
+//! Knows whether a thread is inside an action, and guards every suite function.
+//!
+//! The API allows calls of the host only from threads that the host called itself, or that its multi-thread suite
+//! started. Anything else is written down as a broken rule.
+
+use std::{
+    cell::RefCell,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+
+use crate::{
+    host::journal::{Journal, Rule},
+    host::pixels::Buffer,
+    host::sys::{OfxStatus, OfxTime, kOfxStatFailed},
+};
+
+/// What the host is doing on this thread.
+#[derive(Clone)]
+pub(crate) struct Scope {
+    /// Journal of the host that called the plug-in.
+    pub(crate) journal: Arc<Journal>,
+    /// Number of the action in progress.
+    pub(crate) id: u64,
+    /// Time of the render in progress.
+    pub(crate) time: Option<OfxTime>,
+    /// Image that the render in progress writes.
+    pub(crate) target: Option<Arc<Buffer>>,
+}
+
+thread_local! {
+    static SCOPES: RefCell<Vec<Scope>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Runs `body` as part of an action.
+pub(crate) fn inside<R>(scope: Scope, body: impl FnOnce() -> R) -> R {
+    struct Leave;
+    impl Drop for Leave {
+        fn drop(&mut self) {
+            SCOPES.with_borrow_mut(|scopes| {
+                scopes.pop();
+            });
+        }
+    }
+    SCOPES.with_borrow_mut(|scopes| scopes.push(scope));
+    let _leave = Leave;
+    body()
+}
+
+/// The innermost action on this thread.
+pub(crate) fn scope() -> Option<Scope> {
+    SCOPES.with_borrow(|scopes| scopes.last().cloned())
+}
+
+/// Writes a broken rule into the journal of the action in progress, or into all journals without one.
+pub(crate) fn violate(rule: Rule, text: impl Into<String>) {
+    let text = text.into();
+    match SCOPES.with_borrow(|scopes| scopes.last().map(|scope| Arc::clone(&scope.journal))) {
+        Some(journal) => journal.violate(rule, text),
+        None => {
+            for journal in Journal::everywhere() {
+                journal.violate(rule, text.clone());
+            }
+        }
+    }
+}
+
+/// Body of a suite function that may be called from inside an action only.
+pub(crate) fn suite(function: &str, body: impl FnOnce() -> OfxStatus) -> OfxStatus {
+    let known = SCOPES.with_borrow(|scopes| {
+        if let Some(scope) = scopes.last() {
+            scope.journal.count_call();
+        }
+        !scopes.is_empty()
+    });
+    if !known {
+        violate(
+            Rule::BackgroundThread,
+            format!("{function} was called from a thread that is inside no action"),
+        );
+    }
+    anywhere(function, body)
+}
+
+/// Body of a suite function that may be called from any thread.
+pub(crate) fn anywhere(function: &str, body: impl FnOnce() -> OfxStatus) -> OfxStatus {
+    // A panic of our host must not unwind into the plug-in.
+    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| {
+        log::error!("the host itself panicked in {function}");
+        kOfxStatFailed
+    })
+}
+
+/// Reports a NULL argument.
+pub(crate) fn null(function: &str, argument: &str) -> OfxStatus {
+    violate(Rule::NullArgument, format!("{function} was called with a NULL {argument}"));
+    crate::host::sys::kOfxStatErrValue
+}
+
+/// Reports a handle that is not, or no longer, one of the host's.
+pub(crate) fn bad_handle<T>(function: &str, handle: *const T) -> OfxStatus {
+    let what = if handle.is_null() {
+        "a NULL handle"
+    } else {
+        "a handle that is not, or no longer, the host's"
+    };
+    violate(Rule::BadHandle, format!("{function} was called with {what}"));
+    crate::host::sys::kOfxStatErrBadHandle
+}

@@ -1,0 +1,395 @@
+//! An instance of an effect: made, asked, rendered, destroyed.
+
+mod format;
+mod planning;
+
+use std::{
+    collections::BTreeMap,
+    ffi::{CStr, c_int},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use anyhow::{Result, bail};
+
+use format::{choose, connect};
+
+use crate::{
+    host::clip::{Footage, Format, ascii, length},
+    host::effect::{Effect, Project, short},
+    host::journal::{Message, Rule},
+    host::param::Value,
+    host::pixels::{Buffer, Layout},
+    host::plugin::{Action, Plugin},
+    host::props::PropertySet,
+    host::status::Status,
+    host::sys::*,
+    pictures::picture::Picture,
+};
+
+/// What an instance is made of.
+#[derive(Clone)]
+pub struct Setup {
+    /// Context, `OfxImageEffectContext…`.
+    pub context: String,
+    /// Project it lives in.
+    pub project: Project,
+    /// Format to ask for; the plug-in may not take it.
+    pub format: Format,
+    /// Pictures by the clip's name.
+    pub footage: BTreeMap<String, Arc<dyn Footage>>,
+    /// Values by the parameter's id, `None` as the time for a value without keys.
+    pub values: Vec<(String, Option<f64>, Value)>,
+}
+
+/// Answers to GetClipPreferences that concern the output.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub struct Preferences {
+    /// Frames per second of the output.
+    pub rate: f64,
+    /// The output changes over time even if nothing else does.
+    pub frame_varying: bool,
+    /// The output can be rendered between frames.
+    pub continuous: bool,
+}
+
+/// One render.
+#[derive(Clone, Copy, Debug)]
+pub struct Shot {
+    /// Time in frames.
+    pub time: f64,
+    /// Scale of the images.
+    pub scale: f64,
+    /// Pixels to render, at that scale; `None` for the whole region of definition.
+    pub window: Option<OfxRectI>,
+    /// Someone waits in front of a screen.
+    pub interactive: bool,
+}
+
+impl Shot {
+    /// The whole frame in full size.
+    pub fn at(time: f64) -> Self {
+        Self { time, scale: 1.0, window: None, interactive: false }
+    }
+}
+
+/// What a render made.
+pub struct Rendered {
+    /// Answer of the action.
+    pub status: Status,
+    /// The output, with whatever the plug-in wrote.
+    pub buffer: Arc<Buffer>,
+    /// The window that was asked for.
+    pub window: OfxRectI,
+    /// What the plug-in said meanwhile.
+    pub messages: Vec<Message>,
+}
+
+impl Rendered {
+    /// The rendered pixels.
+    pub fn picture(&self) -> Picture {
+        self.buffer.picture(self.window)
+    }
+
+    /// The rendered samples, lowest row first.
+    pub fn bytes(&self) -> Vec<u8> {
+        self.buffer.window_bytes(self.window)
+    }
+
+    /// The last thing said, errors first.
+    pub fn said(&self) -> Option<&str> {
+        let error = self.messages.iter().rev().find(|message| message.is_error());
+        error.or(self.messages.last()).map(|message| message.text.as_str())
+    }
+}
+
+/// An instance.
+pub struct Instance {
+    plugin: Arc<Plugin>,
+    effect: Arc<Effect>,
+    preferences: Preferences,
+    /// Answers to CreateInstance, GetClipPreferences.
+    pub created: Status,
+    destroyed: AtomicBool,
+}
+
+impl Instance {
+    /// Makes the effect, connects its clips, sets its parameters, calls CreateInstance and GetClipPreferences.
+    pub fn new(plugin: &Arc<Plugin>, setup: &Setup) -> Result<Self> {
+        let host = plugin.host();
+        if host.conduct().describes_per_instance {
+            plugin.start_again()?;
+        }
+        let descriptor = plugin.context(&setup.context)?;
+        let effect = descriptor.instantiate(setup.project);
+        for clip in effect.clips() {
+            let given = setup.footage.get(&clip.name).cloned();
+            let source = clip.name.as_bytes() == kOfxImageEffectSimpleSourceClipName.to_bytes();
+            let given = given.filter(|_| source || !host.conduct().only_source);
+            connect(&clip, given, &effect);
+            clip.agree(choose(&clip, setup.format, plugin, &effect)?);
+        }
+        for name in setup.footage.keys() {
+            if effect.clip(name).is_none() {
+                let clips: Vec<String> =
+                    effect.clips().iter().map(|clip| clip.name.clone()).collect();
+                bail!(
+                    "{} has no clip {name} in {}; it has: {}",
+                    plugin.id(),
+                    short(&setup.context),
+                    clips.join(", ")
+                );
+            }
+        }
+        for (id, time, value) in &setup.values {
+            let Some(param) = effect.params.find(id) else {
+                bail!("{} has no parameter {id} in {}", plugin.id(), short(&setup.context));
+            };
+            match time {
+                Some(time) => param.set_key(*time, value.clone()),
+                None => param.set(value.clone()),
+            }
+        }
+        let created = plugin.call(&Action::new(kOfxActionCreateInstance).on(&effect));
+        let mut instance = Self {
+            plugin: Arc::clone(plugin),
+            effect,
+            preferences: Preferences::default(),
+            created,
+            destroyed: AtomicBool::new(!created.is_fine()),
+        };
+        if !created.is_fine() {
+            bail!("{} answered {created} to CreateInstance{}", plugin.id(), plugin.said());
+        }
+        instance.negotiate()?;
+        Ok(instance)
+    }
+
+    /// Its effect.
+    pub fn effect(&self) -> &Arc<Effect> {
+        &self.effect
+    }
+
+    /// The plug-in.
+    pub fn plugin(&self) -> &Arc<Plugin> {
+        &self.plugin
+    }
+
+    /// What GetClipPreferences answered.
+    pub fn preferences(&self) -> Preferences {
+        self.preferences
+    }
+
+    fn arguments(&self, action: &str) -> crate::host::props::Builder {
+        PropertySet::of(format!("the arguments of {action}"), self.effect.host.journal())
+            .read_only()
+    }
+
+    fn results(&self, action: &str) -> crate::host::props::Builder {
+        PropertySet::of(format!("the results of {action}"), self.effect.host.journal())
+    }
+
+    fn sequence(
+        &self,
+        action: &CStr,
+        range: (f64, f64),
+        step: f64,
+        scale: f64,
+        interactive: bool,
+    ) -> Status {
+        let arguments = self
+            .arguments(&action.to_string_lossy())
+            .doubles(kOfxImageEffectPropFrameRange, &[range.0, range.1])
+            .doubles(kOfxImageEffectPropFrameStep, &[step])
+            .ints(kOfxPropIsInteractive, &[c_int::from(interactive)])
+            .doubles(kOfxImageEffectPropRenderScale, &[scale, scale])
+            .ints(kOfxImageEffectPropSequentialRenderStatus, &[0])
+            .ints(kOfxImageEffectPropInteractiveRenderStatus, &[c_int::from(interactive)])
+            .ints(kOfxImageEffectPropCudaEnabled, &[0])
+            .ints(kOfxImageEffectPropOpenCLEnabled, &[0])
+            .ints(kOfxImageEffectPropOpenGLEnabled, &[0])
+            .ints(kOfxImageEffectPropMetalEnabled, &[0])
+            .build();
+        let action = Action { arguments: Some(&arguments), ..Action::new(action) };
+        self.effect.set_scale(scale);
+        self.plugin.call(&action.on(&self.effect))
+    }
+
+    /// BeginSequenceRender.
+    pub fn begin(&self, range: (f64, f64), step: f64, scale: f64) -> Status {
+        self.sequence(kOfxImageEffectActionBeginSequenceRender, range, step, scale, false)
+    }
+
+    /// EndSequenceRender.
+    pub fn end(&self, range: (f64, f64), step: f64, scale: f64) -> Status {
+        self.sequence(kOfxImageEffectActionEndSequenceRender, range, step, scale, false)
+    }
+
+    /// The Render action. The output image covers the region of definition, or the window where the host does
+    /// no tiles; what was written outside of the window is a broken rule.
+    pub fn render(&self, shot: Shot) -> Result<Rendered> {
+        Ok(self.render_timed(shot)?.1)
+    }
+
+    /// The same, with the time that the action alone took.
+    pub fn render_timed(&self, shot: Shot) -> Result<(Duration, Rendered)> {
+        let full = self.bounds(shot.time, shot.scale)?;
+        let window = shot.window.unwrap_or(full);
+        if window.x1 >= window.x2 || window.y1 >= window.y2 {
+            bail!(
+                "there is nothing to render at time {}: the region of definition is empty",
+                shot.time
+            );
+        }
+        let conduct = self.effect.host.conduct();
+        let output = self.effect.clips().into_iter().find(|clip| clip.is_output());
+        let Some(format) = output.and_then(|clip| clip.format()) else {
+            bail!("{} has no clip Output", self.plugin.id());
+        };
+        let (depth, components) = (format.depth, format.components);
+        let layout = Layout {
+            bounds: full,
+            depth,
+            components,
+            rows: conduct.rows,
+            padding: conduct.padding,
+        };
+        let Some(mut buffer) = Buffer::new(layout) else {
+            bail!(
+                "there is not enough memory for an output of {}x{}",
+                layout.width(),
+                layout.height()
+            );
+        };
+        if conduct.prefills_output
+            && shot.window.is_none()
+            && let Some(clip) = self.effect.clip("Source")
+            && let Some(footage) = clip.footage()
+            && let Some(picture) = footage.picture(shot.time)?
+        {
+            buffer.fill(&picture, (full.x1, full.y1));
+        }
+        let buffer = Arc::new(buffer);
+        let arguments = self
+            .arguments("Render")
+            .doubles(kOfxPropTime, &[shot.time])
+            .text(kOfxImageEffectPropFieldToRender, ascii(kOfxImageFieldNone))
+            .ints(kOfxImageEffectPropRenderWindow, &[window.x1, window.y1, window.x2, window.y2])
+            .doubles(kOfxImageEffectPropRenderScale, &[shot.scale, shot.scale])
+            .ints(kOfxImageEffectPropSequentialRenderStatus, &[0])
+            .ints(kOfxImageEffectPropInteractiveRenderStatus, &[c_int::from(shot.interactive)])
+            .ints(kOfxImageEffectPropRenderQualityDraft, &[0])
+            .ints(kOfxImageEffectPropCudaEnabled, &[0])
+            .ints(kOfxImageEffectPropOpenCLEnabled, &[0])
+            .ints(kOfxImageEffectPropOpenGLEnabled, &[0])
+            .ints(kOfxImageEffectPropMetalEnabled, &[0])
+            .build();
+        *self.effect.now.write() = shot.time;
+        self.effect.set_scale(shot.scale);
+        self.effect.add_target(&buffer);
+        let action = Action {
+            arguments: Some(&arguments),
+            time: Some(shot.time),
+            target: Some(&buffer),
+            ..Action::new(kOfxImageEffectActionRender)
+        };
+        let started = Instant::now();
+        let status = self.plugin.call(&action.on(&self.effect));
+        let took = started.elapsed();
+        self.effect.remove_target(&buffer);
+        let journal = self.effect.host.journal();
+        if let Some(damage) = buffer.damage(window) {
+            let (x1, y1, x2, y2) = (window.x1, window.y1, window.x2, window.y2);
+            let what =
+                format!("the window {x1},{y1}..{x2},{y2} was to be rendered; {damage} was changed");
+            journal.violate(Rule::OutsideWindow, what);
+        }
+        let mut messages = journal.take_messages();
+        if let Some(persistent) = self.effect.persistent()
+            && !messages.contains(&persistent)
+        {
+            messages.push(persistent);
+        }
+        Ok((took, Rendered { status, buffer, window, messages }))
+    }
+
+    /// The picture of an input in the format of the output, as hosts follow an identity.
+    pub fn identity_picture(&self, clip: &str, time: f64, scale: f64) -> Result<Picture> {
+        let Some(found) = self.effect.clip(clip) else { bail!("there is no clip {clip}") };
+        let picture = match found.footage() {
+            Some(footage) => footage.picture(time)?,
+            None => None,
+        };
+        let Some(picture) = picture else { bail!("clip {clip} has no picture at time {time}") };
+        let scaled = (scale != 1.0).then(|| Arc::new(picture.scaled(scale)));
+        let picture = scaled.unwrap_or(picture);
+        let Some(format) = found.format() else { bail!("clip {clip} has no format") };
+        let bounds =
+            OfxRectI { x1: 0, y1: 0, x2: length(picture.width), y2: length(picture.height) };
+        let (depth, components) = (format.depth, format.components);
+        let rows = crate::host::pixels::Rows::Upward;
+        let Some(mut buffer) = Buffer::new(Layout { bounds, depth, components, rows, padding: 0 })
+        else {
+            bail!("there is not enough memory for the picture of clip {clip}");
+        };
+        buffer.fill(&picture, (0, 0));
+        Ok(buffer.picture(bounds))
+    }
+
+    /// Changes a parameter as a user would, with the InstanceChanged actions around it.
+    pub fn edit(&self, id: &str, value: Value, time: f64) -> Result<Status> {
+        let Some(param) = self.effect.params.find(id) else { bail!("there is no parameter {id}") };
+        let reason = ascii(kOfxChangeUserEdited);
+        let begin =
+            self.arguments("BeginInstanceChanged").text(kOfxPropChangeReason, reason).build();
+        let action =
+            Action { arguments: Some(&begin), ..Action::new(kOfxActionBeginInstanceChanged) };
+        self.plugin.call(&action.on(&self.effect));
+        param.set(value);
+        let changed = self
+            .arguments("InstanceChanged")
+            .text(kOfxPropType, ascii(kOfxTypeParameter))
+            .text(kOfxPropName, id)
+            .text(kOfxPropChangeReason, reason)
+            .doubles(kOfxPropTime, &[time])
+            .doubles(kOfxImageEffectPropRenderScale, &[1.0, 1.0])
+            .build();
+        let action = Action { arguments: Some(&changed), ..Action::new(kOfxActionInstanceChanged) };
+        let status = self.plugin.call(&action.on(&self.effect));
+        let action =
+            Action { arguments: Some(&begin), ..Action::new(kOfxActionEndInstanceChanged) };
+        self.plugin.call(&action.on(&self.effect));
+        Ok(status)
+    }
+
+    /// Any action on the instance, without arguments.
+    pub fn action(&self, name: &CStr) -> Status {
+        self.plugin.call(&Action::new(name).on(&self.effect))
+    }
+
+    /// DestroyInstance; once only, and by `drop` at the latest.
+    pub fn destroy(&self) -> Option<Status> {
+        if self.destroyed.swap(true, Ordering::SeqCst) {
+            return None;
+        }
+        let status = self.action(kOfxActionDestroyInstance);
+        self.effect.collect_images(None, "DestroyInstance");
+        let blocks = self.effect.memory_left();
+        if blocks > 0 {
+            let what = format!(
+                "{blocks} block(s) of image memory were not freed before DestroyInstance returned"
+            );
+            self.effect.host.journal().violate(Rule::Memory, what);
+        }
+        Some(status)
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        self.destroy();
+    }
+}

@@ -1,0 +1,325 @@
+//! Questions to an instance: formats, regions, frames, identity.
+
+use std::{
+    collections::BTreeMap,
+    ffi::{CString, c_int},
+};
+
+use anyhow::{Result, bail};
+
+use super::{Instance, Preferences, Shot, format::takes};
+use crate::{
+    host::clip::{Clip, ascii},
+    host::pixels::{Components, Depth, Premult},
+    host::plugin::Action,
+    host::props::{Values, c_text},
+    host::sys::*,
+};
+
+impl Instance {
+    /// GetClipPreferences: what the plug-in wants of the clips' formats and says of its output.
+    pub fn negotiate(&mut self) -> Result<()> {
+        let usual = self.effect.project().map_or(24.0, |project| project.rate);
+        let name = |prefix: &str, clip: &Clip| c_text(&format!("{prefix}{}", clip.name));
+        let clips = self.effect.clips();
+        let output = clips.iter().find(|clip| clip.is_output()).and_then(|clip| clip.format());
+        let mut results = self
+            .results("GetClipPreferences")
+            .doubles(kOfxImageEffectPropFrameRate, &[usual])
+            .text(
+                kOfxImageEffectPropPreMultiplication,
+                ascii(output.map_or(Premult::Un, |f| f.premult).name()),
+            )
+            .ints(kOfxImageClipPropContinuousSamples, &[0])
+            .ints(kOfxImageEffectFrameVarying, &[0])
+            .text(kOfxImageClipPropFieldOrder, ascii(kOfxImageFieldNone));
+        for clip in &clips {
+            let Some(format) = clip.format() else { continue };
+            results = results
+                .text(&name("OfxImageClipPropComponents_", clip), ascii(format.components.name()))
+                .text(&name("OfxImageClipPropDepth_", clip), ascii(format.depth.name()))
+                .doubles(&name("OfxImageClipPropPAR_", clip), &[1.0]);
+        }
+        let results = results.build();
+        let action = Action {
+            results: Some(&results),
+            ..Action::new(kOfxImageEffectActionGetClipPreferences)
+        };
+        let status = self.plugin.call(&action.on(&self.effect));
+        if !status.is_fine() {
+            bail!(
+                "{} answered {status} to GetClipPreferences{}",
+                self.plugin.id(),
+                self.plugin.said()
+            );
+        }
+        let rate = results.numbers(kOfxImageEffectPropFrameRate).first().copied().unwrap_or(usual);
+        self.preferences = Preferences {
+            rate,
+            frame_varying: results.int(kOfxImageEffectFrameVarying) == Some(1),
+            continuous: results.int(kOfxImageClipPropContinuousSamples) == Some(1),
+        };
+        for clip in &clips {
+            let Some(mut format) = clip.format() else { continue };
+            let components =
+                results.text(&name("OfxImageClipPropComponents_", clip)).unwrap_or_default();
+            let depth = results.text(&name("OfxImageClipPropDepth_", clip)).unwrap_or_default();
+            match (Components::from_name(&components), Depth::from_name(&depth)) {
+                (Some(components), Some(depth)) => {
+                    format.components = components;
+                    format.depth = depth;
+                }
+                _ => bail!(
+                    "GetClipPreferences asks for {components}, {depth} on {}; nobody has that",
+                    clip.name
+                ),
+            }
+            if clip.is_output() {
+                clip.props.put(kOfxImageEffectPropFrameRate, Values::Double(vec![rate]));
+            }
+            if clip.is_output()
+                && let Some(premult) = results.text(kOfxImageEffectPropPreMultiplication)
+                && let Some(premult) = Premult::from_name(&premult)
+            {
+                format.premult = premult;
+            }
+            if !takes(clip, format.components) {
+                bail!(
+                    "GetClipPreferences asks for {components} on clip {}, which does not list it",
+                    clip.name
+                );
+            }
+            clip.agree(format);
+        }
+        Ok(())
+    }
+
+    /// Region of definition in canonical coordinates: the plug-in's, or the union of the inputs.
+    pub fn region(&self, time: f64, scale: f64) -> Result<OfxRectD> {
+        let fallback = self.default_region();
+        let arguments = self
+            .arguments("GetRegionOfDefinition")
+            .doubles(kOfxPropTime, &[time])
+            .doubles(kOfxImageEffectPropRenderScale, &[scale, scale])
+            .build();
+        let results = self
+            .results("GetRegionOfDefinition")
+            .doubles(
+                kOfxImageEffectPropRegionOfDefinition,
+                &[fallback.x1, fallback.y1, fallback.x2, fallback.y2],
+            )
+            .build();
+        let action = Action {
+            arguments: Some(&arguments),
+            results: Some(&results),
+            time: Some(time),
+            ..Action::new(kOfxImageEffectActionGetRegionOfDefinition)
+        };
+        let status = self.plugin.call(&action.on(&self.effect));
+        match (status.0, results.numbers(kOfxImageEffectPropRegionOfDefinition).as_slice()) {
+            (kOfxStatReplyDefault, _) => Ok(fallback),
+            (kOfxStatOK, [x1, y1, x2, y2]) if x1 <= x2 && y1 <= y2 => {
+                Ok(OfxRectD { x1: *x1, y1: *y1, x2: *x2, y2: *y2 })
+            }
+            (kOfxStatOK, other) => bail!("GetRegionOfDefinition answers no region: {other:?}"),
+            _ => bail!(
+                "{} answered {status} to GetRegionOfDefinition{}",
+                self.plugin.id(),
+                self.plugin.said()
+            ),
+        }
+    }
+
+    fn default_region(&self) -> OfxRectD {
+        let inputs =
+            self.effect.clips().into_iter().filter(|clip| !clip.is_output() && !clip.is_optional());
+        let union = inputs.filter_map(|clip| clip.region()).reduce(|a, b| OfxRectD {
+            x1: a.x1.min(b.x1),
+            y1: a.y1.min(b.y1),
+            x2: a.x2.max(b.x2),
+            y2: a.y2.max(b.y2),
+        });
+        let (width, height) = self.effect.project_size();
+        let (x, y) = self.effect.host.conduct().origin;
+        let (x1, y1) = (f64::from(x), f64::from(y));
+        union.unwrap_or(OfxRectD { x1, y1, x2: x1 + width as f64, y2: y1 + height as f64 })
+    }
+
+    /// Pixels of the region of definition at a scale.
+    pub fn bounds(&self, time: f64, scale: f64) -> Result<OfxRectI> {
+        let region = self.region(time, scale)?;
+        let low = |v: f64| (v * scale).floor() as c_int;
+        let high = |v: f64| (v * scale).ceil() as c_int;
+        Ok(OfxRectI {
+            x1: low(region.x1),
+            y1: low(region.y1),
+            x2: high(region.x2),
+            y2: high(region.y2),
+        })
+    }
+
+    /// GetRegionsOfInterest: canonical regions of the inputs that a region of the output needs.
+    pub fn regions_of_interest(
+        &self,
+        time: f64,
+        scale: f64,
+        region: OfxRectD,
+    ) -> Result<BTreeMap<String, OfxRectD>> {
+        let rectangle = [region.x1, region.y1, region.x2, region.y2];
+        let arguments = self
+            .arguments("GetRegionsOfInterest")
+            .doubles(kOfxPropTime, &[time])
+            .doubles(kOfxImageEffectPropRenderScale, &[scale, scale])
+            .doubles(kOfxImageEffectPropRegionOfInterest, &rectangle)
+            .build();
+        let inputs: Vec<_> =
+            self.effect.clips().into_iter().filter(|clip| !clip.is_output()).collect();
+        let name = |clip: &Clip| c_text(&format!("OfxImageClipPropRoI_{}", clip.name));
+        let mut results = self.results("GetRegionsOfInterest");
+        for clip in &inputs {
+            results = results.doubles(&name(clip), &rectangle);
+        }
+        let results = results.build();
+        let action = Action {
+            arguments: Some(&arguments),
+            results: Some(&results),
+            time: Some(time),
+            ..Action::new(kOfxImageEffectActionGetRegionsOfInterest)
+        };
+        let status = self.plugin.call(&action.on(&self.effect));
+        if !status.is_fine() {
+            bail!(
+                "{} answered {status} to GetRegionsOfInterest{}",
+                self.plugin.id(),
+                self.plugin.said()
+            );
+        }
+        let mut regions = BTreeMap::new();
+        for clip in inputs {
+            match results.numbers(&name(&clip)).as_slice() {
+                [x1, y1, x2, y2] => {
+                    regions
+                        .insert(clip.name.clone(), OfxRectD { x1: *x1, y1: *y1, x2: *x2, y2: *y2 });
+                }
+                other => bail!(
+                    "GetRegionsOfInterest answers no region for clip {}: {other:?}",
+                    clip.name
+                ),
+            }
+        }
+        Ok(regions)
+    }
+
+    /// GetTimeDomain: first and last frame that the plug-in answers, if it does.
+    pub fn time_domain(&self) -> Result<Option<(f64, f64)>> {
+        let results = self
+            .results("GetTimeDomain")
+            .doubles(kOfxImageEffectPropFrameRange, &[0.0, 0.0])
+            .build();
+        let action =
+            Action { results: Some(&results), ..Action::new(kOfxImageEffectActionGetTimeDomain) };
+        let status = self.plugin.call(&action.on(&self.effect));
+        match (status.0, results.numbers(kOfxImageEffectPropFrameRange).as_slice()) {
+            (kOfxStatReplyDefault, _) => Ok(None),
+            (kOfxStatOK, [first, last]) if first <= last => Ok(Some((*first, *last))),
+            (kOfxStatOK, other) => bail!("GetTimeDomain answers no range: {other:?}"),
+            _ => bail!(
+                "{} answered {status} to GetTimeDomain{}",
+                self.plugin.id(),
+                self.plugin.said()
+            ),
+        }
+    }
+
+    /// GetFramesNeeded: ranges of frames of each input that a frame of the output needs.
+    pub fn frames_needed(&self, time: f64) -> Result<BTreeMap<String, Vec<(f64, f64)>>> {
+        let arguments = self.arguments("GetFramesNeeded").doubles(kOfxPropTime, &[time]).build();
+        let inputs: Vec<_> =
+            self.effect.clips().into_iter().filter(|clip| !clip.is_output()).collect();
+        let name = |clip: &Clip| c_text(&format!("OfxImageClipPropFrameRange_{}", clip.name));
+        let names: Vec<CString> = inputs.iter().map(|clip| name(clip)).collect();
+        let results = names
+            .iter()
+            .fold(self.results("GetFramesNeeded"), |set, name| set.number_list(name))
+            .build();
+        for name in &names {
+            results.put(name, Values::Double(vec![time, time]));
+        }
+        let action = Action {
+            arguments: Some(&arguments),
+            results: Some(&results),
+            time: Some(time),
+            ..Action::new(kOfxImageEffectActionGetFramesNeeded)
+        };
+        let status = self.plugin.call(&action.on(&self.effect));
+        if !status.is_fine() {
+            bail!(
+                "{} answered {status} to GetFramesNeeded{}",
+                self.plugin.id(),
+                self.plugin.said()
+            );
+        }
+        let mut needed = BTreeMap::new();
+        for (clip, name) in inputs.iter().zip(&names) {
+            let numbers = results.numbers(name);
+            if numbers.len() % 2 != 0 {
+                bail!(
+                    "GetFramesNeeded answers {} numbers for clip {}, not pairs",
+                    numbers.len(),
+                    clip.name
+                );
+            }
+            needed.insert(
+                clip.name.clone(),
+                numbers.chunks(2).map(|pair| (pair[0], pair[1])).collect(),
+            );
+        }
+        Ok(needed)
+    }
+
+    /// IsIdentity: the clip and time whose picture the output is, if so.
+    pub fn identity(&self, shot: Shot) -> Result<Option<(String, f64)>> {
+        let window = match shot.window {
+            Some(window) => window,
+            None => self.bounds(shot.time, shot.scale)?,
+        };
+        let arguments = self
+            .arguments("IsIdentity")
+            .doubles(kOfxPropTime, &[shot.time])
+            .text(kOfxImageEffectPropFieldToRender, ascii(kOfxImageFieldNone))
+            .ints(kOfxImageEffectPropRenderWindow, &[window.x1, window.y1, window.x2, window.y2])
+            .doubles(kOfxImageEffectPropRenderScale, &[shot.scale, shot.scale])
+            .build();
+        let results = self
+            .results("IsIdentity")
+            .text(kOfxPropName, "")
+            .doubles(kOfxPropTime, &[shot.time])
+            .build();
+        let action = Action {
+            arguments: Some(&arguments),
+            results: Some(&results),
+            time: Some(shot.time),
+            ..Action::new(kOfxImageEffectActionIsIdentity)
+        };
+        let status = self.plugin.call(&action.on(&self.effect));
+        match status.0 {
+            kOfxStatReplyDefault | kOfxStatReplyNo => Ok(None),
+            kOfxStatOK | kOfxStatReplyYes => {
+                let clip = results.text(kOfxPropName).unwrap_or_default();
+                if clip.is_empty() || clip.as_bytes() == kOfxImageEffectOutputClipName.to_bytes() {
+                    return Ok(None);
+                }
+                if self.effect.clip(&clip).is_none() {
+                    bail!("IsIdentity names clip {clip}, which does not exist");
+                }
+                Ok(Some((
+                    clip,
+                    results.numbers(kOfxPropTime).first().copied().unwrap_or(shot.time),
+                )))
+            }
+            _ => {
+                bail!("{} answered {status} to IsIdentity{}", self.plugin.id(), self.plugin.said())
+            }
+        }
+    }
+}

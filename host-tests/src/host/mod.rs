@@ -1,0 +1,22 @@
+//! The host itself: what a plug-in calls ([`suites`]), what it is given handles for, and the calls to it
+//! ([`plugin`], [`instance`]).
+
+pub mod binary;
+mod call;
+pub mod clip;
+pub mod effect;
+pub mod instance;
+pub mod journal;
+pub mod known;
+mod object;
+pub mod param;
+pub mod pixels;
+pub mod plugin;
+pub mod profile;
+pub mod props;
+mod registry;
+pub mod status;
+mod suites;
+pub mod sys;
+
+pub use object::{Absent, Conduct, Host};

@@ -1,0 +1,225 @@
+//! The host object that a plug-in gets: its properties, its suites, its conduct.
+
+use std::{
+    ffi::{CStr, c_char, c_int, c_void},
+    sync::Arc,
+};
+
+use parking_lot::RwLock;
+
+use crate::{
+    host::call,
+    host::clip::ascii,
+    host::journal::Journal,
+    host::pixels::{Components, Depth, Rows},
+    host::profile::Profile,
+    host::props::PropertySet,
+    host::suites,
+    host::sys::*,
+};
+
+/// What a clip without footage gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absent {
+    /// `clipGetImage` fails.
+    Unconnected,
+    /// A transparent black picture.
+    Black,
+    /// OK and a NULL image.
+    Null,
+    /// OK and an image without data, bounds or row bytes.
+    NoData,
+}
+
+/// What a host does, apart from what it says. Checks change single fields of a profile's conduct.
+#[derive(Clone, Copy, Debug)]
+pub struct Conduct {
+    /// What clips without footage give.
+    pub absent: Absent,
+    /// Clips without footage say that they are connected.
+    pub always_connected: bool,
+    /// Row order of images.
+    pub rows: Rows,
+    /// Bytes between rows.
+    pub padding: usize,
+    /// Where the lower left corner of every picture is, in pixels.
+    pub origin: (i32, i32),
+    /// Images of the render's time are given for every time.
+    pub ignores_time: bool,
+    /// Render scale that images state, whatever they were rendered for.
+    pub image_scale: Option<f64>,
+    /// Image identifiers are new for each fetch.
+    pub random_identifiers: bool,
+    /// Inputs are checked for writes when they come back.
+    pub watches_inputs: bool,
+    /// Message suite 2 exists, its functions are NULL.
+    pub null_message_two: bool,
+    /// A clip nobody defined is OK and NULL.
+    pub undefined_clip_is_null: bool,
+    /// Only the clip called Source gets pictures.
+    pub only_source: bool,
+    /// Each frame is rendered by an instance of its own.
+    pub instance_per_frame: bool,
+    /// Load and Describe are called again before each instance.
+    pub describes_per_instance: bool,
+    /// IsIdentity and GetFramesNeeded are called.
+    pub asks_planning: bool,
+    /// The output holds a copy of the source before the render.
+    pub prefills_output: bool,
+    /// Functions for keys of parameters work.
+    pub knows_key_functions: bool,
+}
+
+/// A host in the manner of a profile.
+pub struct Host {
+    profile: &'static Profile,
+    props: Arc<PropertySet>,
+    journal: Arc<Journal>,
+    conduct: RwLock<Conduct>,
+    /// At one address for the host's whole life, as plug-ins keep it.
+    raw: Box<OfxHost>,
+}
+
+// SAFETY: `raw` holds a handle and a function pointer, both constant and usable from any thread.
+unsafe impl Send for Host {}
+// SAFETY: as above; everything that changes is behind a lock.
+unsafe impl Sync for Host {}
+
+/// Hosts are never freed: a plug-in keeps the address that `setHost` gave it for as long as it likes.
+static HOSTS: RwLock<Vec<Arc<Host>>> = RwLock::new(Vec::new());
+
+impl Host {
+    /// A host in the manner of `profile`.
+    pub fn new(profile: &'static Profile) -> Arc<Self> {
+        let journal = Journal::new();
+        let props = describe(profile, &journal);
+        let raw = Box::new(OfxHost { host: props.raw(), fetchSuite: Some(fetch_suite) });
+        let host =
+            Arc::new(Self { profile, props, journal, conduct: RwLock::new(profile.conduct), raw });
+        HOSTS.write().push(Arc::clone(&host));
+        host
+    }
+
+    /// What is imitated.
+    pub fn profile(&self) -> &'static Profile {
+        self.profile
+    }
+
+    /// Record of what happens.
+    pub fn journal(&self) -> &Arc<Journal> {
+        &self.journal
+    }
+
+    /// The host's property set.
+    pub fn props(&self) -> &Arc<PropertySet> {
+        &self.props
+    }
+
+    /// What it does at present.
+    pub fn conduct(&self) -> Conduct {
+        *self.conduct.read()
+    }
+
+    /// Makes it do otherwise.
+    pub fn change(&self, change: impl FnOnce(&mut Conduct)) {
+        change(&mut self.conduct.write());
+    }
+
+    /// True if the host can give that depth.
+    pub fn gives_depth(&self, depth: Depth) -> bool {
+        self.profile.depths.contains(&depth)
+    }
+
+    /// True if the host can give those components.
+    pub fn gives_components(&self, components: Components) -> bool {
+        self.profile.components.contains(&components)
+    }
+
+    /// Address for `setHost`.
+    pub(crate) fn raw(&self) -> *mut OfxHost {
+        std::ptr::from_ref(&*self.raw).cast_mut()
+    }
+
+    fn suite(&self, name: &CStr, version: c_int) -> *const c_void {
+        let has = self.profile.suites.contains(&(name, version));
+        if !has {
+            log::debug!("{} has no {} {version}", self.profile.id, name.to_string_lossy());
+            return std::ptr::null();
+        }
+        suites::find(name, version, self.conduct().null_message_two)
+    }
+}
+
+unsafe extern "C" fn fetch_suite(
+    host: OfxPropertySetHandle,
+    name: *const c_char,
+    version: c_int,
+) -> *const c_void {
+    let mut suite = std::ptr::null();
+    call::suite("fetchSuite", || {
+        let found = HOSTS.read().iter().find(|known| known.props.raw() == host).cloned();
+        let Some(found) = found else {
+            return call::bad_handle("fetchSuite", host);
+        };
+        if name.is_null() {
+            return call::null("fetchSuite", "name");
+        }
+        // SAFETY: the API passes a NUL-terminated name, which was just found not to be NULL.
+        suite = found.suite(unsafe { CStr::from_ptr(name) }, version);
+        kOfxStatOK
+    });
+    suite
+}
+
+fn describe(profile: &'static Profile, journal: &Arc<Journal>) -> Arc<PropertySet> {
+    let yes = c_int::from;
+    let names = |names: Vec<&'static CStr>| names.into_iter().map(ascii).collect::<Vec<_>>();
+    let components = names(profile.components.iter().map(|c| c.name()).collect());
+    let depths = names(profile.depths.iter().map(|d| d.name()).collect());
+    let mut set = PropertySet::of("the host", journal)
+        .read_only()
+        .missing(profile.missing_on_host)
+        .text(kOfxPropType, ascii(kOfxTypeImageEffectHost))
+        .text(kOfxPropName, profile.name)
+        .text(kOfxPropLabel, profile.label)
+        .ints(kOfxPropVersion, &profile.version)
+        .text(kOfxPropVersionLabel, &profile.version.map(|part| part.to_string()).join("."))
+        .ints(kOfxImageEffectPropSupportsOverlays, &[0])
+        .ints(kOfxImageEffectPropSupportsMultiResolution, &[yes(profile.multi_resolution)])
+        .ints(kOfxImageEffectPropSupportsTiles, &[yes(profile.tiles)])
+        .ints(kOfxImageEffectPropTemporalClipAccess, &[yes(profile.temporal)])
+        .list(kOfxImageEffectPropSupportedComponents, &components)
+        .list(kOfxImageEffectPropSupportedContexts, &names(profile.contexts.to_vec()))
+        .list(kOfxImageEffectPropSupportedPixelDepths, &depths)
+        .ints(kOfxImageEffectPropSupportsMultipleClipDepths, &[yes(profile.multi_depths)])
+        .ints(kOfxImageEffectPropSupportsMultipleClipPARs, &[0])
+        .ints(kOfxImageEffectPropSetableFrameRate, &[yes(profile.setable_rate)])
+        .ints(kOfxImageEffectInstancePropSequentialRender, &[2])
+        .ints(kOfxParamHostPropSupportsCustomInteract, &[0])
+        .ints(kOfxParamHostPropSupportsStringAnimation, &[0])
+        .ints(kOfxParamHostPropSupportsChoiceAnimation, &[1])
+        .ints(kOfxParamHostPropSupportsBooleanAnimation, &[1])
+        .ints(kOfxParamHostPropSupportsCustomAnimation, &[0])
+        .ints(kOfxParamHostPropMaxParameters, &[-1])
+        .ints(kOfxParamHostPropMaxPages, &[0])
+        .ints(kOfxParamHostPropPageRowColumnCount, &[0, 0])
+        .pointer(kOfxPropHostOSHandle, 0)
+        .text(kOfxImageEffectPropOpenGLRenderSupported, "false")
+        .ints(kOfxImageEffectPropRenderQualityDraft, &[1])
+        .text(kOfxImageEffectHostPropNativeOrigin, ascii(kOfxHostNativeOriginBottomLeft));
+    if profile.str_choice {
+        set = set
+            .ints(kOfxParamHostPropSupportsStrChoice, &[1])
+            .ints(kOfxParamHostPropSupportsStrChoiceAnimation, &[0]);
+    }
+    if let Some(api) = profile.api {
+        set = set.ints(kOfxPropAPIVersion, &api);
+    }
+    if !profile.lacks_on_host(kOfxImageEffectHostPropIsBackground) {
+        set = set.ints(kOfxImageEffectHostPropIsBackground, &[1]);
+    }
+    if !profile.lacks_on_host(kOfxImageEffectPropSetableFielding) {
+        set = set.ints(kOfxImageEffectPropSetableFielding, &[0]);
+    }
+    set.build()
+}

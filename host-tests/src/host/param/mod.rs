@@ -1,0 +1,366 @@
+//! Parameters: their types, values, and keys over time.
+
+mod describe;
+mod kind;
+
+use std::{
+    ffi::{CStr, CString, c_int},
+    sync::Arc,
+};
+
+use parking_lot::{Mutex, RwLock};
+
+pub use kind::ParamType;
+pub(crate) use kind::Slot;
+
+use crate::{
+    host::clip::ascii,
+    host::journal::Journal,
+    host::props::{PropertySet, Values, c_text},
+    host::registry::{Handle, Object},
+    host::sys::*,
+};
+
+/// Value of a parameter.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// Groups, pages, buttons.
+    None,
+    /// Integer, Boolean, Choice and their kin.
+    Ints(Vec<c_int>),
+    /// Double, colours.
+    Doubles(Vec<f64>),
+    /// String, Custom, StrChoice.
+    Text(CString),
+    /// Bytes.
+    Bytes(Vec<u8>),
+}
+
+impl Value {
+    /// Part of the way from `self` to `other`; only real numbers move, the others hold.
+    fn towards(&self, other: &Self, part: f64) -> Self {
+        match (self, other) {
+            (Self::Doubles(a), Self::Doubles(b)) if a.len() == b.len() => {
+                Self::Doubles(a.iter().zip(b).map(|(a, b)| a + (b - a) * part).collect())
+            }
+            _ => self.clone(),
+        }
+    }
+}
+
+struct State {
+    value: Value,
+    /// Sorted by time.
+    keys: Vec<(f64, Value)>,
+    /// Texts handed out: their addresses stay good for the parameter's life.
+    given: Vec<CString>,
+    /// Bytes handed out, for the same reason.
+    given_bytes: Vec<Box<[u8]>>,
+}
+
+/// A parameter of a descriptor or of an instance.
+pub struct Param {
+    handle: Handle,
+    /// Its id.
+    pub name: String,
+    /// Its type.
+    pub kind: ParamType,
+    /// Its properties.
+    pub props: Arc<PropertySet>,
+    state: Mutex<State>,
+}
+
+impl Param {
+    fn new(name: String, kind: ParamType, props: Arc<PropertySet>) -> Arc<Self> {
+        let value = default_of(kind, &props);
+        let state = State { value, keys: Vec::new(), given: Vec::new(), given_bytes: Vec::new() };
+        let param = Arc::new(Self {
+            handle: Handle::reserve(),
+            name,
+            kind,
+            props,
+            state: Mutex::new(state),
+        });
+        param.handle.publish(Object::Param(Arc::downgrade(&param)));
+        param
+    }
+
+    pub(crate) fn raw(&self) -> OfxParamHandle {
+        self.handle.raw()
+    }
+
+    /// The value at a time, or without keys the one value.
+    pub fn value_at(&self, time: f64) -> Value {
+        let state = self.state.lock();
+        let after = state.keys.partition_point(|(at, _)| *at <= time);
+        match (after.checked_sub(1).and_then(|at| state.keys.get(at)), state.keys.get(after)) {
+            (Some((t0, a)), Some((t1, b))) => a.towards(b, (time - t0) / (t1 - t0)),
+            (Some((_, value)), None) | (None, Some((_, value))) => value.clone(),
+            (None, None) => state.value.clone(),
+        }
+    }
+
+    /// Gives the parameter one value for all times.
+    pub fn set(&self, value: Value) {
+        let mut state = self.state.lock();
+        state.keys.clear();
+        state.value = value;
+        drop(state);
+        self.props.put(kOfxParamPropIsAnimating, Values::Int(vec![0]));
+    }
+
+    /// Sets a key.
+    pub fn set_key(&self, time: f64, value: Value) {
+        let mut state = self.state.lock();
+        let at = state.keys.partition_point(|(key, _)| *key < time);
+        match state.keys.get_mut(at) {
+            Some(key) if key.0 == time => key.1 = value,
+            _ => state.keys.insert(at, (time, value)),
+        }
+        drop(state);
+        self.props.put(kOfxParamPropIsAnimating, Values::Int(vec![1]));
+    }
+
+    /// Times of the keys.
+    pub(crate) fn key_times(&self) -> Vec<f64> {
+        self.state.lock().keys.iter().map(|(time, _)| *time).collect()
+    }
+
+    /// Removes the key at `time`; false if there is none.
+    pub(crate) fn delete_key(&self, time: f64) -> bool {
+        let mut state = self.state.lock();
+        let before = state.keys.len();
+        state.keys.retain(|(at, _)| *at != time);
+        let found = state.keys.len() < before;
+        let animating = c_int::from(!state.keys.is_empty());
+        drop(state);
+        self.props.put(kOfxParamPropIsAnimating, Values::Int(vec![animating]));
+        found
+    }
+
+    /// Removes all keys; the value of the first one stays.
+    pub(crate) fn delete_keys(&self) {
+        let first = self.state.lock().keys.first().map(|(_, value)| value.clone());
+        if let Some(value) = first {
+            self.set(value);
+        }
+    }
+
+    /// Keeps a text for the plug-in to read, and tells its address.
+    pub(crate) fn give_text(&self, text: CString) -> *const std::ffi::c_char {
+        let mut state = self.state.lock();
+        let index = match state.given.iter().position(|given| *given == text) {
+            Some(index) => index,
+            None => {
+                state.given.push(text);
+                state.given.len() - 1
+            }
+        };
+        state.given[index].as_ptr()
+    }
+
+    /// Keeps bytes for the plug-in to read.
+    pub(crate) fn give_bytes(&self, bytes: Vec<u8>) -> OfxBytes {
+        let mut state = self.state.lock();
+        state.given_bytes.push(bytes.into_boxed_slice());
+        let bytes = state.given_bytes.last().expect("one was just pushed");
+        OfxBytes { data: bytes.as_ptr(), length: bytes.len() }
+    }
+
+    /// Labels of the options of a choice.
+    pub fn options(&self) -> Vec<String> {
+        self.props.texts(kOfxParamPropChoiceOption)
+    }
+
+    /// Understands `text` as a value of this parameter: a choice by index, by label or by its stable string; a
+    /// boolean as 0, 1, true, false, on, off; several numbers separated by commas.
+    pub fn parse(&self, text: &str) -> Result<Value, String> {
+        let numbers = || -> Result<Vec<f64>, String> {
+            let parts: Result<Vec<f64>, _> =
+                text.split(',').map(|part| part.trim().parse()).collect();
+            let parts =
+                parts.map_err(|_| format!("\"{text}\" is not {} number(s)", self.kind.count()))?;
+            if parts.len() == self.kind.count() {
+                Ok(parts)
+            } else {
+                Err(format!(
+                    "{} wants {} number(s), not {}",
+                    self.name,
+                    self.kind.count(),
+                    parts.len()
+                ))
+            }
+        };
+        match self.kind {
+            ParamType::Boolean => match text.to_ascii_lowercase().as_str() {
+                "1" | "true" | "on" | "yes" => Ok(Value::Ints(vec![1])),
+                "0" | "false" | "off" | "no" => Ok(Value::Ints(vec![0])),
+                _ => Err(format!("{} is a switch: use true or false, not \"{text}\"", self.name)),
+            },
+            ParamType::Choice => {
+                let options = self.options();
+                let same = |option: &String| option.eq_ignore_ascii_case(text);
+                let by_string = || self.props.texts(kOfxParamPropChoiceEnum).iter().position(same);
+                let by_index = || text.parse::<usize>().ok().filter(|index| *index < options.len());
+                let index = options.iter().position(same).or_else(by_string).or_else(by_index);
+                let index = index.and_then(|index| c_int::try_from(index).ok());
+                index.map(|index| Value::Ints(vec![index])).ok_or_else(|| {
+                    format!("{} has no option \"{text}\"; it has {}", self.name, options.join(", "))
+                })
+            }
+            ParamType::String | ParamType::Custom => Ok(Value::Text(c_text(text))),
+            ParamType::StrChoice => {
+                let known = self.props.texts(kOfxParamPropChoiceEnum);
+                let by_label = self.options().iter().position(|o| o.eq_ignore_ascii_case(text));
+                let value = by_label.and_then(|at| known.get(at).cloned());
+                match value.or_else(|| known.iter().find(|k| *k == text).cloned()) {
+                    Some(value) => Ok(Value::Text(c_text(&value))),
+                    None => Err(format!(
+                        "{} has no option \"{text}\"; it has {}",
+                        self.name,
+                        known.join(", ")
+                    )),
+                }
+            }
+            ParamType::Bytes => Ok(Value::Bytes(text.as_bytes().to_vec())),
+            kind if kind.slot() == Slot::Int => {
+                let numbers = numbers()?;
+                let whole = |n: &f64| {
+                    n.fract() == 0.0 && (f64::from(c_int::MIN)..=f64::from(c_int::MAX)).contains(n)
+                };
+                if !numbers.iter().all(whole) {
+                    return Err(format!("{} wants whole numbers, not \"{text}\"", self.name));
+                }
+                Ok(Value::Ints(numbers.into_iter().map(|n| n as c_int).collect()))
+            }
+            kind if kind.slot() == Slot::Double => Ok(Value::Doubles(numbers()?)),
+            kind => Err(format!("{} is a {} and holds no value", self.name, kind.short_name())),
+        }
+    }
+
+    /// Checks a value against the parameter's range.
+    pub fn check_range(&self, value: &Value) -> Result<(), String> {
+        let values: Vec<f64> = match value {
+            Value::Ints(v) if self.kind.is_number() => v.iter().copied().map(f64::from).collect(),
+            Value::Doubles(v) => v.clone(),
+            _ => return Ok(()),
+        };
+        let (low, high) =
+            (self.props.numbers(kOfxParamPropMin), self.props.numbers(kOfxParamPropMax));
+        for (at, value) in values.iter().enumerate() {
+            let (low, high) = (low.get(at).or(low.first()), high.get(at).or(high.first()));
+            if low.is_some_and(|low| value < low) || high.is_some_and(|high| value > high) {
+                let (low, high) = (low.unwrap_or(&f64::MIN), high.unwrap_or(&f64::MAX));
+                return Err(format!("{} = {value} is outside of {low}..={high}", self.name));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The value that the descriptor's default property states.
+pub(crate) fn default_of(kind: ParamType, props: &PropertySet) -> Value {
+    let values = props.values(kOfxParamPropDefault);
+    let count = kind.count();
+    match (kind.slot(), values) {
+        (Slot::None, _) => Value::None,
+        (Slot::Int, Some(Values::Int(mut v))) => {
+            v.resize(count, 0);
+            Value::Ints(v)
+        }
+        (Slot::Int, _) => Value::Ints(vec![0; count]),
+        (Slot::Double, Some(Values::Double(mut v))) => {
+            v.resize(count, 0.0);
+            Value::Doubles(v)
+        }
+        (Slot::Double, _) => Value::Doubles(vec![0.0; count]),
+        (Slot::Pointer, _) if kind == ParamType::Bytes => Value::Bytes(Vec::new()),
+        (Slot::Pointer, Some(Values::Text(v))) => {
+            Value::Text(v.into_iter().next().unwrap_or_default())
+        }
+        (Slot::Pointer, _) => Value::Text(CString::default()),
+    }
+}
+
+/// Parameters of a descriptor or of an instance.
+pub struct ParamSet {
+    handle: Handle,
+    /// Properties of the set itself.
+    pub props: Arc<PropertySet>,
+    params: RwLock<Vec<Arc<Param>>>,
+    /// Parameters may be defined.
+    pub(crate) open: bool,
+    /// Names left out by the host.
+    missing: &'static [&'static CStr],
+}
+
+impl ParamSet {
+    fn with(
+        props: Arc<PropertySet>,
+        params: Vec<Arc<Param>>,
+        open: bool,
+        missing: &'static [&'static CStr],
+    ) -> Arc<Self> {
+        let set =
+            Self { handle: Handle::reserve(), props, params: RwLock::new(params), open, missing };
+        let set = Arc::new(set);
+        set.handle.publish(Object::ParamSet(Arc::downgrade(&set)));
+        set
+    }
+
+    /// An empty set for a descriptor.
+    pub(crate) fn describing(
+        journal: &Arc<Journal>,
+        missing: &'static [&'static CStr],
+    ) -> Arc<Self> {
+        let props = PropertySet::of("the parameter set", journal)
+            .list::<&str>(kOfxPluginPropParamPageOrder, &[])
+            .ints(kOfxPropParamSetNeedsSyncing, &[0])
+            .missing(missing)
+            .build();
+        Self::with(props, Vec::new(), true, missing)
+    }
+
+    /// The set of an instance: every parameter at its default.
+    pub(crate) fn instantiate(&self) -> Arc<Self> {
+        let params = self.all().into_iter().map(|param| {
+            let props = param.props.copy(format!("parameter {}", param.name));
+            let props =
+                props.text(kOfxPropType, ascii(kOfxTypeParameterInstance)).missing(self.missing);
+            Param::new(
+                param.name.clone(),
+                param.kind,
+                props.lock(&[kOfxParamPropType, kOfxPropName]).build(),
+            )
+        });
+        let props = self.props.copy("the parameter set").build();
+        Self::with(props, params.collect(), false, self.missing)
+    }
+
+    pub(crate) fn raw(&self) -> OfxParamSetHandle {
+        self.handle.raw()
+    }
+
+    /// All parameters in the order of their definition.
+    pub fn all(&self) -> Vec<Arc<Param>> {
+        self.params.read().clone()
+    }
+
+    /// The parameter of that id.
+    pub fn find(&self, name: &str) -> Option<Arc<Param>> {
+        self.params.read().iter().find(|param| param.name == name).cloned()
+    }
+
+    /// Adds a parameter for the plug-in; `None` if the name is taken.
+    pub(crate) fn define(&self, kind: ParamType, name: &str) -> Option<Arc<Param>> {
+        let mut params = self.params.write();
+        if params.iter().any(|param| param.name == name) {
+            return None;
+        }
+        let props =
+            describe::describe(kind, name, self.props.journal()).missing(self.missing).build();
+        let param = Param::new(name.to_owned(), kind, props);
+        params.push(Arc::clone(&param));
+        Some(param)
+    }
+}

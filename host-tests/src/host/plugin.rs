@@ -1,0 +1,279 @@
+//! A plug-in in the hands of a host: its entry point, its descriptors, its life from Load to Unload.
+
+use std::{
+    collections::BTreeMap,
+    ffi::{CStr, c_void},
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+use anyhow::{Result, bail};
+use parking_lot::RwLock;
+
+use crate::{
+    host::Host,
+    host::binary::{Binary, Entry},
+    host::call::{self, Scope},
+    host::clip::ascii,
+    host::effect::{Effect, short},
+    host::journal::Rule,
+    host::pixels::Buffer,
+    host::props::PropertySet,
+    host::status::Status,
+    host::suites,
+    host::sys::*,
+};
+
+/// One call of a plug-in's entry point.
+pub(crate) struct Action<'a> {
+    pub(crate) name: &'a CStr,
+    pub(crate) effect: Option<&'a Arc<Effect>>,
+    pub(crate) arguments: Option<&'a PropertySet>,
+    pub(crate) results: Option<&'a PropertySet>,
+    pub(crate) time: Option<f64>,
+    pub(crate) target: Option<&'a Arc<Buffer>>,
+}
+
+impl<'a> Action<'a> {
+    /// An action without arguments.
+    pub(crate) fn new(name: &'a CStr) -> Self {
+        Self { name, effect: None, arguments: None, results: None, time: None, target: None }
+    }
+
+    /// The effect whose handle is passed.
+    pub(crate) fn on(self, effect: &'a Arc<Effect>) -> Self {
+        Self { effect: Some(effect), ..self }
+    }
+}
+
+/// A plug-in that a host works with.
+pub struct Plugin {
+    binary: Arc<Binary>,
+    entry: Entry,
+    host: Arc<Host>,
+    descriptor: RwLock<Option<Arc<Effect>>>,
+    contexts: RwLock<BTreeMap<String, Arc<Effect>>>,
+    /// Descriptors of earlier Describe calls: the plug-in may still know their handles.
+    former: RwLock<Vec<Arc<Effect>>>,
+    loaded: AtomicBool,
+}
+
+impl Plugin {
+    /// Introduces the host to the plug-in; no action is called.
+    pub fn new(binary: &Arc<Binary>, id: Option<&str>, host: &Arc<Host>) -> Result<Arc<Self>> {
+        let entry = binary.entry(id)?;
+        if entry.api().as_bytes() != kOfxImageEffectPluginApi.to_bytes() {
+            bail!("{} is of the API \"{}\", not an image effect", entry.id(), entry.api());
+        }
+        let plugin = Arc::new(Self {
+            binary: Arc::clone(binary),
+            entry,
+            host: Arc::clone(host),
+            descriptor: RwLock::new(None),
+            contexts: RwLock::new(BTreeMap::new()),
+            former: RwLock::new(Vec::new()),
+            loaded: AtomicBool::new(false),
+        });
+        let welcome = call::inside(plugin.scope(), || binary.offer_host(host.raw()));
+        if !welcome {
+            bail!("{} refuses this host (OfxSetHost)", binary.path().display());
+        }
+        plugin.set_host()?;
+        Ok(plugin)
+    }
+
+    /// Opens the file or bundle at `path` and introduces a host of that profile.
+    pub fn open(path: &Path, id: Option<&str>, host: &Arc<Host>) -> Result<Arc<Self>> {
+        Self::new(&Binary::open(&crate::host::binary::find_one(path)?)?, id, host)
+    }
+
+    fn scope(&self) -> Scope {
+        static ACTIONS: AtomicU64 = AtomicU64::new(1);
+        let id = ACTIONS.fetch_add(1, Ordering::Relaxed);
+        Scope { journal: Arc::clone(self.host.journal()), id, time: None, target: None }
+    }
+
+    /// Calls `setHost`: first of all, and again where another host was introduced meanwhile.
+    pub fn set_host(&self) -> Result<()> {
+        let Some(set_host) = self.entry.raw().setHost else {
+            bail!("{} has no setHost function", self.id());
+        };
+        // SAFETY: the standard's function with a structure that lives as long as the host.
+        call::inside(self.scope(), || unsafe { set_host(self.host.raw()) });
+        Ok(())
+    }
+
+    /// Identifier.
+    pub fn id(&self) -> String {
+        self.entry.id()
+    }
+
+    /// Major and minor version.
+    pub fn version(&self) -> (u32, u32) {
+        self.entry.version()
+    }
+
+    /// Its file.
+    pub fn path(&self) -> &Path {
+        self.binary.path()
+    }
+
+    /// The host it works for.
+    pub fn host(&self) -> &Arc<Host> {
+        &self.host
+    }
+
+    /// Calls the entry point, and looks afterwards for what the action left behind.
+    pub(crate) fn call(&self, action: &Action<'_>) -> Status {
+        let Some(main) = self.entry.raw().mainEntry else {
+            return Status(kOfxStatFailed);
+        };
+        let mut scope = self.scope();
+        scope.time = action.time;
+        scope.target = action.target.cloned();
+        let id = scope.id;
+        let handle = action
+            .effect
+            .map_or(std::ptr::null(), |effect| effect.raw().cast_const().cast::<c_void>());
+        let set = |set: Option<&PropertySet>| set.map_or(std::ptr::null_mut(), PropertySet::raw);
+        log::trace!("{} …", action.name.to_string_lossy());
+        let status = call::inside(scope, || {
+            // SAFETY: the standard's entry point; the handles stay valid for the call.
+            Status(unsafe {
+                main(action.name.as_ptr(), handle, set(action.arguments), set(action.results))
+            })
+        });
+        log::debug!("{} answered {status}", action.name.to_string_lossy());
+        if let Some(effect) = action.effect {
+            effect.collect_images(Some(id), &action.name.to_string_lossy());
+        }
+        status
+    }
+
+    /// The Load action.
+    pub fn load(&self) -> Status {
+        let status = self.call(&Action::new(kOfxActionLoad));
+        self.loaded.store(status.is_fine(), Ordering::SeqCst);
+        status
+    }
+
+    /// The Describe action on a new descriptor.
+    pub fn describe(&self) -> Status {
+        let descriptor =
+            Effect::descriptor(&self.host, &self.id(), &self.binary.path().to_string_lossy());
+        let status = self.call(&Action::new(kOfxActionDescribe).on(&descriptor));
+        let old = self.descriptor.write().replace(descriptor);
+        self.former.write().extend(old);
+        status
+    }
+
+    /// What Describe made, if it was called.
+    pub fn descriptor(&self) -> Option<Arc<Effect>> {
+        self.descriptor.read().clone()
+    }
+
+    /// Contexts that both the plug-in and the host know, in the host's order.
+    pub fn contexts(&self) -> Vec<String> {
+        let Some(descriptor) = self.descriptor() else { return Vec::new() };
+        let offered = descriptor.props.texts(kOfxImageEffectPropSupportedContexts);
+        let known = self.host.profile().contexts.iter().map(|context| ascii(context).to_owned());
+        known.filter(|context| offered.contains(context)).collect()
+    }
+
+    /// The DescribeInContext action on a new descriptor.
+    pub fn describe_in_context(&self, context: &str) -> (Status, Option<Arc<Effect>>) {
+        let Some(descriptor) = self.descriptor() else {
+            return (Status(kOfxStatErrBadHandle), None);
+        };
+        let effect = descriptor.in_context(context);
+        let arguments = PropertySet::of("the arguments of DescribeInContext", self.host.journal())
+            .read_only()
+            .text(kOfxImageEffectPropContext, context)
+            .build();
+        let action = Action {
+            arguments: Some(&arguments),
+            ..Action::new(kOfxImageEffectActionDescribeInContext)
+        };
+        let status = self.call(&action.on(&effect));
+        let old = self.contexts.write().insert(context.to_owned(), Arc::clone(&effect));
+        self.former.write().extend(old);
+        (status, Some(effect))
+    }
+
+    /// The descriptor of a context, described on first use.
+    pub fn context(&self, context: &str) -> Result<Arc<Effect>> {
+        let known = self.contexts.read().get(context).cloned();
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        if !self.contexts().iter().any(|offered| offered == context) {
+            let offered: Vec<String> =
+                self.contexts().iter().map(|c| short(c).to_owned()).collect();
+            bail!(
+                "{} under {} has no context {}; it has: {}",
+                self.id(),
+                self.host.profile().label,
+                short(context),
+                offered.join(", ")
+            );
+        }
+        match self.describe_in_context(context) {
+            (status, Some(effect)) if status.is_fine() => Ok(effect),
+            (status, _) => {
+                bail!("{} cannot describe itself in {}: {status}", self.id(), short(context))
+            }
+        }
+    }
+
+    /// Load and Describe, with an error for any answer that is not fine.
+    pub fn start(&self) -> Result<()> {
+        for (name, status) in [("Load", self.load()), ("Describe", self.describe())] {
+            if !status.is_fine() {
+                bail!("{} answered {status} to {name}{}", self.id(), self.said());
+            }
+        }
+        Ok(())
+    }
+
+    /// What MLT does before each instance: introduces itself, loads and describes once more.
+    pub fn start_again(&self) -> Result<()> {
+        self.set_host()?;
+        let contexts: Vec<String> = self.contexts.read().keys().cloned().collect();
+        self.start()?;
+        for context in contexts {
+            self.describe_in_context(&context);
+        }
+        Ok(())
+    }
+
+    /// Messages posted lately, as the end of a sentence.
+    pub fn said(&self) -> String {
+        let messages = self.host.journal().take_messages();
+        messages.last().map(|message| format!(": {}", message.text)).unwrap_or_default()
+    }
+
+    /// The Unload action, and a look at what the plug-in keeps of the host's memory.
+    pub fn unload(&self) -> Option<Status> {
+        if !self.loaded.swap(false, Ordering::SeqCst) {
+            return None;
+        }
+        let status = self.call(&Action::new(kOfxActionUnload));
+        let blocks = suites::blocks_left(self.host.journal());
+        if blocks > 0 {
+            let what = format!(
+                "{blocks} block(s) of the memory suite were not freed before Unload returned"
+            );
+            self.host.journal().violate(Rule::Memory, what);
+        }
+        Some(status)
+    }
+}
+
+impl Drop for Plugin {
+    fn drop(&mut self) {
+        self.unload();
+    }
+}

@@ -1,0 +1,484 @@
+//! Property sets: our host's typed store behind the property suite.
+//!
+//! A set knows which properties it has. Reading or setting another one is an error, as in strict hosts; whether it
+//! is also a broken rule depends on the name being known to OpenFX at all (see [`known`](crate::host::known)).
+
+use std::{
+    collections::BTreeMap,
+    ffi::{CStr, CString, c_char, c_int, c_void},
+    sync::Arc,
+};
+
+use parking_lot::RwLock;
+
+use crate::{
+    host::journal::{Journal, Rule},
+    host::known,
+    host::registry::{Handle, Object},
+    host::sys::*,
+};
+
+/// Values of one property.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Values {
+    /// C `int`.
+    Int(Vec<c_int>),
+    /// C `double`.
+    Double(Vec<f64>),
+    /// Text, owned by the host.
+    Text(Vec<CString>),
+    /// Addresses of the plug-in or of pixels, as numbers.
+    Pointer(Vec<usize>),
+}
+
+impl Values {
+    /// Number of values.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Int(v) => v.len(),
+            Self::Double(v) => v.len(),
+            Self::Text(v) => v.len(),
+            Self::Pointer(v) => v.len(),
+        }
+    }
+
+    /// True without values.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn type_name(&self) -> &'static str {
+        match self {
+            Self::Int(_) => "int",
+            Self::Double(_) => "double",
+            Self::Text(_) => "string",
+            Self::Pointer(_) => "pointer",
+        }
+    }
+}
+
+/// Text without inner NULs, as the API needs it.
+pub fn c_text(text: &str) -> CString {
+    CString::new(text.replace('\0', "")).expect("NULs were removed")
+}
+
+/// A property of a set: current values, the ones to go back to, and who may write.
+#[derive(Clone, Debug)]
+struct Property {
+    values: Values,
+    initial: Values,
+    /// 0: grows as needed.
+    dimension: usize,
+    writable: bool,
+    /// The plug-in wrote to it.
+    touched: bool,
+}
+
+/// A value type of the property suite.
+pub(crate) trait Scalar: Sized + Clone {
+    const NAME: &'static str;
+    const TYPE: known::Types;
+    fn filler() -> Self;
+    fn wrap(values: Vec<Self>) -> Values;
+    fn of(values: &Values) -> Option<&Vec<Self>>;
+    fn of_mut(values: &mut Values) -> Option<&mut Vec<Self>>;
+}
+
+macro_rules! scalar {
+    ($type:ty, $variant:ident, $name:literal, $bit:ident, $filler:expr) => {
+        impl Scalar for $type {
+            const NAME: &'static str = $name;
+            const TYPE: known::Types = known::$bit;
+            fn filler() -> Self {
+                $filler
+            }
+            fn wrap(values: Vec<Self>) -> Values {
+                Values::$variant(values)
+            }
+            fn of(values: &Values) -> Option<&Vec<Self>> {
+                match values {
+                    Values::$variant(v) => Some(v),
+                    _ => None,
+                }
+            }
+            fn of_mut(values: &mut Values) -> Option<&mut Vec<Self>> {
+                match values {
+                    Values::$variant(v) => Some(v),
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+scalar!(c_int, Int, "int", INT, 0);
+scalar!(f64, Double, "double", DOUBLE, 0.0);
+scalar!(CString, Text, "string", TEXT, CString::default());
+scalar!(usize, Pointer, "pointer", POINTER, 0);
+
+struct Store {
+    properties: BTreeMap<String, Property>,
+    /// Replaced texts: the plug-in may still read the address that it was given.
+    replaced: Vec<CString>,
+}
+
+/// A set of properties of one object.
+pub struct PropertySet {
+    handle: Handle,
+    /// What the set belongs to, for reports: "parameter seed", "clip Source".
+    owner: String,
+    journal: Arc<Journal>,
+    /// False where hosts let a plug-in read only (in-arguments, images).
+    writable: bool,
+    /// Names that this host leaves out although the standard has them.
+    missing: &'static [&'static CStr],
+    store: RwLock<Store>,
+}
+
+impl PropertySet {
+    /// An empty set that the plug-in may write to.
+    pub fn of(owner: impl Into<String>, journal: &Arc<Journal>) -> Builder {
+        Builder {
+            owner: owner.into(),
+            journal: Arc::clone(journal),
+            writable: true,
+            missing: &[],
+            properties: BTreeMap::new(),
+        }
+    }
+
+    /// Handle for the plug-in.
+    pub fn raw(&self) -> OfxPropertySetHandle {
+        self.handle.raw()
+    }
+
+    /// What the set belongs to.
+    pub fn owner(&self) -> &str {
+        &self.owner
+    }
+
+    pub(crate) fn journal(&self) -> &Arc<Journal> {
+        &self.journal
+    }
+
+    /// Names of the properties, sorted.
+    pub fn names(&self) -> Vec<String> {
+        self.store.read().properties.keys().cloned().collect()
+    }
+
+    /// Values of a property.
+    pub fn values(&self, name: &CStr) -> Option<Values> {
+        self.store.read().properties.get(key(name)).map(|p| p.values.clone())
+    }
+
+    /// All values of a text property; empty if it does not exist.
+    pub fn texts(&self, name: &CStr) -> Vec<String> {
+        match self.values(name) {
+            Some(Values::Text(v)) => v.iter().map(|s| s.to_string_lossy().into_owned()).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// First value of a text property.
+    pub fn text(&self, name: &CStr) -> Option<String> {
+        self.texts(name).into_iter().next()
+    }
+
+    /// All values of a number property, integers included.
+    pub fn numbers(&self, name: &CStr) -> Vec<f64> {
+        match self.values(name) {
+            Some(Values::Double(v)) => v,
+            Some(Values::Int(v)) => v.into_iter().map(f64::from).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// First value of an int property.
+    pub fn int(&self, name: &CStr) -> Option<c_int> {
+        match self.values(name) {
+            Some(Values::Int(v)) => v.first().copied(),
+            _ => None,
+        }
+    }
+
+    /// True if the plug-in wrote to the property, even what it held already.
+    pub fn was_set(&self, name: &CStr) -> bool {
+        self.store.read().properties.get(key(name)).is_some_and(|p| p.touched)
+    }
+
+    /// True if the set has the property.
+    pub fn has(&self, name: &CStr) -> bool {
+        self.store.read().properties.contains_key(key(name))
+    }
+
+    /// The host's own way to change a property, read-only or not.
+    pub fn put(&self, name: &CStr, values: Values) {
+        if self.missing.contains(&name) {
+            return;
+        }
+        let mut store = self.store.write();
+        let Store { properties, replaced } = &mut *store;
+        match properties.get_mut(key(name)) {
+            Some(property) => {
+                if let Values::Text(old) = std::mem::replace(&mut property.values, values) {
+                    replaced.extend(old);
+                }
+            }
+            None => {
+                let property = Property {
+                    initial: values.clone(),
+                    dimension: 0,
+                    writable: self.writable,
+                    touched: false,
+                    values,
+                };
+                properties.insert(key(name).to_owned(), property);
+            }
+        }
+    }
+
+    /// A copy under a new handle, as an instance gets of its descriptor's properties.
+    pub fn copy(&self, owner: impl Into<String>) -> Builder {
+        let store = self.store.read();
+        Builder {
+            owner: owner.into(),
+            journal: Arc::clone(&self.journal),
+            writable: self.writable,
+            missing: self.missing,
+            properties: store.properties.clone(),
+        }
+    }
+
+    /// Sets one value for the plug-in.
+    pub(crate) fn set<T: Scalar>(&self, name: &CStr, index: usize, value: T) -> OfxStatus {
+        let mut store = self.store.write();
+        let Store { properties, replaced } = &mut *store;
+        let Some(property) = properties.get_mut(key(name)) else {
+            return self.absent(name, T::TYPE, "set");
+        };
+        if !(property.writable && self.writable) {
+            self.journal.violate(
+                Rule::ReadOnlyProperty,
+                format!("{} of {} was set", key(name), self.owner),
+            );
+            return kOfxStatErrValue;
+        }
+        if property.values.is_empty()
+            && !matches!(known::types_of(key(name)), Some(t) if t & T::TYPE == 0)
+        {
+            // An empty list takes the type of its first value: `OfxParamPropDefault` and its like.
+            property.values = T::wrap(Vec::new());
+        }
+        let type_name = property.values.type_name();
+        let dimension = property.dimension;
+        let Some(list) = T::of_mut(&mut property.values) else {
+            self.wrong_type(name, type_name, T::NAME);
+            return kOfxStatErrValue;
+        };
+        if dimension > 0 && index >= dimension {
+            let what =
+                format!("{}[{index}] of {} was set, it has {dimension}", key(name), self.owner);
+            self.journal.violate(Rule::PropertyType, what);
+            return kOfxStatErrBadIndex;
+        }
+        if index >= list.len() {
+            list.resize(index + 1, T::filler());
+        }
+        let old = std::mem::replace(&mut list[index], value);
+        property.touched = true;
+        if let Values::Text(mut texts) = T::wrap(vec![old]) {
+            replaced.append(&mut texts);
+        }
+        kOfxStatOK
+    }
+
+    /// Reads one value for the plug-in through `give`, which sees it in place.
+    pub(crate) fn get<T: Scalar>(
+        &self,
+        name: &CStr,
+        index: usize,
+        give: impl FnOnce(&T),
+    ) -> OfxStatus {
+        let store = self.store.read();
+        let Some(property) = store.properties.get(key(name)) else {
+            return self.absent(name, T::TYPE, "read");
+        };
+        let Some(list) = T::of(&property.values) else {
+            if property.values.is_empty() {
+                return kOfxStatErrBadIndex;
+            }
+            self.wrong_type(name, property.values.type_name(), T::NAME);
+            return kOfxStatErrValue;
+        };
+        match list.get(index) {
+            Some(value) => {
+                give(value);
+                kOfxStatOK
+            }
+            None => kOfxStatErrBadIndex,
+        }
+    }
+
+    /// Goes back to the host's values.
+    pub(crate) fn reset(&self, name: &CStr) -> OfxStatus {
+        let mut store = self.store.write();
+        let Store { properties, replaced } = &mut *store;
+        let Some(property) = properties.get_mut(key(name)) else {
+            return self.absent(name, known::ANY, "reset");
+        };
+        let initial = property.initial.clone();
+        if let Values::Text(old) = std::mem::replace(&mut property.values, initial) {
+            replaced.extend(old);
+        }
+        kOfxStatOK
+    }
+
+    /// Number of values of a property.
+    pub(crate) fn dimension(&self, name: &CStr) -> Result<usize, OfxStatus> {
+        match self.store.read().properties.get(key(name)) {
+            Some(property) => Ok(property.values.len()),
+            None => Err(self.absent(name, known::ANY, "measured")),
+        }
+    }
+
+    fn absent(&self, name: &CStr, types: known::Types, verb: &str) -> OfxStatus {
+        match known::types_of(key(name)) {
+            None => {
+                let what = format!(
+                    "{} is no property of OpenFX, but was {verb} on {}",
+                    key(name),
+                    self.owner
+                );
+                self.journal.violate(Rule::UnknownProperty, what);
+            }
+            Some(wanted) if wanted & types == 0 => {
+                let what = format!(
+                    "{} was {verb} as another type than it has, on {}",
+                    key(name),
+                    self.owner
+                );
+                self.journal.violate(Rule::PropertyType, what);
+            }
+            Some(_) => log::trace!("{} has no {}", self.owner, key(name)),
+        }
+        kOfxStatErrUnknown
+    }
+
+    fn wrong_type(&self, name: &CStr, is: &str, asked: &str) {
+        let what = format!("{} of {} is of type {is}, not {asked}", key(name), self.owner);
+        self.journal.violate(Rule::PropertyType, what);
+    }
+}
+
+fn key(name: &CStr) -> &str {
+    // Names that are not UTF-8 share one unknown name.
+    name.to_str().unwrap_or("(not UTF-8)")
+}
+
+/// Builds a set before the plug-in can see it.
+#[must_use]
+pub struct Builder {
+    owner: String,
+    journal: Arc<Journal>,
+    writable: bool,
+    missing: &'static [&'static CStr],
+    properties: BTreeMap<String, Property>,
+}
+
+impl Builder {
+    /// The plug-in may only read.
+    pub fn read_only(mut self) -> Self {
+        self.writable = false;
+        self
+    }
+
+    /// Names to leave out, whatever is added.
+    pub fn missing(mut self, names: &'static [&'static CStr]) -> Self {
+        self.missing = names;
+        for name in names {
+            self.properties.remove(key(name));
+        }
+        self
+    }
+
+    fn add(mut self, name: &CStr, values: Values, dimension: usize, writable: bool) -> Self {
+        if !self.missing.contains(&name) {
+            let property =
+                Property { initial: values.clone(), values, dimension, writable, touched: false };
+            self.properties.insert(key(name).to_owned(), property);
+        }
+        self
+    }
+
+    /// Integers, as many as there will ever be.
+    pub fn ints(self, name: &CStr, values: &[c_int]) -> Self {
+        self.add(name, Values::Int(values.to_vec()), values.len(), true)
+    }
+
+    /// Numbers, as many as there will ever be.
+    pub fn doubles(self, name: &CStr, values: &[f64]) -> Self {
+        self.add(name, Values::Double(values.to_vec()), values.len(), true)
+    }
+
+    /// One text.
+    pub fn text(self, name: &CStr, value: &str) -> Self {
+        self.add(name, Values::Text(vec![c_text(value)]), 1, true)
+    }
+
+    /// A list of texts of any length.
+    pub fn list<S: AsRef<str>>(self, name: &CStr, values: &[S]) -> Self {
+        let values = values.iter().map(|s| c_text(s.as_ref())).collect();
+        self.add(name, Values::Text(values), 0, true)
+    }
+
+    /// A list of any length and, until the first value is set, of any type.
+    pub fn open_list(self, name: &CStr) -> Self {
+        self.add(name, Values::Int(Vec::new()), 0, true)
+    }
+
+    /// A list of numbers of any length.
+    pub fn number_list(self, name: &CStr) -> Self {
+        self.add(name, Values::Double(Vec::new()), 0, true)
+    }
+
+    /// One address.
+    pub fn pointer(self, name: &CStr, value: usize) -> Self {
+        self.add(name, Values::Pointer(vec![value]), 1, true)
+    }
+
+    /// The listed properties become the host's alone to write.
+    pub fn lock(mut self, names: &[&CStr]) -> Self {
+        for name in names {
+            if let Some(property) = self.properties.get_mut(key(name)) {
+                property.writable = false;
+            }
+        }
+        self
+    }
+
+    /// Makes the set and its handle.
+    pub fn build(mut self) -> Arc<PropertySet> {
+        for property in self.properties.values_mut() {
+            property.initial = property.values.clone();
+        }
+        let set = Arc::new(PropertySet {
+            handle: Handle::reserve(),
+            owner: self.owner,
+            journal: self.journal,
+            writable: self.writable,
+            missing: self.missing,
+            store: RwLock::new(Store { properties: self.properties, replaced: Vec::new() }),
+        });
+        set.handle.publish(Object::Properties(Arc::downgrade(&set)));
+        set
+    }
+}
+
+/// Address of a text as the property suite hands it out.
+pub(crate) fn text_address(text: &CString) -> *mut c_char {
+    text.as_ptr().cast_mut()
+}
+
+/// Address of a pointer value.
+pub(crate) fn address(value: usize) -> *mut c_void {
+    value as *mut c_void
+}

@@ -1,0 +1,54 @@
+//! Status codes with their names.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::host::sys::*;
+
+/// What an action answered.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status(pub OfxStatus);
+
+impl Status {
+    /// Done.
+    pub const OK: Self = Self(kOfxStatOK);
+    /// The host shall do what it does by default.
+    pub const DEFAULT: Self = Self(kOfxStatReplyDefault);
+
+    /// True for answers that are no errors.
+    pub fn is_fine(self) -> bool {
+        matches!(self.0, kOfxStatOK | kOfxStatReplyDefault | kOfxStatReplyYes | kOfxStatReplyNo)
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            kOfxStatOK => "OK",
+            kOfxStatFailed => "Failed",
+            kOfxStatErrFatal => "ErrFatal",
+            kOfxStatErrUnknown => "ErrUnknown",
+            kOfxStatErrMissingHostFeature => "ErrMissingHostFeature",
+            kOfxStatErrUnsupported => "ErrUnsupported",
+            kOfxStatErrExists => "ErrExists",
+            kOfxStatErrFormat => "ErrFormat",
+            kOfxStatErrMemory => "ErrMemory",
+            kOfxStatErrBadHandle => "ErrBadHandle",
+            kOfxStatErrBadIndex => "ErrBadIndex",
+            kOfxStatErrValue => "ErrValue",
+            kOfxStatReplyYes => "ReplyYes",
+            kOfxStatReplyNo => "ReplyNo",
+            kOfxStatReplyDefault => "ReplyDefault",
+            kOfxStatUnlicensed => "Unlicensed",
+            kOfxStatErrImageFormat => "ErrImageFormat",
+            other => return write!(f, "status {other}"),
+        })
+    }
+}
+
+impl fmt::Debug for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
