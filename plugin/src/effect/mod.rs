@@ -2,35 +2,18 @@
 //! render. No raw OpenFX here, and no pixels arithmetic: the host's side is [`crate::ofx`], the
 //! pictures' side is `inbetween_core`.
 
-mod answers;
-mod background;
-mod buttons;
-mod choices;
-mod describe;
-mod draft;
-mod drawings;
-mod engines;
+mod actions;
 mod hosts;
-mod keys;
-mod params;
-mod planning;
-mod prepare;
-mod raise;
-mod render;
-mod sight;
-mod sketches;
-mod tooncrafter;
+mod moment;
+mod names;
+mod parameters;
 
-pub(crate) use engines::unload;
+pub(crate) use actions::engines::unload;
+pub(crate) use names::{IDENTIFIER, VERSION};
+
+use actions::{answers, background, buttons, describe, engines, render};
 
 use crate::ofx::{Action, EffectRef, Reply, Result, clear_message};
-
-/// The permanent identifier: saved projects refer to it.
-pub(crate) const IDENTIFIER: &std::ffi::CStr = c"org.inbetween.AIInbetween";
-
-/// Major and minor version. A new major version is a new plug-in to hosts that hold saved projects;
-/// a new minor version makes hosts with a description cache read the parameters again.
-pub(crate) const VERSION: (u32, u32) = (1, 2);
 
 /// Performs one action for a descriptor or an instance.
 pub(crate) fn perform(effect: &EffectRef<'_>, action: Action<'_>) -> Result<Reply> {

@@ -10,9 +10,9 @@ use inbetween_core::timing::Key;
 use inbetween_core::{ContentHash, Encoding, Frame};
 use rayon::prelude::*;
 
-use super::describe::{SKETCH, SOURCE};
-use super::hosts::Quirks;
-use super::planning::KeySource;
+use super::plan::KeySource;
+use crate::effect::hosts::Quirks;
+use crate::effect::names::{SKETCH, SOURCE};
 use crate::ofx::{EffectRef, Error, Image, Rect, Result};
 
 /// A key picture where it lies.
@@ -99,13 +99,13 @@ pub(crate) fn fetch_time(effect: &EffectRef<'_>, name: &CStr, time: f64) -> Opti
 }
 
 /// Whether no sample is anything but zero: what some hosts hand out where nothing is connected.
-pub(super) fn is_blank(image: &Image<'_>) -> bool {
+pub(crate) fn is_blank(image: &Image<'_>) -> bool {
     let bounds = image.bounds();
     (bounds.y1..bounds.y2).all(|y| image.row(y).iter().all(|&byte| byte == 0))
 }
 
 /// Names an image of the host's as it lies on `canvas`.
-pub(super) fn address(image: &Image<'_>, canvas: Rect) -> Result<ContentHash> {
+pub(crate) fn address(image: &Image<'_>, canvas: Rect) -> Result<ContentHash> {
     let (bounds, format) = (image.bounds(), image.format());
     let left = bounds.x1 - canvas.x1;
     let top = canvas.y2 - bounds.y2;
@@ -116,7 +116,7 @@ pub(super) fn address(image: &Image<'_>, canvas: Rect) -> Result<ContentHash> {
     Ok(hasher.hash_remembered(|row| image.row(bounds.y2 - 1 - row as i32))?)
 }
 
-pub(super) fn decode(image: &Image<'_>, canvas: Rect) -> Result<Frame> {
+pub(crate) fn decode(image: &Image<'_>, canvas: Rect) -> Result<Frame> {
     let mut frame = Frame::transparent(canvas.width(), canvas.height())?;
     let shared = image.bounds().intersection(canvas);
     let (format, width) = (image.format(), canvas.width());
@@ -134,7 +134,7 @@ pub(super) fn decode(image: &Image<'_>, canvas: Rect) -> Result<Frame> {
     Ok(frame)
 }
 
-pub(super) fn unconnected(name: &CStr) -> Error {
+pub(crate) fn unconnected(name: &CStr) -> Error {
     let name = name.to_string_lossy();
     Error::ForArtist(if *name == *SOURCE.to_string_lossy() {
         format!("Nothing is connected to {name}. Connect the first key drawing to it.")

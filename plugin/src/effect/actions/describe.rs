@@ -7,27 +7,14 @@ use openfx::sys::generic::core::*;
 use openfx::sys::image_effect_v1::image_effect::*;
 use openfx::sys::image_effect_v1::param::*;
 
-use super::VERSION;
-use super::choices::KeysFrom;
 use super::engines;
-use super::hosts::Quirks;
-use super::params::{self, DECIDE_RATE, KEYS_FROM, Param, Shape};
+use crate::effect::hosts::Quirks;
+use crate::effect::names::{KEY_B, OUTPUT_CLIP, SKETCH, SOURCE, SOURCE_FROM, SOURCE_TO, VERSION};
+use crate::effect::parameters::choices::KeysFrom;
+use crate::effect::parameters::rows::{self, DECIDE_RATE, KEYS_FROM, Param, Shape};
 use crate::ofx::{
     Components, Context, Depth, EffectRef, IfKnown, ParamKind, ParamSet, Props, Reply, Result,
 };
-
-/// The first key in Filter and General; mandated by the standard.
-pub(crate) const SOURCE: &CStr = kOfxImageEffectSimpleSourceClipName;
-/// The last key in General.
-pub(crate) const KEY_B: &CStr = c"KeyB";
-/// Line drawings that guide the in-betweens at the frames they stand on.
-pub(crate) const SKETCH: &CStr = c"Sketch";
-/// The first key in Transition; mandated by the standard.
-pub(crate) const SOURCE_FROM: &CStr = kOfxImageEffectTransitionSourceFromClipName;
-/// The last key in Transition; mandated by the standard.
-pub(crate) const SOURCE_TO: &CStr = kOfxImageEffectTransitionSourceToClipName;
-/// Where the pictures go; mandated by the standard.
-pub(crate) const OUTPUT_CLIP: &CStr = kOfxImageEffectOutputClipName;
 
 const DESCRIPTION: &CStr =
     c"Draws the frames between two key drawings. The keys are two clips, two times in one clip, or \
@@ -96,7 +83,7 @@ pub(crate) fn describe_in_context(effect: &EffectRef<'_>, context: Context) -> R
         let props = effect.props()?;
         props.set_strings(kOfxImageEffectPropClipPreferencesSlaveParam, DECIDE_RATE).if_known();
     }
-    for param in params::all().filter(|param| param.contexts.contains(&context)) {
+    for param in rows::all().filter(|param| param.contexts.contains(&context)) {
         define(&params, param, keys_from_default(effect, context))?;
     }
     Ok(Reply::Ok)

@@ -8,17 +8,19 @@ use inbetween_core::Output;
 use inbetween_core::queue::Priority;
 use inbetween_core::retime::{Rate, Shown};
 
+use super::answers;
 use super::background::{self, Report};
-use super::choices::{Choices, KeysFrom};
-use super::drawings::{self, Wanted};
 use super::engines;
-use super::hosts::Quirks;
-use super::params::*;
-use super::planning::{Plan, moments};
-use super::prepare::{OutputPicture, Prepared};
-use super::raise::{Raise, RaiseChoice};
-use super::sight::Sight;
-use super::{answers, sight, sketches};
+use crate::effect::hosts::Quirks;
+use crate::effect::moment::drawings::{self, Wanted};
+use crate::effect::moment::plan::{Plan, moments};
+use crate::effect::moment::prepare::{OutputPicture, Prepared};
+use crate::effect::moment::retime::Raise;
+use crate::effect::moment::sight::Sight;
+use crate::effect::moment::{sight, sketches};
+use crate::effect::parameters::choices::{Choices, KeysFrom};
+use crate::effect::parameters::retime::RaiseChoice;
+use crate::effect::parameters::rows::*;
 use crate::ofx::{
     Changed, Context, EffectRef, IfKnown, Reply, Result, clear_message, forget_dialog, show_message,
 };

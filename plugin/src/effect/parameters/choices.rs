@@ -9,10 +9,10 @@ use inbetween_core::sketch::Lines;
 use inbetween_core::timing::{Chart, Exposure, Timing};
 use inbetween_core::{Encoding, EngineKind, Output, Quality, Settings};
 
-use super::hosts::Quirks;
-use super::params::*;
-use super::raise::{RaiseChoice, Timeline, To};
+use super::retime::{RaiseChoice, Timeline, To};
+use super::rows::*;
 use super::tooncrafter::ToonCrafter;
+use crate::effect::hosts::Quirks;
 use crate::ofx::{Context, Depth, EffectRef, Error, ParamSet, Result};
 
 /// Which engine was chosen.
@@ -217,14 +217,14 @@ const TO_RATES: [f64; CUSTOM_RATE_OPTION as usize] =
     [0.0, 0.0, 23.976, 24.0, 25.0, 29.97, 30.0, 48.0, 50.0, 59.94, 60.0, 120.0];
 
 /// Reads single parameters at one time.
-pub(super) struct Pick<'a> {
-    pub(super) params: &'a ParamSet<'a>,
-    pub(super) time: f64,
+pub(crate) struct Pick<'a> {
+    pub(crate) params: &'a ParamSet<'a>,
+    pub(crate) time: f64,
 }
 
 impl Pick<'_> {
     /// The option that a choice stands on. Hosts can hold an index from a newer version's project.
-    pub(super) fn option<T: Copy>(&self, id: &CStr, options: &[T]) -> Result<T> {
+    pub(crate) fn option<T: Copy>(&self, id: &CStr, options: &[T]) -> Result<T> {
         let index = self.params.integer(id, self.time)?;
         usize::try_from(index).ok().and_then(|index| options.get(index)).copied().ok_or_else(|| {
             Error::ForArtist(format!(
@@ -235,7 +235,7 @@ impl Pick<'_> {
         })
     }
 
-    pub(super) fn path(&self, id: &CStr) -> Result<PathBuf> {
+    pub(crate) fn path(&self, id: &CStr) -> Result<PathBuf> {
         // File knobs keep a stray newline or blank when a path was pasted.
         Ok(PathBuf::from(self.params.string(id, self.time)?.trim()))
     }

@@ -28,23 +28,23 @@ static WORKS: Mutex<Vec<Work>> = Mutex::new(Vec::new());
 
 /// What an instance's background drawings have come to.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Report {
+pub(crate) struct Report {
     /// Still under way.
-    pub(super) running: usize,
+    pub(crate) running: usize,
     /// Mean progress of those, 0..=1.
-    pub(super) progress: f32,
+    pub(crate) progress: f32,
     /// What one of them does now, where its engine tells.
-    pub(super) phase: Option<String>,
+    pub(crate) phase: Option<String>,
     /// Finished since the last report.
-    pub(super) finished: usize,
+    pub(crate) finished: usize,
     /// Finished or failed where a draft is still shown.
-    pub(super) to_replace: usize,
+    pub(crate) to_replace: usize,
     /// What the last failed one said.
-    pub(super) failure: Option<String>,
+    pub(crate) failure: Option<String>,
 }
 
 /// How a background drawing stands.
-pub(super) enum Standing {
+pub(crate) enum Standing {
     /// Nobody has started it.
     Unknown,
     /// It goes on.
@@ -54,7 +54,7 @@ pub(super) enum Standing {
 }
 
 /// How the drawing of `key` stands. A finished one is in the cache, so it is not known here any more.
-pub(super) fn standing(key: &ContentHash) -> Standing {
+pub(crate) fn standing(key: &ContentHash) -> Standing {
     let mut works = WORKS.lock();
     let Some(at) = works.iter().position(|work| work.key == *key) else { return Standing::Unknown };
     match outcome(&works[at].ticket) {
@@ -74,7 +74,7 @@ pub(super) fn standing(key: &ContentHash) -> Standing {
 }
 
 /// Lets a drawing go on. One more than [`MOST`] ends the oldest finished one's record, or is not kept.
-pub(super) fn keep(owner: usize, key: ContentHash, ticket: Ticket, drafted: bool) {
+pub(crate) fn keep(owner: usize, key: ContentHash, ticket: Ticket, drafted: bool) {
     let mut works = WORKS.lock();
     if let Some(work) = works.iter_mut().find(|work| work.key == key) {
         work.owner = Some(owner);
@@ -95,7 +95,7 @@ pub(super) fn keep(owner: usize, key: ContentHash, ticket: Ticket, drafted: bool
 }
 
 /// What the drawings of `owner` have come to; those that are finished are reported once.
-pub(super) fn report(owner: usize) -> Report {
+pub(crate) fn report(owner: usize) -> Report {
     let mut report = Report::default();
     WORKS.lock().retain_mut(|work| {
         if work.owner.is_some_and(|other| other != owner) {
@@ -129,7 +129,7 @@ pub(super) fn report(owner: usize) -> Report {
 }
 
 /// Stops the drawings of `owner` and those whose owner is gone; gives how many.
-pub(super) fn cancel(owner: usize) -> usize {
+pub(crate) fn cancel(owner: usize) -> usize {
     let mut stopped = Vec::new();
     {
         let mut works = WORKS.lock();
@@ -149,14 +149,14 @@ pub(super) fn cancel(owner: usize) -> usize {
 }
 
 /// An instance goes: what it started is finished all the same, unless nobody can ask for it any more.
-pub(super) fn leave(owner: usize) {
+pub(crate) fn leave(owner: usize) {
     for work in WORKS.lock().iter_mut().filter(|work| work.owner == Some(owner)) {
         work.owner = None;
     }
 }
 
 /// Stops everything.
-pub(super) fn forget_all() {
+pub(crate) fn forget_all() {
     let works = std::mem::take(&mut *WORKS.lock());
     drop(works);
 }

@@ -7,9 +7,9 @@ use inbetween_core::exposure::{Signature, SignatureMemo};
 use inbetween_core::{ContentHash, Encoding, Error as CoreError};
 use once_cell::sync::Lazy;
 
-use super::describe::SOURCE;
-use super::hosts::Quirks;
 use super::keys;
+use crate::effect::hosts::Quirks;
+use crate::effect::names::SOURCE;
 use crate::ofx::{Clip, Context, EffectRef, Rect, Result};
 
 /// Memory for signatures, in bytes: the neighbourhoods of a few effects that are played at once.
@@ -18,7 +18,7 @@ const MEMORY: usize = 64 << 20;
 static SIGNATURES: Lazy<SignatureMemo> = Lazy::new(|| SignatureMemo::new(MEMORY));
 
 /// Source as it is looked at within one action.
-pub(super) struct Sight<'a> {
+pub(crate) struct Sight<'a> {
     effect: &'a EffectRef<'a>,
     clip: Clip<'a>,
     encoding: Encoding,
@@ -33,7 +33,7 @@ impl<'a> Sight<'a> {
     ///
     /// # Errors
     /// When nothing is connected to Source.
-    pub(super) fn new(effect: &'a EffectRef<'a>, encoding: Encoding, canvas: Rect) -> Result<Self> {
+    pub(crate) fn new(effect: &'a EffectRef<'a>, encoding: Encoding, canvas: Rect) -> Result<Self> {
         let clip = effect.clip(SOURCE).filter(|clip| !clip.is_surely_unconnected());
         let clip = clip.ok_or_else(|| keys::unconnected(SOURCE))?;
         // A filter's one clip is always there; its frames may well be empty.
@@ -46,7 +46,7 @@ impl<'a> Sight<'a> {
     ///
     /// # Errors
     /// When the host asks to stop, or describes its picture in a way that makes no sense.
-    pub(super) fn signature(&mut self, time: f64) -> Result<Option<Arc<Signature>>> {
+    pub(crate) fn signature(&mut self, time: f64) -> Result<Option<Arc<Signature>>> {
         if self.effect.is_aborted() {
             return Err(CoreError::Cancelled.into());
         }
@@ -72,12 +72,12 @@ impl<'a> Sight<'a> {
     ///
     /// # Errors
     /// When nothing is connected to Source.
-    pub(super) fn connected(&self) -> Result<()> {
+    pub(crate) fn connected(&self) -> Result<()> {
         if self.seen { Ok(()) } else { Err(keys::unconnected(SOURCE)) }
     }
 }
 
 /// Forgets what frames look like.
-pub(super) fn forget_all() {
+pub(crate) fn forget_all() {
     SIGNATURES.forget_all();
 }

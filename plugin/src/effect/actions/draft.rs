@@ -20,7 +20,7 @@ const SEEN_THROUGH: f32 = 0.25;
 const ROWS_PER_PIXEL: i32 = 240;
 
 /// Writes the label into the upper left corner of the whole picture, as far as `window` shows it.
-pub(super) fn mark(output: &mut Image<'_>, window: Rect) {
+pub(crate) fn mark(output: &mut Image<'_>, window: Rect) {
     let (whole, format) = (output.whole(), output.format());
     let label = Label::on(whole);
     let shown = label.area.intersection(window).intersection(output.bounds());

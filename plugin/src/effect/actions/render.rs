@@ -10,16 +10,16 @@ use inbetween_core::queue::{Priority, Ticket};
 use inbetween_core::{Drawn, EngineKind, Frame, Output, Request, Settings};
 
 use super::background::{self, Standing};
-use super::choices::Choices;
-use super::describe::OUTPUT_CLIP;
 use super::draft;
 use super::engines::{choose_worker, queue};
-use super::hosts::Quirks;
-use super::keys::KeyPicture;
-use super::planning::Plan;
-use super::prepare::Prepared;
-use super::raise::Raise;
-use super::sight::Sight;
+use crate::effect::hosts::Quirks;
+use crate::effect::moment::keys::KeyPicture;
+use crate::effect::moment::plan::Plan;
+use crate::effect::moment::prepare::Prepared;
+use crate::effect::moment::retime::Raise;
+use crate::effect::moment::sight::Sight;
+use crate::effect::names::OUTPUT_CLIP;
+use crate::effect::parameters::choices::Choices;
 use crate::ofx::{
     EffectRef, Error, Image, Progress, Rect, RenderArgs, Reply, Result, clear_message, show_message,
 };

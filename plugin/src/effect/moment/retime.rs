@@ -13,47 +13,11 @@ use inbetween_core::exposure::Signature;
 use inbetween_core::retime::{Feel, Moment, Pace, Rate, Shown, shown_at};
 use inbetween_core::timing::{MAX_TIME, POSITION_TOLERANCE, Place, TIME_TOLERANCE};
 
-use super::describe::SOURCE;
-use super::hosts::Quirks;
-use super::planning::{KeySource, Plan};
+use super::plan::{KeySource, Plan};
+use crate::effect::hosts::Quirks;
+use crate::effect::names::SOURCE;
+use crate::effect::parameters::retime::{RaiseChoice, Timeline, To};
 use crate::ofx::{EffectRef, Error, Result};
-
-/// The rate to raise to.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum To {
-    /// Twice the source's.
-    Twice,
-    /// The project's.
-    Project,
-    /// This one.
-    Rate(Rate),
-}
-
-/// What a frame of the timeline is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Timeline {
-    /// What the host is known for.
-    Automatic,
-    /// A frame of the source: the output gets longer.
-    OfSource,
-    /// A frame of the output: the host repeats those of the source.
-    OfOutput,
-}
-
-/// What the artist chose.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct RaiseChoice {
-    /// The source's rate; `None` for what the host tells.
-    pub(crate) from: Option<Rate>,
-    /// The output's rate.
-    pub(crate) to: To,
-    /// How much of the drawn rhythm stays.
-    pub(crate) feel: Feel,
-    /// What a frame of the timeline is.
-    pub(crate) timeline: Timeline,
-    /// Where the clip begins, where the host does not tell.
-    pub(crate) start: f64,
-}
 
 /// What the host tells; nothing where it makes no sense.
 #[derive(Clone, Copy, Debug, Default)]
@@ -70,7 +34,7 @@ struct Told {
 
 /// A clip at another rate. Frames of the source count from 0 at the clip's beginning.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Raise {
+pub(crate) struct Raise {
     source: Rate,
     target: Rate,
     feel: Feel,
@@ -97,7 +61,7 @@ impl Raise {
     ///
     /// # Errors
     /// When rates or other frames are missing; the text says what to change.
-    pub(super) fn new(effect: &EffectRef<'_>, choice: &RaiseChoice) -> Result<Self> {
+    pub(crate) fn new(effect: &EffectRef<'_>, choice: &RaiseChoice) -> Result<Self> {
         if !effect.host().temporal_access() {
             return Err(Error::ForArtist(
                 "This host gives the effect no other frames of Source than the current one, so the frame \
@@ -181,7 +145,7 @@ impl Raise {
     }
 
     /// The times of the output from one frame of the source to another, both included as far as they fall on one.
-    pub(super) fn times_between(&self, first: i64, last: i64) -> impl Iterator<Item = f64> {
+    pub(crate) fn times_between(&self, first: i64, last: i64) -> impl Iterator<Item = f64> {
         let step = |frame: i64| frame as f64 / self.per_step();
         let (from, to) = (step(first).floor(), step(last).ceil());
         let start = self.first;
@@ -189,22 +153,22 @@ impl Raise {
     }
 
     /// The rates, source first.
-    pub(super) fn rates(&self) -> (Rate, Rate) {
+    pub(crate) fn rates(&self) -> (Rate, Rate) {
         (self.source, self.target)
     }
 
     /// The rate of the output, where it differs from that of the timeline's frames.
-    pub(super) fn output_rate(&self) -> Option<Rate> {
+    pub(crate) fn output_rate(&self) -> Option<Rate> {
         (!self.repeats).then_some(self.target)
     }
 
     /// Whether the host tells which frames the source has.
-    pub(super) fn has_range(&self) -> bool {
+    pub(crate) fn has_range(&self) -> bool {
         self.frames.is_some()
     }
 
     /// First and last frame of the output, where they differ from the clip's.
-    pub(super) fn range(&self) -> Option<(f64, f64)> {
+    pub(crate) fn range(&self) -> Option<(f64, f64)> {
         let frames = self.frames.filter(|_| !self.repeats)?;
         let length = self.target.length_of(self.source, frames.unsigned_abs());
         Some((self.first, self.first + length as f64 - 1.0))
@@ -246,7 +210,7 @@ impl Raise {
     ///
     /// # Errors
     /// When `time` is no time.
-    pub(super) fn source_time(&self, time: f64) -> Result<f64> {
+    pub(crate) fn source_time(&self, time: f64) -> Result<f64> {
         Ok(match self.falls(time, Output::InBetween)? {
             Falls::On(frame) => self.time_of(frame),
             Falls::At(moment) => self.time_of(moment.frame()),
@@ -258,7 +222,7 @@ impl Raise {
     ///
     /// # Errors
     /// When `time` is no time.
-    pub(super) fn known(&self, time: f64, output: Output) -> Result<Option<f64>> {
+    pub(crate) fn known(&self, time: f64, output: Output) -> Result<Option<f64>> {
         Ok(match self.falls(time, output)? {
             Falls::On(frame) => Some(self.time_of(frame)),
             Falls::At(_) => None,
@@ -269,7 +233,7 @@ impl Raise {
     ///
     /// # Errors
     /// When `time` is no time.
-    pub(super) fn needed(&self, time: f64, output: Output) -> Result<Vec<f64>> {
+    pub(crate) fn needed(&self, time: f64, output: Output) -> Result<Vec<f64>> {
         let moment = match self.falls(time, output)? {
             Falls::On(frame) => return Ok(vec![self.time_of(frame)]),
             Falls::At(moment) => moment,
@@ -292,7 +256,7 @@ impl Raise {
     ///
     /// # Errors
     /// Whatever the callback answers, and when the clip lacks the frame in its midst.
-    pub(super) fn shown(
+    pub(crate) fn shown(
         &self,
         time: f64,
         output: Output,
@@ -325,7 +289,7 @@ impl Raise {
     }
 
     /// The plan of drawing what is `shown`.
-    pub(super) fn plan(&self, shown: Shown) -> Plan {
+    pub(crate) fn plan(&self, shown: Shown) -> Plan {
         let found = |frame| KeySource::Found { time: self.time_of(frame) };
         match shown {
             Shown::Source { frame } => Plan {

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use inbetween_core::exposure::{Border, Nearby, Neighbourhood, Signature};
 
-use super::choices::{Choices, KeysFrom};
-use super::describe::{OUTPUT_CLIP, SOURCE};
-use super::hosts::Quirks;
-use super::params::*;
 use super::prepare::OutputPicture;
 use super::sight::Sight;
+use crate::effect::hosts::Quirks;
+use crate::effect::names::{OUTPUT_CLIP, SOURCE};
+use crate::effect::parameters::choices::{Choices, KeysFrom};
+use crate::effect::parameters::rows::*;
 use crate::ofx::{Clip, EffectRef, Error, Progress, Result};
 
 /// How far is looked for another drawing, in frames. Four seconds of a rest are seen as a whole.
@@ -20,7 +20,7 @@ const NEAR: usize = 12;
 
 /// Which span is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wanted {
+pub(crate) enum Wanted {
     /// The one before the present keys.
     Previous,
     /// The one around the frame that the artist looks at.
@@ -33,7 +33,7 @@ pub(super) enum Wanted {
 ///
 /// # Errors
 /// When there is no such pair of drawings, or the clip cannot be looked at; the text says why.
-pub(super) fn set_span(
+pub(crate) fn set_span(
     effect: &EffectRef<'_>,
     choices: &Choices,
     time: f64,
@@ -78,7 +78,7 @@ pub(super) fn set_span(
 ///
 /// # Errors
 /// When the clip cannot be looked at.
-pub(super) fn exposure(effect: &EffectRef<'_>, choices: &Choices, time: f64) -> Result<String> {
+pub(crate) fn exposure(effect: &EffectRef<'_>, choices: &Choices, time: f64) -> Result<String> {
     let mut clip = Looked::new(effect, choices, time)?;
     Ok(in_words(&clip.drawing(frame_of(time), NEAR)?))
 }

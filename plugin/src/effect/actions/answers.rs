@@ -8,13 +8,13 @@ use inbetween_core::Output;
 use openfx::sys::generic::core::*;
 use openfx::sys::image_effect_v1::image_effect::*;
 
-use super::choices::{Choices, EngineChoice, KeysFrom};
-use super::describe::{KEY_B, SKETCH, SOURCE, SOURCE_FROM, SOURCE_TO};
-use super::hosts::Quirks;
-use super::keys;
-use super::params::*;
-use super::planning::{KeySource, Plan};
-use super::raise::Raise;
+use crate::effect::hosts::Quirks;
+use crate::effect::moment::keys;
+use crate::effect::moment::plan::{KeySource, Plan};
+use crate::effect::moment::retime::Raise;
+use crate::effect::names::{KEY_B, SKETCH, SOURCE, SOURCE_FROM, SOURCE_TO};
+use crate::effect::parameters::choices::{Choices, EngineChoice, KeysFrom};
+use crate::effect::parameters::rows::*;
 use crate::ofx::{Context, EffectRef, IfKnown, Props, Region, Reply, Result, c_text};
 
 /// Prefix of the out-argument that holds a clip's frames needed.

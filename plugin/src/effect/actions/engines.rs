@@ -12,7 +12,9 @@ use inbetween_flow::FlowEngine;
 use once_cell::sync::OnceCell;
 use parking_lot::Mutex;
 
-use super::{background, sight, sketches, tooncrafter};
+use super::background;
+use crate::effect::moment::{sight, sketches};
+use crate::effect::parameters::tooncrafter;
 use crate::ofx::{Result, own_folder};
 
 static FLOW: OnceCell<Arc<FlowEngine>> = OnceCell::new();

@@ -5,19 +5,19 @@ use std::sync::Arc;
 use inbetween_core::timing::Key;
 use inbetween_core::{Frame, Job, Request, Settings};
 
-use super::choices::Choices;
-use super::describe::OUTPUT_CLIP;
 use super::keys::KeyPicture;
-use super::planning::Plan;
+use super::plan::Plan;
 use super::sketches::Sketches;
+use crate::effect::names::OUTPUT_CLIP;
+use crate::effect::parameters::choices::Choices;
 use crate::ofx::{Depth, EffectRef, Rect, Result};
 
 /// A request with the pictures that it names, in the host's memory still.
-pub(super) struct Prepared<'a> {
+pub(crate) struct Prepared<'a> {
     /// What is asked.
-    pub(super) request: Request,
+    pub(crate) request: Request,
     /// Where the pictures lie, in pixels.
-    pub(super) canvas: Rect,
+    pub(crate) canvas: Rect,
     keys: [KeyPicture<'a>; 2],
     sketches: Sketches<'a>,
 }
@@ -27,7 +27,7 @@ impl<'a> Prepared<'a> {
     ///
     /// # Errors
     /// When a key is missing or cannot be used; the text says what to do.
-    pub(super) fn new(
+    pub(crate) fn new(
         effect: &'a EffectRef<'a>,
         choices: &Choices,
         plan: &Plan,
@@ -56,7 +56,7 @@ impl<'a> Prepared<'a> {
     ///
     /// # Errors
     /// When there is no memory of that size, or a sketch is gone.
-    pub(super) fn into_pictures(self) -> Result<Pictures> {
+    pub(crate) fn into_pictures(self) -> Result<Pictures> {
         let [first, last] = self.keys;
         let frame = |picture: KeyPicture<'_>| picture.frame(self.canvas);
         Ok(Pictures { first: frame(first)?, last: frame(last)?, sketches: self.sketches.frames()? })
@@ -64,7 +64,7 @@ impl<'a> Prepared<'a> {
 }
 
 /// The pictures of a span.
-pub(super) struct Pictures {
+pub(crate) struct Pictures {
     first: Arc<Frame>,
     last: Arc<Frame>,
     sketches: Vec<Arc<Frame>>,
@@ -72,7 +72,7 @@ pub(super) struct Pictures {
 
 impl Pictures {
     /// The job that `request` becomes with these pictures.
-    pub(super) fn job(&self, request: Request) -> Job {
+    pub(crate) fn job(&self, request: Request) -> Job {
         Job {
             request,
             first: Arc::clone(&self.first),
@@ -83,16 +83,16 @@ impl Pictures {
 }
 
 /// What a render of the output would be, where no render is going on.
-pub(super) struct OutputPicture {
+pub(crate) struct OutputPicture {
     /// How its samples are stored.
-    pub(super) depth: Depth,
+    pub(crate) depth: Depth,
     /// Its pixels at full size; empty where the host does not tell.
-    pub(super) whole: Rect,
+    pub(crate) whole: Rect,
 }
 
 impl OutputPicture {
     /// The output at `time`.
-    pub(super) fn of(effect: &EffectRef<'_>, time: f64) -> Self {
+    pub(crate) fn of(effect: &EffectRef<'_>, time: f64) -> Self {
         let clip = effect.clip(OUTPUT_CLIP);
         let depth = clip.and_then(|clip| clip.depth()).unwrap_or(Depth::Float);
         let region = clip.and_then(|clip| clip.region_of_definition(time));

@@ -8,7 +8,7 @@ use inbetween_core::settings::{
 };
 
 use super::choices::Pick;
-use super::params::*;
+use super::rows::*;
 use crate::ofx::{Context, Error, Result};
 
 /// Choices as they stand in the parameters: nothing of them was looked for yet.
@@ -34,7 +34,7 @@ impl ToonCrafter {
     ///
     /// # Errors
     /// When the host refuses to tell a value.
-    pub(super) fn read(pick: &Pick<'_>, context: Context) -> Result<Self> {
+    pub(crate) fn read(pick: &Pick<'_>, context: Context) -> Result<Self> {
         let (params, time) = (pick.params, pick.time);
         Ok(Self {
             checkpoint: pick.path(CHECKPOINT)?,

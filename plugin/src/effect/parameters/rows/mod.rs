@@ -4,7 +4,7 @@
 
 mod drawing;
 mod ids;
-mod raise;
+mod retime;
 mod span;
 #[cfg(test)]
 mod tests;
@@ -98,7 +98,7 @@ const fn number(default: f64, range: (f64, f64), display: (f64, f64), step: f64)
 
 /// The parameters in the order in which they are shown.
 pub(crate) fn all() -> impl Iterator<Item = &'static Param> {
-    [raise::PARAMS, span::PARAMS, drawing::PARAMS, tooncrafter::PARAMS, work::PARAMS]
+    [retime::PARAMS, span::PARAMS, drawing::PARAMS, tooncrafter::PARAMS, work::PARAMS]
         .into_iter()
         .flatten()
 }

@@ -8,10 +8,10 @@ use inbetween_core::{ContentHash, Encoding, Frame, SketchRef};
 use lru::LruCache;
 use parking_lot::Mutex;
 
-use super::choices::Choices;
-use super::describe::SKETCH;
 use super::keys;
-use super::planning::{Moment, Plan};
+use super::plan::{Moment, Plan};
+use crate::effect::names::SKETCH;
+use crate::effect::parameters::choices::Choices;
 use crate::ofx::{EffectRef, Error, Rect, Result};
 
 /// How many sketches are remembered as blank or not; a name each.
@@ -21,7 +21,7 @@ const REMEMBERED: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
 static HAS_LINES: Mutex<Option<LruCache<ContentHash, bool>>> = Mutex::new(None);
 
 /// Where and how the sketches of a span are read.
-pub(super) struct Sketches<'a> {
+pub(crate) struct Sketches<'a> {
     effect: &'a EffectRef<'a>,
     lines: Lines,
     encoding: Encoding,
@@ -42,7 +42,7 @@ impl<'a> Sketches<'a> {
     ///
     /// # Errors
     /// When there is a picture whose description makes no sense.
-    pub(super) fn find(
+    pub(crate) fn find(
         effect: &'a EffectRef<'a>,
         choices: &Choices,
         plan: &Plan,
@@ -92,13 +92,13 @@ impl<'a> Sketches<'a> {
     }
 
     /// What a request says of them, in order of position.
-    pub(super) fn refs(&self) -> Vec<SketchRef> {
+    pub(crate) fn refs(&self) -> Vec<SketchRef> {
         let refs = self.found.iter();
         refs.map(|s| SketchRef { position: s.moment.position, picture: s.name }).collect()
     }
 
     /// The lines of each, one for each of [`Sketches::refs`].
-    pub(super) fn frames(self) -> Result<Vec<Arc<Frame>>> {
+    pub(crate) fn frames(self) -> Result<Vec<Arc<Frame>>> {
         let mut frames = Vec::with_capacity(self.found.len());
         for sketch in &self.found {
             if let Some(frame) = &sketch.frame {
@@ -131,6 +131,6 @@ impl<'a> Sketches<'a> {
 }
 
 /// Forgets which sketches were blank.
-pub(super) fn forget_all() {
+pub(crate) fn forget_all() {
     *HAS_LINES.lock() = None;
 }

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use inbetween_core::Output;
 use inbetween_core::timing::{Key, Place, Timing};
 
-use super::choices::{Choices, KeysFrom};
-use super::describe::{KEY_B, SKETCH, SOURCE, SOURCE_FROM, SOURCE_TO};
+use crate::effect::names::{KEY_B, SKETCH, SOURCE, SOURCE_FROM, SOURCE_TO};
+use crate::effect::parameters::choices::{Choices, KeysFrom};
 use crate::ofx::{Context, Error, Result};
 
 /// Where a key is found.
@@ -192,8 +192,8 @@ mod tests {
     use inbetween_core::sketch::Lines;
     use inbetween_core::timing::{Chart, Exposure};
 
-    use super::super::choices::SketchChoice;
     use super::*;
+    use crate::effect::parameters::choices::SketchChoice;
 
     fn plan(choices: &Choices, time: f64) -> Plan {
         Plan::new(choices, time).unwrap()

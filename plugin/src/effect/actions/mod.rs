@@ -1,0 +1,9 @@
+//! The actions that a host asks for, and the drawing that some of them start.
+
+pub(crate) mod answers;
+pub(crate) mod background;
+pub(crate) mod buttons;
+pub(crate) mod describe;
+mod draft;
+pub(crate) mod engines;
+pub(crate) mod render;

@@ -1,0 +1,10 @@
+//! What one moment of the output needs: which keys, where they are found, and where between them it lies; and the
+//! pictures themselves, found, named and made ready for an engine. No action is answered here.
+
+pub(crate) mod drawings;
+pub(crate) mod keys;
+pub(crate) mod plan;
+pub(crate) mod prepare;
+pub(crate) mod retime;
+pub(crate) mod sight;
+pub(crate) mod sketches;

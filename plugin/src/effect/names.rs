@@ -1,0 +1,25 @@
+//! What hosts and saved projects know the effect by: its identifier and version, and the names of its clips.
+
+use std::ffi::CStr;
+
+use openfx::sys::image_effect_v1::image_effect::*;
+
+/// The permanent identifier: saved projects refer to it.
+pub(crate) const IDENTIFIER: &CStr = c"org.inbetween.AIInbetween";
+
+/// Major and minor version. A new major version is a new plug-in to hosts that hold saved projects;
+/// a new minor version makes hosts with a description cache read the parameters again.
+pub(crate) const VERSION: (u32, u32) = (1, 2);
+
+/// The first key in Filter and General; mandated by the standard.
+pub(crate) const SOURCE: &CStr = kOfxImageEffectSimpleSourceClipName;
+/// The last key in General.
+pub(crate) const KEY_B: &CStr = c"KeyB";
+/// Line drawings that guide the in-betweens at the frames they stand on.
+pub(crate) const SKETCH: &CStr = c"Sketch";
+/// The first key in Transition; mandated by the standard.
+pub(crate) const SOURCE_FROM: &CStr = kOfxImageEffectTransitionSourceFromClipName;
+/// The last key in Transition; mandated by the standard.
+pub(crate) const SOURCE_TO: &CStr = kOfxImageEffectTransitionSourceToClipName;
+/// Where the pictures go; mandated by the standard.
+pub(crate) const OUTPUT_CLIP: &CStr = kOfxImageEffectOutputClipName;

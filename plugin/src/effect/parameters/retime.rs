@@ -1,0 +1,40 @@
+//! How the frame rate of a clip is raised, as the artist chose it.
+
+use inbetween_core::retime::{Feel, Rate};
+
+/// The rate to raise to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum To {
+    /// Twice the source's.
+    Twice,
+    /// The project's.
+    Project,
+    /// This one.
+    Rate(Rate),
+}
+
+/// What a frame of the timeline is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Timeline {
+    /// What the host is known for.
+    Automatic,
+    /// A frame of the source: the output gets longer.
+    OfSource,
+    /// A frame of the output: the host repeats those of the source.
+    OfOutput,
+}
+
+/// What the artist chose.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct RaiseChoice {
+    /// The source's rate; `None` for what the host tells.
+    pub(crate) from: Option<Rate>,
+    /// The output's rate.
+    pub(crate) to: To,
+    /// How much of the drawn rhythm stays.
+    pub(crate) feel: Feel,
+    /// What a frame of the timeline is.
+    pub(crate) timeline: Timeline,
+    /// Where the clip begins, where the host does not tell.
+    pub(crate) start: f64,
+}
