@@ -1,9 +1,9 @@
 //! From the lines of a figure to the figure: what the sketch moves in a key, and how it goes.
 
-use super::meet::Met;
-use super::moving::{Going, consent, ways};
-use super::obey::Sketch;
-use super::spread::Known;
+use super::fitting::Sketch;
+use super::key_matching::Met;
+use super::mls_warp::{Going, consent, ways};
+use super::propagation::Known;
 use crate::map::{Corner, Map};
 use crate::net::CELL;
 

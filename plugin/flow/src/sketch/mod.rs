@@ -1,47 +1,47 @@
 //! Sketches bend the drawings: their lines are where the in-between's lines have to be.
 //!
-//! `meet`: each line of the sketch is looked for in both keys at once, in several ways (as the unguided
+//! `key_matching`: each line of the sketch is looked for in both keys at once, in several ways (as the unguided
 //! motion has it, at rest, near by, and where a turned and shifted figure would be), of which the colours
 //! beside the lines and the neighbours choose one.
 //!
 //! `figure`: what the sketch moves in a key is what its lines enclose there. Such a figure goes as rigidly
 //! as its lines allow, and keeps apart from the ground.
 //!
-//! `compose`: the figures are laid over what the engine draws, and where they stood in the keys the ground
+//! `compositing`: the figures are laid over what the engine draws, and where they stood in the keys the ground
 //! is cleared. The key is shown that meets the sketch better.
 //!
-//! `obey`: the engine draws each candidate (figures laid over everything, only over what does not fit
+//! `fitting`: the engine draws each candidate (figures laid over everything, only over what does not fit
 //! already, or not at all); the one whose lines come clearly nearest to the sketch without adding others
 //! wins, or none. A last, short fit makes it meet the lines exactly.
 //!
 //! What a sketch asks is a path over the span: nothing at both keys, each sketch's pose at its position.
 
-mod agree;
-mod bend;
-mod compose;
+mod agreement;
+mod candidate_fusion;
+mod chamfer;
+mod compositing;
+mod correspondence;
+mod dense_displacement;
 mod figure;
-mod find;
-mod fuse;
-mod guess;
-mod lines;
-mod meet;
-mod moving;
-mod near;
-mod obey;
-mod path;
-mod relax;
-mod spread;
+mod fitting;
+mod influence;
+mod key_matching;
+mod line_points;
+mod mls_warp;
+mod pose_candidates;
+mod propagation;
+mod relaxation;
 
 use std::sync::Arc;
 
 use inbetween_core::{Control, Error, Job};
 
-use self::compose::{Both, Told};
-use self::find::thinned;
-use self::lines::of_sketch;
-use self::meet::Key;
-use self::obey::Sketch;
-use self::path::shares;
+use self::compositing::{Both, Told};
+use self::correspondence::thinned;
+use self::fitting::Sketch;
+use self::influence::shares;
+use self::key_matching::Key;
+use self::line_points::of_sketch;
 use crate::analysis::Seen;
 use crate::map::{Corner, Map, warp};
 use crate::stage::Stage;

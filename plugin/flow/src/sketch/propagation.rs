@@ -6,7 +6,7 @@
 
 use rayon::prelude::*;
 
-use super::relax::Ties;
+use super::relaxation::Ties;
 use crate::map::Map;
 
 /// Colour difference (0..=1) that holds a motion up, and how much gets through in any case.

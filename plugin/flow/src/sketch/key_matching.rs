@@ -1,12 +1,12 @@
 //! The sketch's lines in both keys.
 
-use super::bend::carried;
-use super::find::{Lines, find, needs, still, trust};
-use super::fuse::{Place, Way, fuse};
-use super::guess::guesses;
-use super::lines::{Point, away, of_picture};
-use super::near::Near;
-use super::obey::Sketch;
+use super::candidate_fusion::{Place, Way, fuse};
+use super::chamfer::Near;
+use super::correspondence::{Lines, find, needs, still, trust};
+use super::dense_displacement::carried;
+use super::fitting::Sketch;
+use super::line_points::{Point, away, of_picture};
+use super::pose_candidates::guesses;
 use crate::map::Map;
 
 /// How far lines are looked for around where they are expected, as a part of the longer side: where

@@ -5,9 +5,9 @@
 
 use rayon::prelude::*;
 
-use super::fuse::Way;
-use super::lines::Point;
-use super::near::Near;
+use super::candidate_fusion::Way;
+use super::chamfer::Near;
+use super::line_points::Point;
 use crate::map::Map;
 
 /// Side of a cell of sketch lines, in guide samples.

@@ -5,7 +5,7 @@
 
 use rayon::prelude::*;
 
-use super::lines::Point;
+use super::line_points::Point;
 
 /// Directions between 0 and π.
 const BINS: usize = 12;

@@ -1,7 +1,7 @@
 //! From places where lines must go to a motion of everything.
 
-use super::lines::Point;
-use super::relax::Ties;
+use super::line_points::Point;
+use super::relaxation::Ties;
 use crate::map::{Corner, Map};
 
 /// Samples from which displacements fade to rest, as the number of grid steps.

@@ -1,7 +1,7 @@
 //! Where a sketch asks for nothing else than is drawn anyway.
 
 use super::STEP;
-use super::lines::Point;
+use super::line_points::Point;
 use crate::map::Map;
 
 /// Distance over which a line says that nothing has to change, in guide samples.

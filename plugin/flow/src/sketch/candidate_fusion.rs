@@ -6,8 +6,8 @@
 
 use rayon::prelude::*;
 
-use super::lines::Point;
-use super::near::Near;
+use super::chamfer::Near;
+use super::line_points::Point;
 use crate::map::{Corner, Map};
 
 /// Neighbours of a point, and how far they may be, in guide samples.

@@ -6,13 +6,13 @@ use rayon::prelude::*;
 
 use inbetween_core::{Control, Error};
 
-use super::agree::agreed;
-use super::bend::Known;
-use super::compose::Both;
-use super::find::{Lines, find_close, misses, needs, trembles};
-use super::lines::{Point, away, away_from, of_picture};
-use super::meet::Key;
-use super::near::Near;
+use super::agreement::agreed;
+use super::chamfer::Near;
+use super::compositing::Both;
+use super::correspondence::{Lines, find_close, misses, needs, trembles};
+use super::dense_displacement::Known;
+use super::key_matching::Key;
+use super::line_points::{Point, away, away_from, of_picture};
 use super::{Bend, Guidance, Over, STEP};
 use crate::analysis::Seen;
 use crate::map::{Map, warp};

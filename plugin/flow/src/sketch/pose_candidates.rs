@@ -5,8 +5,8 @@
 
 use rayon::prelude::*;
 
-use super::lines::Point;
-use super::near::Near;
+use super::chamfer::Near;
+use super::line_points::Point;
 
 /// Guesses made, each for what the ones before left unexplained.
 const GUESSES: usize = 2;
