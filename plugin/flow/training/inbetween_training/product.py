@@ -28,7 +28,9 @@ class Product:
     def newest():
         """The library that was built last."""
         names = ("libaiinbetween.so", "libaiinbetween.dylib", "aiinbetween.dll")
-        return next((BUILT / name for name in names if (BUILT / name).exists()), BUILT / names[0])
+        # Built for another package it lies in `deps` only.
+        built = [path for folder in (BUILT, BUILT / "deps") for name in names if (path := folder / name).exists()]
+        return max(built, key=lambda path: path.stat().st_mtime, default=BUILT / names[0])
 
     def told(self):
         """What was judged: path, age and content, and whether sources are newer."""

@@ -1,6 +1,6 @@
 """What the scores of an evaluation say: means, differences, the worst items, and whether conditions hold.
 
-`results` maps a method's name to its `items` and `spans`, rows of scores with an `id`, and their `means`.
+`results` maps a method's name to its `items`, `spans` and `scenes`, rows of scores with an `id`, and their `means`.
 """
 
 import re
@@ -12,29 +12,51 @@ from .pictures import read, write
 
 HIGHER = ("psnr", "ssim")
 """Measures of which more is better."""
+BY_SIZE = ("chamfer", "lpips")
+"""Measures that are told by size of motion too."""
 RANKED = ("ssim", "chamfer")
 """Measures by whose mean rank the worst items are found."""
 BINS = ("small", "medium", "large")
 
 
-def means(rows, series):
-    """Mean of each measure over all items, of chamfer by size of motion, of the cuts, and of the spans."""
+def means(rows, series, figures=()):
+    """Mean of each measure over all items, of `BY_SIZE` by size of motion, of the cuts, of the spans, and of scenes."""
 
     def mean(name, rows):
         return float(np.mean([row[name] for row in rows]))
 
     scored, cuts = [row for row in rows if "psnr" in row], [row for row in rows if "cut" in row]
-    out = {name: mean(name, scored) for name in metrics.NAMES} if scored else {}
-    for size in BINS:
-        of_size = [row for row in scored if row["bin"] == size]
-        if of_size:
-            out[f"chamfer {size}"] = mean("chamfer", of_size)
+    names = [name for name in (*metrics.NAMES, "lpips") if scored and all(name in row for row in scored)]
+    out = {name: mean(name, scored) for name in names}
+    for name in BY_SIZE:
+        for size in BINS:
+            of_size = [row for row in scored if row["bin"] == size]
+            if of_size and name in names:
+                out[f"{name} {size}"] = mean(name, of_size)
     spanned = [row for row in scored if all(name in row for name in metrics.TIMED)]
     if spanned:
         out |= {name: mean(name, spanned) for name in metrics.TIMED}
     if cuts:
         out["cut"] = mean("cut", cuts)
-    return out | ({name: mean(name, series) for name in temporal.NAMES} if series else {})
+    out |= {name: mean(name, series) for name in temporal.NAMES} if series else {}
+    return out | of_scenes(figures)
+
+
+def of_scenes(rows):
+    """Of the scenes, and in each of them, the in-betweens of a whole span in which the figure is whole, of seven in the
+    mean of all spans, and the mean error; where scenes are cut into more spans the names begin with the number."""
+    out = {}
+    for parts in sorted({row["parts"] for row in rows}):
+        head, of_parts = "" if parts == 1 else f"{parts} ", [row for row in rows if row["parts"] == parts]
+        names = list(dict.fromkeys(row["scene"] for row in of_parts))
+        for name in (None, *names):
+            group = [row for row in of_parts if name in (None, row["scene"])]
+            wholes = [row["whole"] for row in group if "whole" in row]
+            end = f" {name}" if name else ""
+            if wholes:
+                out[f"{head}whole{end}"] = 7 * float(np.mean(wholes))
+            out[f"{head}error{end}"] = float(np.mean([row["error"] for row in group]))
+    return out
 
 
 def by_size(rows):
@@ -56,7 +78,7 @@ def difference(ours, theirs, measure, draws=4000):
 
 def differences(ours, theirs):
     """Those of all measures that both have, by name."""
-    kinds = (("items", metrics.NAMES), ("spans", temporal.NAMES))
+    kinds = (("items", (*metrics.NAMES, "lpips")), ("spans", temporal.NAMES), ("scenes", ("error",)))
     found = {name: difference(ours[kind], theirs[kind], name) for kind, names in kinds for name in names}
     return {name: row for name, row in found.items() if row}
 
@@ -95,15 +117,46 @@ def worst_sheets(folder, items, out, results, count):
 
 def table(results):
     """The means of all methods as text."""
-    columns = list(next(iter(results.values()))["means"])
-    lines = [f"{'':<13}" + "".join(f"{name.replace('chamfer ', 'ch. '):>11}" for name in columns)]
+    columns = [name for name in next(iter(results.values()))["means"] if not of_one_scene(name, results)]
+    short = [name.replace("chamfer ", "ch. ").replace("lpips ", "lp. ") for name in columns]
+    lines = [f"{'':<13}" + "".join(f"{name:>11}" for name in short)]
     for method, result in results.items():
         cells = [result["means"].get(name) for name in columns]
         lines.append(f"{method:<13}" + "".join(f"{'-' if c is None else format(c, '.3f'):>11}" for c in cells))
     return "\n".join(lines)
 
 
+def scene_names(results):
+    """Names of all scenes."""
+    return list(dict.fromkeys(row["scene"] for result in results.values() for row in result.get("scenes", ())))
+
+
+def of_one_scene(measure, results):
+    """Whether a measure's name is that of one scene."""
+    return any(measure.endswith(f" {name}") for name in scene_names(results))
+
+
+def scene_table(results):
+    """Of each scene whole figures of seven, and the mean error, for each number of spans."""
+    names, lines = scene_names(results), []
+    parts = sorted({row["parts"] for result in results.values() for row in result["scenes"]})
+    for count in parts:
+        head = "" if count == 1 else f"{count} "
+        spans = "whole span" if count == 1 else f"1/{count} span"
+        lines.append(f"{spans:<13}" + "".join(f"{name:>16}" for name in names) + "   whole of 7, mean error")
+        for method, result in results.items():
+            if not result["scenes"]:
+                continue
+            cells = []
+            for name in names:
+                wholes, error = (result["means"].get(f"{head}{measure} {name}") for measure in ("whole", "error"))
+                cells.append(f"{'-' if wholes is None else format(wholes, '.1f')} {error:6.2f}")
+            lines.append(f"{method:<13}" + "".join(f"{cell:>16}" for cell in cells))
+    return "\n".join(lines)
+
+
 DIGITS = {"psnr": 2, "psnr timed": 2, "ghost": 1, "crumbs": 1, "cut": 1, "uneven": 2, "flicker": 2}
+DIGITS |= {"whole": 1, "error": 2}
 """Digits after the point in a document; three for all else."""
 
 
@@ -111,6 +164,7 @@ def markdown(results):
     """The same for a document, and the first method by size of motion."""
     ours = next(iter(results))
     columns = list(results[ours]["means"])
+    measures = [name for name in (*metrics.NAMES, "lpips") if name in columns]
 
     def row(head, values, names):
         cells = ("-" if v is None else f"{v:.{DIGITS.get(n, 3)}f}" for n, v in zip(names, values))
@@ -121,9 +175,9 @@ def markdown(results):
 
     lines = [top(["method"], columns)]
     lines += [row([name], [r["means"].get(c) for c in columns], columns) for name, r in results.items()]
-    lines += ["", top([f"{ours}: motion", "pairs"], metrics.NAMES)]
+    lines += ["", top([f"{ours}: motion", "pairs"], measures)]
     for size, mean in by_size(results[ours]["items"]).items():
-        lines.append(row([size, str(mean["n"])], [mean[name] for name in metrics.NAMES], metrics.NAMES))
+        lines.append(row([size, str(mean["n"])], [mean[name] for name in measures], measures))
     return "\n".join(lines) + "\n"
 
 
@@ -131,9 +185,10 @@ class Need:
     """A condition on a mean of the first method, as `chamfer<=.38` or `crumbs<=0.5*dis`."""
 
     def __init__(self, text):
-        parsed = re.fullmatch(r"([a-z ]+)(<=|>=)([0-9]*\.?[0-9]+)(?:\*([\w-]+))?", text)
+        parsed = re.fullmatch(r"([a-z0-9_ -]+)(<=|>=)([0-9]*\.?[0-9]+)(?:\*([\w-]+))?", text)
         if not parsed:
-            raise ValueError(f'"{text}" is no condition; use ssim>=.92, chamfer large<=.68 or crumbs<=0.5*dis')
+            known = "ssim>=.92, chamfer large<=.68, whole ball>=6 or crumbs<=0.5*dis"
+            raise ValueError(f'"{text}" is no condition; use {known}')
         self.name, self.sign, number, self.other = parsed.groups()
         self.number = float(number)
 

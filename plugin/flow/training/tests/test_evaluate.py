@@ -62,6 +62,7 @@ def test_the_product_is_drawn_by_its_host_and_put_beside_the_others(drawn_set, t
     host.chmod(0o755)
     plugin.write_bytes(b"library")
     monkeypatch.setattr(evaluate, "peers", lambda: {"dissolve": peers.dissolve})
+    monkeypatch.setattr(evaluate.learned, "measure", lambda: lambda truth, drawn: float((truth != drawn).any()))
     status, told = run(
         monkeypatch, capsys, drawn_set, out, "--host", host, "--plugin", plugin, "--steps", 4, "--worst", 1,
         "--need", "psnr>=20", "--need", "ghost<=0.5*dissolve",
@@ -72,6 +73,7 @@ def test_the_product_is_drawn_by_its_host_and_put_beside_the_others(drawn_set, t
     rows = {row["id"]: row for row in product["items"]}
     assert all(rows[f"ball_{n}"]["psnr"] == 60 and rows[f"ball_{n}"]["chamfer"] == 0 for n in (1, 2, 3))
     assert rows["near"]["chamfer"] > 0.5 and rows["cut"]["cut"] == 0
+    assert rows["ball_1"]["lpips"] == 0 and rows["near"]["lpips"] == 1 and product["means"]["lpips small"] == 1
     # Its ball is known at quarters only, so a wrong position does not become right; a held key stays wrong.
     assert rows["ball_1"]["psnr timed"] == 60 and rows["near"]["ssim timed"] == rows["near"]["ssim"]
     assert dissolve["means"]["ghost"] > 50 and dissolve["means"]["cut"] > 10
@@ -87,6 +89,42 @@ def test_the_product_is_drawn_by_its_host_and_put_beside_the_others(drawn_set, t
     assert document[0].startswith("| method | psnr |") and document[4].startswith("| truth | - |")
     assert document[-2].startswith("| small | 1 |") and document[-1].startswith("| large | 3 | 60.00 | 1.000 |")
     assert (out / "product" / "ball_1.png").exists() and (out / "table.txt").read_text() in told
+
+
+def test_scenes_are_drawn_in_spans_and_their_figures_judged(tmp_path, monkeypatch, capsys):
+    for name, alpha in (("ball", False), ("cel", True)):
+        for number in range(17):
+            picture = page(30 + 4 * number)
+            if alpha:
+                picture = np.dstack((picture, np.where(picture[..., :1] < 235, 255, 0).astype(np.uint8)))
+            write(tmp_path / "scenes" / name / f"true_{number:02}.png", picture)
+
+    def known(first, last, times):
+        """Draws the ball where it belongs on the whole span, and holds the first key on halves."""
+        place = [np.nonzero((p < 100).all(-1))[1].mean() for p in (first, last)]
+        whole_span = abs(place[1] - place[0]) > 50
+        shift = [round((place[1] - place[0]) * t) if whole_span else 0 for t in times]
+        return [np.roll(first, s, 1) for s in shift]
+
+    monkeypatch.setattr(evaluate, "peers", lambda: {"known": known, "dissolve": peers.dissolve})
+    arguments = (tmp_path / "scenes", tmp_path / "out", "--no-product")
+    status, told = run(monkeypatch, capsys, *arguments, "--need", "whole ball>=7", "--need", "2 whole<=2")
+    assert status == 0, told
+    scores = json.loads((tmp_path / "out" / "scores.json").read_text())
+    means = {name: result["means"] for name, result in scores["methods"].items()}
+    assert means["known"]["whole"] == 7 and means["known"]["whole cel"] == 7 and means["known"]["error"] == 0
+    assert means["dissolve"]["whole"] <= 2 and means["dissolve"]["error ball"] > 1
+    assert means["known"]["2 whole"] <= 2 and means["known"]["2 error cel"] > 1
+    lines = told.splitlines()
+    at = next(n for n, line in enumerate(lines) if line.startswith("whole span"))
+    assert lines[at].split()[2:4] == ["ball", "cel"]
+    assert lines[at + 1].split() == ["known", "7.0", "0.00", "7.0", "0.00"]
+    sheet = read(tmp_path / "out" / "scene_ball.png")
+    assert sheet.shape[1] > 8 * 300 and sheet.shape[0] > 8 * 200
+    assert (tmp_path / "out" / "known" / "scene" / "cel" / "2" / "08_12.png").exists()
+    assert run(monkeypatch, capsys, *arguments, "--parts", 1, "--need", "whole ball<=3")[0] == 1
+    with pytest.raises(SystemExit):
+        run(monkeypatch, capsys, tmp_path, tmp_path / "out", "--no-product")
 
 
 def test_missed_conditions_are_told_and_fail(drawn_set, tmp_path, monkeypatch, capsys):
