@@ -54,13 +54,18 @@ def backward(pose, pixels):
     return torch.stack((d * x - b * y, a * y - c * x), -1) / (a * d - b * c)[..., None]
 
 
+VISIBLE = 0.25
+"""Opacity below which a layer is not said to be in front."""
+
+
 def window(pose, size):
     """Bounds of a sprite in the batch's pictures, top, left, bottom, right; None when outside."""
+    most = torch.tensor(size[::-1])
     reach = MARGIN + 0.2
     corners = torch.tensor([[-reach, -reach], [reach, -reach], [-reach, reach], [reach, reach]])
     corners = forward(pose[:, None], corners[None])
-    low = corners.amin((0, 1)).floor().long().clamp(0, size).tolist()
-    high = (corners.amax((0, 1)).ceil().long() + 1).clamp(0, size).tolist()
+    low = corners.amin((0, 1)).floor().long().clamp(min=0).minimum(most).tolist()
+    high = (corners.amax((0, 1)).ceil().long() + 1).clamp(min=0).minimum(most).tolist()
     if low[0] >= high[0] or low[1] >= high[1]:
         return None
     return low[1], low[0], high[1], high[0]
@@ -71,21 +76,21 @@ def draw(plates, scenes, k):
 
     → pictures `[b, 3, h, w]` and the number of the layer in front `[b, h, w]`.
     """
-    size, device = scenes.size, plates.device
-    pixels = centres(size, size, 1, device)
+    (height, width), device = scenes.size, plates.device
+    pixels = centres(height, width, 1, device)
     places = backward(scenes.pose[:, 0, k, None, None], pixels[None])
     grounds = plates.take(plates.grounds, scenes.ground)
     picture = F.grid_sample(grounds, places, mode="bilinear", padding_mode="reflection", align_corners=False)
     picture = torch.einsum("bij,bjhw->bihw", scenes.tint[:, 0], picture).clamp(0, 1)
-    front = torch.zeros(picture.shape[0], size, size, dtype=torch.long, device=device)
-    boil = F.interpolate(scenes.boil[:, k], size=(size, size), mode="bicubic", align_corners=False)
+    front = torch.zeros(picture.shape[0], height, width, dtype=torch.long, device=device)
+    boil = F.interpolate(scenes.boil[:, k], size=scenes.size, mode="bicubic", align_corners=False)
     pixels = pixels + boil.permute(0, 2, 3, 1)
     on_cpu = device.type == "cpu"
     for layer in range(1, scenes.pose.shape[1]):
         number, pose = scenes.sprite[:, layer - 1], scenes.pose[:, layer, k]
-        bounds = (0, 0, size, size)
+        bounds = (0, 0, height, width)
         if on_cpu:  # asking would make a GPU wait
-            bounds = window(pose, size) if (number >= 0).any() else None
+            bounds = window(pose, scenes.size) if (number >= 0).any() else None
         if bounds is None:
             continue
         top, left, bottom, right = bounds
@@ -95,12 +100,14 @@ def draw(plates, scenes, k):
         within = (inside.abs() < MARGIN).all(-1) & (number >= 0)[:, None, None]
         drawn = plates.take(plates.sprites, number.clamp(min=0))
         drawn = F.grid_sample(drawn, on_atlas(inside, pose), mode="bilinear", align_corners=False) * within[:, None]
+        opacity = scenes.opacity[:, layer, k, None, None, None]
+        drawn = drawn * opacity
         alpha = drawn[:, 3:]
         tinted = torch.einsum("bij,bjhw->bihw", scenes.tint[:, layer], drawn[:, :3])
         under = picture[:, :, top:bottom, left:right]
         picture[:, :, top:bottom, left:right] = torch.minimum(tinted, alpha) + under * (1 - alpha)
         shown = front[:, top:bottom, left:right]
-        shown[alpha[:, 0] > 0.5] = layer
+        shown[alpha[:, 0] > 0.5 * opacity[:, 0].clamp(min=VISIBLE)] = layer
     return picture, front
 
 
@@ -126,9 +133,10 @@ def flow(scenes, front, k, j, stride=2):
     `front`: what `draw` says of the times, by time. → flow in pixels of the full picture
     `[b, 2, h / stride, w / stride]` at the cells' centres, and visibility there, 0 or 1, `[b, 1, ...]`.
     """
-    n = scenes.size // stride
-    here = centres(n, n, stride, scenes.pose.device)
-    layers = front[k][:, stride // 2 :: stride, stride // 2 :: stride][:, :n, :n]
+    (height, width), half = scenes.size, stride // 2
+    rows, columns = height // stride, width // stride
+    here = centres(rows, columns, stride, scenes.pose.device)
+    layers = front[k][:, half::stride, half::stride][:, :rows, :columns]
     wave = of_layer(scenes.wave, layers)
     inside = backward(of_layer(scenes.pose[:, :, k], layers), here[None])
     drawn = inside + of_layer(scenes.bend[:, :, k], layers)[..., None] * bend(wave, inside)
@@ -137,8 +145,7 @@ def flow(scenes, front, k, j, stride=2):
         place = drawn - strength * bend(wave, place)
     there = forward(of_layer(scenes.pose[:, :, j], layers), place)
     column, row = there.round().long().unbind(-1)
-    last = scenes.size - 1
-    within = (column >= 0) & (column <= last) & (row >= 0) & (row <= last)
-    rows = torch.arange(len(layers), device=layers.device)[:, None, None]
-    same = front[j][rows, row.clamp(0, last), column.clamp(0, last)] == layers
+    within = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+    which = torch.arange(len(layers), device=layers.device)[:, None, None]
+    same = front[j][which, row.clamp(0, height - 1), column.clamp(0, width - 1)] == layers
     return (there - here).permute(0, 3, 1, 2), (within & same).float()[:, None]

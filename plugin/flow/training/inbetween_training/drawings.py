@@ -154,6 +154,23 @@ def sprite(rng, style, shape):
     return np.concatenate((picture * alpha, 255 * alpha), 2)
 
 
+def repeats(rng, picture):
+    """Paints a fence, tiles or the windows of a house over a background, in place."""
+    side = len(picture)
+    y, x = np.mgrid[:side, :side].astype(np.float32)
+    turn = rng.normal(0, 0.3) if rng.random() < 0.3 else 0.0
+    across, down = x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)
+    period = rng.uniform(14, 80)
+    bars = across % period < period * rng.uniform(0.1, 0.6)
+    kind = rng.random()
+    if kind < 0.5:  # windows
+        bars &= down % (period * rng.uniform(0.6, 2)) < period * rng.uniform(0.2, 0.6)
+    elif kind < 0.75:  # a fence that does not fill the picture
+        top, bottom = np.sort(rng.uniform(0, side, 2))
+        bars &= (down > top) & (down < bottom)
+    picture[cv2.GaussianBlur(bars.astype(np.float32), (0, 0), 0.7) > 0.5] = colour(rng)
+
+
 def ground(rng, style):
     """A background: `[GROUND, GROUND, 3]`, 0..=255."""
     if style == "line":
@@ -170,6 +187,8 @@ def ground(rng, style):
             if rng.random() < 0.5:
                 width = int(rng.integers(1, 4))
                 cv2.polylines(picture, [shape], True, (tint * 0.3).tolist(), width, cv2.LINE_AA, SUBPIXEL)
+    if rng.random() < 0.15:
+        repeats(rng, picture)
     if rng.random() < 0.3:
         picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.5, 4))
     return np.clip(picture, 0, 255)

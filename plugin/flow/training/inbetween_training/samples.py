@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from . import compose, starts
 from .compose import Plates
-from .scenes import batch, sample
+from .scenes import NEAR, batch, sample
 
 CELL = 8
 MATCHED = 12
@@ -155,8 +155,10 @@ class Numbers(IterableDataset):
     def __iter__(self):
         worker = get_worker_info()
         rng = np.random.default_rng([*self.seed, worker.id if worker else 0])
+        moves = replace(NEAR, farthest=self.motion)
         while True:
-            yield batch([sample(rng, self.bank, self.size, self.motion) for _ in range(self.count)], self.size)
+            scenes = [sample(rng, self.bank, self.size, moves) for _ in range(self.count)]
+            yield batch(scenes, self.size)
 
 
 class Live:

@@ -11,4 +11,4 @@ if importlib.util.find_spec("torch"):
     torch.set_num_threads(1)
     collect_ignore = []
 else:
-    collect_ignore = ["test_network.py", "test_samples.py", "test_scenes.py"]
+    collect_ignore = ["test_matcher.py", "test_network.py", "test_samples.py", "test_scenes.py"]

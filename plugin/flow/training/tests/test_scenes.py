@@ -81,6 +81,6 @@ def test_the_same_seed_draws_the_same_scenes(bank):
 
 def test_drawing_within_bounds_equals_drawing_whole_pictures(bank, monkeypatch):
     _, bounded = drawn(bank, 13)
-    monkeypatch.setattr(compose, "window", lambda pose, size: (0, 0, size, size))
+    monkeypatch.setattr(compose, "window", lambda pose, size: (0, 0, *size))
     _, whole = drawn(bank, 13)
     assert (bounded["frames"] - whole["frames"]).abs().max() < 1e-5
