@@ -133,8 +133,7 @@ fn schedule_table(schedule: &NoiseSchedule, name: &str) -> Vec<f64> {
         other => panic!("unknown table {other}"),
     };
     let timesteps = spacing.timesteps(parts[1].parse().unwrap(), schedule.timesteps());
-    let eta = parts.get(2).and_then(|part| part.strip_prefix("eta")).map(|v| v.parse().unwrap());
-    let table = DdimTable::new(schedule, timesteps, eta.unwrap_or(0.0));
+    let table = DdimTable::new(schedule, timesteps, eta_of(name).unwrap_or(0.0));
     match parts[parts.len() - 1] {
         "timesteps" => table.timesteps.iter().map(|&t| t as f64).collect(),
         "alphas" => widen(&table.alphas),
@@ -145,6 +144,33 @@ fn schedule_table(schedule: &NoiseSchedule, name: &str) -> Vec<f64> {
         "sigmas" => widen(&table.sigmas),
         "dir_coef_sq" => (0..table.len()).map(|i| f64::from(table.direction_squared(i))).collect(),
         other => panic!("unknown table {other}"),
+    }
+}
+
+/// Eta of a table that depends on it: what stands between `eta` and the last part of the name. It may hold a
+/// point of its own.
+fn eta_of(name: &str) -> Option<f64> {
+    let (head, _) = name.rsplit_once('.')?;
+    let (_, eta) = head.split_once(".eta")?;
+    Some(eta.parse().unwrap_or_else(|err| panic!("{name}: {eta:?} is no eta: {err}")))
+}
+
+#[test]
+fn an_eta_between_whole_numbers_is_read_as_it_stands() {
+    for (name, eta) in [
+        ("uniform.20.eta0.sigmas", Some(0.0)),
+        ("uniform.20.eta0.5.sigmas", Some(0.5)),
+        ("uniform_trailing.50.eta1.dir_coef_sq", Some(1.0)),
+        ("uniform_trailing.50.eta0.25.dir_coef_sq", Some(0.25)),
+        ("uniform.20.alphas", None),
+        ("betas", None),
+    ] {
+        assert_eq!(eta_of(name), eta, "{name}");
+    }
+    let schedule = NoiseSchedule::new(&ScheduleConfig::default());
+    let sigmas = |eta: &str| schedule_table(&schedule, &format!("uniform.20.eta{eta}.sigmas"));
+    for (half, whole) in sigmas("0.5").into_iter().zip(sigmas("1")) {
+        assert!((half - 0.5 * whole).abs() <= 1e-6 * whole, "sigmas grow with eta: {half} {whole}");
     }
 }
 
