@@ -44,7 +44,7 @@ pub(super) struct Fit {
 impl Fit {
     /// The frame in which a picture of `width` x `height` is seen best.
     pub(super) fn new(width: usize, height: usize, config: &ModelConfig) -> Self {
-        let released = config.unet.model_channels == ModelConfig::default().unet.model_channels;
+        let released = config.unet.levels == ModelConfig::default().unet.levels;
         let sizes = if released { &TRAINED[..] } else { &SMALL[..] };
         let fits = sizes.iter().map(|&(columns, rows, liking)| {
             let fit = Self::into(width, height, (columns * UNIT, rows * UNIT));

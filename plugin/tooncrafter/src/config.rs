@@ -4,19 +4,15 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The denoising UNet.
+/// What the denoising UNet and the sketch encoder share: levels of residual blocks, with transformers in some.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct UnetConfig {
-    /// Latent channels that come in: noisy latent and conditioning latent.
-    pub in_channels: usize,
-    /// Latent channels that come out.
-    pub out_channels: usize,
+pub struct LevelsConfig {
     /// Width of the first level.
     pub model_channels: usize,
     /// Down-sampling factors of the levels that have attention.
     pub attention_resolutions: Vec<usize>,
-    /// Residual blocks of each level on the way down; one more on the way up.
+    /// Residual blocks of each level on the way down; a UNet has one more on the way up.
     pub num_res_blocks: usize,
     /// Width of each level in units of `model_channels`.
     pub channel_mult: Vec<usize>,
@@ -27,7 +23,48 @@ pub struct UnetConfig {
     /// Width of the context tokens.
     pub context_dim: usize,
     /// Projections around transformers are linear layers, not kernel-1 convolutions.
+    #[serde(alias = "use_linear_in_transformer")]
     pub use_linear: bool,
+}
+
+impl Default for LevelsConfig {
+    fn default() -> Self {
+        Self {
+            model_channels: 320,
+            attention_resolutions: vec![4, 2, 1],
+            num_res_blocks: 2,
+            channel_mult: vec![1, 2, 4, 4],
+            num_head_channels: 64,
+            transformer_depth: 1,
+            context_dim: 1024,
+            use_linear: true,
+        }
+    }
+}
+
+impl LevelsConfig {
+    /// Width of the time embedding.
+    pub fn embed_dim(&self) -> usize {
+        4 * self.model_channels
+    }
+
+    /// Whether there are transformers on `level`, counted from the widest.
+    pub fn has_attention(&self, level: usize) -> bool {
+        self.attention_resolutions.contains(&(1 << level))
+    }
+}
+
+/// The denoising UNet.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UnetConfig {
+    /// Latent channels that come in: noisy latent and conditioning latent.
+    pub in_channels: usize,
+    /// Latent channels that come out.
+    pub out_channels: usize,
+    /// Levels and transformers.
+    #[serde(flatten)]
+    pub levels: LevelsConfig,
     /// Residual blocks end in temporal convolutions.
     pub temporal_conv: bool,
     /// Transformers over time follow those over space.
@@ -49,14 +86,7 @@ impl Default for UnetConfig {
         Self {
             in_channels: 8,
             out_channels: 4,
-            model_channels: 320,
-            attention_resolutions: vec![4, 2, 1],
-            num_res_blocks: 2,
-            channel_mult: vec![1, 2, 4, 4],
-            num_head_channels: 64,
-            transformer_depth: 1,
-            context_dim: 1024,
-            use_linear: true,
+            levels: LevelsConfig::default(),
             temporal_conv: true,
             temporal_attention: true,
             addition_attention: true,
@@ -65,13 +95,6 @@ impl Default for UnetConfig {
             fs_condition: true,
             text_context_len: 77,
         }
-    }
-}
-
-impl UnetConfig {
-    /// Width of the time embedding.
-    pub fn embed_dim(&self) -> usize {
-        4 * self.model_channels
     }
 }
 
@@ -212,37 +235,13 @@ pub struct SketchConfig {
     pub in_channels: usize,
     /// Channels of a sketch.
     pub hint_channels: usize,
-    /// Width of the first level.
-    pub model_channels: usize,
-    /// Down-sampling factors of the levels that have attention.
-    pub attention_resolutions: Vec<usize>,
-    /// Residual blocks of each level.
-    pub num_res_blocks: usize,
-    /// Width of each level in units of `model_channels`.
-    pub channel_mult: Vec<usize>,
-    /// Channels of one attention head.
-    pub num_head_channels: usize,
-    /// Transformer blocks in each transformer.
-    pub transformer_depth: usize,
-    /// Width of the context tokens.
-    pub context_dim: usize,
-    /// Projections around transformers are linear layers, not kernel-1 convolutions.
-    pub use_linear_in_transformer: bool,
+    /// Levels and transformers.
+    #[serde(flatten)]
+    pub levels: LevelsConfig,
 }
 
 impl Default for SketchConfig {
     fn default() -> Self {
-        Self {
-            in_channels: 4,
-            hint_channels: 1,
-            model_channels: 320,
-            attention_resolutions: vec![4, 2, 1],
-            num_res_blocks: 2,
-            channel_mult: vec![1, 2, 4, 4],
-            num_head_channels: 64,
-            transformer_depth: 1,
-            context_dim: 1024,
-            use_linear_in_transformer: true,
-        }
+        Self { in_channels: 4, hint_channels: 1, levels: LevelsConfig::default() }
     }
 }

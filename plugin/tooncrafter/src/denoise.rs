@@ -130,7 +130,7 @@ impl Denoising<'_> {
         };
         let input = Tensor::cat(&[x, self.concat], 1)?;
         let fs = [self.fs];
-        let extras = Extras { fs: Some(&fs), control: control.as_deref(), features_adapter: None };
+        let extras = Extras { fs: Some(&fs), control: control.as_deref() };
         self.unet.forward_watched(&input, &[timestep], context, extras, watch)
     }
 }

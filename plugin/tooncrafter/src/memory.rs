@@ -47,9 +47,9 @@ pub enum Keeping {
     OneByOne,
 }
 
-/// Needs of all parts.
+/// What all parts of a run need in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Plan {
+pub struct MemoryPlan {
     /// The parts in the order in which they run.
     pub stages: Vec<Stage>,
     /// Bytes that are free for us; none where the system does not say.
@@ -58,7 +58,7 @@ pub struct Plan {
     pub keeping: Keeping,
 }
 
-impl Plan {
+impl MemoryPlan {
     /// Weighs the needs of `stages` against `available` bytes.
     pub fn new(stages: Vec<Stage>, available: Option<u64>) -> Self {
         let all = total_weights(&stages) + largest(&stages, |stage| stage.working);
@@ -94,7 +94,7 @@ fn largest(stages: &[Stage], size: impl Fn(&Stage) -> u64) -> u64 {
 
 const GIB: f64 = (1u64 << 30) as f64;
 
-impl fmt::Display for Plan {
+impl fmt::Display for MemoryPlan {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let gib = |bytes: u64| bytes as f64 / GIB;
         writeln!(f, "{:24} {:>9} {:>9}", "memory in GiB", "weights", "working")?;
@@ -122,7 +122,7 @@ pub fn unet_working(config: &UnetConfig, size: RunSize, dtype: DType) -> u64 {
     let latent = size.frames * (size.height / 8) * (size.width / 8);
     // Skips, a gated hidden layer, and packed keys and values, in units of the first level.
     const LEVELS: usize = 28;
-    (latent * config.model_channels * LEVELS * dtype.size_in_bytes()) as u64
+    (latent * config.levels.model_channels * LEVELS * dtype.size_in_bytes()) as u64
 }
 
 /// Most bytes of the sketch encoder's results, which stay while the UNet runs.
@@ -148,17 +148,17 @@ pub fn decoder_working(config: &VaeConfig, size: RunSize, dtype: DType) -> u64 {
 /// the workspaces of the matrix library, and the rows that a convolution gathers.
 pub const GPU_OVERHEAD: u64 = 1 << 30;
 
-/// Where a run takes its memory.
+/// Which memory a run takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum MemoryKind {
     /// The machine's memory; activations are f32 in every precision.
     Cpu,
     /// A GPU's memory; activations have the precision of the weights.
     Gpu,
 }
 
-impl Place {
-    /// The place of `device`.
+impl MemoryKind {
+    /// That of `device`.
     pub fn of(device: &Device) -> Self {
         if device.is_cpu() { Self::Cpu } else { Self::Gpu }
     }
@@ -218,17 +218,17 @@ mod tests {
 
     #[test]
     fn keeps_everything_only_where_half_stays_free() {
-        assert_eq!(Plan::new(stages(), Some(188)).keeping, Keeping::All);
-        assert_eq!(Plan::new(stages(), Some(187)).keeping, Keeping::OneByOne);
-        assert_eq!(Plan::new(stages(), None).keeping, Keeping::OneByOne);
+        assert_eq!(MemoryPlan::new(stages(), Some(188)).keeping, Keeping::All);
+        assert_eq!(MemoryPlan::new(stages(), Some(187)).keeping, Keeping::OneByOne);
+        assert_eq!(MemoryPlan::new(stages(), None).keeping, Keeping::OneByOne);
     }
 
     #[test]
     fn the_largest_part_alone_decides_what_is_needed() {
-        let plan = Plan::new(stages(), Some(80));
+        let plan = MemoryPlan::new(stages(), Some(80));
         assert_eq!(plan.peak(), 70);
         assert!(plan.fits());
-        assert!(!Plan::new(stages(), Some(69)).fits());
+        assert!(!MemoryPlan::new(stages(), Some(69)).fits());
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::conditioning::{Contexts, encode_image, encode_keys, encode_text};
 use crate::config::SketchConfig;
 use crate::decode::{decode, has_second_decode};
 use crate::denoise::{Denoising, Draws, Sketches};
-use crate::memory::{self, Keeping, Place, Plan, RunSize, Stage};
+use crate::memory::{self, Keeping, MemoryKind, MemoryPlan, RunSize, Stage};
 use crate::noise::{NoiseSource, Stream};
 use crate::ops::release_memory;
 use crate::resampler::Resampler;
@@ -248,10 +248,10 @@ impl Pipeline {
     }
 
     /// What a run of `size` needs in memory, and what is there within the limit.
-    pub fn plan(&self, size: RunSize, sketches: bool) -> Plan {
+    pub fn plan(&self, size: RunSize, sketches: bool) -> MemoryPlan {
         let free = memory::available_on(&self.device);
         let available = free.into_iter().chain(self.memory_limit).min();
-        self.plan_for(size, sketches, Place::of(&self.device), available)
+        self.plan_for(size, sketches, MemoryKind::of(&self.device), available)
     }
 
     /// As [`Pipeline::plan`] for another place than the pipeline's own, there or not, with
@@ -260,15 +260,15 @@ impl Pipeline {
         &self,
         size: RunSize,
         sketches: bool,
-        place: Place,
+        place: MemoryKind,
         available: Option<u64>,
-    ) -> Plan {
+    ) -> MemoryPlan {
         let weights = |part| self.weights.byte_len(part, self.dtype) as u64;
         let vae = weights(Part::Vae);
         let dtype = place.activations(self.dtype);
         let overhead = match place {
-            Place::Cpu => 0,
-            Place::Gpu => memory::GPU_OVERHEAD,
+            MemoryKind::Cpu => 0,
+            MemoryKind::Gpu => memory::GPU_OVERHEAD,
         };
         let stage = |name, weights, working| Stage { name, weights, working: working + overhead };
         let mut denoiser = stage(
@@ -279,7 +279,7 @@ impl Pipeline {
         if sketches {
             denoiser.weights += weights(Part::Sketch);
             denoiser.working +=
-                memory::sketch_working(self.sketch_config.model_channels, size, dtype);
+                memory::sketch_working(self.sketch_config.levels.model_channels, size, dtype);
         }
         let image = weights(Part::Vision) + weights(Part::Projector);
         let stages = vec![
@@ -294,7 +294,7 @@ impl Pipeline {
                 memory::decoder_working(&self.config.vae, size, dtype),
             ),
         ];
-        Plan::new(stages, available)
+        MemoryPlan::new(stages, available)
     }
 
     /// Draws all frames, `[t, 3, h, w]` in -1..=1: first key, in-betweens, last key, all of them

@@ -3,11 +3,11 @@
 use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
 
-use crate::attention::{Context, SpatialTransformer, TransformerConfig};
+use crate::attention::{Context, SpatialTransformer};
 use crate::config::SketchConfig;
 use crate::embedding::Embedding;
 use crate::ops::{Activation, Conv2d, Linear, Plus, Window};
-use crate::unet::{Conditions, Layer, WayDown, run};
+use crate::unet::{Conditions, Layer, WayDown, run, transformer_of};
 use crate::unet_blocks::ResBlock;
 use crate::{Watch, channels_last, unwatched};
 
@@ -30,20 +30,14 @@ pub struct SketchEncoder {
 impl SketchEncoder {
     /// Reads the weights under `vb`.
     pub fn new(config: &SketchConfig, vb: &VarBuilder) -> Result<Self> {
-        let width = config.model_channels;
-        let embed = 4 * width;
+        let levels = &config.levels;
+        let (width, embed) = (levels.model_channels, levels.embed_dim());
         let res = |vb: &VarBuilder, c_in: usize, c_out: usize| -> Result<Layer> {
             Ok(Layer::Res(Box::new(ResBlock::new((c_in, c_out), embed, false, vb)?)))
         };
         let spatial = |vb: &VarBuilder, c: usize| -> Result<Layer> {
-            let sizes = TransformerConfig {
-                channels: c,
-                heads: c / config.num_head_channels,
-                dim_head: config.num_head_channels,
-                depth: config.transformer_depth,
-                use_linear: config.use_linear_in_transformer,
-            };
-            Ok(Layer::Spatial(SpatialTransformer::new(&sizes, config.context_dim, false, vb)?))
+            let sizes = transformer_of(levels, c);
+            Ok(Layer::Spatial(SpatialTransformer::new(&sizes, levels.context_dim, false, vb)?))
         };
         let zero =
             |i: usize, c: usize| Linear::pointwise(c, c, true, 2, &vb.pp("zero_convs").pp(i).pp(0));
@@ -58,15 +52,9 @@ impl SketchEncoder {
             c = channels;
         }
 
-        let down = WayDown {
-            channels: config.in_channels,
-            width,
-            mult: &config.channel_mult,
-            res_blocks: config.num_res_blocks,
-        };
-        let attends = |level: usize| config.attention_resolutions.contains(&(1 << level));
+        let down = WayDown { channels: config.in_channels, levels };
         let (input_blocks, widths) = down.build(&vb.pp("input_blocks"), &res, |vb, level, c| {
-            attends(level).then(|| spatial(&vb.pp(1), c)).into_iter().collect()
+            levels.has_attention(level).then(|| spatial(&vb.pp(1), c)).into_iter().collect()
         })?;
         let zero_convs =
             widths.iter().enumerate().map(|(i, &c)| zero(i, c)).collect::<Result<_>>()?;
@@ -128,7 +116,8 @@ impl SketchEncoder {
         watch: Watch,
     ) -> Result<Vec<Tensor>> {
         let (n, c, h, w) = x.dims4()?;
-        if c != self.config.in_channels || hint.dims4()? != (n, h, w, self.config.model_channels) {
+        let width = self.config.levels.model_channels;
+        if c != self.config.in_channels || hint.dims4()? != (n, h, w, width) {
             bail!(
                 "the sketch encoder was given latents {:?} and hints {:?}",
                 x.shape(),

@@ -4,7 +4,7 @@ use candle_core::{D, DType, Result, Tensor, bail};
 use candle_nn::VarBuilder;
 
 use crate::attention::{Context, SpatialTransformer, TemporalTransformer, TransformerConfig};
-use crate::config::UnetConfig;
+use crate::config::{LevelsConfig, UnetConfig};
 use crate::embedding::Embedding;
 use crate::ops::{Conv2d, GroupNorm, Window};
 use crate::unet_blocks::{Downsample, ResBlock, Upsample};
@@ -47,12 +47,8 @@ pub(crate) fn run(layers: &[Layer], x: &Tensor, with: &Conditions) -> Result<Ten
 pub(crate) struct WayDown<'a> {
     /// Channels that come in.
     pub(crate) channels: usize,
-    /// Width of the first level.
-    pub(crate) width: usize,
-    /// Width of each level in units of the first.
-    pub(crate) mult: &'a [usize],
-    /// Residual blocks of each level.
-    pub(crate) res_blocks: usize,
+    /// The levels.
+    pub(crate) levels: &'a LevelsConfig,
 }
 
 impl WayDown<'_> {
@@ -64,15 +60,16 @@ impl WayDown<'_> {
         res: &dyn Fn(&VarBuilder, usize, usize) -> Result<Layer>,
         attention: impl Fn(&VarBuilder, usize, usize) -> Result<Vec<Layer>>,
     ) -> Result<(Vec<Vec<Layer>>, Vec<usize>)> {
-        let mut c = self.width;
+        let (width, mult) = (self.levels.model_channels, &self.levels.channel_mult);
+        let mut c = width;
         let first = Conv2d::new(self.channels, c, Window::SAME, &vb.pp("0.0"))?;
         let (mut blocks, mut widths) = (vec![vec![Layer::Conv(first)]], vec![c]);
-        let last_level = self.mult.len().saturating_sub(1);
-        for (level, mult) in self.mult.iter().enumerate() {
-            for _ in 0..self.res_blocks {
+        let last_level = mult.len().saturating_sub(1);
+        for (level, mult) in mult.iter().enumerate() {
+            for _ in 0..self.levels.num_res_blocks {
                 let vb = vb.pp(blocks.len());
-                let mut layers = vec![res(&vb.pp(0), c, mult * self.width)?];
-                c = mult * self.width;
+                let mut layers = vec![res(&vb.pp(0), c, mult * width)?];
+                c = mult * width;
                 layers.extend(attention(&vb, level, c)?);
                 blocks.push(layers);
                 widths.push(c);
@@ -87,6 +84,17 @@ impl WayDown<'_> {
     }
 }
 
+/// The sizes of a transformer on a level of that many channels.
+pub(crate) fn transformer_of(levels: &LevelsConfig, channels: usize) -> TransformerConfig {
+    TransformerConfig {
+        channels,
+        heads: channels / levels.num_head_channels,
+        dim_head: levels.num_head_channels,
+        depth: levels.transformer_depth,
+        use_linear: levels.use_linear,
+    }
+}
+
 /// Everything optional in a call.
 #[derive(Clone, Copy, Default)]
 pub struct Extras<'a> {
@@ -95,8 +103,6 @@ pub struct Extras<'a> {
     /// Sketch features, `[n, h, w, c]` each, one for each input block and one for the middle;
     /// see [`SketchEncoder`](crate::sketch::SketchEncoder). Already scaled.
     pub control: Option<&'a [Tensor]>,
-    /// Features `[n, h, w, c]` that are added after every third input block.
-    pub features_adapter: Option<&'a [Tensor]>,
 }
 
 /// The UNet.
@@ -124,7 +130,8 @@ const INIT_HEADS: usize = 8;
 impl Unet {
     /// Reads the weights under `vb`.
     pub fn new(config: &UnetConfig, vb: &VarBuilder) -> Result<Self> {
-        let (width, embed) = (config.model_channels, config.embed_dim());
+        let levels = &config.levels;
+        let (width, embed) = (levels.model_channels, levels.embed_dim());
         let time_embed = Embedding::new(width, embed, &vb.pp("time_embed"))?;
         let fps_embedding = config
             .fs_condition
@@ -136,14 +143,8 @@ impl Unet {
         };
         // Spatial and temporal transformer at sub-indices `first` and `first + 1`.
         let transformers = |vb: &VarBuilder, first: usize, c: usize| -> Result<Vec<Layer>> {
-            let sizes = TransformerConfig {
-                channels: c,
-                heads: c / config.num_head_channels,
-                dim_head: config.num_head_channels,
-                depth: config.transformer_depth,
-                use_linear: config.use_linear,
-            };
-            let (context, image) = (config.context_dim, config.image_cross_attention);
+            let sizes = transformer_of(levels, c);
+            let (context, image) = (levels.context_dim, config.image_cross_attention);
             let spatial = SpatialTransformer::new(&sizes, context, image, &vb.pp(first))?;
             let mut layers = vec![Layer::Spatial(spatial)];
             if config.temporal_attention {
@@ -152,17 +153,11 @@ impl Unet {
             }
             Ok(layers)
         };
-        let attends = |level: usize| config.attention_resolutions.contains(&(1 << level));
 
-        let down = WayDown {
-            channels: config.in_channels,
-            width,
-            mult: &config.channel_mult,
-            res_blocks: config.num_res_blocks,
-        };
+        let down = WayDown { channels: config.in_channels, levels };
         let (input_blocks, mut skips) =
             down.build(&vb.pp("input_blocks"), &res, |vb, level, c| {
-                if attends(level) { transformers(vb, 1, c) } else { Ok(Vec::new()) }
+                if levels.has_attention(level) { transformers(vb, 1, c) } else { Ok(Vec::new()) }
             })?;
         let mut c = skips.last().copied().unwrap_or(width);
 
@@ -173,16 +168,16 @@ impl Unet {
 
         let blocks = vb.pp("output_blocks");
         let mut output_blocks: Vec<Vec<Layer>> = Vec::new();
-        for (level, mult) in config.channel_mult.iter().enumerate().rev() {
-            for i in 0..=config.num_res_blocks {
+        for (level, mult) in levels.channel_mult.iter().enumerate().rev() {
+            for i in 0..=levels.num_res_blocks {
                 let vb = blocks.pp(output_blocks.len());
                 let skip = skips.pop().expect("one skip for each output block");
                 let mut layers = vec![res(&vb.pp(0), c + skip, mult * width)?];
                 c = mult * width;
-                if attends(level) {
+                if levels.has_attention(level) {
                     layers.extend(transformers(&vb, 1, c)?);
                 }
-                if level > 0 && i == config.num_res_blocks {
+                if level > 0 && i == levels.num_res_blocks {
                     layers.push(Layer::Up(Upsample::new(c, &vb.pp(layers.len()))?));
                 }
                 output_blocks.push(layers);
@@ -192,13 +187,8 @@ impl Unet {
         let init_attn = config
             .addition_attention
             .then(|| {
-                let sizes = TransformerConfig {
-                    channels: width,
-                    heads: INIT_HEADS,
-                    dim_head: config.num_head_channels,
-                    depth: config.transformer_depth,
-                    use_linear: false,
-                };
+                let of_level = transformer_of(levels, width);
+                let sizes = TransformerConfig { heads: INIT_HEADS, use_linear: false, ..of_level };
                 TemporalTransformer::new(&sizes, &vb.pp("init_attn.0"))
             })
             .transpose()?;
@@ -217,7 +207,7 @@ impl Unet {
 
     /// Height and width of a latent must be multiples of this.
     pub fn size_unit(&self) -> usize {
-        1 << (self.config.channel_mult.len() - 1)
+        1 << (self.config.levels.channel_mult.len() - 1)
     }
 
     /// Calls of a watcher in one run, for progress.
@@ -273,18 +263,12 @@ impl Unet {
         // [b, c, t, h, w] -> [n, h, w, c]
         let mut h = x.permute((0, 2, 3, 4, 1))?.reshape((b * t, height, width, c))?.contiguous()?;
         let mut skips = Vec::with_capacity(self.input_blocks.len());
-        let mut features = extras.features_adapter.unwrap_or_default().iter();
         for (i, block) in self.input_blocks.iter().enumerate() {
             h = run(block, &h, &with)?;
             watch(&format!("input_blocks.{i}"), &h)?;
             if let (0, Some(attn)) = (i, &self.init_attn) {
                 h = attn.forward(&h, t)?;
                 watch("init_attn", &h)?;
-            }
-            if i % 3 == 2
-                && let Some(feature) = features.next()
-            {
-                h = plus(&h, feature)?;
             }
             skips.push(h.clone());
         }

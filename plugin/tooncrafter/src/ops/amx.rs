@@ -7,7 +7,7 @@
 
 use half::bf16;
 
-use super::attention::State;
+use super::attention::RunningSoftmax;
 use super::pack::STEP;
 
 /// Rows of one block.
@@ -69,7 +69,7 @@ impl Tiles {
         &self,
         scores: &[f32],
         scale: f32,
-        state: &mut State,
+        state: &mut RunningSoftmax,
         sums: &mut [f32],
         target: &mut [bf16],
     ) {
@@ -95,7 +95,7 @@ mod imp {
 
     use half::bf16;
 
-    use super::{STEP, STEP_LEN, State};
+    use super::{RunningSoftmax, STEP, STEP_LEN};
 
     /// `2^x` for 16 values, relative error below 1e-5.
     #[target_feature(enable = "avx512f")]
@@ -118,7 +118,7 @@ mod imp {
     pub(super) unsafe fn weigh_row(
         scores: &[f32],
         scale: f32,
-        state: &mut State,
+        state: &mut RunningSoftmax,
         sums: &mut [f32],
         target: &mut [bf16],
     ) {
@@ -272,7 +272,7 @@ mod imp {
 mod imp {
     use half::bf16;
 
-    use super::State;
+    use super::RunningSoftmax;
 
     pub(super) fn request() -> bool {
         false
@@ -280,7 +280,7 @@ mod imp {
     pub(super) unsafe fn weigh_row(
         _: &[f32],
         _: f32,
-        _: &mut State,
+        _: &mut RunningSoftmax,
         _: &mut [f32],
         _: &mut [bf16],
     ) {

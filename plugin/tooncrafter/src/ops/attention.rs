@@ -282,7 +282,7 @@ impl AttentionOp {
             let count = each.min(total - first);
             let mut block = Block {
                 count,
-                state: vec![State { most: f32::NEG_INFINITY, sum: 0.0 }; count],
+                state: vec![RunningSoftmax { most: f32::NEG_INFINITY, sum: 0.0 }; count],
                 scores: vec![0.0; each * TILE],
                 sums: vec![0.0; each * width],
             };
@@ -324,7 +324,7 @@ impl AttentionOp {
         start: usize,
         len: usize,
         width: usize,
-        state: &mut [State],
+        state: &mut [RunningSoftmax],
         scores: &mut [f32],
         sums: &mut [f32],
     ) {
@@ -340,7 +340,7 @@ impl AttentionOp {
 /// Scratch of one block of queries.
 struct Block {
     count: usize,
-    state: Vec<State>,
+    state: Vec<RunningSoftmax>,
     /// `[query][TILE]`
     scores: Vec<f32>,
     /// `[query][d rounded up to panels]`
@@ -349,7 +349,7 @@ struct Block {
 
 /// Running softmax of one query.
 #[derive(Clone, Copy)]
-pub(super) struct State {
+pub(super) struct RunningSoftmax {
     /// Largest scaled score so far.
     pub(super) most: f32,
     /// Sum of the weights so far.
@@ -358,7 +358,7 @@ pub(super) struct State {
 
 multiversion! {
     /// `row` ends in minus infinity up to a multiple of 16.
-    fn weigh_row(row: &mut [f32], scale: f32, state: &mut State, sums: &mut [f32]) {
+    fn weigh_row(row: &mut [f32], scale: f32, state: &mut RunningSoftmax, sums: &mut [f32]) {
         let mut lanes = [f32::NEG_INFINITY; 16];
         for chunk in row.chunks_exact(16) {
             for i in 0..16 {

@@ -115,19 +115,12 @@ pub fn unet(case: &Case, judge: &mut Judge) -> Outcome<()> {
         case.list(name).into_iter().map(channels_last).collect()
     };
     let control = frames("in.control")?;
-    let features = frames("in.features_adapter")?;
 
     for (out, context, extras, watched) in [
         ("out.y", context, plain, true),
         ("out.y_without", context, plain, false),
         ("out.y_with", context, Extras { control: Some(&control), ..plain }, false),
         ("out.y_context_shared", case.get("in.context_shared").unwrap_or(context), plain, false),
-        (
-            "out.y_features_adapter",
-            context,
-            Extras { features_adapter: Some(&features), ..plain },
-            false,
-        ),
     ] {
         let Ok(wanted) = case.get(out) else { continue };
         let mut watch = |name: &str, value: &Tensor| {

@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Device};
 use inbetween_tooncrafter::device::gpu;
-use inbetween_tooncrafter::memory::Place;
+use inbetween_tooncrafter::memory::MemoryKind;
 
 use crate::cli::{ComputePrecision, DeviceName};
 use crate::failure::{Failure, Kind, Result};
@@ -26,9 +26,9 @@ pub(super) fn choose(wanted: DeviceName) -> Result<(Device, String)> {
 }
 
 /// bf16 where it is fast and halves the memory; f32 on the CPU unless asked otherwise.
-pub(super) fn precision(wanted: Option<ComputePrecision>, place: Place) -> DType {
+pub(super) fn precision(wanted: Option<ComputePrecision>, place: MemoryKind) -> DType {
     match (wanted, place) {
-        (Some(ComputePrecision::F32), _) | (None, Place::Cpu) => DType::F32,
-        (Some(ComputePrecision::Bf16), _) | (None, Place::Gpu) => DType::BF16,
+        (Some(ComputePrecision::F32), _) | (None, MemoryKind::Cpu) => DType::F32,
+        (Some(ComputePrecision::Bf16), _) | (None, MemoryKind::Gpu) => DType::BF16,
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use candle_core::{DType, Device};
 use inbetween_core::{Control, Error};
 use inbetween_tooncrafter::config::SketchConfig;
-use inbetween_tooncrafter::memory::{self, Place, RunSize};
+use inbetween_tooncrafter::memory::{self, MemoryKind, RunSize};
 use inbetween_tooncrafter::pipeline::{Drawing, Pipeline};
 use inbetween_tooncrafter::sampler::{Guidance, Solver};
 use inbetween_tooncrafter::schedule::Spacing;
@@ -59,7 +59,7 @@ pub(crate) fn run(arguments: &Generate) -> Result<()> {
         .map_err(|err| Failure::new(Kind::File, format!("{}: {err}", arguments.out.display())))?;
 
     let (device, why) = device::choose(arguments.device)?;
-    let dtype = device::precision(arguments.dtype, Place::of(&device));
+    let dtype = device::precision(arguments.dtype, MemoryKind::of(&device));
     let pipeline = pipeline(arguments, device, dtype)?;
     let plan = pipeline.plan(size, !drawing.sketches.is_empty());
     if !arguments.json {
@@ -90,10 +90,10 @@ fn plan(arguments: &Generate, size: RunSize, sketches: bool) -> Result<()> {
         Err(failure) => (Device::Cpu, failure.message),
     };
     let place = match arguments.device {
-        DeviceName::Cuda => Place::Gpu,
-        DeviceName::Auto | DeviceName::Cpu => Place::of(&device),
+        DeviceName::Cuda => MemoryKind::Gpu,
+        DeviceName::Auto | DeviceName::Cpu => MemoryKind::of(&device),
     };
-    let there = Place::of(&device) == place;
+    let there = MemoryKind::of(&device) == place;
     let available = if there { memory::available_on(&device) } else { None };
     let dtype = device::precision(arguments.dtype, place);
     let plan = pipeline(arguments, device, dtype)?.plan_for(size, sketches, place, available);

@@ -1,25 +1,21 @@
 //! The blocks that UNet and sketch encoder are made of.
 
 use super::list::List;
+use crate::config::LevelsConfig;
 
 /// What UNet and sketch encoder differ in, and what they share.
 pub(super) struct Blocks<'a> {
-    pub(super) embed: usize,
-    pub(super) head: usize,
-    pub(super) depth: usize,
-    pub(super) context: usize,
-    pub(super) linear: bool,
+    pub(super) levels: &'a LevelsConfig,
     pub(super) temporal_conv: bool,
     pub(super) temporal_attention: bool,
     pub(super) image_context: bool,
-    pub(super) attention_resolutions: &'a [usize],
 }
 
 impl Blocks<'_> {
     pub(super) fn res_block(&self, list: &mut List, from: usize, to: usize) {
         list.norm("in_layers.0", from);
         list.conv("in_layers.2", from, to, 3);
-        list.linear("emb_layers.1", self.embed, to);
+        list.linear("emb_layers.1", self.levels.embed_dim(), to);
         list.norm("out_layers.0", to);
         list.conv("out_layers.3", to, to, 3);
         if from != to {
@@ -38,13 +34,14 @@ impl Blocks<'_> {
     }
 
     fn spatial(&self, list: &mut List, width: usize) {
-        let context = Some((self.context, self.image_context));
-        transformer(list, width, width, self.depth, context, if self.linear { 2 } else { 4 });
+        let context = Some((self.levels.context_dim, self.image_context));
+        let rank = if self.levels.use_linear { 2 } else { 4 };
+        transformer(list, width, width, self.levels.transformer_depth, context, rank);
     }
 
     fn temporal(&self, list: &mut List, width: usize) {
-        let rank = if self.linear { 2 } else { 3 };
-        transformer(list, width, width, self.depth, None, rank);
+        let rank = if self.levels.use_linear { 2 } else { 3 };
+        transformer(list, width, width, self.levels.transformer_depth, None, rank);
     }
 
     /// The layers of one block after its residual block at sub-index 0.
@@ -55,25 +52,23 @@ impl Blocks<'_> {
         }
     }
 
-    pub(super) fn has_attention(&self, level: usize) -> bool {
-        self.attention_resolutions.contains(&(1 << level))
+    /// An embedding of a number.
+    pub(super) fn embedding(&self, list: &mut List, name: &str) {
+        let embed = self.levels.embed_dim();
+        list.linear(&format!("{name}.0"), self.levels.model_channels, embed);
+        list.linear(&format!("{name}.2"), embed, embed);
     }
 
-    /// The way down; returns the width of every output.
-    pub(super) fn input_blocks(
-        &self,
-        list: &mut List,
-        base: usize,
-        mult: &[usize],
-        res_blocks: usize,
-    ) -> Vec<usize> {
+    /// The way down after the first convolution; returns the width of every output, that one's included.
+    pub(super) fn input_blocks(&self, list: &mut List) -> Vec<usize> {
+        let (base, mult) = (self.levels.model_channels, &self.levels.channel_mult);
         let mut widths = vec![base];
         for (level, factor) in mult.iter().enumerate() {
-            for _ in 0..res_blocks {
+            for _ in 0..self.levels.num_res_blocks {
                 let (from, to) = (widths[widths.len() - 1], factor * base);
                 list.at(&format!("input_blocks.{}", widths.len()), |list| {
                     list.at("0", |list| self.res_block(list, from, to));
-                    if self.has_attention(level) {
+                    if self.levels.has_attention(level) {
                         self.attention(list, to);
                     }
                 });

@@ -9,7 +9,9 @@ mod list;
 mod unet;
 mod vae;
 
-use crate::config::{ClipConfig, ResamplerConfig, SketchConfig, UnetConfig, VaeConfig};
+use crate::config::{
+    ClipConfig, LevelsConfig, ResamplerConfig, SketchConfig, UnetConfig, VaeConfig,
+};
 use list::List;
 
 /// A part of the model that is loaded on its own.
@@ -89,15 +91,7 @@ impl ModelConfig {
     /// It works on latents of at least 2 x 2.
     pub fn tiny() -> Self {
         Self {
-            unet: UnetConfig {
-                model_channels: 32,
-                attention_resolutions: vec![2, 1],
-                num_res_blocks: 1,
-                channel_mult: vec![1, 1],
-                num_head_channels: 16,
-                context_dim: 32,
-                ..UnetConfig::default()
-            },
+            unet: UnetConfig { levels: tiny_levels(), ..UnetConfig::default() },
             vae: VaeConfig {
                 ch: 32,
                 ch_mult: vec![1, 1, 1, 1],
@@ -129,14 +123,18 @@ impl ModelConfig {
 
 /// The sketch encoder that belongs to [`ModelConfig::tiny`].
 pub fn tiny_sketch() -> SketchConfig {
-    SketchConfig {
+    SketchConfig { levels: tiny_levels(), ..SketchConfig::default() }
+}
+
+fn tiny_levels() -> LevelsConfig {
+    LevelsConfig {
         model_channels: 32,
         attention_resolutions: vec![2, 1],
         num_res_blocks: 1,
         channel_mult: vec![1, 1],
         num_head_channels: 16,
         context_dim: 32,
-        ..SketchConfig::default()
+        ..LevelsConfig::default()
     }
 }
 

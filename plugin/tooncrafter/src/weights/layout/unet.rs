@@ -5,50 +5,43 @@ use super::list::List;
 use crate::config::{SketchConfig, UnetConfig};
 
 pub(super) fn unet(list: &mut List, config: &UnetConfig) {
-    let base = config.model_channels;
+    let levels = &config.levels;
+    let base = levels.model_channels;
     let blocks = Blocks {
-        embed: config.embed_dim(),
-        head: config.num_head_channels,
-        depth: config.transformer_depth,
-        context: config.context_dim,
-        linear: config.use_linear,
+        levels,
         temporal_conv: config.temporal_conv,
         temporal_attention: config.temporal_attention,
         image_context: config.image_cross_attention,
-        attention_resolutions: &config.attention_resolutions,
     };
-    list.linear("time_embed.0", base, blocks.embed);
-    list.linear("time_embed.2", blocks.embed, blocks.embed);
+    blocks.embedding(list, "time_embed");
     if config.fs_condition {
-        list.linear("fps_embedding.0", base, blocks.embed);
-        list.linear("fps_embedding.2", blocks.embed, blocks.embed);
+        blocks.embedding(list, "fps_embedding");
     }
     list.conv("input_blocks.0.0", config.in_channels, base, 3);
     if config.addition_attention {
         // Eight heads whatever the width, and convolutions for projections.
-        let inner = 8 * blocks.head;
+        let inner = 8 * levels.num_head_channels;
         list.at("init_attn.0", |list| {
-            transformer(list, base, inner, blocks.depth, None, 3);
+            transformer(list, base, inner, levels.transformer_depth, None, 3);
         });
     }
-    let mult = &config.channel_mult;
-    let mut skips = blocks.input_blocks(list, base, mult, config.num_res_blocks);
+    let mut skips = blocks.input_blocks(list);
     let mut width = skips[skips.len() - 1];
     blocks.middle_block(list, width);
 
     let mut index = 0;
-    for (level, factor) in mult.iter().enumerate().rev() {
-        for block in 0..=config.num_res_blocks {
+    for (level, factor) in levels.channel_mult.iter().enumerate().rev() {
+        for block in 0..=levels.num_res_blocks {
             let from = width + skips.pop().expect("one skip connection for each output block");
             width = factor * base;
             list.at(&format!("output_blocks.{index}"), |list| {
                 list.at("0", |list| blocks.res_block(list, from, width));
                 let mut next = 1;
-                if blocks.has_attention(level) {
+                if levels.has_attention(level) {
                     blocks.attention(list, width);
                     next += 1 + usize::from(blocks.temporal_attention);
                 }
-                if level > 0 && block == config.num_res_blocks {
+                if level > 0 && block == levels.num_res_blocks {
                     list.conv(&format!("{next}.conv"), width, width, 3);
                 }
             });
@@ -60,22 +53,16 @@ pub(super) fn unet(list: &mut List, config: &UnetConfig) {
 }
 
 pub(super) fn sketch_encoder(list: &mut List, config: &SketchConfig) {
-    let base = config.model_channels;
+    let base = config.levels.model_channels;
     let blocks = Blocks {
-        embed: 4 * base,
-        head: config.num_head_channels,
-        depth: config.transformer_depth,
-        context: config.context_dim,
-        linear: config.use_linear_in_transformer,
+        levels: &config.levels,
         temporal_conv: false,
         temporal_attention: false,
         image_context: false,
-        attention_resolutions: &config.attention_resolutions,
     };
-    list.linear("time_embed.0", base, blocks.embed);
-    list.linear("time_embed.2", blocks.embed, blocks.embed);
+    blocks.embedding(list, "time_embed");
     list.conv("input_blocks.0.0", config.in_channels, base, 3);
-    let widths = blocks.input_blocks(list, base, &config.channel_mult, config.num_res_blocks);
+    let widths = blocks.input_blocks(list);
     for (i, &width) in widths.iter().enumerate() {
         list.conv(&format!("zero_convs.{i}.0"), width, width, 1);
     }
