@@ -13,6 +13,7 @@ use std::time::SystemTime;
 
 use parking_lot::Mutex;
 
+use crate::process_memo::ProcessMemo;
 use crate::{ContentHash, Error};
 
 const FORMAT: &[u8] = b"inbetween weights 1\0";
@@ -27,7 +28,8 @@ struct Mark {
     modified: Option<SystemTime>,
 }
 
-static KNOWN: Mutex<Option<HashMap<PathBuf, (Mark, ContentHash)>>> = Mutex::new(None);
+static KNOWN: ProcessMemo<Mutex<HashMap<PathBuf, (Mark, ContentHash)>>> =
+    ProcessMemo::new(Mutex::default, |known| known.lock().clear());
 
 /// The fingerprint of the file at `path`. A file whose length and time of change are those of the
 /// last call is not read again.
@@ -50,14 +52,14 @@ fn read(path: &Path) -> io::Result<ContentHash> {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"));
     }
     let mark = Mark { length: meta.len(), modified: meta.modified().ok() };
-    if let Some((known, print)) = KNOWN.lock().get_or_insert_default().get(path)
+    if let Some((known, print)) = KNOWN.get().lock().get(path)
         && *known == mark
         && mark.modified.is_some()
     {
         return Ok(*print);
     }
     let print = sampled(&mut File::open(path)?, mark.length)?;
-    KNOWN.lock().get_or_insert_default().insert(path.to_owned(), (mark, print));
+    KNOWN.get().lock().insert(path.to_owned(), (mark, print));
     Ok(print)
 }
 

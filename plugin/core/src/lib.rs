@@ -102,6 +102,7 @@ pub mod frame;
 pub mod hash;
 pub mod picture;
 pub mod pixel_hash;
+pub mod process_memo;
 pub mod queue;
 pub mod remote;
 pub mod retime;

@@ -15,11 +15,10 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
-use once_cell::sync::Lazy;
-
 pub use decode::MAX_PICTURE_PIXELS;
 use memo::Memo;
 
+use crate::process_memo::ProcessMemo;
 use crate::{ContentHash, Encoding, Error, Frame};
 
 /// Bytes of key pictures that the process remembers: the same two keys serve each frame of a span.
@@ -28,7 +27,7 @@ pub const MEMO_BYTES: usize = 256 << 20;
 /// Largest picture file that is opened, in bytes.
 pub const MAX_FILE_BYTES: u64 = 2 << 30;
 
-static OF_PROCESS: Lazy<Memo> = Lazy::new(|| Memo::new(MEMO_BYTES));
+static OF_PROCESS: ProcessMemo<Memo> = ProcessMemo::new(|| Memo::new(MEMO_BYTES), Memo::forget_all);
 
 /// A key picture and its content address.
 #[derive(Clone, Debug)]
@@ -53,12 +52,12 @@ pub fn load(
     encoding: Encoding,
     fit: Option<(usize, usize)>,
 ) -> Result<Picture, Error> {
-    OF_PROCESS.load(path, encoding, fit)
+    OF_PROCESS.get().load(path, encoding, fit)
 }
 
 /// Forgets all pictures read so far: for a host that wants its memory back.
 pub fn forget_all() {
-    OF_PROCESS.forget_all();
+    OF_PROCESS.get().forget_all();
 }
 
 impl From<Frame> for Picture {

@@ -5,12 +5,12 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use lru::LruCache;
-use once_cell::sync::Lazy;
 use parking_lot::Mutex;
 
 use super::compare::{Comparison, median};
 use super::decide::{LEAST_PAN, STRANGE_ALONE, USUAL_LIMIT, jumps, weave_of};
 use super::signature::Signature;
+use crate::process_memo::ProcessMemo;
 
 /// What is known of the drawing on a frame after looking at its neighbourhood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,8 +151,8 @@ impl Found {
 /// compare two takes far longer than to remember a thousand.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
 
-static PAIRS: Lazy<Mutex<LruCache<(u64, u64), Pair>>> =
-    Lazy::new(|| Mutex::new(LruCache::new(REMEMBERED)));
+static PAIRS: ProcessMemo<Mutex<LruCache<(u64, u64), Pair>>> =
+    ProcessMemo::new(|| Mutex::new(LruCache::new(REMEMBERED)), |pairs| pairs.lock().clear());
 
 /// What is asked of a comparison.
 #[derive(Clone, Copy)]
@@ -168,7 +168,7 @@ impl Pair {
         if key.0 == key.1 {
             return Self { difference: 0.0, strangeness: 0.0, shift: [0.0; 2] };
         }
-        if let Some(known) = PAIRS.lock().get(&key) {
+        if let Some(known) = PAIRS.get().lock().get(&key) {
             return *known;
         }
         let comparison = Comparison::of(a, b);
@@ -177,7 +177,7 @@ impl Pair {
             strangeness: comparison.strangeness,
             shift: comparison.shift,
         };
-        PAIRS.lock().put(key, pair);
+        PAIRS.get().lock().put(key, pair);
         pair
     }
 }

@@ -15,6 +15,7 @@ use rayon::prelude::*;
 use twox_hash::xxhash3_128;
 
 use super::{BAND_ROWS, PixelHasher};
+use crate::process_memo::ProcessMemo;
 use crate::{ContentHash, Error};
 
 /// Pictures that are remembered: the keys of some hundred spans, in a few tens of kilobytes.
@@ -29,8 +30,8 @@ struct Fingerprint {
     bands: Vec<u128>,
 }
 
-static KNOWN: Lazy<Mutex<LruCache<Fingerprint, ContentHash>>> =
-    Lazy::new(|| Mutex::new(LruCache::new(REMEMBERED)));
+static KNOWN: ProcessMemo<Mutex<LruCache<Fingerprint, ContentHash>>> =
+    ProcessMemo::new(|| Mutex::new(LruCache::new(REMEMBERED)), |known| known.lock().clear());
 
 static SEED: Lazy<u64> = Lazy::new(|| RandomState::new().hash_one("fingerprint"));
 
@@ -44,11 +45,11 @@ impl PixelHasher<'_> {
         row: impl Fn(usize) -> &'r [u8] + Sync,
     ) -> Result<ContentHash, Error> {
         let fingerprint = self.fingerprint(&row)?;
-        if let Some(known) = KNOWN.lock().get(&fingerprint) {
+        if let Some(known) = KNOWN.get().lock().get(&fingerprint) {
             return Ok(*known);
         }
         let hash = self.hash(row)?;
-        KNOWN.lock().put(fingerprint, hash);
+        KNOWN.get().lock().put(fingerprint, hash);
         Ok(hash)
     }
 
