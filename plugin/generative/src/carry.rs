@@ -80,7 +80,7 @@ fn shrunk(motion: &Frame, times: usize) -> Vec<[f32; 2]> {
 
 /// A key as seen from a generated frame, at the generated frame's size.
 #[derive(Clone, Debug)]
-pub(super) struct Seen {
+pub(super) struct WarpedKey {
     /// For each pixel the way to its place in the key, in pixels: right, down.
     pub(super) motion: Vec<[f32; 2]>,
     /// The key moved to the generated frame, display-referred.
@@ -89,7 +89,7 @@ pub(super) struct Seen {
     inside: Vec<bool>,
 }
 
-impl Seen {
+impl WarpedKey {
     /// Finds `target` in `key`, both of one size.
     pub(super) fn of(
         engine: &dyn Engine,

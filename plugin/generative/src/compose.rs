@@ -4,7 +4,7 @@
 use inbetween_core::{Control, Encoding, Engine, Error, Frame, Quality, colour};
 use rayon::prelude::*;
 
-use super::carry::Seen;
+use super::carry::WarpedKey;
 use super::colour::Curve;
 use super::fit::{self, Ground};
 use super::sample::{Corner, cubic, smooth};
@@ -72,7 +72,7 @@ impl Composition {
         quality: Quality,
         control: &Control,
     ) -> Result<Self, Error> {
-        let seen = [0, 1].map(|k| Seen::of(engine, &target, &keys.small[k], quality, control));
+        let seen = [0, 1].map(|k| WarpedKey::of(engine, &target, &keys.small[k], quality, control));
         let [first, last] = seen;
         let seen = [first?, last?];
         let t = position as f32;
@@ -118,7 +118,7 @@ impl Composition {
     fn paint(
         &self,
         (width, height): (usize, usize),
-        pixel: impl Fn(Place, [f32; 7]) -> [f32; 4] + Sync,
+        pixel: impl Fn(PixelPosition, [f32; 7]) -> [f32; 4] + Sync,
     ) -> Result<Frame, Error> {
         let scale = [self.width as f32 / width as f32, self.height as f32 / height as f32];
         let mut pixels = vec![[0.0_f32; 4]; width * height];
@@ -126,7 +126,7 @@ impl Composition {
             for (x, to) in row.iter_mut().enumerate() {
                 let small = [(x as f32 + 0.5) * scale[0] - 0.5, (y as f32 + 0.5) * scale[1] - 0.5];
                 let corner = Corner::at(small[0], small[1], self.width, self.height);
-                let place = Place { full: [x as f32, y as f32], small, corner, scale };
+                let place = PixelPosition { full: [x as f32, y as f32], small, corner, scale };
                 *to = pixel(place, corner.of(&self.pixels));
             }
         });
@@ -184,7 +184,13 @@ impl Composition {
     /// The generated frame enlarged, in the host's encoding, freed of its ground.
     ///
     /// Edges are made steeper, but no sample leaves the range of those around it: no halos.
-    fn generated(&self, place: Place, alpha: f32, ground: f32, encoding: Encoding) -> [f32; 4] {
+    fn generated(
+        &self,
+        place: PixelPosition,
+        alpha: f32,
+        ground: f32,
+        encoding: Encoding,
+    ) -> [f32; 4] {
         let sharp = cubic(&self.target, place.small[0], place.small[1]);
         let soft = place.corner.of(&self.soft);
         let (low, high) = place.corner.range(self.target.pixels());
@@ -203,7 +209,7 @@ impl Composition {
 
 /// A pixel's place in both sizes.
 #[derive(Clone, Copy)]
-struct Place {
+struct PixelPosition {
     /// In pixels of the keys.
     full: [f32; 2],
     /// In pixels of generated frames.
@@ -221,7 +227,7 @@ impl Keys<'_> {
     fn alpha(
         &self,
         target: &Frame,
-        seen: &[Seen; 2],
+        seen: &[WarpedKey; 2],
         agreement: &[Vec<f32>; 2],
         t: f32,
     ) -> Result<Option<Vec<f32>>, Error> {

@@ -36,7 +36,7 @@ use inbetween_flow::FlowEngine;
 use inbetween_tooncrafter::pipeline::FRAMES;
 
 use compose::{Composition, Keys};
-use model::{Model, Span};
+use model::{Model, SpanRequest};
 use spans::Spans;
 
 const NAME: &str = "ToonCrafter";
@@ -86,7 +86,7 @@ impl ToonCrafterEngine {
         self.spans.get(&key, control, || {
             control.enter("generating the span");
             let keys = |size| Keys::new(full, encoding, size).map(|keys| keys.small);
-            let span = Span {
+            let span = SpanRequest {
                 size: (job.first.width(), job.first.height()),
                 keys: &keys,
                 sketches: sketches(job),

@@ -20,7 +20,7 @@ use super::fit::{self, Fit};
 use super::{device, engine_error};
 
 /// What is drawn, beyond the settings.
-pub(super) struct Span<'a> {
+pub(super) struct SpanRequest<'a> {
     /// The keys as the host gave them; their size decides the model's frame.
     pub(super) size: (usize, usize),
     /// Makes the keys small, for frames of the given size.
@@ -63,7 +63,7 @@ impl Model {
     pub(super) fn generate(
         &self,
         settings: &ToonCrafterSettings,
-        span: &Span,
+        span: &SpanRequest,
         control: &Control,
     ) -> Result<Vec<Frame>, Error> {
         let mut slot = loop {
@@ -205,7 +205,7 @@ impl Loaded {
     fn run(
         &mut self,
         settings: &ToonCrafterSettings,
-        span: &Span,
+        span: &SpanRequest,
         sketched: bool,
         control: &Control,
     ) -> Result<Vec<Frame>, Error> {

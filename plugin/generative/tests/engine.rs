@@ -19,11 +19,11 @@ use inbetween_tooncrafter::weights::{Element, write_random};
 use tempfile::TempDir;
 
 /// A folder with a small model, its sketch encoder, and a cache.
-struct Place {
+struct TestFolder {
     folder: TempDir,
 }
 
-impl Place {
+impl TestFolder {
     fn new() -> Self {
         let place = Self { folder: TempDir::new().unwrap() };
         place.write_model(1);
@@ -160,7 +160,7 @@ fn finite(frame: &Frame) -> bool {
 }
 
 /// Puts `frames` where the engine looks for the generated frames of `job`.
-fn generated(place: &Place, engine: &ToonCrafterEngine, job: &Job, frames: &[Frame]) {
+fn generated(place: &TestFolder, engine: &ToonCrafterEngine, job: &Job, frames: &[Frame]) {
     let disk = DiskCache::new(place.cache().disk.unwrap());
     assert!(disk.put_span(&span_key(&job.request, engine.version()), frames));
 }
@@ -193,7 +193,7 @@ fn pan() -> Pan {
 
 #[test]
 fn the_keys_detail_is_carried_over_and_their_colours_return() {
-    let (place, pan) = (Place::new(), pan());
+    let (place, pan) = (TestFolder::new(), pan());
     let engine = place.engine();
     for position in [2.0 / 15.0, 0.5, 0.83] {
         let job = job(&pan.keys[0], &pan.keys[1], position, &place.settings());
@@ -218,7 +218,7 @@ fn the_keys_detail_is_carried_over_and_their_colours_return() {
 
 #[test]
 fn what_the_keys_do_not_show_is_the_generated_frame() {
-    let (place, mut pan) = (Place::new(), pan());
+    let (place, mut pan) = (TestFolder::new(), pan());
     // Something appears in the middle that neither key has.
     for frame in &mut pan.generated[1..15] {
         for y in 20..44 {
@@ -246,7 +246,7 @@ fn what_the_keys_do_not_show_is_the_generated_frame() {
 
 #[test]
 fn light_beyond_white_and_alpha_move_with_the_drawing() {
-    let place = Place::new();
+    let place = TestFolder::new();
     let engine = place.engine();
     let mut settings = place.settings();
     settings.encoding = Encoding::Linear;
@@ -295,7 +295,7 @@ fn light_beyond_white_and_alpha_move_with_the_drawing() {
 
 #[test]
 fn one_span_serves_every_position_in_any_order() {
-    let place = Place::new();
+    let place = TestFolder::new();
     let keys = [textured(60, 52, 0.0, 1.0), textured(60, 52, 8.0, 1.0)];
     let settings = place.settings();
     let positions = [0.031, 0.5, 1.0 / 15.0, 0.97];
@@ -322,7 +322,7 @@ fn one_span_serves_every_position_in_any_order() {
 
 #[test]
 fn any_size_and_shape_is_drawn() {
-    let place = Place::new();
+    let place = TestFolder::new();
     let engine = place.engine();
     for (width, height) in [(1, 1), (3, 97), (131, 17), (47, 61)] {
         let keys = [textured(width, height, 0.0, 1.0), textured(width, height, 2.0, 1.0)];
@@ -335,7 +335,7 @@ fn any_size_and_shape_is_drawn() {
 
 #[test]
 fn large_frames_are_drawn_from_small_spans() {
-    let place = Place::new();
+    let place = TestFolder::new();
     let engine = place.engine();
     let keys = [textured(3840, 2160, 0.0, 8.0), textured(3840, 2160, 60.0, 8.0)];
     let job = job(&keys[0], &keys[1], 0.2, &place.settings());
@@ -348,7 +348,7 @@ fn large_frames_are_drawn_from_small_spans() {
 
 #[test]
 fn sketches_guide_and_need_their_encoder() {
-    let place = Place::new();
+    let place = TestFolder::new();
     let engine = place.engine();
     let keys = [textured(64, 64, 0.0, 1.0), textured(64, 64, 8.0, 1.0)];
     let mut sketch = Frame::transparent(64, 64).unwrap();
@@ -370,7 +370,7 @@ fn sketches_guide_and_need_their_encoder() {
 
 #[test]
 fn a_stop_is_obeyed_within_a_step() {
-    let place = Place::new();
+    let place = TestFolder::new();
     let engine = place.engine();
     let keys = [textured(64, 64, 0.0, 1.0), textured(64, 64, 8.0, 1.0)];
     let mut settings = place.settings();
@@ -392,7 +392,7 @@ fn a_stop_is_obeyed_within_a_step() {
 
 #[test]
 fn a_swapped_checkpoint_is_never_used() {
-    let place = Place::new();
+    let place = TestFolder::new();
     let engine = place.engine();
     let keys = [textured(64, 64, 0.0, 1.0), textured(64, 64, 8.0, 1.0)];
     let settings = place.settings();
@@ -412,7 +412,7 @@ fn a_swapped_checkpoint_is_never_used() {
 
 #[test]
 fn too_little_memory_is_said_before_the_work() {
-    let place = Place::new();
+    let place = TestFolder::new();
     let engine = place.engine();
     let keys = [textured(64, 64, 0.0, 1.0), textured(64, 64, 8.0, 1.0)];
     let mut settings = place.settings();
@@ -430,7 +430,7 @@ fn too_little_memory_is_said_before_the_work() {
 
 #[test]
 fn files_that_are_no_model_are_named() {
-    let place = Place::new();
+    let place = TestFolder::new();
     let engine = place.engine();
     let keys = [textured(64, 64, 0.0, 1.0), textured(64, 64, 8.0, 1.0)];
     std::fs::write(place.path("model.safetensors"), b"<html>").unwrap();

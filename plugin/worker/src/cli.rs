@@ -437,7 +437,7 @@ impl From<Precision> for Element {
 ///
 /// # Errors
 /// Whatever goes wrong, with the exit code that belongs to it.
-pub fn obey(command: Command) -> Result<()> {
+pub fn execute(command: Command) -> Result<()> {
     match command {
         Command::Render(arguments) => render::run(&arguments),
         Command::Cache(command) => cache::run(&command),

@@ -39,7 +39,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         let level = env_logger::Env::default().filter_or("INBETWEEN_LOG", "warn");
         env_logger::Builder::from_env(level).init();
     }
-    match cli::obey(command) {
+    match cli::execute(command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("inbetween: {failure}");

@@ -6,7 +6,7 @@
 
 use rayon::prelude::*;
 
-use super::chamfer::Near;
+use super::chamfer::ChamferIndex;
 use super::line_points::Point;
 use crate::map::{Corner, Map};
 
@@ -24,7 +24,7 @@ const ASIDE: f32 = 3.5;
 const ROUNDS: usize = 12;
 
 /// One way in which the lines may lie in a key.
-pub(super) struct Way {
+pub(super) struct Candidate {
     /// From each point of the sketch, in guide samples.
     pub(super) to: Vec<[f32; 2]>,
     /// How far the lines are turned there.
@@ -32,16 +32,16 @@ pub(super) struct Way {
 }
 
 /// A key: its picture, its lines and the ways into it.
-pub(super) struct Place<'a> {
+pub(super) struct KeyCandidates<'a> {
     pub(super) guide: &'a Map,
     pub(super) points: &'a [Point],
-    pub(super) near: &'a Near,
-    pub(super) ways: Vec<Way>,
+    pub(super) near: &'a ChamferIndex,
+    pub(super) ways: Vec<Candidate>,
 }
 
 /// What is found of one point under one way: distance, and the colours on both sides.
 #[derive(Clone, Copy)]
-struct Met {
+struct PointMatch {
     to: [f32; 2],
     away: f32,
     beside: [[f32; 3]; 2],
@@ -49,7 +49,11 @@ struct Met {
 
 /// For each point the chosen way into each key. `favour`: what the pair of first ways and that of second
 /// ways cost less, for each point.
-pub(super) fn fuse(sketch: &[Point], places: &[Place; 2], favour: &[[f32; 2]]) -> Vec<[usize; 2]> {
+pub(super) fn fuse(
+    sketch: &[Point],
+    places: &[KeyCandidates; 2],
+    favour: &[[f32; 2]],
+) -> Vec<[usize; 2]> {
     let met = [0, 1].map(|k| all_met(sketch, &places[k]));
     let (na, nb) = (places[0].ways.len(), places[1].ways.len());
     let labels: Vec<[usize; 2]> = (0..na * nb).map(|l| [l / nb, l % nb]).collect();
@@ -137,7 +141,7 @@ pub(super) fn fuse(sketch: &[Point], places: &[Place; 2], favour: &[[f32; 2]]) -
         .collect()
 }
 
-fn all_met(sketch: &[Point], place: &Place) -> Vec<Vec<Met>> {
+fn all_met(sketch: &[Point], place: &KeyCandidates) -> Vec<Vec<PointMatch>> {
     place
         .ways
         .par_iter()
@@ -145,7 +149,7 @@ fn all_met(sketch: &[Point], place: &Place) -> Vec<Vec<Met>> {
         .collect()
 }
 
-fn met(p: &Point, to: [f32; 2], turn: f32, place: &Place) -> Met {
+fn met(p: &Point, to: [f32; 2], turn: f32, place: &KeyCandidates) -> PointMatch {
     let (x, y) = (p.x + to[0], p.y + to[1]);
     let (away, n) = place.near.at(x, y, p.angle + turn);
     let own = p.angle + turn;
@@ -162,7 +166,7 @@ fn met(p: &Point, to: [f32; 2], turn: f32, place: &Place) -> Met {
         let at = Corner::at(x + by * nx, y + by * ny, guide.h, guide.w);
         [0, 1, 2].map(|c| at.of(guide.plane(c)))
     });
-    Met { to, away, beside }
+    PointMatch { to, away, beside }
 }
 
 /// The nearest points of each point, mutually.

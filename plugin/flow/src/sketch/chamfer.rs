@@ -13,7 +13,7 @@ const BINS: usize = 12;
 const TURN: f32 = 1.5;
 
 /// For each direction and place the nearest of some points.
-pub(super) struct Near {
+pub(super) struct ChamferIndex {
     h: usize,
     w: usize,
     /// Guide samples for each sample here.
@@ -22,7 +22,7 @@ pub(super) struct Near {
     found: Vec<(f32, u32)>,
 }
 
-impl Near {
+impl ChamferIndex {
     /// Looks up among `points` on a picture of `height` x `width` guide samples, every `step`.
     pub(super) fn new(points: &[Point], [height, width]: [usize; 2], step: usize) -> Self {
         let (h, w) = (height.div_ceil(step), width.div_ceil(step));
@@ -126,7 +126,7 @@ mod tests {
     fn a_line_of_the_same_direction_counts_as_nearer() {
         let across = Point { x: 20.0, y: 20.0, angle: 0.0 };
         let upright = Point { x: 24.0, y: 20.0, angle: 1.57 };
-        let near = Near::new(&[across, upright], [40, 60], 1);
+        let near = ChamferIndex::new(&[across, upright], [40, 60], 1);
         assert_eq!(near.at(21.0, 20.0, 0.05).1, 0);
         assert_eq!(near.at(21.0, 20.0, 1.5).1, 1);
         let (away, n) = near.at(20.0, 30.0, 3.1);

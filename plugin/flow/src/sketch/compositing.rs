@@ -31,7 +31,7 @@ const FITS: f32 = 0.3;
 
 /// What sketches say of a place.
 #[derive(Default)]
-pub(super) struct Told {
+pub(super) struct Preference {
     /// By how much rather the first key is taken.
     pub(super) prefer: f32,
     /// How far nothing has to change, 0..=1.
@@ -39,7 +39,7 @@ pub(super) struct Told {
 }
 
 /// What both keys show at a position.
-pub(super) struct Both {
+pub(super) struct WarpedKeys {
     /// Where samples of each key are at the position: `[3, h / 2, w / 2]`, displacement there in guide
     /// samples and whether a sketch corrects it (0 or 1).
     pushed: [Map; 2],
@@ -183,7 +183,7 @@ fn close(seen: &mut Map) {
     }
 }
 
-impl Both {
+impl WarpedKeys {
     pub(super) fn of(pushed: [Map; 2], h: usize, w: usize) -> Self {
         let (a, b) = rayon::join(|| seen(&pushed[0], h, w), || seen(&pushed[1], h, w));
         Self { pushed, seen: [a, b] }
@@ -200,7 +200,7 @@ impl Both {
         &self,
         motion: &mut Map,
         guides: &[Map; 2],
-        told: impl Fn(f32, f32, [f32; 2]) -> Told + Sync,
+        told: impl Fn(f32, f32, [f32; 2]) -> Preference + Sync,
         t: f32,
     ) {
         let (w, area) = (motion.w, motion.area());

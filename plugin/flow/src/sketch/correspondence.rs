@@ -5,8 +5,8 @@
 
 use rayon::prelude::*;
 
-use super::candidate_fusion::Way;
-use super::chamfer::Near;
+use super::candidate_fusion::Candidate;
+use super::chamfer::ChamferIndex;
 use super::line_points::Point;
 use crate::map::Map;
 
@@ -37,7 +37,7 @@ const POINTS: usize = 1000;
 
 /// A point of the sketch and how far from it its line was found.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Found {
+pub(super) struct Correspondence {
     pub(super) point: Point,
     /// From the sketch to the line, in guide samples.
     pub(super) to: [f32; 2],
@@ -48,7 +48,7 @@ pub(super) struct Found {
 /// A line point for each point number of a [`Near`].
 pub(super) struct Lines<'a> {
     pub(super) points: &'a [Point],
-    pub(super) near: &'a Near,
+    pub(super) near: &'a ChamferIndex,
 }
 
 /// Distance of each point from the nearest line of a picture whose map of those is `away`.
@@ -89,14 +89,20 @@ pub(super) fn needs(sketch: &[Point], away: &Map, longest: f32) -> Vec<f32> {
 
 /// Finds `sketch` among `lines`, anywhere within `reach` (guide samples) of where `from` takes it.
 /// `needs`: how little each point may simply follow `from`, 0..=1.
-pub(super) fn find(sketch: &[Point], needs: &[f32], from: &Way, lines: &Lines, reach: f32) -> Way {
+pub(super) fn find(
+    sketch: &[Point],
+    needs: &[f32],
+    from: &Candidate,
+    lines: &Lines,
+    reach: f32,
+) -> Candidate {
     let start = roughly(sketch, needs, from, lines.near, reach);
     let to = settle(sketch, start, from.turn, lines, &[20.0, 20.0, 14.0, 10.0, 7.0, 6.0]);
-    Way { to, turn: from.turn }
+    Candidate { to, turn: from.turn }
 }
 
 /// Finds `sketch` among `lines` that already lie close.
-pub(super) fn find_close(sketch: &[Point], needs: &[f32], lines: &Lines) -> Vec<Found> {
+pub(super) fn find_close(sketch: &[Point], needs: &[f32], lines: &Lines) -> Vec<Correspondence> {
     let start = vec![[0.0; 2]; sketch.len()];
     let to = settle(sketch, start, 0.0, lines, &[14.0, 10.0, 7.0, 6.0, 5.0, 5.0]);
     sketch
@@ -106,7 +112,7 @@ pub(super) fn find_close(sketch: &[Point], needs: &[f32], lines: &Lines) -> Vec<
         .map(|((&point, to), need)| {
             let trust = trust(&point, to, 0.0, lines);
             // What fits is held where it is.
-            Found { point, to: to.map(|d| need * d), trust: trust.max(1.0 - need) }
+            Correspondence { point, to: to.map(|d| need * d), trust: trust.max(1.0 - need) }
         })
         .collect()
 }
@@ -118,8 +124,8 @@ pub(super) fn trust(point: &Point, to: [f32; 2], turn: f32, lines: &Lines) -> f3
 }
 
 /// Everything stays where it is.
-pub(super) fn still(sketch: &[Point]) -> Way {
-    Way { to: vec![[0.0; 2]; sketch.len()], turn: 0.0 }
+pub(super) fn still(sketch: &[Point]) -> Candidate {
+    Candidate { to: vec![[0.0; 2]; sketch.len()], turn: 0.0 }
 }
 
 /// At most [`POINTS`] points, evenly chosen.
@@ -158,7 +164,13 @@ impl Cells {
 }
 
 /// The displacement of each point's cell, by min-sum belief propagation.
-fn roughly(sketch: &[Point], needs: &[f32], from: &Way, near: &Near, reach: f32) -> Vec<[f32; 2]> {
+fn roughly(
+    sketch: &[Point],
+    needs: &[f32],
+    from: &Candidate,
+    near: &ChamferIndex,
+    reach: f32,
+) -> Vec<[f32; 2]> {
     // Displacements each way from where it is expected; all are a square of them.
     let half = ((reach / STRIDE).ceil() as usize).min(MOST);
     let (step, side) = (reach / half as f32, 2 * half + 1);
@@ -351,7 +363,7 @@ mod tests {
         // The first circle is drawn 40 to the right and 30 up, half of it left out; the other rests.
         let mut sketch = circle(190.0, 120.0, 30.0, 190)[..100].to_vec();
         sketch.extend(circle(250.0, 60.0, 20.0, 120));
-        let near = Near::new(&lines, [240, 320], 2);
+        let near = ChamferIndex::new(&lines, [240, 320], 2);
         let needs = needs(&sketch, &distance(&lines, 240, 320), 320.0);
         let (lines, rest) = (Lines { points: &lines, near: &near }, still(&sketch));
         let way = find(&sketch, &needs, &rest, &lines, 51.0);
@@ -367,7 +379,7 @@ mod tests {
     #[test]
     fn what_is_nowhere_is_not_trusted() {
         let lines = circle(60.0, 60.0, 30.0, 190);
-        let near = Near::new(&lines, [240, 640], 2);
+        let near = ChamferIndex::new(&lines, [240, 640], 2);
         let stray = circle(500.0, 180.0, 12.0, 75);
         let needs = needs(&stray, &distance(&lines, 240, 640), 640.0);
         assert!(needs.iter().all(|n| *n == 1.0));

@@ -11,14 +11,14 @@ const SWEEPS: usize = 160;
 const OMEGA: f32 = 1.85;
 
 /// Displacements that are known at some places of a grid.
-pub(super) struct Known {
+pub(super) struct KnownDisplacement {
     /// `[3, h, w]`: sums of weighted displacements (guide samples), sum of weights.
     sums: Map,
     /// Guide samples for each grid step.
     step: f32,
 }
 
-impl Known {
+impl KnownDisplacement {
     pub(super) fn new(h: usize, w: usize, step: usize) -> Self {
         Self { sums: Map::new(3, h, w), step: step as f32 }
     }

@@ -1,9 +1,9 @@
 //! From the lines of a figure to the figure: what the sketch moves in a key, and how it goes.
 
 use super::fitting::Sketch;
-use super::key_matching::Met;
-use super::mls_warp::{Going, consent, ways};
-use super::propagation::Known;
+use super::key_matching::MatchedPoint;
+use super::mls_warp::{ControlPoint, consent, ways};
+use super::propagation::KnownValues;
 use crate::map::{Corner, Map};
 use crate::net::CELL;
 
@@ -19,7 +19,7 @@ const RIGID: f32 = 0.02;
 const OFF: [f32; 2] = [1.0, 2.0];
 
 /// A point of the sketch in a key.
-struct Here {
+struct KeyPoint {
     x: f32,
     y: f32,
     /// From there to the sketch and to the other key, in guide samples.
@@ -40,19 +40,19 @@ fn half([x, y]: [f32; 2]) -> [f32; 2] {
 impl Sketch<'_> {
     /// How each key goes to the sketch and to the other key, and which part of it the sketch moves
     /// (0 or 1): `[5, h / 2, w / 2]`, in guide samples.
-    pub(super) fn ways(&self, met: &[Met], share: f32) -> [Map; 2] {
+    pub(super) fn ways(&self, met: &[MatchedPoint], share: f32) -> [Map; 2] {
         let (first, last) = rayon::join(|| self.way(0, met, share), || self.way(1, met, share));
         [first, last]
     }
 
-    fn way(&self, k: usize, met: &[Met], share: f32) -> Map {
+    fn way(&self, k: usize, met: &[MatchedPoint], share: f32) -> Map {
         let part = if k == 0 { self.at } else { 1.0 - self.at };
         let (small, flow) = (&self.seen.small[k], &self.seen.flows[k]);
         let (h, w, area) = (small.h, small.w, small.area());
         let (_, firm) = self.shares();
         let here = self.here(k, met);
         let loyal = self.loyal(k);
-        let mut known = Known::new(1, h, w);
+        let mut known = KnownValues::new(1, h, w);
         for p in &here {
             known.add(0, half([p.x, p.y]), p.corrected, firm * LINE * p.trust, |_| true);
         }
@@ -60,17 +60,17 @@ impl Sketch<'_> {
         let figure = known.spread(small, None).blur(1).map(|v| if v > 0.5 { 1.0 } else { 0.0 });
         // How that goes as a whole.
         let rigid = |end: bool| {
-            let going: Vec<Going> = (here.iter())
+            let going: Vec<ControlPoint> = (here.iter())
                 .map(|p| {
                     let (by, sure) = if end { (p.end, p.other) } else { (p.there, 1.0) };
-                    Going { x: p.x, y: p.y, by, weight: p.corrected * p.trust * sure }
+                    ControlPoint { x: p.x, y: p.y, by, weight: p.corrected * p.trust * sure }
                 })
                 .collect();
             let (map, agree) = ways(&going, h / (CELL / 2), w / (CELL / 2), CELL);
             (map.resize(h, w), agree)
         };
         let ((there, agree), (end, agree_end)) = rayon::join(|| rigid(false), || rigid(true));
-        let mut known = Known::new(4, h, w);
+        let mut known = KnownValues::new(4, h, w);
         for (p, (agree, agree_end)) in here.iter().zip(agree.iter().zip(&agree_end)) {
             let doubt = |agree: &f32| 1.0 + p.corrected * (agree * agree - 1.0);
             let weight = firm * LINE * p.trust * doubt(agree);
@@ -103,10 +103,10 @@ impl Sketch<'_> {
     }
 
     /// The sketch's points in key `k`.
-    fn here(&self, k: usize, met: &[Met]) -> Vec<Here> {
+    fn here(&self, k: usize, met: &[MatchedPoint]) -> Vec<KeyPoint> {
         let part = if k == 0 { self.at } else { 1.0 - self.at };
         let flow = &self.seen.flows[k];
-        let mut here: Vec<Here> = (met.iter())
+        let mut here: Vec<KeyPoint> = (met.iter())
             .map(|m| {
                 let ([dx, dy], [ex, ey]) = (m.to[k], m.to[1 - k]);
                 let (x, y) = (m.point.x + dx, m.point.y + dy);
@@ -114,7 +114,7 @@ impl Sketch<'_> {
                 let at = Corner::at(hx, hy, flow.h, flow.w);
                 let [u, v] = [0, 1].map(|c| 2.0 * part * at.of(flow.plane(c)));
                 let off = (dx + u).hypot(dy + v);
-                Here {
+                KeyPoint {
                     x,
                     y,
                     there: [-dx, -dy],
@@ -129,7 +129,7 @@ impl Sketch<'_> {
         let (mut moved, mut resting) = (Vec::new(), Vec::new());
         for (m, here) in met.iter().zip(&here) {
             let weight = m.trust[k].max(1e-3);
-            let going = Going { x: m.point.x, y: m.point.y, by: m.to[k], weight };
+            let going = ControlPoint { x: m.point.x, y: m.point.y, by: m.to[k], weight };
             if here.corrected > 0.5 { moved.push(going) } else { resting.push(going) }
         }
         let consent = consent(&moved, &resting);

@@ -7,13 +7,13 @@ use rayon::prelude::*;
 use inbetween_core::{Control, Error};
 
 use super::agreement::agreed;
-use super::chamfer::Near;
-use super::compositing::Both;
+use super::chamfer::ChamferIndex;
+use super::compositing::WarpedKeys;
 use super::correspondence::{Lines, find_close, misses, needs, trembles};
-use super::dense_displacement::Known;
-use super::key_matching::Key;
+use super::dense_displacement::KnownDisplacement;
+use super::key_matching::KeyLines;
 use super::line_points::{Point, away, away_from, of_picture};
-use super::{Bend, Guidance, Over, STEP};
+use super::{FigureLayer, Guidance, STEP, SketchWarp};
 use crate::analysis::Seen;
 use crate::map::{Map, warp};
 use crate::mask::disagreement;
@@ -43,14 +43,14 @@ const WHOLE: f32 = 0.6;
 pub(super) struct Sketch<'a> {
     pub(super) seen: &'a Seen,
     pub(super) shape: [usize; 2],
-    pub(super) keys: &'a [Key; 2],
+    pub(super) keys: &'a [KeyLines; 2],
     pub(super) drawn: Vec<Point>,
     pub(super) at: f32,
     pub(super) strength: f32,
 }
 
 /// What is wrong with an in-between.
-struct Faults {
+struct Residuals {
     /// Mean distance of the sketch's points from its lines, in guide samples.
     away: f32,
     /// The same, as far as no trembling hand explains it.
@@ -71,16 +71,16 @@ impl Sketch<'_> {
         draw: impl Fn(f32) -> Map,
         settle: impl Fn(&mut Map, f32) + Sync,
         control: &Control,
-    ) -> Result<Bend, Error> {
+    ) -> Result<SketchWarp, Error> {
         let (share, _) = self.shares();
         let raw = draw(self.at);
         let still = Map::new(2, raw.h / STEP, raw.w / STEP);
-        let none = Bend { over: None, rest: still };
+        let none = SketchWarp { over: None, rest: still };
         if self.drawn.is_empty() {
             return Ok(none);
         }
-        let alone = |bend: &Bend| Guidance { at: vec![self.at], bends: vec![bend.clone()] };
-        let finished = |bend: Option<&Bend>| {
+        let alone = |bend: &SketchWarp| Guidance { at: vec![self.at], bends: vec![bend.clone()] };
+        let finished = |bend: Option<&SketchWarp>| {
             let mut motion = raw.clone();
             if let Some(bend) = bend {
                 alone(bend).finish(&mut motion, &self.seen.guides, self.at);
@@ -104,18 +104,18 @@ impl Sketch<'_> {
         control.check()?;
         let prefer = self.prefer(&ways, raw.h, raw.w);
         let fits = agreed(&self.drawn, &needs, prefer.h, prefer.w);
-        let all = Over { ways, prefer, fits: None };
-        let part = Over { fits: Some(fits), ..all.clone() };
+        let all = FigureLayer { ways, prefer, fits: None };
+        let part = FigureLayer { fits: Some(fits), ..all.clone() };
         let candidates = [Some(part), Some(all), None];
         // Bending what was found wrongly tears drawings, so it has to pay.
         let worth = (share * (1.0 - PAYS) * before.missed).max(LEAST * self.longest());
         let enough = before.missed - worth;
         let judged = candidates.into_par_iter().map(|over| {
             control.check()?;
-            let bend = Bend { over: over.map(Arc::new), ..none.clone() };
+            let bend = SketchWarp { over: over.map(Arc::new), ..none.clone() };
             // Fits are looked for with all strength, and applied with what was chosen.
             let rest = self.rest(&finished(Some(&bend))).map(|v| v * share);
-            let bend = Bend { rest, ..bend };
+            let bend = SketchWarp { rest, ..bend };
             let motion = finished(Some(&bend));
             let after = self.faults(&motion, &self.shown(&motion), &asked);
             let cost = after.missed + TORN * (after.torn - before.torn).max(0.0);
@@ -130,7 +130,7 @@ impl Sketch<'_> {
     /// By how much more the first key's lines meet the sketch, where `ways` take both keys.
     fn prefer(&self, ways: &[Map; 2], h: usize, w: usize) -> Map {
         let pushed = ways.each_ref().map(|w| Map::stack(&[&w.channels(0, 2), &w.channels(4, 5)]));
-        let both = Both::of(pushed, h, w);
+        let both = WarpedKeys::of(pushed, h, w);
         let missed = [0, 1].map(|k| {
             let shown = both.shown(k, &self.seen.guides[k]);
             let away = away(&shown, self.shape[0], self.shape[1]);
@@ -165,7 +165,7 @@ impl Sketch<'_> {
 
     /// What is wrong with the in-between that `motion` makes and `shown` shows; `asked`: how far its
     /// samples lie from the sketch's lines.
-    fn faults(&self, motion: &Map, shown: &Map, asked: &Map) -> Faults {
+    fn faults(&self, motion: &Map, shown: &Map, asked: &Map) -> Residuals {
         let away = away(shown, self.shape[0], self.shape[1]);
         let rough = trembles(self.longest());
         let points = self.drawn.len().max(1) as f32;
@@ -184,7 +184,7 @@ impl Sketch<'_> {
         let torn = torn / differ.area() as f32;
         let stray = away.v.iter().zip(&asked.v).filter(|(a, b)| **a == 0.0 && **b > ASKED).count();
         let stray = stray as f32 / self.longest();
-        Faults { away: all / points, missed: missed / points, torn, stray }
+        Residuals { away: all / points, missed: missed / points, torn, stray }
     }
 
     /// Share of the way to the lines, and firmness of each line point.
@@ -214,10 +214,10 @@ impl Sketch<'_> {
     fn rest(&self, motion: &Map) -> Map {
         let shown = self.shown(motion);
         let points = of_picture(&shown, self.shape[0], self.shape[1]);
-        let near = Near::new(&points, self.shape, 1);
+        let near = ChamferIndex::new(&points, self.shape, 1);
         let lines = Lines { points: &points, near: &near };
         let found = find_close(&self.drawn, &self.needs(&shown), &lines);
-        let mut known = Known::new(motion.h / STEP, motion.w / STEP, STEP);
+        let mut known = KnownDisplacement::new(motion.h / STEP, motion.w / STEP, STEP);
         let (_, firm) = self.shares();
         for f in &found {
             known.add(f.point.x, f.point.y, f.to, firm * f.trust);

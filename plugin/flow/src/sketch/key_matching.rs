@@ -1,7 +1,7 @@
 //! The sketch's lines in both keys.
 
-use super::candidate_fusion::{Place, Way, fuse};
-use super::chamfer::Near;
+use super::candidate_fusion::{Candidate, KeyCandidates, fuse};
+use super::chamfer::ChamferIndex;
 use super::correspondence::{Lines, find, needs, still, trust};
 use super::dense_displacement::carried;
 use super::fitting::Sketch;
@@ -17,18 +17,18 @@ const CLOSE: f32 = 0.08;
 const FAVOUR: f32 = 6.0;
 
 /// The lines of a key.
-pub(super) struct Key {
+pub(super) struct KeyLines {
     points: Vec<Point>,
     /// Looks them up finely, and coarsely for far searches.
-    near: [Near; 2],
+    near: [ChamferIndex; 2],
     /// How far each sample lies from them.
     away: Map,
 }
 
-impl Key {
+impl KeyLines {
     pub(super) fn of(guide: &Map, shape: [usize; 2]) -> Self {
         let points = of_picture(guide, shape[0], shape[1]);
-        let near = [2, 4].map(|step| Near::new(&points, shape, step));
+        let near = [2, 4].map(|step| ChamferIndex::new(&points, shape, step));
         Self { near, away: away(guide, shape[0], shape[1]), points }
     }
 
@@ -38,7 +38,7 @@ impl Key {
 }
 
 /// A point of the sketch in both keys: way there, and trust.
-pub(super) struct Met {
+pub(super) struct MatchedPoint {
     pub(super) point: Point,
     pub(super) to: [[f32; 2]; 2],
     pub(super) trust: [f32; 2],
@@ -46,7 +46,7 @@ pub(super) struct Met {
 
 impl Sketch<'_> {
     /// Where the sketch's points are in both keys.
-    pub(super) fn meet(&self, misses: &[f32]) -> Vec<Met> {
+    pub(super) fn meet(&self, misses: &[f32]) -> Vec<MatchedPoint> {
         let longest = self.longest();
         let own = self.keys.each_ref().map(|key| needs(&self.drawn, &key.away, longest));
         let place = |k: usize| {
@@ -65,11 +65,16 @@ impl Sketch<'_> {
             let near = [&key.near[1], &key.near[0]];
             for pose in guesses(&free, near, &key.points, self.shape) {
                 let to = self.drawn.iter().map(|p| pose.shift(p.x, p.y)).collect();
-                let way = Way { to, turn: pose.turn() };
+                let way = Candidate { to, turn: pose.turn() };
                 let loose = vec![1.0; self.drawn.len()];
                 ways.push(find(&self.drawn, &loose, &way, &lines, CLOSE * longest));
             }
-            Place { guide: &self.seen.guides[k], points: &key.points, near: &key.near[0], ways }
+            KeyCandidates {
+                guide: &self.seen.guides[k],
+                points: &key.points,
+                near: &key.near[0],
+                ways,
+            }
         };
         let (a, b) = rayon::join(|| place(0), || place(1));
         let places = [a, b];
@@ -88,7 +93,7 @@ impl Sketch<'_> {
             (to, trusts)
         });
         (0..chosen.len())
-            .map(|i| Met {
+            .map(|i| MatchedPoint {
                 point: self.drawn[i],
                 to: [first.0[i], last.0[i]],
                 trust: [first.1[i], last.1[i]],
@@ -97,11 +102,11 @@ impl Sketch<'_> {
     }
 
     /// The way into key `k` on which the unguided motion brings the key's lines to the sketch.
-    fn by_motion(&self, k: usize, misses: &[f32]) -> Way {
+    fn by_motion(&self, k: usize, misses: &[f32]) -> Candidate {
         let part = if k == 0 { self.at } else { 1.0 - self.at };
         let key = &self.keys[k];
         let moved = carried(&key.points, &self.seen.flows[k], part);
-        let near = Near::new(&moved, self.shape, 2);
+        let near = ChamferIndex::new(&moved, self.shape, 2);
         let lines = Lines { points: &moved, near: &near };
         let mut way =
             find(&self.drawn, misses, &still(&self.drawn), &lines, CLOSE * self.longest());

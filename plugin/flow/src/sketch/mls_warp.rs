@@ -22,7 +22,7 @@ const GROWTH: [f32; 2] = [0.88, 1.14];
 
 /// A point that goes somewhere.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Going {
+pub(super) struct ControlPoint {
     pub(super) x: f32,
     pub(super) y: f32,
     pub(super) by: [f32; 2],
@@ -31,7 +31,7 @@ pub(super) struct Going {
 }
 
 /// The way at (`x`, `y`), where points count within `reach`.
-fn way(points: &[Going], x: f32, y: f32, reach: f32) -> [f32; 2] {
+fn way(points: &[ControlPoint], x: f32, y: f32, reach: f32) -> [f32; 2] {
     let scale = -0.5 / (reach * reach);
     let (mut total, mut mean, mut gone) = (1e-9f32, [0.0f32; 2], [0.0f32; 2]);
     let mut weights = Vec::with_capacity(points.len());
@@ -66,7 +66,7 @@ fn way(points: &[Going], x: f32, y: f32, reach: f32) -> [f32; 2] {
 
 /// How far each point goes with those around it, 0..=1, and how much of what is around it belongs to
 /// `points` at all: `others` are points that do not take part.
-pub(super) fn consent(points: &[Going], others: &[Going]) -> Vec<f32> {
+pub(super) fn consent(points: &[ControlPoint], others: &[ControlPoint]) -> Vec<f32> {
     let [reach, doubtful] = LEVELS[1];
     let mut left = points.to_vec();
     for _ in 0..ROUNDS {
@@ -82,8 +82,8 @@ pub(super) fn consent(points: &[Going], others: &[Going]) -> Vec<f32> {
             l.weight = p.weight * a;
         }
     }
-    let around = |all: &[Going], p: &Going| -> f32 {
-        let apart = |q: &Going| (q.x - p.x).powi(2) + (q.y - p.y).powi(2);
+    let around = |all: &[ControlPoint], p: &ControlPoint| -> f32 {
+        let apart = |q: &ControlPoint| (q.x - p.x).powi(2) + (q.y - p.y).powi(2);
         all.iter().map(|q| q.weight * (-0.5 * apart(q) / (1.5 * reach).powi(2)).exp()).sum()
     };
     left.par_iter()
@@ -100,7 +100,7 @@ pub(super) fn consent(points: &[Going], others: &[Going]) -> Vec<f32> {
 
 /// The ways of places every `step` guide samples, `[2, h, w]`, and how far each point goes with them
 /// (0..=1).
-pub(super) fn ways(points: &[Going], h: usize, w: usize, step: usize) -> (Map, Vec<f32>) {
+pub(super) fn ways(points: &[ControlPoint], h: usize, w: usize, step: usize) -> (Map, Vec<f32>) {
     let mut left = points.to_vec();
     let mut out = Map::new(2, h, w);
     let mut agree = vec![1.0f32; points.len()];
@@ -148,12 +148,12 @@ mod tests {
             let (s, c) = 0.5f32.sin_cos();
             [c * x - s * y + 40.0 - x, s * x + c * y - 25.0 - y]
         };
-        let points: Vec<Going> = (0..120)
+        let points: Vec<ControlPoint> = (0..120)
             .map(|i| {
                 let a = i as f32 * 0.21;
                 let (x, y) = (80.0 + 50.0 * a.cos(), 60.0 + 35.0 * a.sin());
                 let by = if i % 7 == 0 { [-30.0, 60.0] } else { turned(x, y) };
-                Going { x, y, by, weight: 1.0 }
+                ControlPoint { x, y, by, weight: 1.0 }
             })
             .collect();
         let (ways, agree) = ways(&points, 16, 20, 8);

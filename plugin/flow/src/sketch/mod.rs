@@ -36,11 +36,11 @@ use std::sync::Arc;
 
 use inbetween_core::{Control, Error, Job};
 
-use self::compositing::{Both, Told};
+use self::compositing::{Preference, WarpedKeys};
 use self::correspondence::thinned;
 use self::fitting::Sketch;
 use self::influence::shares;
-use self::key_matching::Key;
+use self::key_matching::KeyLines;
 use self::line_points::of_sketch;
 use crate::analysis::Seen;
 use crate::map::{Corner, Map, warp};
@@ -55,21 +55,21 @@ pub(crate) const EDGE: f32 = 1e-4;
 pub(crate) struct Guidance {
     /// Positions of the sketches, ascending.
     at: Vec<f32>,
-    bends: Vec<Bend>,
+    bends: Vec<SketchWarp>,
 }
 
 /// What one sketch does at its own position.
 #[derive(Clone)]
-struct Bend {
+struct SketchWarp {
     /// What is laid over what the decoder draws.
-    over: Option<Arc<Over>>,
+    over: Option<Arc<FigureLayer>>,
     /// Where the in-between takes each place from, in guide samples: `[2, h / 4, w / 4]`.
     rest: Map,
 }
 
 /// The figures that a sketch moves.
 #[derive(Clone)]
-struct Over {
+struct FigureLayer {
     /// For each key where its samples are in the sketch and in the other key, in guide samples, and
     /// whether the sketch moves them (0 or 1): `[5, h / 2, w / 2]`.
     ways: [Map; 2],
@@ -114,7 +114,7 @@ impl Guidance {
         order.sort_by(|&a, &b| place(a).total_cmp(&place(b)));
         // Of two sketches for one moment the first one holds.
         order.dedup_by(|b, a| (place(*b) - place(*a)).abs() < 1e-6);
-        let keys = [0, 1].map(|k| Key::of(&seen.guides[k], shape));
+        let keys = [0, 1].map(|k| KeyLines::of(&seen.guides[k], shape));
         let (mut at, mut bends) = (Vec::new(), Vec::new());
         for n in order {
             let drawn = thinned(&of_sketch(&job.sketches[n], shape[0], shape[1]));
@@ -137,9 +137,9 @@ impl Guidance {
         let shares = shares(&self.at, t);
         if self.bends.iter().any(|b| b.over.is_some()) {
             let pushed = [0, 1].map(|k| self.pushed(k, t, &shares));
-            let seen = Both::of(pushed, motion.h, motion.w);
+            let seen = WarpedKeys::of(pushed, motion.h, motion.w);
             let told = |x: f32, y: f32, [u, v]: [f32; 2]| {
-                let mut told = Told::default();
+                let mut told = Preference::default();
                 for ((bend, share), at) in self.bends.iter().zip(&shares).zip(&self.at) {
                     if let Some(over) = &bend.over {
                         let there = grid(x + (at - t) * u, y + (at - t) * v, &over.prefer);

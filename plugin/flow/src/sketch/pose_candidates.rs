@@ -5,7 +5,7 @@
 
 use rayon::prelude::*;
 
-use super::chamfer::Near;
+use super::chamfer::ChamferIndex;
 use super::line_points::Point;
 
 /// Guesses made, each for what the ones before left unexplained.
@@ -67,7 +67,7 @@ impl Pose {
 /// a fine one), `points` are those lines.
 pub(super) fn guesses(
     sketch: &[Point],
-    near: [&Near; 2],
+    near: [&ChamferIndex; 2],
     points: &[Point],
     size: [usize; 2],
 ) -> Vec<Pose> {
@@ -86,11 +86,16 @@ pub(super) fn guesses(
     out
 }
 
-fn away(near: &Near, p: &Point) -> f32 {
+fn away(near: &ChamferIndex, p: &Point) -> f32 {
     near.at(p.x, p.y, p.angle).0
 }
 
-fn guess(sketch: &[Point], near: [&Near; 2], points: &[Point], [h, w]: [usize; 2]) -> Option<Pose> {
+fn guess(
+    sketch: &[Point],
+    near: [&ChamferIndex; 2],
+    points: &[Point],
+    [h, w]: [usize; 2],
+) -> Option<Pose> {
     let step = sketch.len().div_ceil(VOTERS).max(1);
     let voters: Vec<Point> = sketch.iter().copied().step_by(step).collect();
     let n = voters.len() as f32;
@@ -142,7 +147,7 @@ fn guess(sketch: &[Point], near: [&Near; 2], points: &[Point], [h, w]: [usize; 2
 }
 
 /// The similarity near `pose` that brings the points that come close to lines onto these.
-fn fitted(sketch: &[Point], mut pose: Pose, near: &Near, points: &[Point]) -> Pose {
+fn fitted(sketch: &[Point], mut pose: Pose, near: &ChamferIndex, points: &[Point]) -> Pose {
     for gate in [20.0f32, 16.0, 12.0, 10.0, 8.0, 6.0, 6.0, 6.0] {
         // Normal equations of a, b, u, v, across the lines only.
         let mut m = [[0.0f64; 5]; 4];
@@ -223,7 +228,7 @@ mod tests {
         let about = [200.0, 90.0];
         let place = Pose::turned(0.55, [76.0, 156.0], [about[0] - 76.0, about[1] - 156.0]);
         let sketch: Vec<Point> = key.iter().map(|p| place.of(p)).collect();
-        let near = [2, 4].map(|step| Near::new(&key, size, step));
+        let near = [2, 4].map(|step| ChamferIndex::new(&key, size, step));
         let found = guesses(&sketch, [&near[1], &near[0]], &key, size);
         for (p, q) in sketch.iter().zip(&key) {
             let [dx, dy] = found[0].shift(p.x, p.y);

@@ -19,12 +19,12 @@ const SWEEPS: [usize; 4] = [120, 60, 50, 50];
 const OMEGA: f32 = 1.8;
 
 /// Values known at some places of a key: several fields, each with its own weights.
-pub(super) struct Known {
+pub(super) struct KnownValues {
     /// For each field the sums of weighted values and the weights: `[2, h, w]`.
     fields: Vec<Map>,
 }
 
-impl Known {
+impl KnownValues {
     /// Nothing known yet of `fields` on a picture of `h` x `w`.
     pub(super) fn new(fields: usize, h: usize, w: usize) -> Self {
         Self { fields: vec![Map::new(2, h, w); fields] }
@@ -139,7 +139,7 @@ mod tests {
         for i in 0..h * w {
             (0..3).for_each(|c| picture.v[c * h * w + i] = if inside(i) { 0.8 } else { 0.3 });
         }
-        let mut known = Known::new(1, h, w);
+        let mut known = KnownValues::new(1, h, w);
         for x in 10..30 {
             known.add(0, [x as f32, 8.0], 1.0, 2.0, inside);
         }
