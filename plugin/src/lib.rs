@@ -3,6 +3,7 @@
 //! [`ofx`] makes the host's C interface safe, [`effect`] says what the effect is.
 
 mod effect;
+mod hosts;
 mod logging;
 mod ofx;
 

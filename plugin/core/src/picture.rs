@@ -55,11 +55,6 @@ pub fn load(
     OF_PROCESS.get().load(path, encoding, fit)
 }
 
-/// Forgets all pictures read so far: for a host that wants its memory back.
-pub fn forget_all() {
-    OF_PROCESS.get().forget_all();
-}
-
 impl From<Frame> for Picture {
     fn from(frame: Frame) -> Self {
         Self { hash: frame.content_hash(), frame: Arc::new(frame) }

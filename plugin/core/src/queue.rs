@@ -25,6 +25,7 @@ pub use run::{Outcome, Ticket};
 pub use state::{Busy, Priority};
 
 use crate::cache::{self, Cache};
+use crate::process_memo::ProcessMemo;
 use crate::{ContentHash, Drawn, Engine, EngineKind, Error, Job, Request};
 use run::Run;
 use state::State;
@@ -287,9 +288,21 @@ fn catch<T>(work: impl FnOnce() -> T) -> Result<T, String> {
 
 static OF_PROCESS: Mutex<Option<Arc<Queue>>> = Mutex::new(None);
 
+/// The drawings that the queue of this process holds in memory.
+static DRAWINGS: ProcessMemo<()> = ProcessMemo::new(
+    || (),
+    |()| {
+        let queue = OF_PROCESS.lock().clone();
+        if let Some(queue) = queue {
+            queue.cache().clear_memory();
+        }
+    },
+);
+
 /// The queue of this process, made by the first who asks. It outlives every instance of the
 /// effect; [`shut_down`] ends it.
 pub fn of_process(make: impl FnOnce() -> Queue) -> Arc<Queue> {
+    DRAWINGS.get();
     OF_PROCESS.lock().get_or_insert_with(|| Arc::new(make())).clone()
 }
 

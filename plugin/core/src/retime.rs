@@ -1,4 +1,4 @@
-//! Raising a clip's frame rate with the drawings' own times respected.
+//! Retiming: a clip at another frame rate, with the drawings' own times respected.
 //!
 //! A clip on twos has half as many poses as frames. Whoever blends or moves from frame to frame
 //! gets stops and jerks; here each *drawing* is a key at the time of its first frame, and what

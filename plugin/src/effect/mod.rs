@@ -3,7 +3,6 @@
 //! pictures' side is `inbetween_core`.
 
 mod actions;
-mod hosts;
 mod moment;
 mod names;
 mod parameters;
@@ -11,7 +10,9 @@ mod parameters;
 pub(crate) use actions::engines::unload;
 pub(crate) use names::{IDENTIFIER, VERSION};
 
-use actions::{answers, background, buttons, describe, engines, render};
+use inbetween_core::process_memo;
+
+use actions::{answers, background, buttons, describe, render};
 
 use crate::ofx::{Action, EffectRef, Reply, Result, clear_message};
 
@@ -29,7 +30,7 @@ pub(crate) fn perform(effect: &EffectRef<'_>, action: Action<'_>) -> Result<Repl
             Ok(Reply::Ok)
         }
         Action::PurgeCaches => {
-            engines::purge();
+            process_memo::forget_all();
             Ok(Reply::Ok)
         }
         Action::GetClipPreferences(out) => answers::clip_preferences(effect, out),

@@ -14,6 +14,7 @@ use parking_lot::RwLock;
 
 use super::props::Props;
 use super::status::{Error, Result};
+use crate::hosts::Quirks;
 
 // The suites are read as tables of function pointers: were a declaration to lose or gain an entry,
 // every call after it would go astray. The counts are those of OpenFX 1.5.1's headers.
@@ -51,7 +52,7 @@ pub(crate) struct Host {
     pub(super) message1: Option<OfxMessageSuiteV1>,
     pub(super) message2: Option<OfxMessageSuiteV2>,
     pub(super) progress: Option<OfxProgressSuiteV1>,
-    name: String,
+    quirks: Quirks,
     temporal_access: bool,
     background: bool,
     sets_frame_rate: bool,
@@ -105,9 +106,8 @@ impl Host {
         let temporal_access = props.int(kOfxImageEffectPropTemporalClipAccess).unwrap_or(0) != 0;
         let background = props.int(kOfxImageEffectHostPropIsBackground).unwrap_or(0) != 0;
         let sets_frame_rate = props.int(kOfxImageEffectPropSetableFrameRate) == Some(1);
-        // Resolve announces version 2 of the message suite with pointers that are null or wild
-        // (Natron's notes on hosts), so it is not even asked for there.
-        let message2 = if name.starts_with("DaVinciResolve") {
+        let quirks = Quirks::named(&name);
+        let message2 = if quirks.wild_message_suite {
             None
         } else {
             suite::<OfxMessageSuiteV2>(&host, kOfxMessageSuite, 2)
@@ -119,16 +119,16 @@ impl Host {
             message1: suite::<OfxMessageSuiteV1>(&host, kOfxMessageSuite, 1),
             message2,
             progress: suite::<OfxProgressSuiteV1>(&host, kOfxProgressSuite, 1),
-            name,
+            quirks,
             temporal_access,
             background,
             sets_frame_rate,
         })
     }
 
-    /// The host's own name, such as `uk.co.thefoundry.nuke`; empty when it has none.
-    pub(crate) fn name(&self) -> &str {
-        &self.name
+    /// What this host does otherwise than it says.
+    pub(crate) fn quirks(&self) -> Quirks {
+        self.quirks
     }
 
     /// Whether clips can be asked for pictures at other times than the one being rendered.

@@ -8,5 +8,5 @@
 
 mod bench;
 mod flow;
-mod raise;
+mod retime;
 mod tooncrafter;

@@ -40,7 +40,7 @@ pub enum Command {
     Completions(Completions),
     /// Run ToonCrafter alone: its 16 frames, at its own size.
     Generate(Box<Generate>),
-    /// Raise the frame rate of a clip: what is held for twos and threes becomes smooth motion.
+    /// Retime a clip to another frame rate: what is held for twos and threes becomes smooth motion.
     Retime(Retime),
     /// Draw for the plug-ins of this user; they start it themselves.
     Serve(Serve),

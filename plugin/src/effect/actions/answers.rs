@@ -1,17 +1,15 @@
 //! What the effect answers when a host asks about time, space and identity. Every answer follows
-//! from the same [`Plan`] or [`Raise`] as the render.
+//! from the same [`Task`] as the render.
 //! <https://openfx.readthedocs.io/en/main/Reference/ofxImageEffectActions.html>
 
 use std::ffi::CStr;
 
-use inbetween_core::Output;
 use openfx::sys::generic::core::*;
 use openfx::sys::image_effect_v1::image_effect::*;
 
-use crate::effect::hosts::Quirks;
 use crate::effect::moment::keys;
-use crate::effect::moment::plan::{KeySource, Plan};
-use crate::effect::moment::retime::Raise;
+use crate::effect::moment::plan::KeySource;
+use crate::effect::moment::task::{Needs, Task};
 use crate::effect::names::{KEY_B, SKETCH, SOURCE, SOURCE_FROM, SOURCE_TO};
 use crate::effect::parameters::choices::{Choices, EngineChoice, KeysFrom};
 use crate::effect::parameters::rows::*;
@@ -23,12 +21,11 @@ const FRAMES_OF: &str = "OfxImageClipPropFrameRange_";
 const REGION_OF: &str = "OfxImageClipPropRoI_";
 
 /// Answers GetClipPreferences: the output differs from frame to frame even between still keys.
-/// Natron would otherwise render one frame and show it for ever. A raised clip has its new rate.
+/// Natron would otherwise render one frame and show it for ever. A retimed clip has its new rate.
 pub(crate) fn clip_preferences(effect: &EffectRef<'_>, out: Props<'_>) -> Result<Reply> {
     out.set_ints(kOfxImageEffectFrameVarying, &[1]).if_known();
     if effect.host().sets_frame_rate()
-        && let Some(raise) = raise(effect, 0.0)
-        && let Some(rate) = raise.output_rate()
+        && let Some(rate) = asked(effect, 0.0, |task| task.frame_rate())
     {
         out.set_doubles(kOfxImageEffectPropFrameRate, &[rate.per_second()]).if_known();
     }
@@ -37,10 +34,10 @@ pub(crate) fn clip_preferences(effect: &EffectRef<'_>, out: Props<'_>) -> Result
 
 /// Answers IsIdentity: at a key and beyond, the output is a frame of a clip.
 pub(crate) fn identity(effect: &EffectRef<'_>, time: f64, out: Props<'_>) -> Result<Reply> {
-    let Some(Needs { shown: Some(shown), .. }) = Needs::at(effect, time) else {
+    let Some(Needs { shown: Some(shown), .. }) = needs(effect, time) else {
         return Ok(Reply::Default);
     };
-    if Quirks::of(effect.host()).phantom_clips {
+    if effect.host().quirks().phantom_clips {
         // The clip may be connected in name only, which is seen when its picture is fetched.
         return Ok(Reply::Default);
     }
@@ -58,7 +55,7 @@ pub(crate) fn identity(effect: &EffectRef<'_>, time: f64, out: Props<'_>) -> Res
 
 /// Answers GetFramesNeeded.
 pub(crate) fn frames_needed(effect: &EffectRef<'_>, time: f64, out: Props<'_>) -> Result<Reply> {
-    let Some(needs) = Needs::at(effect, time) else { return Ok(Reply::Default) };
+    let Some(needs) = needs(effect, time) else { return Ok(Reply::Default) };
     let fetches = Fetches::of(effect, &needs.all);
     for (name, times) in fetches.by_clip() {
         let ranges: Vec<f64> = times.flat_map(|time| [time, time]).collect();
@@ -73,7 +70,7 @@ pub(crate) fn regions_of_interest(
     time: f64,
     out: Props<'_>,
 ) -> Result<Reply> {
-    let Some(needs) = Needs::at(effect, time) else { return Ok(Reply::Default) };
+    let Some(needs) = needs(effect, time) else { return Ok(Reply::Default) };
     let fetches = Fetches::of(effect, &needs.all);
     let mut reply = Reply::Default;
     for (name, times) in fetches.by_clip() {
@@ -91,7 +88,7 @@ pub(crate) fn region_of_definition(
     time: f64,
     out: Props<'_>,
 ) -> Result<Reply> {
-    let Some(needs) = Needs::at(effect, time) else { return Ok(Reply::Default) };
+    let Some(needs) = needs(effect, time) else { return Ok(Reply::Default) };
     let fetches = Fetches::of(effect, &needs.keys);
     let regions = fetches.by_clip().filter_map(|(name, times)| fetches.region(name, times));
     let Some(region) = regions.reduce(Region::union) else { return Ok(Reply::Default) };
@@ -99,21 +96,13 @@ pub(crate) fn region_of_definition(
     Ok(Reply::Ok)
 }
 
-/// Answers GetTimeDomain: with keys of their own, the span; of a raised clip, its new frames; otherwise what
+/// Answers GetTimeDomain: with keys of their own, the span; of a retimed clip, its new frames; otherwise what
 /// the clip has.
 pub(crate) fn time_domain(effect: &EffectRef<'_>, out: Props<'_>) -> Result<Reply> {
-    let Ok(choices) = Choices::read(effect, 0.0) else { return Ok(Reply::Default) };
-    if choices.raise.is_some() {
-        let range = raise(effect, 0.0).and_then(|raise| raise.range());
-        let Some((first, last)) = range else { return Ok(Reply::Default) };
-        out.set_doubles(kOfxImageEffectPropFrameRange, &[first, last])?;
-        return Ok(Reply::Ok);
-    }
-    let own_span = choices.context == Context::General && choices.keys_from != KeysFrom::OneClip;
-    if !own_span || choices.timing().is_err() {
+    let Some(range) = asked(effect, 0.0, |task| task.frame_range()) else {
         return Ok(Reply::Default);
-    }
-    out.set_doubles(kOfxImageEffectPropFrameRange, &choices.key_times)?;
+    };
+    out.set_doubles(kOfxImageEffectPropFrameRange, &range)?;
     Ok(Reply::Ok)
 }
 
@@ -123,27 +112,27 @@ pub(crate) fn enable_params(effect: &EffectRef<'_>) -> Result<Reply> {
     let Ok(context) = effect.context() else { return Ok(Reply::Ok) };
     let enable = |id, enabled| params.set_enabled(id, enabled).if_known();
     let timed = context != Context::Transition;
-    let raised = timed && params.integer(MODE, 0.0).is_ok_and(|mode| mode == 1);
+    let retimed = timed && params.integer(MODE, 0.0).is_ok_and(|mode| mode == 1);
     if timed && let Ok(index) = params.integer(KEYS_FROM, 0.0) {
         for id in [KEYS_FROM, FIRST_KEY, LAST_KEY, EXPOSURE] {
-            enable(id, !raised);
+            enable(id, !retimed);
         }
         for id in [FIRST_FILE, LAST_FILE] {
-            enable(id, !raised && index == KeysFrom::Files.index());
+            enable(id, !retimed && index == KeysFrom::Files.index());
         }
         let finds = effect.host().temporal_access() && index == KeysFrom::OneClip.index();
         for id in [PREVIOUS_DRAWING, SPAN_HERE, NEXT_DRAWING] {
-            enable(id, !raised && finds);
+            enable(id, !retimed && finds);
         }
-        OF_RAISING.iter().for_each(|id| enable(id, raised));
+        OF_RETIMING.iter().for_each(|id| enable(id, retimed));
         let custom = params.integer(TO_RATE, 0.0).is_ok_and(|to| to == CUSTOM_RATE_OPTION);
-        enable(CUSTOM_RATE, raised && custom);
-        let told = raise(effect, 0.0).is_some_and(|raise| raise.has_range());
-        enable(CLIP_START, raised && !told);
+        enable(CUSTOM_RATE, retimed && custom);
+        let told = asked(effect, 0.0, |task| Some(task.retime()?.has_range()));
+        enable(CLIP_START, retimed && told != Some(true));
     }
-    enable(CHART, !raised);
+    enable(CHART, !retimed);
     if let Ok(index) = params.integer(CHART, 0.0) {
-        enable(CUSTOM_CHART, !raised && index == CUSTOM_OPTION);
+        enable(CUSTOM_CHART, !retimed && index == CUSTOM_OPTION);
     }
     let Ok(engine) = params.integer(ENGINE, 0.0) else { return Ok(Reply::Ok) };
     let tooncrafter = engine != EngineChoice::Flow as i32;
@@ -153,53 +142,30 @@ pub(crate) fn enable_params(effect: &EffectRef<'_>) -> Result<Reply> {
     if context == Context::General
         && let Ok(sketched) = params.switch(USE_SKETCH, 0.0)
     {
-        enable(USE_SKETCH, !raised);
-        let sketched = sketched && !raised;
+        enable(USE_SKETCH, !retimed);
+        let sketched = sketched && !retimed;
         [SKETCH_LINES, SKETCH_STRENGTH].into_iter().for_each(|id| enable(id, sketched));
         enable(SKETCH_CHECKPOINT, tooncrafter && sketched);
     }
     Ok(Reply::Ok)
 }
 
-/// How the clip is raised, if it is and can be.
-fn raise(effect: &EffectRef<'_>, time: f64) -> Option<Raise> {
+/// What `answer` says of the effect's task; `None` also where there is none yet, because something is missing.
+fn asked<T>(
+    effect: &EffectRef<'_>,
+    time: f64,
+    answer: impl FnOnce(&Task<'_>) -> Option<T>,
+) -> Option<T> {
     let choices = Choices::read(effect, time).ok()?;
-    Raise::new(effect, choices.raise.as_ref()?).ok()
+    answer(&Task::of(effect, &choices).ok()?)
 }
 
-/// What one moment needs of the clips and files.
-struct Needs {
-    /// What is shown as it is, where that is known without looking at pictures.
-    shown: Option<KeySource>,
-    /// What the picture is made of.
-    keys: Vec<KeySource>,
-    /// Everything that may be fetched.
-    all: Vec<KeySource>,
-}
-
-impl Needs {
-    /// `None` when there is no plan yet: then the host does what it does by default, and the render says what
-    /// to change.
-    fn at(effect: &EffectRef<'_>, time: f64) -> Option<Self> {
-        let needs =
-            Choices::read(effect, time).and_then(|choices| Self::of(effect, &choices, time));
-        needs.inspect_err(|error| log::debug!("no plan for {time}: {error}")).ok()
-    }
-
-    fn of(effect: &EffectRef<'_>, choices: &Choices, time: f64) -> Result<Self> {
-        let output = choices.output;
-        let Some(raise) = &choices.raise else {
-            let plan = Plan::new(choices, time)?;
-            let shown = plan.shown_key(output).map(|(_, source)| source.clone());
-            return Ok(Self { shown, keys: plan.keys(output), all: plan.needed(output) });
-        };
-        let raise = Raise::new(effect, raise)?;
-        let frame = |time| KeySource::Found { time };
-        let shown = raise.known(time, output)?.filter(|_| output == Output::InBetween).map(frame);
-        // Which of them the picture is made of is seen when they are looked at.
-        let all: Vec<_> = raise.needed(time, output)?.into_iter().map(frame).collect();
-        Ok(Self { shown, keys: all.clone(), all })
-    }
+/// What `time` needs; `None` when there is no plan yet: then the host does what it does by default, and the render
+/// says what to change.
+fn needs(effect: &EffectRef<'_>, time: f64) -> Option<Needs> {
+    let needs = Choices::read(effect, time)
+        .and_then(|choices| Task::of(effect, &choices).and_then(|task| task.needs(time)));
+    needs.inspect_err(|error| log::debug!("no plan for {time}: {error}")).ok()
 }
 
 /// The clip that has `source`, and the time at which the render asks for it.

@@ -3,26 +3,20 @@
 
 use std::ffi::CStr;
 
-use inbetween_core::EngineKind;
-use inbetween_core::Output;
 use inbetween_core::queue::Priority;
-use inbetween_core::retime::{Rate, Shown};
+use inbetween_core::retime::Rate;
+use inbetween_core::{EngineKind, process_memo};
 
 use super::answers;
 use super::background::{self, Report};
 use super::engines;
-use crate::effect::hosts::Quirks;
 use crate::effect::moment::drawings::{self, Wanted};
-use crate::effect::moment::plan::{Plan, moments};
 use crate::effect::moment::prepare::{OutputPicture, Prepared};
-use crate::effect::moment::retime::Raise;
-use crate::effect::moment::sight::Sight;
-use crate::effect::moment::{sight, sketches};
+use crate::effect::moment::task::Task;
 use crate::effect::parameters::choices::{Choices, KeysFrom};
-use crate::effect::parameters::retime::RaiseChoice;
 use crate::effect::parameters::rows::*;
 use crate::ofx::{
-    Changed, Context, EffectRef, IfKnown, Reply, Result, clear_message, forget_dialog, show_message,
+    Changed, EffectRef, IfKnown, Reply, Result, clear_message, forget_dialog, show_message,
 };
 
 /// Answers InstanceChanged.
@@ -111,23 +105,23 @@ fn state(effect: &EffectRef<'_>, time: f64, report: &Report) -> String {
 
 /// What the clip shows, where drawings are found in it.
 fn seen(effect: &EffectRef<'_>, choices: &Choices, time: f64) -> Option<String> {
-    let Some(raise) = &choices.raise else {
+    let task = match Task::of(effect, choices) {
+        Ok(task) => task,
+        Err(error) => return error.user_message(),
+    };
+    let Some(retime) = task.retime() else {
         return (choices.keys_from == KeysFrom::OneClip)
             .then(|| drawings::exposure(effect, choices, time).ok())
             .flatten();
     };
-    let raise = match Raise::new(effect, raise) {
-        Ok(raise) => raise,
-        Err(error) => return error.user_message(),
-    };
-    let (from, to) = raise.rates();
+    let (from, to) = retime.rates();
     let mut said = format!("From {} to {} frames per second", decimal(from), decimal(to));
-    if let Some((first, last)) = raise.range() {
+    if let Some((first, last)) = retime.range() {
         said += &format!(", frames {first} to {last}");
     }
     said.push('.');
     if let Ok(exposure) =
-        raise.source_time(time).and_then(|at| drawings::exposure(effect, choices, at))
+        retime.source_time(time).and_then(|at| drawings::exposure(effect, choices, at))
     {
         said += &format!(" In Source: {exposure}");
     }
@@ -145,9 +139,7 @@ fn in_betweens(count: usize) -> String {
 }
 
 fn clear_cache() -> String {
-    inbetween_core::picture::forget_all();
-    sight::forget_all();
-    sketches::forget_all();
+    process_memo::forget_all();
     match engines::queue().and_then(|queue| queue.cache().clear()) {
         Ok((files, bytes)) => {
             format!("The cache is empty: {files} files, {} MB deleted.", bytes / 1_000_000)
@@ -156,59 +148,18 @@ fn clear_cache() -> String {
     }
 }
 
-/// The way between drawings that `time` lies on in a raised clip, and where its frames lie on it.
-fn way(
-    effect: &EffectRef<'_>,
-    choices: &Choices,
-    raise: &RaiseChoice,
-    output: &OutputPicture,
-    time: f64,
-) -> Result<(Plan, Vec<f64>)> {
-    let raise = Raise::new(effect, raise)?;
-    let encoding = choices.encoding(output.depth, Quirks::of(effect.host()));
-    let mut sight = Sight::new(effect, encoding, output.whole)?;
-    let mut shown = |time, output| raise.shown(time, output, |time| sight.signature(time));
-    // The motion at a key is that of the way from it.
-    let here = shown(time, Output::Motion)?;
-    let mut positions = Vec::new();
-    if let Shown::Between { first, last, .. } = here {
-        for time in raise.times_between(first, last) {
-            match shown(time, Output::InBetween)? {
-                Shown::Between { first: from, last: to, position }
-                    if (from, to) == (first, last) =>
-                {
-                    positions.push(position);
-                }
-                _ => {}
-            }
-        }
-    }
-    positions.dedup();
-    Ok((raise.plan(here), positions))
-}
-
 /// Starts every in-between of the span that is not drawn yet; gives what was started.
 fn generate(effect: &EffectRef<'_>, time: f64) -> Result<String> {
     let choices = Choices::read(effect, time)?;
     let output = OutputPicture::of(effect, time);
-    let settings = choices.settings(output.depth, Quirks::of(effect.host()))?;
+    let settings = choices.settings(output.depth, effect.host().quirks())?;
     if settings.engine == EngineKind::ToonCrafter {
         engines::choose_worker(&choices.worker)?;
     }
-    let (plan, positions) = match &choices.raise {
-        Some(raise) => way(effect, &choices, raise, &output, time)?,
-        None if choices.context == Context::Transition => {
-            let plan = Plan::new(&choices, time)?;
-            let positions = vec![plan.drawn_position()];
-            (plan, positions)
-        }
-        None => {
-            let moments = moments(&choices.timing()?)?.into_iter();
-            (Plan::new(&choices, time)?, moments.map(|moment| moment.position).collect())
-        }
-    };
+    let task = Task::of(effect, &choices)?;
+    let (plan, positions) = task.positions(effect, settings.encoding, output.whole, time)?;
     let Some(&first) = positions.first() else {
-        return Ok(if choices.raise.is_some() {
+        return Ok(if task.retime().is_some() {
             "Nothing is drawn here: frames of Source are shown as they are.".into()
         } else {
             "There is no frame between the keys.".into()

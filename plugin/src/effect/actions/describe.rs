@@ -8,7 +8,6 @@ use openfx::sys::image_effect_v1::image_effect::*;
 use openfx::sys::image_effect_v1::param::*;
 
 use super::engines;
-use crate::effect::hosts::Quirks;
 use crate::effect::names::{KEY_B, OUTPUT_CLIP, SKETCH, SOURCE, SOURCE_FROM, SOURCE_TO, VERSION};
 use crate::effect::parameters::choices::KeysFrom;
 use crate::effect::parameters::rows::{self, DECIDE_RATE, KEYS_FROM, Param, Shape};
@@ -19,13 +18,13 @@ use crate::ofx::{
 const DESCRIPTION: &CStr =
     c"Draws the frames between two key drawings. The keys are two clips, two times in one clip, or \
       two picture files; a timing chart and an exposure say when each in-between is seen. Sketches can \
-      guide the drawings. Or raises the frame rate of a clip, with its drawings' own times kept.";
+      guide the drawings. Or it retimes a clip to another frame rate, with its drawings' own times kept.";
 
 /// Answers Describe.
 pub(crate) fn describe(effect: &EffectRef<'_>) -> Result<Reply> {
     let props = effect.props()?;
     engines::remember_bundle(props.string(kOfxPluginPropFilePath));
-    let quirks = Quirks::of(effect.host());
+    let quirks = effect.host().quirks();
     let (label, short) = if quirks.plain_label {
         (c"AI Inbetween", c"Inbetween")
     } else {

@@ -7,13 +7,12 @@ use std::sync::Arc;
 use inbetween_core::cache::{Cache, CacheConfig};
 use inbetween_core::queue::{self, Queue};
 use inbetween_core::remote::{RemoteConfig, RemoteEngine, tooncrafter_version};
-use inbetween_core::{Control, Drawn, Engine, EngineKind, Error, Job, picture};
+use inbetween_core::{Control, Drawn, Engine, EngineKind, Error, Job, process_memo};
 use inbetween_flow::FlowEngine;
 use once_cell::sync::OnceCell;
 use parking_lot::Mutex;
 
 use super::background;
-use crate::effect::moment::{sight, sketches};
 use crate::effect::parameters::tooncrafter;
 use crate::ofx::{Result, own_folder};
 
@@ -99,23 +98,9 @@ fn folder_of_binary() -> Option<PathBuf> {
     })
 }
 
-/// Lets go of what can be made again: drawings in memory, key pictures read from files.
-pub(crate) fn purge() {
-    picture::forget_all();
-    sight::forget_all();
-    sketches::forget_all();
-    if FLOW.get().is_some()
-        && let Ok(queue) = queue()
-    {
-        queue.cache().clear_memory();
-    }
-}
-
 /// Ends the queue's threads: the host may close the binary next.
 pub(crate) fn unload() {
     background::forget_all();
     queue::shut_down();
-    picture::forget_all();
-    sight::forget_all();
-    sketches::forget_all();
+    process_memo::forget_all();
 }

@@ -12,12 +12,9 @@ use inbetween_core::{Drawn, EngineKind, Frame, Output, Request, Settings};
 use super::background::{self, Standing};
 use super::draft;
 use super::engines::{choose_worker, queue};
-use crate::effect::hosts::Quirks;
 use crate::effect::moment::keys::KeyPicture;
-use crate::effect::moment::plan::Plan;
 use crate::effect::moment::prepare::Prepared;
-use crate::effect::moment::retime::Raise;
-use crate::effect::moment::sight::Sight;
+use crate::effect::moment::task::Task;
 use crate::effect::names::OUTPUT_CLIP;
 use crate::effect::parameters::choices::Choices;
 use crate::ofx::{
@@ -50,11 +47,10 @@ fn draw(effect: &EffectRef<'_>, args: RenderArgs) -> Result<()> {
         return Ok(());
     }
     let choices = Choices::read(effect, args.time)?;
-    let settings = choices.settings(output.format().depth, Quirks::of(effect.host()))?;
-    let plan = plan(effect, &choices, &settings, &output, args.time)?;
-    if choices.raise.is_some() && plan.place.key().is_some() && settings.output != Output::InBetween
-    {
-        // Nothing moves towards another drawing here.
+    let settings = choices.settings(output.format().depth, effect.host().quirks())?;
+    let task = Task::of(effect, &choices)?;
+    let plan = task.plan(effect, settings.encoding, output.whole(), args.time)?;
+    if plan.held && settings.output != Output::InBetween {
         fill(&mut output, args.window, still(settings.output));
         return Ok(());
     }
@@ -73,28 +69,6 @@ fn draw(effect: &EffectRef<'_>, args: RenderArgs) -> Result<()> {
         draft::mark(&mut output, args.window);
     }
     Ok(())
-}
-
-/// What is to be seen at `time`.
-fn plan(
-    effect: &EffectRef<'_>,
-    choices: &Choices,
-    settings: &Settings,
-    output: &Image<'_>,
-    time: f64,
-) -> Result<Plan> {
-    let Some(raise) = &choices.raise else { return Plan::new(choices, time) };
-    let raise = Raise::new(effect, raise)?;
-    let mut sight = Sight::new(effect, settings.encoding, output.whole())?;
-    let shown = raise.shown(time, settings.output, |time| sight.signature(time))?;
-    if sight.connected().is_err()
-        && let Some(known) = raise.known(time, settings.output)?
-    {
-        // Shown whatever it is, so nothing was looked at.
-        sight.signature(known)?;
-    }
-    sight.connected()?;
-    Ok(raise.plan(shown))
 }
 
 /// What outputs other than the drawing are where nothing moves.

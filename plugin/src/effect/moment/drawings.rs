@@ -5,8 +5,7 @@ use std::sync::Arc;
 use inbetween_core::exposure::{Border, Nearby, Neighbourhood, Signature};
 
 use super::prepare::OutputPicture;
-use super::sight::Sight;
-use crate::effect::hosts::Quirks;
+use super::source_frames::SourceFrames;
 use crate::effect::names::{OUTPUT_CLIP, SOURCE};
 use crate::effect::parameters::choices::{Choices, KeysFrom};
 use crate::effect::parameters::rows::*;
@@ -39,14 +38,14 @@ pub(crate) fn set_span(
     time: f64,
     wanted: Wanted,
 ) -> Result<String> {
-    if choices.keys_from != KeysFrom::OneClip || choices.raise.is_some() {
+    if choices.keys_from != KeysFrom::OneClip || choices.retime.is_some() {
         return Err(Error::ForArtist(
             "Drawings are found for keys in one clip. Choose Draw: In-betweens of two keys, and Keys from: \
              Times in one clip."
                 .into(),
         ));
     }
-    let mut clip = Looked::new(effect, choices, time)?;
+    let mut clip = DrawingSearch::new(effect, choices, time)?;
     let [first_key, last_key] = choices.key_times.map(frame_of);
     let (first, last) = match wanted {
         Wanted::Here => {
@@ -79,7 +78,7 @@ pub(crate) fn set_span(
 /// # Errors
 /// When the clip cannot be looked at.
 pub(crate) fn exposure(effect: &EffectRef<'_>, choices: &Choices, time: f64) -> Result<String> {
-    let mut clip = Looked::new(effect, choices, time)?;
+    let mut clip = DrawingSearch::new(effect, choices, time)?;
     Ok(in_words(&clip.drawing(frame_of(time), NEAR)?))
 }
 
@@ -166,14 +165,14 @@ fn drifts(found: &Nearby) -> Error {
 }
 
 /// Source while it is looked at in an action of the artist's.
-struct Looked<'a> {
-    sight: Sight<'a>,
+struct DrawingSearch<'a> {
+    sight: SourceFrames<'a>,
     clip: Clip<'a>,
     progress: Progress<'a>,
     count: usize,
 }
 
-impl<'a> Looked<'a> {
+impl<'a> DrawingSearch<'a> {
     fn new(effect: &'a EffectRef<'a>, choices: &Choices, time: f64) -> Result<Self> {
         if !effect.host().temporal_access() {
             return Err(Error::ForArtist(
@@ -185,8 +184,8 @@ impl<'a> Looked<'a> {
         let clip = effect.clip(SOURCE).ok_or(Error::HostLacks("the clip Source"))?;
         let depth = clip.depth().or(effect.clip(OUTPUT_CLIP).and_then(|clip| clip.depth()));
         let output = OutputPicture::of(effect, time);
-        let encoding = choices.encoding(depth.unwrap_or(output.depth), Quirks::of(effect.host()));
-        let sight = Sight::new(effect, encoding, output.whole)?;
+        let encoding = choices.encoding(depth.unwrap_or(output.depth), effect.host().quirks());
+        let sight = SourceFrames::new(effect, encoding, output.whole)?;
         let progress = Progress::new(effect, "Looking for drawings");
         Ok(Self { sight, clip, progress, count: 0 })
     }

@@ -11,7 +11,6 @@ use inbetween_core::{ContentHash, Encoding, Frame};
 use rayon::prelude::*;
 
 use super::plan::KeySource;
-use crate::effect::hosts::Quirks;
 use crate::effect::names::{SKETCH, SOURCE};
 use crate::ofx::{EffectRef, Error, Image, Rect, Result};
 
@@ -36,7 +35,7 @@ impl<'a> KeyPicture<'a> {
         encoding: Encoding,
         output: Rect,
     ) -> Result<Self> {
-        let phantoms = Quirks::of(effect.host()).phantom_clips;
+        let phantoms = effect.host().quirks().phantom_clips;
         match source {
             KeySource::Clip { name, time } => {
                 let time = fetch_time(effect, name, *time).ok_or_else(|| unconnected(name))?;

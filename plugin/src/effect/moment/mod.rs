@@ -6,5 +6,6 @@ pub(crate) mod keys;
 pub(crate) mod plan;
 pub(crate) mod prepare;
 pub(crate) mod retime;
-pub(crate) mod sight;
 pub(crate) mod sketches;
+pub(crate) mod source_frames;
+pub(crate) mod task;

@@ -41,13 +41,15 @@ pub(crate) struct Plan {
     pub(crate) place: Place,
     /// How far the position moves within one frame, around this moment.
     pub(crate) pace: f64,
+    /// A frame of a retimed clip is shown: nothing moves towards another drawing.
+    pub(crate) held: bool,
     /// The sketches of the whole span, in order: its drawings share one motion, so each depends on all.
-    pub(crate) sketches: Vec<Moment>,
+    pub(crate) sketches: Vec<InBetween>,
 }
 
 /// An in-between of the span.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Moment {
+pub(crate) struct InBetween {
     /// The frame on which it is first seen.
     pub(crate) time: f64,
     /// Where between the keys it lies.
@@ -56,7 +58,7 @@ pub(crate) struct Moment {
 
 /// Most in-betweens of a span whose sketches are looked at, and that are drawn ahead: longer spans are
 /// sampled evenly.
-const MOST_MOMENTS: usize = 64;
+const MOST_IN_BETWEENS: usize = 64;
 
 /// Motion at a key is that of a drawing right beside it: this far away.
 const BESIDE: f64 = 1e-3;
@@ -71,7 +73,7 @@ impl Plan {
             let place = place_in_transition(choices)?;
             let clip = |name| KeySource::Clip { name, time };
             let (first, last) = (clip(SOURCE_FROM), clip(SOURCE_TO));
-            return Ok(Self { first, last, place, pace: 1.0, sketches: Vec::new() });
+            return Ok(Self { first, last, place, pace: 1.0, held: false, sketches: Vec::new() });
         }
         let [first_time, last_time] = choices.key_times;
         let clip = |name, time| KeySource::Clip { name, time };
@@ -93,8 +95,8 @@ impl Plan {
         let timing = choices.timing()?;
         let position = |time| Ok::<_, Error>(position_of(timing.at(time)?));
         let pace = (position(time + 1.0)? - position(time - 1.0)?) / 2.0;
-        let sketches = if choices.sketch.is_some() { moments(&timing)? } else { Vec::new() };
-        Ok(Self { first, last, place: timing.at(time)?, pace, sketches })
+        let sketches = if choices.sketch.is_some() { in_betweens(&timing)? } else { Vec::new() };
+        Ok(Self { first, last, place: timing.at(time)?, pace, held: false, sketches })
     }
 
     /// The same span at another position.
@@ -131,7 +133,7 @@ impl Plan {
     pub(crate) fn needed(&self, output: Output) -> Vec<KeySource> {
         let mut needed = self.keys(output);
         if self.shown_key(output).is_none() {
-            let clip = |sketch: &Moment| KeySource::Clip { name: SKETCH, time: sketch.time };
+            let clip = |sketch: &InBetween| KeySource::Clip { name: SKETCH, time: sketch.time };
             needed.extend(self.sketches.iter().map(clip));
         }
         needed
@@ -143,28 +145,28 @@ impl Plan {
     }
 }
 
-/// The in-betweens that whole frames of a span show, each once; at most [`MOST_MOMENTS`].
+/// The in-betweens that whole frames of a span show, each once; at most [`MOST_IN_BETWEENS`].
 ///
 /// # Errors
 /// When the chart is out of range.
-pub(crate) fn moments(timing: &Timing) -> Result<Vec<Moment>> {
+pub(crate) fn in_betweens(timing: &Timing) -> Result<Vec<InBetween>> {
     let (first, last) = (timing.first_key().ceil(), timing.last_key().floor());
     let frames = (last - first).max(0.0) as usize + 1;
     // Every frame of a short span; of a longer one as many as can differ.
-    let step = frames.div_ceil(MOST_MOMENTS * 64).max(1);
-    let mut found: Vec<Moment> = Vec::new();
+    let step = frames.div_ceil(MOST_IN_BETWEENS * 64).max(1);
+    let mut found: Vec<InBetween> = Vec::new();
     for frame in (0..frames).step_by(step) {
         let time = first + frame as f64;
         if let Place::Between { position } = timing.at(time)?
             && found.last().is_none_or(|last| last.position != position)
         {
-            found.push(Moment { time, position });
+            found.push(InBetween { time, position });
         }
     }
-    if found.len() > MOST_MOMENTS {
+    if found.len() > MOST_IN_BETWEENS {
         let count = found.len();
-        let even = |n: usize| found[n * (count - 1) / (MOST_MOMENTS - 1)];
-        found = (0..MOST_MOMENTS).map(even).collect();
+        let even = |n: usize| found[n * (count - 1) / (MOST_IN_BETWEENS - 1)];
+        found = (0..MOST_IN_BETWEENS).map(even).collect();
     }
     Ok(found)
 }
@@ -306,7 +308,7 @@ mod tests {
     fn a_drawing_needs_the_sketches_of_its_whole_span() {
         let plan = plan(&sketched(), 4.0);
         assert_eq!(times(&plan.needed(Output::InBetween)), [2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);
-        assert_eq!(plan.sketches[2], Moment { time: 4.0, position: 0.375 });
+        assert_eq!(plan.sketches[2], InBetween { time: 4.0, position: 0.375 });
         assert_eq!(plan.keys(Output::InBetween).len(), 2);
     }
 
@@ -329,7 +331,7 @@ mod tests {
         let mut choices = sketched();
         choices.key_times = [0.0, 2_000_000.0];
         let sketches = plan(&choices, 5.0).sketches;
-        assert_eq!(sketches.len(), MOST_MOMENTS);
+        assert_eq!(sketches.len(), MOST_IN_BETWEENS);
         assert!(sketches[0].position < 0.01 && sketches[63].position > 0.99);
         assert!(sketches.is_sorted_by(|a, b| a.time < b.time && a.position < b.position));
     }

@@ -1,9 +1,9 @@
-//! Raising a clip's frame rate: which moment of the clip a time of the host's is, which frames around it may be
+//! Retiming a clip: which moment of the clip a time of the host's is, which frames around it may be
 //! looked at, and what is drawn from them. Pure: every answer to the host and the render follow from it.
 //!
 //! Hosts differ in what a frame of the timeline is. A compositor counts the frames of a clip whatever its rate, so
-//! a raised clip has more of them than before. An editor plays a clip at the timeline's rate and repeats its
-//! frames, so a raised clip has as many as before and others. [`Raise`] knows both: the moment is the same, and
+//! a retimed clip has more of them than before. An editor plays a clip at the timeline's rate and repeats its
+//! frames, so a retimed clip has as many as before and others. [`Retime`] knows both: the moment is the same, and
 //! only the time at which the host gives a frame of the source differs.
 
 use std::sync::Arc;
@@ -14,14 +14,13 @@ use inbetween_core::retime::{Feel, Moment, Pace, Rate, Shown, shown_at};
 use inbetween_core::timing::{MAX_TIME, POSITION_TOLERANCE, Place, TIME_TOLERANCE};
 
 use super::plan::{KeySource, Plan};
-use crate::effect::hosts::Quirks;
 use crate::effect::names::SOURCE;
-use crate::effect::parameters::retime::{RaiseChoice, Timeline, To};
+use crate::effect::parameters::retime::{RetimeChoice, Timeline, To};
 use crate::ofx::{EffectRef, Error, Result};
 
 /// What the host tells; nothing where it makes no sense.
 #[derive(Clone, Copy, Debug, Default)]
-struct Told {
+struct HostTiming {
     /// The rate of the clip.
     clip: Option<Rate>,
     /// The rate of the project.
@@ -34,7 +33,7 @@ struct Told {
 
 /// A clip at another rate. Frames of the source count from 0 at the clip's beginning.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Raise {
+pub(crate) struct Retime {
     source: Rate,
     target: Rate,
     feel: Feel,
@@ -46,7 +45,7 @@ pub(crate) struct Raise {
 }
 
 /// Where a time of the host's falls.
-enum Falls {
+enum SourcePosition {
     /// On this frame of the source, whatever it shows.
     On(i64),
     /// Where the drawings around it decide.
@@ -56,33 +55,33 @@ enum Falls {
 /// What is drawn at a key for outputs other than the drawing: that of a moment this much later, in frames.
 const LATER: f64 = 1e-3;
 
-impl Raise {
+impl Retime {
     /// The clip Source as the host tells of it.
     ///
     /// # Errors
     /// When rates or other frames are missing; the text says what to change.
-    pub(crate) fn new(effect: &EffectRef<'_>, choice: &RaiseChoice) -> Result<Self> {
+    pub(crate) fn new(effect: &EffectRef<'_>, choice: &RetimeChoice) -> Result<Self> {
         if !effect.host().temporal_access() {
             return Err(Error::ForArtist(
-                "This host gives the effect no other frames of Source than the current one, so the frame \
-                 rate cannot be raised here. Use the command `inbetween retime`, or choose Draw: In-betweens \
+                "This host gives the effect no other frames of Source than the current one, so it \
+                 cannot be retimed here. Use the command `inbetween retime`, or choose Draw: In-betweens \
                  of two keys."
                     .into(),
             ));
         }
         let clip = effect.clip(SOURCE);
         let rate = |told: Option<f64>| told.and_then(|rate| Rate::of_decimal(rate).ok());
-        let told = Told {
+        let told = HostTiming {
             clip: rate(clip.and_then(|clip| clip.frame_rate()))
                 .or(rate(clip.and_then(|clip| clip.unmapped_frame_rate()))),
             project: rate(effect.project_rate()),
             range: clip.and_then(|clip| clip.frame_range()),
-            repeats: Quirks::of(effect.host()).repeats_frames,
+            repeats: effect.host().quirks().repeats_frames,
         };
         Self::of(choice, told)
     }
 
-    fn of(choice: &RaiseChoice, told: Told) -> Result<Self> {
+    fn of(choice: &RetimeChoice, told: HostTiming) -> Result<Self> {
         let repeats = match choice.timeline {
             Timeline::Automatic => told.repeats,
             Timeline::OfSource => false,
@@ -109,9 +108,9 @@ impl Raise {
             (*first, *last) != (0.0, 0.0) && first.abs() < MAX_TIME && last.abs() < MAX_TIME
         });
         let first = range.map_or(choice.start, |(first, _)| first).round();
-        let mut raise = Self { source, target, feel: choice.feel, first, frames: None, repeats };
-        raise.frames = range.map(|(_, last)| raise.frames_up_to(last));
-        Ok(raise)
+        let mut retime = Self { source, target, feel: choice.feel, first, frames: None, repeats };
+        retime.frames = range.map(|(_, last)| retime.frames_up_to(last));
+        Ok(retime)
     }
 
     /// How many frames of the source the host has until its time `last`.
@@ -180,7 +179,7 @@ impl Raise {
         Pace::new(self.source, self.target, feel)
     }
 
-    fn falls(&self, time: f64, output: Output) -> Result<Falls> {
+    fn source_position(&self, time: f64, output: Output) -> Result<SourcePosition> {
         let steps = time - self.first;
         let whole = steps.round();
         let exact = whole >= 0.0 && (steps - whole).abs() < TIME_TOLERANCE;
@@ -200,10 +199,10 @@ impl Raise {
                 // An editor is asked for what it has at this very time, in case it counts times from elsewhere
                 // than it tells.
                 let held = frame.clamp(0, frames - 1);
-                return Ok(Falls::On(if self.repeats { frame } else { held }));
+                return Ok(SourcePosition::On(if self.repeats { frame } else { held }));
             }
         }
-        Ok(Falls::At(moment))
+        Ok(SourcePosition::At(moment))
     }
 
     /// The host's time of the frame of the source that is on at `time`.
@@ -211,9 +210,9 @@ impl Raise {
     /// # Errors
     /// When `time` is no time.
     pub(crate) fn source_time(&self, time: f64) -> Result<f64> {
-        Ok(match self.falls(time, Output::InBetween)? {
-            Falls::On(frame) => self.time_of(frame),
-            Falls::At(moment) => self.time_of(moment.frame()),
+        Ok(match self.source_position(time, Output::InBetween)? {
+            SourcePosition::On(frame) => self.time_of(frame),
+            SourcePosition::At(moment) => self.time_of(moment.frame()),
         })
     }
 
@@ -223,9 +222,9 @@ impl Raise {
     /// # Errors
     /// When `time` is no time.
     pub(crate) fn known(&self, time: f64, output: Output) -> Result<Option<f64>> {
-        Ok(match self.falls(time, output)? {
-            Falls::On(frame) => Some(self.time_of(frame)),
-            Falls::At(_) => None,
+        Ok(match self.source_position(time, output)? {
+            SourcePosition::On(frame) => Some(self.time_of(frame)),
+            SourcePosition::At(_) => None,
         })
     }
 
@@ -234,9 +233,9 @@ impl Raise {
     /// # Errors
     /// When `time` is no time.
     pub(crate) fn needed(&self, time: f64, output: Output) -> Result<Vec<f64>> {
-        let moment = match self.falls(time, output)? {
-            Falls::On(frame) => return Ok(vec![self.time_of(frame)]),
-            Falls::At(moment) => moment,
+        let moment = match self.source_position(time, output)? {
+            SourcePosition::On(frame) => return Ok(vec![self.time_of(frame)]),
+            SourcePosition::At(moment) => moment,
         };
         let reach = self.reach(output);
         let around = moment.frame() - reach..=moment.frame() + reach;
@@ -252,7 +251,7 @@ impl Raise {
     }
 
     /// What is seen at `time`. `signature_of` gives the signature of what the host has at one of the times
-    /// [`Raise::needed`], or `None` where it has nothing.
+    /// [`Retime::needed`], or `None` where it has nothing.
     ///
     /// # Errors
     /// Whatever the callback answers, and when the clip lacks the frame in its midst.
@@ -262,9 +261,9 @@ impl Raise {
         output: Output,
         mut signature_of: impl FnMut(f64) -> Result<Option<Arc<Signature>>>,
     ) -> Result<Shown> {
-        let moment = match self.falls(time, output)? {
-            Falls::On(frame) => return Ok(Shown::Source { frame }),
-            Falls::At(moment) => moment,
+        let moment = match self.source_position(time, output)? {
+            SourcePosition::On(frame) => return Ok(Shown::Source { frame }),
+            SourcePosition::At(moment) => moment,
         };
         let mut look = |frame: i64| {
             if self.has(frame) { signature_of(self.time_of(frame)) } else { Ok(None) }
@@ -297,6 +296,7 @@ impl Raise {
                 last: found(frame),
                 place: Place::First,
                 pace: 0.0,
+                held: true,
                 sketches: Vec::new(),
             },
             Shown::Between { first, last, position } => Plan {
@@ -304,6 +304,7 @@ impl Raise {
                 last: found(last),
                 place: Place::Between { position },
                 pace: self.per_step() / (last - first) as f64,
+                held: false,
                 sketches: Vec::new(),
             },
         }

@@ -3,13 +3,14 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use inbetween_core::process_memo::ProcessMemo;
 use inbetween_core::sketch::{self, Lines};
 use inbetween_core::{ContentHash, Encoding, Frame, SketchRef};
 use lru::LruCache;
 use parking_lot::Mutex;
 
 use super::keys;
-use super::plan::{Moment, Plan};
+use super::plan::{InBetween, Plan};
 use crate::effect::names::SKETCH;
 use crate::effect::parameters::choices::Choices;
 use crate::ofx::{EffectRef, Error, Rect, Result};
@@ -18,7 +19,8 @@ use crate::ofx::{EffectRef, Error, Rect, Result};
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
 
 /// Which sketches have lines, by name: blank ones are not worth decoding for every render.
-static HAS_LINES: Mutex<Option<LruCache<ContentHash, bool>>> = Mutex::new(None);
+static HAS_LINES: ProcessMemo<Mutex<LruCache<ContentHash, bool>>> =
+    ProcessMemo::new(|| Mutex::new(LruCache::new(REMEMBERED)), |known| known.lock().clear());
 
 /// Where and how the sketches of a span are read.
 pub(crate) struct Sketches<'a> {
@@ -30,7 +32,7 @@ pub(crate) struct Sketches<'a> {
 }
 
 struct Sketch {
-    moment: Moment,
+    moment: InBetween,
     name: ContentHash,
     /// The lines, where they had to be found anyway.
     frame: Option<Arc<Frame>>,
@@ -60,7 +62,7 @@ impl<'a> Sketches<'a> {
         Ok(sketches)
     }
 
-    fn read(&self, moment: Moment) -> Result<Option<Sketch>> {
+    fn read(&self, moment: InBetween) -> Result<Option<Sketch>> {
         let Some(time) = keys::fetch_time(self.effect, SKETCH, moment.time) else {
             return Ok(None);
         };
@@ -71,19 +73,14 @@ impl<'a> Sketches<'a> {
         hasher.update(&keys::address(&image, self.canvas)?.0);
         hasher.update(format!("{:?} {:?}", self.lines, self.encoding).as_bytes());
         let name = ContentHash::from(hasher.finalize());
-        let known = {
-            let mut memory = HAS_LINES.lock();
-            memory.get_or_insert_with(|| LruCache::new(REMEMBERED)).get(&name).copied()
-        };
+        let known = HAS_LINES.get().lock().get(&name).copied();
         let frame = match known {
             Some(true) => None,
             Some(false) => return Ok(None),
             None => {
                 let frame = keys::decode(&image, self.canvas)?;
                 let lines = sketch::normalise(&frame, self.encoding, self.lines);
-                if let Some(memory) = HAS_LINES.lock().as_mut() {
-                    memory.put(name, lines.is_some());
-                }
+                HAS_LINES.get().lock().put(name, lines.is_some());
                 let Some(lines) = lines else { return Ok(None) };
                 Some(Arc::new(lines))
             }
@@ -128,9 +125,4 @@ impl<'a> Sketches<'a> {
         }
         Ok(frames)
     }
-}
-
-/// Forgets which sketches were blank.
-pub(crate) fn forget_all() {
-    *HAS_LINES.lock() = None;
 }

@@ -1,19 +1,18 @@
 //! What the artist chose, read from the host at one time and made sense of.
 
-use std::ffi::CStr;
 use std::path::PathBuf;
 
-use inbetween_core::retime::{Feel, Rate};
 use inbetween_core::settings::DEFAULT_SKETCH_STRENGTH;
-use inbetween_core::sketch::Lines;
 use inbetween_core::timing::{Chart, Exposure, Timing};
 use inbetween_core::{Encoding, EngineKind, Output, Quality, Settings};
 
-use super::retime::{RaiseChoice, Timeline, To};
+use super::reader::ParamReader;
+pub(crate) use super::reader::SketchChoice;
+use super::retime::RetimeChoice;
 use super::rows::*;
 use super::tooncrafter::ToonCrafter;
-use crate::effect::hosts::Quirks;
-use crate::ofx::{Context, Depth, EffectRef, Error, ParamSet, Result};
+use crate::hosts::Quirks;
+use crate::ofx::{Context, Depth, EffectRef, Error, Result};
 
 /// Which engine was chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,15 +28,6 @@ pub(crate) enum EngineChoice {
 impl EngineChoice {
     /// In the order of the parameter's options.
     pub(crate) const ALL: [Self; 3] = [Self::Flow, Self::Auto, Self::ToonCrafter];
-}
-
-/// How sketches are used.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct SketchChoice {
-    /// How lines stand out.
-    pub(crate) lines: Lines,
-    /// How closely they are followed, 0..=1.
-    pub(crate) strength: f64,
 }
 
 /// Where the keys come from.
@@ -66,8 +56,8 @@ impl KeysFrom {
 pub(crate) struct Choices {
     /// The context that the instance lives in.
     pub(crate) context: Context,
-    /// How the clip's frame rate is raised; `None` for in-betweens of two keys.
-    pub(crate) raise: Option<RaiseChoice>,
+    /// How the clip is retimed; `None` for in-betweens of two keys.
+    pub(crate) retime: Option<RetimeChoice>,
     /// Where the keys come from; in a transition always the two clips.
     pub(crate) keys_from: KeysFrom,
     /// First and last key file.
@@ -103,11 +93,11 @@ impl Choices {
         let context = effect.context()?;
         let params = effect.params()?;
         let timed = context != Context::Transition;
-        let pick = Pick { params: &params, time };
-        let raise = if timed { pick.raise()? } else { None };
+        let pick = ParamReader { params: &params, time };
+        let retime = if timed { pick.retime()? } else { None };
         Ok(Self {
             context,
-            raise,
+            retime,
             keys_from: if timed {
                 pick.option(KEYS_FROM, &KeysFrom::ALL)?
             } else {
@@ -124,8 +114,8 @@ impl Choices {
                 [0.0, 1.0]
             },
             transition: if timed { 0.0 } else { params.double(TRANSITION, time)? },
-            // Raising has no chart, so a custom one that cannot be read is in nobody's way.
-            chart: if raise.is_some() { Chart::Linear } else { pick.chart()? },
+            // Retiming has no chart, so a custom one that cannot be read is in nobody's way.
+            chart: if retime.is_some() { Chart::Linear } else { pick.chart()? },
             exposure: if timed {
                 pick.option(EXPOSURE, &[Exposure::Ones, Exposure::Twos, Exposure::Threes])?
             } else {
@@ -136,7 +126,7 @@ impl Choices {
             quality: pick.option(QUALITY, &[Quality::Draft, Quality::Standard, Quality::High])?,
             engine: pick.option(ENGINE, &EngineChoice::ALL)?,
             tooncrafter: ToonCrafter::read(&pick, context)?,
-            sketch: if context == Context::General && raise.is_none() {
+            sketch: if context == Context::General && retime.is_none() {
                 pick.sketch()?
             } else {
                 None
@@ -212,90 +202,13 @@ impl Choices {
     }
 }
 
-/// The rates of the options of *To*; the first two are no numbers.
-const TO_RATES: [f64; CUSTOM_RATE_OPTION as usize] =
-    [0.0, 0.0, 23.976, 24.0, 25.0, 29.97, 30.0, 48.0, 50.0, 59.94, 60.0, 120.0];
-
-/// Reads single parameters at one time.
-pub(crate) struct Pick<'a> {
-    pub(crate) params: &'a ParamSet<'a>,
-    pub(crate) time: f64,
-}
-
-impl Pick<'_> {
-    /// The option that a choice stands on. Hosts can hold an index from a newer version's project.
-    pub(crate) fn option<T: Copy>(&self, id: &CStr, options: &[T]) -> Result<T> {
-        let index = self.params.integer(id, self.time)?;
-        usize::try_from(index).ok().and_then(|index| options.get(index)).copied().ok_or_else(|| {
-            Error::ForArtist(format!(
-                "The parameter {} stands on option {index}, which this version does not have. \
-                 Choose another option, or install the version that the project was made with.",
-                id.to_string_lossy()
-            ))
-        })
-    }
-
-    pub(crate) fn path(&self, id: &CStr) -> Result<PathBuf> {
-        // File knobs keep a stray newline or blank when a path was pasted.
-        Ok(PathBuf::from(self.params.string(id, self.time)?.trim()))
-    }
-
-    fn raise(&self) -> Result<Option<RaiseChoice>> {
-        if !self.option(MODE, &[false, true])? {
-            return Ok(None);
-        }
-        let (params, time) = (self.params, self.time);
-        let from = params.double(FROM_RATE, time)?;
-        let to = match self.params.integer(TO_RATE, time)? {
-            0 => To::Twice,
-            1 => To::Project,
-            CUSTOM_RATE_OPTION => To::Rate(Rate::of_decimal(params.double(CUSTOM_RATE, time)?)?),
-            _ => To::Rate(Rate::of_decimal(self.option(TO_RATE, &TO_RATES)?)?),
-        };
-        let timelines = [Timeline::Automatic, Timeline::OfSource, Timeline::OfOutput];
-        Ok(Some(RaiseChoice {
-            from: if from == 0.0 { None } else { Some(Rate::of_decimal(from)?) },
-            to,
-            feel: Feel::new(params.double(RAISE_STRENGTH, time)?)?,
-            timeline: self.option(TIMELINE, &timelines)?,
-            start: params.double(CLIP_START, time)?,
-        }))
-    }
-
-    fn sketch(&self) -> Result<Option<SketchChoice>> {
-        if !self.params.switch(USE_SKETCH, self.time)? {
-            return Ok(None);
-        }
-        let all = [Lines::Auto, Lines::DarkOnLight, Lines::LightOnDark, Lines::Alpha];
-        let strength = self.params.double(SKETCH_STRENGTH, self.time)?;
-        // Without any strength the lines would be read and hashed for nothing.
-        let used = SketchChoice { lines: self.option(SKETCH_LINES, &all)?, strength };
-        Ok((strength > 0.0).then_some(used))
-    }
-
-    fn chart(&self) -> Result<Chart> {
-        Ok(match self.params.integer(CHART, self.time)? {
-            0 => Chart::Linear,
-            1 => Chart::EaseIn,
-            2 => Chart::EaseOut,
-            3 => Chart::EaseInOut,
-            4 => Chart::FavourFirst,
-            5 => Chart::FavourLast,
-            6 => self.params.string(CUSTOM_CHART, self.time)?.parse()?,
-            _ => {
-                return Err(self.option::<()>(CHART, &[]).expect_err("no option of an empty list"));
-            }
-        })
-    }
-}
-
 #[cfg(test)]
 impl Choices {
     /// Keys on frames 1 and 9, everything else as described.
     pub(crate) fn example(context: Context, keys_from: KeysFrom) -> Self {
         Self {
             context,
-            raise: None,
+            retime: None,
             keys_from,
             files: ["a.png".into(), "b.png".into()],
             key_times: [1.0, 9.0],

@@ -1,8 +1,8 @@
-//! How the frame rate of a clip is raised, as the artist chose it.
+//! How a clip is retimed, as the artist chose it.
 
 use inbetween_core::retime::{Feel, Rate};
 
-/// The rate to raise to.
+/// The rate to retime to.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum To {
     /// Twice the source's.
@@ -26,7 +26,7 @@ pub(crate) enum Timeline {
 
 /// What the artist chose.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct RaiseChoice {
+pub(crate) struct RetimeChoice {
     /// The source's rate; `None` for what the host tells.
     pub(crate) from: Option<Rate>,
     /// The output's rate.

@@ -7,7 +7,7 @@ use inbetween_core::settings::{
     DeviceChoice, PrecisionChoice, SolverChoice, ToonCrafterSettings, WeightRef,
 };
 
-use super::choices::Pick;
+use super::reader::ParamReader;
 use super::rows::*;
 use crate::ofx::{Context, Error, Result};
 
@@ -34,7 +34,7 @@ impl ToonCrafter {
     ///
     /// # Errors
     /// When the host refuses to tell a value.
-    pub(crate) fn read(pick: &Pick<'_>, context: Context) -> Result<Self> {
+    pub(crate) fn read(pick: &ParamReader<'_>, context: Context) -> Result<Self> {
         let (params, time) = (pick.params, pick.time);
         Ok(Self {
             checkpoint: pick.path(CHECKPOINT)?,

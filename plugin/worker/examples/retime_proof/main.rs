@@ -1,7 +1,7 @@
-//! Raising the frame rate of drawings on twos, against the truth and against ffmpeg's minterpolate.
+//! Retiming drawings on twos, against the truth and against ffmpeg's minterpolate.
 //!
 //! The samples of this project are rendered as clips of 24 frames a second with twelve drawings a second, each
-//! held for two frames, and raised to 24 drawings (on ones) and to 60. Because the samples are vector animation,
+//! held for two frames, and retimed to 24 drawings (on ones) and to 60. Because the samples are vector animation,
 //! the true frame of every moment is known. minterpolate gets the twelve drawings with the holds removed, which
 //! it could not have found by itself, and of all ways to line its frames up with the truth the best counts.
 //! Without a SAMPLE the exposure analysis is then shown a film of all samples with grain, weave and compression.
@@ -41,7 +41,7 @@ fn main() -> Result<()> {
         println!("ffmpeg is not installed: minterpolate is left out");
     }
     for target in [24, 60] {
-        println!("\ntwelve drawings a second on twos, raised to {target}");
+        println!("\ntwelve drawings a second on twos, retimed to {target}");
         println!(
             "{:<8} {:>9} {:>14} {:>8} {:>9}",
             "sample", "Flow", "minterpolate", "repeats", "drawings"

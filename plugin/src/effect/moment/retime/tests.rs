@@ -9,13 +9,13 @@ fn rate(text: &str) -> Rate {
     text.parse().unwrap()
 }
 
-fn choice(to: To) -> RaiseChoice {
-    RaiseChoice { from: None, to, feel: Feel::SMOOTH, timeline: Timeline::Automatic, start: 1.0 }
+fn choice(to: To) -> RetimeChoice {
+    RetimeChoice { from: None, to, feel: Feel::SMOOTH, timeline: Timeline::Automatic, start: 1.0 }
 }
 
 /// A clip of `frames` frames at `clip`, from the host's frame 1 on, in a project at `project`.
-fn told(clip: &str, project: &str, frames: f64) -> Told {
-    Told {
+fn told(clip: &str, project: &str, frames: f64) -> HostTiming {
+    HostTiming {
         clip: Some(rate(clip)),
         project: Some(rate(project)),
         range: Some((1.0, frames)),
@@ -40,24 +40,24 @@ fn signatures(exposures: &[usize]) -> Vec<Arc<Signature>> {
 
 /// What is shown at `time` of a host that has `frame_at` its times; every time that was asked for was announced.
 fn shown(
-    raise: &Raise,
+    retime: &Retime,
     time: f64,
     output: Output,
     frame_at: impl Fn(f64) -> Option<Arc<Signature>>,
 ) -> Result<Shown> {
     let asked = RefCell::new(Vec::new());
-    let shown = raise.shown(time, output, |time| {
+    let shown = retime.shown(time, output, |time| {
         asked.borrow_mut().push(time);
         Ok(frame_at(time))
     });
-    let needed = raise.needed(time, output).unwrap();
-    let most = 2 * raise.pace(output).longest() + 3;
+    let needed = retime.needed(time, output).unwrap();
+    let most = 2 * retime.pace(output).longest() + 3;
     assert!(needed.len() as i64 <= most, "{needed:?}");
     for asked in asked.into_inner() {
         assert!(needed.contains(&asked), "{asked} was not announced: {needed:?}");
     }
     if let Ok(shown) = &shown {
-        let plan = raise.plan(*shown);
+        let plan = retime.plan(*shown);
         for source in [&plan.first, &plan.last] {
             let KeySource::Found { time } = source else { panic!("{source:?}") };
             assert!(needed.contains(time), "{time} was not announced: {needed:?}");
@@ -78,13 +78,13 @@ fn a_compositor_and_an_editor_show_the_same() {
         for strength in [0.0, 0.6, 1.0] {
             let feel = Feel::new(strength).unwrap();
             let plan = retime::Plan::new(&sheet, rate(from), rate(to), feel);
-            let choice = RaiseChoice { feel, ..choice(To::Rate(rate(to))) };
+            let choice = RetimeChoice { feel, ..choice(To::Rate(rate(to))) };
             let length = plan.frames() as f64;
-            let counted = Raise::of(&choice, told(from, "25", frames.len() as f64)).unwrap();
+            let counted = Retime::of(&choice, told(from, "25", frames.len() as f64)).unwrap();
             assert_eq!(counted.range(), Some((1.0, length)));
-            let repeated = Told { repeats: true, ..told(to, to, length) };
-            let from_told = RaiseChoice { from: Some(rate(from)), ..choice };
-            let repeated = Raise::of(&from_told, repeated).unwrap();
+            let repeated = HostTiming { repeats: true, ..told(to, to, length) };
+            let from_told = RetimeChoice { from: Some(rate(from)), ..choice };
+            let repeated = Retime::of(&from_told, repeated).unwrap();
             assert_eq!((repeated.range(), repeated.output_rate()), (None, None));
             let step = rate(from).per_second() / rate(to).per_second();
             for number in 0..plan.frames() {
@@ -111,14 +111,15 @@ fn a_compositor_and_an_editor_show_the_same() {
 #[test]
 fn repeated_frames_are_taken_where_hosts_agree_on_them() {
     for (from, to) in [("12", "24"), ("24", "60"), ("23.976", "30"), ("25", "60")] {
-        let choice = RaiseChoice { from: Some(rate(from)), ..choice(To::Project) };
-        let raise = Raise::of(&choice, Told { repeats: true, ..told(to, to, 100.0) }).unwrap();
-        let frames = raise.frames.unwrap();
-        assert!(raise.time_of(frames - 1) <= 100.0 && raise.time_of(frames) > 100.0);
+        let choice = RetimeChoice { from: Some(rate(from)), ..choice(To::Project) };
+        let retime =
+            Retime::of(&choice, HostTiming { repeats: true, ..told(to, to, 100.0) }).unwrap();
+        let frames = retime.frames.unwrap();
+        assert!(retime.time_of(frames - 1) <= 100.0 && retime.time_of(frames) > 100.0);
         for frame in 0..frames {
-            let exact = (raise.time_of(frame) - 1.0) * raise.per_step();
+            let exact = (retime.time_of(frame) - 1.0) * retime.per_step();
             assert_eq!((exact + 1e-9).floor() as i64, frame, "{from} to {to}");
-            if raise.per_step() <= 0.5 {
+            if retime.per_step() <= 0.5 {
                 assert_eq!((exact - 1e-9).round() as i64, frame, "{from} to {to}");
             }
         }
@@ -128,11 +129,11 @@ fn repeated_frames_are_taken_where_hosts_agree_on_them() {
 #[test]
 fn an_editor_that_tells_no_rate_of_the_clip_still_gets_its_twos_on_ones() {
     let frames = signatures(&[2; 12]);
-    let host = Told { repeats: true, ..told("24", "24", frames.len() as f64) };
-    let raise = Raise::of(&choice(To::Twice), host).unwrap();
-    assert_eq!(raise.rates(), (rate("24"), rate("24")));
+    let host = HostTiming { repeats: true, ..told("24", "24", frames.len() as f64) };
+    let retime = Retime::of(&choice(To::Twice), host).unwrap();
+    assert_eq!(retime.rates(), (rate("24"), rate("24")));
     for time in 1..=22_i64 {
-        let here = shown(&raise, time as f64, Output::InBetween, |time| {
+        let here = shown(&retime, time as f64, Output::InBetween, |time| {
             frames.get(time as usize - 1).cloned()
         });
         let frame = time - 1;
@@ -147,8 +148,8 @@ fn an_editor_that_tells_no_rate_of_the_clip_still_gets_its_twos_on_ones() {
 
 #[test]
 fn the_ends_are_known_without_a_look() {
-    let raise = Raise::of(&choice(To::Twice), told("12", "24", 8.0)).unwrap();
-    assert_eq!(raise.range(), Some((1.0, 16.0)));
+    let retime = Retime::of(&choice(To::Twice), told("12", "24", 8.0)).unwrap();
+    assert_eq!(retime.range(), Some((1.0, 16.0)));
     for (time, known) in [
         (-50.0, Some(1.0)),
         (1.0, Some(1.0)),
@@ -159,42 +160,46 @@ fn the_ends_are_known_without_a_look() {
         (16.0, Some(8.0)),
         (1e6, Some(8.0)),
     ] {
-        assert_eq!(raise.known(time, Output::InBetween).unwrap(), known, "{time}");
+        assert_eq!(retime.known(time, Output::InBetween).unwrap(), known, "{time}");
         if let Some(known) = known {
-            assert_eq!(raise.needed(time, Output::InBetween).unwrap(), [known]);
-            let looked = shown(&raise, time, Output::InBetween, |_| panic!("nobody looks"));
+            assert_eq!(retime.needed(time, Output::InBetween).unwrap(), [known]);
+            let looked = shown(&retime, time, Output::InBetween, |_| panic!("nobody looks"));
             assert!(matches!(looked.unwrap(), Shown::Source { .. }));
         }
     }
-    assert!(raise.known(f64::NAN, Output::InBetween).is_err());
-    assert!(raise.known(1e30, Output::InBetween).is_err());
+    assert!(retime.known(f64::NAN, Output::InBetween).is_err());
+    assert!(retime.known(1e30, Output::InBetween).is_err());
 }
 
 #[test]
 fn an_editor_is_asked_for_its_own_frame_beyond_what_it_tells() {
-    let host = Told { repeats: true, ..told("24", "24", 8.0) };
-    let raise = Raise::of(&choice(To::Twice), host).unwrap();
+    let host = HostTiming { repeats: true, ..told("24", "24", 8.0) };
+    let retime = Retime::of(&choice(To::Twice), host).unwrap();
     for time in [-30.0, 0.0, 1.0, 8.0, 9.0, 5000.0] {
-        assert_eq!(raise.known(time, Output::InBetween).unwrap(), Some(time));
-        assert_eq!(raise.needed(time, Output::InBetween).unwrap(), [time]);
+        assert_eq!(retime.known(time, Output::InBetween).unwrap(), Some(time));
+        assert_eq!(retime.needed(time, Output::InBetween).unwrap(), [time]);
     }
 }
 
 #[test]
 fn nothing_is_asked_for_beyond_the_clip() {
-    let raise = Raise::of(&choice(To::Twice), told("12", "24", 8.0)).unwrap();
-    assert_eq!(raise.needed(2.0, Output::InBetween).unwrap(), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
-    assert_eq!(raise.needed(14.0, Output::InBetween).unwrap(), [2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);
+    let retime = Retime::of(&choice(To::Twice), told("12", "24", 8.0)).unwrap();
+    assert_eq!(retime.needed(2.0, Output::InBetween).unwrap(), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+    assert_eq!(
+        retime.needed(14.0, Output::InBetween).unwrap(),
+        [2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]
+    );
 }
 
 #[test]
 fn beyond_an_end_that_nobody_told_of_the_nearest_frame_is_held() {
     let frames = signatures(&[2, 2, 2]);
     for range in [None, Some((0.0, 0.0)), Some((f64::from(i32::MIN), f64::from(i32::MAX)))] {
-        let raise = Raise::of(&choice(To::Twice), Told { range, ..told("12", "24", 0.0) }).unwrap();
-        assert_eq!(raise.range(), None);
+        let retime =
+            Retime::of(&choice(To::Twice), HostTiming { range, ..told("12", "24", 0.0) }).unwrap();
+        assert_eq!(retime.range(), None);
         let at = |time| {
-            shown(&raise, time, Output::InBetween, |time| {
+            shown(&retime, time, Output::InBetween, |time| {
                 usize::try_from(time as i64 - 1).ok().and_then(|at| frames.get(at).cloned())
             })
         };
@@ -210,9 +215,9 @@ fn beyond_an_end_that_nobody_told_of_the_nearest_frame_is_held() {
 #[test]
 fn a_hole_in_a_clip_is_reported_and_not_drawn_over() {
     let frames = signatures(&[2; 6]);
-    let raise = Raise::of(&choice(To::Twice), told("12", "24", 12.0)).unwrap();
+    let retime = Retime::of(&choice(To::Twice), told("12", "24", 12.0)).unwrap();
     let at = |time| {
-        shown(&raise, time, Output::InBetween, |time| {
+        shown(&retime, time, Output::InBetween, |time| {
             (time != 6.0).then(|| frames[time as usize - 1].clone())
         })
     };
@@ -225,18 +230,18 @@ fn a_hole_in_a_clip_is_reported_and_not_drawn_over() {
 #[test]
 fn motion_at_a_key_is_that_of_the_way_from_it() {
     let frames = signatures(&[2, 2, 12, 2]);
-    let raise = Raise::of(
-        &RaiseChoice { feel: Feel::DRAWN, ..choice(To::Twice) },
+    let retime = Retime::of(
+        &RetimeChoice { feel: Feel::DRAWN, ..choice(To::Twice) },
         told("12", "24", frames.len() as f64),
     )
     .unwrap();
     let at = |time, output| {
-        shown(&raise, time, output, |time| frames.get(time as usize - 1).cloned()).unwrap()
+        shown(&retime, time, output, |time| frames.get(time as usize - 1).cloned()).unwrap()
     };
     assert_eq!(at(6.0, Output::InBetween), Shown::Source { frame: 2 });
     let Shown::Between { first: 2, last: 4, position } = at(6.0, Output::Motion) else { panic!() };
     assert!((position - 0.25).abs() < 1e-3, "{position}");
-    let plan = raise.plan(at(6.0, Output::Motion));
+    let plan = retime.plan(at(6.0, Output::Motion));
     assert!((plan.pace - 0.25).abs() < 1e-9, "a quarter of the way for each frame: {}", plan.pace);
     assert!(matches!(at(5.0, Output::Motion), Shown::Between { first: 2, last: 4, .. }));
     assert!(matches!(at(15.0, Output::Motion), Shown::Source { .. }), "a rest has no motion");
@@ -245,24 +250,26 @@ fn motion_at_a_key_is_that_of_the_way_from_it() {
 #[test]
 fn rates_come_from_the_artist_the_clip_and_the_project_in_this_order() {
     let rates = |choice, told| {
-        let raise: Result<Raise> = Raise::of(&choice, told);
-        raise.map(|raise| raise.rates())
+        let retime: Result<Retime> = Retime::of(&choice, told);
+        retime.map(|retime| retime.rates())
     };
     let host = told("12", "25", 8.0);
-    let from = |from: &str, to| RaiseChoice { from: Some(rate(from)), ..choice(to) };
+    let from = |from: &str, to| RetimeChoice { from: Some(rate(from)), ..choice(to) };
     assert_eq!(rates(choice(To::Twice), host).unwrap(), (rate("12"), rate("24")));
     assert_eq!(rates(choice(To::Project), host).unwrap(), (rate("12"), rate("25")));
     assert_eq!(rates(from("8", To::Project), host).unwrap(), (rate("8"), rate("25")));
     let to = To::Rate(rate("59.94"));
     assert_eq!(rates(from("23.976", to), host).unwrap(), (rate("24000/1001"), rate("60000/1001")));
-    let silent = Told { clip: None, ..host };
+    let silent = HostTiming { clip: None, ..host };
     assert_eq!(rates(choice(To::Twice), silent).unwrap(), (rate("25"), rate("50")));
-    let mute = Told { clip: None, project: None, ..host };
+    let mute = HostTiming { clip: None, project: None, ..host };
     let why = |choice, told| rates(choice, told).unwrap_err().user_message().unwrap();
     assert!(why(choice(To::Twice), mute).contains("Set From"));
     assert!(why(from("12", To::Project), mute).contains("Choose it in To, as a number"));
-    assert!(why(choice(To::Twice), Told { repeats: true, ..mute }).contains("Choose it in To"));
-    let repeated = Told { repeats: true, project: None, ..host };
+    assert!(
+        why(choice(To::Twice), HostTiming { repeats: true, ..mute }).contains("Choose it in To")
+    );
+    let repeated = HostTiming { repeats: true, project: None, ..host };
     assert_eq!(rates(from("12", to), repeated).unwrap(), (rate("12"), rate("59.94")));
     assert!(rates(from("600", To::Twice), host).is_err(), "1200 frames a second");
 }
@@ -275,8 +282,8 @@ fn the_artist_may_overrule_what_the_host_is_known_for() {
         (Timeline::OfSource, true, Some(rate("24"))),
         (Timeline::OfOutput, false, None),
     ] {
-        let choice = RaiseChoice { timeline, ..choice(To::Twice) };
-        let raise = Raise::of(&choice, Told { repeats, ..told("12", "24", 8.0) }).unwrap();
-        assert_eq!(raise.output_rate(), output, "{timeline:?} {repeats}");
+        let choice = RetimeChoice { timeline, ..choice(To::Twice) };
+        let retime = Retime::of(&choice, HostTiming { repeats, ..told("12", "24", 8.0) }).unwrap();
+        assert_eq!(retime.output_rate(), output, "{timeline:?} {repeats}");
     }
 }

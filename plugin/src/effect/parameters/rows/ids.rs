@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 
-pub(crate) const GROUP_RAISE: &CStr = c"raise";
+pub(crate) const GROUP_RETIME: &CStr = c"raise";
 pub(crate) const GROUP_KEYS: &CStr = c"keys";
 pub(crate) const GROUP_TIMING: &CStr = c"timing";
 pub(crate) const GROUP_DRAWING: &CStr = c"drawing";
@@ -13,7 +13,7 @@ pub(crate) const MODE: &CStr = c"mode";
 pub(crate) const FROM_RATE: &CStr = c"fromRate";
 pub(crate) const TO_RATE: &CStr = c"toRate";
 pub(crate) const CUSTOM_RATE: &CStr = c"customRate";
-pub(crate) const RAISE_STRENGTH: &CStr = c"raiseStrength";
+pub(crate) const RETIME_STRENGTH: &CStr = c"raiseStrength";
 pub(crate) const TIMELINE: &CStr = c"timeline";
 pub(crate) const CLIP_START: &CStr = c"clipStart";
 pub(crate) const KEYS_FROM: &CStr = c"keysFrom";
@@ -57,7 +57,7 @@ pub(crate) const CLEAR_CACHE: &CStr = c"clearCache";
 pub(crate) const REVISION: &CStr = c"revision";
 
 /// What raising the frame rate alone is told.
-pub(crate) const OF_RAISING: &[&CStr] = &[FROM_RATE, TO_RATE, RAISE_STRENGTH, TIMELINE];
+pub(crate) const OF_RETIMING: &[&CStr] = &[FROM_RATE, TO_RATE, RETIME_STRENGTH, TIMELINE];
 
 /// What decides the rate of the output: hosts ask again for it when one of these changes.
 pub(crate) const DECIDE_RATE: &[&CStr] = &[MODE, FROM_RATE, TO_RATE, CUSTOM_RATE, TIMELINE];

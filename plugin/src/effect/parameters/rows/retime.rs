@@ -1,15 +1,15 @@
-//! What is drawn at all, and how a clip's frame rate is raised.
+//! What is drawn at all, and how a clip is retimed.
 
 use super::*;
 
-/// A parameter of *Raise frame rate*.
-const fn raise(
+/// A parameter of *Retime a clip*.
+const fn retime(
     id: &'static CStr,
     label: &'static CStr,
     hint: &'static CStr,
     shape: Shape,
 ) -> Param {
-    Param { id, label, hint, shape, group: Some(GROUP_RAISE), animates: false, contexts: TIMED }
+    Param { id, label, hint, shape, group: Some(GROUP_RETIME), animates: false, contexts: TIMED }
 }
 
 /// In the order in which they are shown.
@@ -19,15 +19,15 @@ pub(super) const PARAMS: &[Param] = &[
         ..choice(
             MODE,
             c"Draw",
-            c"In-betweens of two keys draws what lies between two key drawings. Raise frame rate plays \
+            c"In-betweens of two keys draws what lies between two key drawings. Retime a clip plays \
               the clip Source at a higher rate: it finds the drawings in it, for how long each is held and \
               where the cuts are, and draws between them.",
-            &[c"In-betweens of two keys", c"Raise frame rate"],
+            &[c"In-betweens of two keys", c"Retime a clip"],
             0,
         )
     },
-    group(GROUP_RAISE, c"Raise frame rate", TIMED),
-    raise(
+    group(GROUP_RETIME, c"Retime a clip", TIMED),
+    retime(
         FROM_RATE,
         c"From (fps)",
         c"The frame rate of Source, such as 12, 24 or 23.976. 0 takes what the host tells of the clip.",
@@ -39,7 +39,7 @@ pub(super) const PARAMS: &[Param] = &[
             digits: 3,
         },
     ),
-    raise(
+    retime(
         TO_RATE,
         c"To",
         c"The frame rate of the output. Where the timeline runs at the new rate already, it is that of \
@@ -64,7 +64,7 @@ pub(super) const PARAMS: &[Param] = &[
             default: 0,
         },
     ),
-    raise(
+    retime(
         CUSTOM_RATE,
         c"Custom rate (fps)",
         c"Any frame rate, such as 15 or 47.952. Used with To: Custom.",
@@ -76,14 +76,14 @@ pub(super) const PARAMS: &[Param] = &[
             digits: 3,
         },
     ),
-    raise(
-        RAISE_STRENGTH,
+    retime(
+        RETIME_STRENGTH,
         c"Strength",
         c"0 keeps the feel of twos: each drawing stays for as long as it was drawn for. 1 is on ones \
           everywhere: a new drawing on every frame. Between them some of the frames get a drawing.",
         number(1.0, (0.0, 1.0), (0.0, 1.0), 0.05),
     ),
-    raise(
+    retime(
         TIMELINE,
         c"Timeline runs at",
         c"The source's rate: each frame of Source stands on one frame of the timeline, and the output gets \
@@ -94,7 +94,7 @@ pub(super) const PARAMS: &[Param] = &[
             default: 0,
         },
     ),
-    raise(
+    retime(
         CLIP_START,
         c"Clip starts at",
         c"The frame on which Source begins. Used only where the host does not tell which frames the clip has.",

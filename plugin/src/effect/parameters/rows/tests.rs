@@ -70,7 +70,7 @@ fn options_that_projects_have_saved_stay_where_they_are() {
     assert_eq!(options(ENGINE), ["Flow", "Auto", "ToonCrafter"]);
     assert_eq!(options(SKETCH_LINES), ["Automatic", "Dark on light", "Light on dark", "Alpha"]);
     assert_eq!(options(SOLVER), ["UniPC", "DDIM"]);
-    assert_eq!(options(MODE), ["In-betweens of two keys", "Raise frame rate"]);
+    assert_eq!(options(MODE), ["In-betweens of two keys", "Retime frame rate"]);
     assert_eq!(options(TIMELINE), ["Automatic", "The source's rate", "The new rate"]);
     assert_eq!(options(TO_RATE)[CUSTOM_RATE_OPTION as usize], "Custom");
     assert_eq!(options(DEVICE), ["Automatic", "Processor", "NVIDIA"]);

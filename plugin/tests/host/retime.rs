@@ -1,4 +1,4 @@
-//! A clip's frame rate raised in a host, and drawings of a clip offered as keys.
+//! A clip retimed in a host, and drawings of a clip offered as keys.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -96,12 +96,12 @@ struct Stage<'a> {
     values: &'a [(&'a str, &'a str)],
 }
 
-const RAISE: (&str, &str) = ("mode", "Raise frame rate");
+const RETIME: (&str, &str) = ("mode", "Retime a clip");
 
 impl Default for Stage<'_> {
     fn default() -> Self {
         let context = kOfxImageEffectContextGeneral;
-        Self { context, clip_rate: 12.0, project_rate: 24.0, values: &[RAISE] }
+        Self { context, clip_rate: 12.0, project_rate: 24.0, values: &[RETIME] }
     }
 }
 
@@ -157,7 +157,7 @@ fn source(instance: &Instance, frame: usize) -> Picture {
 
 #[test]
 fn twos_at_twelve_become_ones_at_twenty_four() {
-    alone("raise::twos_at_twelve_become_ones_at_twenty_four", |_| {
+    alone("retime::twos_at_twelve_become_ones_at_twenty_four", |_| {
         let plugin = plugin(false);
         for context in [kOfxImageEffectContextFilter, kOfxImageEffectContextGeneral] {
             let stage = Stage { context, ..Stage::default() };
@@ -180,9 +180,9 @@ fn twos_at_twelve_become_ones_at_twenty_four() {
 
 #[test]
 fn no_strength_keeps_the_drawings_as_they_are_exposed() {
-    alone("raise::no_strength_keeps_the_drawings_as_they_are_exposed", |_| {
+    alone("retime::no_strength_keeps_the_drawings_as_they_are_exposed", |_| {
         let plugin = plugin(false);
-        let values = [RAISE, ("raiseStrength", "0")];
+        let values = [RETIME, ("raiseStrength", "0")];
         let stage = Stage { values: &values, ..Stage::default() };
         let instance = stand(&plugin, Clip::new(&[2, 3, 1, 2], &[]), &stage);
         for (at, shown) in outputs(&instance, 16).into_iter().enumerate() {
@@ -193,12 +193,12 @@ fn no_strength_keeps_the_drawings_as_they_are_exposed() {
 
 #[test]
 fn twenty_four_becomes_sixty_and_television_its_own_rates() {
-    alone("raise::twenty_four_becomes_sixty_and_television_its_own_rates", |_| {
+    alone("retime::twenty_four_becomes_sixty_and_television_its_own_rates", |_| {
         let plugin = plugin(false);
         for (clip_rate, to, rate) in
             [(24.0, "60 fps", 60.0), (23.976, "59.94 fps", 60_000.0 / 1001.0)]
         {
-            let values = [RAISE, ("toRate", to)];
+            let values = [RETIME, ("toRate", to)];
             let stage = Stage { clip_rate, values: &values, ..Stage::default() };
             let instance = stand(&plugin, Clip::new(&[2; 4], &[]), &stage);
             assert_eq!(instance.preferences().rate, rate);
@@ -216,7 +216,7 @@ fn twenty_four_becomes_sixty_and_television_its_own_rates() {
 
 #[test]
 fn cuts_hold_and_rests_stay() {
-    alone("raise::cuts_hold_and_rests_stay", |_| {
+    alone("retime::cuts_hold_and_rests_stay", |_| {
         let plugin = plugin(false);
         // A cut at source frame 4, a rest from 6 to 17.
         let instance = stand(&plugin, Clip::new(&[2, 2, 2, 12, 2], &[2]), &Stage::default());
@@ -235,7 +235,7 @@ fn cuts_hold_and_rests_stay() {
 
 #[test]
 fn a_still_answers_as_the_still() {
-    alone("raise::a_still_answers_as_the_still", |_| {
+    alone("retime::a_still_answers_as_the_still", |_| {
         let instance = stand(&plugin(false), Clip::new(&[9], &[]), &Stage::default());
         for shown in outputs(&instance, 18) {
             assert_eq!(shown, source(&instance, 0));
@@ -245,7 +245,7 @@ fn a_still_answers_as_the_still() {
 
 #[test]
 fn rates_that_no_clip_has_are_not_believed() {
-    alone("raise::rates_that_no_clip_has_are_not_believed", |_| {
+    alone("retime::rates_that_no_clip_has_are_not_believed", |_| {
         let plugin = plugin(false);
         for lie in [0.0, f64::NAN, -24.0, f64::INFINITY, 1e9] {
             // The clip's rate is no rate: that of the project is taken.
@@ -262,7 +262,7 @@ fn rates_that_no_clip_has_are_not_believed() {
             let said = refusal(&mute, 4.0);
             assert!(said.contains("Set From (fps)"), "{lie}: {said}");
             assert_eq!(mute.time_domain().unwrap(), None);
-            let values = [RAISE, ("fromRate", "12")];
+            let values = [RETIME, ("fromRate", "12")];
             let told = stand_if_possible(&plugin, &Stage { values: &values, ..both });
             assert_eq!(told.time_domain().unwrap(), Some((1.0, 16.0)));
             output(&told, 4.0);
@@ -282,7 +282,7 @@ fn stand_if_possible(plugin: &Arc<Plugin>, stage: &Stage<'_>) -> Instance {
 
 #[test]
 fn a_host_without_other_frames_says_so() {
-    alone("raise::a_host_without_other_frames_says_so", |_| {
+    alone("retime::a_host_without_other_frames_says_so", |_| {
         let host = Host::new(Profile::find("natron").unwrap());
         host.props().put(kOfxImageEffectPropTemporalClipAccess, Values::Int(vec![0]));
         let plugin = Plugin::open(&library(), None, &host).unwrap();
@@ -296,7 +296,7 @@ fn a_host_without_other_frames_says_so() {
 
 #[test]
 fn frames_that_the_clip_lacks_are_held_at_its_end_and_reported_within() {
-    alone("raise::frames_that_the_clip_lacks_are_held_at_its_end_and_reported_within", |_| {
+    alone("retime::frames_that_the_clip_lacks_are_held_at_its_end_and_reported_within", |_| {
         let plugin = plugin(false);
         // It says it has 24 frames and has 8.
         let clip = Clip { told: 24, ..Clip::new(&[2; 4], &[]) };
@@ -314,7 +314,7 @@ fn frames_that_the_clip_lacks_are_held_at_its_end_and_reported_within() {
 
 #[test]
 fn it_stops_between_two_frames() {
-    alone("raise::it_stops_between_two_frames", |_| {
+    alone("retime::it_stops_between_two_frames", |_| {
         let instance = stand(&plugin(false), Clip::new(&[9, 2], &[]), &Stage::default());
         let source = instance.effect().clip("Source").unwrap();
         let fetched = |polls| {
@@ -332,16 +332,16 @@ fn it_stops_between_two_frames() {
 
 #[test]
 fn an_editor_repeats_frames_and_gets_the_same_drawings() {
-    alone("raise::an_editor_repeats_frames_and_gets_the_same_drawings", |_| {
+    alone("retime::an_editor_repeats_frames_and_gets_the_same_drawings", |_| {
         let exposures = [1; 6];
-        let values = [RAISE, ("toRate", "60 fps")];
+        let values = [RETIME, ("toRate", "60 fps")];
         let stage = Stage { clip_rate: 24.0, values: &values, ..Stage::default() };
         let counted = stand(&plugin(false), Clip::new(&exposures, &[]), &stage);
         let wanted = outputs(&counted, 15);
         let host = Host::new(Profile::find("resolve").unwrap());
         let plugin = Plugin::open(&library(), None, &host).unwrap();
         plugin.start().unwrap();
-        let values = [RAISE, ("fromRate", "24"), ("colour", "sRGB")];
+        let values = [RETIME, ("fromRate", "24"), ("colour", "sRGB")];
         let context = kOfxImageEffectContextFilter;
         let stage = Stage { context, clip_rate: 60.0, project_rate: 60.0, values: &values };
         let editor = stand(&plugin, Clip::new(&exposures, &[]).repeated(24, 60), &stage);
@@ -352,11 +352,11 @@ fn an_editor_repeats_frames_and_gets_the_same_drawings() {
 
 #[test]
 fn motion_and_confidence_are_those_of_the_way() {
-    alone("raise::motion_and_confidence_are_those_of_the_way", |_| {
+    alone("retime::motion_and_confidence_are_those_of_the_way", |_| {
         let plugin = plugin(false);
         let clip = || Clip::new(&[2, 2, 12, 2], &[]);
         let of = |output| {
-            let values = [RAISE, ("output", output)];
+            let values = [RETIME, ("output", output)];
             stand(&plugin, clip(), &Stage { values: &values, ..Stage::default() })
         };
         let sure = of("Confidence");
@@ -371,12 +371,12 @@ fn motion_and_confidence_are_those_of_the_way() {
 
 #[test]
 fn the_model_draws_between_the_drawings_too() {
-    alone("raise::the_model_draws_between_the_drawings_too", |folder| {
+    alone("retime::the_model_draws_between_the_drawings_too", |folder| {
         let plugin = plugin(false);
         let flow = stand(&plugin, Clip::new(&[2; 3], &[]), &Stage::default());
         let model = weights(folder, "full");
         let values = [
-            RAISE,
+            RETIME,
             ("engine", "ToonCrafter"),
             ("checkpoint", model.as_str()),
             ("steps", "2"),
@@ -391,7 +391,7 @@ fn the_model_draws_between_the_drawings_too() {
 
 #[test]
 fn the_way_that_is_looked_at_is_drawn_ahead() {
-    alone("raise::the_way_that_is_looked_at_is_drawn_ahead", |_| {
+    alone("retime::the_way_that_is_looked_at_is_drawn_ahead", |_| {
         let instance = stand(&plugin(true), Clip::new(&[2, 2, 9], &[]), &Stage::default());
         let press = |time| {
             assert_eq!(instance.edit("generate", Value::None, time).unwrap(), Status::OK);
@@ -422,7 +422,7 @@ fn keys(instance: &Instance) -> (f64, f64) {
 
 #[test]
 fn buttons_put_the_keys_on_drawings() {
-    alone("raise::buttons_put_the_keys_on_drawings", |_| {
+    alone("retime::buttons_put_the_keys_on_drawings", |_| {
         // Drawings on frames 1-2, 3-6, 7, 8-9; a new scene on 10-11 and 12-13.
         let instance = keyed(&plugin(true), &[2, 4, 1, 2, 2, 2], &[4]);
         let press = |id: &str, time: f64| {
@@ -463,7 +463,7 @@ fn buttons_put_the_keys_on_drawings() {
 
 #[test]
 fn a_long_rest_is_not_searched_for_ever() {
-    alone("raise::a_long_rest_is_not_searched_for_ever", |_| {
+    alone("retime::a_long_rest_is_not_searched_for_ever", |_| {
         let instance = keyed(&plugin(true), &[400], &[]);
         instance.edit("spanHere", Value::None, 200.0).unwrap();
         let said = text(&instance, "statusText");
@@ -474,7 +474,7 @@ fn a_long_rest_is_not_searched_for_ever() {
 
 #[test]
 fn the_state_tells_rates_and_what_the_source_shows() {
-    alone("raise::the_state_tells_rates_and_what_the_source_shows", |_| {
+    alone("retime::the_state_tells_rates_and_what_the_source_shows", |_| {
         let instance = stand(&plugin(true), Clip::new(&[2; 4], &[]), &Stage::default());
         press(&instance, "status");
         let said = text(&instance, "statusText");

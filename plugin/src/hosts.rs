@@ -2,8 +2,6 @@
 
 use inbetween_core::Encoding;
 
-use crate::ofx::Host;
-
 /// What a host is known to do beyond what it says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Quirks {
@@ -17,15 +15,14 @@ pub(crate) struct Quirks {
     pub(crate) repeats_frames: bool,
     /// Several renders of one instance at a time end badly.
     pub(crate) one_render_per_instance: bool,
+    /// The host announces version 2 of the message suite with pointers that are null or wild (Natron's notes on
+    /// hosts), so it must not even be asked for.
+    pub(crate) wild_message_suite: bool,
 }
 
 impl Quirks {
-    /// The quirks of the host that performs the action.
-    pub(crate) fn of(host: &Host) -> Self {
-        Self::named(host.name())
-    }
-
-    fn named(name: &str) -> Self {
+    /// The quirks of the host of that name, which is the one that it gives itself.
+    pub(crate) fn named(name: &str) -> Self {
         let resolve = name.starts_with("DaVinciResolve");
         let vegas = name.starts_with("com.sonycreativesoftware.vegas")
             || name.starts_with("com.vegascreativesoftware.vegas");
@@ -39,6 +36,7 @@ impl Quirks {
             plain_label: name.starts_with("uk.co.thefoundry.nuke"),
             repeats_frames: editor,
             one_render_per_instance: resolve,
+            wild_message_suite: resolve,
         }
     }
 }

@@ -4,21 +4,21 @@
 use std::sync::Arc;
 
 use inbetween_core::exposure::{Signature, SignatureMemo};
+use inbetween_core::process_memo::ProcessMemo;
 use inbetween_core::{ContentHash, Encoding, Error as CoreError};
-use once_cell::sync::Lazy;
 
 use super::keys;
-use crate::effect::hosts::Quirks;
 use crate::effect::names::SOURCE;
 use crate::ofx::{Clip, Context, EffectRef, Rect, Result};
 
 /// Memory for signatures, in bytes: the neighbourhoods of a few effects that are played at once.
 const MEMORY: usize = 64 << 20;
 
-static SIGNATURES: Lazy<SignatureMemo> = Lazy::new(|| SignatureMemo::new(MEMORY));
+static SIGNATURES: ProcessMemo<SignatureMemo> =
+    ProcessMemo::new(|| SignatureMemo::new(MEMORY), SignatureMemo::forget_all);
 
 /// Source as it is looked at within one action.
-pub(crate) struct Sight<'a> {
+pub(crate) struct SourceFrames<'a> {
     effect: &'a EffectRef<'a>,
     clip: Clip<'a>,
     encoding: Encoding,
@@ -28,7 +28,7 @@ pub(crate) struct Sight<'a> {
     seen: bool,
 }
 
-impl<'a> Sight<'a> {
+impl<'a> SourceFrames<'a> {
     /// Nothing is fetched yet. An empty `canvas` is that of the first frame.
     ///
     /// # Errors
@@ -38,7 +38,7 @@ impl<'a> Sight<'a> {
         let clip = clip.ok_or_else(|| keys::unconnected(SOURCE))?;
         // A filter's one clip is always there; its frames may well be empty.
         let phantoms =
-            Quirks::of(effect.host()).phantom_clips && effect.context()? == Context::General;
+            effect.host().quirks().phantom_clips && effect.context()? == Context::General;
         Ok(Self { effect, clip, encoding, canvas, seen: !phantoms })
     }
 
@@ -65,7 +65,7 @@ impl<'a> Sight<'a> {
             let frame = keys::decode(&image, self.canvas)?;
             Ok(Signature::of(&frame, self.encoding))
         };
-        SIGNATURES.get_or_make(ContentHash::from(name), make).map(Some)
+        SIGNATURES.get().get_or_make(ContentHash::from(name), make).map(Some)
     }
 
     /// Fails where all frames that were looked at are what a host hands out for an unconnected clip.
@@ -75,9 +75,4 @@ impl<'a> Sight<'a> {
     pub(crate) fn connected(&self) -> Result<()> {
         if self.seen { Ok(()) } else { Err(keys::unconnected(SOURCE)) }
     }
-}
-
-/// Forgets what frames look like.
-pub(crate) fn forget_all() {
-    SIGNATURES.forget_all();
 }

@@ -1,0 +1,146 @@
+//! What the effect does with its clips: it draws a span between two keys, or it retimes a clip.
+//!
+//! [`Task::of`] decides that for every action, so that the answers to a host and the render cannot differ. What
+//! follows from it is here as well: what has to be fetched, what is seen, and which frames there are.
+
+use inbetween_core::retime::{Rate, Shown};
+use inbetween_core::{Encoding, Output};
+
+use super::plan::{KeySource, Plan, in_betweens};
+use super::retime::Retime;
+use super::source_frames::SourceFrames;
+use crate::effect::parameters::choices::{Choices, KeysFrom};
+use crate::ofx::{Context, EffectRef, Rect, Result};
+
+/// What one moment needs of the clips and files.
+pub(crate) struct Needs {
+    /// What is shown as it is, where that is known without looking at pictures.
+    pub(crate) shown: Option<KeySource>,
+    /// What the picture is made of.
+    pub(crate) keys: Vec<KeySource>,
+    /// Everything that may be fetched.
+    pub(crate) all: Vec<KeySource>,
+}
+
+/// A span, or a clip at another rate.
+pub(crate) struct Task<'c> {
+    choices: &'c Choices,
+    retime: Option<Retime>,
+}
+
+impl<'c> Task<'c> {
+    /// What `choices` ask for.
+    ///
+    /// # Errors
+    /// When a clip cannot be retimed, because rates or other frames are missing; the text says what to change.
+    pub(crate) fn of(effect: &EffectRef<'_>, choices: &'c Choices) -> Result<Self> {
+        let retime = choices.retime.as_ref().map(|choice| Retime::new(effect, choice));
+        Ok(Self { choices, retime: retime.transpose()? })
+    }
+
+    /// How the clip is retimed; `None` for a span.
+    pub(crate) fn retime(&self) -> Option<&Retime> {
+        self.retime.as_ref()
+    }
+
+    /// What `time` needs.
+    ///
+    /// # Errors
+    /// When the choices do not fit each other, or `time` is no time.
+    pub(crate) fn needs(&self, time: f64) -> Result<Needs> {
+        let output = self.choices.output;
+        let Some(retime) = &self.retime else {
+            let plan = Plan::new(self.choices, time)?;
+            let shown = plan.shown_key(output).map(|(_, source)| source.clone());
+            return Ok(Needs { shown, keys: plan.keys(output), all: plan.needed(output) });
+        };
+        let frame = |time| KeySource::Found { time };
+        let shown = retime.known(time, output)?.filter(|_| output == Output::InBetween).map(frame);
+        // Which of them the picture is made of is seen when they are looked at.
+        let all: Vec<_> = retime.needed(time, output)?.into_iter().map(frame).collect();
+        Ok(Needs { shown, keys: all.clone(), all })
+    }
+
+    /// First and last frame of the output, where they differ from those of the clips.
+    pub(crate) fn frame_range(&self) -> Option<[f64; 2]> {
+        if let Some(retime) = &self.retime {
+            return retime.range().map(|(first, last)| [first, last]);
+        }
+        let choices = self.choices;
+        let own = choices.context == Context::General && choices.keys_from != KeysFrom::OneClip;
+        (own && choices.timing().is_ok()).then_some(choices.key_times)
+    }
+
+    /// The rate of the output, where it differs from that of the timeline's frames.
+    pub(crate) fn frame_rate(&self) -> Option<Rate> {
+        self.retime.as_ref()?.output_rate()
+    }
+
+    /// What is seen at `time`. Frames of a clip that is retimed are looked at on `canvas`.
+    ///
+    /// # Errors
+    /// When something is not connected or not there; the text says what to do.
+    pub(crate) fn plan(
+        &self,
+        effect: &EffectRef<'_>,
+        encoding: Encoding,
+        canvas: Rect,
+        time: f64,
+    ) -> Result<Plan> {
+        let Some(retime) = &self.retime else { return Plan::new(self.choices, time) };
+        let output = self.choices.output;
+        let mut source = SourceFrames::new(effect, encoding, canvas)?;
+        let shown = retime.shown(time, output, |time| source.signature(time))?;
+        if source.connected().is_err()
+            && let Some(known) = retime.known(time, output)?
+        {
+            // Shown whatever it is, so nothing was looked at.
+            source.signature(known)?;
+        }
+        source.connected()?;
+        Ok(retime.plan(shown))
+    }
+
+    /// The span that `time` lies in, or the way between two drawings of a retimed clip, and the positions at which
+    /// frames of the output lie on it.
+    ///
+    /// # Errors
+    /// As [`Task::plan`].
+    pub(crate) fn positions(
+        &self,
+        effect: &EffectRef<'_>,
+        encoding: Encoding,
+        canvas: Rect,
+        time: f64,
+    ) -> Result<(Plan, Vec<f64>)> {
+        let Some(retime) = &self.retime else {
+            let plan = Plan::new(self.choices, time)?;
+            let positions = if self.choices.context == Context::Transition {
+                vec![plan.drawn_position()]
+            } else {
+                let found = in_betweens(&self.choices.timing()?)?.into_iter();
+                found.map(|in_between| in_between.position).collect()
+            };
+            return Ok((plan, positions));
+        };
+        let mut source = SourceFrames::new(effect, encoding, canvas)?;
+        let mut shown = |time, output| retime.shown(time, output, |time| source.signature(time));
+        // The motion at a key is that of the way from it.
+        let here = shown(time, Output::Motion)?;
+        let mut positions = Vec::new();
+        if let Shown::Between { first, last, .. } = here {
+            for time in retime.times_between(first, last) {
+                match shown(time, Output::InBetween)? {
+                    Shown::Between { first: from, last: to, position }
+                        if (from, to) == (first, last) =>
+                    {
+                        positions.push(position);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        positions.dedup();
+        Ok((retime.plan(here), positions))
+    }
+}
