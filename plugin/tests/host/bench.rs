@@ -81,7 +81,7 @@ pub(crate) fn weights(folder: &Path, layout: &str) -> String {
     if !file.is_file() {
         let beside = folder.join(format!("{layout}-{}.safetensors", std::process::id()));
         let mut command = Command::new(worker());
-        command.args(["models", "random", "--tiny", "--dtype", "f32", "--layout", layout]);
+        command.args(["models", "random", "--tiny", "--precision", "f32", "--layout", layout]);
         let output = command.arg(&beside).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         std::fs::rename(&beside, &file).unwrap();

@@ -38,7 +38,8 @@ pub enum Command {
     Doctor(Doctor),
     /// Print the completions of a shell.
     Completions(Completions),
-    /// Run ToonCrafter alone: its 16 frames, at its own size.
+    /// Run ToonCrafter alone: its 16 frames, at its own size, for comparing with the published program.
+    #[command(hide = true)]
     Generate(Box<Generate>),
     /// Retime a clip to another frame rate: what is held for twos and threes becomes smooth motion.
     Retime(Retime),
@@ -94,9 +95,9 @@ pub struct Generate {
     /// How much contrast is brought back after guidance, 0 to 1.
     #[arg(long, value_parser = share, default_value = "0.7")]
     pub rescale: f64,
-    /// Frame-rate condition, 5 to 30: small for large motion.
-    #[arg(long, default_value_t = 10.0)]
-    pub fs: f32,
+    /// Amount of motion, 1 to 60: small for large motion. The model was trained on 5 to 30.
+    #[arg(long, alias = "fs", default_value_t = 10.0)]
+    pub motion: f32,
     /// Frames with both keys: an even number from 4 to 16. The model knows 16 best.
     #[arg(long, default_value_t = 16)]
     pub frames: usize,
@@ -107,14 +108,14 @@ pub struct Generate {
     #[arg(long, value_parser = frame_and_file)]
     pub sketch: Vec<(usize, PathBuf)>,
     /// How closely sketches are followed, 0 to 1.
-    #[arg(long, value_parser = share, default_value = "0.6")]
-    pub sketch_scale: f64,
+    #[arg(long, alias = "sketch-scale", value_parser = share, default_value = "0.6")]
+    pub sketch_strength: f64,
     /// Where to compute.
     #[arg(long, value_enum, default_value = "auto")]
     pub device: DeviceName,
     /// Precision; f32 on the CPU and bf16 on a GPU unless given.
-    #[arg(long, value_enum)]
-    pub dtype: Option<ComputePrecision>,
+    #[arg(long, alias = "dtype", value_enum)]
+    pub precision: Option<ComputePrecision>,
     /// Write a contact sheet of all frames too.
     #[arg(long)]
     pub sheet: bool,
@@ -181,10 +182,10 @@ pub struct Retime {
     /// A folder of numbered pictures, a pattern such as name.%04d.png, or a video file (needs ffmpeg).
     pub input: PathBuf,
     /// A folder, a pattern or a video file. An interrupted run goes on where it stopped.
-    #[arg(required_unless_present = "sheet")]
+    #[arg(required_unless_present = "x_sheet")]
     pub output: Option<PathBuf>,
     /// The new frame rate: 60, 59.94 or 60000/1001.
-    #[arg(long, required_unless_present = "sheet")]
+    #[arg(long, required_unless_present = "x_sheet")]
     pub to: Option<Rate>,
     /// The frame rate of the input; a video file knows its own, pictures count as 24.
     #[arg(long)]
@@ -201,9 +202,9 @@ pub struct Retime {
     /// Replace what the output holds.
     #[arg(long)]
     pub overwrite: bool,
-    /// Only tell which drawings the clip holds, for how many frames each, and where the cuts are.
+    /// Only tell the clip's exposure sheet: its drawings, for how many frames each is held, and the cuts.
     #[arg(long)]
-    pub sheet: bool,
+    pub x_sheet: bool,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
@@ -251,7 +252,7 @@ pub enum Cache {
 #[derive(Debug, Args)]
 pub struct CacheFolder {
     /// Its folder; the user's own unless given.
-    #[arg(long)]
+    #[arg(long = "cache", alias = "dir", value_name = "CACHE")]
     pub dir: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]
@@ -339,8 +340,8 @@ pub struct Convert {
     /// The .safetensors file to write.
     pub output: PathBuf,
     /// Precision of the written weights. bf16 keeps the range of f32 and suits GPUs from 2020 on.
-    #[arg(long, value_enum)]
-    pub dtype: HalfPrecision,
+    #[arg(long, alias = "dtype", value_enum)]
+    pub precision: HalfPrecision,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
@@ -378,8 +379,8 @@ pub struct Random {
     #[arg(long)]
     pub tiny: bool,
     /// Precision.
-    #[arg(long, value_enum, default_value = "f16")]
-    pub dtype: Precision,
+    #[arg(long, alias = "dtype", value_enum, default_value = "f16")]
+    pub precision: Precision,
     /// Another number gives other weights.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,

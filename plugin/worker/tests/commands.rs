@@ -101,7 +101,7 @@ fn a_small_model_is_not_taken_for_the_released_one() {
 fn conversion_and_the_sketch_encoder() {
     let small = Small::new();
     let (input, output) = (small.path("m.safetensors"), small.path("b.safetensors"));
-    let done = inbetween(&["models", "convert", &input, &output, "--dtype", "bf16", "--json"]);
+    let done = inbetween(&["models", "convert", &input, &output, "--precision", "bf16", "--json"]);
     assert_eq!(done.code, 0, "{}", done.err);
     assert_eq!(done.json()["blake3"].as_str().unwrap().len(), 64);
     assert_eq!(inbetween(&["models", "verify", &output, "--tiny"]).code, 0);
@@ -200,7 +200,7 @@ fn a_plan_draws_nothing() {
         done.json()["peak_bytes"].as_u64().unwrap()
     };
     // Planned for a GPU whether there is one or not; halves where the weights are halves.
-    let (full, half) = (["--device", "cuda", "--dtype", "f32"], ["--device", "cuda"]);
+    let (full, half) = (["--device", "cuda", "--precision", "f32"], ["--device", "cuda"]);
     assert!(peak(&full) > peak(&half) && peak(&half) > 1 << 30);
     assert!(peak(&[]) < 1 << 30);
     assert!(!Path::new(&small.path("out")).exists());
@@ -231,7 +231,7 @@ fn solver_and_sketch_change_the_picture() {
     let variants: [&[&str]; 3] = [
         &[],
         &["--solver", "unipc"],
-        &["--extra", &sketch_model, "--sketch", &sketch, "--sketch-scale", "1"],
+        &["--extra", &sketch_model, "--sketch", &sketch, "--sketch-strength", "1"],
     ];
     let mut seen = Vec::new();
     for (i, more) in variants.iter().enumerate() {

@@ -197,7 +197,7 @@ fn without_strength_every_frame_is_one_of_the_clip() {
 fn the_sheet_alone_is_told_without_writing_anything() {
     let desk = Desk::new();
     desk.clip("in", "png", 6, |drawing| DynamicImage::from(drawing).into_rgb8().into());
-    let done = desk.retime(&["in", "--sheet", "--json"]);
+    let done = desk.retime(&["in", "--x-sheet", "--json"]);
     assert_eq!(done.code, 0, "{}", done.err);
     let told = done.json();
     let lengths: Vec<u64> = told["drawings"]
@@ -207,7 +207,7 @@ fn the_sheet_alone_is_told_without_writing_anything() {
         .map(|d| d["frames"].as_u64().unwrap())
         .collect();
     assert_eq!(lengths, [2, 2, 2]);
-    assert_eq!(desk.retime(&["in", "--sheet"]).out.lines().count(), 4);
+    assert_eq!(desk.retime(&["in", "--x-sheet"]).out.lines().count(), 4);
     assert_eq!(fs::read_dir(desk.folder.path()).unwrap().count(), 1);
 }
 

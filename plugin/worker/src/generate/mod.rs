@@ -38,9 +38,9 @@ pub(crate) fn run(arguments: &Generate) -> Result<()> {
             image_scale: arguments.image_guidance,
             rescale: arguments.rescale,
         },
-        fs: arguments.fs,
+        fs: arguments.motion,
         seed: arguments.seed,
-        sketch_scale: arguments.sketch_scale,
+        sketch_scale: arguments.sketch_strength,
         ..Drawing::new(first.tensor, last.tensor)
     };
     for (frame, path) in &arguments.sketch {
@@ -59,7 +59,7 @@ pub(crate) fn run(arguments: &Generate) -> Result<()> {
         .map_err(|err| Failure::new(Kind::File, format!("{}: {err}", arguments.out.display())))?;
 
     let (device, why) = device::choose(arguments.device)?;
-    let dtype = device::precision(arguments.dtype, MemoryKind::of(&device));
+    let dtype = device::precision(arguments.precision, MemoryKind::of(&device));
     let pipeline = pipeline(arguments, device, dtype)?;
     let plan = pipeline.plan(size, !drawing.sketches.is_empty());
     if !arguments.json {
@@ -95,7 +95,7 @@ fn plan(arguments: &Generate, size: RunSize, sketches: bool) -> Result<()> {
     };
     let there = MemoryKind::of(&device) == place;
     let available = if there { memory::available_on(&device) } else { None };
-    let dtype = device::precision(arguments.dtype, place);
+    let dtype = device::precision(arguments.precision, place);
     let plan = pipeline(arguments, device, dtype)?.plan_for(size, sketches, place, available);
     if arguments.json {
         let stages: Vec<_> = (plan.stages.iter())

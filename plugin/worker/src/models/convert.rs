@@ -11,8 +11,12 @@ use crate::progress;
 pub(crate) fn run(arguments: &Convert) -> Result<()> {
     let file = NamedFile::open(&arguments.input)?;
     let bar = progress::of_bytes("converting");
-    let written =
-        convert(&file, &arguments.output, arguments.dtype.into(), &mut progress::reporter(&bar))?;
+    let written = convert(
+        &file,
+        &arguments.output,
+        arguments.precision.into(),
+        &mut progress::reporter(&bar),
+    )?;
     bar.finish_and_clear();
     let output = arguments.output.display().to_string();
     if arguments.json {

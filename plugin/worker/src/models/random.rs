@@ -17,7 +17,7 @@ pub(crate) fn run(arguments: &Random) -> Result<()> {
         (RandomLayout::Sketch, true) => sketch(&tiny_sketch()),
     };
     let bar = progress::of_bytes("writing");
-    let element = arguments.dtype.into();
+    let element = arguments.precision.into();
     let mut report = progress::reporter(&bar);
     let written = write_random(&arguments.file, &wanted, element, arguments.seed, &mut report)?;
     drop(report);

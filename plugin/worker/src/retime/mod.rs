@@ -46,7 +46,7 @@ pub(crate) fn run(arguments: &Retime) -> Result<()> {
         (None, None) => RATE_OF_PICTURES.parse()?,
     };
     warn_of(&source, arguments);
-    if arguments.sheet {
+    if arguments.x_sheet {
         let sheet = source.sheet()?;
         return show_sheet(arguments, &sheet, from);
     }
