@@ -12,6 +12,7 @@ use openfx::sys::image_effect_v1::param::*;
 use openfx::sys::image_effect_v1::progress::*;
 use parking_lot::RwLock;
 
+pub(super) use super::call::call;
 use super::props::Props;
 use super::status::{Error, Result};
 use crate::hosts::Quirks;
@@ -29,20 +30,6 @@ const _: () = {
     assert!(size_of::<OfxProgressSuiteV1>() == 3 * POINTER);
     assert!(size_of::<OfxRectI>() == 16 && size_of::<OfxRectD>() == 32);
 };
-
-/// Calls one function of a suite; a missing function is an error, not a crash.
-macro_rules! call {
-    ($suite:expr, $function:ident ( $($argument:expr),* $(,)? )) => {
-        match $suite.$function {
-            // SAFETY: the table came from the running host's fetchSuite under the name and version
-            // that this declaration belongs to, and the pointer is not null. Handles among the
-            // arguments are those that the host passed to the action that is running.
-            Some(function) => Ok(unsafe { function($($argument),*) }),
-            None => Err($crate::ofx::Error::HostLacks(stringify!($function))),
-        }
-    };
-}
-pub(super) use call;
 
 /// A host and its suites, as found at Load.
 pub(crate) struct Host {

@@ -5,6 +5,7 @@
 //! that is running, so that nothing of the host's can be kept beyond it. It knows nothing of
 //! in-betweening; the effect knows nothing of C.
 
+mod call;
 mod clip;
 mod entry;
 mod host;

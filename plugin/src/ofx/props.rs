@@ -7,7 +7,7 @@ use std::ptr;
 use openfx::sys::generic::core::OfxPropertySetHandle;
 use openfx::sys::generic::property::OfxPropertySuiteV1;
 
-use super::host::call;
+use super::call::call;
 use super::status::{Error, Result, answered, check};
 
 /// A property set, borrowed for the action that handed it out.

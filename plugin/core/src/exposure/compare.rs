@@ -4,6 +4,9 @@
 use super::align::{margins, shift};
 use super::signature::{COARSE, Grid, PLANES, Signature};
 
+/// Between these multiples of the noise lies the limit between the same drawing and another one.
+pub(super) const LEAST_LIMIT: f32 = 8.0;
+
 /// Samples of a block along each side: differences are judged block by block, so that a blink in
 /// one place counts as much as a walk across the picture.
 const BLOCK: usize = 4;
@@ -82,7 +85,7 @@ impl Comparison {
             worst,
             strangeness: 0.0,
         };
-        if comparison.difference() > 0.5 * super::decide::LEAST_LIMIT {
+        if comparison.difference() > 0.5 * LEAST_LIMIT {
             comparison.strangeness = strangeness(&a.coarse, &b.coarse, shift);
         }
         comparison

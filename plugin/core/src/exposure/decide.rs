@@ -1,10 +1,8 @@
 //! From differences to drawings: which limit tells them apart, where scenes change, what pans.
 
-use super::compare::{Noise, median};
+use super::compare::{LEAST_LIMIT, Noise, median};
 use super::{Drawing, Kind, Sheet, Step};
 
-/// Between these multiples of the noise lies the limit between the same drawing and another one.
-pub(super) const LEAST_LIMIT: f32 = 8.0;
 pub(super) const MOST_LIMIT: f32 = 300.0;
 
 /// The limit where a clip does not suggest another.

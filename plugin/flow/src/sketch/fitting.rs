@@ -11,7 +11,7 @@ use super::chamfer::ChamferIndex;
 use super::compositing::WarpedKeys;
 use super::correspondence::{Lines, find_close, misses, needs, trembles};
 use super::dense_displacement::KnownDisplacement;
-use super::key_matching::KeyLines;
+use super::key_lines::KeyLines;
 use super::line_points::{Point, away, away_from, of_picture};
 use super::{FigureLayer, Guidance, STEP, SketchWarp};
 use crate::analysis::Seen;

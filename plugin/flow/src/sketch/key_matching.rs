@@ -5,7 +5,7 @@ use super::chamfer::ChamferIndex;
 use super::correspondence::{Lines, find, needs, still, trust};
 use super::dense_displacement::carried;
 use super::fitting::Sketch;
-use super::line_points::{Point, away, of_picture};
+use super::line_points::Point;
 use super::pose_candidates::guesses;
 use crate::map::Map;
 
@@ -15,27 +15,6 @@ const NEAR: f32 = 0.16;
 const CLOSE: f32 = 0.08;
 /// What it costs less to follow the unguided motion, or to rest, where the sketch's lines fit that.
 const FAVOUR: f32 = 6.0;
-
-/// The lines of a key.
-pub(super) struct KeyLines {
-    points: Vec<Point>,
-    /// Looks them up finely, and coarsely for far searches.
-    near: [ChamferIndex; 2],
-    /// How far each sample lies from them.
-    away: Map,
-}
-
-impl KeyLines {
-    pub(super) fn of(guide: &Map, shape: [usize; 2]) -> Self {
-        let points = of_picture(guide, shape[0], shape[1]);
-        let near = [2, 4].map(|step| ChamferIndex::new(&points, shape, step));
-        Self { near, away: away(guide, shape[0], shape[1]), points }
-    }
-
-    fn lines(&self) -> Lines<'_> {
-        Lines { points: &self.points, near: &self.near[0] }
-    }
-}
 
 /// A point of the sketch in both keys: way there, and trust.
 pub(super) struct MatchedPoint {

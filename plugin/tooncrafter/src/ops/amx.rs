@@ -7,8 +7,8 @@
 
 use half::bf16;
 
-use super::attention::RunningSoftmax;
 use super::pack::STEP;
+use super::softmax::RunningSoftmax;
 
 /// Rows of one block.
 pub(crate) const BLOCK: usize = 32;

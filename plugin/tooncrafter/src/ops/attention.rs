@@ -13,6 +13,7 @@ use super::isa::multiversion;
 use super::kernel::{self, MAX_ROWS, rows_per_call};
 use super::pack::{PANEL, Precision, STEP, tile_offset};
 use super::share::Shared;
+use super::softmax::RunningSoftmax;
 use super::{amx, buffer, math, on_device};
 
 /// Keys of one tile of scores.
@@ -345,15 +346,6 @@ struct Block {
     scores: Vec<f32>,
     /// `[query][d rounded up to panels]`
     sums: Vec<f32>,
-}
-
-/// Running softmax of one query.
-#[derive(Clone, Copy)]
-pub(super) struct RunningSoftmax {
-    /// Largest scaled score so far.
-    pub(super) most: f32,
-    /// Sum of the weights so far.
-    pub(super) sum: f32,
 }
 
 multiversion! {

@@ -17,6 +17,7 @@ mod pack;
 mod product;
 pub(crate) mod reference;
 mod share;
+mod softmax;
 #[cfg(test)]
 mod tests;
 mod time;

@@ -17,6 +17,7 @@
 
 mod convert;
 mod error;
+mod index;
 pub mod layout;
 mod load;
 mod names;

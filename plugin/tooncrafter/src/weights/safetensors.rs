@@ -8,7 +8,7 @@ use std::path::Path;
 use safetensors::tensor::{Dtype, SafeTensors};
 
 use super::error::{Result, WeightError};
-use super::stored::{Element, Index, Stored};
+use super::index::{Element, Index, Stored};
 
 /// Longest header, in bytes. The released checkpoint needs less than half a million.
 const MAX_HEADER: usize = 16 << 20;

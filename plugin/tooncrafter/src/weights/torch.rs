@@ -11,8 +11,8 @@ use std::path::Path;
 use zip::{CompressionMethod, ZipArchive};
 
 use super::error::{Result, WeightError};
+use super::index::{Index, Stored};
 use super::pickle::{self, Object, Pickle, View};
-use super::stored::{Index, Stored};
 
 /// Most bytes of the pickle. The released checkpoint's has less than one million.
 const MAX_PICKLE: usize = 8 << 20;

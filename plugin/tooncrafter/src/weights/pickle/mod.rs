@@ -12,7 +12,7 @@ mod machine;
 mod opcodes;
 mod tensors;
 
-use super::stored::Element;
+use super::index::Element;
 use machine::Machine;
 
 /// The number of an object.

@@ -1,6 +1,6 @@
 //! Names, and the tensors that are made with them: the only "calls" there are.
 
-use super::super::stored::Element;
+use super::super::index::Element;
 use super::machine::Machine;
 use super::{Error, Id, Name, Object, Result, Storage, View, malformed};
 
