@@ -1,4 +1,4 @@
-//! The arguments, and which command they call.
+//! The commands and their arguments.
 
 use std::path::PathBuf;
 
@@ -6,10 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use inbetween_core::retime::Rate;
 use inbetween_tooncrafter::weights::Element;
 
-use crate::failure::Result;
-use crate::models::{convert, download, inspect, random, verify};
-use crate::render::{self, Render};
-use crate::{cache, doctor, generate, retime, serve};
+use crate::render::Render;
 
 /// Draws the frames between two key drawings, and cares for the weights this needs.
 #[derive(Debug, Parser)]
@@ -431,36 +428,6 @@ impl From<Precision> for Element {
             Precision::Bf16 => Self::BF16,
             Precision::F16 => Self::F16,
         }
-    }
-}
-
-/// Does what `command` says.
-///
-/// # Errors
-/// Whatever goes wrong, with the exit code that belongs to it.
-pub fn execute(command: Command) -> Result<()> {
-    match command {
-        Command::Render(arguments) => render::run(&arguments),
-        Command::Cache(command) => cache::run(&command),
-        Command::Doctor(arguments) => doctor::run(&arguments),
-        Command::Completions(arguments) => {
-            let mut command = <Cli as clap::CommandFactory>::command();
-            clap_complete::generate(
-                arguments.shell,
-                &mut command,
-                "inbetween",
-                &mut std::io::stdout(),
-            );
-            Ok(())
-        }
-        Command::Generate(arguments) => generate::run(&arguments),
-        Command::Retime(arguments) => retime::run(&arguments),
-        Command::Serve(arguments) => serve::run(&arguments, inbetween_generative::engines),
-        Command::Models(Models::Inspect(arguments)) => inspect::run(&arguments),
-        Command::Models(Models::Verify(arguments)) => verify::run(&arguments),
-        Command::Models(Models::Convert(arguments)) => convert::run(&arguments),
-        Command::Models(Models::Download(arguments)) => download::run(&arguments),
-        Command::Models(Models::Random(arguments)) => random::run(&arguments),
     }
 }
 

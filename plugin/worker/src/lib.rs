@@ -21,6 +21,9 @@ use clap::Parser;
 
 pub use failure::{Failure, Kind, Result};
 
+use cli::{Command, Models};
+use models::{convert, download, inspect, random, verify};
+
 /// Parses `arguments` (the first is the program's name), does what they say, and returns the exit
 /// code: 0, or that of the [`Kind`] of failure.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -35,15 +38,42 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     // The worker logs into a file of its own.
-    if !matches!(&command, cli::Command::Serve(_)) {
+    if !matches!(&command, Command::Serve(_)) {
         let level = env_logger::Env::default().filter_or("INBETWEEN_LOG", "warn");
         env_logger::Builder::from_env(level).init();
     }
-    match cli::execute(command) {
+    match execute(command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("inbetween: {failure}");
             ExitCode::from(failure.kind.code())
         }
+    }
+}
+
+/// Does what `command` says.
+fn execute(command: Command) -> Result<()> {
+    match command {
+        Command::Render(arguments) => render::run(&arguments),
+        Command::Cache(command) => cache::run(&command),
+        Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Completions(arguments) => {
+            let mut command = <cli::Cli as clap::CommandFactory>::command();
+            clap_complete::generate(
+                arguments.shell,
+                &mut command,
+                "inbetween",
+                &mut std::io::stdout(),
+            );
+            Ok(())
+        }
+        Command::Generate(arguments) => generate::run(&arguments),
+        Command::Retime(arguments) => retime::run(&arguments),
+        Command::Serve(arguments) => serve::run(&arguments, inbetween_generative::engines),
+        Command::Models(Models::Inspect(arguments)) => inspect::run(&arguments),
+        Command::Models(Models::Verify(arguments)) => verify::run(&arguments),
+        Command::Models(Models::Convert(arguments)) => convert::run(&arguments),
+        Command::Models(Models::Download(arguments)) => download::run(&arguments),
+        Command::Models(Models::Random(arguments)) => random::run(&arguments),
     }
 }

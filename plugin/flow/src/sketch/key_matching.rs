@@ -7,7 +7,6 @@ use super::dense_displacement::carried;
 use super::fitting::Sketch;
 use super::line_points::Point;
 use super::pose_candidates::guesses;
-use crate::map::Map;
 
 /// How far lines are looked for around where they are expected, as a part of the longer side: where
 /// nothing better is known, and around a guess.

@@ -21,14 +21,16 @@ mod softmax;
 #[cfg(test)]
 mod tests;
 mod time;
+mod window;
 
 pub use attention::attention;
 pub use buffer::release_memory;
 pub use igemm::Activation;
 pub use norm::{GroupNorm, LayerNorm};
 pub use pack::Precision;
-pub use product::{Conv2d, Linear, Plus, TemporalConv, Window};
+pub use product::{Conv2d, Linear, TemporalConv};
 pub use time::attention_over_time;
+pub use window::{Plus, Window};
 
 #[cfg(feature = "cuda")]
 pub(crate) use attention::rows_apart;

@@ -7,8 +7,8 @@ use candle_core::{Device, Result, Tensor};
 use candle_nn::VarBuilder;
 
 use super::igemm::Activation;
-use super::product::{Plus, Window};
 use super::reference;
+use super::window::{Plus, Window};
 
 #[cfg(feature = "cuda")]
 use crate::cuda::{layers, plan::Taps};

@@ -13,6 +13,7 @@ use candle_nn::VarBuilder;
 use super::igemm::{Activation, Epilogue, igemm};
 use super::on_device::DeviceWeights;
 use super::pack::{Columns, Packed};
+use super::window::{Plus, Window};
 use super::{buffer, cpu_values};
 
 /// Weights of a product, in the form that its device wants.
@@ -33,58 +34,6 @@ enum Rows {
         t: usize,
         pixels: usize,
     },
-}
-
-/// Geometry of a convolution in space.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
-    /// Side of the square kernel: 1 or 3.
-    pub kernel: usize,
-    /// Step between output positions.
-    pub stride: usize,
-    /// Zero rows and columns before the first.
-    pub before: usize,
-    /// Zero rows and columns after the last.
-    pub after: usize,
-    /// Every input pixel counts as 2 x 2 equal ones (nearest-neighbour enlargement).
-    pub enlarge: bool,
-    /// Input height and width; filled in when the layer runs.
-    size: (usize, usize),
-}
-
-impl Window {
-    const fn new(kernel: usize, stride: usize, before: usize, after: usize) -> Self {
-        Self { kernel, stride, before, after, enlarge: false, size: (0, 0) }
-    }
-    /// 1 x 1.
-    pub const POINT: Self = Self::new(1, 1, 0, 0);
-    /// 3 x 3, same size.
-    pub const SAME: Self = Self::new(3, 1, 1, 1);
-    /// 3 x 3, stride 2, one zero on every side.
-    pub const HALVE: Self = Self::new(3, 2, 1, 1);
-    /// 3 x 3, stride 2, one zero on the right and at the bottom only.
-    pub const HALVE_AFTER: Self = Self::new(3, 2, 0, 1);
-    /// Nearest-neighbour x 2, then 3 x 3, same size.
-    pub const DOUBLE: Self = Self { enlarge: true, ..Self::SAME };
-
-    /// Output height and width of an input of `h` x `w`.
-    pub fn output(&self, h: usize, w: usize) -> (usize, usize) {
-        let scale = if self.enlarge { 2 } else { 1 };
-        let side =
-            |s: usize| (s * scale + self.before + self.after - self.kernel) / self.stride + 1;
-        (side(h), side(w))
-    }
-}
-
-/// What is added to a product before it is stored.
-#[derive(Clone, Copy)]
-pub enum Plus<'a> {
-    /// Nothing.
-    Nothing,
-    /// A tensor of the result's shape.
-    Residual(&'a Tensor),
-    /// `[n, c]`: one vector for each frame.
-    PerFrame(&'a Tensor),
 }
 
 struct ProductOp {

@@ -5,7 +5,7 @@
 use candle_core::{D, DType, Result, Tensor};
 
 use super::igemm::Activation;
-use super::product::{Plus, Window};
+use super::window::{Plus, Window};
 
 /// `x W^T + b` over the last axis of `x`.
 pub(crate) fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
