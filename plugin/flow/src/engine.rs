@@ -25,7 +25,7 @@ const MEMO_BYTES: usize = 192 << 20;
 const BEND_BYTES: usize = 64 << 20;
 
 /// Changes with every change of this crate that may change a picture.
-const REVISION: &str = "flow-6";
+const REVISION: &str = "flow-7";
 
 /// Draws in-betweens on the CPU: classical motion, corrected and completed by a small network.
 ///
