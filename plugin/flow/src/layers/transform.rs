@@ -3,6 +3,9 @@
 /// A place in guide samples: right, down.
 pub(crate) type Place = [f32; 2];
 
+/// No turn and no stretch.
+const UNIT: [[f32; 2]; 2] = [[1.0, 0.0], [0.0, 1.0]];
+
 /// Carries a place of the first key to the last: `to + m (p - from)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Affine {
@@ -14,7 +17,7 @@ pub(crate) struct Affine {
 impl Affine {
     /// Everything moves by `d`.
     pub(crate) fn shift(d: Place) -> Self {
-        Self { m: [[1.0, 0.0], [0.0, 1.0]], from: [0.0; 2], to: d }
+        Self { m: UNIT, from: [0.0; 2], to: d }
     }
 
     /// Where `p` goes.
@@ -54,12 +57,24 @@ impl Affine {
     }
 
     /// The map from the first key to share `t` (0..=1) of the way, `from` going straight.
+    ///
+    /// A turn stays a turn. The stretch grows along the axes in which it is plainest: those of the picture,
+    /// as where a ball that turns is squashed on the ground, or those of the piece, as in a limb.
     pub(crate) fn part(&self, t: f32) -> Self {
-        let (angle, stretch) = self.polar();
-        let unit = [[1.0, 0.0], [0.0, 1.0]];
-        let some = [0, 1].map(|i| [0, 1].map(|j| unit[i][j] + t * (stretch[i][j] - unit[i][j])));
+        let (angle, own) = self.polar();
+        let (there, back) = (turn(angle), turn(-angle));
+        let world = product(product(there, own), back);
+        let some = |stretch: [[f32; 2]; 2]| {
+            [0, 1].map(|i| [0, 1].map(|j| UNIT[i][j] + t * (stretch[i][j] - UNIT[i][j])))
+        };
+        let turned = turn(t * angle);
+        let m = if world[0][1].abs() < own[0][1].abs() {
+            product(some(world), turned)
+        } else {
+            product(turned, some(own))
+        };
         let to = [0, 1].map(|k| self.from[k] + t * (self.to[k] - self.from[k]));
-        Self { m: product(turn(t * angle), some), from: self.from, to }
+        Self { m, from: self.from, to }
     }
 
     /// How unlike `other` this is for a piece around `middle` of radius `reach`: distances in samples,
@@ -102,5 +117,24 @@ mod tests {
         let p = back.at(whole.at([3.0, 4.0]));
         assert!((p[0] - 3.0).abs() < 1e-4 && (p[1] - 4.0).abs() < 1e-4);
         assert_eq!(whole.part(0.0).at([7.0, 8.0]), [7.0, 8.0]);
+    }
+
+    #[test]
+    fn what_is_squashed_on_the_ground_is_squashed_upright_on_the_way() {
+        let squash = [[1.4, 0.0], [0.0, 0.6]];
+        let ball = Affine { m: product(squash, turn(-0.9)), from: [0.0; 2], to: [100.0, 80.0] };
+        let half = ball.part(0.5).m;
+        let wanted = product([[1.2, 0.0], [0.0, 0.8]], turn(-0.45));
+        let limb = Affine { m: product(turn(0.9), squash), from: [0.0; 2], to: [0.0; 2] };
+        let along = product(turn(0.45), [[1.2, 0.0], [0.0, 0.8]]);
+        for (got, wanted) in [(half, wanted), (limb.part(0.5).m, along)] {
+            for (got, wanted) in got.iter().flatten().zip(wanted.iter().flatten()) {
+                assert!((got - wanted).abs() < 1e-4, "{got} not {wanted}");
+            }
+        }
+        let end = ball.part(1.0).m;
+        assert!(
+            end.iter().flatten().zip(ball.m.iter().flatten()).all(|(a, b)| (a - b).abs() < 1e-5)
+        );
     }
 }
