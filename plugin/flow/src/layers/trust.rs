@@ -18,7 +18,7 @@ const EXPLAINS: f32 = 0.55;
 /// Share of all figures' lines that their pieces must explain.
 const COMPLETE: f32 = 0.55;
 /// A figure is drawn as a piece where it moves against the ground by more than this share of its size.
-const FAR: f32 = 0.5;
+const FAR: f32 = 0.7;
 /// Largest difference of a channel, 0..=1, at which the keys show the same.
 const ALIKE: f32 = 0.15;
 /// Pieces that move less than this against what the other key shows are left alone, in samples.
