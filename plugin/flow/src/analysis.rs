@@ -4,7 +4,9 @@ use inbetween_core::{Control, Error, Job};
 
 use crate::cells::{before_ground, to_cells};
 use crate::cut::{found_share, is_cut};
+use crate::engine::decoded;
 use crate::guide::guides;
+use crate::layers::Layers;
 use crate::map::Map;
 use crate::net::config::{Start, bad};
 use crate::net::{Features, Matched, TweenNet};
@@ -33,6 +35,8 @@ pub(crate) struct Seen {
     pub(crate) trust: [Map; 2],
     /// The start flows at half guide size, first to last key and back: `[2, h / 2, w / 2]`.
     pub(crate) flows: [Map; 2],
+    /// The same pair as pieces that move, where some piece is lost otherwise.
+    pub(crate) layers: Option<Layers>,
 }
 
 impl Analysis {
@@ -87,7 +91,15 @@ impl Analysis {
             .chain(&flows);
         let bytes = maps.map(Map::byte_len).sum::<usize>()
             + features.iter().map(Features::byte_len).sum::<usize>();
-        let seen = Some(Seen { guides, small, features, matched, trust, flows });
+        let stage = Stage::begin("layers");
+        let mut layers = Layers::of(&guides, shape);
+        stage.end();
+        control.check()?;
+        let mut seen = Seen { guides, small, features, matched, trust, flows, layers: None };
+        layers.compare(&seen.guides, &decoded(net, &seen, 0.5));
+        let bytes = bytes + layers.byte_len();
+        seen.layers = layers.wanted().then_some(layers);
+        let seen = Some(seen);
         Ok((Self { cut: false, confidence, shape, seen }, bytes))
     }
 }

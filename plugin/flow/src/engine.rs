@@ -25,7 +25,7 @@ const MEMO_BYTES: usize = 192 << 20;
 const BEND_BYTES: usize = 64 << 20;
 
 /// Changes with every change of this crate that may change a picture.
-const REVISION: &str = "flow-6";
+const REVISION: &str = "flow-7";
 
 /// Draws in-betweens on the CPU: classical motion, corrected and completed by a small network.
 ///
@@ -150,7 +150,12 @@ impl FlowEngine {
 
     fn plan(&self, seen: &Seen, analysis: &Analysis, t: f32, guidance: Option<&Guidance>) -> Plan {
         let (height, width) = analysis.shape;
-        Plan { motion: self.motion(seen, analysis.shape, t, guidance), height, width }
+        let mut motion = self.motion(seen, analysis.shape, t, guidance);
+        let label = match (&seen.layers, guidance) {
+            (Some(layers), None) => layers.lay_over(&mut motion, &seen.guides, t),
+            _ => Vec::new(),
+        };
+        Plan { motion, label, height, width }
     }
 
     /// Motion and mask of the in-between at `t` as it is drawn, `[5, h, w]`.
@@ -173,15 +178,20 @@ impl FlowEngine {
 
     /// The same before the sketches' last touch and before the mask is settled.
     fn decoded(&self, seen: &Seen, t: f32) -> Map {
-        let stage = Stage::begin("decoder");
-        let features = [&seen.features[0], &seen.features[1]];
-        let small = [&seen.small[0], &seen.small[1]];
-        let motion = self.net.decode(features, small, &seen.matched, taught(t));
-        let mut motion = carry(motion, t);
-        rest(&mut motion, &seen.guides);
-        stage.end();
-        motion
+        decoded(&self.net, seen, t)
     }
+}
+
+/// Motion and mask at `t` before the mask is settled, `[5, h, w]`.
+pub(crate) fn decoded(net: &TweenNet, seen: &Seen, t: f32) -> Map {
+    let stage = Stage::begin("decoder");
+    let features = [&seen.features[0], &seen.features[1]];
+    let small = [&seen.small[0], &seen.small[1]];
+    let motion = net.decode(features, small, &seen.matched, taught(t));
+    let mut motion = carry(motion, t);
+    rest(&mut motion, &seen.guides);
+    stage.end();
+    motion
 }
 
 /// Decides which key each place of `motion` comes from.

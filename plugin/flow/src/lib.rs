@@ -14,6 +14,7 @@ mod cut;
 mod dis;
 mod engine;
 mod guide;
+mod layers;
 mod map;
 mod mask;
 mod memo;

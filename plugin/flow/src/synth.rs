@@ -15,6 +15,8 @@ const SHARP: f32 = -0.5;
 pub(crate) struct Plan {
     /// `[5, h, w]`: to the first key, to the last key (guide samples), log odds of the first key.
     pub(crate) motion: Map,
+    /// The piece that each sample shows, `h w`, or nothing. Motion is not mixed across pieces.
+    pub(crate) label: Vec<u16>,
     /// Part of `motion` that shows the frame.
     pub(crate) height: usize,
     /// See `height`.
@@ -70,8 +72,7 @@ impl Plan {
     /// The in-between of `first` and `last`.
     pub(crate) fn draw(&self, first: &Frame, last: &Frame) -> Vec<[f32; 4]> {
         let size = (first.height(), first.width());
-        self.paint(size, |x, y, [u0, v0, u1, v1, odds]| {
-            let (x, y) = (x as f32, y as f32);
+        let one = |x: f32, y: f32, [u0, v0, u1, v1, odds]: [f32; 5]| {
             let mask = 1.0 / (1.0 + (-odds.clamp(-20.0, 20.0)).exp());
             if mask > 0.999 {
                 return cubic(first, x + u0, y + v0);
@@ -82,7 +83,77 @@ impl Plan {
             let (a, b) = (cubic(first, x + u0, y + v0), cubic(last, x + u1, y + v1));
             // This form gives the keys' own value where they agree.
             [0, 1, 2, 3].map(|c| b[c] + mask * (a[c] - b[c]))
+        };
+        self.paint(size, |x, y, motion| {
+            let place = (x as f32, y as f32);
+            match self.seam(x, y, size) {
+                None => one(place.0, place.1, motion),
+                Some((parts, count)) => {
+                    let mut out = [0.0; 4];
+                    for (share, motion) in &parts[..count] {
+                        let pixel = one(place.0, place.1, *motion);
+                        (0..4).for_each(|c| out[c] += share * pixel[c]);
+                    }
+                    out
+                }
+            }
         })
+    }
+
+    /// What meets at pixel (`x`, `y`) where pieces meet: the share and the motion of each, in pixels.
+    fn seam(
+        &self,
+        x: usize,
+        y: usize,
+        (h, w): (usize, usize),
+    ) -> Option<([(f32, [f32; 5]); 4], usize)> {
+        if self.label.is_empty() {
+            return None;
+        }
+        let (across, down) = (Tap::at(x, w, self.width), Tap::at(y, h, self.height));
+        let index = [
+            (down.low, across.low),
+            (down.low, across.high),
+            (down.high, across.low),
+            (down.high, across.high),
+        ];
+        let places = index.map(|(y, x)| y * self.motion.w + x);
+        let names = places.map(|i| self.label[i]);
+        if names.iter().all(|n| *n == names[0]) {
+            return None;
+        }
+        let (fx, fy) = (across.part, down.part);
+        let weights = [(1.0 - fx) * (1.0 - fy), fx * (1.0 - fy), (1.0 - fx) * fy, fx * fy];
+        let scale = [w as f32 / self.width as f32, h as f32 / self.height as f32];
+        let scale = [scale[0], scale[1], scale[0], scale[1], 1.0];
+        let area = self.motion.area();
+        let mut parts = [(0.0f32, [0.0f32; 5]); 4];
+        let (mut count, mut named) = (0, [0u16; 4]);
+        for k in 0..4 {
+            let at = match named[..count].iter().position(|n| *n == names[k]) {
+                Some(at) => at,
+                None => {
+                    named[count] = names[k];
+                    count += 1;
+                    count - 1
+                }
+            };
+            let weight = weights[k] + 1e-6;
+            parts[at].0 += weight;
+            for c in 0..5 {
+                parts[at].1[c] += weight * self.motion.v[c * area + places[k]] * scale[c];
+            }
+        }
+        // As steep as a pixel of the frame is wide, so that edges stay as sharp as the keys'.
+        let steep = scale[0].max(1.0);
+        let mut sum = 0.0;
+        for part in &mut parts[..count] {
+            part.1 = part.1.map(|v| v / part.0);
+            part.0 = (0.5 + steep * (part.0 - 0.5)).clamp(0.0, 1.0) + 1e-6;
+            sum += part.0;
+        }
+        parts[..count].iter_mut().for_each(|p| p.0 /= sum);
+        Some((parts, count))
     }
 
     /// The one channel of `motion` as grey.

@@ -16,7 +16,7 @@ use crate::net::config::Start;
 use affine::affine;
 use coarse::coarse;
 pub(crate) use features::grey;
-use features::{features, lab};
+pub(crate) use features::{features, lab};
 use fuse::{Guided, Judge, lightness, median};
 use regions::{Regions, match_regions};
 

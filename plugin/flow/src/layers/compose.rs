@@ -1,0 +1,257 @@
+//! The in-between: every piece on its way, from back to front.
+
+use rayon::prelude::*;
+
+use super::stack::NOWHERE;
+use super::transform::{Affine, Place};
+use super::{Layers, Way};
+use crate::map::{Corner, Map};
+
+/// Log odds of a pixel that comes from one key alone.
+const ALONE: f32 = 12.0;
+/// Difference of the moved keys (0..=1) up to which they are blended.
+const ALIKE: f32 = 0.12;
+/// Cracks between pieces of up to twice this are closed, in samples.
+const CRACK: isize = 3;
+
+/// Where one pixel comes from: to the first key, to the last key, log odds of the first.
+type Source = [f32; 5];
+
+impl Layers {
+    /// Motion and mask of the in-between at `t`, `[5, h, w]`, and the piece that each sample shows.
+    pub(crate) fn at(&self, guides: &[Map; 2], t: f32) -> (Map, Vec<u16>) {
+        let (h, w) = (self.h, self.w);
+        let ways: Vec<Option<Way>> = (0..self.pieces.len()).map(|p| self.way(p, t)).collect();
+        let mut picture: Vec<(u16, Source)> = vec![(0, [0.0; 5]); h * w];
+        let ground = ways[0].unwrap_or_else(Way::still);
+        picture.par_chunks_mut(w).enumerate().for_each(|(y, row)| {
+            for (x, to) in row.iter_mut().enumerate() {
+                to.1 = self.ground([x as f32, y as f32], &ground, guides, t);
+            }
+        });
+        for &p in self.order.iter().rev().filter(|&&p| p != 0) {
+            let Some(way) = &ways[p] else { continue };
+            let Some(bounds) = self.bounds(p, way) else { continue };
+            let [x0, x1, y0, y1] = bounds;
+            picture[y0 * w..(y1 + 1) * w].par_chunks_mut(w).enumerate().for_each(|(row, line)| {
+                for x in x0..=x1 {
+                    let place = [x as f32, (y0 + row) as f32];
+                    if let Some(source) = self.piece(p, place, way, guides, t) {
+                        line[x] = (p as u16, source);
+                    }
+                }
+            });
+        }
+        self.close(&mut picture);
+        let mut motion = Map::new(5, h, w);
+        for (i, (_, source)) in picture.iter().enumerate() {
+            for (c, v) in source.iter().enumerate() {
+                motion.v[c * h * w + i] = *v;
+            }
+        }
+        (motion, picture.into_iter().map(|p| p.0).collect())
+    }
+
+    /// How piece `p` lies at `t`; none where it cannot be said.
+    pub(super) fn way(&self, p: usize, t: f32) -> Option<Way> {
+        let own = self.placed(p, t, 0);
+        let first = own.inverse()?;
+        Some(Way { first, whole: self.pieces[p].motion })
+    }
+
+    /// From the first key to `t`: about its joint, which goes with what it hangs on.
+    fn placed(&self, p: usize, t: f32, depth: usize) -> Affine {
+        let piece = &self.pieces[p];
+        let mut own = piece.motion.part(t);
+        if let Some(parent) = piece.parent.filter(|_| depth < 8) {
+            let from = piece.motion.from;
+            let carried = self.placed(parent, t, depth + 1).at(from);
+            let end = self.pieces[parent].motion.at(from);
+            own.to = [0, 1].map(|k| carried[k] + t * (piece.motion.to[k] - end[k]));
+        }
+        own
+    }
+
+    /// First and last column and row that piece `p` may cover.
+    fn bounds(&self, p: usize, way: &Way) -> Option<[usize; 4]> {
+        let mut out = [f32::MAX, f32::MIN, f32::MAX, f32::MIN];
+        let forward = way.first.inverse()?;
+        let back = way.whole.inverse()?;
+        for key in 0..2 {
+            let Some([x0, x1, y0, y1]) = self.pieces[p].bounds[key] else { continue };
+            for corner in [[x0, y0], [x1, y0], [x0, y1], [x1, y1]] {
+                let first = if key == 0 { corner } else { back.at(corner) };
+                let [x, y] = forward.at(first);
+                out = [out[0].min(x), out[1].max(x), out[2].min(y), out[3].max(y)];
+            }
+        }
+        let side = |v: f32, n: usize| v.clamp(0.0, (n - 1) as f32) as usize;
+        let seen =
+            out[1] >= 0.0 && out[3] >= 0.0 && out[0] < self.w as f32 && out[2] < self.h as f32;
+        seen.then(|| {
+            [
+                side(out[0] - 1.0, self.w),
+                side(out[1] + 1.0, self.w),
+                side(out[2] - 1.0, self.h),
+                side(out[3] + 1.0, self.h),
+            ]
+        })
+    }
+
+    /// The pixel of a guide nearest to `q`, if it has one.
+    fn pixel(&self, q: Place) -> Option<usize> {
+        let (x, y) = ((q[0] + 0.5).floor(), (q[1] + 0.5).floor());
+        let inside = x >= 0.0 && y >= 0.0 && x < self.width as f32 && y < self.height as f32;
+        inside.then(|| y as usize * self.w + x as usize)
+    }
+
+    /// Where the ground at `p` comes from.
+    fn ground(&self, p: Place, way: &Way, guides: &[Map; 2], t: f32) -> Source {
+        let q = way.keys(p);
+        let pixels = q.map(|q| self.pixel(q));
+        let state = [0, 1].map(|k| {
+            pixels[k].map_or(0, |i| match &self.owners[k] {
+                o if o.piece[i] != 0 => 0,
+                o => 1 + u8::from(o.clean[i]),
+            })
+        });
+        let near = usize::from(t >= 0.5);
+        // A rim that holds something of a figure is worse than what the other key shows.
+        if let [2, 2] = state {
+            return self.either(p, q, guides, t, near);
+        }
+        for k in [near, 1 - near] {
+            if state[k] == 2 {
+                return alone(p, q, k);
+            }
+        }
+        // Where nothing moves against the ground its rims are right as they are.
+        let rest = pixels[near].is_some_and(|i| self.rests[self.owners[near].front[i] as usize]);
+        if state[near] == 1 && rest {
+            return self.either(p, q, guides, t, near);
+        }
+        let behind = |k: usize| -> Option<(f32, Place)> {
+            let inside = [
+                q[k][0].clamp(0.0, (self.width - 1) as f32),
+                q[k][1].clamp(0.0, (self.height - 1) as f32),
+            ];
+            let i = self.pixel(inside)?;
+            let at = self.owners[k].ground[i];
+            (at != NOWHERE).then(|| {
+                let at = [(at as usize % self.w) as f32, (at as usize / self.w) as f32];
+                ((at[0] - q[k][0]).hypot(at[1] - q[k][1]), at)
+            })
+        };
+        match [behind(near), behind(1 - near)] {
+            [Some(a), Some(b)] if b.0 < a.0 => fetched(p, q, 1 - near, b.1),
+            [Some(a), _] => fetched(p, q, near, a.1),
+            [None, Some(b)] => fetched(p, q, 1 - near, b.1),
+            [None, None] => alone(p, q, near),
+        }
+    }
+
+    /// Where piece `n` at `p` comes from; none where it is not seen there.
+    fn piece(&self, n: usize, p: Place, way: &Way, guides: &[Map; 2], t: f32) -> Option<Source> {
+        let q = way.keys(p);
+        let pixels = q.map(|q| self.pixel(q));
+        let own = |k: usize| pixels[k].is_some_and(|i| self.owners[k].piece[i] as usize == n);
+        let piece = &self.pieces[n];
+        let near = usize::from(t >= 0.5);
+        if let Some(k) = piece.only {
+            let gone = piece.vanishes && near != k;
+            return (own(k) && !gone).then(|| alone(p, q, k));
+        }
+        let far = 1 - near;
+        match [own(near), own(far)] {
+            [true, true] => {
+                let clean = |k: usize| pixels[k].is_some_and(|i| self.owners[k].clean[i]);
+                let k = if clean(near) || !clean(far) { near } else { far };
+                Some(self.either(p, q, guides, t, k))
+            }
+            [true, false] => Some(alone(p, q, near)),
+            [false, true] => {
+                // Hidden in the nearer key, not missing there.
+                let hidden = pixels[near]
+                    .is_none_or(|i| self.rank[self.owners[near].piece[i] as usize] < self.rank[n]);
+                hidden.then(|| alone(p, q, far))
+            }
+            [false, false] => None,
+        }
+    }
+
+    /// Both keys show it: blended where they are alike, else from key `k`.
+    fn either(&self, p: Place, q: [Place; 2], guides: &[Map; 2], t: f32, k: usize) -> Source {
+        let mut out = alone(p, q, k);
+        let [a, b] = [0, 1].map(|k| Corner::at(q[k][0], q[k][1], self.h, self.w));
+        let apart = (0..3)
+            .map(|c| (a.of(guides[0].plane(c)) - b.of(guides[1].plane(c))).abs())
+            .fold(0.0, f32::max);
+        if apart < ALIKE {
+            out[4] = libm::logf((1.0 - t) / t);
+        }
+        out
+    }
+
+    /// Closes narrow cracks between the pieces of a figure with what lies beside them.
+    fn close(&self, picture: &mut [(u16, Source)]) {
+        let (h, w) = (self.h, self.w);
+        let figure: Vec<bool> = picture.iter().map(|p| p.0 != 0).collect();
+        let spread = |from: &[bool], grow: bool| -> Vec<bool> {
+            let line = |from: &[bool], across: bool| -> Vec<bool> {
+                (0..h * w)
+                    .map(|i| {
+                        let (y, x) = ((i / w) as isize, (i % w) as isize);
+                        (-CRACK..=CRACK).any(|d| {
+                            let (ny, nx) = if across { (y, x + d) } else { (y + d, x) };
+                            ny >= 0
+                                && nx >= 0
+                                && ny < h as isize
+                                && nx < w as isize
+                                && from[ny as usize * w + nx as usize] == grow
+                        }) == grow
+                    })
+                    .collect()
+            };
+            line(&line(from, true), false)
+        };
+        let closed = spread(&spread(&figure, true), false);
+        let before: Vec<(u16, Source)> = picture.to_vec();
+        for i in (0..h * w).filter(|&i| closed[i] && !figure[i]) {
+            let (y, x) = ((i / w) as isize, (i % w) as isize);
+            let mut best: Option<(isize, usize)> = None;
+            for dy in -CRACK..=CRACK {
+                for dx in -CRACK..=CRACK {
+                    let (ny, nx) = (y + dy, x + dx);
+                    if ny < 0 || nx < 0 || ny >= h as isize || nx >= w as isize {
+                        continue;
+                    }
+                    let n = ny as usize * w + nx as usize;
+                    let far = dx * dx + dy * dy;
+                    if figure[n] && best.is_none_or(|b| far < b.0) {
+                        best = Some((far, n));
+                    }
+                }
+            }
+            let Some((_, n)) = best else { continue };
+            let (name, source) = before[n];
+            // Only what was not ground in the key that is shown.
+            let k = usize::from(source[4] < 0.0);
+            let q = [x as f32 + source[2 * k], y as f32 + source[2 * k + 1]];
+            if self.pixel(q).is_some_and(|j| self.owners[k].piece[j] != 0) {
+                picture[i] = (name, source);
+            }
+        }
+    }
+}
+
+/// From key `k` alone.
+fn alone(p: Place, q: [Place; 2], k: usize) -> Source {
+    let odds = if k == 0 { ALONE } else { -ALONE };
+    [q[0][0] - p[0], q[0][1] - p[1], q[1][0] - p[0], q[1][1] - p[1], odds]
+}
+
+/// From another place of key `k`.
+fn fetched(p: Place, mut q: [Place; 2], k: usize, at: Place) -> Source {
+    q[k] = at;
+    alone(p, q, k)
+}

@@ -1,0 +1,635 @@
+//! Which piece of the drawing goes where: the ground first, then figures, then their parts.
+//!
+//! Each round takes what hangs together and is not explained yet, finds the one motion that joins most
+//! of it to its like in the other key, and keeps those regions that follow it. What is left is
+//! smaller, and is asked again. What has been explained in either key is not explained twice.
+
+use rayon::prelude::*;
+
+use super::looks::{Group, Looks, Point, Taken};
+use super::regions::{Regions, neighbours};
+use super::register::{Found, SLACK, Search, by_moments};
+use super::transform::{Affine, Place};
+
+/// Agreement from which a region is taken to follow a motion.
+const FOLLOWS: f32 = 0.72;
+/// The same for regions at the picture's border and the ground: figures cover parts of them.
+const GROUND_FOLLOWS: f32 = 0.6;
+/// What a region must agree better with a motion of its own to leave its piece.
+const BETTER: f32 = 0.08;
+/// Share of a free figure, and of a part of a figure, that must follow a motion.
+const FIGURE: f32 = 0.2;
+const PART: f32 = 0.8;
+/// How far from the ground's motion something may go that touches a figure but does not belong to it, as
+/// a share of the diagonal.
+const WITH_GROUND: f32 = 0.04;
+/// Agreement at a quarter of the size from which something is a changed part of the figure that it touches.
+const CHANGED: f32 = 0.4;
+/// Share of a region that the other key may show otherwise if it is said to be hidden there.
+const HIDDEN: f32 = 0.3;
+/// What it is worth that the ground does not move.
+const REST: f32 = 0.05;
+/// Points that say where the ground goes; with fewer it rests.
+const EVIDENCE: usize = 60;
+/// Share of its points that must stay in the picture, or it is said to leave.
+const STAYS: f32 = 0.4;
+/// Difference in colour (Lab) beyond which two regions are not the same.
+const OTHER_COLOUR: f32 = 26.0;
+/// Rounds of explaining; a drawing has fewer things.
+const ROUNDS: usize = 120;
+
+/// Regions that move as one.
+#[derive(Clone, Debug)]
+pub(super) struct Piece {
+    /// First key to last key.
+    pub(super) motion: Affine,
+    /// Its regions in each key; one list may be empty.
+    pub(super) members: [Vec<usize>; 2],
+}
+
+/// One key with all that registration needs.
+pub(super) struct Side {
+    pub(super) regions: Regions,
+    pub(super) looks: Looks,
+    pub(super) groups: Vec<Group>,
+    /// Pixels of each region, lines included.
+    pub(super) places: Vec<Vec<u32>>,
+}
+
+impl Side {
+    pub(super) fn new(regions: Regions, looks: Looks) -> Self {
+        let mut places = vec![Vec::new(); regions.list.len()];
+        for (i, &l) in regions.label.iter().enumerate() {
+            if l > 0 {
+                places[l as usize - 1].push(i as u32);
+            }
+        }
+        let groups =
+            (0..places.len()).map(|k| Group::of_region(&regions, k, &places[k], &looks)).collect();
+        Self { regions, looks, groups, places }
+    }
+
+    /// Region `k` of the ground without the lines that it has in common with figures.
+    fn of_ground(&self, k: usize) -> Group {
+        let regions = &self.regions;
+        let mut group = self.groups[k].clone();
+        group.points.retain(|point| {
+            let i = point.at[1] as usize * regions.w + point.at[0] as usize;
+            let other = (regions.across[i] as usize).checked_sub(1);
+            regions.core[i] as usize == k + 1 || other.is_some_and(|o| regions.list[o].at_border)
+        });
+        group
+    }
+
+    /// Points on lines between regions that reach the picture's border: no figure has a part in them.
+    fn ground_evidence(&self) -> Vec<Point> {
+        let regions = &self.regions;
+        let border = |l: u16| l > 0 && regions.list[l as usize - 1].at_border;
+        let mut out = Vec::new();
+        for (k, group) in self.groups.iter().enumerate().filter(|(k, _)| regions.list[*k].at_border)
+        {
+            for point in &group.points {
+                let i = point.at[1] as usize * regions.w + point.at[0] as usize;
+                if regions.core[i] as usize != k + 1 && border(regions.across[i]) {
+                    out.push(point.clone());
+                }
+            }
+        }
+        out
+    }
+
+    fn area(&self, k: usize) -> f32 {
+        self.regions.list[k].area
+    }
+
+    fn together(&self, some: &[usize]) -> Group {
+        let parts: Vec<(&Group, f32)> =
+            some.iter().map(|&k| (&self.groups[k], self.area(k))).collect();
+        Group::together(&parts)
+    }
+}
+
+/// Both keys, and what has been explained of them so far.
+pub(super) struct Work<'a> {
+    keys: [&'a Side; 2],
+    taken: [Taken; 2],
+    /// The piece of each region.
+    pub(super) of: [Vec<Option<usize>>; 2],
+    pub(super) pieces: Vec<Piece>,
+    /// So many pieces, from the first, go with the ground: nothing hangs on them.
+    grounds: usize,
+    diagonal: f32,
+}
+
+/// Explains both keys; piece 0 is the ground. `hints`: motions of the whole picture worth trying.
+pub(super) fn explain<'a>(keys: [&'a Side; 2], hints: &[Affine]) -> Work<'a> {
+    let (h, w) = (keys[0].regions.h, keys[0].regions.w);
+    let mut work = Work {
+        keys,
+        taken: [Taken::none(h, w), Taken::none(h, w)],
+        of: keys.map(|k| vec![None; k.groups.len()]),
+        pieces: Vec::new(),
+        grounds: 0,
+        diagonal: (h as f32).hypot(w as f32),
+    };
+    work.ground(hints);
+    work.figures();
+    work.leftovers();
+    work
+}
+
+impl Work<'_> {
+    fn search(&self, key: usize, expected: Affine) -> Search<'_> {
+        let other = 1 - key;
+        Search {
+            other: &self.keys[other].looks,
+            taken: &self.taken[other],
+            expected,
+            joint: Vec::new(),
+            diagonal: self.diagonal,
+        }
+    }
+
+    /// The motion of piece `p` as seen from `key`.
+    fn motion(&self, p: usize, key: usize) -> Option<Affine> {
+        let motion = self.pieces[p].motion;
+        if key == 0 { Some(motion) } else { motion.inverse() }
+    }
+
+    /// Adds a piece with these regions and marks what it explains.
+    fn add(&mut self, motion: Affine, members: [Vec<usize>; 2]) {
+        let name = self.pieces.len();
+        for key in 0..2 {
+            for &k in &members[key] {
+                self.of[key][k] = Some(name);
+                for &i in &self.keys[key].places[k] {
+                    self.taken[key].v[i as usize] = true;
+                }
+            }
+        }
+        self.pieces.push(Piece { motion, members });
+    }
+
+    /// Adds regions of the first key to a piece that explains them without the other key.
+    fn join(&mut self, piece: usize, some: &[usize]) {
+        for &k in some {
+            self.of[0][k] = Some(piece);
+            self.pieces[piece].members[0].push(k);
+        }
+    }
+
+    /// The motion of the whole picture.
+    fn ground(&mut self, hints: &[Affine]) {
+        let [a, b] = self.keys;
+        let still = Affine::shift([0.0; 2]);
+        let mut whole = a.together(&(0..a.groups.len()).collect::<Vec<usize>>());
+        whole.points = a.ground_evidence();
+        let search = self.search(0, still);
+        let mut seeds = shifts(&whole, &b.looks, a.regions.h, a.regions.w);
+        seeds.extend_from_slice(hints);
+        let mut found: Vec<Found> = seeds
+            .par_iter()
+            .map(|&seed| {
+                let found = search.climb(&whole, seed, 2, &[8.0, 4.0], false);
+                search.climb(&whole, found.motion, 1, &[2.0, 1.0], false)
+            })
+            .collect();
+        let rest = search.worth(&whole, &still, 1);
+        found.insert(0, Found { motion: still, worth: rest + REST });
+        let best = found.into_iter().reduce(|a, b| if b.worth > a.worth + 1e-4 { b } else { a });
+        let best =
+            if whole.points.len() < EVIDENCE { still } else { best.map_or(still, |f| f.motion) };
+        let motion = if best == still {
+            best
+        } else {
+            search.climb(&whole, best, 0, &[1.0, 0.5], false).motion
+        };
+        let members = [0, 1].map(|key| {
+            let side = self.keys[key];
+            let Some(motion) = (if key == 0 { Some(motion) } else { motion.inverse() }) else {
+                return Vec::new();
+            };
+            let search = self.search(key, motion);
+            (0..side.groups.len())
+                .into_par_iter()
+                .filter(|&k| {
+                    let group = &side.groups[k];
+                    if group.within(&motion, search.other) < STAYS {
+                        return true;
+                    }
+                    let at_border = side.regions.list[k].at_border;
+                    // What a figure before it takes away from a ground says nothing about the ground.
+                    let now = if at_border {
+                        side.of_ground(k).follows(&motion, search.other, search.taken)
+                    } else {
+                        group.follows(&motion, search.other, search.taken)
+                    };
+                    if now < if at_border { GROUND_FOLLOWS } else { FOLLOWS } {
+                        return false;
+                    }
+                    if at_border {
+                        return true;
+                    }
+                    let own = search.climb(group, motion, 0, &[4.0, 2.0, 1.0, 0.5], true);
+                    let away = own.motion.away(&motion, group.middle, group.reach);
+                    let then = group.agreement(&motion, search.other, search.taken, 0);
+                    own.worth < then + BETTER || away < 0.8
+                })
+                .collect()
+        });
+        // Only what reaches the border is the ground; the rest moves like it, but lies before it.
+        let keys = self.keys;
+        let some = |at_border: bool| {
+            [0, 1].map(|key| {
+                let list = &keys[key].regions.list;
+                let of = members[key].iter().copied();
+                of.filter(|&k| list[k].at_border == at_border).collect::<Vec<usize>>()
+            })
+        };
+        self.add(motion, some(true));
+        let rest = some(false);
+        if !rest[0].is_empty() || !rest[1].is_empty() {
+            self.add(motion, rest);
+        }
+        self.grounds = self.pieces.len();
+    }
+
+    /// Regions of `key` that are not explained and touch each other, the largest group first.
+    fn clusters(&self, key: usize, skip: &[bool]) -> Vec<Vec<usize>> {
+        let side = self.keys[key];
+        let open = |k: usize| self.of[key][k].is_none() && !skip[k];
+        let mut seen = vec![false; side.groups.len()];
+        let mut out = Vec::new();
+        for start in 0..side.groups.len() {
+            if seen[start] || !open(start) {
+                continue;
+            }
+            seen[start] = true;
+            let mut group = vec![start];
+            let mut next = 0;
+            while next < group.len() {
+                let k = group[next];
+                next += 1;
+                for &(n, border) in &side.regions.list[k].beside {
+                    if border >= 3 && !seen[n] && open(n) {
+                        seen[n] = true;
+                        group.push(n);
+                    }
+                }
+            }
+            group.sort_unstable();
+            out.push(group);
+        }
+        let area = |g: &Vec<usize>| g.iter().map(|&k| side.area(k)).sum::<f32>();
+        out.sort_by(|a, b| area(b).total_cmp(&area(a)));
+        out
+    }
+
+    /// The figure that a group of regions of `key` touches most, if it touches any in earnest; else the ground.
+    fn beside(&self, key: usize, group: &[usize]) -> usize {
+        let side = self.keys[key];
+        let mut touch = vec![0u32; self.pieces.len()];
+        let mut all = 0;
+        for &k in group {
+            for &(n, border) in &side.regions.list[k].beside {
+                if let Some(p) = self.of[key][n] {
+                    touch[p] += border;
+                    all += border;
+                }
+            }
+        }
+        let most = |from: usize, to: usize| (from..to).rev().max_by_key(|&p| touch[p]);
+        most(self.grounds, touch.len())
+            .filter(|&p| touch[p] >= 5 && touch[p] * 25 >= all)
+            .or_else(|| most(0, self.grounds))
+            .unwrap_or(0)
+    }
+
+    /// The ground that a group touches most.
+    fn ground_of(&self, key: usize, group: &[usize]) -> usize {
+        let side = self.keys[key];
+        let border = |p: usize| -> u32 {
+            let beside = group.iter().flat_map(|&k| &side.regions.list[k].beside);
+            beside.filter(|(n, _)| self.of[key][*n] == Some(p)).map(|b| b.1).sum()
+        };
+        (0..self.grounds).rev().max_by_key(|&p| border(p)).unwrap_or(0)
+    }
+
+    /// Where a group of regions of `key` touches piece `p`: some places along the line between them.
+    fn joint(&self, key: usize, group: &[usize], p: usize) -> Vec<Place> {
+        let regions = &self.keys[key].regions;
+        let (h, w) = (regions.h, regions.w);
+        let mut out = Vec::new();
+        for &k in group {
+            for &i in &self.keys[key].places[k] {
+                let touches = neighbours(i as usize, h, w)
+                    .into_iter()
+                    .flatten()
+                    .any(|n| regions.at(n).is_some_and(|m| self.of[key][m] == Some(p)));
+                if touches {
+                    out.push([(i as usize % w) as f32, (i as usize / w) as f32]);
+                }
+            }
+        }
+        thin(out, 24)
+    }
+
+    /// Figures that stand free, then their parts. A part moves on its own only where it is found again for
+    /// certain; else it stays with its figure, which is drawn whole.
+    fn figures(&mut self) {
+        let mut skip = vec![false; self.keys[0].groups.len()];
+        for _ in 0..ROUNDS {
+            let clusters = self.clusters(0, &skip);
+            let Some(cluster) = clusters.into_iter().next() else { break };
+            let base = self.beside(0, &cluster);
+            if self.figure(&cluster, base) {
+                continue;
+            }
+            if base >= self.grounds && self.figure(&cluster, self.ground_of(0, &cluster)) {
+                continue;
+            }
+            if base < self.grounds && cluster.len() > 1 {
+                // Things that only touch do not move as one: the largest alone.
+                let mut one = cluster[0];
+                for &k in &cluster {
+                    if self.keys[0].area(k) > self.keys[0].area(one) {
+                        one = k;
+                    }
+                }
+                if !self.figure(&[one], base) {
+                    skip[one] = true;
+                }
+                continue;
+            }
+            cluster.iter().for_each(|&k| skip[k] = true);
+        }
+    }
+
+    /// Finds the motion of a group of the first key and makes it a piece; false where none fits.
+    /// `base`: the piece whose motion is expected of it.
+    fn figure(&mut self, cluster: &[usize], base: usize) -> bool {
+        let [a, b] = self.keys;
+        // What touches a figure is a part of it, or of the ground; it does not go a third way.
+        let touches = self.beside(0, cluster) >= self.grounds;
+        let expected = self.pieces[base].motion;
+        let group = a.together(cluster);
+        if group.within(&expected, &b.looks) < STAYS {
+            self.join(base, cluster);
+            return true;
+        }
+        let open: Vec<usize> = (0..b.groups.len()).filter(|&s| self.of[1][s].is_none()).collect();
+        let mut seeds: Vec<Affine> = self.pieces.iter().map(|p| p.motion).collect();
+        for &r in cluster {
+            let r = &a.regions.list[r];
+            for &s in &open {
+                let s = &b.regions.list[s];
+                let ratio = s.area / r.area;
+                if colours(r.colour, s.colour) > OTHER_COLOUR || !(0.25..4.0).contains(&ratio) {
+                    continue;
+                }
+                for seed in by_moments((r.middle, r.moments), (s.middle, s.moments)) {
+                    seeds.push(seed);
+                }
+            }
+        }
+        // Whole against whole, also with any one region left out that may only touch.
+        let firsts = without_one(a, cluster);
+        for other in self.clusters(1, &vec![false; b.groups.len()]).iter().take(6) {
+            for last in without_one(b, other) {
+                for first in &firsts {
+                    seeds.extend(by_moments(
+                        (first.middle, first.moments),
+                        (last.middle, last.moments),
+                    ));
+                }
+            }
+        }
+        let mut search = self.search(0, expected);
+        if base >= self.grounds {
+            search.joint = self.joint(0, cluster, base);
+        }
+        let mut thinned = group.clone();
+        thinned.points = thin(thinned.points, 500);
+        let Some(found) = search.best(&thinned, &seeds, false) else { return false };
+        let Some(back) = found.motion.inverse() else { return false };
+        if search.torn(&found.motion) > 2.0 * SLACK {
+            return false;
+        }
+        let moved = [found.motion.at(group.middle), expected.at(group.middle)];
+        let off = (moved[0][0] - moved[1][0]).hypot(moved[0][1] - moved[1][1]);
+        if touches && base < self.grounds && off > WITH_GROUND * self.diagonal {
+            return false;
+        }
+        let follows = |key: usize, k: usize, motion: &Affine| {
+            let side = self.keys[key];
+            let other = 1 - key;
+            let group = &side.groups[k];
+            group.within(motion, &self.keys[other].looks) > 0.3 && {
+                let f = group.follows(motion, &self.keys[other].looks, &self.taken[other]);
+                f >= FOLLOWS
+            }
+        };
+        let first: Vec<usize> =
+            cluster.iter().copied().filter(|&k| follows(0, k, &found.motion)).collect();
+        let last: Vec<usize> = open.iter().copied().filter(|&k| follows(1, k, &back)).collect();
+        let size = |side: &Side, some: &[usize]| some.iter().map(|&k| side.area(k)).sum::<f32>();
+        let (found_a, found_b) = (size(a, &first), size(b, &last));
+        let share = found_a / size(a, cluster);
+        let ratio = found_b / found_a.max(1.0);
+        let part = touches;
+        if share < if part { PART } else { FIGURE } {
+            return false;
+        }
+        if part && !(0.6..1.7).contains(&ratio) || !(0.35..3.0).contains(&ratio) {
+            return false;
+        }
+        self.add(found.motion, [first, last]);
+        true
+    }
+
+    /// What was not found again goes with what it touches, unless the other key shows that it did not.
+    fn leftovers(&mut self) {
+        self.resembling();
+        for key in 0..2 {
+            self.changed_parts(key);
+            self.hidden_grounds(key);
+            let skip = vec![false; self.keys[key].groups.len()];
+            for cluster in self.clusters(key, &skip) {
+                let piece = self.beside(key, &cluster);
+                for k in cluster {
+                    self.of[key][k] = Some(piece);
+                    self.pieces[piece].members[key].push(k);
+                }
+            }
+        }
+    }
+
+    /// Regions that a figure they touch carries to something like them, only not like enough to follow it.
+    fn changed_parts(&mut self, key: usize) {
+        let side = self.keys[key];
+        let none = Taken::none(side.regions.h, side.regions.w);
+        for cluster in self.clusters(key, &vec![false; side.groups.len()]) {
+            let piece = self.beside(key, &cluster);
+            let Some(motion) = self.motion(piece, key).filter(|_| piece >= self.grounds) else {
+                continue;
+            };
+            for k in cluster {
+                let like = side.groups[k].agreement(&motion, &self.keys[1 - key].looks, &none, 2);
+                if like > CHANGED {
+                    self.of[key][k] = Some(piece);
+                    self.pieces[piece].members[key].push(k);
+                }
+            }
+        }
+    }
+
+    /// Regions of the ground that the other key hides.
+    fn hidden_grounds(&mut self, key: usize) {
+        for k in 0..self.keys[key].groups.len() {
+            if self.of[key][k].is_some() {
+                continue;
+            }
+            let ground = self.ground_of(key, &[k]);
+            let side = self.keys[key];
+            let touches = side.regions.list[k].beside.iter().any(|&(n, border)| {
+                border >= 3 && self.of[key][n].is_some_and(|p| p < self.grounds)
+            });
+            if touches && self.contradicted(key, k, ground) < HIDDEN {
+                self.of[key][k] = Some(ground);
+                self.pieces[ground].members[key].push(k);
+            }
+        }
+    }
+
+    /// Things that stand free, are left in both keys and look alike, are one thing that changes its shape.
+    fn resembling(&mut self) {
+        let [a, b] = self.keys;
+        let left = |key: usize| self.clusters(key, &vec![false; self.keys[key].groups.len()]);
+        let free = |key: usize, some: &[usize]| self.beside(key, some) < self.grounds;
+        let (firsts, lasts) = (left(0), left(1));
+        let mut pairs = Vec::new();
+        for (i, first) in firsts.iter().enumerate() {
+            let ground = self.pieces[self.ground_of(0, first)].motion;
+            for (j, last) in lasts.iter().enumerate() {
+                let (p, q) = (a.together(first), b.together(last));
+                let area = |side: &Side, some: &[usize]| -> f32 {
+                    some.iter().map(|&k| side.area(k)).sum()
+                };
+                let size = (area(a, first) / area(b, last)).ln().abs();
+                let largest = |side: &Side, some: &[usize]| {
+                    let most =
+                        some.iter().copied().max_by(|&x, &y| side.area(x).total_cmp(&side.area(y)));
+                    most.map_or([0.0; 3], |k| side.regions.list[k].colour)
+                };
+                let colour = colours(largest(a, first), largest(b, last));
+                let expected = ground.at(p.middle);
+                let far = (expected[0] - q.middle[0]).hypot(expected[1] - q.middle[1]);
+                // In one of the keys it may touch a figure.
+                let free = free(0, first) || free(1, last);
+                if free && colour < 12.0 && size < 1.3 {
+                    pairs.push((colour / 12.0 + size + 2.0 * far / self.diagonal, i, j));
+                }
+            }
+        }
+        pairs.sort_by(|x, y| x.0.total_cmp(&y.0));
+        for (_, i, j) in pairs {
+            let (first, last) = (&firsts[i], &lasts[j]);
+            if self.of[0][first[0]].is_some() || self.of[1][last[0]].is_some() {
+                continue;
+            }
+            let (p, q) = (a.together(first), b.together(last));
+            let search = self.search(0, self.pieces[self.ground_of(0, first)].motion);
+            let best = by_moments((p.middle, p.moments), (q.middle, q.moments))
+                .into_iter()
+                .map(|motion| Found { motion, worth: search.worth(&p, &motion, 1) })
+                .reduce(|x, y| if y.worth > x.worth { y } else { x });
+            if let Some(found) = best.filter(|f| f.worth > 0.2) {
+                self.add(found.motion, [first.clone(), last.clone()]);
+            }
+        }
+    }
+
+    /// Share of region `k` that the other key shows otherwise if it goes with piece `p`: there that very
+    /// piece is seen, or the ground, but not this.
+    fn contradicted(&self, key: usize, k: usize, p: usize) -> f32 {
+        let Some(motion) = self.motion(p, key) else { return 1.0 };
+        let other = &self.keys[1 - key].regions;
+        let places = &self.keys[key].places[k];
+        let (w, mut seen, mut count) = (other.w, 0, 0);
+        for &i in places.iter().step_by((places.len() / 200).max(1)) {
+            let i = i as usize;
+            let q = motion.at([(i % w) as f32, (i / w) as f32]);
+            count += 1;
+            if q[0] < -0.5 || q[1] < -0.5 || q[0] > w as f32 - 0.5 || q[1] > other.h as f32 - 0.5 {
+                continue;
+            }
+            let j = (q[1] + 0.5) as usize * w + (q[0] + 0.5) as usize;
+            let there = other.at(j).and_then(|n| self.of[1 - key][n]);
+            if there.is_some_and(|q| q == p || q < self.grounds) {
+                seen += 1;
+            }
+        }
+        seen as f32 / count.max(1) as f32
+    }
+}
+
+/// A group of regions, whole and with each of its larger regions left out.
+fn without_one(side: &Side, cluster: &[usize]) -> Vec<Group> {
+    let mut out = vec![side.together(cluster)];
+    let mut large = cluster.to_vec();
+    large.sort_by(|&a, &b| side.area(b).total_cmp(&side.area(a)));
+    if cluster.len() > 1 {
+        for &gone in large.iter().take(5) {
+            let rest: Vec<usize> = cluster.iter().copied().filter(|&k| k != gone).collect();
+            out.push(side.together(&rest));
+        }
+    }
+    out
+}
+
+/// Distance of two colours in Lab, lightness 0..=255 counted as 0..=100.
+fn colours(a: [f32; 3], b: [f32; 3]) -> f32 {
+    let d = [0, 1, 2].map(|c| a[c] - b[c]);
+    (d[0] * d[0] / 6.5 + d[1] * d[1] + d[2] * d[2]).sqrt()
+}
+
+/// At most `most` of the points, evenly.
+fn thin<T: Clone>(points: Vec<T>, most: usize) -> Vec<T> {
+    let step = points.len() as f32 / most as f32;
+    if step <= 1.0 {
+        return points;
+    }
+    (0..most).map(|n| points[(n as f32 * step) as usize].clone()).collect()
+}
+
+/// The shifts of the whole picture that explain most, at an eighth of the size.
+fn shifts(whole: &Group, other: &Looks, h: usize, w: usize) -> Vec<Affine> {
+    let none = Taken::none(h, w);
+    let step = 8i32;
+    let (rows, columns) = (h as i32 * 2 / 5 / step, w as i32 * 9 / 20 / step);
+    let mut few = whole.clone();
+    few.points = thin(few.points, 500);
+    let places: Vec<[i32; 2]> =
+        (-rows..=rows).flat_map(|y| (-columns..=columns).map(move |x| [x, y])).collect();
+    let mut scored: Vec<(f32, Affine)> = places
+        .par_iter()
+        .map(|[x, y]| {
+            let shift = Affine::shift([(x * step) as f32, (y * step) as f32]);
+            (few.agreement(&shift, other, &none, 3), shift)
+        })
+        .collect();
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let mut kept: Vec<Affine> = Vec::new();
+    for (_, shift) in scored {
+        if kept
+            .iter()
+            .all(|k| (k.to[0] - shift.to[0]).hypot(k.to[1] - shift.to[1]) > 1.5 * step as f32)
+        {
+            kept.push(shift);
+        }
+        if kept.len() == 5 {
+            break;
+        }
+    }
+    kept
+}

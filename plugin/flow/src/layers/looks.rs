@@ -1,0 +1,242 @@
+//! What registration looks at: colour and lines of a key at several sizes, and points to compare.
+
+use super::regions::{Regions, neighbours};
+use super::transform::{Affine, Place};
+use crate::map::Map;
+use crate::start::{features, lab};
+
+/// Sizes a key is looked at: the guide's, a half, a quarter and an eighth.
+pub(super) const LEVELS: usize = 4;
+/// Difference of two looks at which nothing agrees any more: that of a pale shadow from its ground, and
+/// that of a thing with a dark outline.
+const UNLIKE: [f32; 2] = [26.0, 80.0];
+/// What a point counts that leaves the picture: nothing is known of it.
+const OUTSIDE: f32 = 0.2;
+/// What a point counts that lands on something which is explained already.
+const TAKEN: f32 = 0.25;
+
+/// Colour (smoothed Lab) and line of one pixel.
+pub(super) type Look = [f32; 4];
+
+/// One size of a key.
+struct Level {
+    h: usize,
+    w: usize,
+    v: Vec<Look>,
+}
+
+/// A key at all sizes.
+pub(super) struct Looks {
+    levels: Vec<Level>,
+}
+
+impl Looks {
+    /// `guide: [3, h, w]`, display-referred.
+    pub(super) fn of(guide: &Map) -> Self {
+        let levels = (0..LEVELS)
+            .map(|level| {
+                let k = 1 << level;
+                let small = guide.shrink(guide.h.div_ceil(k), guide.w.div_ceil(k));
+                let look = features(&lab(&small));
+                let area = look.area();
+                // Lines half as much: a little beside one they differ most.
+                let share = [1.0, 1.0, 1.0, 0.5];
+                let at = |i: usize| [0, 1, 2, 3].map(|c| share[c] * look.v[c * area + i]);
+                let v = (0..area).map(at).collect();
+                Level { h: small.h, w: small.w, v }
+            })
+            .collect();
+        Self { levels }
+    }
+
+    /// The look nearest to `p` (guide samples) and, at guide size, where that is.
+    #[inline]
+    fn at(&self, level: usize, p: Place) -> Option<Look> {
+        let l = &self.levels[level];
+        let scale = 1.0 / (1 << level) as f32;
+        let (x, y) = ((p[0] + 0.5) * scale, (p[1] + 0.5) * scale);
+        if !(x >= 0.0 && y >= 0.0 && x < l.w as f32 && y < l.h as f32) {
+            return None;
+        }
+        Some(l.v[y as usize * l.w + x as usize])
+    }
+}
+
+/// A point of a group: its place and its look at all sizes.
+#[derive(Clone)]
+pub(super) struct Point {
+    pub(super) at: Place,
+    weight: f32,
+    /// Difference at which it does not agree any more.
+    unlike: f32,
+    looks: [Look; LEVELS],
+}
+
+/// Points that move together.
+#[derive(Clone)]
+pub(super) struct Group {
+    pub(super) points: Vec<Point>,
+    /// Middle of what they stand for.
+    pub(super) middle: Place,
+    /// Radius of it.
+    pub(super) reach: f32,
+    /// Second central moments: xx, xy, yy.
+    pub(super) moments: [f32; 3],
+}
+
+impl Group {
+    /// The points of region `k`: as many on its outline as within.
+    pub(super) fn of_region(regions: &Regions, k: usize, places: &[u32], looks: &Looks) -> Self {
+        let (h, w) = (regions.h, regions.w);
+        let name = k as u16 + 1;
+        let (mut edge, mut inside) = (Vec::new(), Vec::new());
+        for &i in places {
+            let i = i as usize;
+            if regions.core[i] == name {
+                inside.push(i);
+            } else {
+                edge.push(i);
+            }
+        }
+        // A region without any line has its own rim.
+        if edge.is_empty() {
+            edge = inside
+                .iter()
+                .copied()
+                .filter(|&i| {
+                    neighbours(i, h, w).into_iter().flatten().any(|n| regions.label[n] != name)
+                })
+                .collect();
+        }
+        let region = &regions.list[k];
+        // The larger, the more it counts, but not as its area.
+        let whole = region.area.sqrt();
+        let few = |from: &[usize], most: usize| -> Vec<usize> {
+            let step = (from.len() as f32 / most as f32).max(1.0);
+            (0..((from.len() as f32 / step) as usize))
+                .map(|n| from[(n as f32 * step) as usize])
+                .collect()
+        };
+        let (edge, inside) = (few(&edge, 72), few(&inside, 48));
+        let mut points = Vec::with_capacity(edge.len() + inside.len());
+        // What stands out little has to agree more: within, against the colour across most of its outline;
+        // on the outline, against what is within.
+        let look_of = |c: [f32; 3]| [0.6 * c[0], c[1], c[2], 0.0];
+        let own = look_of(region.colour);
+        let around = region.beside.iter().max_by_key(|b| b.1);
+        let contrast = around.map_or(UNLIKE[1], |b| away(&look_of(regions.list[b.0].colour), &own));
+        let within = if contrast < 8.0 { UNLIKE[1] } else { contrast.clamp(UNLIKE[0], UNLIKE[1]) };
+        for (some, share) in [(&edge, 0.6f32), (&inside, 0.4)] {
+            for &i in some {
+                let at = [(i % w) as f32, (i / w) as f32];
+                let looks: [Look; LEVELS] =
+                    std::array::from_fn(|l| looks.at(l, at).unwrap_or_default());
+                let unlike = if regions.core[i] == name {
+                    within
+                } else {
+                    (1.5 * away(&looks[0], &own)).clamp(UNLIKE[0], UNLIKE[1])
+                };
+                points.push(Point { at, weight: share * whole / some.len() as f32, unlike, looks });
+            }
+        }
+        let m = region.moments;
+        let reach = (m[0] + m[2]).sqrt().max(2.0);
+        Self { points, middle: region.middle, reach, moments: m }
+    }
+
+    /// Several groups as one; `areas` weigh their middles.
+    pub(super) fn together(parts: &[(&Self, f32)]) -> Self {
+        let all: f32 = parts.iter().map(|p| p.1).sum::<f32>().max(1.0);
+        let mut middle = [0.0; 2];
+        for (group, area) in parts {
+            for k in 0..2 {
+                middle[k] += group.middle[k] * area / all;
+            }
+        }
+        let mut moments = [0.0; 3];
+        for (group, area) in parts {
+            let d = [group.middle[0] - middle[0], group.middle[1] - middle[1]];
+            let own = [d[0] * d[0], d[0] * d[1], d[1] * d[1]];
+            for k in 0..3 {
+                moments[k] += (group.moments[k] + own[k]) * area / all;
+            }
+        }
+        let points = parts.iter().flat_map(|p| p.0.points.iter().cloned()).collect();
+        let reach = (moments[0] + moments[2]).sqrt().max(2.0);
+        Self { points, middle, reach, moments }
+    }
+
+    /// How far `motion` joins these points to their like in the other key, 0..=1.
+    ///
+    /// `taken`: what of the other key is explained already, at guide size.
+    pub(super) fn agreement(
+        &self,
+        motion: &Affine,
+        other: &Looks,
+        taken: &Taken,
+        level: usize,
+    ) -> f32 {
+        let (mut sum, mut all) = (0.0f32, 1e-6f32);
+        for p in &self.points {
+            let q = motion.at(p.at);
+            all += p.weight;
+            sum += p.weight
+                * match other.at(level, q) {
+                    None => OUTSIDE,
+                    Some(look) => {
+                        let like = (1.0 - away(&p.looks[level], &look) / p.unlike).max(0.0);
+                        if taken.at(q) { TAKEN * like } else { like }
+                    }
+                };
+        }
+        sum / all
+    }
+
+    /// The same with room for lines that are a little off: the best within a pixel of half size.
+    pub(super) fn follows(&self, motion: &Affine, other: &Looks, taken: &Taken) -> f32 {
+        let (mut sum, mut all) = (0.0f32, 1e-6f32);
+        for p in &self.points {
+            let q = motion.at(p.at);
+            all += p.weight;
+            let mut best: Option<f32> = None;
+            for d in [[0.0, 0.0], [2.0, 0.0], [-2.0, 0.0], [0.0, 2.0], [0.0, -2.0]] {
+                let r = [q[0] + d[0], q[1] + d[1]];
+                if let Some(look) = other.at(1, r) {
+                    let like = (1.0 - away(&p.looks[1], &look) / p.unlike).max(0.0);
+                    let like = if taken.at(r) { TAKEN * like } else { like };
+                    best = Some(best.map_or(like, |b| b.max(like)));
+                }
+            }
+            sum += p.weight * best.unwrap_or(OUTSIDE);
+        }
+        sum / all
+    }
+
+    /// Share of the points that stay in the picture.
+    pub(super) fn within(&self, motion: &Affine, other: &Looks) -> f32 {
+        let inside = |p: &&Point| other.at(0, motion.at(p.at)).is_some();
+        self.points.iter().filter(inside).count() as f32 / self.points.len().max(1) as f32
+    }
+}
+
+fn away(a: &Look, b: &Look) -> f32 {
+    (0..4).map(|c| (a[c] - b[c]).abs()).sum()
+}
+
+/// What of a key is explained already.
+pub(super) struct Taken {
+    pub(super) w: usize,
+    pub(super) v: Vec<bool>,
+}
+
+impl Taken {
+    pub(super) fn none(h: usize, w: usize) -> Self {
+        Self { w, v: vec![false; h * w] }
+    }
+
+    #[inline]
+    fn at(&self, p: Place) -> bool {
+        let (x, y) = ((p[0] + 0.5).max(0.0) as usize, (p[1] + 0.5).max(0.0) as usize);
+        self.v.get(y * self.w + x.min(self.w - 1)).copied().unwrap_or(false)
+    }
+}

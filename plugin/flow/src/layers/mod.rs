@@ -1,0 +1,127 @@
+//! The drawing in layers: the ground, figures before it, and their parts, each moved as one.
+
+mod compose;
+mod explain;
+mod looks;
+mod regions;
+mod register;
+mod stack;
+mod transform;
+mod trust;
+
+use crate::map::Map;
+use crate::start::lab;
+use explain::{Side, explain};
+use looks::Looks;
+use regions::Regions;
+use stack::{Laid, Owners, lay, order};
+use transform::{Affine, Place};
+
+/// Two keys, understood as pieces that move.
+pub(crate) struct Layers {
+    h: usize,
+    w: usize,
+    /// Part that shows the frame.
+    height: usize,
+    width: usize,
+    pieces: Vec<Laid>,
+    /// Pieces from front to back, and the place of each in that order.
+    order: Vec<usize>,
+    rank: Vec<usize>,
+    owners: [Owners; 2],
+    /// Whether each piece moves with the ground.
+    rests: Vec<bool>,
+    /// The ground does not move.
+    still: bool,
+    /// Pieces that only the layers draw whole.
+    needed: Vec<bool>,
+}
+
+/// From a place of the in-between to the keys.
+#[derive(Clone, Copy)]
+pub(super) struct Way {
+    /// To the first key.
+    first: Affine,
+    /// On from there to the last.
+    whole: Affine,
+}
+
+impl Way {
+    fn still() -> Self {
+        let still = Affine::shift([0.0; 2]);
+        Self { first: still, whole: still }
+    }
+
+    fn keys(&self, p: Place) -> [Place; 2] {
+        let first = self.first.at(p);
+        [first, self.whole.at(first)]
+    }
+}
+
+impl Layers {
+    /// `guides: [3, h, w]`, of which `height` x `width` show the frame.
+    pub(crate) fn of(guides: &[Map; 2], (height, width): (usize, usize)) -> Self {
+        let (h, w) = (guides[0].h, guides[0].w);
+        let colours = [lab(&guides[0]), lab(&guides[1])];
+        let sides = [0, 1].map(|k| Side::new(Regions::of(&colours[k]), Looks::of(&guides[k])));
+        let work = explain([&sides[0], &sides[1]], &[]);
+        let regions = [&sides[0].regions, &sides[1].regions];
+        let order = order(&work, regions);
+        let mut rank = vec![0; order.len()];
+        order.iter().enumerate().for_each(|(r, &p)| rank[p] = r);
+        let owners =
+            [0, 1].map(|k| Owners::of(regions[k], &work.of[k], &rank, &colours[k].channels(0, 1)));
+        let mut pieces = lay(&work, regions, [&owners[0], &owners[1]]);
+        let ground = pieces[0].motion;
+        let rests = pieces
+            .iter()
+            .map(|p| p.motion.away(&ground, p.motion.from, 0.5 * height.min(width) as f32) < 1.0)
+            .collect();
+        let still = ground == Affine::shift([0.0; 2]).around(ground.from);
+        let mut out = Self {
+            still,
+            h,
+            w,
+            height,
+            width,
+            pieces: Vec::new(),
+            order,
+            rank,
+            owners,
+            rests,
+            needed: Vec::new(),
+        };
+        for (p, piece) in pieces.iter_mut().enumerate() {
+            piece.vanishes = out.vanishes(p, piece);
+        }
+        out.pieces = pieces;
+        out
+    }
+
+    /// Whether the key that does not show piece `p` shows the ground in its place.
+    fn vanishes(&self, p: usize, piece: &Laid) -> bool {
+        let Some(key) = piece.only else { return false };
+        let Some(there) = (if key == 0 { Some(piece.motion) } else { piece.motion.inverse() })
+        else {
+            return true;
+        };
+        let (mut bare, mut all) = (0, 0);
+        for i in (0..self.h * self.w).filter(|&i| self.owners[key].piece[i] as usize == p) {
+            let q = there.at([(i % self.w) as f32, (i / self.w) as f32]);
+            let (x, y) = (q[0].round(), q[1].round());
+            if x < 0.0 || y < 0.0 || x >= self.width as f32 || y >= self.height as f32 {
+                continue;
+            }
+            all += 1;
+            let owner = self.owners[1 - key].piece[y as usize * self.w + x as usize] as usize;
+            bare += usize::from(self.rank[owner] > self.rank[p]);
+        }
+        2 * bare > all
+    }
+
+    /// Memory that this takes, in bytes.
+    pub(crate) fn byte_len(&self) -> usize {
+        // Piece, front and nearest ground of each pixel of both keys, and two marks.
+        2 * self.h * self.w * (2 + 2 + 4 + 2)
+    }
+}

@@ -1,0 +1,337 @@
+//! The drawing as closed regions of colour, and the lines between them.
+
+use crate::map::Map;
+
+/// Gradient in Lab above which a pixel is part of an outline.
+const OUTLINE: f32 = 9.0;
+/// Share of the picture below which a region is no region.
+const LEAST: f32 = 1.2e-4;
+/// Regions nowhere deeper than this (in samples) and darker than what is around them are lines.
+const THIN: u32 = 3;
+
+/// Length along the picture's border, as a share of its shorter side, from which a region reaches it.
+const REACHES: f32 = 0.12;
+/// Lines reach at most this far from the region they belong to, in samples.
+const LINE: usize = 8;
+
+/// Difference from its surroundings (Lab) from which a line within a region is one.
+const STROKE: f32 = 14.0;
+
+/// A region of one colour.
+#[derive(Clone, Debug)]
+pub(super) struct Region {
+    pub(super) middle: [f32; 2],
+    pub(super) area: f32,
+    /// Mean Lab, lightness 0..=255.
+    pub(super) colour: [f32; 3],
+    /// Second central moments: xx, xy, yy.
+    pub(super) moments: [f32; 3],
+    /// It reaches the picture's border along a fair length, as grounds do.
+    pub(super) at_border: bool,
+    /// Regions across a line, with the length of the common border in samples.
+    pub(super) beside: Vec<(usize, u32)>,
+}
+
+/// All regions of a key.
+pub(super) struct Regions {
+    /// For each pixel the region it belongs to, from 1; 0 on lines and between regions.
+    pub(super) core: Vec<u16>,
+    /// The same with lines given to the nearest region.
+    pub(super) label: Vec<u16>,
+    /// For each pixel on a line the region across it, as in `label`; else 0.
+    pub(super) across: Vec<u16>,
+    pub(super) list: Vec<Region>,
+    pub(super) h: usize,
+    pub(super) w: usize,
+}
+
+impl Regions {
+    /// Finds the regions of a key from its Lab colours, `[3, h, w]`.
+    pub(super) fn of(lab: &Map) -> Self {
+        let (h, w) = (lab.h, lab.w);
+        let free = open(&flat(lab), h, w);
+        let (mut core, sizes) = components(&free, h, w);
+        let depth = depths(&core, h, w);
+        let mut deepest = vec![0u32; sizes.len()];
+        for (l, d) in core.iter().zip(&depth) {
+            if *l > 0 {
+                let deepest = &mut deepest[*l as usize - 1];
+                *deepest = (*deepest).max(*d);
+            }
+        }
+        let least = (LEAST * (h * w) as f32).max(12.0);
+        let dark = darkness(&core, sizes.len(), lab);
+        // A long thin dark thing is a line, not a surface.
+        let keep: Vec<bool> = (0..sizes.len())
+            .map(|k| {
+                let line = deepest[k] <= THIN
+                    && dark[k]
+                    && sizes[k] as f32 > 12.0 * (deepest[k] * deepest[k]) as f32;
+                sizes[k] as f32 >= least && !line
+            })
+            .collect();
+        let mut order: Vec<usize> = (0..sizes.len()).filter(|&k| keep[k]).collect();
+        // More regions than a drawing has are texture; the small ones go to their neighbours.
+        const MOST: usize = 400;
+        if order.len() > MOST {
+            order.sort_by_key(|&k| (std::cmp::Reverse(sizes[k]), k));
+            order.truncate(MOST);
+            order.sort_unstable();
+        }
+        let mut name = vec![0u16; sizes.len()];
+        order.iter().enumerate().for_each(|(n, &k)| name[k] = n as u16 + 1);
+        let mut core: Vec<u16> =
+            core.drain(..).map(|l| if l > 0 { name[l as usize - 1] } else { 0 }).collect();
+        let count = order.len() + strokes(&mut core, order.len(), lab);
+        let mut label = core.clone();
+        grow(&mut label, h, w);
+        let list = measure(&core, &label, count, lab);
+        let across = across(&core, &label, h, w);
+        Self { core, label, across, list, h, w }
+    }
+
+    /// The region at pixel `i`.
+    pub(super) fn at(&self, i: usize) -> Option<usize> {
+        (self.label[i] as usize).checked_sub(1)
+    }
+}
+
+/// Gives lines that run within one region, such as a mouth, a name of their own; tells how many.
+fn strokes(core: &mut [u16], named: usize, lab: &Map) -> usize {
+    let (h, w, area) = (lab.h, lab.w, lab.area());
+    let mut label = core.to_vec();
+    grow(&mut label, h, w);
+    let across = across(core, &label, h, w);
+    let mut mean = vec![[0.0f64; 4]; named + 1];
+    for (i, &l) in core.iter().enumerate() {
+        let m = &mut mean[l as usize];
+        m[3] += 1.0;
+        (0..3).for_each(|c| m[c] += f64::from(lab.v[c * area + i]));
+    }
+    let ink: Vec<bool> = (0..area)
+        .map(|i| {
+            let m = &mean[label[i] as usize];
+            let d = [0, 1, 2].map(|c| lab.v[c * area + i] - (m[c] / m[3].max(1.0)) as f32);
+            let far = (d[0] * d[0] / 6.5 + d[1] * d[1] + d[2] * d[2]).sqrt();
+            core[i] == 0 && across[i] == 0 && far > STROKE
+        })
+        .collect();
+    let (names, sizes) = components(&ink, h, w);
+    let mut given = vec![0u16; sizes.len()];
+    let mut count = 0;
+    for (to, &size) in given.iter_mut().zip(&sizes) {
+        if size >= 12 && named + count < 600 {
+            count += 1;
+            *to = (named + count) as u16;
+        }
+    }
+    for (to, name) in core.iter_mut().zip(names) {
+        if name > 0 && given[name as usize - 1] > 0 {
+            *to = given[name as usize - 1];
+        }
+    }
+    count
+}
+
+/// Where the picture has no outline.
+fn flat(lab: &Map) -> Vec<bool> {
+    let (h, w) = (lab.h, lab.w);
+    let mut out = vec![true; h * w];
+    for y in 0..h {
+        let rows = [y.saturating_sub(1), y, (y + 1).min(h - 1)];
+        for x in 0..w {
+            let (l, r) = (x.saturating_sub(1), (x + 1).min(w - 1));
+            let mut sum = 0.0;
+            for c in 0..3 {
+                let [a, b, d] = rows.map(|y| lab.row(c, y));
+                let gx = (a[r] - a[l] + 2.0 * (b[r] - b[l]) + d[r] - d[l]) / 4.0;
+                let gy = (d[l] - a[l] + 2.0 * (d[x] - a[x]) + d[r] - a[r]) / 4.0;
+                sum += gx * gx + gy * gy;
+            }
+            out[y * w + x] = sum <= OUTLINE * OUTLINE;
+        }
+    }
+    out
+}
+
+/// Closes gaps of up to two pixels in outlines: what a 3 x 3 ball cannot reach is not free.
+fn open(free: &[bool], h: usize, w: usize) -> Vec<bool> {
+    let around = |from: &[bool], all: bool| -> Vec<bool> {
+        (0..h * w)
+            .map(|i| {
+                let (y, x) = (i / w, i % w);
+                let rows = y.saturating_sub(1)..=(y + 1).min(h - 1);
+                let columns = x.saturating_sub(1)..=(x + 1).min(w - 1);
+                let hit = rows.into_iter().any(|y| columns.clone().any(|x| from[y * w + x] != all));
+                hit != all
+            })
+            .collect()
+    };
+    around(&around(free, true), false)
+}
+
+/// Labels connected free pixels from 1; also the size of each component.
+fn components(free: &[bool], h: usize, w: usize) -> (Vec<u32>, Vec<u32>) {
+    let mut label = vec![0u32; h * w];
+    let mut sizes = Vec::new();
+    let mut open = Vec::new();
+    for start in 0..h * w {
+        if !free[start] || label[start] > 0 {
+            continue;
+        }
+        let name = sizes.len() as u32 + 1;
+        let mut size = 0;
+        label[start] = name;
+        open.push(start);
+        while let Some(i) = open.pop() {
+            size += 1;
+            for n in neighbours(i, h, w).into_iter().flatten() {
+                if free[n] && label[n] == 0 {
+                    label[n] = name;
+                    open.push(n);
+                }
+            }
+        }
+        sizes.push(size);
+    }
+    (label, sizes)
+}
+
+/// Pixels beside pixel `i`: left, right, above, below.
+pub(super) fn neighbours(i: usize, h: usize, w: usize) -> [Option<usize>; 4] {
+    let (y, x) = (i / w, i % w);
+    [
+        (x > 0).then(|| i - 1),
+        (x + 1 < w).then_some(i + 1),
+        (y > 0).then(|| i - w),
+        (y + 1 < h).then_some(i + w),
+    ]
+}
+
+/// Steps from each pixel to the nearest of another label.
+fn depths(label: &[u32], h: usize, w: usize) -> Vec<u32> {
+    let mut depth = vec![u32::MAX; h * w];
+    let mut front: Vec<usize> = (0..h * w)
+        .filter(|&i| neighbours(i, h, w).into_iter().flatten().any(|n| label[n] != label[i]))
+        .collect();
+    let mut d = 1;
+    while !front.is_empty() {
+        let mut next = Vec::new();
+        for i in front {
+            if depth[i] == u32::MAX {
+                depth[i] = d;
+                next.extend(
+                    neighbours(i, h, w).into_iter().flatten().filter(|&n| depth[n] == u32::MAX),
+                );
+            }
+        }
+        front = next;
+        d += 1;
+    }
+    depth
+}
+
+/// Whether each component is dark: as dark as ink.
+fn darkness(label: &[u32], count: usize, lab: &Map) -> Vec<bool> {
+    let mut sum = vec![[0.0f64; 2]; count];
+    for (l, light) in label.iter().zip(lab.plane(0)) {
+        if *l > 0 {
+            let sum = &mut sum[*l as usize - 1];
+            sum[0] += f64::from(*light);
+            sum[1] += 1.0;
+        }
+    }
+    sum.iter().map(|s| s[0] < 90.0 * s[1]).collect()
+}
+
+/// Gives every pixel the label of the nearest labelled one.
+pub(super) fn grow(label: &mut [u16], h: usize, w: usize) {
+    let mut front: Vec<usize> = (0..h * w).filter(|&i| label[i] > 0).collect();
+    while !front.is_empty() {
+        let mut next = Vec::new();
+        for i in front {
+            for n in neighbours(i, h, w).into_iter().flatten() {
+                if label[n] == 0 {
+                    label[n] = label[i];
+                    next.push(n);
+                }
+            }
+        }
+        front = next;
+    }
+}
+
+/// For each pixel on a line the region across it, else 0: the nearest but one.
+fn across(core: &[u16], label: &[u16], h: usize, w: usize) -> Vec<u16> {
+    let mut out = vec![0u16; h * w];
+    let mut front: Vec<(usize, u16)> = Vec::new();
+    for i in 0..h * w {
+        for n in neighbours(i, h, w).into_iter().flatten() {
+            if label[n] != label[i] && out[i] == 0 {
+                out[i] = label[n];
+                front.push((i, label[n]));
+            }
+        }
+    }
+    for _ in 0..LINE {
+        let mut next = Vec::new();
+        for (i, name) in front {
+            for n in neighbours(i, h, w).into_iter().flatten() {
+                if out[n] == 0 && core[n] == 0 && label[n] != name {
+                    out[n] = name;
+                    next.push((n, name));
+                }
+            }
+        }
+        front = next;
+    }
+    out
+}
+
+fn measure(core: &[u16], label: &[u16], count: usize, lab: &Map) -> Vec<Region> {
+    let (h, w, area) = (lab.h, lab.w, lab.area());
+    // Area, x, y, xx, xy, yy; and of the core alone: area, three colours.
+    let mut sums = vec![[0.0f64; 10]; count];
+    let mut border = vec![0usize; count];
+    let mut beside = vec![std::collections::BTreeMap::<usize, u32>::new(); count];
+    for (i, &l) in label.iter().enumerate() {
+        let Some(k) = (l as usize).checked_sub(1) else { continue };
+        let (x, y) = (i % w, i / w);
+        border[k] += usize::from(x < 1 || y < 1 || x + 2 > w || y + 2 > h);
+        for n in [(x + 1 < w).then_some(i + 1), (y + 1 < h).then_some(i + w)].into_iter().flatten()
+        {
+            if let Some(m) = (label[n] as usize).checked_sub(1).filter(|&m| m != k) {
+                *beside[k].entry(m).or_default() += 1;
+                *beside[m].entry(k).or_default() += 1;
+            }
+        }
+        let (x, y) = (x as f64, y as f64);
+        for (sum, v) in sums[k].iter_mut().zip([1.0, x, y, x * x, x * y, y * y]) {
+            *sum += v;
+        }
+        if core[i] == l {
+            sums[k][6] += 1.0;
+            for c in 0..3 {
+                sums[k][7 + c] += f64::from(lab.v[c * area + i]);
+            }
+        }
+    }
+    sums.iter()
+        .zip(border)
+        .zip(beside)
+        .map(|((s, border), beside)| {
+            let n = s[0].max(1.0);
+            let (x, y) = (s[1] / n, s[2] / n);
+            let moments = [s[3] / n - x * x + 0.1, s[4] / n - x * y, s[5] / n - y * y + 0.1];
+            let colour = [0, 1, 2].map(|c| (s[7 + c] / s[6].max(1.0)) as f32);
+            Region {
+                middle: [x as f32, y as f32],
+                area: s[0] as f32,
+                colour,
+                moments: moments.map(|m| m as f32),
+                at_border: border as f32 >= REACHES * h.min(w) as f32,
+                beside: beside.into_iter().collect(),
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,221 @@
+//! Finding the one motion that joins a group to its like in the other key.
+
+use rayon::prelude::*;
+
+use super::looks::{Group, Looks, Taken};
+use super::transform::{Affine, Place, product, turn};
+
+/// What a move by the picture's diagonal costs against agreement.
+const FAR: f32 = 0.2;
+/// What half a turn costs.
+const TURNED: f32 = 0.10;
+/// What doubling or halving a side costs.
+const STRETCHED: f32 = 0.12;
+/// What it costs for each sample that a part comes off what it hangs on, and how far it may.
+const TORN: f32 = 0.03;
+pub(super) const SLACK: f32 = 3.0;
+/// No side may be stretched or squashed by more than this.
+const MOST: f32 = 3.2;
+
+/// Looks for the motion of a group in the other key.
+pub(super) struct Search<'a> {
+    pub(super) other: &'a Looks,
+    pub(super) taken: &'a Taken,
+    /// The motion that is expected: that of what surrounds the group.
+    pub(super) expected: Affine,
+    /// Where the group touches what it hangs on; empty where it hangs on nothing.
+    pub(super) joint: Vec<Place>,
+    /// The picture's diagonal, in samples.
+    pub(super) diagonal: f32,
+}
+
+/// A motion, what it explains, and what it is worth when its oddity is taken off.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Found {
+    pub(super) motion: Affine,
+    pub(super) worth: f32,
+}
+
+impl Search<'_> {
+    /// Agreement less what is odd about the motion.
+    pub(super) fn worth(&self, group: &Group, motion: &Affine, level: usize) -> f32 {
+        match self.oddity(group, motion) {
+            Some(odd) => group.agreement(motion, self.other, self.taken, level) - odd,
+            None => -1.0,
+        }
+    }
+
+    /// None where the motion is none that a drawing makes.
+    fn oddity(&self, group: &Group, motion: &Affine) -> Option<f32> {
+        let back = self.expected.inverse()?;
+        let apart = Affine { m: product(motion.m, back.m), ..*motion };
+        let (angle, stretch) = apart.polar();
+        let [[a, b], [_, d]] = stretch;
+        // Eigenvalues of the symmetric stretch.
+        let (mean, half) = (0.5 * (a + d), (0.5 * (a - d)).hypot(b));
+        let (large, small) = (mean + half, mean - half);
+        if small < 1.0 / MOST || large > MOST {
+            return None;
+        }
+        let stretched = large.ln().abs() + small.ln().abs();
+        let (p, q) = (motion.at(group.middle), self.expected.at(group.middle));
+        let far = (p[0] - q[0]).hypot(p[1] - q[1]) / self.diagonal;
+        let torn = self.torn(motion);
+        Some(
+            TORN * (torn - SLACK).max(0.0)
+                + FAR * far
+                + TURNED * angle.abs() / std::f32::consts::PI
+                + STRETCHED * stretched / std::f32::consts::LN_2 * 0.5,
+        )
+    }
+
+    /// How far the group comes off what it hangs on, at the place where it holds best, in samples.
+    pub(super) fn torn(&self, motion: &Affine) -> f32 {
+        let off = |&p: &Place| {
+            let (a, b) = (motion.at(p), self.expected.at(p));
+            (a[0] - b[0]).hypot(a[1] - b[1])
+        };
+        self.joint.iter().map(off).reduce(f32::min).unwrap_or(0.0)
+    }
+
+    /// The best of `seeds`, each improved; the first of equals.
+    pub(super) fn best(&self, group: &Group, seeds: &[Affine], rigid: bool) -> Option<Found> {
+        let mut kept: Vec<Found> = Vec::new();
+        // Very small pictures forgive more, larger ones know more: some of both.
+        for (level, most) in [(3, 6), (2, 12)] {
+            let mut ranked: Vec<Found> = seeds
+                .iter()
+                .map(|&motion| Found { motion, worth: self.worth(group, &motion, level) })
+                .filter(|f| f.worth > 0.0)
+                .collect();
+            ranked.sort_by(|a, b| b.worth.total_cmp(&a.worth));
+            for found in ranked {
+                let near = |k: &Found| {
+                    k.motion.away(&found.motion, group.middle, group.reach)
+                        < 0.25 * group.reach + 3.0
+                };
+                if !kept.iter().any(near) {
+                    kept.push(found);
+                }
+                if kept.len() == most {
+                    break;
+                }
+            }
+        }
+        let mut kept: Vec<Found> = kept
+            .par_iter()
+            .map(|found| {
+                let found = self.climb(group, found.motion, 3, &[12.0, 6.0], rigid);
+                let found = self.climb(group, found.motion, 2, &[6.0, 3.0], rigid);
+                self.climb(group, found.motion, 1, &[3.0, 1.5], rigid)
+            })
+            .collect();
+        kept.sort_by(|a, b| b.worth.total_cmp(&a.worth));
+        kept.truncate(3);
+        kept.iter()
+            .map(|f| self.climb(group, f.motion, 0, &[2.0, 1.0, 0.5], rigid))
+            .reduce(|a, b| if b.worth > a.worth { b } else { a })
+    }
+
+    /// Improves `motion` by steps that move the group's rim by so many samples.
+    pub(super) fn climb(
+        &self,
+        group: &Group,
+        motion: Affine,
+        level: usize,
+        steps: &[f32],
+        rigid: bool,
+    ) -> Found {
+        let mut best = Found { motion, worth: self.worth(group, &motion, level) };
+        best.motion = best.motion.around(group.middle);
+        for &step in steps {
+            let e = (step / group.reach).min(0.3);
+            for _ in 0..12 {
+                let mut better = best;
+                let mut consider = |motion: Affine| {
+                    let worth = self.worth(group, &motion, level);
+                    if worth > better.worth + 1e-5 {
+                        better = Found { motion, worth };
+                    }
+                };
+                let unit = [[1.0, 0.0], [0.0, 1.0]];
+                for sign in [1.0, -1.0] {
+                    consider(best.motion.changed([sign * step, 0.0], 0.0, unit));
+                    consider(best.motion.changed([0.0, sign * step], 0.0, unit));
+                    consider(best.motion.changed([0.0; 2], sign * e, unit));
+                    if !rigid {
+                        let s = sign * e;
+                        let [even, across, slant] = [
+                            [[1.0 + s, 0.0], [0.0, 1.0 + s]],
+                            [[1.0 + s, 0.0], [0.0, 1.0 / (1.0 + s)]],
+                            [[1.0, s], [s, 1.0]],
+                        ];
+                        for stretch in [even, across, slant] {
+                            consider(best.motion.changed([0.0; 2], 0.0, stretch));
+                        }
+                    }
+                }
+                if better.worth <= best.worth {
+                    break;
+                }
+                best = better;
+            }
+        }
+        best
+    }
+}
+
+/// Motions that carry moments and middle of one thing onto those of another, in all turns.
+pub(super) fn by_moments(
+    (middle, moments): ([f32; 2], [f32; 3]),
+    (to, target): ([f32; 2], [f32; 3]),
+) -> Vec<Affine> {
+    let from = root(moments, true);
+    let into = root(target, false);
+    let place = |m| Affine { m, from: middle, to };
+    let mut out = Vec::with_capacity(26);
+    for k in 0..12 {
+        let angle = k as f32 * std::f32::consts::TAU / 12.0;
+        out.push(place(turn(angle)));
+        out.push(place(product(into, product(turn(angle), from))));
+    }
+    // Long axis onto long axis, both ways round.
+    let axis = |m: [f32; 3]| 0.5 * libm::atan2f(2.0 * m[1], m[0] - m[2]);
+    let angle = axis(target) - axis(moments);
+    for half in [0.0, std::f32::consts::PI] {
+        out.push(place(turn(angle + half)));
+    }
+    out
+}
+
+/// Square root of a symmetric matrix of second moments, or its inverse.
+fn root(m: [f32; 3], inverse: bool) -> [[f32; 2]; 2] {
+    let [xx, xy, yy] = m;
+    let det = (xx * yy - xy * xy).max(1e-2).sqrt();
+    let trace = (xx + yy + 2.0 * det).max(1e-2).sqrt();
+    let r = [[(xx + det) / trace, xy / trace], [xy / trace, (yy + det) / trace]];
+    if !inverse {
+        return r;
+    }
+    let d = (r[0][0] * r[1][1] - r[0][1] * r[1][0]).max(1e-4);
+    [[r[1][1] / d, -r[0][1] / d], [-r[1][0] / d, r[0][0] / d]]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_carried_onto_moments() {
+        let (from, to) = ([40.0, 5.0, 20.0], [90.0, -20.0, 30.0]);
+        let map = by_moments(([1.0, 2.0], from), ([7.0, 9.0], to))[1];
+        let m = map.m;
+        let s = [[from[0], from[1]], [from[1], from[2]]];
+        let t = [[m[0][0], m[1][0]], [m[0][1], m[1][1]]];
+        let moved = product(product(m, s), t);
+        for (got, wanted) in [(moved[0][0], to[0]), (moved[0][1], to[1]), (moved[1][1], to[2])] {
+            assert!((got - wanted).abs() < 0.1, "{moved:?}");
+        }
+        assert_eq!(map.at([1.0, 2.0]), [7.0, 9.0]);
+    }
+}

@@ -1,0 +1,292 @@
+//! Which piece lies before which, and whose each pixel of a key is.
+
+use super::explain::Work;
+use super::regions::{Regions, neighbours};
+use super::transform::Affine;
+use crate::map::Map;
+
+/// Share of the rim of a region that is dark where it has an outline; the rest of the rim is soft.
+const OUTLINED: f32 = 0.45;
+/// Difference of Gaussians of the lightness below which a pixel is part of a dark line.
+const DARK: f32 = -3.0;
+
+/// Whose each pixel of a key is.
+pub(super) struct Owners {
+    /// The piece of each pixel; lines belong to the piece in front.
+    pub(super) piece: Vec<u16>,
+    /// Nothing of another piece is mixed into this pixel.
+    pub(super) clean: Vec<bool>,
+    /// Outlines and edges: what the eye follows.
+    pub(super) line: Vec<bool>,
+    /// The foremost piece that may be mixed into this pixel.
+    pub(super) front: Vec<u16>,
+    /// For each pixel the nearest clean pixel of the ground; none where there is none.
+    pub(super) ground: Vec<u32>,
+}
+
+/// No such pixel.
+pub(super) const NOWHERE: u32 = u32::MAX;
+
+/// The pieces from front to back.
+pub(super) fn order(work: &Work, regions: [&Regions; 2]) -> Vec<usize> {
+    let n = work.pieces.len();
+    let (h, w) = (regions[0].h, regions[0].w);
+    let owner = [0, 1].map(|key| -> Vec<Option<usize>> {
+        (0..h * w).map(|i| regions[key].at(i).and_then(|k| work.of[key][k])).collect()
+    });
+    // How often the one is seen where the other was expected.
+    let mut before = vec![0.0f32; n * n];
+    let mut area = vec![1.0f32; n];
+    for key in 0..2 {
+        for p in owner[key].iter().flatten() {
+            area[*p] += 0.5;
+        }
+        for l in 0..n {
+            // Every pixel of `l` in the other key, brought here.
+            let motion = work.pieces[l].motion;
+            let Some(here) = (if key == 0 { motion.inverse() } else { Some(motion) }) else {
+                continue;
+            };
+            for (i, _) in owner[1 - key].iter().enumerate().filter(|(_, p)| **p == Some(l)) {
+                let q = here.at([(i % w) as f32, (i / w) as f32]);
+                let (x, y) = ((q[0] + 0.5).floor(), (q[1] + 0.5).floor());
+                if x < 0.0 || y < 0.0 || x >= w as f32 || y >= h as f32 {
+                    continue;
+                }
+                if let Some(m) = owner[key][y as usize * w + x as usize].filter(|&m| m != l) {
+                    before[m * n + l] += 1.0;
+                }
+            }
+        }
+    }
+    let worth = |m: usize, l: usize| {
+        // What is small lies before what is large, as far as nothing is known.
+        let small = if area[m] < area[l] { 1.0 } else { -1.0 };
+        let known = (before[m * n + l] - before[l * n + m]) / area[m].min(area[l]);
+        known + 0.02 * small
+    };
+    // The ground lies behind everything.
+    let mut left: Vec<usize> = (1..n).collect();
+    let mut out = Vec::with_capacity(n);
+    while !left.is_empty() {
+        let score = |m: usize| -> f32 {
+            left.iter().filter(|&&l| l != m).map(|&l| worth(m, l).clamp(-0.3, 0.3)).sum()
+        };
+        let (at, _) = left
+            .iter()
+            .enumerate()
+            .map(|(at, &m)| (at, score(m)))
+            .reduce(|a, b| if b.1 > a.1 { b } else { a })
+            .expect("some are left");
+        out.push(left.remove(at));
+    }
+    out.push(0);
+    out
+}
+
+impl Owners {
+    /// `rank`: place of each piece from the front. `light: [1, h, w]`, 0..=255.
+    pub(super) fn of(regions: &Regions, of: &[Option<usize>], rank: &[usize], light: &Map) -> Self {
+        let (h, w) = (regions.h, regions.w);
+        let (fine, coarse) = (light.gauss(0.8), light.gauss(2.4));
+        let piece_of = |l: u16| (l as usize).checked_sub(1).and_then(|k| of[k]);
+        let base: Vec<u16> =
+            regions.label.iter().map(|&l| piece_of(l).unwrap_or(0) as u16).collect();
+        let mut piece = base.clone();
+        let dark = |i: usize| fine.v[i] - coarse.v[i] < DARK;
+        // What has no outline of its own, such as a shadow, owns no line that it touches.
+        let mut rim = vec![[0u32; 2]; regions.list.len() + 1];
+        for i in (0..h * w).filter(|&i| regions.core[i] == 0 && regions.across[i] > 0) {
+            for l in [regions.label[i], regions.across[i]] {
+                rim[l as usize][0] += u32::from(dark(i));
+                rim[l as usize][1] += 1;
+            }
+        }
+        let outlined = |l: u16| rim[l as usize][0] as f32 > OUTLINED * rim[l as usize][1] as f32;
+        for i in 0..h * w {
+            if regions.core[i] != 0 || !dark(i) {
+                continue;
+            }
+            let (own, other) = (regions.label[i], regions.across[i]);
+            if let Some(p) = piece_of(other)
+                && outlined(other)
+                && (rank[p] < rank[base[i] as usize] || !outlined(own))
+            {
+                piece[i] = p as u16;
+            }
+        }
+        // The soft rim of a line goes with it.
+        let lined = piece.clone();
+        for i in 0..h * w {
+            if regions.core[i] != 0 {
+                continue;
+            }
+            for n in neighbours(i, h, w).into_iter().flatten() {
+                if rank[lined[n] as usize] < rank[piece[i] as usize] {
+                    piece[i] = lined[n];
+                }
+            }
+        }
+        let front: Vec<u16> = (0..h * w)
+            .map(|i| {
+                let (y, x) = (i / w, i % w);
+                let rows = y.saturating_sub(2)..=(y + 2).min(h - 1);
+                let columns = x.saturating_sub(2)..=(x + 2).min(w - 1);
+                let pixels = rows.flat_map(|y| columns.clone().map(move |x| y * w + x));
+                let near = pixels.map(|i| piece[i]).min_by_key(|&p| rank[p as usize]);
+                near.unwrap_or(piece[i])
+            })
+            .collect();
+        let clean: Vec<bool> = front.iter().zip(&piece).map(|(f, p)| f == p).collect();
+        let ground = nearest(&piece, &clean, regions);
+        let line = regions.core.iter().map(|&l| l == 0).collect();
+        Self { piece, clean, line, front, ground }
+    }
+}
+
+/// For each pixel the nearest clean one of piece 0, off its lines.
+fn nearest(piece: &[u16], clean: &[bool], regions: &Regions) -> Vec<u32> {
+    let (h, w) = (regions.h, regions.w);
+    // A surface, no line and no crumb.
+    let wide: Vec<bool> = std::iter::once(false)
+        .chain(regions.list.iter().map(|r| r.area > 0.004 * (h * w) as f32))
+        .collect();
+    let mut out: Vec<u32> = (0..h * w)
+        .map(|i| {
+            if piece[i] == 0 && clean[i] && wide[regions.core[i] as usize] {
+                i as u32
+            } else {
+                NOWHERE
+            }
+        })
+        .collect();
+    let away = |i: usize, to: u32| {
+        let to = to as usize;
+        let (dx, dy) = ((i % w) as f32 - (to % w) as f32, (i / w) as f32 - (to / w) as f32);
+        // Grounds run level more often than not.
+        dx * dx + 4.0 * dy * dy
+    };
+    for forward in [true, false, true, false] {
+        for j in 0..h * w {
+            let i = if forward { j } else { h * w - 1 - j };
+            let (y, x) = ((i / w) as isize, (i % w) as isize);
+            let s = if forward { -1 } else { 1 };
+            for (dy, dx) in [(0, s), (s, 0), (s, -1), (s, 1)] {
+                let (ny, nx) = (y + dy, x + dx);
+                if ny < 0 || nx < 0 || ny >= h as isize || nx >= w as isize {
+                    continue;
+                }
+                let to = out[ny as usize * w + nx as usize];
+                if to != NOWHERE && (out[i] == NOWHERE || away(i, to) < away(i, out[i])) {
+                    out[i] = to;
+                }
+            }
+        }
+    }
+    out
+}
+
+/// A piece as it is laid: its motion about a joint, and what it hangs on.
+#[derive(Clone, Debug)]
+pub(super) struct Laid {
+    pub(super) motion: Affine,
+    pub(super) parent: Option<usize>,
+    /// Smallest and largest x and y of its pixels in each key; none where it has none.
+    pub(super) bounds: [Option<[f32; 4]>; 2],
+    /// Pieces that it touches in either key.
+    pub(super) touches: Vec<usize>,
+    /// The only key that shows it.
+    pub(super) only: Option<usize>,
+    /// The other key shows that it is gone.
+    pub(super) vanishes: bool,
+}
+
+/// Joints and bounds of all pieces.
+pub(super) fn lay(work: &Work, regions: [&Regions; 2], owners: [&Owners; 2]) -> Vec<Laid> {
+    let n = work.pieces.len();
+    let (h, w) = (regions[0].h, regions[0].w);
+    let mut bounds = vec![[None::<[f32; 4]>; 2]; n];
+    let mut area = vec![[0.0f32; 2]; n];
+    let mut middle = vec![[0.0f64; 3]; n];
+    // Where pieces touch in the first key, or in the last: length, x, y.
+    let mut joints = std::collections::BTreeMap::<(usize, usize, usize), [f64; 3]>::new();
+    for key in 0..2 {
+        for i in 0..h * w {
+            let p = owners[key].piece[i] as usize;
+            let (x, y) = ((i % w) as f32, (i / w) as f32);
+            area[p][key] += 1.0;
+            let b = bounds[p][key].get_or_insert([x, x, y, y]);
+            *b = [b[0].min(x), b[1].max(x), b[2].min(y), b[3].max(y)];
+            if key == 0 || area[p][0] == 0.0 {
+                middle[p][0] += 1.0;
+                middle[p][1] += f64::from(x);
+                middle[p][2] += f64::from(y);
+            }
+            for m in [(i % w + 1 < w).then_some(i + 1), (i / w + 1 < h).then_some(i + w)]
+                .into_iter()
+                .flatten()
+            {
+                let q = owners[key].piece[m] as usize;
+                if p != q && p != 0 && q != 0 {
+                    let joint = joints.entry((p.min(q), p.max(q), key)).or_default();
+                    joint[0] += 1.0;
+                    joint[1] += f64::from(x);
+                    joint[2] += f64::from(y);
+                }
+            }
+        }
+    }
+    let whole = |p: usize| area[p][0].max(area[p][1]);
+    (0..n)
+        .map(|p| {
+            let piece = &work.pieces[p];
+            let m = middle[p];
+            let mut from = [(m[1] / m[0].max(1.0)) as f32, (m[2] / m[0].max(1.0)) as f32];
+            if area[p][0] == 0.0
+                && let Some(back) = piece.motion.inverse()
+            {
+                from = back.at(from);
+            }
+            let mut parent = None;
+            if p != 0 {
+                let mut best = 0.0;
+                for (&(a, b, key), joint) in &joints {
+                    let other = if a == p {
+                        b
+                    } else if b == p {
+                        a
+                    } else {
+                        continue;
+                    };
+                    if whole(other) <= whole(p) || joint[0] <= best {
+                        continue;
+                    }
+                    let mut at = [(joint[1] / joint[0]) as f32, (joint[2] / joint[0]) as f32];
+                    if key == 1 {
+                        let Some(back) = piece.motion.inverse() else { continue };
+                        at = back.at(at);
+                    }
+                    // A joint holds where both agree on it.
+                    let (u, v) = (piece.motion.at(at), work.pieces[other].motion.at(at));
+                    if (u[0] - v[0]).hypot(u[1] - v[1]) < 4.0 + 0.25 * whole(p).sqrt() {
+                        best = joint[0];
+                        parent = Some(other);
+                        from = at;
+                    }
+                }
+            }
+            let only = match [piece.members[0].is_empty(), piece.members[1].is_empty()] {
+                [false, true] => Some(0),
+                [true, false] => Some(1),
+                _ => None,
+            };
+            let touches = joints
+                .iter()
+                .filter(|(_, joint)| joint[0] >= 3.0)
+                .filter_map(|(&(a, b, _), _)| if a == p { Some(b) } else { (b == p).then_some(a) })
+                .collect();
+            let motion = piece.motion.around(from);
+            Laid { motion, parent, bounds: bounds[p], touches, only, vanishes: false }
+        })
+        .collect()
+}

@@ -1,0 +1,140 @@
+//! Motions of whole pieces: affine maps that turn as turns on the way.
+
+/// A place in guide samples: right, down.
+pub(crate) type Place = [f32; 2];
+
+/// No turn and no stretch.
+const UNIT: [[f32; 2]; 2] = [[1.0, 0.0], [0.0, 1.0]];
+
+/// Carries a place of the first key to the last: `to + m (p - from)`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Affine {
+    pub(crate) m: [[f32; 2]; 2],
+    pub(crate) from: Place,
+    pub(crate) to: Place,
+}
+
+impl Affine {
+    /// Everything moves by `d`.
+    pub(crate) fn shift(d: Place) -> Self {
+        Self { m: UNIT, from: [0.0; 2], to: d }
+    }
+
+    /// Where `p` goes.
+    #[inline]
+    pub(crate) fn at(&self, p: Place) -> Place {
+        let d = [p[0] - self.from[0], p[1] - self.from[1]];
+        [0, 1].map(|k| self.to[k] + self.m[k][0] * d[0] + self.m[k][1] * d[1])
+    }
+
+    /// The same map, written around another place.
+    pub(crate) fn around(&self, from: Place) -> Self {
+        Self { from, to: self.at(from), ..*self }
+    }
+
+    /// The way back; none where the map folds or flattens.
+    pub(crate) fn inverse(&self) -> Option<Self> {
+        let [[a, b], [c, d]] = self.m;
+        let det = a * d - b * c;
+        (det > 1e-3).then(|| Self {
+            m: [[d / det, -b / det], [-c / det, a / det]],
+            from: self.to,
+            to: self.from,
+        })
+    }
+
+    /// Turned by `angle` and stretched about where it carries `from`: `m` becomes `turn m stretch`.
+    pub(crate) fn changed(&self, shift: Place, angle: f32, stretch: [[f32; 2]; 2]) -> Self {
+        let m = product(turn(angle), product(self.m, stretch));
+        Self { m, from: self.from, to: [self.to[0] + shift[0], self.to[1] + shift[1]] }
+    }
+
+    /// Turn (radians) and symmetric stretch that make up `m`: `m = turn stretch`.
+    pub(crate) fn polar(&self) -> (f32, [[f32; 2]; 2]) {
+        let [[a, b], [c, d]] = self.m;
+        let angle = libm::atan2f(c - b, a + d);
+        (angle, product(turn(-angle), self.m))
+    }
+
+    /// The map from the first key to share `t` (0..=1) of the way, `from` going straight.
+    ///
+    /// A turn stays a turn. The stretch grows along the axes in which it is plainest: those of the picture,
+    /// as where a ball that turns is squashed on the ground, or those of the piece, as in a limb.
+    pub(crate) fn part(&self, t: f32) -> Self {
+        let (angle, own) = self.polar();
+        let (there, back) = (turn(angle), turn(-angle));
+        let world = product(product(there, own), back);
+        let some = |stretch: [[f32; 2]; 2]| {
+            [0, 1].map(|i| [0, 1].map(|j| UNIT[i][j] + t * (stretch[i][j] - UNIT[i][j])))
+        };
+        let turned = turn(t * angle);
+        let m = if world[0][1].abs() < own[0][1].abs() {
+            product(some(world), turned)
+        } else {
+            product(turned, some(own))
+        };
+        let to = [0, 1].map(|k| self.from[k] + t * (self.to[k] - self.from[k]));
+        Self { m, from: self.from, to }
+    }
+
+    /// How unlike `other` this is for a piece around `middle` of radius `reach`: distances in samples,
+    /// turns and stretches as what they move at the piece's rim.
+    pub(crate) fn away(&self, other: &Self, middle: Place, reach: f32) -> f32 {
+        let (p, q) = (self.at(middle), other.at(middle));
+        let shape: f32 = [0, 1]
+            .iter()
+            .flat_map(|&i| [0, 1].map(|j| self.m[i][j] - other.m[i][j]))
+            .map(|d| d * d)
+            .sum();
+        (p[0] - q[0]).hypot(p[1] - q[1]) + reach * (0.5 * shape).sqrt()
+    }
+}
+
+/// A turn by `angle` radians.
+pub(crate) fn turn(angle: f32) -> [[f32; 2]; 2] {
+    let (s, c) = (libm::sinf(angle), libm::cosf(angle));
+    [[c, -s], [s, c]]
+}
+
+/// `a b`
+pub(crate) fn product(a: [[f32; 2]; 2], b: [[f32; 2]; 2]) -> [[f32; 2]; 2] {
+    [0, 1].map(|i| [0, 1].map(|j| a[i][0] * b[0][j] + a[i][1] * b[1][j]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_turn_is_a_turn_on_the_way() {
+        let whole = Affine { m: turn(1.2), from: [10.0, 20.0], to: [50.0, 30.0] };
+        let half = whole.part(0.5);
+        let (angle, stretch) = half.polar();
+        assert!((angle - 0.6).abs() < 1e-5);
+        assert!((stretch[0][0] - 1.0).abs() < 1e-5 && stretch[0][1].abs() < 1e-5);
+        assert_eq!(half.at([10.0, 20.0]), [30.0, 25.0]);
+        let back = whole.inverse().unwrap();
+        let p = back.at(whole.at([3.0, 4.0]));
+        assert!((p[0] - 3.0).abs() < 1e-4 && (p[1] - 4.0).abs() < 1e-4);
+        assert_eq!(whole.part(0.0).at([7.0, 8.0]), [7.0, 8.0]);
+    }
+
+    #[test]
+    fn what_is_squashed_on_the_ground_is_squashed_upright_on_the_way() {
+        let squash = [[1.4, 0.0], [0.0, 0.6]];
+        let ball = Affine { m: product(squash, turn(-0.9)), from: [0.0; 2], to: [100.0, 80.0] };
+        let half = ball.part(0.5).m;
+        let wanted = product([[1.2, 0.0], [0.0, 0.8]], turn(-0.45));
+        let limb = Affine { m: product(turn(0.9), squash), from: [0.0; 2], to: [0.0; 2] };
+        let along = product(turn(0.45), [[1.2, 0.0], [0.0, 0.8]]);
+        for (got, wanted) in [(half, wanted), (limb.part(0.5).m, along)] {
+            for (got, wanted) in got.iter().flatten().zip(wanted.iter().flatten()) {
+                assert!((got - wanted).abs() < 1e-4, "{got} not {wanted}");
+            }
+        }
+        let end = ball.part(1.0).m;
+        assert!(
+            end.iter().flatten().zip(ball.m.iter().flatten()).all(|(a, b)| (a - b).abs() < 1e-5)
+        );
+    }
+}

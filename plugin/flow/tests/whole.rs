@@ -1,0 +1,180 @@
+//! Whole figures at large distances: a ball with a band, carried, turned and squashed farther than its size.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+use std::sync::Arc;
+
+use inbetween_core::{ContentHash, Control, Engine, Frame, Job, Request, Settings};
+use inbetween_flow::FlowEngine;
+
+const W: usize = 960;
+const H: usize = 540;
+/// Radius of the ball, in pixels.
+const BALL: f32 = 75.0;
+
+const PAPER: [f32; 4] = [0.95, 0.93, 0.85, 1.0];
+const INK: [f32; 4] = [0.08, 0.08, 0.1, 1.0];
+const RED: [f32; 4] = [0.92, 0.25, 0.2, 1.0];
+const YELLOW: [f32; 4] = [0.98, 0.85, 0.25, 1.0];
+
+/// How a ball lies: middle, turn in radians, stretch along its length and across.
+#[derive(Clone, Copy)]
+struct Pose {
+    middle: [f32; 2],
+    turn: f32,
+    squash: [f32; 2],
+}
+
+/// The ball on paper; each pixel is the mean of 3 x 3 samples.
+fn ball(pose: Pose) -> Arc<Frame> {
+    let (s, c) = pose.turn.sin_cos();
+    let colour = |x: f32, y: f32| {
+        let (x, y) = (x - pose.middle[0], y - pose.middle[1]);
+        let (x, y) = (x / pose.squash[0], y / pose.squash[1]);
+        let (u, v) = (c * x + s * y, c * y - s * x);
+        let away = u.hypot(v);
+        // A mark that tells up from down.
+        let mark = (u - 25.0).hypot(v + 38.0) < 11.0;
+        if away > BALL {
+            PAPER
+        } else if away > BALL - 5.0 || (v.abs() - 16.0).abs() < 2.5 || mark {
+            INK
+        } else if v.abs() < 16.0 {
+            YELLOW
+        } else {
+            RED
+        }
+    };
+    let mut pixels = Vec::with_capacity(W * H);
+    for y in 0..H {
+        for x in 0..W {
+            let mut sum = [0.0f32; 4];
+            for k in 0..9 {
+                let at = |v: usize, k: usize| v as f32 + (k as f32 - 1.0) / 3.0;
+                let p = colour(at(x, k % 3), at(y, k / 3));
+                (0..4).for_each(|c| sum[c] += p[c] / 9.0);
+            }
+            pixels.push(sum);
+        }
+    }
+    Arc::new(Frame::from_pixels(W, H, pixels).unwrap())
+}
+
+fn draw(engine: &FlowEngine, first: &Arc<Frame>, last: &Arc<Frame>, pair: u8, t: f64) -> Frame {
+    let request = Request {
+        first: ContentHash([pair; 32]),
+        last: ContentHash([pair + 100; 32]),
+        sketches: Vec::new(),
+        position: t,
+        settings: Settings::default(),
+    };
+    let job = Job { request, first: first.clone(), last: last.clone(), sketches: Vec::new() };
+    engine.draw(&job, &Control::default()).unwrap().frame
+}
+
+/// What of a picture is near a colour.
+fn of_colour(frame: &Frame, colour: [f32; 4]) -> Vec<bool> {
+    let near = |p: &[f32; 4]| (0..3).all(|c| (p[c] - colour[c]).abs() < 0.2);
+    frame.pixels().iter().map(near).collect()
+}
+
+/// Area, middle and the number of pieces (of 30 pixels or more) of what is not paper.
+fn figure(frame: &Frame) -> (f32, [f32; 2], usize) {
+    let mut open: Vec<bool> = of_colour(frame, PAPER).iter().map(|paper| !paper).collect();
+    let (mut area, mut sum) = (0.0f32, [0.0f32; 2]);
+    for (i, _) in open.iter().enumerate().filter(|(_, figure)| **figure) {
+        area += 1.0;
+        sum[0] += (i % W) as f32;
+        sum[1] += (i / W) as f32;
+    }
+    let mut pieces = 0;
+    for start in 0..W * H {
+        let mut stack = Vec::new();
+        if std::mem::take(&mut open[start]) {
+            stack.push(start);
+        }
+        let mut size = 0;
+        while let Some(i) = stack.pop() {
+            size += 1;
+            let (x, y) = (i % W, i / W);
+            for ny in y.saturating_sub(1)..(y + 2).min(H) {
+                for nx in x.saturating_sub(1)..(x + 2).min(W) {
+                    if std::mem::take(&mut open[ny * W + nx]) {
+                        stack.push(ny * W + nx);
+                    }
+                }
+            }
+        }
+        pieces += usize::from(size >= 30);
+    }
+    (area, sum.map(|s| s / area.max(1.0)), pieces)
+}
+
+/// Every in-between of both poses holds one whole ball on its way.
+fn stays_whole(engine: &FlowEngine, pair: u8, from: Pose, to: Pose) {
+    let (first, last) = (ball(from), ball(to));
+    let (start, _, _) = figure(&first);
+    let (end, _, _) = figure(&last);
+    for n in 1..8 {
+        let t = n as f32 / 8.0;
+        let drawn = draw(engine, &first, &last, pair, f64::from(t));
+        let (area, middle, pieces) = figure(&drawn);
+        let what = format!("pair {pair} at {n} of 8");
+        assert_eq!(pieces, 1, "{what}: the ball is in pieces");
+        let (least, most) = (start.min(end), start.max(end));
+        assert!(area > 0.85 * least && area < 1.15 * most, "{what}: {area} of {least} to {most}");
+        for k in 0..2 {
+            let wanted = from.middle[k] + t * (to.middle[k] - from.middle[k]);
+            assert!((middle[k] - wanted).abs() < 12.0, "{what}: at {middle:?}, not {wanted}");
+        }
+        // Its parts are all there.
+        let whole = std::f32::consts::PI * BALL * BALL;
+        for (name, colour, share) in [("red", RED, 0.40), ("yellow", YELLOW, 0.14)] {
+            let seen = of_colour(&drawn, colour).iter().filter(|v| **v).count() as f32;
+            let scale = area / whole;
+            assert!(seen > share * whole * scale, "{what}: {name} {:.2}", seen / (whole * scale));
+        }
+    }
+}
+
+fn pose(x: f32, y: f32, degrees: f32, squash: [f32; 2]) -> Pose {
+    Pose { middle: [x, y], turn: degrees.to_radians(), squash }
+}
+
+#[test]
+fn a_ball_stays_whole_however_far_it_goes() {
+    let engine = FlowEngine::new().unwrap();
+    let round = [1.0, 1.0];
+    for (pair, way) in [(1, 240.0), (2, 420.0), (3, 620.0)] {
+        stays_whole(
+            &engine,
+            pair,
+            pose(160.0, 200.0, 0.0, round),
+            pose(160.0 + way, 260.0, 0.0, round),
+        );
+    }
+}
+
+#[test]
+fn a_ball_stays_whole_while_it_turns() {
+    let engine = FlowEngine::new().unwrap();
+    let round = [1.0, 1.0];
+    for (pair, degrees) in [(1, 30.0), (2, -60.0), (3, 90.0)] {
+        stays_whole(
+            &engine,
+            pair,
+            pose(200.0, 150.0, 0.0, round),
+            pose(620.0, 330.0, degrees, round),
+        );
+    }
+}
+
+#[test]
+fn a_ball_stays_whole_while_it_is_squashed() {
+    let engine = FlowEngine::new().unwrap();
+    let flat = [1.35, 0.7];
+    for (pair, degrees) in [(1, 0.0), (2, -45.0)] {
+        let from = pose(200.0, 120.0, 0.0, [1.0, 1.0]);
+        stays_whole(&engine, pair, from, pose(620.0, 400.0, degrees, flat));
+    }
+}
