@@ -28,7 +28,7 @@ pub enum Error {
         /// Width and height of the last key.
         last: (usize, usize),
     },
-    /// A setting lies outside its range.
+    /// A setting is not what it may be.
     #[error("{name} is {value}; {allowed}")]
     Setting {
         /// The setting's name as the artist sees it.
@@ -37,6 +37,18 @@ pub enum Error {
         value: String,
         /// What is allowed, as a phrase.
         allowed: &'static str,
+    },
+    /// A number is not within its setting's range.
+    #[error("{name} is {value}; it lies between {lowest} and {highest}")]
+    Range {
+        /// The setting's name as the artist sees it.
+        name: &'static str,
+        /// The value found.
+        value: f64,
+        /// The lowest that is allowed.
+        lowest: f64,
+        /// The highest that is allowed.
+        highest: f64,
     },
     /// A key picture could not be read.
     #[error("{path}: {reason}")]
@@ -106,6 +118,9 @@ impl Error {
             ),
             Self::Setting { name, value, allowed } => {
                 format!("{name} cannot be {value}: {allowed}.")
+            }
+            Self::Range { name, value, lowest, highest } => {
+                format!("{name} cannot be {value}: it lies between {lowest} and {highest}.")
             }
             Self::Picture { path, reason } => format!(
                 "The key picture {} could not be read: {reason}. Choose a PNG, JPEG, TIFF or EXR file.",

@@ -1,19 +1,25 @@
 //! What the artist chose, validated: the part of it that decides how a picture looks.
 //!
-//! When a frame falls between the keys is a matter of timing, not of these settings.
+//! When a frame falls between the keys is a matter of timing, not of these settings. All that an artist can set,
+//! with labels, ranges and defaults, is described in [`list`].
 
+pub mod list;
+mod setting;
+#[cfg(test)]
+mod tests;
 mod tooncrafter;
 
 use serde::{Deserialize, Serialize};
 
+pub use setting::{
+    AnyChoice, AnyKind, AnySetting, Choice, ChoiceOption, Decides, File, Kind, Number, Setting,
+    Switch, Text, Whole,
+};
 pub use tooncrafter::{
-    DEFAULT_STEPS, DeviceChoice, PrecisionChoice, SolverChoice, ToonCrafterSettings, WeightRef,
+    DeviceChoice, PrecisionChoice, SolverChoice, ToonCrafterSettings, WeightRef,
 };
 
 use crate::Error;
-
-/// How closely sketches are followed when the artist says nothing.
-pub const DEFAULT_SKETCH_STRENGTH: f64 = 0.6;
 
 /// Which engine draws.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -45,22 +51,20 @@ pub enum Encoding {
 }
 
 /// How much time the engine may take.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Quality {
     /// Motion found at a smaller size, for scrubbing.
     Draft,
-    /// The default.
-    #[default]
+    /// The usual.
     Standard,
     /// Motion found at a larger size, for 4K and fine line art.
     High,
 }
 
 /// Which picture of the in-between is wanted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Output {
     /// The drawing itself.
-    #[default]
     InBetween,
     /// How far the engine trusts each pixel: grey, 0 = invented to 1 = both keys agree; alpha 1.
     Confidence,
@@ -90,19 +94,13 @@ impl Settings {
     /// Checks every range.
     ///
     /// # Errors
-    /// [`Error::Setting`] with the setting's name and what is allowed.
+    /// [`Error::Range`] or [`Error::Setting`] with the setting's name and what is allowed.
     pub fn check(&self) -> Result<(), Error> {
-        if !(0.0..=1.0).contains(&self.sketch_strength) {
-            return Err(Error::Setting {
-                name: "Sketch strength",
-                value: self.sketch_strength.to_string(),
-                allowed: "it lies between 0 and 1",
-            });
-        }
+        list::SKETCH_STRENGTH.check(self.sketch_strength)?;
         match (&self.tooncrafter, self.engine) {
             (Some(settings), EngineKind::ToonCrafter) => settings.check(),
             (None, EngineKind::ToonCrafter) => Err(Error::Setting {
-                name: "Checkpoint",
+                name: list::CHECKPOINT.name(),
                 value: "empty".into(),
                 allowed: "ToonCrafter needs its checkpoint file",
             }),
@@ -116,9 +114,9 @@ impl Default for Settings {
         Self {
             engine: EngineKind::Flow,
             encoding: Encoding::default(),
-            quality: Quality::default(),
-            output: Output::default(),
-            sketch_strength: DEFAULT_SKETCH_STRENGTH,
+            quality: list::QUALITY.kind.default,
+            output: list::OUTPUT.kind.default,
+            sketch_strength: list::SKETCH_STRENGTH.kind.default,
             tooncrafter: None,
         }
     }

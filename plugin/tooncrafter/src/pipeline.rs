@@ -6,6 +6,8 @@
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Result as Candle, Tensor};
+use inbetween_core::settings::SolverChoice;
+use inbetween_core::settings::list::{MOTION, SEED, SKETCH_STRENGTH, STEPS};
 use inbetween_core::{Control, Error};
 use parking_lot::Mutex;
 
@@ -54,40 +56,40 @@ pub struct Drawing {
     pub prompt: String,
     /// Frames, the keys included: an even number, 4..=16. The model was trained on 16.
     pub frames: usize,
-    /// Steps of the solver, 1..=1000.
+    /// Steps of the solver.
     pub steps: usize,
     /// How the steps are taken.
     pub solver: Solver,
     /// How strongly the conditions pull.
     pub guidance: Guidance,
-    /// Frame-rate condition, 1..=60; small = large motion. Published: 10, useful 5..=30.
+    /// Frame-rate condition; small = large motion. Useful 5..=30.
     pub fs: f32,
     /// Another seed gives another in-between.
     pub seed: u64,
 }
 
 impl Drawing {
-    /// The published settings between two keys.
+    /// The settings of the list between two keys, but for the published solver with its steps.
     pub fn new(first: Tensor, last: Tensor) -> Self {
         Self {
             first,
             last,
             sketches: Vec::new(),
-            sketch_scale: 0.6,
+            sketch_scale: SKETCH_STRENGTH.kind.default,
             prompt: String::new(),
             frames: FRAMES,
-            steps: 50,
+            steps: SolverChoice::Ddim.steps() as usize,
             solver: Solver::default(),
             guidance: Guidance::default(),
-            fs: 10.0,
-            seed: 123,
+            fs: MOTION.kind.default as f32,
+            seed: u64::from(SEED.kind.default.unsigned_abs()),
         }
     }
 
     /// Refuses what the networks cannot take, before anything is loaded.
     ///
     /// # Errors
-    /// [`Error::Size`], [`Error::KeysDiffer`] or [`Error::Setting`].
+    /// [`Error::Size`], [`Error::KeysDiffer`], [`Error::Setting`] or [`Error::Range`].
     pub fn check(&self) -> Result<RunSize, Error> {
         const UNIT: usize = 64;
         let engine = |reason: String| Error::Engine { engine: NAME, reason };
@@ -112,15 +114,9 @@ impl Drawing {
         if !(4..=FRAMES).contains(&self.frames) || !self.frames.is_multiple_of(2) {
             return setting("Frames", self.frames.to_string(), "an even number from 4 to 16");
         }
-        if !(1..=1000).contains(&self.steps) {
-            return setting("Steps", self.steps.to_string(), "1 to 1000");
-        }
-        if !(1.0..=60.0).contains(&self.fs) {
-            return setting("Frame rate", self.fs.to_string(), "1 to 60");
-        }
-        if !(0.0..=1.0).contains(&self.sketch_scale) {
-            return setting("Sketch strength", self.sketch_scale.to_string(), "0 to 1");
-        }
+        STEPS.check(self.steps as u64)?;
+        MOTION.check(f64::from(self.fs))?;
+        SKETCH_STRENGTH.check(self.sketch_scale)?;
         for (frame, sketch) in &self.sketches {
             if *frame >= self.frames {
                 return setting("Sketch frame", frame.to_string(), "it is one of the frames");

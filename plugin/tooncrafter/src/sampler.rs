@@ -6,6 +6,7 @@
 //! Axes: `b` batch, `c` channels, `t` frames, `h` and `w` latent height and width.
 
 use candle_core::{D, DType, Result, Tensor};
+use inbetween_core::settings::list::{GUIDANCE, RESCALE};
 
 use crate::schedule::{DdimTable, NoiseSchedule, Spacing};
 use crate::solver::{UniPcStep, unipc_steps};
@@ -33,18 +34,19 @@ impl Default for Solver {
 /// How strongly the conditions pull.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Guidance {
-    /// Strength of the whole condition; 1 = no guidance. Published: 7.5.
+    /// Strength of the whole condition; 1 = no guidance.
     pub scale: f64,
     /// Separate strength of the pictures, with a third network call; none = one strength.
     pub image_scale: Option<f64>,
     /// How much of the result's contrast is brought back to that of the conditional branch,
-    /// 0..=1. Published: 0.7.
+    /// 0..=1.
     pub rescale: f64,
 }
 
+/// As published.
 impl Default for Guidance {
     fn default() -> Self {
-        Self { scale: 7.5, image_scale: None, rescale: 0.7 }
+        Self { scale: GUIDANCE.kind.default, image_scale: None, rescale: RESCALE.kind.default }
     }
 }
 

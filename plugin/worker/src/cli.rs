@@ -3,9 +3,12 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use inbetween_core::Quality;
 use inbetween_core::retime::Rate;
+use inbetween_core::settings::list::{GUIDANCE, QUALITY, RETIME_STRENGTH, SKETCH_STRENGTH};
 use inbetween_tooncrafter::weights::Element;
 
+use crate::options::{ToonCrafterOptions, choice, help, name_of_default, number};
 use crate::render::Render;
 
 /// Draws the frames between two key drawings, and cares for the weights this needs.
@@ -35,6 +38,8 @@ pub enum Command {
     Doctor(Doctor),
     /// Print the completions of a shell.
     Completions(Completions),
+    /// Write the manual pages, one for each command: man ./inbetween.1 shows the first.
+    Man(Man),
     /// Run ToonCrafter alone: its 16 frames, at its own size, for comparing with the published program.
     #[command(hide = true)]
     Generate(Box<Generate>),
@@ -68,33 +73,15 @@ pub struct Generate {
     /// Only say how much memory this would take; for a GPU also where there is none.
     #[arg(long)]
     pub plan: bool,
-    /// What happens, in English; may be left out.
-    #[arg(long, default_value = "")]
-    pub prompt: String,
-    /// Another seed gives another in-between.
-    #[arg(long, default_value_t = 123)]
-    pub seed: u64,
-    /// Steps; 50 for ddim and 20 for unipc unless given.
-    #[arg(long)]
-    pub steps: Option<usize>,
-    /// How the steps are taken: ddim as published, unipc in fewer steps.
-    #[arg(long, value_enum, default_value = "ddim")]
-    pub solver: SolverName,
+    /// What the model is told.
+    #[command(flatten)]
+    pub model: ToonCrafterOptions,
     /// Fresh noise per step, 0 to 1 (ddim).
     #[arg(long, value_parser = share, default_value = "1")]
     pub eta: f64,
-    /// Strength of keys and prompt together.
-    #[arg(long, value_parser = strength, default_value = "7.5")]
-    pub guidance: f64,
     /// Strength of the keys on their own, at the price of a third network call per step.
-    #[arg(long, value_parser = strength)]
+    #[arg(long, value_parser = number(&GUIDANCE))]
     pub image_guidance: Option<f64>,
-    /// How much contrast is brought back after guidance, 0 to 1.
-    #[arg(long, value_parser = share, default_value = "0.7")]
-    pub rescale: f64,
-    /// Amount of motion, 1 to 60: small for large motion. The model was trained on 5 to 30.
-    #[arg(long, alias = "fs", default_value_t = 10.0)]
-    pub motion: f32,
     /// Frames with both keys: an even number from 4 to 16. The model knows 16 best.
     #[arg(long, default_value_t = 16)]
     pub frames: usize,
@@ -104,15 +91,11 @@ pub struct Generate {
     /// A sketch and the frame it is for, as 8=sketch.png; needs the sketch encoder. May be repeated.
     #[arg(long, value_parser = frame_and_file)]
     pub sketch: Vec<(usize, PathBuf)>,
-    /// How closely sketches are followed, 0 to 1.
-    #[arg(long, alias = "sketch-scale", value_parser = share, default_value = "0.6")]
-    pub sketch_strength: f64,
-    /// Where to compute.
-    #[arg(long, value_enum, default_value = "auto")]
-    pub device: DeviceName,
-    /// Precision; f32 on the CPU and bf16 on a GPU unless given.
-    #[arg(long, alias = "dtype", value_enum)]
-    pub precision: Option<ComputePrecision>,
+    #[arg(
+        long, alias = "sketch-scale", help = help(&SKETCH_STRENGTH), value_parser = number(&SKETCH_STRENGTH),
+        default_value_t = SKETCH_STRENGTH.kind.default
+    )]
+    pub(crate) sketch_strength: f64,
     /// Write a contact sheet of all frames too.
     #[arg(long)]
     pub sheet: bool,
@@ -129,48 +112,14 @@ fn size(text: &str) -> std::result::Result<(usize, usize), String> {
     sides.ok_or_else(|| "a size is written as 512x320".into())
 }
 
-pub(crate) fn share(text: &str) -> std::result::Result<f64, String> {
+fn share(text: &str) -> std::result::Result<f64, String> {
     let number = text.parse().ok().filter(|number| (0.0..=1.0).contains(number));
     number.ok_or_else(|| "it lies between 0 and 1".into())
-}
-
-fn strength(text: &str) -> std::result::Result<f64, String> {
-    let number = text.parse().ok().filter(|number| (0.0..=100.0).contains(number));
-    number.ok_or_else(|| "it lies between 0 and 100".into())
 }
 
 pub(crate) fn frame_and_file(text: &str) -> std::result::Result<(usize, PathBuf), String> {
     let parts = text.split_once('=').and_then(|(n, file)| Some((n.parse().ok()?, file.into())));
     parts.ok_or_else(|| "a sketch is written as 8=sketch.png".into())
-}
-
-/// The names of solvers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum SolverName {
-    /// As published.
-    Ddim,
-    /// Converged in 20 steps.
-    Unipc,
-}
-
-/// The names of devices.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum DeviceName {
-    /// A GPU where there is one.
-    Auto,
-    /// The processor.
-    Cpu,
-    /// An NVIDIA GPU.
-    Cuda,
-}
-
-/// Precision of the networks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ComputePrecision {
-    /// 32 bits.
-    F32,
-    /// 16 bits with the range of f32.
-    Bf16,
 }
 
 /// Arguments of `retime`.
@@ -187,12 +136,13 @@ pub struct Retime {
     /// The frame rate of the input; a video file knows its own, pictures count as 24.
     #[arg(long)]
     pub from: Option<Rate>,
-    /// From 0, the drawings keep their rhythm, to 1, every frame has its own drawing.
-    #[arg(long, value_parser = share, default_value = "1")]
-    pub strength: f64,
-    /// The size at which motion is looked for.
-    #[arg(long, value_enum, default_value = "standard")]
-    pub quality: QualityName,
+    #[arg(
+        long, help = help(&RETIME_STRENGTH), value_parser = number(&RETIME_STRENGTH),
+        default_value_t = RETIME_STRENGTH.kind.default
+    )]
+    pub(crate) strength: f64,
+    #[arg(long, help = help(&QUALITY), value_parser = choice(&QUALITY), default_value = name_of_default(&QUALITY))]
+    pub(crate) quality: Quality,
     /// The encoder of ffmpeg for a video file; H.264, VP9 or ProRes 4444 unless given.
     #[arg(long)]
     pub codec: Option<String>,
@@ -205,17 +155,6 @@ pub struct Retime {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
-}
-
-/// The names of qualities.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum QualityName {
-    /// Fast.
-    Draft,
-    /// Usual.
-    Standard,
-    /// For 4K and fine line art.
-    High,
 }
 
 /// Arguments of `serve`.
@@ -284,6 +223,13 @@ pub struct Completions {
     /// The shell.
     #[arg(value_enum)]
     pub shell: clap_complete::Shell,
+}
+
+/// Arguments of `man`.
+#[derive(Debug, Args)]
+pub struct Man {
+    /// Folder for the pages; without it the first page is printed.
+    pub dir: Option<PathBuf>,
 }
 
 /// The commands for weight files.
@@ -434,8 +380,88 @@ impl From<Precision> for Element {
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
+    use inbetween_core::settings::AnyKind;
+    use inbetween_core::settings::list::ALL;
 
     use super::*;
+
+    /// What an option of the list is called on the command line, where it is one.
+    fn option_of(id: &str) -> String {
+        match id {
+            "raiseStrength" => "strength".into(),
+            "timingChart" => "chart".into(),
+            "sketchLines" => "lines".into(),
+            _ => id.chars().fold(String::new(), |name, c| {
+                if c.is_uppercase() {
+                    name + "-" + &c.to_lowercase().to_string()
+                } else {
+                    name + &c.to_string()
+                }
+            }),
+        }
+    }
+
+    #[test]
+    fn options_have_the_defaults_and_choices_of_the_list_in_every_command() {
+        let cli = Cli::command();
+        let mut found = 0;
+        for setting in ALL {
+            let name = option_of(setting.id().to_str().unwrap());
+            for command in ["render", "retime", "generate"] {
+                let command = cli.find_subcommand(command).unwrap();
+                let at = command.get_arguments().find(|arg| arg.get_long() == Some(name.as_str()));
+                let Some(option) = at else { continue };
+                let defaults: Vec<_> = option
+                    .get_default_values()
+                    .iter()
+                    .map(|value| value.to_str().unwrap())
+                    .collect();
+                let wanted = match setting.kind() {
+                    AnyKind::Number(of) => vec![of.default.to_string()],
+                    // By the solver.
+                    AnyKind::Whole(_) if name == "steps" => Vec::new(),
+                    AnyKind::Whole(of) => vec![of.default.to_string()],
+                    AnyKind::Choice(of) => {
+                        let names: Vec<_> = option.get_possible_values();
+                        let names: Vec<_> = names.iter().map(|value| value.get_name()).collect();
+                        assert_eq!(names, of.names(), "--{name}");
+                        vec![of.names()[of.default_index()].to_owned()]
+                    }
+                    AnyKind::Text(of) => vec![of.default.to_str().unwrap().to_owned()],
+                    // A switch of the plug-in may be a flag, and a file has no default.
+                    AnyKind::Switch(_) | AnyKind::File => continue,
+                };
+                assert_eq!(defaults, wanted, "--{name} of {}", command.get_name());
+                found += 1;
+            }
+        }
+        assert_eq!(found, 29, "options that follow from the list");
+    }
+
+    #[test]
+    fn what_lies_beyond_a_range_is_refused_alike_everywhere() {
+        for command in ["render", "generate"] {
+            for (option, value) in [("--guidance", "40"), ("--guidance", "0.5"), ("--steps", "0")] {
+                let line = [
+                    "inbetween",
+                    command,
+                    "a",
+                    "b",
+                    "--out",
+                    "o",
+                    "--checkpoint",
+                    "c",
+                    option,
+                    value,
+                ];
+                let said = Cli::try_parse_from(line).unwrap_err().to_string();
+                assert!(
+                    said.contains("it lies between 1 and"),
+                    "{command} {option} {value}: {said}"
+                );
+            }
+        }
+    }
 
     #[test]
     fn the_arguments_do_not_contradict_each_other() {

@@ -88,7 +88,10 @@ impl From<Error> for Failure {
 /// The kind of failure that an error of the domain is.
 pub(crate) fn kind_of(err: &Error) -> Kind {
     match err {
-        Error::Size { .. } | Error::KeysDiffer { .. } | Error::Setting { .. } => Kind::Usage,
+        Error::Size { .. }
+        | Error::KeysDiffer { .. }
+        | Error::Setting { .. }
+        | Error::Range { .. } => Kind::Usage,
         Error::Picture { .. } | Error::Io { .. } => Kind::File,
         Error::Weights { .. } => Kind::Weights,
         Error::Cancelled | Error::Engine { .. } | Error::Memory { .. } | Error::Worker { .. } => {

@@ -9,6 +9,7 @@ mod doctor;
 mod failure;
 mod generate;
 pub mod models;
+mod options;
 mod progress;
 pub mod render;
 mod retime;
@@ -21,7 +22,7 @@ use clap::Parser;
 
 pub use failure::{Failure, Kind, Result};
 
-use cli::{Command, Models};
+use cli::{Command, Man, Models};
 use models::{convert, download, inspect, random, verify};
 
 /// Parses `arguments` (the first is the program's name), does what they say, and returns the exit
@@ -67,6 +68,7 @@ fn execute(command: Command) -> Result<()> {
             );
             Ok(())
         }
+        Command::Man(arguments) => man(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Retime(arguments) => retime::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments, inbetween_generative::engines),
@@ -75,5 +77,17 @@ fn execute(command: Command) -> Result<()> {
         Command::Models(Models::Convert(arguments)) => convert::run(&arguments),
         Command::Models(Models::Download(arguments)) => download::run(&arguments),
         Command::Models(Models::Random(arguments)) => random::run(&arguments),
+    }
+}
+
+fn man(arguments: &Man) -> Result<()> {
+    let command = <cli::Cli as clap::CommandFactory>::command();
+    let failed = |err: std::io::Error| Failure::new(Kind::File, format!("manual pages: {err}"));
+    match &arguments.dir {
+        Some(dir) => {
+            std::fs::create_dir_all(dir).map_err(failed)?;
+            clap_mangen::generate_to(command, dir).map_err(failed)
+        }
+        None => clap_mangen::Man::new(command).render(&mut std::io::stdout()).map_err(failed),
     }
 }

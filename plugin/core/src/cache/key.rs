@@ -1,6 +1,9 @@
 //! The name of a drawing: everything that decides its pixels, and nothing else.
 
-use crate::settings::{PrecisionChoice, SolverChoice, ToonCrafterSettings, WeightRef};
+use crate::settings::list::*;
+use crate::settings::{
+    AnySetting, PrecisionChoice, Setting, SolverChoice, ToonCrafterSettings, WeightRef,
+};
 use crate::{ContentHash, Encoding, EngineKind, Output, Quality, Request, Settings, SketchRef};
 
 /// Part of every key: a change of the byte form below, or of what a stored drawing means, gets
@@ -15,55 +18,94 @@ const SPAN_FORMAT: &[u8] = b"inbetween span 1\0";
 /// Each field is written with a fixed width or with its length ahead, so no two requests share a
 /// byte form.
 pub fn key(request: &Request, engine_version: &str) -> ContentHash {
-    // Taken apart field by field: a new field cannot be forgotten here.
-    let Request { first: _, last: _, sketches: _, position, settings } = request;
-    let Settings { engine, encoding: _, quality, output, sketch_strength: _, tooncrafter: _ } =
-        settings;
-
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(FORMAT);
-    hasher.update(&[engine_tag(*engine)]);
-    add_span(&mut hasher, request, engine_version);
-    hasher.update(&bits(*position));
-    hasher.update(&[quality_tag(*quality), output_tag(*output)]);
-    hasher.finalize().into()
+    drawing(request, engine_version).hasher.finalize().into()
 }
 
 /// The content address of all that is shared by the drawings of one span: the same for every
 /// position, quality and output.
 pub fn span_key(request: &Request, engine_version: &str) -> ContentHash {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(SPAN_FORMAT);
-    hasher.update(&[engine_tag(request.settings.engine)]);
-    add_span(&mut hasher, request, engine_version);
-    hasher.finalize().into()
+    let mut name = Name::new(SPAN_FORMAT);
+    name.tag(&ENGINE, engine_tag(request.settings.engine));
+    add_span(&mut name, request, engine_version);
+    name.hasher.finalize().into()
 }
 
-fn add_span(hasher: &mut blake3::Hasher, request: &Request, engine_version: &str) {
+fn drawing(request: &Request, engine_version: &str) -> Name {
+    // Taken apart field by field: a new field cannot be forgotten here.
+    let Request { first: _, last: _, sketches: _, position, settings } = request;
+    let Settings { engine, encoding: _, quality, output, sketch_strength: _, tooncrafter: _ } =
+        settings;
+
+    let mut name = Name::new(FORMAT);
+    name.tag(&ENGINE, engine_tag(*engine));
+    add_span(&mut name, request, engine_version);
+    name.hasher.update(&bits(*position));
+    name.tag(&QUALITY, quality_tag(*quality));
+    name.tag(&OUTPUT, output_tag(*output));
+    name
+}
+
+/// A name while it is being made. Each setting's value comes with its row of the list, so that a test can hold
+/// what was written against what the list says decides the look of a drawing.
+struct Name {
+    hasher: blake3::Hasher,
+    #[cfg(test)]
+    written: Vec<&'static std::ffi::CStr>,
+}
+
+impl Name {
+    fn new(format: &[u8]) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(format);
+        Self {
+            hasher,
+            #[cfg(test)]
+            written: Vec::new(),
+        }
+    }
+
+    fn value(&mut self, _of: &impl AnySetting, bytes: &[u8]) {
+        #[cfg(test)]
+        self.written.push(_of.id());
+        self.hasher.update(bytes);
+    }
+
+    fn tag(&mut self, of: &impl AnySetting, tag: u8) {
+        self.value(of, &[tag]);
+    }
+
+    fn number(&mut self, of: &Setting<crate::settings::Number>, value: f64) {
+        self.value(of, &bits(value));
+    }
+
+    fn text(&mut self, text: &str) {
+        self.hasher.update(&length(text.len())).update(text.as_bytes());
+    }
+}
+
+fn add_span(name: &mut Name, request: &Request, engine_version: &str) {
     let Request { first, last, sketches, position: _, settings } = request;
     let Settings { engine, encoding, quality: _, output: _, sketch_strength, tooncrafter } =
         settings;
-    add_text(hasher, engine_version);
-    hasher.update(&first.0);
-    hasher.update(&last.0);
-    hasher.update(&[encoding_tag(*encoding)]);
-    hasher.update(&length(sketches.len()));
+    name.text(engine_version);
+    name.hasher.update(&first.0).update(&last.0);
+    name.tag(&COLOUR, encoding_tag(*encoding));
+    name.hasher.update(&length(sketches.len()));
     for SketchRef { position, picture } in sketches {
-        hasher.update(&bits(*position));
-        hasher.update(&picture.0);
+        name.hasher.update(&bits(*position)).update(&picture.0);
     }
     if !sketches.is_empty() {
-        hasher.update(&bits(*sketch_strength));
+        name.number(&SKETCH_STRENGTH, *sketch_strength);
     }
     match (engine, tooncrafter) {
         (EngineKind::ToonCrafter, Some(settings)) => {
-            add_tooncrafter(hasher, settings, !sketches.is_empty());
+            add_tooncrafter(name, settings, !sketches.is_empty());
         }
         (EngineKind::ToonCrafter, None) | (EngineKind::Flow, _) => {}
     }
 }
 
-fn add_tooncrafter(hasher: &mut blake3::Hasher, settings: &ToonCrafterSettings, sketched: bool) {
+fn add_tooncrafter(name: &mut Name, settings: &ToonCrafterSettings, sketched: bool) {
     let ToonCrafterSettings {
         checkpoint,
         sketch_checkpoint,
@@ -80,24 +122,24 @@ fn add_tooncrafter(hasher: &mut blake3::Hasher, settings: &ToonCrafterSettings, 
         memory_limit_mb: _,
     } = settings;
     let print = |weights: &WeightRef| weights.fingerprint.0;
-    hasher.update(&print(checkpoint));
+    name.value(&CHECKPOINT, &print(checkpoint));
     // Without sketches the sketch encoder is not used.
     match sketch_checkpoint.as_ref().filter(|_| sketched) {
-        Some(weights) => hasher.update(&[1]).update(&print(weights)),
-        None => hasher.update(&[0]),
-    };
-    add_text(hasher, prompt);
-    hasher.update(&seed.to_le_bytes());
-    hasher.update(&steps.to_le_bytes());
-    for number in [guidance, rescale, motion] {
-        hasher.update(&bits(*number));
+        Some(weights) => {
+            name.tag(&SKETCH_CHECKPOINT, 1);
+            name.hasher.update(&print(weights));
+        }
+        None => name.tag(&SKETCH_CHECKPOINT, 0),
     }
-    hasher.update(&[solver_tag(*solver), precision_tag(*precision)]);
-}
-
-fn add_text(hasher: &mut blake3::Hasher, text: &str) {
-    hasher.update(&length(text.len()));
-    hasher.update(text.as_bytes());
+    name.value(&PROMPT, &length(prompt.len()));
+    name.hasher.update(prompt.as_bytes());
+    name.value(&SEED, &seed.to_le_bytes());
+    name.value(&STEPS, &steps.to_le_bytes());
+    name.number(&GUIDANCE, *guidance);
+    name.number(&RESCALE, *rescale);
+    name.number(&MOTION, *motion);
+    name.tag(&SOLVER, solver_tag(*solver));
+    name.tag(&PRECISION, precision_tag(*precision));
 }
 
 fn length(of: usize) -> [u8; 8] {
@@ -251,6 +293,32 @@ mod tests {
         assert_eq!(all(key).len(), changes.len());
         assert_eq!(all(span_key).len(), changes.len());
         assert!(all(key).is_disjoint(&all(span_key)));
+    }
+
+    #[test]
+    fn a_drawing_is_named_by_the_settings_that_the_list_says_decide_its_look() {
+        use crate::settings::Decides;
+
+        let of_look = ALL.iter().filter(|setting| setting.decides() == Decides::Look);
+        let of_look: HashSet<_> = of_look.map(|setting| setting.id()).collect();
+        let name = drawing(&tooncrafter(|_| ()), "1");
+        let written: HashSet<_> = name.written.iter().copied().collect();
+        assert_eq!(written, of_look);
+        assert_eq!(name.written.len(), written.len(), "each once");
+    }
+
+    #[test]
+    fn the_key_of_tooncrafter_is_the_same_in_every_release_of_this_format() {
+        // Changes only together with FORMAT and SPAN_FORMAT.
+        let request = tooncrafter(|s| s.prompt = "a walk".into());
+        assert_eq!(
+            key(&request, "1").to_string(),
+            "5175dbfe329f8322bdc37a4f6ae39a697cac62d5cd9ec95def5ddea5b7125744"
+        );
+        assert_eq!(
+            span_key(&request, "1").to_string(),
+            "78f2a2a54ee63f15ca54b80e302d6778c510ac6f003813d9a414813e9cbb2152"
+        );
     }
 
     #[test]

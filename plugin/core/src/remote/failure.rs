@@ -74,6 +74,7 @@ impl From<&Error> for Failure {
             Error::Size { .. }
             | Error::KeysDiffer { .. }
             | Error::Setting { .. }
+            | Error::Range { .. }
             | Error::Io { .. } => Self::Engine { reason: error.to_string() },
         }
     }

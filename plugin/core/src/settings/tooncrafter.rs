@@ -4,26 +4,34 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::list::{
+    DEVICE, GUIDANCE, MEMORY_LIMIT, MOTION, PRECISION, PROMPT, RESCALE, SEED, SOLVER, STEPS,
+};
 use crate::{ContentHash, Error};
 
-/// Steps of the solver when the artist names none.
-pub const DEFAULT_STEPS: u32 = 20;
-
 /// How the noise is taken away, step by step.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum SolverChoice {
-    /// As published; 50 steps.
+    /// As published.
     Ddim,
-    /// UniPC: in 20 steps where DDIM takes 50.
-    #[default]
+    /// UniPC: in fewer steps.
     UniPc,
 }
 
+impl SolverChoice {
+    /// Steps that a drawing takes to converge.
+    pub const fn steps(self) -> u32 {
+        match self {
+            Self::Ddim => 50,
+            Self::UniPc => 20,
+        }
+    }
+}
+
 /// Precision of the networks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum PrecisionChoice {
     /// bf16 on a GPU, f32 on the CPU.
-    #[default]
     Auto,
     /// 32 bits.
     F32,
@@ -32,10 +40,9 @@ pub enum PrecisionChoice {
 }
 
 /// Where the networks run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum DeviceChoice {
     /// A GPU where there is one that can be used, else the CPU.
-    #[default]
     Auto,
     /// The CPU: works everywhere, slowly.
     Cpu,
@@ -54,26 +61,27 @@ pub struct WeightRef {
 
 /// Everything that ToonCrafter is told beyond the keys, sketches and position.
 ///
-/// Defaults are the published ones, but for the solver, which gives the same picture in less time.
+/// Defaults are those of the [list](super::list): the published ones, but for the solver, which gives the same
+/// picture in less time. So are the ranges.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ToonCrafterSettings {
     /// The checkpoint.
     pub checkpoint: WeightRef,
     /// The sketch encoder, needed only where sketches guide.
     pub sketch_checkpoint: Option<WeightRef>,
-    /// What happens, in English; may be empty. At most [`Self::MAX_PROMPT`] bytes.
+    /// What happens, in English; may be empty.
     pub prompt: String,
     /// Another seed gives another in-between.
     pub seed: u64,
-    /// Steps of the solver, 1..=1000.
+    /// Steps of the solver.
     pub steps: u32,
     /// How the steps are taken.
     pub solver: SolverChoice,
-    /// Strength of keys and prompt together, 1..=30; 1 is no guidance and half the time.
+    /// Strength of keys and prompt together; 1 is no guidance and half the time.
     pub guidance: f64,
-    /// How much contrast is brought back after guidance, 0..=1.
+    /// How much contrast is brought back after guidance.
     pub rescale: f64,
-    /// The frame-rate condition `fs`, 1..=60: small for large motion.
+    /// The frame-rate condition `fs`: small for large motion.
     pub motion: f64,
     /// Precision of the networks.
     pub precision: PrecisionChoice,
@@ -85,23 +93,20 @@ pub struct ToonCrafterSettings {
 }
 
 impl ToonCrafterSettings {
-    /// Longest prompt, in bytes: more than the model's 77 tokens can hold.
-    pub const MAX_PROMPT: usize = 4096;
-
     /// The defaults for this checkpoint.
     pub fn new(checkpoint: WeightRef) -> Self {
         Self {
             checkpoint,
             sketch_checkpoint: None,
             prompt: String::new(),
-            seed: 123,
-            steps: DEFAULT_STEPS,
-            solver: SolverChoice::default(),
-            guidance: 7.5,
-            rescale: 0.7,
-            motion: 10.0,
-            precision: PrecisionChoice::default(),
-            device: DeviceChoice::default(),
+            seed: u64::from(SEED.kind.default.unsigned_abs()),
+            steps: STEPS.kind.default.unsigned_abs(),
+            solver: SOLVER.kind.default,
+            guidance: GUIDANCE.kind.default,
+            rescale: RESCALE.kind.default,
+            motion: MOTION.kind.default,
+            precision: PRECISION.kind.default,
+            device: DEVICE.kind.default,
             memory_limit_mb: None,
         }
     }
@@ -109,29 +114,23 @@ impl ToonCrafterSettings {
     /// Checks every range.
     ///
     /// # Errors
-    /// [`Error::Setting`] with the setting's name and what is allowed.
+    /// [`Error::Range`] or [`Error::Setting`] with the setting's name and what is allowed.
     pub fn check(&self) -> Result<(), Error> {
-        let wrong = |name, value: String, allowed| Err(Error::Setting { name, value, allowed });
-        if self.prompt.len() > Self::MAX_PROMPT {
-            let length = format!("{} bytes long", self.prompt.len());
-            return wrong("Prompt", length, "it is at most 4096 bytes long");
+        PROMPT.check(&self.prompt)?;
+        SEED.check(self.seed)?;
+        STEPS.check(u64::from(self.steps))?;
+        GUIDANCE.check(self.guidance)?;
+        RESCALE.check(self.rescale)?;
+        MOTION.check(self.motion)?;
+        match self.memory_limit_mb {
+            None => Ok(()),
+            Some(0) => Err(Error::Setting {
+                name: MEMORY_LIMIT.name(),
+                value: "0".into(),
+                allowed: "it is at least 1, or not set",
+            }),
+            Some(limit) => MEMORY_LIMIT.check(u64::from(limit)),
         }
-        if !(1..=1000).contains(&self.steps) {
-            return wrong("Steps", self.steps.to_string(), "they lie between 1 and 1000");
-        }
-        if !(1.0..=30.0).contains(&self.guidance) {
-            return wrong("Guidance", self.guidance.to_string(), "it lies between 1 and 30");
-        }
-        if !(0.0..=1.0).contains(&self.rescale) {
-            return wrong("Rescale", self.rescale.to_string(), "it lies between 0 and 1");
-        }
-        if !(1.0..=60.0).contains(&self.motion) {
-            return wrong("Motion", self.motion.to_string(), "it lies between 1 and 60");
-        }
-        if self.memory_limit_mb == Some(0) {
-            return wrong("Memory limit", "0".into(), "it is at least 1 MiB, or not set");
-        }
-        Ok(())
     }
 }
 
@@ -153,20 +152,22 @@ mod tests {
     #[test]
     fn what_is_out_of_range_is_named() {
         type Change = fn(&mut ToonCrafterSettings);
-        let cases: [(&str, Change); 8] = [
+        let cases: [(&str, Change); 9] = [
+            ("Seed", |s| s.seed = 1 << 31),
             ("Steps", |s| s.steps = 0),
             ("Steps", |s| s.steps = 1001),
             ("Guidance", |s| s.guidance = 0.5),
             ("Guidance", |s| s.guidance = f64::NAN),
-            ("Rescale", |s| s.rescale = 1.5),
+            ("Guidance rescale", |s| s.rescale = 1.5),
             ("Motion", |s| s.motion = 0.0),
             ("Prompt", |s| s.prompt = "a".repeat(5000)),
-            ("Memory limit", |s| s.memory_limit_mb = Some(0)),
+            ("Memory limit (MB)", |s| s.memory_limit_mb = Some(0)),
         ];
         for (wanted, change) in cases {
             let mut settings = settings();
             change(&mut settings);
-            let Err(Error::Setting { name, .. }) = settings.check() else {
+            let Err(Error::Setting { name, .. } | Error::Range { name, .. }) = settings.check()
+            else {
                 panic!("{wanted} was accepted");
             };
             assert_eq!(name, wanted);

@@ -4,6 +4,7 @@
 
 use std::ffi::CStr;
 
+use inbetween_core::EngineKind;
 use openfx::sys::generic::core::*;
 use openfx::sys::image_effect_v1::image_effect::*;
 
@@ -11,8 +12,9 @@ use crate::effect::moment::keys;
 use crate::effect::moment::plan::KeySource;
 use crate::effect::moment::task::{Needs, Task};
 use crate::effect::names::{KEY_B, SKETCH, SOURCE, SOURCE_FROM, SOURCE_TO};
-use crate::effect::parameters::choices::{Choices, EngineChoice, KeysFrom};
-use crate::effect::parameters::rows::*;
+use crate::effect::parameters::choices::Choices;
+use crate::effect::parameters::reader::ParamReader;
+use crate::effect::parameters::rows::{self, *};
 use crate::ofx::{Context, EffectRef, IfKnown, Props, Region, Reply, Result, c_text};
 
 /// Prefix of the out-argument that holds a clip's frames needed.
@@ -112,40 +114,45 @@ pub(crate) fn enable_params(effect: &EffectRef<'_>) -> Result<Reply> {
     let Ok(context) = effect.context() else { return Ok(Reply::Ok) };
     let enable = |id, enabled| params.set_enabled(id, enabled).if_known();
     let timed = context != Context::Transition;
-    let retimed = timed && params.integer(MODE, 0.0).is_ok_and(|mode| mode == 1);
-    if timed && let Ok(index) = params.integer(KEYS_FROM, 0.0) {
-        for id in [KEYS_FROM, FIRST_KEY, LAST_KEY, EXPOSURE] {
+    let pick = ParamReader { params: &params, time: 0.0 };
+    let retimed = timed && pick.choice(&MODE).is_ok_and(|mode| mode == Mode::Retime);
+    if timed && let Ok(keys_from) = pick.choice(&KEYS_FROM) {
+        for id in [KEYS_FROM.id, FIRST_KEY.id, LAST_KEY.id, EXPOSURE.id] {
             enable(id, !retimed);
         }
-        for id in [FIRST_FILE, LAST_FILE] {
-            enable(id, !retimed && index == KeysFrom::Files.index());
+        for id in [FIRST_FILE.id, LAST_FILE.id] {
+            enable(id, !retimed && keys_from == KeysFrom::Files);
         }
-        let finds = effect.host().temporal_access() && index == KeysFrom::OneClip.index();
+        let finds = effect.host().temporal_access() && keys_from == KeysFrom::OneClip;
         for id in [PREVIOUS_DRAWING, SPAN_HERE, NEXT_DRAWING] {
             enable(id, !retimed && finds);
         }
         OF_RETIMING.iter().for_each(|id| enable(id, retimed));
-        let custom = params.integer(TO_RATE, 0.0).is_ok_and(|to| to == CUSTOM_RATE_OPTION);
-        enable(CUSTOM_RATE, retimed && custom);
+        let custom = pick.choice(&TO_RATE).is_ok_and(|to| to == ToRate::Custom);
+        enable(CUSTOM_RATE.id, retimed && custom);
         let told = asked(effect, 0.0, |task| Some(task.retime()?.has_range()));
-        enable(CLIP_START, retimed && told != Some(true));
+        enable(CLIP_START.id, retimed && told != Some(true));
     }
-    enable(CHART, !retimed);
-    if let Ok(index) = params.integer(CHART, 0.0) {
-        enable(CUSTOM_CHART, !retimed && index == CUSTOM_OPTION);
+    enable(CHART.id, !retimed);
+    if let Ok(chart) = pick.choice(&CHART) {
+        enable(CUSTOM_CHART.id, !retimed && chart.is_none());
     }
-    let Ok(engine) = params.integer(ENGINE, 0.0) else { return Ok(Reply::Ok) };
-    let tooncrafter = engine != EngineChoice::Flow as i32;
-    OF_TOONCRAFTER.iter().for_each(|id| enable(id, tooncrafter));
-    let guided = params.double(GUIDANCE, 0.0).is_ok_and(|guidance| guidance > 1.0);
-    enable(RESCALE, tooncrafter && guided);
-    if context == Context::General
-        && let Ok(sketched) = params.switch(USE_SKETCH, 0.0)
-    {
-        enable(USE_SKETCH, !retimed);
-        let sketched = sketched && !retimed;
-        [SKETCH_LINES, SKETCH_STRENGTH].into_iter().for_each(|id| enable(id, sketched));
-        enable(SKETCH_CHECKPOINT, tooncrafter && sketched);
+    let Ok(engine) = pick.choice(&ENGINE) else { return Ok(Reply::Ok) };
+    let tooncrafter = engine != Some(EngineKind::Flow);
+    let guided = pick.number(&GUIDANCE).is_ok_and(|guidance| guidance > 1.0);
+    let sketched =
+        !retimed && context == Context::General && pick.switch(&USE_SKETCH).unwrap_or(false);
+    for param in rows::all().filter(|param| param.contexts.contains(&context)) {
+        let What::Setting(setting) = param.what else { continue };
+        if setting.engine() == Some(EngineKind::ToonCrafter) {
+            let id = setting.id();
+            let heeded = (id != RESCALE.id || guided) && (id != SKETCH_CHECKPOINT.id || sketched);
+            enable(id, tooncrafter && heeded);
+        }
+    }
+    if context == Context::General {
+        enable(USE_SKETCH.id, !retimed);
+        [SKETCH_LINES.id, SKETCH_STRENGTH.id].into_iter().for_each(|id| enable(id, sketched));
     }
     Ok(Reply::Ok)
 }

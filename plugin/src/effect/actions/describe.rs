@@ -3,14 +3,14 @@
 
 use std::ffi::CStr;
 
+use inbetween_core::settings::{AnyKind, AnySetting, Number, Whole};
 use openfx::sys::generic::core::*;
 use openfx::sys::image_effect_v1::image_effect::*;
 use openfx::sys::image_effect_v1::param::*;
 
 use super::engines;
 use crate::effect::names::{KEY_B, OUTPUT_CLIP, SKETCH, SOURCE, SOURCE_FROM, SOURCE_TO, VERSION};
-use crate::effect::parameters::choices::KeysFrom;
-use crate::effect::parameters::rows::{self, DECIDE_RATE, KEYS_FROM, Param, Shape};
+use crate::effect::parameters::rows::{self, DECIDE_RATE, KEYS_FROM, KeysFrom, Param, What};
 use crate::ofx::{
     Components, Context, Depth, EffectRef, IfKnown, ParamKind, ParamSet, Props, Reply, Result,
 };
@@ -120,20 +120,24 @@ fn clip(
 }
 
 fn define(params: &ParamSet<'_>, param: &Param, keys_from: KeysFrom) -> Result<()> {
-    let kind = match param.shape {
-        Shape::Group => ParamKind::Group,
-        Shape::Number { .. } => ParamKind::Double,
-        Shape::Whole { .. } | Shape::Counter => ParamKind::Integer,
-        Shape::Switch { .. } => ParamKind::Boolean,
-        Shape::Choice { .. } => ParamKind::Choice,
-        Shape::Text { .. } | Shape::Report | Shape::File => ParamKind::String,
-        Shape::Button => ParamKind::PushButton,
+    let kind = match param.what {
+        What::Group { .. } => ParamKind::Group,
+        What::Setting(setting) => match setting.kind() {
+            AnyKind::Number(_) => ParamKind::Double,
+            AnyKind::Whole(_) => ParamKind::Integer,
+            AnyKind::Switch(_) => ParamKind::Boolean,
+            AnyKind::Choice(_) => ParamKind::Choice,
+            AnyKind::Text(_) | AnyKind::File => ParamKind::String,
+        },
+        What::Button(_) => ParamKind::PushButton,
+        What::Report(_) => ParamKind::String,
+        What::Counter(_) => ParamKind::Integer,
     };
-    let props = params.define(kind, param.id)?;
-    props.set_strings(kOfxPropLabel, &[param.label])?;
-    props.set_strings(kOfxParamPropScriptName, &[param.id]).if_known();
-    if kind != ParamKind::Group {
-        props.set_strings(kOfxParamPropHint, &[param.hint]).if_known();
+    let props = params.define(kind, param.id())?;
+    props.set_strings(kOfxPropLabel, &[param.label()])?;
+    props.set_strings(kOfxParamPropScriptName, &[param.id()]).if_known();
+    if let Some(hint) = param.hint() {
+        props.set_strings(kOfxParamPropHint, &[hint]).if_known();
     }
     if !matches!(kind, ParamKind::Group | ParamKind::PushButton) {
         props.set_ints(kOfxParamPropAnimates, &[i32::from(param.animates)]).if_known();
@@ -141,16 +145,21 @@ fn define(params: &ParamSet<'_>, param: &Param, keys_from: KeysFrom) -> Result<(
     if let Some(group) = param.group {
         props.set_strings(kOfxParamPropParent, &[group]).if_known();
     }
-    define_values(&props, param, keys_from)
-}
-
-fn define_values(props: &Props<'_>, param: &Param, keys_from: KeysFrom) -> Result<()> {
-    match &param.shape {
-        Shape::Group => {
+    match param.what {
+        What::Setting(setting) => define_values(&props, setting, keys_from),
+        What::Group { .. } => {
             props.set_ints(kOfxParamPropGroupOpen, &[1]).if_known();
             Ok(())
         }
-        Shape::Number { default, range, display, step, digits } => {
+        What::Button(_) => Ok(()),
+        What::Report(_) => define_report(&props),
+        What::Counter(_) => define_counter(&props),
+    }
+}
+
+fn define_values(props: &Props<'_>, setting: &dyn AnySetting, keys_from: KeysFrom) -> Result<()> {
+    match setting.kind() {
+        AnyKind::Number(Number { default, range, display, step, digits }) => {
             props.set_doubles(kOfxParamPropDefault, &[*default])?;
             // Resolve falls back to -1..1 unless all four are there.
             props.set_doubles(kOfxParamPropMin, &[range.0])?;
@@ -158,10 +167,10 @@ fn define_values(props: &Props<'_>, param: &Param, keys_from: KeysFrom) -> Resul
             props.set_doubles(kOfxParamPropDisplayMin, &[display.0])?;
             props.set_doubles(kOfxParamPropDisplayMax, &[display.1])?;
             props.set_doubles(kOfxParamPropIncrement, &[*step]).if_known();
-            props.set_ints(kOfxParamPropDigits, &[*digits]).if_known();
+            props.set_ints(kOfxParamPropDigits, &[i32::from(*digits)]).if_known();
             Ok(())
         }
-        Shape::Whole { default, range, display } => {
+        AnyKind::Whole(Whole { default, range, display }) => {
             props.set_ints(kOfxParamPropDefault, &[*default])?;
             // Resolve falls back to 0..0 unless all four are there.
             props.set_ints(kOfxParamPropMin, &[range.0])?;
@@ -169,45 +178,50 @@ fn define_values(props: &Props<'_>, param: &Param, keys_from: KeysFrom) -> Resul
             props.set_ints(kOfxParamPropDisplayMin, &[display.0])?;
             props.set_ints(kOfxParamPropDisplayMax, &[display.1])
         }
-        Shape::Counter => {
-            for (name, value) in [
-                (kOfxParamPropMin, 0),
-                (kOfxParamPropMax, i32::MAX),
-                (kOfxParamPropDisplayMin, 0),
-                (kOfxParamPropDisplayMax, 100),
-            ] {
-                props.set_ints(name, &[value])?;
-            }
-            props.set_ints(kOfxParamPropSecret, &[1]).if_known();
-            props.set_ints(kOfxParamPropCanUndo, &[0]).if_known();
-            props.set_strings(kOfxParamPropCacheInvalidation, &[kOfxParamInvalidateAll]).if_known();
-            props.set_ints(kOfxParamPropDefault, &[0])
+        AnyKind::Switch(of) => props.set_ints(kOfxParamPropDefault, &[i32::from(of.default)]),
+        AnyKind::Choice(of) => {
+            props.set_strings(kOfxParamPropChoiceOption, &of.labels())?;
+            let default = if setting.id() == KEYS_FROM.id {
+                KEYS_FROM.kind.index_of(&keys_from)
+            } else {
+                of.default_index()
+            };
+            props.set_ints(kOfxParamPropDefault, &[default as i32])
         }
-        Shape::Switch { default } => props.set_ints(kOfxParamPropDefault, &[i32::from(*default)]),
-        Shape::Button => Ok(()),
-        Shape::Choice { options, default } => {
-            props.set_strings(kOfxParamPropChoiceOption, options)?;
-            let default = if param.id == KEYS_FROM { keys_from.index() } else { *default };
-            props.set_ints(kOfxParamPropDefault, &[default])
-        }
-        Shape::Text { default } => {
+        AnyKind::Text(of) => {
             props.set_strings(kOfxParamPropStringMode, &[kOfxParamStringIsSingleLine]).if_known();
-            props.set_strings(kOfxParamPropDefault, &[default])
+            props.set_strings(kOfxParamPropDefault, &[of.default])
         }
-        Shape::Report => {
-            props.set_strings(kOfxParamPropStringMode, &[kOfxParamStringIsSingleLine]).if_known();
-            for name in
-                [kOfxParamPropPersistant, kOfxParamPropEvaluateOnChange, kOfxParamPropCanUndo]
-            {
-                props.set_ints(name, &[0]).if_known();
-            }
-            props.set_ints(kOfxParamPropEnabled, &[0]).if_known();
-            props.set_strings(kOfxParamPropDefault, &[c""])
-        }
-        Shape::File => {
+        AnyKind::File => {
             props.set_strings(kOfxParamPropStringMode, &[kOfxParamStringIsFilePath]).if_known();
             props.set_ints(kOfxParamPropStringFilePathExists, &[1]).if_known();
             props.set_strings(kOfxParamPropDefault, &[c""])
         }
     }
+}
+
+/// A text that only the effect writes.
+fn define_report(props: &Props<'_>) -> Result<()> {
+    props.set_strings(kOfxParamPropStringMode, &[kOfxParamStringIsSingleLine]).if_known();
+    for name in [kOfxParamPropPersistant, kOfxParamPropEvaluateOnChange, kOfxParamPropCanUndo] {
+        props.set_ints(name, &[0]).if_known();
+    }
+    props.set_ints(kOfxParamPropEnabled, &[0]).if_known();
+    props.set_strings(kOfxParamPropDefault, &[c""])
+}
+
+/// A count that only the effect raises.
+fn define_counter(props: &Props<'_>) -> Result<()> {
+    for (name, value) in [
+        (kOfxParamPropMin, 0),
+        (kOfxParamPropMax, i32::MAX),
+        (kOfxParamPropDisplayMin, 0),
+        (kOfxParamPropDisplayMax, 100),
+    ] {
+        props.set_ints(name, &[value])?;
+    }
+    props.set_ints(kOfxParamPropSecret, &[1]).if_known();
+    props.set_ints(kOfxParamPropCanUndo, &[0]).if_known();
+    props.set_strings(kOfxParamPropCacheInvalidation, &[kOfxParamInvalidateAll]).if_known();
+    props.set_ints(kOfxParamPropDefault, &[0])
 }

@@ -63,8 +63,8 @@ pub(crate) fn set_span(
         }
     };
     let params = effect.params()?;
-    params.set_double(FIRST_KEY, first as f64)?;
-    params.set_double(LAST_KEY, last as f64)?;
+    params.set_double(FIRST_KEY.id, first as f64)?;
+    params.set_double(LAST_KEY.id, last as f64)?;
     let between = match last - first - 1 {
         0 => "there is no frame between them".to_owned(),
         1 => "1 frame lies between them".to_owned(),

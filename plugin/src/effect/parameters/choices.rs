@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use inbetween_core::settings::DEFAULT_SKETCH_STRENGTH;
+pub(crate) use inbetween_core::settings::list::KeysFrom;
 use inbetween_core::timing::{Chart, Exposure, Timing};
 use inbetween_core::{Encoding, EngineKind, Output, Quality, Settings};
 
@@ -13,43 +13,6 @@ use super::rows::*;
 use super::tooncrafter::ToonCrafter;
 use crate::hosts::Quirks;
 use crate::ofx::{Context, Depth, EffectRef, Error, Result};
-
-/// Which engine was chosen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum EngineChoice {
-    /// Flow.
-    Flow,
-    /// ToonCrafter where its checkpoint is there, else Flow.
-    Auto,
-    /// ToonCrafter, or an error that says what it lacks.
-    ToonCrafter,
-}
-
-impl EngineChoice {
-    /// In the order of the parameter's options.
-    pub(crate) const ALL: [Self; 3] = [Self::Flow, Self::Auto, Self::ToonCrafter];
-}
-
-/// Where the keys come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum KeysFrom {
-    /// The clips Source and KeyB.
-    TwoClips,
-    /// Two times in Source.
-    OneClip,
-    /// Two picture files.
-    Files,
-}
-
-impl KeysFrom {
-    /// In the order of the parameter's options.
-    const ALL: [Self; 3] = [Self::TwoClips, Self::OneClip, Self::Files];
-
-    /// The option's index.
-    pub(crate) fn index(self) -> i32 {
-        self as i32
-    }
-}
 
 /// The artist's choices, free of parameter ids.
 #[derive(Clone, Debug)]
@@ -79,7 +42,8 @@ pub(crate) struct Choices {
     /// The worker program that was chosen; empty for the one that is found.
     pub(crate) worker: PathBuf,
     quality: Quality,
-    engine: EngineChoice,
+    /// `None` for ToonCrafter where its checkpoint is there, else Flow.
+    engine: Option<EngineKind>,
     tooncrafter: ToonCrafter,
     encoding: Option<Encoding>,
 }
@@ -98,42 +62,33 @@ impl Choices {
         Ok(Self {
             context,
             retime,
-            keys_from: if timed {
-                pick.option(KEYS_FROM, &KeysFrom::ALL)?
-            } else {
-                KeysFrom::TwoClips
-            },
+            keys_from: if timed { pick.choice(&KEYS_FROM)? } else { KeysFrom::TwoClips },
             files: if timed {
-                [pick.path(FIRST_FILE)?, pick.path(LAST_FILE)?]
+                [pick.path(&FIRST_FILE)?, pick.path(&LAST_FILE)?]
             } else {
                 Default::default()
             },
             key_times: if timed {
-                [params.double(FIRST_KEY, time)?, params.double(LAST_KEY, time)?]
+                [pick.number(&FIRST_KEY)?, pick.number(&LAST_KEY)?]
             } else {
                 [0.0, 1.0]
             },
-            transition: if timed { 0.0 } else { params.double(TRANSITION, time)? },
+            transition: if timed { 0.0 } else { pick.number(&TRANSITION)? },
             // Retiming has no chart, so a custom one that cannot be read is in nobody's way.
             chart: if retime.is_some() { Chart::Linear } else { pick.chart()? },
-            exposure: if timed {
-                pick.option(EXPOSURE, &[Exposure::Ones, Exposure::Twos, Exposure::Threes])?
-            } else {
-                Exposure::Ones
-            },
-            output: pick
-                .option(OUTPUT, &[Output::InBetween, Output::Confidence, Output::Motion])?,
-            quality: pick.option(QUALITY, &[Quality::Draft, Quality::Standard, Quality::High])?,
-            engine: pick.option(ENGINE, &EngineChoice::ALL)?,
+            exposure: if timed { pick.choice(&EXPOSURE)? } else { Exposure::Ones },
+            output: pick.choice(&OUTPUT)?,
+            quality: pick.choice(&QUALITY)?,
+            engine: pick.choice(&ENGINE)?,
             tooncrafter: ToonCrafter::read(&pick, context)?,
             sketch: if context == Context::General && retime.is_none() {
                 pick.sketch()?
             } else {
                 None
             },
-            draft: params.switch(DRAFT, time)?,
-            worker: pick.path(WORKER)?,
-            encoding: pick.option(COLOUR, &[None, Some(Encoding::Srgb), Some(Encoding::Linear)])?,
+            draft: pick.switch(&DRAFT)?,
+            worker: pick.path(&WORKER)?,
+            encoding: pick.choice(&COLOUR)?,
         })
     }
 
@@ -163,7 +118,9 @@ impl Choices {
             encoding: self.encoding(depth, quirks),
             quality: self.quality,
             output: self.output,
-            sketch_strength: self.sketch.map_or(DEFAULT_SKETCH_STRENGTH, |sketch| sketch.strength),
+            sketch_strength: self
+                .sketch
+                .map_or(SKETCH_STRENGTH.kind.default, |sketch| sketch.strength),
             tooncrafter,
         })
     }
@@ -177,10 +134,9 @@ impl Choices {
     /// The engine that draws: what Auto comes to depends on this machine's files alone.
     pub(crate) fn engine(&self) -> EngineKind {
         match self.engine {
-            EngineChoice::Flow => EngineKind::Flow,
-            EngineChoice::Auto if self.tooncrafter.has_checkpoint() => EngineKind::ToonCrafter,
-            EngineChoice::Auto => EngineKind::Flow,
-            EngineChoice::ToonCrafter => EngineKind::ToonCrafter,
+            Some(engine) => engine,
+            None if self.tooncrafter.has_checkpoint() => EngineKind::ToonCrafter,
+            None => EngineKind::Flow,
         }
     }
 
@@ -216,11 +172,11 @@ impl Choices {
             chart: Chart::Linear,
             exposure: Exposure::Ones,
             output: Output::InBetween,
-            quality: Quality::Standard,
+            quality: QUALITY.kind.default,
             sketch: None,
             draft: false,
             worker: PathBuf::new(),
-            engine: EngineChoice::Flow,
+            engine: Some(EngineKind::Flow),
             tooncrafter: ToonCrafter::example(),
             encoding: None,
         }
@@ -254,20 +210,20 @@ mod tests {
     fn auto_is_tooncrafter_only_where_its_checkpoint_is() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let mut choices = Choices::example(Context::General, KeysFrom::TwoClips);
-        choices.engine = EngineChoice::Auto;
+        choices.engine = None;
         assert_eq!(choices.engine(), EngineKind::Flow);
         choices.tooncrafter.checkpoint = "/no such/model.ckpt".into();
         assert_eq!(choices.engine(), EngineKind::Flow);
         choices.tooncrafter.checkpoint = file.path().to_owned();
         assert_eq!(choices.engine(), EngineKind::ToonCrafter);
-        choices.engine = EngineChoice::Flow;
+        choices.engine = Some(EngineKind::Flow);
         assert_eq!(choices.engine(), EngineKind::Flow);
     }
 
     #[test]
     fn what_tooncrafter_lacks_is_named() {
         let mut choices = Choices::example(Context::General, KeysFrom::TwoClips);
-        choices.engine = EngineChoice::ToonCrafter;
+        choices.engine = Some(EngineKind::ToonCrafter);
         let message = |choices: &Choices| {
             let settings = choices.settings(Depth::Float, Quirks::with_encoding(Encoding::Linear));
             settings.unwrap_err().user_message().unwrap()

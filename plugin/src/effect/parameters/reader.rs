@@ -1,13 +1,13 @@
 //! Reading single parameters of an instance, and the few choices that several of them make together.
 
-use std::ffi::CStr;
 use std::path::PathBuf;
 
 use inbetween_core::retime::{Feel, Rate};
+use inbetween_core::settings::{Choice, File, Number, Setting, Switch, Text, Whole};
 use inbetween_core::sketch::Lines;
 use inbetween_core::timing::Chart;
 
-use super::retime::{RetimeChoice, Timeline, To};
+use super::retime::{RetimeChoice, To};
 use super::rows::*;
 use crate::ofx::{Error, ParamSet, Result};
 
@@ -20,10 +20,6 @@ pub(crate) struct SketchChoice {
     pub(crate) strength: f64,
 }
 
-/// The rates of the options of *To*; the first two are no numbers.
-const TO_RATES: [f64; CUSTOM_RATE_OPTION as usize] =
-    [0.0, 0.0, 23.976, 24.0, 25.0, 29.97, 30.0, 48.0, 50.0, 59.94, 60.0, 120.0];
-
 /// Reads single parameters at one time.
 pub(crate) struct ParamReader<'a> {
     pub(crate) params: &'a ParamSet<'a>,
@@ -31,68 +27,75 @@ pub(crate) struct ParamReader<'a> {
 }
 
 impl ParamReader<'_> {
-    /// The option that a choice stands on. Hosts can hold an index from a newer version's project.
-    pub(crate) fn option<T: Copy>(&self, id: &CStr, options: &[T]) -> Result<T> {
-        let index = self.params.integer(id, self.time)?;
-        usize::try_from(index).ok().and_then(|index| options.get(index)).copied().ok_or_else(|| {
+    /// The value of the option that a choice stands on. Hosts can hold an index from a newer version's project.
+    pub(crate) fn choice<T: Clone>(&self, of: &Setting<Choice<T>>) -> Result<T> {
+        let index = self.params.integer(of.id, self.time)?;
+        let option = usize::try_from(index).ok().and_then(|index| of.kind.options.get(index));
+        option.map(|option| option.value.clone()).ok_or_else(|| {
             Error::ForArtist(format!(
                 "The parameter {} stands on option {index}, which this version does not have. \
                  Choose another option, or install the version that the project was made with.",
-                id.to_string_lossy()
+                of.name()
             ))
         })
     }
 
-    pub(crate) fn path(&self, id: &CStr) -> Result<PathBuf> {
+    pub(crate) fn number(&self, of: &Setting<Number>) -> Result<f64> {
+        self.params.double(of.id, self.time)
+    }
+
+    /// A whole number; below 0, where no setting goes, it counts as 0.
+    pub(crate) fn whole(&self, of: &Setting<Whole>) -> Result<u32> {
+        Ok(u32::try_from(self.params.integer(of.id, self.time)?).unwrap_or(0))
+    }
+
+    pub(crate) fn switch(&self, of: &Setting<Switch>) -> Result<bool> {
+        self.params.switch(of.id, self.time)
+    }
+
+    pub(crate) fn text(&self, of: &Setting<Text>) -> Result<String> {
+        Ok(self.params.string(of.id, self.time)?.trim().to_owned())
+    }
+
+    pub(crate) fn path(&self, of: &Setting<File>) -> Result<PathBuf> {
         // File knobs keep a stray newline or blank when a path was pasted.
-        Ok(PathBuf::from(self.params.string(id, self.time)?.trim()))
+        Ok(PathBuf::from(self.params.string(of.id, self.time)?.trim()))
     }
 
     pub(crate) fn retime(&self) -> Result<Option<RetimeChoice>> {
-        if !self.option(MODE, &[false, true])? {
+        if self.choice(&MODE)? == Mode::InBetweens {
             return Ok(None);
         }
-        let (params, time) = (self.params, self.time);
-        let from = params.double(FROM_RATE, time)?;
-        let to = match self.params.integer(TO_RATE, time)? {
-            0 => To::Twice,
-            1 => To::Project,
-            CUSTOM_RATE_OPTION => To::Rate(Rate::of_decimal(params.double(CUSTOM_RATE, time)?)?),
-            _ => To::Rate(Rate::of_decimal(self.option(TO_RATE, &TO_RATES)?)?),
+        let from = self.number(&FROM_RATE)?;
+        let to = match self.choice(&TO_RATE)? {
+            ToRate::Twice => To::Twice,
+            ToRate::Project => To::Project,
+            ToRate::Fixed(rate) => To::Rate(Rate::of_decimal(rate)?),
+            ToRate::Custom => To::Rate(Rate::of_decimal(self.number(&CUSTOM_RATE)?)?),
         };
-        let timelines = [Timeline::Automatic, Timeline::OfSource, Timeline::OfOutput];
         Ok(Some(RetimeChoice {
             from: if from == 0.0 { None } else { Some(Rate::of_decimal(from)?) },
             to,
-            feel: Feel::new(params.double(RETIME_STRENGTH, time)?)?,
-            timeline: self.option(TIMELINE, &timelines)?,
-            start: params.double(CLIP_START, time)?,
+            feel: Feel::new(self.number(&RETIME_STRENGTH)?)?,
+            timeline: self.choice(&TIMELINE)?,
+            start: self.number(&CLIP_START)?,
         }))
     }
 
     pub(crate) fn sketch(&self) -> Result<Option<SketchChoice>> {
-        if !self.params.switch(USE_SKETCH, self.time)? {
+        if !self.switch(&USE_SKETCH)? {
             return Ok(None);
         }
-        let all = [Lines::Auto, Lines::DarkOnLight, Lines::LightOnDark, Lines::Alpha];
-        let strength = self.params.double(SKETCH_STRENGTH, self.time)?;
+        let strength = self.number(&SKETCH_STRENGTH)?;
         // Without any strength the lines would be read and hashed for nothing.
-        let used = SketchChoice { lines: self.option(SKETCH_LINES, &all)?, strength };
+        let used = SketchChoice { lines: self.choice(&SKETCH_LINES)?, strength };
         Ok((strength > 0.0).then_some(used))
     }
 
     pub(crate) fn chart(&self) -> Result<Chart> {
-        Ok(match self.params.integer(CHART, self.time)? {
-            0 => Chart::Linear,
-            1 => Chart::EaseIn,
-            2 => Chart::EaseOut,
-            3 => Chart::EaseInOut,
-            4 => Chart::FavourFirst,
-            5 => Chart::FavourLast,
-            6 => self.params.string(CUSTOM_CHART, self.time)?.parse()?,
-            _ => {
-                return Err(self.option::<()>(CHART, &[]).expect_err("no option of an empty list"));
-            }
-        })
+        match self.choice(&CHART)? {
+            Some(chart) => Ok(chart),
+            None => Ok(self.params.string(CUSTOM_CHART.id, self.time)?.parse()?),
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! How a clip is retimed, as the artist chose it.
 
 use inbetween_core::retime::{Feel, Rate};
+pub(crate) use inbetween_core::settings::list::Timeline;
 
 /// The rate to retime to.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -11,17 +12,6 @@ pub(crate) enum To {
     Project,
     /// This one.
     Rate(Rate),
-}
-
-/// What a frame of the timeline is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Timeline {
-    /// What the host is known for.
-    Automatic,
-    /// A frame of the source: the output gets longer.
-    OfSource,
-    /// A frame of the output: the host repeats those of the source.
-    OfOutput,
 }
 
 /// What the artist chose.

@@ -18,15 +18,15 @@ pub(crate) struct ToonCrafter {
     pub(crate) checkpoint: PathBuf,
     sketch_checkpoint: PathBuf,
     prompt: String,
-    seed: i32,
-    steps: i32,
+    seed: u32,
+    steps: u32,
     solver: SolverChoice,
     guidance: f64,
     rescale: f64,
     motion: f64,
     precision: PrecisionChoice,
     device: DeviceChoice,
-    memory_limit_mb: i32,
+    memory_limit_mb: u32,
 }
 
 impl ToonCrafter {
@@ -35,28 +35,23 @@ impl ToonCrafter {
     /// # Errors
     /// When the host refuses to tell a value.
     pub(crate) fn read(pick: &ParamReader<'_>, context: Context) -> Result<Self> {
-        let (params, time) = (pick.params, pick.time);
         Ok(Self {
-            checkpoint: pick.path(CHECKPOINT)?,
+            checkpoint: pick.path(&CHECKPOINT)?,
             sketch_checkpoint: if context == Context::General {
-                pick.path(SKETCH_CHECKPOINT)?
+                pick.path(&SKETCH_CHECKPOINT)?
             } else {
                 PathBuf::new()
             },
-            prompt: params.string(PROMPT, time)?.trim().to_owned(),
-            seed: params.integer(SEED, time)?,
-            steps: params.integer(STEPS, time)?,
-            solver: pick.option(SOLVER, &[SolverChoice::UniPc, SolverChoice::Ddim])?,
-            guidance: params.double(GUIDANCE, time)?,
-            rescale: params.double(RESCALE, time)?,
-            motion: params.double(MOTION, time)?,
-            precision: pick.option(
-                PRECISION,
-                &[PrecisionChoice::Auto, PrecisionChoice::F32, PrecisionChoice::Bf16],
-            )?,
-            device: pick
-                .option(DEVICE, &[DeviceChoice::Auto, DeviceChoice::Cpu, DeviceChoice::Cuda])?,
-            memory_limit_mb: params.integer(MEMORY_LIMIT, time)?,
+            prompt: pick.text(&PROMPT)?,
+            seed: pick.whole(&SEED)?,
+            steps: pick.whole(&STEPS)?,
+            solver: pick.choice(&SOLVER)?,
+            guidance: pick.number(&GUIDANCE)?,
+            rescale: pick.number(&RESCALE)?,
+            motion: pick.number(&MOTION)?,
+            precision: pick.choice(&PRECISION)?,
+            device: pick.choice(&DEVICE)?,
+            memory_limit_mb: pick.whole(&MEMORY_LIMIT)?,
         })
     }
 
@@ -77,21 +72,21 @@ impl ToonCrafter {
                     .into(),
             ));
         }
-        let mut settings = ToonCrafterSettings::new(weights("Checkpoint", &self.checkpoint)?);
+        let mut settings = ToonCrafterSettings::new(weights(CHECKPOINT.name(), &self.checkpoint)?);
         if sketched && !self.sketch_checkpoint.as_os_str().is_empty() {
             settings.sketch_checkpoint =
-                Some(weights("Sketch checkpoint", &self.sketch_checkpoint)?);
+                Some(weights(SKETCH_CHECKPOINT.name(), &self.sketch_checkpoint)?);
         }
         settings.prompt.clone_from(&self.prompt);
-        settings.seed = u64::from(self.seed.max(0).unsigned_abs());
-        settings.steps = self.steps.max(0).unsigned_abs();
+        settings.seed = u64::from(self.seed);
+        settings.steps = self.steps;
         settings.solver = self.solver;
         settings.guidance = self.guidance;
         settings.rescale = self.rescale;
         settings.motion = self.motion;
         settings.precision = self.precision;
         settings.device = self.device;
-        settings.memory_limit_mb = u32::try_from(self.memory_limit_mb).ok().filter(|&mb| mb > 0);
+        settings.memory_limit_mb = Some(self.memory_limit_mb).filter(|&mb| mb > 0);
         Ok(settings)
     }
 }
@@ -121,14 +116,14 @@ impl ToonCrafter {
             checkpoint: PathBuf::new(),
             sketch_checkpoint: PathBuf::new(),
             prompt: String::new(),
-            seed: 123,
-            steps: 20,
-            solver: SolverChoice::default(),
-            guidance: 7.5,
-            rescale: 0.7,
-            motion: 10.0,
-            precision: PrecisionChoice::default(),
-            device: DeviceChoice::default(),
+            seed: SEED.kind.default.unsigned_abs(),
+            steps: STEPS.kind.default.unsigned_abs(),
+            solver: SOLVER.kind.default,
+            guidance: GUIDANCE.kind.default,
+            rescale: RESCALE.kind.default,
+            motion: MOTION.kind.default,
+            precision: PRECISION.kind.default,
+            device: DEVICE.kind.default,
             memory_limit_mb: 0,
         }
     }

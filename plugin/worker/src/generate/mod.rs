@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use candle_core::{DType, Device};
+use inbetween_core::settings::{DeviceChoice, SolverChoice};
 use inbetween_core::{Control, Error};
 use inbetween_tooncrafter::config::SketchConfig;
 use inbetween_tooncrafter::memory::{self, MemoryKind, RunSize};
@@ -17,29 +18,27 @@ use inbetween_tooncrafter::weights::Weights;
 use inbetween_tooncrafter::weights::layout::{ModelConfig, tiny_sketch};
 use serde_json::json;
 
-use crate::cli::{DeviceName, Generate, SolverName};
+use crate::cli::Generate;
 use crate::failure::{Failure, Kind, Result};
 use crate::progress;
 
 pub(crate) fn run(arguments: &Generate) -> Result<()> {
     let (width, height) = arguments.size;
+    let model = &arguments.model;
     let key = |path: &Path| pictures::key(path, width, height);
     let (first, last) = (key(&arguments.first)?, key(&arguments.last)?);
     let mut drawing = Drawing {
-        prompt: arguments.prompt.clone(),
+        prompt: model.prompt.clone(),
         frames: arguments.frames,
-        steps: arguments.steps.unwrap_or(match arguments.solver {
-            SolverName::Ddim => 50,
-            SolverName::Unipc => 20,
-        }),
+        steps: model.steps() as usize,
         solver: solver(arguments),
         guidance: Guidance {
-            scale: arguments.guidance,
+            scale: model.guidance,
             image_scale: arguments.image_guidance,
-            rescale: arguments.rescale,
+            rescale: model.rescale,
         },
-        fs: arguments.motion,
-        seed: arguments.seed,
+        fs: model.motion as f32,
+        seed: u64::from(model.seed),
         sketch_scale: arguments.sketch_strength,
         ..Drawing::new(first.tensor, last.tensor)
     };
@@ -58,8 +57,8 @@ pub(crate) fn run(arguments: &Generate) -> Result<()> {
     std::fs::create_dir_all(&arguments.out)
         .map_err(|err| Failure::new(Kind::File, format!("{}: {err}", arguments.out.display())))?;
 
-    let (device, why) = device::choose(arguments.device)?;
-    let dtype = device::precision(arguments.precision, MemoryKind::of(&device));
+    let (device, why) = device::choose(arguments.model.device)?;
+    let dtype = device::precision(arguments.model.precision, MemoryKind::of(&device));
     let pipeline = pipeline(arguments, device, dtype)?;
     let plan = pipeline.plan(size, !drawing.sketches.is_empty());
     if !arguments.json {
@@ -80,22 +79,24 @@ fn pipeline(arguments: &Generate, device: Device, dtype: DType) -> Result<Pipeli
     } else {
         (ModelConfig::default(), SketchConfig::default())
     };
-    Ok(Pipeline::with_config(weights, config, sketch_config, device, dtype))
+    let limit = arguments.model.memory_limit().map(|mb| u64::from(mb) << 20);
+    Ok(Pipeline::with_config(weights, config, sketch_config, device, dtype)
+        .with_memory_limit(limit))
 }
 
 /// Prints what the run would need in memory; for a GPU also where there is none.
 fn plan(arguments: &Generate, size: RunSize, sketches: bool) -> Result<()> {
-    let (device, why) = match device::choose(arguments.device) {
+    let (device, why) = match device::choose(arguments.model.device) {
         Ok(chosen) => chosen,
         Err(failure) => (Device::Cpu, failure.message),
     };
-    let place = match arguments.device {
-        DeviceName::Cuda => MemoryKind::Gpu,
-        DeviceName::Auto | DeviceName::Cpu => MemoryKind::of(&device),
+    let place = match arguments.model.device {
+        DeviceChoice::Cuda => MemoryKind::Gpu,
+        DeviceChoice::Auto | DeviceChoice::Cpu => MemoryKind::of(&device),
     };
     let there = MemoryKind::of(&device) == place;
     let available = if there { memory::available_on(&device) } else { None };
-    let dtype = device::precision(arguments.precision, place);
+    let dtype = device::precision(arguments.model.precision, place);
     let plan = pipeline(arguments, device, dtype)?.plan_for(size, sketches, place, available);
     if arguments.json {
         let stages: Vec<_> = (plan.stages.iter())
@@ -113,9 +114,11 @@ fn plan(arguments: &Generate, size: RunSize, sketches: bool) -> Result<()> {
 }
 
 fn solver(arguments: &Generate) -> Solver {
-    match arguments.solver {
-        SolverName::Ddim => Solver::Ddim { eta: arguments.eta, spacing: Spacing::UniformTrailing },
-        SolverName::Unipc => Solver::UniPc,
+    match arguments.model.solver {
+        SolverChoice::Ddim => {
+            Solver::Ddim { eta: arguments.eta, spacing: Spacing::UniformTrailing }
+        }
+        SolverChoice::UniPc => Solver::UniPc,
     }
 }
 
@@ -146,7 +149,7 @@ fn report(arguments: &Generate, files: &[PathBuf], took: Duration) {
             "files": files,
             "seconds": took.as_secs_f64(),
             "peak_bytes": peak,
-            "seed": arguments.seed,
+            "seed": arguments.model.seed,
         });
         crate::models::print_json(&report);
         return;

@@ -14,7 +14,7 @@ use inbetween_core::timing::{Key, Place};
 use inbetween_core::{Drawn, Encoding, Engine, EngineKind, Error, Frame};
 use serde_json::json;
 
-pub use args::{ChartName, EngineName, ExposureName, FileFormat, LinesName, Render};
+pub use args::{FileFormat, Render};
 
 use crate::failure::{Failure, Kind, Result};
 use crate::progress;

@@ -3,18 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use inbetween_core::settings::{
-    DeviceChoice, PrecisionChoice, SolverChoice, ToonCrafterSettings, WeightRef,
-};
+use inbetween_core::settings::WeightRef;
 use inbetween_core::timing::{Place, Timing};
 use inbetween_core::{
     ContentHash, Encoding, EngineKind, Error, Frame, Job, Request, Settings, SketchRef,
     fingerprint, picture, sketch,
 };
 
-use super::args::{EngineName, FileFormat, Render};
+use super::args::{FileFormat, Render};
 use super::usage;
-use crate::cli::{ComputePrecision, DeviceName, SolverName};
 use crate::failure::{Failure, Kind, Result};
 use crate::models::download::default_folder;
 
@@ -49,7 +46,7 @@ impl Prepared {
             };
             let size = (first.frame.width(), first.frame.height());
             let drawing = picture::load(path, encoding, Some(size))?;
-            match sketch::normalise(&drawing.frame, encoding, arguments.lines.into()) {
+            match sketch::normalise(&drawing.frame, encoding, arguments.lines) {
                 Some(lines) => {
                     let name = SketchRef { position, picture: lines.content_hash() };
                     sketches.push((name, Arc::new(lines)));
@@ -84,12 +81,15 @@ impl Prepared {
 }
 
 fn settings(arguments: &Render, encoding: Encoding) -> Result<Settings> {
-    let settings =
-        Settings { encoding, sketch_strength: arguments.sketch_strength, ..Settings::default() };
+    let settings = Settings {
+        encoding,
+        quality: arguments.quality,
+        sketch_strength: arguments.sketch_strength,
+        ..Settings::default()
+    };
     let tooncrafter = match arguments.engine {
-        EngineName::Auto => arguments.checkpoint.is_some(),
-        EngineName::Flow => false,
-        EngineName::Tooncrafter => true,
+        None => arguments.checkpoint.is_some(),
+        Some(engine) => engine == EngineKind::ToonCrafter,
     };
     if !tooncrafter {
         return Ok(settings);
@@ -109,36 +109,13 @@ fn settings(arguments: &Render, encoding: Encoding) -> Result<Settings> {
         None if arguments.sketch.is_empty() => None,
         None => downloaded("sketch_encoder.ckpt")?,
     };
-    let settings = Settings {
+    let checkpoint = weights(&checkpoint)?;
+    let sketch_checkpoint = sketch.as_deref().map(weights).transpose()?;
+    Ok(Settings {
         engine: EngineKind::ToonCrafter,
-        tooncrafter: Some(Box::new(ToonCrafterSettings {
-            sketch_checkpoint: sketch.as_deref().map(weights).transpose()?,
-            prompt: arguments.prompt.clone(),
-            seed: arguments.seed,
-            steps: arguments.steps,
-            solver: match arguments.solver {
-                SolverName::Ddim => SolverChoice::Ddim,
-                SolverName::Unipc => SolverChoice::UniPc,
-            },
-            guidance: arguments.guidance,
-            rescale: arguments.rescale,
-            motion: arguments.motion,
-            precision: match arguments.precision {
-                None => PrecisionChoice::Auto,
-                Some(ComputePrecision::F32) => PrecisionChoice::F32,
-                Some(ComputePrecision::Bf16) => PrecisionChoice::Bf16,
-            },
-            device: match arguments.device {
-                DeviceName::Auto => DeviceChoice::Auto,
-                DeviceName::Cpu => DeviceChoice::Cpu,
-                DeviceName::Cuda => DeviceChoice::Cuda,
-            },
-            memory_limit_mb: arguments.memory_limit,
-            ..ToonCrafterSettings::new(weights(&checkpoint)?)
-        })),
+        tooncrafter: Some(Box::new(arguments.model.settings(checkpoint, sketch_checkpoint))),
         ..settings
-    };
-    Ok(settings)
+    })
 }
 
 /// A file that `models download` has fetched.

@@ -18,7 +18,7 @@ use inbetween_core::{Engine, Quality};
 use inbetween_flow::FlowEngine;
 use serde_json::{Value, json};
 
-use crate::cli::{QualityName, Retime};
+use crate::cli::Retime;
 use crate::failure::{Failure, Kind, Result};
 use draw::{Store, Tally};
 use pictures::Depth;
@@ -61,7 +61,7 @@ pub(crate) fn run(arguments: &Retime) -> Result<()> {
     if let Target::Video(path) = &target {
         video::check_output(path, form, arguments.codec.as_deref())?;
     }
-    let quality = quality_of(arguments.quality);
+    let quality = arguments.quality;
     let engine: Arc<dyn Engine> = Arc::new(FlowEngine::new()?);
     let (pattern, start, format) = target.frames(&source);
     let video = match &target {
@@ -193,14 +193,6 @@ impl Target {
                 (Pattern::usual(Path::new(&folder), "png"), 1, ImageFormat::Png)
             }
         }
-    }
-}
-
-fn quality_of(name: QualityName) -> Quality {
-    match name {
-        QualityName::Draft => Quality::Draft,
-        QualityName::Standard => Quality::Standard,
-        QualityName::High => Quality::High,
     }
 }
 

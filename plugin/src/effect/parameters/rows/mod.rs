@@ -1,56 +1,47 @@
-//! Every parameter, declared once. Describing and the tests walk the tables.
+//! The effect's panel: every parameter, under which heading and in which contexts. What artists set is described in
+//! [`inbetween_core::settings::list`]; headings, buttons and reports are the plug-in's own.
 //!
-//! Ids and the order of options are for ever: saved projects hold them. Labels and hints are free.
+//! Ids are for ever: saved projects hold them.
 
-mod drawing;
+#[cfg(test)]
+mod guide;
 mod ids;
-mod retime;
-mod span;
 #[cfg(test)]
 mod tests;
-mod tooncrafter;
-mod work;
 
 use std::ffi::CStr;
 
 pub(crate) use ids::*;
+use inbetween_core::settings::AnySetting;
+pub(crate) use inbetween_core::settings::list::*;
 
 use crate::ofx::Context;
 
-/// What a parameter is made of.
-pub(crate) enum Shape {
+/// What a parameter is.
+pub(crate) enum What {
     /// A heading; the parameters that name it stand below.
-    Group,
-    /// A number with the range it may have and the range that its slider shows.
-    Number { default: f64, range: (f64, f64), display: (f64, f64), step: f64, digits: i32 },
-    /// A whole number, as above.
-    Whole { default: i32, range: (i32, i32), display: (i32, i32) },
-    /// On or off.
-    Switch { default: bool },
-    /// One of a list; the default is an index.
-    Choice { options: &'static [&'static CStr], default: i32 },
-    /// A line of text.
-    Text { default: &'static CStr },
-    /// A line of text that the effect writes; it is not saved.
-    Report,
-    /// A file that is there already.
-    File,
+    Group { id: &'static CStr, label: &'static CStr },
+    /// Something that the artist sets.
+    Setting(&'static dyn AnySetting),
     /// Something to press.
-    Button,
+    Button(Named),
+    /// A line of text that the effect writes; it is not saved.
+    Report(Named),
     /// A count that only the effect raises, to have the host ask for pictures again.
-    Counter,
+    Counter(Named),
+}
+
+/// The names of what is the plug-in's own.
+pub(crate) struct Named {
+    id: &'static CStr,
+    label: &'static CStr,
+    hint: &'static CStr,
 }
 
 /// One parameter.
 pub(crate) struct Param {
-    /// The permanent id.
-    pub(crate) id: &'static CStr,
-    /// What the artist reads.
-    pub(crate) label: &'static CStr,
-    /// What it does, as a sentence.
-    pub(crate) hint: &'static CStr,
-    /// What it is made of.
-    pub(crate) shape: Shape,
+    /// What it is.
+    pub(crate) what: What,
     /// The heading above it.
     pub(crate) group: Option<&'static CStr>,
     /// Whether it may be keyframed. Most may not: a span has one set of keys and one look.
@@ -59,8 +50,40 @@ pub(crate) struct Param {
     pub(crate) contexts: &'static [Context],
 }
 
-/// Farthest frame that a key can be put on; the range of sliders around it is narrower.
-const FARTHEST: f64 = 1_000_000.0;
+impl Param {
+    /// The permanent id.
+    pub(crate) fn id(&self) -> &'static CStr {
+        match self.what {
+            What::Group { id, .. } => id,
+            What::Setting(setting) => setting.id(),
+            What::Button(ref named) | What::Report(ref named) | What::Counter(ref named) => {
+                named.id
+            }
+        }
+    }
+
+    /// What the artist reads.
+    pub(crate) fn label(&self) -> &'static CStr {
+        match self.what {
+            What::Group { label, .. } => label,
+            What::Setting(setting) => setting.label(),
+            What::Button(ref named) | What::Report(ref named) | What::Counter(ref named) => {
+                named.label
+            }
+        }
+    }
+
+    /// What it does, as a sentence; headings have none.
+    pub(crate) fn hint(&self) -> Option<&'static CStr> {
+        match self.what {
+            What::Group { .. } => None,
+            What::Setting(setting) => Some(setting.hint()),
+            What::Button(ref named) | What::Report(ref named) | What::Counter(ref named) => {
+                Some(named.hint)
+            }
+        }
+    }
+}
 
 /// Contexts in which the effect finds its keys by time.
 const TIMED: &[Context] = &[Context::Filter, Context::General];
@@ -70,35 +93,157 @@ const EVERYWHERE: &[Context] = &Context::ALL;
 const SKETCHED: &[Context] = &[Context::General];
 
 const fn group(id: &'static CStr, label: &'static CStr, contexts: &'static [Context]) -> Param {
-    Param {
-        id,
-        label,
-        hint: c"Parameters that belong together.",
-        shape: Shape::Group,
-        group: None,
-        animates: false,
-        contexts,
-    }
+    Param { what: What::Group { id, label }, group: None, animates: false, contexts }
 }
 
-const fn choice(
+const fn setting(
+    of: &'static dyn AnySetting,
+    group: &'static CStr,
+    contexts: &'static [Context],
+) -> Param {
+    Param { what: What::Setting(of), group: Some(group), animates: false, contexts }
+}
+
+const fn button(
     id: &'static CStr,
     label: &'static CStr,
     hint: &'static CStr,
-    options: &'static [&'static CStr],
-    default: i32,
+    group: &'static CStr,
+    contexts: &'static [Context],
 ) -> Param {
-    let shape = Shape::Choice { options, default };
-    Param { id, label, hint, shape, group: None, animates: false, contexts: EVERYWHERE }
-}
-
-const fn number(default: f64, range: (f64, f64), display: (f64, f64), step: f64) -> Shape {
-    Shape::Number { default, range, display, step, digits: 2 }
+    let what = What::Button(Named { id, label, hint });
+    Param { what, group: Some(group), animates: false, contexts }
 }
 
 /// The parameters in the order in which they are shown.
+static PANEL: &[Param] = &[
+    Param { what: What::Setting(&MODE), group: None, animates: false, contexts: TIMED },
+    group(GROUP_RETIME, c"Retime a clip", TIMED),
+    setting(&FROM_RATE, GROUP_RETIME, TIMED),
+    setting(&TO_RATE, GROUP_RETIME, TIMED),
+    setting(&CUSTOM_RATE, GROUP_RETIME, TIMED),
+    setting(&RETIME_STRENGTH, GROUP_RETIME, TIMED),
+    setting(&TIMELINE, GROUP_RETIME, TIMED),
+    setting(&CLIP_START, GROUP_RETIME, TIMED),
+    group(GROUP_KEYS, c"Keys", TIMED),
+    setting(&KEYS_FROM, GROUP_KEYS, TIMED),
+    setting(&FIRST_FILE, GROUP_KEYS, TIMED),
+    setting(&LAST_FILE, GROUP_KEYS, TIMED),
+    setting(&FIRST_KEY, GROUP_KEYS, TIMED),
+    setting(&LAST_KEY, GROUP_KEYS, TIMED),
+    button(
+        PREVIOUS_DRAWING,
+        c"Previous drawing",
+        c"Moves both keys back by one drawing: to the first key's drawing and the one before it in Source. \
+          Used with Keys from: Times in one clip.",
+        GROUP_KEYS,
+        TIMED,
+    ),
+    button(
+        SPAN_HERE,
+        c"Span around this frame",
+        c"Finds the drawing that Source shows on this frame and puts First key on its beginning, and Last \
+          key on the next drawing. Used with Keys from: Times in one clip.",
+        GROUP_KEYS,
+        TIMED,
+    ),
+    button(
+        NEXT_DRAWING,
+        c"Next drawing",
+        c"Moves both keys on by one drawing: to the last key's drawing and the one after it in Source. \
+          Used with Keys from: Times in one clip.",
+        GROUP_KEYS,
+        TIMED,
+    ),
+    Param {
+        what: What::Setting(&TRANSITION),
+        group: None,
+        animates: true,
+        contexts: &[Context::Transition],
+    },
+    group(GROUP_TIMING, c"Timing", EVERYWHERE),
+    setting(&CHART, GROUP_TIMING, EVERYWHERE),
+    setting(&CUSTOM_CHART, GROUP_TIMING, EVERYWHERE),
+    setting(&EXPOSURE, GROUP_TIMING, TIMED),
+    group(GROUP_DRAWING, c"Drawing", EVERYWHERE),
+    setting(&ENGINE, GROUP_DRAWING, EVERYWHERE),
+    setting(&QUALITY, GROUP_DRAWING, EVERYWHERE),
+    setting(&COLOUR, GROUP_DRAWING, EVERYWHERE),
+    setting(&OUTPUT, GROUP_DRAWING, EVERYWHERE),
+    group(GROUP_SKETCH, c"Sketch", SKETCHED),
+    setting(&USE_SKETCH, GROUP_SKETCH, SKETCHED),
+    setting(&SKETCH_LINES, GROUP_SKETCH, SKETCHED),
+    setting(&SKETCH_STRENGTH, GROUP_SKETCH, SKETCHED),
+    group(GROUP_TOONCRAFTER, c"ToonCrafter", EVERYWHERE),
+    setting(&CHECKPOINT, GROUP_TOONCRAFTER, EVERYWHERE),
+    setting(&SKETCH_CHECKPOINT, GROUP_TOONCRAFTER, SKETCHED),
+    setting(&PROMPT, GROUP_TOONCRAFTER, EVERYWHERE),
+    setting(&SEED, GROUP_TOONCRAFTER, EVERYWHERE),
+    setting(&STEPS, GROUP_TOONCRAFTER, EVERYWHERE),
+    setting(&SOLVER, GROUP_TOONCRAFTER, EVERYWHERE),
+    setting(&GUIDANCE, GROUP_TOONCRAFTER, EVERYWHERE),
+    setting(&RESCALE, GROUP_TOONCRAFTER, EVERYWHERE),
+    setting(&MOTION, GROUP_TOONCRAFTER, EVERYWHERE),
+    setting(&PRECISION, GROUP_TOONCRAFTER, EVERYWHERE),
+    setting(&DEVICE, GROUP_TOONCRAFTER, EVERYWHERE),
+    setting(&MEMORY_LIMIT, GROUP_TOONCRAFTER, EVERYWHERE),
+    setting(&WORKER, GROUP_TOONCRAFTER, EVERYWHERE),
+    group(GROUP_WORK, c"Work", EVERYWHERE),
+    setting(&DRAFT, GROUP_WORK, EVERYWHERE),
+    button(
+        GENERATE,
+        c"Generate",
+        c"Starts drawing all in-betweens of this span now, in the background; of a retimed clip those between \
+          the drawings around this frame.",
+        GROUP_WORK,
+        EVERYWHERE,
+    ),
+    button(
+        CANCEL,
+        c"Cancel",
+        c"Stops the drawings that Generate and drafts have started for this effect.",
+        GROUP_WORK,
+        EVERYWHERE,
+    ),
+    button(
+        STATUS,
+        c"Status",
+        c"Tells what is being drawn and for which frames the clip holds a drawing, and shows drawings that are \
+          finished in place of their drafts.",
+        GROUP_WORK,
+        EVERYWHERE,
+    ),
+    Param {
+        what: What::Report(Named {
+            id: STATUS_TEXT,
+            label: c"State",
+            hint: c"What was being drawn when a button was last pressed; only the effect writes here.",
+        }),
+        group: Some(GROUP_WORK),
+        animates: false,
+        contexts: EVERYWHERE,
+    },
+    button(
+        CLEAR_CACHE,
+        c"Clear cache",
+        c"Deletes every finished in-between from memory and from the cache folder, so that all are drawn \
+          anew. Keys and sketches are not touched.",
+        GROUP_WORK,
+        EVERYWHERE,
+    ),
+    Param {
+        what: What::Counter(Named {
+            id: REVISION,
+            label: c"Revision",
+            hint: c"Counts finished drawings, so that the host asks for pictures again.",
+        }),
+        group: Some(GROUP_WORK),
+        animates: false,
+        contexts: EVERYWHERE,
+    },
+];
+
+/// The parameters in the order in which they are shown.
 pub(crate) fn all() -> impl Iterator<Item = &'static Param> {
-    [retime::PARAMS, span::PARAMS, drawing::PARAMS, tooncrafter::PARAMS, work::PARAMS]
-        .into_iter()
-        .flatten()
+    PANEL.iter()
 }

@@ -1,0 +1,60 @@
+//! Every setting, described once. The plug-in's parameters, the options of the command line, the tables of the
+//! guide, the ranges that engines check and the names of drawings in the cache all follow from these rows.
+//!
+//! Ids and the order of options are for ever: saved projects hold them. Labels and hints are free. A new
+//! setting is a row here, a line in [`ALL`], and whatever uses it: a line in the plug-in's panel, a field of the
+//! command line's arguments, and where it decides how a drawing looks a field of
+//! [`Settings`](super::Settings), whose cache key then asks for it.
+
+mod drawing;
+mod retime;
+mod span;
+mod tooncrafter;
+
+pub use drawing::*;
+pub use retime::*;
+pub use span::*;
+pub use tooncrafter::*;
+
+use super::setting::AnySetting;
+
+/// Every setting, in the order in which they are shown.
+pub static ALL: &[&dyn AnySetting] = &[
+    &MODE,
+    &FROM_RATE,
+    &TO_RATE,
+    &CUSTOM_RATE,
+    &RETIME_STRENGTH,
+    &TIMELINE,
+    &CLIP_START,
+    &KEYS_FROM,
+    &FIRST_FILE,
+    &LAST_FILE,
+    &FIRST_KEY,
+    &LAST_KEY,
+    &TRANSITION,
+    &CHART,
+    &CUSTOM_CHART,
+    &EXPOSURE,
+    &ENGINE,
+    &QUALITY,
+    &COLOUR,
+    &OUTPUT,
+    &USE_SKETCH,
+    &SKETCH_LINES,
+    &SKETCH_STRENGTH,
+    &CHECKPOINT,
+    &SKETCH_CHECKPOINT,
+    &PROMPT,
+    &SEED,
+    &STEPS,
+    &SOLVER,
+    &GUIDANCE,
+    &RESCALE,
+    &MOTION,
+    &PRECISION,
+    &DEVICE,
+    &MEMORY_LIMIT,
+    &WORKER,
+    &DRAFT,
+];

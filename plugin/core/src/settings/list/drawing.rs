@@ -1,0 +1,127 @@
+//! What draws, in which colours, and which picture of it is wanted; sketches that guide it.
+
+use crate::settings::setting::{Choice, Decides, Number, Setting, Switch, option};
+use crate::settings::{Encoding, EngineKind, Output, Quality};
+use crate::sketch::Lines;
+
+/// The engine; `None` for ToonCrafter where its checkpoint is there, else Flow.
+pub static ENGINE: Setting<Choice<Option<EngineKind>>> = Setting {
+    id: c"engine",
+    label: c"Engine",
+    hint: c"What draws the in-betweens. Flow moves the two keys' own lines and colours; it needs no graphics \
+            card and no download. ToonCrafter invents motion with a generative model; it needs its checkpoint \
+            and prefers a graphics card. Auto is ToonCrafter where a Checkpoint is chosen and that file exists \
+            on this machine, else Flow; choose ToonCrafter for a render farm, so that a machine without the \
+            file reports it.",
+    engine: None,
+    decides: Decides::Look,
+    kind: Choice {
+        // In the order in which they came: saved projects hold the index.
+        options: &[
+            option(Some(EngineKind::Flow), c"Flow", "flow", "on any machine, in a moment"),
+            option(None, c"Auto", "auto", "ToonCrafter where a checkpoint is named, else Flow"),
+            option(
+                Some(EngineKind::ToonCrafter),
+                c"ToonCrafter",
+                "tooncrafter",
+                "the generative model",
+            ),
+        ],
+        default: None,
+    },
+};
+
+/// How large a picture motion is looked for in.
+pub static QUALITY: Setting<Choice<Quality>> = Setting {
+    id: c"quality",
+    label: c"Quality",
+    hint: c"Draft looks for motion in a smaller picture, High in a larger one, which helps fine lines at 4K and \
+            takes longer.",
+    engine: None,
+    decides: Decides::Look,
+    kind: Choice {
+        options: &[
+            option(Quality::Draft, c"Draft", "draft", "fast"),
+            option(Quality::Standard, c"Standard", "standard", "usual"),
+            option(Quality::High, c"High", "high", "for 4K and fine line art"),
+        ],
+        default: Quality::Standard,
+    },
+};
+
+/// How the pixels are encoded; `None` by depth and host.
+pub static COLOUR: Setting<Choice<Option<Encoding>>> = Setting {
+    id: c"colour",
+    label: c"Colour",
+    hint: c"How the clips are encoded. Automatic takes 8-bit and 16-bit integer pictures as sRGB and float \
+            pictures as linear light, except in hosts that hand out display colours.",
+    engine: None,
+    decides: Decides::Look,
+    kind: Choice {
+        options: &[
+            option(None, c"Automatic", "auto", "by depth and host"),
+            option(Some(Encoding::Srgb), c"sRGB", "srgb", "display colours"),
+            option(Some(Encoding::Linear), c"Linear", "linear", "scene-linear light"),
+        ],
+        default: None,
+    },
+};
+
+/// Which picture of the in-between is wanted.
+pub static OUTPUT: Setting<Choice<Output>> = Setting {
+    id: c"output",
+    label: c"Output",
+    hint: c"The in-between itself; how sure the engine is of each pixel (white is sure); or the motion in pixels \
+            per frame (red to the right, green upwards).",
+    engine: None,
+    decides: Decides::Look,
+    kind: Choice {
+        options: &[
+            option(Output::InBetween, c"In-between", "in-between", "the drawing itself"),
+            option(Output::Confidence, c"Confidence", "confidence", "how sure each pixel is"),
+            option(Output::Motion, c"Motion", "motion", "pixels for a frame"),
+        ],
+        default: Output::InBetween,
+    },
+};
+
+/// Whether sketches guide.
+pub static USE_SKETCH: Setting<Switch> = Setting {
+    id: c"useSketch",
+    label: c"Use sketch",
+    hint: c"Lets the line drawings in the clip Sketch guide the in-betweens. Each is followed at the frame it \
+            stands on; frames that are blank or missing are drawn without.",
+    engine: None,
+    decides: Decides::Moment,
+    kind: Switch { default: false },
+};
+
+/// How lines stand out in sketches.
+pub static SKETCH_LINES: Setting<Choice<Lines>> = Setting {
+    id: c"sketchLines",
+    label: c"Sketch lines",
+    hint:
+        c"How lines stand out from their paper. Automatic finds ink, pencil, chalk, and strokes on \
+            transparency by itself.",
+    engine: None,
+    decides: Decides::Moment,
+    kind: Choice {
+        options: &[
+            option(Lines::Auto, c"Automatic", "auto", "found out"),
+            option(Lines::DarkOnLight, c"Dark on light", "dark-on-light", "ink on paper"),
+            option(Lines::LightOnDark, c"Light on dark", "light-on-dark", "chalk on black"),
+            option(Lines::Alpha, c"Alpha", "alpha", "strokes on transparency"),
+        ],
+        default: Lines::Auto,
+    },
+};
+
+/// How closely sketches are followed.
+pub static SKETCH_STRENGTH: Setting<Number> = Setting {
+    id: c"sketchStrength",
+    label: c"Sketch strength",
+    hint: c"How closely the lines are followed, from 0 (not at all) to 1.",
+    engine: None,
+    decides: Decides::Look,
+    kind: Number { default: 0.6, range: (0.0, 1.0), display: (0.0, 1.0), step: 0.05, digits: 2 },
+};

@@ -1,0 +1,156 @@
+//! Which keys, when, and how the in-betweens are spread between them.
+
+use crate::settings::setting::{Choice, Decides, File, Number, Setting, Text, option};
+use crate::timing::{Chart, Exposure};
+
+/// Where the keys come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeysFrom {
+    /// The clips Source and KeyB.
+    TwoClips,
+    /// Two times in Source.
+    OneClip,
+    /// Two picture files.
+    Files,
+}
+
+/// Farthest frame that a key can be put on; the range of sliders around it is narrower.
+pub(super) const FARTHEST: f64 = 1_000_000.0;
+
+/// Where the keys come from. Hosts without a second clip get another default.
+pub static KEYS_FROM: Setting<Choice<KeysFrom>> = Setting {
+    id: c"keysFrom",
+    label: c"Keys from",
+    hint: c"Where the two key drawings come from: the clips Source and KeyB, two times in Source, or two \
+            picture files.",
+    engine: None,
+    decides: Decides::Moment,
+    kind: Choice {
+        options: &[
+            option(KeysFrom::TwoClips, c"Two clips", "clips", "Source and KeyB"),
+            option(KeysFrom::OneClip, c"Times in one clip", "clip", "two frames of Source"),
+            option(KeysFrom::Files, c"Image files", "files", "two picture files"),
+        ],
+        default: KeysFrom::TwoClips,
+    },
+};
+
+/// The first key as a file.
+pub static FIRST_FILE: Setting<File> = Setting {
+    id: c"firstKeyFile",
+    label: c"First key file",
+    hint:
+        c"The first key drawing as a PNG, JPEG, TIFF or EXR file. Used with Keys from: Image files.",
+    engine: None,
+    decides: Decides::Moment,
+    kind: File,
+};
+
+/// The last key as a file.
+pub static LAST_FILE: Setting<File> = Setting {
+    id: c"lastKeyFile",
+    label: c"Last key file",
+    hint:
+        c"The last key drawing as a PNG, JPEG, TIFF or EXR file. Used with Keys from: Image files.",
+    engine: None,
+    decides: Decides::Moment,
+    kind: File,
+};
+
+const fn key_time(default: f64) -> Number {
+    Number { default, range: (-FARTHEST, FARTHEST), display: (0.0, 250.0), step: 1.0, digits: 2 }
+}
+
+/// When the first key is seen.
+pub static FIRST_KEY: Setting<Number> = Setting {
+    id: c"firstKey",
+    label: c"First key",
+    hint: c"The frame on which the first key stands. Up to it the output is the first key itself.",
+    engine: None,
+    decides: Decides::Moment,
+    kind: key_time(1.0),
+};
+
+/// When the last key is seen. Seven in-betweens after the first by default.
+pub static LAST_KEY: Setting<Number> = Setting {
+    id: c"lastKey",
+    label: c"Last key",
+    hint: c"The frame on which the last key stands. From it on the output is the last key itself.",
+    engine: None,
+    decides: Decides::Moment,
+    kind: key_time(9.0),
+};
+
+/// Where between the keys a transition stands. The id is that of the standard.
+pub static TRANSITION: Setting<Number> = Setting {
+    id: c"Transition",
+    label: c"Position",
+    hint: c"Where between the two keys the drawing lies: 0 is the first key, 1 the last.",
+    engine: None,
+    decides: Decides::Moment,
+    kind: Number { default: 0.0, range: (0.0, 1.0), display: (0.0, 1.0), step: 0.01, digits: 3 },
+};
+
+/// How the in-betweens are spread; `None` for [`CUSTOM_CHART`].
+pub static CHART: Setting<Choice<Option<Chart>>> = Setting {
+    id: c"timingChart",
+    label: c"Timing chart",
+    hint: c"How the in-betweens are spread between the keys.",
+    engine: None,
+    decides: Decides::Moment,
+    kind: Choice {
+        options: &[
+            option(Some(Chart::Linear), c"Linear", "linear", "evenly"),
+            option(Some(Chart::EaseIn), c"Ease in", "ease-in", "closer before the last key"),
+            option(Some(Chart::EaseOut), c"Ease out", "ease-out", "closer after the first key"),
+            option(
+                Some(Chart::EaseInOut),
+                c"Ease in and out",
+                "ease-in-out",
+                "closer at both keys",
+            ),
+            option(
+                Some(Chart::FavourFirst),
+                c"Favour first key",
+                "favour-first",
+                "the middle drawing on a third",
+            ),
+            option(
+                Some(Chart::FavourLast),
+                c"Favour last key",
+                "favour-last",
+                "the middle drawing on two thirds",
+            ),
+            option(None, c"Custom", "custom", "positions of your own"),
+        ],
+        default: Some(Chart::Linear),
+    },
+};
+
+/// A chart of the artist's own. Its positions are counted where it is read.
+pub static CUSTOM_CHART: Setting<Text> = Setting {
+    id: c"customChart",
+    label: c"Custom chart",
+    hint: c"Positions of the in-betweens, from 0 (first key) to 1 (last key), such as 0.1 0.35 0.6 0.9 or 10% \
+            1/3 2/3. Used with Timing chart: Custom.",
+    engine: None,
+    decides: Decides::Moment,
+    kind: Text { default: c"0.25 0.5 0.75", longest: usize::MAX },
+};
+
+/// For how many frames each in-between is held.
+pub static EXPOSURE: Setting<Choice<Exposure>> = Setting {
+    id: c"exposure",
+    label: c"Exposure",
+    hint: c"For how many frames each in-between is held, counted from the first key.",
+    engine: None,
+    decides: Decides::Moment,
+    kind: Choice {
+        options: &[
+            option(Exposure::Ones, c"On ones", "ones", "a drawing for each frame"),
+            option(Exposure::Twos, c"On twos", "twos", "a drawing for two frames"),
+            option(Exposure::Threes, c"On threes", "threes", "a drawing for three frames"),
+        ],
+        default: Exposure::Ones,
+    },
+};

@@ -1,0 +1,184 @@
+//! What ToonCrafter alone is told, and how its work is done.
+
+use crate::settings::setting::{
+    Choice, Decides, File, Number, Setting, Switch, Text, Whole, option,
+};
+use crate::settings::{DeviceChoice, EngineKind, PrecisionChoice, SolverChoice};
+
+/// They mean something to ToonCrafter only.
+const TOONCRAFTER: Option<EngineKind> = Some(EngineKind::ToonCrafter);
+
+/// The weights.
+pub static CHECKPOINT: Setting<File> = Setting {
+    id: c"checkpoint",
+    label: c"Checkpoint",
+    hint: c"ToonCrafter's weight file, such as model.ckpt (10 GB), fetched with the command: inbetween models \
+            download.",
+    engine: TOONCRAFTER,
+    decides: Decides::Look,
+    kind: File,
+};
+
+/// The weights of the sketch encoder.
+pub static SKETCH_CHECKPOINT: Setting<File> = Setting {
+    id: c"sketchCheckpoint",
+    label: c"Sketch checkpoint",
+    hint: c"The weight file of ToonCrafter's sketch encoder, such as sketch_encoder.ckpt. Needed only where \
+            sketches guide ToonCrafter.",
+    engine: TOONCRAFTER,
+    decides: Decides::Look,
+    kind: File,
+};
+
+/// What happens, in words. The longest is more than the model's 77 tokens can hold.
+pub static PROMPT: Setting<Text> = Setting {
+    id: c"prompt",
+    label: c"Prompt",
+    hint:
+        c"What happens between the keys, in English, such as: a girl turns her head. May be empty.",
+    engine: TOONCRAFTER,
+    decides: Decides::Look,
+    kind: Text { default: c"", longest: 4096 },
+};
+
+/// Which of the possible in-betweens is drawn.
+pub static SEED: Setting<Whole> = Setting {
+    id: c"seed",
+    label: c"Seed",
+    hint: c"Another seed gives another in-between of the same keys.",
+    engine: TOONCRAFTER,
+    decides: Decides::Look,
+    kind: Whole { default: 123, range: (0, i32::MAX), display: (0, 1000) },
+};
+
+/// In how many steps the drawing emerges: by default as many as the default solver needs.
+pub static STEPS: Setting<Whole> = Setting {
+    id: c"steps",
+    label: c"Steps",
+    hint: c"How many steps the drawing takes to emerge. More take longer; 20 do with UniPC, 50 with DDIM.",
+    engine: TOONCRAFTER,
+    decides: Decides::Look,
+    kind: Whole {
+        default: SOLVER.kind.default.steps() as i32,
+        range: (1, 1000),
+        display: (4, 50),
+    },
+};
+
+/// How the steps are taken.
+pub static SOLVER: Setting<Choice<SolverChoice>> = Setting {
+    id: c"solver",
+    label: c"Solver",
+    hint: c"How the steps are taken. UniPC needs fewer of them than DDIM, the published one.",
+    engine: TOONCRAFTER,
+    decides: Decides::Look,
+    kind: Choice {
+        options: &[
+            option(SolverChoice::UniPc, c"UniPC", "unipc", "in fewer steps"),
+            option(SolverChoice::Ddim, c"DDIM", "ddim", "as published"),
+        ],
+        default: SolverChoice::UniPc,
+    },
+};
+
+/// How closely keys and prompt are followed.
+pub static GUIDANCE: Setting<Number> = Setting {
+    id: c"guidance",
+    label: c"Guidance",
+    hint: c"How closely keys and prompt are followed. At 1 there is no guidance, in half the time.",
+    engine: TOONCRAFTER,
+    decides: Decides::Look,
+    kind: Number { default: 7.5, range: (1.0, 30.0), display: (1.0, 15.0), step: 0.5, digits: 2 },
+};
+
+/// How much of the contrast that guidance adds is taken back.
+pub static RESCALE: Setting<Number> = Setting {
+    id: c"rescale",
+    label: c"Guidance rescale",
+    hint: c"How much of the contrast that guidance exaggerates is taken back, from 0 to 1.",
+    engine: TOONCRAFTER,
+    decides: Decides::Look,
+    kind: Number { default: 0.7, range: (0.0, 1.0), display: (0.0, 1.0), step: 0.05, digits: 2 },
+};
+
+/// The frame-rate condition `fs`.
+pub static MOTION: Setting<Number> = Setting {
+    id: c"motion",
+    label: c"Motion",
+    hint: c"The frame rate that the model imagines: smaller for larger motion between the keys.",
+    engine: TOONCRAFTER,
+    decides: Decides::Look,
+    kind: Number { default: 10.0, range: (1.0, 60.0), display: (5.0, 30.0), step: 1.0, digits: 2 },
+};
+
+/// Precision of the networks.
+pub static PRECISION: Setting<Choice<PrecisionChoice>> = Setting {
+    id: c"precision",
+    label: c"Precision",
+    hint: c"Automatic computes in 16 bits on a graphics card and in 32 bits on the processor.",
+    engine: TOONCRAFTER,
+    decides: Decides::Look,
+    kind: Choice {
+        options: &[
+            option(PrecisionChoice::Auto, c"Automatic", "auto", "by the device"),
+            option(PrecisionChoice::F32, c"32 bits", "f32", "32 bits"),
+            option(
+                PrecisionChoice::Bf16,
+                c"16 bits (bf16)",
+                "bf16",
+                "16 bits with the range of f32",
+            ),
+        ],
+        default: PrecisionChoice::Auto,
+    },
+};
+
+/// Where the networks run.
+pub static DEVICE: Setting<Choice<DeviceChoice>> = Setting {
+    id: c"device",
+    label: c"Device",
+    hint: c"Where ToonCrafter computes. Automatic takes an NVIDIA graphics card where one can be used.",
+    engine: TOONCRAFTER,
+    decides: Decides::Work,
+    kind: Choice {
+        options: &[
+            option(DeviceChoice::Auto, c"Automatic", "auto", "a GPU where there is one"),
+            option(DeviceChoice::Cpu, c"Processor", "cpu", "the processor"),
+            option(DeviceChoice::Cuda, c"NVIDIA", "cuda", "an NVIDIA GPU"),
+        ],
+        default: DeviceChoice::Auto,
+    },
+};
+
+/// Most memory on the device; 0 for all that is free.
+pub static MEMORY_LIMIT: Setting<Whole> = Setting {
+    id: c"memoryLimit",
+    label: c"Memory limit (MB)",
+    hint: c"Most memory that ToonCrafter may take on its device. 0 lets it take what is free.",
+    engine: TOONCRAFTER,
+    decides: Decides::Work,
+    kind: Whole { default: 0, range: (0, 1_048_576), display: (0, 98_304) },
+};
+
+/// The program that runs ToonCrafter.
+pub static WORKER: Setting<File> = Setting {
+    id: c"worker",
+    label: c"Worker",
+    hint: c"The program inbetween, which runs ToonCrafter. Empty takes the one in the plug-in's own bundle, or \
+            the one that the variable INBETWEEN_WORKER names.",
+    engine: TOONCRAFTER,
+    decides: Decides::Work,
+    kind: File,
+};
+
+/// Whether the viewer shows Flow's drawing meanwhile.
+pub static DRAFT: Setting<Switch> = Setting {
+    id: c"draft",
+    label: c"Show a draft while drawing",
+    hint: c"In the viewer, shows Flow's drawing with the label DRAFT at once while ToonCrafter works; press \
+            Status to see the finished one. Final renders always wait. Hosts that reuse viewer frames in final \
+            renders should have it off.",
+    engine: TOONCRAFTER,
+    decides: Decides::Work,
+    kind: Switch { default: false },
+};

@@ -1,0 +1,308 @@
+//! What a setting is: its names, its kind with range and default, and what it decides.
+
+use std::ffi::CStr;
+use std::fmt::Debug;
+
+use super::EngineKind;
+use crate::Error;
+
+/// Something that an artist can set, described once for every place where it can be set.
+#[derive(Debug)]
+pub struct Setting<K: 'static> {
+    /// The permanent id: saved projects and scripts hold it.
+    pub id: &'static CStr,
+    /// What the artist reads.
+    pub label: &'static CStr,
+    /// What it does, as a sentence.
+    pub hint: &'static CStr,
+    /// The only engine that heeds it; `None` where it does not depend on the engine.
+    pub engine: Option<EngineKind>,
+    /// What it decides.
+    pub decides: Decides,
+    /// What it is made of, with its default.
+    pub kind: K,
+}
+
+/// What a setting decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decides {
+    /// How a drawing looks: its value is part of the drawing's name in the cache.
+    Look,
+    /// Which keys, sketches and position a drawing has. It is named by these, so the value itself is not part
+    /// of its name.
+    Moment,
+    /// Where and how the work is done. It changes no picture.
+    Work,
+}
+
+/// A number.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Number {
+    /// The value without a choice.
+    pub default: f64,
+    /// Lowest and highest value.
+    pub range: (f64, f64),
+    /// The part of the range that a slider shows.
+    pub display: (f64, f64),
+    /// By how much one step of a control changes it.
+    pub step: f64,
+    /// Digits shown after the point.
+    pub digits: u8,
+}
+
+/// A whole number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Whole {
+    /// The value without a choice.
+    pub default: i32,
+    /// Lowest and highest value.
+    pub range: (i32, i32),
+    /// The part of the range that a slider shows.
+    pub display: (i32, i32),
+}
+
+/// On or off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Switch {
+    /// The value without a choice.
+    pub default: bool,
+}
+
+/// One of a list. Saved projects hold an option's place in the list, so new options go to its end.
+#[derive(Debug)]
+pub struct Choice<T: 'static> {
+    /// The options in the order in which they are shown.
+    pub options: &'static [ChoiceOption<T>],
+    /// The value without a choice.
+    pub default: T,
+}
+
+/// An option of a [`Choice`], with its value.
+#[derive(Debug)]
+pub struct ChoiceOption<T> {
+    /// What it stands for.
+    pub value: T,
+    /// What the artist reads.
+    pub label: &'static CStr,
+    /// What is typed on a command line.
+    pub name: &'static str,
+    /// What it does, as a phrase.
+    pub about: &'static str,
+}
+
+/// One row of a [`Choice`].
+pub(super) const fn option<T>(
+    value: T,
+    label: &'static CStr,
+    name: &'static str,
+    about: &'static str,
+) -> ChoiceOption<T> {
+    ChoiceOption { value, label, name, about }
+}
+
+/// A line of text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Text {
+    /// The value without a choice.
+    pub default: &'static CStr,
+    /// Most bytes that it may have.
+    pub longest: usize,
+}
+
+/// A file that is there already; empty for none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct File;
+
+/// A [`Setting`] of any kind.
+pub trait AnySetting: Sync {
+    /// [`Setting::id`].
+    fn id(&self) -> &'static CStr;
+    /// [`Setting::label`].
+    fn label(&self) -> &'static CStr;
+    /// [`Setting::hint`].
+    fn hint(&self) -> &'static CStr;
+    /// [`Setting::engine`].
+    fn engine(&self) -> Option<EngineKind>;
+    /// [`Setting::decides`].
+    fn decides(&self) -> Decides;
+    /// [`Setting::kind`].
+    fn kind(&self) -> AnyKind<'_>;
+}
+
+/// The kind of a setting.
+pub enum AnyKind<'a> {
+    /// [`Number`].
+    Number(&'a Number),
+    /// [`Whole`].
+    Whole(&'a Whole),
+    /// [`Switch`].
+    Switch(&'a Switch),
+    /// [`Choice`] of whatever values.
+    Choice(&'a dyn AnyChoice),
+    /// [`Text`].
+    Text(&'a Text),
+    /// [`File`].
+    File,
+}
+
+/// A [`Choice`] of whatever values.
+pub trait AnyChoice {
+    /// Labels in the order of the options.
+    fn labels(&self) -> Vec<&'static CStr>;
+    /// Names for a command line in the order of the options.
+    fn names(&self) -> Vec<&'static str>;
+    /// The values in the order of the options, as Rust writes them.
+    fn values(&self) -> Vec<String>;
+    /// Place of the default among the options.
+    fn default_index(&self) -> usize;
+}
+
+/// Anything that a setting can be made of.
+pub trait Kind: Sync + 'static {
+    /// It, with its type set aside.
+    fn any(&self) -> AnyKind<'_>;
+}
+
+impl Kind for Number {
+    fn any(&self) -> AnyKind<'_> {
+        AnyKind::Number(self)
+    }
+}
+
+impl Kind for Whole {
+    fn any(&self) -> AnyKind<'_> {
+        AnyKind::Whole(self)
+    }
+}
+
+impl Kind for Switch {
+    fn any(&self) -> AnyKind<'_> {
+        AnyKind::Switch(self)
+    }
+}
+
+impl Kind for Text {
+    fn any(&self) -> AnyKind<'_> {
+        AnyKind::Text(self)
+    }
+}
+
+impl Kind for File {
+    fn any(&self) -> AnyKind<'_> {
+        AnyKind::File
+    }
+}
+
+impl<T: Debug + PartialEq + Sync + 'static> Kind for Choice<T> {
+    fn any(&self) -> AnyKind<'_> {
+        AnyKind::Choice(self)
+    }
+}
+
+impl<T: Debug + PartialEq> AnyChoice for Choice<T> {
+    fn labels(&self) -> Vec<&'static CStr> {
+        self.options.iter().map(|option| option.label).collect()
+    }
+
+    fn names(&self) -> Vec<&'static str> {
+        self.options.iter().map(|option| option.name).collect()
+    }
+
+    fn values(&self) -> Vec<String> {
+        self.options.iter().map(|option| format!("{:?}", option.value)).collect()
+    }
+
+    fn default_index(&self) -> usize {
+        self.index_of(&self.default)
+    }
+}
+
+impl<T: PartialEq> Choice<T> {
+    /// Place of the option with this value.
+    ///
+    /// # Panics
+    /// When no option has it; a test of the list sees to it that each default is an option.
+    pub fn index_of(&self, value: &T) -> usize {
+        let found = self.options.iter().position(|option| option.value == *value);
+        found.expect("the value is one of the options")
+    }
+}
+
+impl<K: Kind> AnySetting for Setting<K> {
+    fn id(&self) -> &'static CStr {
+        self.id
+    }
+
+    fn label(&self) -> &'static CStr {
+        self.label
+    }
+
+    fn hint(&self) -> &'static CStr {
+        self.hint
+    }
+
+    fn engine(&self) -> Option<EngineKind> {
+        self.engine
+    }
+
+    fn decides(&self) -> Decides {
+        self.decides
+    }
+
+    fn kind(&self) -> AnyKind<'_> {
+        self.kind.any()
+    }
+}
+
+impl<K> Setting<K> {
+    /// The label as text.
+    pub fn name(&self) -> &'static str {
+        self.label.to_str().unwrap_or_default()
+    }
+
+    fn check_range(&self, value: f64, (lowest, highest): (f64, f64)) -> Result<(), Error> {
+        if (lowest..=highest).contains(&value) {
+            return Ok(());
+        }
+        Err(Error::Range { name: self.name(), value, lowest, highest })
+    }
+}
+
+impl Setting<Number> {
+    /// Checks that `value` lies in the range.
+    ///
+    /// # Errors
+    /// [`Error::Range`] when it does not.
+    pub fn check(&self, value: f64) -> Result<(), Error> {
+        self.check_range(value, self.kind.range)
+    }
+}
+
+impl Setting<Whole> {
+    /// Checks that `value` lies in the range.
+    ///
+    /// # Errors
+    /// [`Error::Range`] when it does not.
+    pub fn check(&self, value: u64) -> Result<(), Error> {
+        let (lowest, highest) = self.kind.range;
+        self.check_range(value as f64, (f64::from(lowest), f64::from(highest)))
+    }
+}
+
+impl Setting<Text> {
+    /// Checks that `value` is not too long.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] when it is.
+    pub fn check(&self, value: &str) -> Result<(), Error> {
+        let longest = self.kind.longest;
+        if value.len() <= longest {
+            return Ok(());
+        }
+        Err(Error::Setting {
+            name: self.name(),
+            value: format!("longer than {longest} bytes"),
+            allowed: "shorten it",
+        })
+    }
+}
