@@ -29,7 +29,7 @@ pub(crate) fn number(
     of: &'static Setting<Number>,
 ) -> impl Fn(&str) -> Result<f64, String> + Clone + Send + Sync + 'static {
     move |text| {
-        let value = text.parse().map_err(|_| "it is a number".to_owned())?;
+        let value = text.parse::<f64>().map_err(|_| "it is a number".to_owned())?;
         of.check(value).map_err(|error| error.user_message())?;
         Ok(value)
     }
@@ -40,7 +40,7 @@ pub(crate) fn whole(
     of: &'static Setting<Whole>,
 ) -> impl Fn(&str) -> Result<u32, String> + Clone + Send + Sync + 'static {
     move |text| {
-        let value: u64 = text.parse().map_err(|_| "it is a whole number".to_owned())?;
+        let value = text.parse::<u64>().map_err(|_| "it is a whole number".to_owned())?;
         of.check(value).map_err(|error| error.user_message())?;
         u32::try_from(value).map_err(|error| error.to_string())
     }
