@@ -230,7 +230,7 @@ fn solver_and_sketch_change_the_picture() {
     let sketch = format!("2={}", small.drawing("sketch.png", 64));
     let variants: [&[&str]; 3] = [
         &[],
-        &["--solver", "unipc"],
+        &["--solver", "ddim"],
         &["--extra", &sketch_model, "--sketch", &sketch, "--sketch-strength", "1"],
     ];
     let mut seen = Vec::new();
