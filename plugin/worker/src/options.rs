@@ -68,7 +68,9 @@ pub(crate) fn choice<T: Clone + Send + Sync + 'static>(
 }
 
 /// The name of the option that a choice stands on without a choice.
-pub(crate) fn name_of_default<T: PartialEq>(of: &'static Setting<Choice<T>>) -> &'static str {
+pub(crate) fn name_of_default<T: PartialEq + 'static>(
+    of: &'static Setting<Choice<T>>,
+) -> &'static str {
     of.kind.options[of.kind.index_of(&of.kind.default)].name
 }
 

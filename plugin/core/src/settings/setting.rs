@@ -199,7 +199,7 @@ impl<T: Debug + PartialEq + Sync + 'static> Kind for Choice<T> {
     }
 }
 
-impl<T: Debug + PartialEq> AnyChoice for Choice<T> {
+impl<T: Debug + PartialEq + 'static> AnyChoice for Choice<T> {
     fn labels(&self) -> Vec<&'static CStr> {
         self.options.iter().map(|option| option.label).collect()
     }
@@ -217,7 +217,7 @@ impl<T: Debug + PartialEq> AnyChoice for Choice<T> {
     }
 }
 
-impl<T: PartialEq> Choice<T> {
+impl<T: PartialEq + 'static> Choice<T> {
     /// Place of the option with this value.
     ///
     /// # Panics
@@ -254,7 +254,7 @@ impl<K: Kind> AnySetting for Setting<K> {
     }
 }
 
-impl<K> Setting<K> {
+impl<K: 'static> Setting<K> {
     /// The label as text.
     pub fn name(&self) -> &'static str {
         self.label.to_str().unwrap_or_default()

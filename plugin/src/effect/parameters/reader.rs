@@ -28,7 +28,7 @@ pub(crate) struct ParamReader<'a> {
 
 impl ParamReader<'_> {
     /// The value of the option that a choice stands on. Hosts can hold an index from a newer version's project.
-    pub(crate) fn choice<T: Clone>(&self, of: &Setting<Choice<T>>) -> Result<T> {
+    pub(crate) fn choice<T: Clone + 'static>(&self, of: &Setting<Choice<T>>) -> Result<T> {
         let index = self.params.integer(of.id, self.time)?;
         let option = usize::try_from(index).ok().and_then(|index| of.kind.options.get(index));
         option.map(|option| option.value.clone()).ok_or_else(|| {

@@ -12,9 +12,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use image::ImageFormat;
+use inbetween_core::Engine;
 use inbetween_core::exposure::{Kind as Shows, Sheet};
 use inbetween_core::retime::{Feel, Pace, Plan, Rate, Shown};
-use inbetween_core::{Engine, Quality};
 use inbetween_flow::FlowEngine;
 use serde_json::{Value, json};
 
