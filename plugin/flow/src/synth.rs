@@ -11,6 +11,9 @@ use crate::map::{Map, Tap};
 /// Sharpness of the cubic; -0.5 is Catmull-Rom.
 const SHARP: f32 = -0.5;
 
+/// Up to four pieces that meet in a pixel: the share of each and its motion, in pixels.
+type Shares = [(f32, [f32; 5]); 4];
+
 /// Motion and mask of one in-between, at guide size.
 pub(crate) struct Plan {
     /// `[5, h, w]`: to the first key, to the last key (guide samples), log odds of the first key.
@@ -101,12 +104,7 @@ impl Plan {
     }
 
     /// What meets at pixel (`x`, `y`) where pieces meet: the share and the motion of each, in pixels.
-    fn seam(
-        &self,
-        x: usize,
-        y: usize,
-        (h, w): (usize, usize),
-    ) -> Option<([(f32, [f32; 5]); 4], usize)> {
+    fn seam(&self, x: usize, y: usize, (h, w): (usize, usize)) -> Option<(Shares, usize)> {
         if self.label.is_empty() {
             return None;
         }
@@ -127,7 +125,7 @@ impl Plan {
         let scale = [w as f32 / self.width as f32, h as f32 / self.height as f32];
         let scale = [scale[0], scale[1], scale[0], scale[1], 1.0];
         let area = self.motion.area();
-        let mut parts = [(0.0f32, [0.0f32; 5]); 4];
+        let mut parts: Shares = [(0.0, [0.0; 5]); 4];
         let (mut count, mut named) = (0, [0u16; 4]);
         for k in 0..4 {
             let at = match named[..count].iter().position(|n| *n == names[k]) {
@@ -140,8 +138,8 @@ impl Plan {
             };
             let weight = weights[k] + 1e-6;
             parts[at].0 += weight;
-            for c in 0..5 {
-                parts[at].1[c] += weight * self.motion.v[c * area + places[k]] * scale[c];
+            for (c, (to, scale)) in parts[at].1.iter_mut().zip(scale).enumerate() {
+                *to += weight * self.motion.v[c * area + places[k]] * scale;
             }
         }
         // As steep as a pixel of the frame is wide, so that edges stay as sharp as the keys'.

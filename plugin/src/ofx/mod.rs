@@ -20,7 +20,6 @@ mod status;
 
 pub(crate) use clip::{Clip, Region};
 pub(crate) use entry::{Action, Changed, EffectRef, RenderArgs, main_entry, set_host};
-pub(crate) use host::Host;
 pub(crate) use image::{Image, Rect};
 pub(crate) use message::{clear_message, forget_dialog, show_message};
 pub(crate) use params::{ParamKind, ParamSet};

@@ -34,10 +34,10 @@ impl Layers {
             let Some(bounds) = self.bounds(p, way) else { continue };
             let [x0, x1, y0, y1] = bounds;
             picture[y0 * w..(y1 + 1) * w].par_chunks_mut(w).enumerate().for_each(|(row, line)| {
-                for x in x0..=x1 {
+                for (x, to) in line.iter_mut().enumerate().take(x1 + 1).skip(x0) {
                     let place = [x as f32, (y0 + row) as f32];
                     if let Some(source) = self.piece(p, place, way, guides, t) {
-                        line[x] = (p as u16, source);
+                        *to = (p as u16, source);
                     }
                 }
             });

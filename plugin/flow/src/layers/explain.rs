@@ -159,8 +159,8 @@ impl Work<'_> {
     /// Adds a piece with these regions and marks what it explains.
     fn add(&mut self, motion: Affine, members: [Vec<usize>; 2]) {
         let name = self.pieces.len();
-        for key in 0..2 {
-            for &k in &members[key] {
+        for (key, members) in members.iter().enumerate() {
+            for &k in members {
                 self.of[key][k] = Some(name);
                 for &i in &self.keys[key].places[k] {
                     self.taken[key].v[i as usize] = true;

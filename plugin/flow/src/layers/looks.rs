@@ -149,8 +149,8 @@ impl Group {
         let all: f32 = parts.iter().map(|p| p.1).sum::<f32>().max(1.0);
         let mut middle = [0.0; 2];
         for (group, area) in parts {
-            for k in 0..2 {
-                middle[k] += group.middle[k] * area / all;
+            for (sum, own) in middle.iter_mut().zip(group.middle) {
+                *sum += own * area / all;
             }
         }
         let mut moments = [0.0; 3];

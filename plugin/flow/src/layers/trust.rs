@@ -60,12 +60,12 @@ impl Layers {
                 }
             }
             let owners = &self.owners[key];
-            for i in 0..area {
+            for (i, &reached) in reached.iter().enumerate() {
                 let p = owners.piece[i] as usize;
                 size[p] += 0.5;
                 if owners.line[i] {
                     all[key][p] += 1.0;
-                    found[key][p] += f32::from(u8::from(reached[i]));
+                    found[key][p] += f32::from(u8::from(reached));
                     let at = [(i % w) as f32, (i / w) as f32];
                     let there = if key == 0 {
                         Some(self.pieces[p].motion)
