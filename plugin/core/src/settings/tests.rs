@@ -56,11 +56,11 @@ fn defaults_lie_within_their_ranges() {
     }
 }
 
-/// Saved projects hold the place of an option, some hosts its label, scripts its name. The last column is what it
-/// stands for. Rows may be added at the end of a choice, and none may change place or meaning.
 /// A choice and its options: label, name on the command line, value.
 type Saved = (&'static str, &'static [(&'static str, &'static str, &'static str)]);
 
+/// Saved projects hold the place of an option, some hosts its label, scripts its name. The last column is what it
+/// stands for. Rows may be added at the end of a choice, and none may change place or meaning.
 const SAVED: &[Saved] = &[
     (
         "mode",
