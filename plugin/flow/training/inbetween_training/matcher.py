@@ -80,7 +80,7 @@ class Block(nn.Module):
     def __init__(self, d, heads):
         super().__init__()
         self.own, self.other = Look(d, heads), Look(d, heads)
-        self.m = nn.Sequential(nn.LayerNorm(d), nn.Linear(d, 2 * d), nn.GELU(), nn.Linear(2 * d, d))
+        self.m = nn.Sequential(nn.LayerNorm(d), nn.Linear(d, 2 * d), nn.GELU("tanh"), nn.Linear(2 * d, d))
 
     def forward(self, x):
         x = x + self.own(x, x)

@@ -19,6 +19,8 @@ SIDES = ((7 / 12, 0.55), (3 / 4, 0.25), (1, 0.1), (4 / 3, 0.1))
 """Heights of pictures in parts of their width, and how often each is drawn."""
 FARTHER = 0.75
 """Share of scenes with keys far apart."""
+NEW = 4
+"""One pair of so many in a batch is new, once enough are kept."""
 KEPT = 3000
 """Pairs of a size that are kept to be seen again in other light."""
 UNRELATED = 0.03
@@ -54,7 +56,7 @@ def drawn(plates, rng, size, enlarged=1):
 
 
 class Pairs:
-    """Endless batches: half new pairs, half ones that were seen before."""
+    """Endless batches: a quarter new pairs, the others seen before."""
 
     def __init__(self, bank, seed):
         self.plates, self.rng = Plates(bank), np.random.default_rng(seed)
@@ -66,7 +68,7 @@ class Pairs:
         """`count` pairs of one size."""
         size = shape(self.rng, long_side)
         kept = self.kept.setdefault(size, [])
-        old = [kept[i] for i in self.rng.integers(0, len(kept), count // 2)] if len(kept) >= 4 * count else []
+        old = [kept[i] for i in self.rng.integers(0, len(kept), count - count // NEW)] if len(kept) >= 4 * count else []
         new = [drawn(self.plates, self.rng, size) for _ in range(count - len(old))]
         for one in new:
             if len(kept) < KEPT:

@@ -179,6 +179,7 @@ def arguments():
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--rate", type=float, default=5e-4, help="highest learning rate")
     parser.add_argument("--begin-from", type=Path, help="weights to start with: a checkpoint or an exported file")
+    parser.add_argument("--done", type=int, default=0, help="pairs that those weights have seen")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--sprites", type=int, default=2000, help="drawings that scenes are made of")
     parser.add_argument("--held-out", type=int, default=64, help="pairs that validation looks at")
@@ -212,6 +213,7 @@ def main():
         weights = read_checkpoint(args.begin_from).state_dict()
         run.net.load_state_dict(weights)
         run.average.load_state_dict(weights)
+        run.samples = args.done
     bank = Bank.load_or_draw(
         args.folder / f"bank-{args.seed}-{args.sprites}.npz", args.seed, args.sprites, args.sprites // 8
     )
