@@ -13,6 +13,8 @@ const KEPT: f32 = 0.7;
 const PAN: f32 = 0.1;
 /// How far a line may be off the piece's motion: so many samples, and a share of the way.
 const OFF: (f32, f32) = (3.0, 0.06);
+/// Share of its lines below which a piece is lost without the layers.
+const LOST: f32 = 0.4;
 /// Share of its lines that a piece must explain in either key to be drawn as one.
 const EXPLAINS: f32 = 0.55;
 /// Share of all figures' lines that their pieces must explain.
@@ -33,10 +35,12 @@ impl Layers {
         let n = self.pieces.len();
         let mut found = [vec![0.0f32; n], vec![0.0f32; n]];
         let mut all = [vec![0.0f32; n], vec![0.0f32; n]];
+        let mut drawn = [vec![0.0f32; n], vec![0.0f32; n]];
         let mut explained = [vec![0.0f32; n], vec![0.0f32; n]];
         let mut size = vec![0.0f32; n];
         for key in 0..2 {
             let mut reached = vec![false; area];
+            let mut shown = vec![false; area];
             for i in 0..area {
                 let (x, y) = ((i % w) as f32, (i / w) as f32);
                 let q: [[f32; 2]; 2] = [0, 1].map(|k| {
@@ -50,12 +54,12 @@ impl Layers {
                 let piece = &self.pieces[self.owners[key].piece[j] as usize];
                 let to = piece.motion.at(q[0]);
                 let way = (to[0] - q[0][0]).hypot(to[1] - q[0][1]);
-                if (to[0] - q[1][0]).hypot(to[1] - q[1][1]) > OFF.0 + OFF.1 * way {
-                    continue;
-                }
+                let goes = (to[0] - q[1][0]).hypot(to[1] - q[1][1]) <= OFF.0 + OFF.1 * way;
+                let alike = apart(guides, q) < ALIKE;
                 for y in (j / w).saturating_sub(1)..(j / w + 2).min(h) {
                     for x in (j % w).saturating_sub(1)..(j % w + 2).min(w) {
-                        reached[y * w + x] = true;
+                        reached[y * w + x] |= goes;
+                        shown[y * w + x] |= alike;
                     }
                 }
             }
@@ -66,6 +70,7 @@ impl Layers {
                 if owners.line[i] {
                     all[key][p] += 1.0;
                     found[key][p] += f32::from(u8::from(reached));
+                    drawn[key][p] += f32::from(u8::from(shown[i]));
                     let at = [(i % w) as f32, (i / w) as f32];
                     let there = if key == 0 {
                         Some(self.pieces[p].motion)
@@ -89,6 +94,8 @@ impl Layers {
         let share = |of: &[Vec<f32>; 2], p: usize| {
             [0, 1].map(|k| if all[k][p] > 0.0 { of[k][p] / all[k][p] } else { 0.0 })
         };
+        // Where hardly a line is left, pieces lose nothing.
+        let lost = |p: usize| share(&drawn, p).iter().sum::<f32>() < 2.0 * LOST;
         self.needed = (0..n)
             .map(|p| {
                 let piece = &self.pieces[p];
@@ -98,7 +105,7 @@ impl Layers {
                 let (kept, explains) = (share(&found, p), share(&explained, p));
                 let credible = piece.only.is_none()
                     && size[p] > SMALL * area as f32
-                    && explains[0].min(explains[1]) > EXPLAINS;
+                    && (explains[0].min(explains[1]) > EXPLAINS || lost(p));
                 let far = if self.rests[p] {
                     moved > PAN * (h as f32).hypot(w as f32) && kept[0].min(kept[1]) < KEPT
                 } else {
@@ -117,7 +124,8 @@ impl Layers {
             sum += size[p] * explains[0].min(explains[1]);
             whole += size[p];
         }
-        if sum < COMPLETE * whole {
+        let gone: f32 = (0..n).filter(|&p| self.needed[p] && lost(p)).map(|p| size[p]).sum();
+        if sum < COMPLETE * whole && gone < 0.5 * whole {
             self.needed.fill(false);
         }
         // What touches a piece that is drawn as one is drawn with it.
