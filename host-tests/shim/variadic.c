@@ -22,6 +22,7 @@ extern int ofx_host_param_slots(void *param, int *count);
 extern OfxStatus ofx_host_param_get(void *param, int timed, double time, void *const *out, int count);
 extern OfxStatus ofx_host_param_set(void *param, int timed, double time, const Slot *in, int count);
 extern OfxStatus ofx_host_param_slope(void *param);
+extern int ofx_host_loses_arguments(void *handle);
 extern OfxStatus ofx_host_message(void *handle, const char *type, const char *id, const char *text, int persistent);
 
 static OfxStatus get(void *param, int timed, double time, va_list *args)
@@ -102,7 +103,9 @@ OfxStatus ofx_host_paramGetIntegral(void *param, double from, double to, ...)
 static OfxStatus say(void *handle, const char *type, const char *id, const char *format, va_list *args, int persistent)
 {
     char text[MAX_MESSAGE] = "";
-    if (format)
+    if (format && ofx_host_loses_arguments(handle))
+        snprintf(text, sizeof text, "%s", format);
+    else if (format)
         vsnprintf(text, sizeof text, format, *args);
     return ofx_host_message(handle, type, id, text, persistent);
 }

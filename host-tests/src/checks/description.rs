@@ -2,6 +2,7 @@
 
 use std::{ffi::CStr, sync::Arc};
 
+use super::names::taken_by;
 use crate::{
     checks::{
         lab::Lab,
@@ -9,6 +10,7 @@ use crate::{
     },
     host::effect::{Effect, short},
     host::param::{Param, ParamType, default_of},
+    host::plugin::Plugin,
     host::sys::*,
 };
 
@@ -26,6 +28,9 @@ pub(super) fn describes_itself(lab: &Lab) -> Checked {
     require(!descriptor.depths().is_empty(), || "no pixel depth is stated".into())?;
     let offered = descriptor.props.texts(kOfxImageEffectPropSupportedContexts);
     require(!offered.is_empty(), || "no context is stated".into())?;
+    require(!is_obsolete(&plugin) || plugin.has_other_version(), || {
+        "it is marked obsolete, and the file has no other version of it: no host offers it".into()
+    })?;
     let contexts = lab.contexts(&plugin)?;
     for context in &contexts {
         mandated(&*plugin.context(context)?, context)?;
@@ -39,6 +44,12 @@ pub(super) fn describes_itself(lab: &Lab) -> Checked {
         return Ok(Outcome::Warning(text));
     }
     Ok(Outcome::Success(format!("\"{label}\" in {group}")))
+}
+
+/// Whether hosts show it in old projects only.
+fn is_obsolete(plugin: &Plugin) -> bool {
+    let descriptor = plugin.descriptor();
+    descriptor.is_some_and(|d| d.props.int(kOfxImageEffectPluginPropObsolete) == Some(1))
 }
 
 /// Clips and parameters of "Image Effect Contexts" in the standard.
@@ -171,6 +182,15 @@ pub(super) fn param_defaults(lab: &Lab) -> Checked {
             }
         }
         None
+    })
+}
+
+pub(super) fn param_names(lab: &Lab) -> Checked {
+    each_param(lab, |param| {
+        let script = param.props.text(kOfxParamPropScriptName).unwrap_or_default();
+        let names = [param.name.as_str(), script.as_str()];
+        let (name, whose) = names.into_iter().find_map(|name| Some((name, taken_by(name)?)))?;
+        Some(format!("{} would be called {name} in scripts, which is {whose}", param.name))
     })
 }
 

@@ -25,6 +25,15 @@ fn live(lab: &Lab, skip_unwilling: bool) -> Checked<Arc<Journal>> {
             rendered |= use_instance(lab, &plugin, &mut instance)?;
             instance.destroy();
         }
+        // An instance with something to complain of when it goes.
+        let clips = plugin.context(&context)?.clips();
+        let without = clips.iter().filter(|clip| !clip.is_output()).map(|clip| clip.name.clone());
+        let recipe = Recipe { without: without.collect(), ..Recipe::default() };
+        if let Ok(instance) = lab.instance(&plugin, &context, &recipe) {
+            // Whether it fails, and with which words, is another check's matter too.
+            let _ = instance.render(Shot::at(3.0));
+            instance.destroy();
+        }
     }
     plugin.unload();
     if !rendered && skip_unwilling && journal.violations().is_empty() {
@@ -101,6 +110,10 @@ pub(super) fn memory_returned(lab: &Lab) -> Checked {
 
 pub(super) fn background_threads(lab: &Lab) -> Checked {
     none_of(lab, &[Rule::BackgroundThread], false)
+}
+
+pub(super) fn calls_allowed(lab: &Lab) -> Checked {
+    none_of(lab, &[Rule::Action], false)
 }
 
 pub(super) fn definitions(lab: &Lab) -> Checked {

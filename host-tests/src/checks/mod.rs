@@ -7,6 +7,7 @@ mod description;
 mod host_rules;
 pub mod lab;
 mod life;
+mod names;
 pub mod outcome;
 mod pixels;
 mod planning;
@@ -144,6 +145,13 @@ pub static CHECKS: &[Check] = &[
          first.",
     ),
     Check::new(
+        Description,
+        "param-names",
+        description::param_names,
+        "No parameter may be called as a word of Python or Lua, or as something that a node of Natron, Nuke \
+         or Fusion has already. One such name takes all of a node's parameters out of Natron's scripts.",
+    ),
+    Check::new(
         HostRules,
         "properties-known",
         host_rules::properties_known,
@@ -191,6 +199,14 @@ pub static CHECKS: &[Check] = &[
     ),
     Check::new(
         HostRules,
+        "calls-allowed",
+        host_rules::calls_allowed,
+        "Parameters may be set in CreateInstance, InstanceChanged and SyncPrivateData only. In \
+         DestroyInstance nothing that needs a whole instance may be called (messages, progress, \
+         time line, images, abort): hosts made with the HostSupport library end in a crash.",
+    ),
+    Check::new(
+        HostRules,
         "definitions",
         host_rules::definitions,
         "Clips and parameters must be defined once, and only while a context is being \
@@ -229,6 +245,14 @@ pub static CHECKS: &[Check] = &[
         planning::regions,
         "GetRegionOfDefinition must answer a finite region that is not empty, \
          GetRegionsOfInterest finite regions; both at scale 1 and at scale 0.5.",
+    ),
+    Check::new(
+        Planning,
+        "cropped-inputs",
+        planning::cropped_inputs,
+        "Inputs that are larger than the project hold only what GetRegionsOfInterest asked for, in a host \
+         that tells regions of definition and in one that does not. The picture must be the one that \
+         whole inputs give.",
     ),
     Check::new(
         Pixels,
@@ -348,7 +372,8 @@ pub static CHECKS: &[Check] = &[
         "missing-clip",
         robustness::missing_clip,
         "A mandatory clip without pictures, in every way in which hosts say so, must end in a \
-         failure or in a message, never in a black frame without a word, never in a crash.",
+         failure or in a message, never in a black frame without a word, never in a crash. A \
+         message must reach the user: Natron loses the arguments of a format.",
     ),
     Check::new(
         Robustness,
@@ -364,6 +389,20 @@ pub static CHECKS: &[Check] = &[
         robustness::abort,
         "A render that is told to abort must end soon, with OK or Failed, and leave the plug-in \
          able to render.",
+    ),
+    Check::new(
+        Robustness,
+        "choice-values",
+        robustness::choice_values,
+        "In a host that tells no value of a choice, the render must end in a picture or in a message.",
+    ),
+    Check::new(
+        Robustness,
+        "project-load",
+        robustness::project_load,
+        "Values of a project are set as newer hosts do, which tell the plug-in of each as if it had made the \
+         change. InstanceChanged must answer without error, and the picture must be that of an instance \
+         which had the values from its beginning.",
     ),
     Check::new(
         Robustness,

@@ -2,11 +2,11 @@
 
 use crate::{
     checks::{
-        lab::{Lab, RANGE, Recipe},
+        lab::{Lab, RANGE, Recipe, SIZE, must_render},
         outcome::{Checked, Stop, require},
     },
     host::Host,
-    host::instance::Shot,
+    host::instance::{Instance, Shot},
     host::sys::*,
 };
 
@@ -133,6 +133,33 @@ pub(super) fn regions(lab: &Lab) -> Checked {
                     format!("the region of interest of {clip} at frame {time} is {of_clip:?}")
                 })?;
             }
+        }
+        Ok(String::new())
+    })
+}
+
+pub(super) fn cropped_inputs(lab: &Lab) -> Checked {
+    lab.in_contexts(|plugin, context| {
+        let (time, _) = lab.baseline(plugin, context)?;
+        let mut setup = lab.setup(plugin, context, &Recipe::default())?;
+        // Drawings that reach beyond the project, as an overscan does.
+        setup.project.size = (SIZE.0 / 2, SIZE.1 / 2);
+        for knows_regions in [true, false] {
+            let render = |crops_inputs| -> Checked<_> {
+                plugin.host().change(|conduct| {
+                    (conduct.knows_regions, conduct.crops_inputs) = (knows_regions, crops_inputs);
+                });
+                let instance = Instance::new(plugin, &setup)?;
+                must_render(&instance, Shot::at(time), "drawings larger than the project")
+            };
+            let (whole, cropped) = (render(false)?, render(true)?);
+            require(whole.bytes() == cropped.bytes(), || {
+                let regions = if knows_regions { "" } else { ", which tells no regions of definition" };
+                format!(
+                    "the picture depends on pixels that GetRegionsOfInterest did not ask for, in a host that \
+                     gives no others{regions}"
+                )
+            })?;
         }
         Ok(String::new())
     })

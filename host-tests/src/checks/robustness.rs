@@ -9,7 +9,7 @@ use crate::{
     },
     host::Absent,
     host::clip::Format,
-    host::instance::Shot,
+    host::instance::{Instance, Shot},
     host::param::{Param, ParamType, Value},
     host::pixels::Depth,
     host::status::Status,
@@ -153,7 +153,15 @@ pub(super) fn missing_clip(lab: &Lab) -> Checked {
                 // Failing to create an instance is an answer too, if a late one.
                 let Ok(instance) = lab.instance(plugin, context, &recipe) else { continue };
                 let rendered = instance.render(Shot::at(time))?;
-                let told = rendered.status != Status::OK || !rendered.messages.is_empty();
+                let blank = rendered.said().is_none() && !rendered.messages.is_empty();
+                require(!blank, || {
+                    format!(
+                        "the message about {clip} is blank in {}: send the text itself as the format, with \
+                         each percent sign doubled",
+                        lab.profile.label
+                    )
+                })?;
+                let told = rendered.status != Status::OK || rendered.said().is_some();
                 // The parameters may be such that the clip is not looked at.
                 let unused = !told && rendered.bytes() == expected;
                 let what =
@@ -225,6 +233,50 @@ pub(super) fn abort(lab: &Lab) -> Checked {
             )
         })?;
         Ok(format!("{aborted} of 3 ended early; {asked} polls in a whole render"))
+    })
+}
+
+pub(super) fn choice_values(lab: &Lab) -> Checked {
+    lab.in_contexts(|plugin, context| {
+        let instance = lab.instance(plugin, context, &Recipe::default())?;
+        let time = lab.busy_time(&instance)?;
+        let params = instance.effect().params.all();
+        let choices = params.iter().filter(|param| param.kind == ParamType::Choice);
+        let count = choices.inspect(|param| param.keep_untold()).count();
+        let rendered = instance.render(Shot::at(time))?;
+        require(rendered.status == Status::OK || rendered.said().is_some(), || {
+            format!("without values of choices, render answered {} without a message", rendered.status)
+        })?;
+        Ok(format!("{count} choices"))
+    })
+}
+
+pub(super) fn project_load(lab: &Lab) -> Checked {
+    let note = format!("seed {}", lab.seed);
+    lab.in_contexts(|plugin, context| {
+        let mut random = Random(lab.seed);
+        let mut setup = lab.setup(plugin, context, &Recipe::default())?;
+        let loaded = Instance::new(plugin, &setup)?;
+        for param in loaded.effect().params.all() {
+            // Values of the setup stay: the plug-in may need them to render.
+            let given = setup.values.iter().any(|(id, ..)| *id == param.name);
+            let Some(value) = any(&param, &mut random).filter(|_| !given) else { continue };
+            let status = loaded.load_value(&param.name, value.clone(), RANGE.0)?;
+            require(status.is_fine(), || {
+                format!("InstanceChanged answered {status} to {} from a project", param.name)
+            })?;
+            setup.values.push((param.name.clone(), None, value));
+        }
+        let born = Instance::new(plugin, &setup)?;
+        let time = lab.busy_time(&born).unwrap_or(3.0);
+        let (loaded, born) = (loaded.render(Shot::at(time))?, born.render(Shot::at(time))?);
+        require(loaded.status == born.status && loaded.said() == born.said(), || {
+            format!("render answered {} instead of {}", loaded.status, born.status)
+        })?;
+        require(born.status != Status::OK || loaded.bytes() == born.bytes(), || {
+            "the picture is another one where values come from a project".into()
+        })?;
+        Ok(note.clone())
     })
 }
 

@@ -112,6 +112,12 @@ impl Binary {
         self.entries.iter().map(Entry::id).collect()
     }
 
+    /// Versions of the plug-in of that id.
+    pub(crate) fn versions(&self, id: &str) -> Vec<(u32, u32)> {
+        let same = self.entries.iter().filter(|entry| entry.id().eq_ignore_ascii_case(id));
+        same.map(Entry::version).collect()
+    }
+
     /// The plug-in of that id, or the only one. Ids are compared without regard to case, as the standard asks.
     pub(crate) fn entry(&self, id: Option<&str>) -> Result<Entry> {
         let entry = match id {

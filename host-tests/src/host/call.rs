@@ -5,6 +5,7 @@
 
 use std::{
     cell::RefCell,
+    ffi::CStr,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
@@ -12,8 +13,37 @@ use std::{
 use crate::{
     host::journal::{Journal, Rule},
     host::pixels::Buffer,
-    host::sys::{OfxStatus, OfxTime, kOfxStatFailed},
+    host::sys::*,
 };
+
+/// What kind of action is in progress, as far as that decides what a plug-in may call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Parameters may be set (ofxParameter, "Setting Parameters").
+    Settable,
+    /// The instance is half torn down: what shows messages, progress and time is gone.
+    Destroying,
+    /// Everything else.
+    Other,
+}
+
+impl Stage {
+    /// The stage of the action of that name.
+    pub(crate) fn of(action: &CStr) -> Self {
+        const SETTABLE: [&CStr; 5] = [
+            kOfxActionCreateInstance,
+            kOfxActionBeginInstanceChanged,
+            kOfxActionInstanceChanged,
+            kOfxActionEndInstanceChanged,
+            kOfxActionSyncPrivateData,
+        ];
+        match action {
+            action if SETTABLE.contains(&action) => Self::Settable,
+            action if action == kOfxActionDestroyInstance => Self::Destroying,
+            _ => Self::Other,
+        }
+    }
+}
 
 /// What the host is doing on this thread.
 #[derive(Clone)]
@@ -22,6 +52,8 @@ pub(crate) struct Scope {
     pub(crate) journal: Arc<Journal>,
     /// Number of the action in progress.
     pub(crate) id: u64,
+    /// What kind it is.
+    pub(crate) stage: Stage,
     /// Time of the render in progress.
     pub(crate) time: Option<OfxTime>,
     /// Image that the render in progress writes.
@@ -89,6 +121,30 @@ pub(crate) fn anywhere(function: &str, body: impl FnOnce() -> OfxStatus) -> OfxS
         log::error!("the host itself panicked in {function}");
         kOfxStatFailed
     })
+}
+
+fn stage() -> Option<Stage> {
+    SCOPES.with_borrow(|scopes| scopes.last().map(|scope| scope.stage))
+}
+
+/// For calls that need a whole instance. Hosts made with the HostSupport library destroy theirs from the outside
+/// in, so such a call in DestroyInstance ends the process there (a pure virtual call).
+pub(crate) fn needs_whole_instance(function: &str) {
+    if stage() == Some(Stage::Destroying) {
+        let text = format!("{function} was called in DestroyInstance, where hosts no longer answer it");
+        violate(Rule::Action, text);
+    }
+}
+
+/// For calls that change parameters.
+pub(crate) fn needs_settable_params(function: &str) {
+    if stage().is_some_and(|stage| stage != Stage::Settable) {
+        let text = format!(
+            "{function} was called in an action that may not change parameters (only CreateInstance, \
+             InstanceChanged and SyncPrivateData may)"
+        );
+        violate(Rule::Action, text);
+    }
 }
 
 /// Reports a NULL argument.

@@ -71,6 +71,8 @@ pub struct Clip {
     format: RwLock<Option<Format>>,
     /// Images of the latest pictures in the agreed format, as hosts keep them.
     images: Mutex<Vec<Stored>>,
+    /// Canonical region outside of which images have no memory.
+    crop: RwLock<Option<OfxRectD>>,
     /// Times fetched since last asked.
     fetched: Mutex<Vec<f64>>,
 }
@@ -92,6 +94,7 @@ impl Clip {
             footage: RwLock::new(None),
             format: RwLock::new(None),
             images: Mutex::new(Vec::new()),
+            crop: RwLock::new(None),
             fetched: Mutex::new(Vec::new()),
         });
         clip.handle.publish(Object::Clip(Arc::downgrade(&clip)));
@@ -156,6 +159,16 @@ impl Clip {
         Some(OfxRectD { x1, y1, x2: x1 + width as f64, y2: y1 + height as f64 })
     }
 
+    /// Whether the plug-in is told where the clip has pixels.
+    pub(crate) fn tells_region(&self) -> bool {
+        self.effect.read().upgrade().is_some_and(|effect| effect.host.conduct().knows_regions)
+    }
+
+    /// Gives images a part of their pixels only, or all again.
+    pub(crate) fn crop(&self, region: Option<OfxRectD>) {
+        *self.crop.write() = region;
+    }
+
     /// Makes the image of a time, so that a fetch of it is quick.
     pub fn warm(&self, time: f64) {
         let effect = self.effect.read().upgrade();
@@ -217,8 +230,10 @@ impl Clip {
         picture: &Arc<Picture>,
     ) -> Result<Arc<Buffer>, OfxStatus> {
         let scale = effect.scale();
-        let known =
-            |(stored, at, _): &&Stored| Arc::ptr_eq(stored, picture) && *at == scale.to_bits();
+        let crop = *self.crop.read();
+        let known = |(stored, at, _): &&Stored| {
+            crop.is_none() && Arc::ptr_eq(stored, picture) && *at == scale.to_bits()
+        };
         if let Some((.., buffer)) = self.images.lock().iter().find(known) {
             return Ok(Arc::clone(buffer));
         }
@@ -227,14 +242,30 @@ impl Clip {
         let pixels = scaled.as_ref().unwrap_or(picture);
         let pixel = |v: c_int| (f64::from(v) * scale).floor() as c_int;
         let (x1, y1) = (pixel(conduct.origin.0), pixel(conduct.origin.1));
-        let bounds =
+        let mut bounds =
             OfxRectI { x1, y1, x2: x1 + length(pixels.width), y2: y1 + length(pixels.height) };
+        if let Some(crop) = crop {
+            // `as` takes what is beyond all numbers to the last one.
+            let (low, high) = (|v: f64| (v * scale).floor() as c_int, |v: f64| (v * scale).ceil() as c_int);
+            bounds = OfxRectI {
+                x1: bounds.x1.max(low(crop.x1)),
+                y1: bounds.y1.max(low(crop.y1)),
+                x2: bounds.x2.min(high(crop.x2)),
+                y2: bounds.y2.min(high(crop.y2)),
+            };
+            if bounds.x1 >= bounds.x2 || bounds.y1 >= bounds.y2 {
+                return Err(kOfxStatFailed);
+            }
+        }
         let (depth, components) = (format.depth, format.components);
         let layout =
             Layout { bounds, depth, components, rows: conduct.rows, padding: conduct.padding };
         let mut buffer = Buffer::new(layout).ok_or(kOfxStatErrMemory)?;
         buffer.fill(pixels, (x1, y1));
         let buffer = Arc::new(buffer);
+        if crop.is_some() {
+            return Ok(buffer);
+        }
         let mut images = self.images.lock();
         if images.len() >= kept((pixels.width, pixels.height)) {
             images.remove(0);
@@ -275,7 +306,10 @@ impl Clip {
                 .pointer(kOfxImagePropData, buffer.data())
                 .ints(kOfxImagePropBounds, &[b.x1, b.y1, b.x2, b.y2])
                 .ints(kOfxImagePropRegionOfDefinition, &[b.x1, b.y1, b.x2, b.y2])
-                .ints(kOfxImagePropRowBytes, &[buffer.row_bytes()]);
+                .ints(
+                    kOfxImagePropRowBytes,
+                    &[conduct.row_bytes.unwrap_or_else(|| buffer.row_bytes())],
+                );
         }
         let props = set.build();
         let handle = props.raw();

@@ -37,6 +37,8 @@ pub enum Rule {
     BackgroundThread,
     /// A NULL where the API wants an address.
     NullArgument,
+    /// A call that the action in progress does not allow.
+    Action,
     /// Something was defined when it may not be: twice, or outside of a describe action.
     Definition,
 }
@@ -54,6 +56,7 @@ impl fmt::Display for Rule {
             Self::InputWritten => "write to an input",
             Self::BackgroundThread => "call from a background thread",
             Self::NullArgument => "NULL argument",
+            Self::Action => "call in the wrong action",
             Self::Definition => "definition",
         })
     }

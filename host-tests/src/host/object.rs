@@ -42,6 +42,8 @@ pub struct Conduct {
     pub rows: Rows,
     /// Bytes between rows.
     pub padding: usize,
+    /// What images say instead of their bytes between rows, true or not.
+    pub row_bytes: Option<i32>,
     /// Where the lower left corner of every picture is, in pixels.
     pub origin: (i32, i32),
     /// Images of the render's time are given for every time.
@@ -54,6 +56,8 @@ pub struct Conduct {
     pub watches_inputs: bool,
     /// Message suite 2 exists, its functions are NULL.
     pub null_message_two: bool,
+    /// Messages are formatted without their arguments: `%s` comes out as a blank.
+    pub loses_message_arguments: bool,
     /// A clip nobody defined is OK and NULL.
     pub undefined_clip_is_null: bool,
     /// Only the clip called Source gets pictures.
@@ -66,8 +70,10 @@ pub struct Conduct {
     pub asks_planning: bool,
     /// The output holds a copy of the source before the render.
     pub prefills_output: bool,
-    /// Functions for keys of parameters work.
-    pub knows_key_functions: bool,
+    /// Inputs hold only what GetRegionsOfInterest asked for.
+    pub crops_inputs: bool,
+    /// Regions of definition of clips are told.
+    pub knows_regions: bool,
 }
 
 /// A host in the manner of a profile.

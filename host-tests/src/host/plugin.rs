@@ -16,7 +16,7 @@ use parking_lot::RwLock;
 use crate::{
     host::Host,
     host::binary::{Binary, Entry},
-    host::call::{self, Scope},
+    host::call::{self, Scope, Stage},
     host::clip::ascii,
     host::effect::{Effect, short},
     host::journal::Rule,
@@ -77,7 +77,7 @@ impl Plugin {
             former: RwLock::new(Vec::new()),
             loaded: AtomicBool::new(false),
         });
-        let welcome = call::inside(plugin.scope(), || binary.offer_host(host.raw()));
+        let welcome = call::inside(plugin.scope(c"OfxSetHost"), || binary.offer_host(host.raw()));
         if !welcome {
             bail!("{} refuses this host (OfxSetHost)", binary.path().display());
         }
@@ -90,10 +90,11 @@ impl Plugin {
         Self::new(&Binary::open(&crate::host::binary::find_one(path)?)?, id, host)
     }
 
-    fn scope(&self) -> Scope {
+    fn scope(&self, action: &CStr) -> Scope {
         static ACTIONS: AtomicU64 = AtomicU64::new(1);
         let id = ACTIONS.fetch_add(1, Ordering::Relaxed);
-        Scope { journal: Arc::clone(self.host.journal()), id, time: None, target: None }
+        let (journal, stage) = (Arc::clone(self.host.journal()), Stage::of(action));
+        Scope { journal, id, stage, time: None, target: None }
     }
 
     /// Calls `setHost`: first of all, and again where another host was introduced meanwhile.
@@ -102,7 +103,7 @@ impl Plugin {
             bail!("{} has no setHost function", self.id());
         };
         // SAFETY: the standard's function with a structure that lives as long as the host.
-        call::inside(self.scope(), || unsafe { set_host(self.host.raw()) });
+        call::inside(self.scope(c"setHost"), || unsafe { set_host(self.host.raw()) });
         Ok(())
     }
 
@@ -114,6 +115,11 @@ impl Plugin {
     /// Major and minor version.
     pub fn version(&self) -> (u32, u32) {
         self.entry.version()
+    }
+
+    /// Whether its file has another version of it.
+    pub(crate) fn has_other_version(&self) -> bool {
+        self.binary.versions(&self.id()).into_iter().any(|version| version != self.version())
     }
 
     /// Its file.
@@ -131,7 +137,7 @@ impl Plugin {
         let Some(main) = self.entry.raw().mainEntry else {
             return Status(kOfxStatFailed);
         };
-        let mut scope = self.scope();
+        let mut scope = self.scope(action.name);
         scope.time = action.time;
         scope.target = action.target.cloned();
         let id = scope.id;

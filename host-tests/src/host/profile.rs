@@ -101,19 +101,22 @@ const FAITHFUL: Conduct = Conduct {
     always_connected: false,
     rows: Rows::Upward,
     padding: 0,
+    row_bytes: None,
     origin: (0, 0),
     ignores_time: false,
     image_scale: None,
     random_identifiers: false,
     watches_inputs: true,
     null_message_two: false,
+    loses_message_arguments: false,
     undefined_clip_is_null: false,
     only_source: false,
     instance_per_frame: false,
     describes_per_instance: false,
     asks_planning: true,
     prefills_output: false,
-    knows_key_functions: true,
+    crops_inputs: false,
+    knows_regions: true,
 };
 
 const SINCE_1_1: &[&CStr] =
@@ -152,7 +155,7 @@ static ALL_CONTEXTS: [&CStr; 5] = [
 pub static PROFILES: [Profile; 6] = [
     Profile {
         id: "natron",
-        about: "Natron 2: General first, all depths but half, true unconnected clips, real abort",
+        about: "Natron 2: General first, all depths but half, true unconnected clips, messages without arguments",
         name: "fr.inria.Natron",
         label: "Natron",
         version: [2, 6, 0],
@@ -177,7 +180,7 @@ pub static PROFILES: [Profile; 6] = [
         missing_on_clips: &[],
         missing_on_params: &[],
         missing_on_images: &[],
-        conduct: FAITHFUL,
+        conduct: Conduct { loses_message_arguments: true, ..FAITHFUL },
     },
     Profile {
         id: "nuke",
@@ -252,7 +255,6 @@ pub static PROFILES: [Profile; 6] = [
             absent: Absent::Black,
             always_connected: true,
             null_message_two: true,
-            knows_key_functions: false,
             ..FAITHFUL
         },
     },
@@ -341,7 +343,6 @@ pub static PROFILES: [Profile; 6] = [
             describes_per_instance: true,
             asks_planning: false,
             prefills_output: true,
-            knows_key_functions: false,
             ..FAITHFUL
         },
     },

@@ -99,10 +99,11 @@ impl Rendered {
         self.buffer.window_bytes(self.window)
     }
 
-    /// The last thing said, errors first.
+    /// The last thing said, errors first. A blank says nothing.
     pub fn said(&self) -> Option<&str> {
-        let error = self.messages.iter().rev().find(|message| message.is_error());
-        error.or(self.messages.last()).map(|message| message.text.as_str())
+        let said = || self.messages.iter().rev().filter(|message| !message.text.trim().is_empty());
+        let error = said().find(|message| message.is_error());
+        error.or(said().next()).map(|message| message.text.as_str())
     }
 }
 
@@ -273,6 +274,16 @@ impl Instance {
             buffer.fill(&picture, (full.x1, full.y1));
         }
         let buffer = Arc::new(buffer);
+        if conduct.crops_inputs {
+            let canonical = |v: c_int| f64::from(v) / shot.scale;
+            let [x1, y1, x2, y2] = [window.x1, window.y1, window.x2, window.y2].map(canonical);
+            let region = OfxRectD { x1, y1, x2, y2 };
+            for (name, wanted) in self.regions_of_interest(shot.time, shot.scale, region)? {
+                if let Some(clip) = self.effect.clip(&name) {
+                    clip.crop(Some(wanted));
+                }
+            }
+        }
         let arguments = self
             .arguments("Render")
             .doubles(kOfxPropTime, &[shot.time])
@@ -300,6 +311,7 @@ impl Instance {
         let status = self.plugin.call(&action.on(&self.effect));
         let took = started.elapsed();
         self.effect.remove_target(&buffer);
+        self.effect.clips().iter().for_each(|clip| clip.crop(None));
         let journal = self.effect.host.journal();
         if let Some(damage) = buffer.damage(window) {
             let (x1, y1, x2, y2) = (window.x1, window.y1, window.x2, window.y2);
@@ -341,8 +353,12 @@ impl Instance {
 
     /// Changes a parameter as a user would, with the InstanceChanged actions around it.
     pub fn edit(&self, id: &str, value: Value, time: f64) -> Result<Status> {
+        self.change(id, value, time, kOfxChangeUserEdited)
+    }
+
+    fn change(&self, id: &str, value: Value, time: f64, reason: &'static CStr) -> Result<Status> {
         let Some(param) = self.effect.params.find(id) else { bail!("there is no parameter {id}") };
-        let reason = ascii(kOfxChangeUserEdited);
+        let reason = ascii(reason);
         let begin =
             self.arguments("BeginInstanceChanged").text(kOfxPropChangeReason, reason).build();
         let action =
@@ -363,6 +379,11 @@ impl Instance {
             Action { arguments: Some(&begin), ..Action::new(kOfxActionEndInstanceChanged) };
         self.plugin.call(&action.on(&self.effect));
         Ok(status)
+    }
+
+    /// Sets a parameter as a host does that loads a project: the plug-in is told as if it had made the change.
+    pub fn load_value(&self, id: &str, value: Value, time: f64) -> Result<Status> {
+        self.change(id, value, time, kOfxChangePluginEdited)
     }
 
     /// Any action on the instance, without arguments.

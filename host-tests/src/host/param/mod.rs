@@ -5,7 +5,10 @@ mod kind;
 
 use std::{
     ffi::{CStr, CString, c_int},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use parking_lot::{Mutex, RwLock};
@@ -68,9 +71,20 @@ pub struct Param {
     /// Its properties.
     pub props: Arc<PropertySet>,
     state: Mutex<State>,
+    /// The host does not tell the value.
+    untold: AtomicBool,
 }
 
 impl Param {
+    /// Makes the host keep the value to itself, as hosts do that lack a type of parameter.
+    pub fn keep_untold(&self) {
+        self.untold.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_untold(&self) -> bool {
+        self.untold.load(Ordering::SeqCst)
+    }
+
     fn new(name: String, kind: ParamType, props: Arc<PropertySet>) -> Arc<Self> {
         let value = default_of(kind, &props);
         let state = State { value, keys: Vec::new(), given: Vec::new(), given_bytes: Vec::new() };
@@ -80,6 +94,7 @@ impl Param {
             kind,
             props,
             state: Mutex::new(state),
+            untold: AtomicBool::new(false),
         });
         param.handle.publish(Object::Param(Arc::downgrade(&param)));
         param

@@ -138,6 +138,7 @@ unsafe extern "C" fn clip_get_image(
     out: *mut OfxPropertySetHandle,
 ) -> OfxStatus {
     call::suite("clipGetImage", || {
+        call::needs_whole_instance("clipGetImage");
         let Some(found) = registry::clip(clip) else {
             return call::bad_handle("clipGetImage", clip);
         };
@@ -162,7 +163,7 @@ unsafe extern "C" fn clip_get_region_of_definition(
         let Some(found) = registry::clip(clip) else {
             return call::bad_handle("clipGetRegionOfDefinition", clip);
         };
-        match found.region() {
+        match found.region().filter(|_| found.tells_region()) {
             // SAFETY: `bounds` comes from the plug-in as the suite states.
             Some(region) => unsafe { give("clipGetRegionOfDefinition", bounds, region) },
             None => kOfxStatFailed,
@@ -173,6 +174,7 @@ unsafe extern "C" fn clip_get_region_of_definition(
 unsafe extern "C" fn abort(handle: OfxImageEffectHandle) -> c_int {
     let mut answer = 0;
     call::suite("abort", || {
+        call::needs_whole_instance("abort");
         status(effect("abort", handle).map(|effect| {
             answer = effect.poll_abort();
             kOfxStatOK

@@ -51,6 +51,7 @@ unsafe extern "C" fn ofx_host_message(
 ) -> OfxStatus {
     let function = if persistent == 0 { "message" } else { "setPersistentMessage" };
     call::suite(function, || {
+        call::needs_whole_instance(function);
         if kind.is_null() {
             return call::null(function, "type");
         }
@@ -73,7 +74,10 @@ unsafe extern "C" fn ofx_host_message(
             return kOfxStatErrValue;
         }
         // SAFETY: the shim passes its own NUL-terminated text.
-        let text = unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned();
+        let mut text = unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned();
+        if ofx_host_loses_arguments(handle) != 0 {
+            text = without_arguments(&text);
+        }
         let kind = kind.to_string_lossy().trim_start_matches("OfxMessage").to_owned();
         let effect = registry::effect(handle);
         if effect.is_none() && !handle.is_null() {
@@ -93,12 +97,53 @@ unsafe extern "C" fn ofx_host_message(
     })
 }
 
-unsafe extern "C" fn clear_persistent(handle: *mut c_void) -> OfxStatus {
-    call::suite("clearPersistentMessage", || match registry::effect(handle) {
-        Some(effect) => {
-            effect.set_persistent(None);
-            kOfxStatOK
+/// For the shim: whether the host formats messages without their arguments, so that the text is the bare format.
+#[unsafe(no_mangle)]
+extern "C" fn ofx_host_loses_arguments(handle: *mut c_void) -> c_int {
+    let effect = registry::effect(handle);
+    c_int::from(effect.is_some_and(|effect| effect.host.conduct().loses_message_arguments))
+}
+
+/// What Natron makes of a format whose arguments were lost: a blank for each of them.
+fn without_arguments(format: &str) -> String {
+    let mut text = String::new();
+    let mut characters = format.chars();
+    while let Some(character) = characters.next() {
+        if character != '%' {
+            text.push(character);
+            continue;
         }
-        None => call::bad_handle("clearPersistentMessage", handle),
+        // Up to the letter that ends a conversion, or the second percent sign.
+        match characters.by_ref().find(|c| c.is_ascii_alphabetic() || *c == '%') {
+            Some('%') => text.push('%'),
+            _ => text.push(' '),
+        }
+    }
+    text
+}
+
+unsafe extern "C" fn clear_persistent(handle: *mut c_void) -> OfxStatus {
+    call::suite("clearPersistentMessage", || {
+        call::needs_whole_instance("clearPersistentMessage");
+        match registry::effect(handle) {
+            Some(effect) => {
+                effect.set_persistent(None);
+                kOfxStatOK
+            }
+            None => call::bad_handle("clearPersistentMessage", handle),
+        }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lost_arguments_are_blanks_and_percent_signs_stay() {
+        assert_eq!(without_arguments("%s"), " ");
+        assert_eq!(without_arguments("50 %% of %-5.2f frames"), "50 % of   frames");
+        assert_eq!(without_arguments("a key is missing"), "a key is missing");
+        assert_eq!(without_arguments("100 %"), "100  ");
+    }
 }

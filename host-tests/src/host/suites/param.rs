@@ -186,6 +186,7 @@ unsafe extern "C" fn get_key_index(
 
 unsafe extern "C" fn delete_key(handle: OfxParamHandle, time: OfxTime) -> OfxStatus {
     call::suite("paramDeleteKey", || {
+        call::needs_settable_params("paramDeleteKey");
         let deleted = param("paramDeleteKey", handle).map(|param| param.delete_key(time));
         status(deleted.map(|found| if found { kOfxStatOK } else { kOfxStatErrBadIndex }))
     })
@@ -193,6 +194,7 @@ unsafe extern "C" fn delete_key(handle: OfxParamHandle, time: OfxTime) -> OfxSta
 
 unsafe extern "C" fn delete_all_keys(handle: OfxParamHandle) -> OfxStatus {
     call::suite("paramDeleteAllKeys", || {
+        call::needs_settable_params("paramDeleteAllKeys");
         status(param("paramDeleteAllKeys", handle).map(|param| {
             param.delete_keys();
             kOfxStatOK
@@ -207,6 +209,7 @@ unsafe extern "C" fn copy(
     _range: *const OfxRangeD,
 ) -> OfxStatus {
     call::suite("paramCopy", || {
+        call::needs_settable_params("paramCopy");
         status(param("paramCopy", to).and_then(|to| {
             let from = param("paramCopy", from)?;
             if to.kind != from.kind {
@@ -219,11 +222,17 @@ unsafe extern "C" fn copy(
 }
 
 unsafe extern "C" fn edit_begin(handle: OfxParamSetHandle, _label: *const c_char) -> OfxStatus {
-    call::suite("paramEditBegin", || status(set("paramEditBegin", handle).map(|_| kOfxStatOK)))
+    call::suite("paramEditBegin", || {
+        call::needs_settable_params("paramEditBegin");
+        status(set("paramEditBegin", handle).map(|_| kOfxStatOK))
+    })
 }
 
 unsafe extern "C" fn edit_end(handle: OfxParamSetHandle) -> OfxStatus {
-    call::suite("paramEditEnd", || status(set("paramEditEnd", handle).map(|_| kOfxStatOK)))
+    call::suite("paramEditEnd", || {
+        call::needs_settable_params("paramEditEnd");
+        status(set("paramEditEnd", handle).map(|_| kOfxStatOK))
+    })
 }
 
 /// What the shim read from its variadic arguments.
@@ -255,7 +264,7 @@ unsafe extern "C" fn ofx_host_param_get(
     let function = if timed == 0 { "paramGetValue" } else { "paramGetValueAtTime" };
     call::suite(function, || {
         status(param(function, handle.cast()).and_then(|param| {
-            if !param.kind.has_value() {
+            if !param.kind.has_value() || param.is_untold() {
                 return Err(kOfxStatErrUnsupported);
             }
             let count = usize::try_from(count).unwrap_or(0).min(4);
@@ -306,6 +315,7 @@ unsafe extern "C" fn ofx_host_param_set(
 ) -> OfxStatus {
     let function = if timed == 0 { "paramSetValue" } else { "paramSetValueAtTime" };
     call::suite(function, || {
+        call::needs_settable_params(function);
         status(param(function, handle.cast()).and_then(|param| {
             let count = usize::try_from(count).unwrap_or(0).min(4);
             // SAFETY: the shim passes an array of `count` arguments.

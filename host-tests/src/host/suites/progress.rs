@@ -42,11 +42,14 @@ unsafe extern "C" fn end(handle: *mut c_void) -> OfxStatus {
 }
 
 fn set(function: &str, handle: *mut c_void, progress: Option<f64>) -> OfxStatus {
-    call::suite(function, || match registry::effect(handle) {
-        Some(effect) => {
-            effect.set_progress(progress);
-            kOfxStatOK
+    call::suite(function, || {
+        call::needs_whole_instance(function);
+        match registry::effect(handle) {
+            Some(effect) => {
+                effect.set_progress(progress);
+                kOfxStatOK
+            }
+            None => call::bad_handle(function, handle),
         }
-        None => call::bad_handle(function, handle),
     })
 }

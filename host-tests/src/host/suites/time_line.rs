@@ -12,25 +12,32 @@ pub(super) static SUITE: OfxTimeLineSuiteV1 = OfxTimeLineSuiteV1 {
 };
 
 unsafe extern "C" fn get_time(handle: *mut c_void, out: *mut f64) -> OfxStatus {
-    call::suite("getTime", || match registry::effect(handle) {
-        // SAFETY: `out` comes from the plug-in as the suite states.
-        Some(effect) => unsafe { give("getTime", out, *effect.now.read()) },
-        None => call::bad_handle("getTime", handle),
+    call::suite("getTime", || {
+        call::needs_whole_instance("getTime");
+        match registry::effect(handle) {
+            // SAFETY: `out` comes from the plug-in as the suite states.
+            Some(effect) => unsafe { give("getTime", out, *effect.now.read()) },
+            None => call::bad_handle("getTime", handle),
+        }
     })
 }
 
 unsafe extern "C" fn goto_time(handle: *mut c_void, time: f64) -> OfxStatus {
-    call::suite("gotoTime", || match registry::effect(handle) {
-        Some(effect) => {
-            *effect.now.write() = time;
-            kOfxStatOK
+    call::suite("gotoTime", || {
+        call::needs_whole_instance("gotoTime");
+        match registry::effect(handle) {
+            Some(effect) => {
+                *effect.now.write() = time;
+                kOfxStatOK
+            }
+            None => call::bad_handle("gotoTime", handle),
         }
-        None => call::bad_handle("gotoTime", handle),
     })
 }
 
 unsafe extern "C" fn get_bounds(handle: *mut c_void, first: *mut f64, last: *mut f64) -> OfxStatus {
     call::suite("getTimeBounds", || {
+        call::needs_whole_instance("getTimeBounds");
         let Some(effect) = registry::effect(handle) else {
             return call::bad_handle("getTimeBounds", handle);
         };

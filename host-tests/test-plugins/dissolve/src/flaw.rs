@@ -81,6 +81,22 @@ pub enum Flaw {
     FatalAbort,
     /// Never asks whether to abort, and takes its time.
     IgnoresAbort,
+    /// Shows its message through a format.
+    FormatsMessages,
+    /// Clears its message when it is destroyed.
+    ClearsTooLate,
+    /// Sets a parameter while it renders.
+    SetsInRender,
+    /// Calls a parameter as a word of Python.
+    PythonWord,
+    /// Asks for one pixel of the second key and looks at all.
+    NarrowRegions,
+    /// Fails without a word where a choice has no value.
+    NeedsChoice,
+    /// Fails when values come from a project.
+    RefusesLoad,
+    /// Says that it is obsolete, without a successor.
+    Obsolete,
     /// Leaves the lowest row unwritten.
     Unwritten,
     /// Assumes that rows go upwards in memory.
@@ -133,6 +149,14 @@ impl Flaw {
         Self::TrustsMessages,
         Self::FatalAbort,
         Self::IgnoresAbort,
+        Self::FormatsMessages,
+        Self::ClearsTooLate,
+        Self::SetsInRender,
+        Self::PythonWord,
+        Self::NarrowRegions,
+        Self::NeedsChoice,
+        Self::RefusesLoad,
+        Self::Obsolete,
         Self::Unwritten,
         Self::PositiveRows,
         Self::Crash,

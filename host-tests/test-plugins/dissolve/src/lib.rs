@@ -69,7 +69,13 @@ impl Effect {
             a if a == kOfxActionUnload => Ok(kOfxStatOK),
             a if a == kOfxActionDescribe => self.describe(),
             a if a == kOfxImageEffectActionDescribeInContext => self.describe_in_context(arguments),
-            a if a == kOfxActionCreateInstance || a == kOfxActionDestroyInstance => Ok(kOfxStatOK),
+            a if a == kOfxActionCreateInstance => Ok(kOfxStatOK),
+            a if a == kOfxActionDestroyInstance => {
+                if self.has(Flaw::ClearsTooLate) {
+                    self.suites.clear_message(self.handle);
+                }
+                Ok(kOfxStatOK)
+            }
             a if a == kOfxImageEffectActionGetClipPreferences => {
                 if !self.has(Flaw::NotVarying) {
                     results.ints(kOfxImageEffectFrameVarying, &[1]);
@@ -77,6 +83,15 @@ impl Effect {
                 if self.has(Flaw::SetsRate) {
                     results.doubles(kOfxImageEffectPropFrameRate, &[48.0]);
                 }
+                Ok(kOfxStatOK)
+            }
+            a if a == kOfxActionInstanceChanged && self.has(Flaw::RefusesLoad) => {
+                let reason = arguments.string(kOfxPropChangeReason).unwrap_or_default();
+                let loaded = reason.as_bytes() == kOfxChangePluginEdited.to_bytes();
+                Ok(if loaded { kOfxStatFailed } else { kOfxStatReplyDefault })
+            }
+            a if a == kOfxImageEffectActionGetRegionsOfInterest && self.has(Flaw::NarrowRegions) => {
+                results.doubles(c"OfxImageClipPropRoI_Source", &[0.0, 0.0, 1.0, 1.0]);
                 Ok(kOfxStatOK)
             }
             a if a == kOfxImageEffectActionGetFramesNeeded => {
@@ -128,6 +143,9 @@ impl Effect {
         set.ints(kOfxImageEffectPropTemporalClipAccess, &[1]);
         set.ints(kOfxImageEffectPropSupportsTiles, &[1]);
         set.ints(kOfxImageEffectPropSupportsMultiResolution, &[1]);
+        if self.has(Flaw::Obsolete) {
+            set.ints(kOfxImageEffectPluginPropObsolete, &[1]);
+        }
         if self.has(Flaw::UnknownProperty) {
             set.text(c"OfxPropLable", 0, c"Dissolve");
         }
@@ -180,6 +198,12 @@ impl Effect {
                 set.ints(kOfxParamPropDisplayMax, &[9, 9]);
             }
             Some(Flaw::DefaultOutside) => self.number(c"odd", (0.0, 1.0), 5.0)?,
+            Some(Flaw::NeedsChoice) => {
+                let set = self.define(kOfxParamTypeChoice, c"blend")?;
+                set.text(kOfxParamPropHint, 0, c"How the keys are blended.");
+                set.text(kOfxParamPropChoiceOption, 0, c"Linear");
+            }
+            Some(Flaw::PythonWord) => self.number(c"lambda", (0.0, 1.0), 0.5)?,
             _ => {}
         }
         Ok(kOfxStatOK)
@@ -228,6 +252,48 @@ impl Effect {
         check(unsafe { self.suites.param.paramGetValueAtTime?(param, time, &raw mut value) })
             .ok()?;
         Some(value)
+    }
+
+    /// Whether the host tells the choice `blend`.
+    pub(crate) fn has_choice(&self) -> bool {
+        let mut params = ptr::null_mut();
+        let (Some(get_set), Some(get), Some(value_of)) = (
+            self.suites.effect.getParamSet,
+            self.suites.param.paramGetHandle,
+            self.suites.param.paramGetValue,
+        ) else {
+            return false;
+        };
+        let mut param = ptr::null_mut();
+        let mut value: c_int = 0;
+        // SAFETY: `params`, `param` and `value` are places for the results, the name is NUL-terminated, a Choice is
+        // read into one int.
+        unsafe {
+            get_set(self.handle, &raw mut params);
+            get(params, c"blend".as_ptr(), &raw mut param, ptr::null_mut()) == kOfxStatOK
+                && value_of(param, &raw mut value) == kOfxStatOK
+        }
+    }
+
+    /// Sets a number, where the context has it.
+    pub(crate) fn set_value(&self, name: &CStr, value: f64) {
+        let mut params = ptr::null_mut();
+        let (Some(get_set), Some(get), Some(set)) = (
+            self.suites.effect.getParamSet,
+            self.suites.param.paramGetHandle,
+            self.suites.param.paramSetValue,
+        ) else {
+            return;
+        };
+        let mut param = ptr::null_mut();
+        // SAFETY: `params` and `param` are places for the results, the name is NUL-terminated, a Double is set from
+        // one double.
+        unsafe {
+            get_set(self.handle, &raw mut params);
+            if get(params, name.as_ptr(), &raw mut param, ptr::null_mut()) == kOfxStatOK {
+                set(param, value);
+            }
+        }
     }
 
     /// Where the two keys come from at a time, and how far the dissolve is.

@@ -11,6 +11,8 @@ pub use openfx::sys::{
     image_effect_v1::{gpu_render::*, image_effect::*, memory::*, message::*, param::*},
 };
 
+use crate::Flaw;
+
 static HOST: AtomicPtr<OfxHost> = AtomicPtr::new(ptr::null_mut());
 
 /// What `setHost` does.
@@ -89,10 +91,27 @@ impl Suites {
         Ok(self.set(raw))
     }
 
-    /// Tells the user. Message suite 2 is used if it has the function, unless `trusting`, which does not look.
-    pub(crate) fn complain(&self, effect: OfxImageEffectHandle, text: &str, trusting: bool) {
-        let text = CString::new(text).unwrap_or_default();
-        let format = c"%s".as_ptr();
+    /// Takes a message back.
+    pub(crate) fn clear_message(&self, effect: OfxImageEffectHandle) {
+        let second = suite::<OfxMessageSuiteV2>(kOfxMessageSuite, 2);
+        if let Some(clear) = second.and_then(|suite| suite.clearPersistentMessage) {
+            // SAFETY: the handle of the action in progress.
+            unsafe { clear(effect.cast()) };
+        }
+    }
+
+    /// Tells the user. Message suite 2 is used if it has the function. The text is the format: Natron loses the
+    /// arguments of one.
+    pub(crate) fn complain(
+        &self,
+        effect: OfxImageEffectHandle,
+        text: &str,
+        flaw: Option<Flaw>,
+    ) {
+        let trusting = flaw == Some(Flaw::TrustsMessages);
+        let text = CString::new(text.replace('%', "%%")).unwrap_or_default();
+        let format = if flaw == Some(Flaw::FormatsMessages) { c"%s" } else { text.as_c_str() };
+        let format = format.as_ptr();
         let second = suite::<OfxMessageSuiteV2>(kOfxMessageSuite, 2);
         if let Some(second) = second
             && (trusting || second.setPersistentMessage.is_some())
@@ -103,14 +122,14 @@ impl Suites {
                 // SAFETY: none, and that is the flaw: a function that is not there is called.
                 None => unsafe { std::mem::transmute::<usize, SetMessage>(16) },
             };
-            // SAFETY: as the suite states it: one text for one %s.
+            // SAFETY: as the suite states it: one text for at most one %s.
             unsafe { function(effect.cast(), kind, id, format, text.as_ptr()) };
             return;
         }
         if let Some(message) =
             suite::<OfxMessageSuiteV1>(kOfxMessageSuite, 1).and_then(|suite| suite.message)
         {
-            // SAFETY: as the suite states it: one text for one %s.
+            // SAFETY: as the suite states it: one text for at most one %s.
             unsafe {
                 message(
                     effect.cast(),

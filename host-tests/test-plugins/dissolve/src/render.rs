@@ -22,6 +22,7 @@ impl Effect {
             Some(Flaw::Hang) => loop {
                 thread::sleep(Duration::from_secs(1));
             },
+            Some(Flaw::NeedsChoice) if !self.has_choice() => return Err(kOfxStatFailed),
             Some(Flaw::FullScaleOnly) if scale != 1.0 => return Err(kOfxStatFailed),
             Some(Flaw::EvenOnly) if (window.x2 - window.x1) % 2 == 1 => return Err(kOfxStatFailed),
             Some(Flaw::ThreadRace) => {
@@ -39,6 +40,7 @@ impl Effect {
                 Image::fetch(self.suites, self.handle, span.from.0, time + 3.0, false);
             }
             Some(Flaw::BackgroundThread) => self.call_from_another_thread(),
+            Some(Flaw::SetsInRender) => self.set_value(c"first", 1.0),
             _ => {}
         }
         let trusting = self.has(Flaw::TrustsData);
@@ -54,7 +56,7 @@ impl Effect {
                 return Ok(kOfxStatOK);
             }
             let text = "A key is missing. Connect both clips.";
-            self.suites.complain(self.handle, text, self.has(Flaw::TrustsMessages));
+            self.suites.complain(self.handle, text, self.flaw);
             return Err(kOfxStatFailed);
         };
         if sketch.is_none() && self.has(Flaw::NeedsOptional) {
