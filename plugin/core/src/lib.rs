@@ -108,6 +108,7 @@ pub mod remote;
 pub mod retime;
 pub mod settings;
 pub mod sketch;
+pub mod threads;
 pub mod timing;
 
 pub use engine::{About, Control, Drawn, Engine, Job, Request, SketchRef};

@@ -8,6 +8,7 @@
 //!
 //! A ticket may be waited for on any thread but one of rayon's: the engines need those.
 
+mod lock;
 mod run;
 mod state;
 #[cfg(test)]
@@ -19,14 +20,13 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use parking_lot::{Condvar, Mutex};
-
 pub use run::{Outcome, Ticket};
 pub use state::{Busy, Priority};
 
 use crate::cache::{self, Cache};
 use crate::process_memo::ProcessMemo;
-use crate::{ContentHash, Drawn, Engine, EngineKind, Error, Job, Request};
+use crate::{ContentHash, Drawn, Engine, EngineKind, Error, Job, Request, threads};
+use lock::{Bell, Lock};
 use run::Run;
 use state::State;
 
@@ -36,7 +36,7 @@ pub const RUNS_AT_A_TIME: NonZeroUsize = NonZeroUsize::MIN;
 /// Draws in-betweens in the background, one run for all who ask for the same one.
 pub struct Queue {
     shared: Arc<Shared>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    threads: Lock<Vec<JoinHandle<()>>>,
     runs_at_a_time: NonZeroUsize,
 }
 
@@ -46,9 +46,9 @@ struct Shared {
     cache: Cache,
     /// Whether a drawing lies on disk before anybody hears of it.
     stores_first: bool,
-    state: Mutex<State>,
+    state: Lock<State>,
     /// Rung when a run waits for a thread, and when the queue closes.
-    work: Condvar,
+    work: Bell,
 }
 
 impl Queue {
@@ -78,9 +78,9 @@ impl Queue {
         runs_at_a_time: NonZeroUsize,
         stores_first: bool,
     ) -> Self {
-        let state = Mutex::new(State::default());
-        let shared = Shared { engines, cache, stores_first, state, work: Condvar::new() };
-        Self { shared: Arc::new(shared), threads: Mutex::default(), runs_at_a_time }
+        let state = Lock::new(State::default());
+        let shared = Shared { engines, cache, stores_first, state, work: Bell::default() };
+        Self { shared: Arc::new(shared), threads: Lock::default(), runs_at_a_time }
     }
 
     /// The cache under this queue.
@@ -131,7 +131,7 @@ impl Queue {
         }
         drop(state);
         // All of them: a thread of another engine would not pass the call on.
-        self.shared.work.notify_all();
+        self.shared.work.ring();
         if needs_thread {
             self.start_thread(engine);
         }
@@ -156,7 +156,7 @@ impl Drop for Queue {
     /// Gives up all runs and waits for the threads to end.
     fn drop(&mut self) {
         let abandoned = self.shared.state.lock().close();
-        self.shared.work.notify_all();
+        self.shared.work.ring();
         for run in abandoned {
             run.finish(Err(Arc::new(Error::Cancelled)));
         }
@@ -182,6 +182,7 @@ impl Shared {
 
     /// The life of a thread: run after run of one engine, until the queue closes.
     fn work(&self, engine: EngineKind) {
+        threads::work_here();
         loop {
             let mut state = self.state.lock();
             let (run, job) = loop {
@@ -192,7 +193,7 @@ impl Shared {
                     break next;
                 }
                 state.lane(engine).idle += 1;
-                self.work.wait(&mut state);
+                state = self.work.wait(state);
                 state.lane(engine).idle -= 1;
             };
             drop(state);
@@ -286,7 +287,7 @@ fn catch<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     })
 }
 
-static OF_PROCESS: Mutex<Option<Arc<Queue>>> = Mutex::new(None);
+static OF_PROCESS: Lock<Option<Arc<Queue>>> = Lock::new(None);
 
 /// The drawings that the queue of this process holds in memory.
 static DRAWINGS: ProcessMemo<()> = ProcessMemo::new(
@@ -311,4 +312,10 @@ pub fn of_process(make: impl FnOnce() -> Queue) -> Arc<Queue> {
 pub fn shut_down() {
     let queue = OF_PROCESS.lock().take();
     drop(queue);
+}
+
+/// Leaves the queue of the parent process alone, in a child that was forked: its threads are not here, so nothing of
+/// it may be waited for or ended.
+pub fn abandon() {
+    std::mem::forget(OF_PROCESS.lock().take());
 }

@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
-
 use super::Shared;
+use super::lock::{Bell, Lock};
 use crate::{ContentHash, Control, Drawn, Error};
 
 /// What a run came to; shared by all who waited for it.
@@ -16,14 +15,14 @@ pub type Outcome = Result<Arc<Drawn>, Arc<Error>>;
 pub(super) struct Run {
     pub(super) key: ContentHash,
     pub(super) control: Control,
-    outcome: Mutex<Option<Outcome>>,
+    outcome: Lock<Option<Outcome>>,
     /// Rung when there is an outcome or a ticket was given back.
-    news: Condvar,
+    news: Bell,
 }
 
 impl Run {
     pub(super) fn new(key: ContentHash) -> Self {
-        Self { key, control: Control::default(), outcome: Mutex::new(None), news: Condvar::new() }
+        Self { key, control: Control::default(), outcome: Lock::new(None), news: Bell::default() }
     }
 
     /// A run that was over before it began.
@@ -36,7 +35,7 @@ impl Run {
     /// Tells the outcome to all who wait; the first outcome stays.
     pub(super) fn finish(&self, outcome: Outcome) {
         self.outcome.lock().get_or_insert(outcome);
-        self.news.notify_all();
+        self.news.ring();
     }
 }
 
@@ -70,9 +69,11 @@ impl Ticket {
                 return outcome.clone();
             }
             match until {
-                None => self.run.news.wait(&mut outcome),
+                None => outcome = self.run.news.wait(outcome),
                 Some(until) => {
-                    if self.run.news.wait_until(&mut outcome, until).timed_out() {
+                    let (woken, late) = self.run.news.wait_until(outcome, until);
+                    outcome = woken;
+                    if late {
                         return outcome.clone();
                     }
                 }
@@ -113,7 +114,7 @@ impl Ticket {
                 return;
             }
         }
-        self.run.news.notify_all();
+        self.run.news.ring();
         self.shared.leave(&self.run);
     }
 }

@@ -155,6 +155,11 @@ pub(crate) fn leave(owner: usize) {
     }
 }
 
+/// Leaves everything alone that a parent process had begun.
+pub(super) fn abandon() {
+    std::mem::forget(std::mem::take(&mut *WORKS.lock()));
+}
+
 /// Stops everything.
 pub(crate) fn forget_all() {
     let works = std::mem::take(&mut *WORKS.lock());

@@ -7,27 +7,29 @@ use std::sync::Arc;
 use inbetween_core::cache::{Cache, CacheConfig};
 use inbetween_core::queue::{self, Queue};
 use inbetween_core::remote::{RemoteConfig, RemoteEngine, tooncrafter_version};
-use inbetween_core::{Control, Drawn, Engine, EngineKind, Error, Job, process_memo};
+use inbetween_core::{Control, Drawn, Engine, EngineKind, Error, Job, process_memo, threads};
 use inbetween_flow::FlowEngine;
-use once_cell::sync::OnceCell;
 use parking_lot::Mutex;
 
 use super::background;
-use crate::effect::parameters::tooncrafter;
-use crate::ofx::{Result, own_folder};
+use crate::ofx::own_folder;
 
-static FLOW: OnceCell<Arc<FlowEngine>> = OnceCell::new();
+static FLOW: Mutex<Option<Arc<FlowEngine>>> = Mutex::new(None);
 /// The bundle, as far as the host told where it found it.
 static BUNDLE: Mutex<Option<PathBuf>> = Mutex::new(None);
-/// The worker program that was chosen last; empty for the one that is found.
-static CHOSEN: Mutex<PathBuf> = Mutex::new(PathBuf::new());
 
 /// The queue, made on first use. It outlives every instance: some hosts make one per frame.
 ///
 /// # Errors
 /// When an engine's own weights are damaged.
 pub(crate) fn queue() -> std::result::Result<Arc<Queue>, Error> {
-    let flow = FLOW.get_or_try_init(|| FlowEngine::new().map(Arc::new))?;
+    let flow = {
+        let mut made = FLOW.lock();
+        match &*made {
+            Some(flow) => Arc::clone(flow),
+            None => Arc::clone(made.insert(Arc::new(FlowEngine::new()?))),
+        }
+    };
     Ok(queue::of_process(|| {
         let cache = CacheConfig::from_environment();
         let version = tooncrafter_version(flow.version());
@@ -44,20 +46,8 @@ pub(crate) fn remember_bundle(path: Option<String>) {
     }
 }
 
-/// Chooses the worker for the drawings to come; an empty path leaves it to be found. The one worker that
-/// serves this user is replaced only when it ends.
-///
-/// # Errors
-/// When the one chosen is not there. None at all is found out by a drawing that needs it.
-pub(crate) fn choose_worker(chosen: &Path) -> Result<()> {
-    if !chosen.as_os_str().is_empty() && !chosen.is_file() {
-        return Err(tooncrafter::missing("Worker", chosen));
-    }
-    chosen.clone_into(&mut CHOSEN.lock());
-    Ok(())
-}
-
-/// ToonCrafter in the worker process, with whichever worker is chosen when a drawing begins.
+/// ToonCrafter in the worker process. Which program that is comes from the environment or the bundle, never from a
+/// project: whoever opens a stranger's project must not run a stranger's program.
 struct Worker {
     cache: CacheConfig,
     version: String,
@@ -73,9 +63,7 @@ impl Engine for Worker {
     }
 
     fn draw(&self, job: &Job, control: &Control) -> std::result::Result<Drawn, Error> {
-        let chosen = CHOSEN.lock().clone();
         let config = RemoteConfig {
-            executable: Some(chosen).filter(|chosen| !chosen.as_os_str().is_empty()),
             beside: folder_of_binary(),
             ..RemoteConfig::new(self.cache.clone(), self.version.clone())
         };
@@ -98,8 +86,20 @@ fn folder_of_binary() -> Option<PathBuf> {
     })
 }
 
+/// Leaves behind what a parent process had begun, in a child that a host has forked. Its threads are not here.
+pub(crate) fn notice_fork() {
+    threads::notice_fork(|| {
+        background::abandon();
+        queue::abandon();
+        // A pair that the parent was looking at would be waited for.
+        std::mem::forget(FLOW.lock().take());
+        process_memo::forget_all();
+    });
+}
+
 /// Ends the queue's threads: the host may close the binary next.
 pub(crate) fn unload() {
+    notice_fork();
     background::forget_all();
     queue::shut_down();
     process_memo::forget_all();

@@ -1,0 +1,51 @@
+//! The queue's lock and bell: those of std, without poisoning.
+//!
+//! A child that was forked from this process must be able to use locks of its own. parking_lot keeps whoever waits,
+//! anywhere in the process, in one table, where a child would meet threads that are gone; std asks the kernel.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+/// A value that one thread at a time sees. A panic while it is locked disables nothing.
+#[derive(Default)]
+pub(super) struct Lock<T>(Mutex<T>);
+
+impl<T> Lock<T> {
+    pub(super) const fn new(value: T) -> Self {
+        Self(Mutex::new(value))
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn get_mut(&mut self) -> &mut T {
+        self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Wakes those who wait for a change of what a [`Lock`] holds.
+#[derive(Default)]
+pub(super) struct Bell(Condvar);
+
+impl Bell {
+    pub(super) fn ring(&self) {
+        self.0.notify_all();
+    }
+
+    pub(super) fn wait<'a, T>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+        self.0.wait(guard).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// As [`Bell::wait`], but no longer than `until`; whether that was reached.
+    pub(super) fn wait_until<'a, T>(
+        &self,
+        guard: MutexGuard<'a, T>,
+        until: Instant,
+    ) -> (MutexGuard<'a, T>, bool) {
+        let left = until.saturating_duration_since(Instant::now());
+        let (guard, result) =
+            self.0.wait_timeout(guard, left).unwrap_or_else(PoisonError::into_inner);
+        (guard, result.timed_out())
+    }
+}
