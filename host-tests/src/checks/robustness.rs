@@ -245,7 +245,10 @@ pub(super) fn choice_values(lab: &Lab) -> Checked {
         let count = choices.inspect(|param| param.keep_untold()).count();
         let rendered = instance.render(Shot::at(time))?;
         require(rendered.status == Status::OK || rendered.said().is_some(), || {
-            format!("without values of choices, render answered {} without a message", rendered.status)
+            format!(
+                "without values of choices, render answered {} without a message",
+                rendered.status
+            )
         })?;
         Ok(format!("{count} choices"))
     })

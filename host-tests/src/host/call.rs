@@ -131,7 +131,8 @@ fn stage() -> Option<Stage> {
 /// in, so such a call in DestroyInstance ends the process there (a pure virtual call).
 pub(crate) fn needs_whole_instance(function: &str) {
     if stage() == Some(Stage::Destroying) {
-        let text = format!("{function} was called in DestroyInstance, where hosts no longer answer it");
+        let text =
+            format!("{function} was called in DestroyInstance, where hosts no longer answer it");
         violate(Rule::Action, text);
     }
 }

@@ -246,7 +246,8 @@ impl Clip {
             OfxRectI { x1, y1, x2: x1 + length(pixels.width), y2: y1 + length(pixels.height) };
         if let Some(crop) = crop {
             // `as` takes what is beyond all numbers to the last one.
-            let (low, high) = (|v: f64| (v * scale).floor() as c_int, |v: f64| (v * scale).ceil() as c_int);
+            let (low, high) =
+                (|v: f64| (v * scale).floor() as c_int, |v: f64| (v * scale).ceil() as c_int);
             bounds = OfxRectI {
                 x1: bounds.x1.max(low(crop.x1)),
                 y1: bounds.y1.max(low(crop.y1)),

@@ -57,7 +57,8 @@ fn bring_pool(threads: NonZeroUsize) {
     if !FORKED.load(Ordering::Acquire) || HAS_POOL.replace(true) {
         return;
     }
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.get()).use_current_thread().build();
+    let pool =
+        rayon::ThreadPoolBuilder::new().num_threads(threads.get()).use_current_thread().build();
     match pool {
         // For as long as the thread lives; there is no good moment to end it.
         Ok(pool) => std::mem::forget(pool),

@@ -12,12 +12,13 @@ pub(crate) use names::{IDENTIFIER, VERSION};
 
 use inbetween_core::process_memo;
 
-use actions::{answers, background, buttons, describe, render};
+use actions::{answers, background, buttons, describe, engines, render};
 
-use crate::ofx::{Action, EffectRef, Reply, Result, clear_message};
+use crate::ofx::{Action, EffectRef, Reply, Result, forget_messages};
 
 /// Performs one action for a descriptor or an instance.
 pub(crate) fn perform(effect: &EffectRef<'_>, action: Action<'_>) -> Result<Reply> {
+    engines::notice_fork();
     match action {
         Action::Describe => describe::describe(effect),
         Action::DescribeInContext(context) => describe::describe_in_context(effect, context),
@@ -25,7 +26,7 @@ pub(crate) fn perform(effect: &EffectRef<'_>, action: Action<'_>) -> Result<Repl
         Action::CreateInstance => answers::enable_params(effect),
         Action::InstanceChanged(changed) => buttons::changed(effect, &changed),
         Action::DestroyInstance => {
-            clear_message(effect);
+            forget_messages(effect);
             background::leave(effect.address());
             Ok(Reply::Ok)
         }

@@ -33,6 +33,12 @@ impl Region {
         [self.x1, self.y1, self.x2, self.y2]
     }
 
+    /// Everything there is: what to ask for where nobody knows how large a picture is.
+    pub(crate) const EVERYTHING: Self = {
+        let (least, most) = (kOfxFlagInfiniteMin as f64, kOfxFlagInfiniteMax as f64);
+        Self { x1: least, y1: least, x2: most, y2: most }
+    };
+
     /// The smallest region that holds both.
     pub(crate) fn union(self, other: Self) -> Self {
         Self {
@@ -88,6 +94,18 @@ impl<'a> EffectRef<'a> {
     }
 }
 
+impl EffectRef<'_> {
+    /// Whether the host tells of any clip that every effect has a range other than 0..0.
+    fn knows_ranges(&self) -> bool {
+        [kOfxImageEffectOutputClipName, kOfxImageEffectSimpleSourceClipName].into_iter().any(
+            |name| {
+                let range = self.clip(name).and_then(|clip| clip.told_range());
+                range.is_some_and(|range| range != (0.0, 0.0))
+            },
+        )
+    }
+}
+
 impl<'a> Clip<'a> {
     /// Whether the host says that nothing is connected. The opposite proves little: Resolve calls
     /// every clip connected, MLT does not say, so a picture must be asked for.
@@ -96,7 +114,15 @@ impl<'a> Clip<'a> {
     }
 
     /// First and last frame, if the host tells and they make sense.
+    ///
+    /// 0..0 is what a reader says of its only picture, and what hosts say that know nothing of ranges: it counts
+    /// where the host has shown that it knows of some.
     pub(crate) fn frame_range(&self) -> Option<(f64, f64)> {
+        let range = self.told_range()?;
+        (range != (0.0, 0.0) || self.effect.knows_ranges()).then_some(range)
+    }
+
+    fn told_range(&self) -> Option<(f64, f64)> {
         let [first, last] = self.props.doubles::<2>(kOfxImageEffectPropFrameRange)?;
         (first.is_finite() && last.is_finite() && first <= last).then_some((first, last))
     }
@@ -114,7 +140,7 @@ impl<'a> Clip<'a> {
     /// `time`, moved into the clip's own range: hosts give nothing beyond a still picture's frame.
     pub(crate) fn nearest_time(&self, time: f64) -> f64 {
         match self.frame_range() {
-            // Some hosts give 0..0 for "unknown"; a range of no length is a still, held for ever.
+            // A range of no length is a still, held for ever.
             Some((first, last)) if last > first => time.clamp(first, last),
             _ => time,
         }
@@ -122,11 +148,7 @@ impl<'a> Clip<'a> {
 
     /// Whether the clip has a frame of its own at `time`: not one held from before or after.
     pub(crate) fn has_frame(&self, time: f64) -> bool {
-        match self.frame_range() {
-            // Some hosts give 0..0 for "unknown".
-            None | Some((0.0, 0.0)) => true,
-            Some((first, last)) => (first - 0.5..last + 0.5).contains(&time),
-        }
+        self.frame_range().is_none_or(|(first, last)| (first - 0.5..last + 0.5).contains(&time))
     }
 
     /// How the clip's samples are stored, where the host tells before a picture is fetched.

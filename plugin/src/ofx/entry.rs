@@ -11,6 +11,7 @@ use openfx::sys::generic::core::*;
 use openfx::sys::image_effect_v1::image_effect::*;
 
 use super::Context;
+use super::clip::Region;
 use super::host::{Host, call, remember};
 use super::image::Rect;
 use super::props::Props;
@@ -57,6 +58,15 @@ impl<'a> EffectRef<'a> {
     /// Frames for a second of the project, as the host tells them; some tell 0, or no number.
     pub(crate) fn project_rate(&self) -> Option<f64> {
         self.props().ok()?.double(kOfxImageEffectPropFrameRate)
+    }
+
+    /// Where the project has pixels, in canonical coordinates, as far as the host tells.
+    pub(crate) fn project_region(&self) -> Option<Region> {
+        let props = self.props().ok()?;
+        let [x, y] = props.doubles(kOfxImageEffectPropProjectOffset).unwrap_or([0.0; 2]);
+        let [width, height] = props.doubles(kOfxImageEffectPropProjectSize)?;
+        let region = Region { x1: x, y1: y, x2: x + width, y2: y + height };
+        region.is_usable().then_some(region)
     }
 
     /// Whether the host wants the render to end.
@@ -233,7 +243,11 @@ fn guard(action: &CStr, body: impl FnOnce() -> Result<Reply>) -> OfxStatus {
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(Ok(reply)) => reply.status(),
         Ok(Err(error)) => {
-            log::error!("{action:?}: {error}");
+            // The one place where an action that failed is logged.
+            match error.user_message() {
+                Some(text) => log::error!("{action:?}: {text}"),
+                None => log::debug!("{action:?}: {error}"),
+            }
             error.status()
         }
         Err(cause) => {

@@ -233,9 +233,8 @@ fn describe(props: &Props<'_>, clip: &Props<'_>, bounds: Rect) -> Result<(Format
     let row_bytes = props.int(kOfxImagePropRowBytes);
     let needed = bounds.width() * format.pixel_bytes();
     match row_bytes {
+        // For a single row too: it is the only word of how many bytes there are.
         Some(stride) if stride.unsigned_abs() as usize >= needed => Ok((format, stride as isize)),
-        // A single row has no next one to find.
-        _ if bounds.height() == 1 => Ok((format, needed as isize)),
         found => Err(bad("number of bytes between rows", found.map(|stride| stride.to_string()))),
     }
 }

@@ -2,6 +2,7 @@
 //! <https://openfx.readthedocs.io/en/main/Reference/ofxMessageSuite.html>
 
 use std::collections::HashMap;
+use std::ffi::CStr;
 
 use openfx::sys::image_effect_v1::message::*;
 use parking_lot::Mutex;
@@ -15,20 +16,33 @@ use super::props::c_text;
 static SAID: Mutex<Option<HashMap<usize, String>>> = Mutex::new(None);
 
 /// Shows `text` as an error of this instance: beside the node where the host can, else once in a
-/// dialog.
+/// dialog. The log is the caller's matter: an action that fails is logged where it ends.
 pub(crate) fn show_message(effect: &EffectRef<'_>, text: &str) {
-    log::error!("{text}");
+    show(effect, kOfxMessageError, text);
+}
+
+/// Shows `text` about a picture that was made all the same, once until something else is said or changed.
+pub(crate) fn show_warning(effect: &EffectRef<'_>, text: &str) {
+    let said = SAID.lock().as_ref().and_then(|said| said.get(&effect.address()).cloned());
+    if said.as_deref() != Some(text) {
+        log::warn!("{text}");
+        show(effect, kOfxMessageWarning, text);
+    }
+}
+
+fn show(effect: &EffectRef<'_>, kind: &CStr, text: &str) {
     let previous = SAID.lock().get_or_insert_default().insert(effect.address(), text.to_owned());
     let host = effect.host();
-    // The host formats the text in the manner of printf, so a percent sign must not count.
-    let (handle, id, c_text) = (effect.raw().cast(), c"inbetween".as_ptr(), c_text(text));
-    let (kind, format) = (kOfxMessageError.as_ptr(), c"%s".as_ptr());
+    // The host formats the text in the manner of printf. Natron loses the arguments on the way, so there are
+    // none, and a percent sign is doubled.
+    let format = c_text(&text.replace('%', "%%"));
+    let (handle, kind, id) = (effect.raw().cast(), kind.as_ptr(), c"inbetween".as_ptr());
     let shown = if let Some(suite) = &host.message2 {
-        call!(suite, setPersistentMessage(handle, kind, id, format, c_text.as_ptr()))
+        call!(suite, setPersistentMessage(handle, kind, id, format.as_ptr()))
     } else if previous.as_deref() == Some(text) {
         return;
     } else if let Some(suite) = &host.message1 {
-        call!(suite, message(handle, kind, id, format, c_text.as_ptr()))
+        call!(suite, message(handle, kind, id, format.as_ptr()))
     } else {
         return;
     };
@@ -41,6 +55,14 @@ pub(crate) fn forget_dialog(effect: &EffectRef<'_>) {
     if effect.host().message2.is_none()
         && let Some(said) = SAID.lock().as_mut()
     {
+        said.remove(&effect.address());
+    }
+}
+
+/// An instance goes: what it said is forgotten. Nothing is asked of the host, which may have torn down the part
+/// that shows messages by now: hosts made with the HostSupport library end in a pure virtual call.
+pub(crate) fn forget_messages(effect: &EffectRef<'_>) {
+    if let Some(said) = SAID.lock().as_mut() {
         said.remove(&effect.address());
     }
 }

@@ -21,7 +21,9 @@ mod status;
 pub(crate) use clip::{Clip, Region};
 pub(crate) use entry::{Action, Changed, EffectRef, RenderArgs, main_entry, set_host};
 pub(crate) use image::{Image, Rect};
-pub(crate) use message::{clear_message, forget_dialog, show_message};
+pub(crate) use message::{
+    clear_message, forget_dialog, forget_messages, show_message, show_warning,
+};
 pub(crate) use params::{ParamKind, ParamSet};
 pub(crate) use pixels::{Components, Depth};
 pub(crate) use place::own_folder;

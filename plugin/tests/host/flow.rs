@@ -4,7 +4,7 @@ use host_tests::commands::soak::{self, SoakArgs};
 use host_tests::host::param::Value;
 
 use crate::bench::{
-    alone, count, frame, library, plugin, press, refusal, span, span_with, text, until, weights,
+    alone, count, frame, library, plugin, press, refusal, span, span_with, text, until,
 };
 
 #[test]
@@ -18,10 +18,6 @@ fn what_tooncrafter_lacks_is_said_and_flow_goes_on() {
         let said =
             refusal(&span(&plugin, &[("engine", "ToonCrafter"), ("checkpoint", &gone)]), 5.0);
         assert!(said.contains("Checkpoint") && said.contains("gone.ckpt"), "{said}");
-        let weights = weights(folder, "full");
-        let with = [("engine", "ToonCrafter"), ("checkpoint", weights.as_str()), ("worker", &gone)];
-        let said = refusal(&span(&plugin, &with), 5.0);
-        assert!(said.contains("Worker") && said.contains("gone.ckpt"), "{said}");
         let flow = frame(&span(&plugin, &[("engine", "Flow")]), 5.0);
         assert_eq!(flow, frame(&span(&plugin, &[]), 5.0), "Auto without a checkpoint is Flow");
         assert_eq!(flow, frame(&span(&plugin, &[("checkpoint", &gone)]), 5.0));

@@ -8,5 +8,6 @@
 
 mod bench;
 mod flow;
+mod hosts;
 mod retime;
 mod tooncrafter;

@@ -450,7 +450,7 @@ fn buttons_put_the_keys_on_drawings() {
         press("spanHere", 5.0);
         assert!(instance.effect().persistent().is_none(), "until a button does what it is for");
         let (_, said) = press("status", 5.0);
-        assert!(said.contains("Drawing held on frames 3-6, next at 7."), "{said}");
+        assert!(said.contains("Drawing held on frames 3 to 6, next at 7."), "{said}");
         // The span that was found is drawn.
         assert_ne!(output(&instance, 5.0), source(&instance, 4));
         assert_eq!(output(&instance, 7.0), source(&instance, 6));
@@ -479,6 +479,6 @@ fn the_state_tells_rates_and_what_the_source_shows() {
         press(&instance, "status");
         let said = text(&instance, "statusText");
         assert!(said.contains("From 12 to 24 frames per second, frames 1 to 16."), "{said}");
-        assert!(said.contains("In Source: Drawing held on frames 3-4, next at 5."), "{said}");
+        assert!(said.contains("In Source: Drawing held on frames 3 to 4, next at 5."), "{said}");
     });
 }

@@ -90,7 +90,9 @@ impl Effect {
                 let loaded = reason.as_bytes() == kOfxChangePluginEdited.to_bytes();
                 Ok(if loaded { kOfxStatFailed } else { kOfxStatReplyDefault })
             }
-            a if a == kOfxImageEffectActionGetRegionsOfInterest && self.has(Flaw::NarrowRegions) => {
+            a if a == kOfxImageEffectActionGetRegionsOfInterest
+                && self.has(Flaw::NarrowRegions) =>
+            {
                 results.doubles(c"OfxImageClipPropRoI_Source", &[0.0, 0.0, 1.0, 1.0]);
                 Ok(kOfxStatOK)
             }

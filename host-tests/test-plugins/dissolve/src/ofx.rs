@@ -102,12 +102,7 @@ impl Suites {
 
     /// Tells the user. Message suite 2 is used if it has the function. The text is the format: Natron loses the
     /// arguments of one.
-    pub(crate) fn complain(
-        &self,
-        effect: OfxImageEffectHandle,
-        text: &str,
-        flaw: Option<Flaw>,
-    ) {
+    pub(crate) fn complain(&self, effect: OfxImageEffectHandle, text: &str, flaw: Option<Flaw>) {
         let trusting = flaw == Some(Flaw::TrustsMessages);
         let text = CString::new(text.replace('%', "%%")).unwrap_or_default();
         let format = if flaw == Some(Flaw::FormatsMessages) { c"%s" } else { text.as_c_str() };

@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
+use parking_lot::Mutex;
+
 use super::*;
 use crate::cache::{CacheConfig, DiskConfig};
 use crate::settings::{ToonCrafterSettings, WeightRef};

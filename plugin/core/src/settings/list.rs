@@ -55,6 +55,5 @@ pub static ALL: &[&dyn AnySetting] = &[
     &PRECISION,
     &DEVICE,
     &MEMORY_LIMIT,
-    &WORKER,
     &DRAFT,
 ];

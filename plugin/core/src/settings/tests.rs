@@ -203,7 +203,7 @@ fn the_ids_of_saved_projects_are_unchanged() {
     let saved = "mode fromRate toRate customRate raiseStrength timeline clipStart keysFrom firstKeyFile \
                  lastKeyFile firstKey lastKey Transition timingChart customChart exposure engine quality \
                  colour output useSketch sketchLines sketchStrength checkpoint sketchCheckpoint prompt \
-                 seed steps solver guidance rescale motion precision device memoryLimit worker draft";
+                 seed steps solver guidance rescale motion precision device memoryLimit draft";
     assert_eq!(ids, saved.split_whitespace().collect::<Vec<_>>());
 }
 

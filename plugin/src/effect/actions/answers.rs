@@ -76,15 +76,17 @@ pub(crate) fn regions_of_interest(
     let fetches = Fetches::of(effect, &needs.all);
     let mut reply = Reply::Default;
     for (name, times) in fetches.by_clip() {
-        if let Some(region) = fetches.region(name, times) {
-            out.set_doubles(&c_text(&format!("{REGION_OF}{name}")), &region.edges())?;
-            reply = Reply::Ok;
-        }
+        // Without an answer a host gives what the render window covers, and the key is drawn from a part of it.
+        let region = fetches.region(name, times).or_else(|| effect.project_region());
+        let region = region.unwrap_or(Region::EVERYTHING);
+        out.set_doubles(&c_text(&format!("{REGION_OF}{name}")), &region.edges())?;
+        reply = Reply::Ok;
     }
     Ok(reply)
 }
 
-/// Answers GetRegionOfDefinition: where the keys that are needed have pixels. Sketches add nothing to it.
+/// Answers GetRegionOfDefinition: where the keys that are needed have pixels. Sketches add nothing to it. Keys from
+/// files are fitted to what Source has, or to the project where nothing is connected.
 pub(crate) fn region_of_definition(
     effect: &EffectRef<'_>,
     time: f64,
@@ -93,7 +95,16 @@ pub(crate) fn region_of_definition(
     let Some(needs) = needs(effect, time) else { return Ok(Reply::Default) };
     let fetches = Fetches::of(effect, &needs.keys);
     let regions = fetches.by_clip().filter_map(|(name, times)| fetches.region(name, times));
-    let Some(region) = regions.reduce(Region::union) else { return Ok(Reply::Default) };
+    let of_files = || {
+        let files = needs.keys.iter().all(|key| matches!(key, KeySource::File(_)));
+        let source = || {
+            let clip = effect.clip(SOURCE).filter(|clip| !clip.is_surely_unconnected())?;
+            clip.region_of_definition(time)
+        };
+        files.then(|| source().or_else(|| effect.project_region())).flatten()
+    };
+    let region = regions.reduce(Region::union).or_else(of_files);
+    let Some(region) = region else { return Ok(Reply::Default) };
     out.set_doubles(kOfxImageEffectPropRegionOfDefinition, &region.edges())?;
     Ok(Reply::Ok)
 }
@@ -114,7 +125,7 @@ pub(crate) fn enable_params(effect: &EffectRef<'_>) -> Result<Reply> {
     let Ok(context) = effect.context() else { return Ok(Reply::Ok) };
     let enable = |id, enabled| params.set_enabled(id, enabled).if_known();
     let timed = context != Context::Transition;
-    let pick = ParamReader { params: &params, time: 0.0 };
+    let pick = ParamReader::new(&params, 0.0);
     let retimed = timed && pick.choice(&MODE).is_ok_and(|mode| mode == Mode::Retime);
     if timed && let Ok(keys_from) = pick.choice(&KEYS_FROM) {
         for id in [KEYS_FROM.id, FIRST_KEY.id, LAST_KEY.id, EXPOSURE.id] {

@@ -21,11 +21,12 @@ use crate::ofx::{
 
 /// Answers InstanceChanged.
 pub(crate) fn changed(effect: &EffectRef<'_>, changed: &Changed) -> Result<Reply> {
+    answers::enable_params(effect)?;
     if changed.by_plugin {
+        // Ours, or a value that the host has loaded from a project: what is enabled follows, nothing is done.
         return Ok(Reply::Ok);
     }
     forget_dialog(effect);
-    answers::enable_params(effect)?;
     let is = |id: &CStr| id.to_str() == Ok(changed.name.as_str());
     let or_why = |done: Result<String>| match done {
         Ok(text) => {
@@ -35,6 +36,7 @@ pub(crate) fn changed(effect: &EffectRef<'_>, changed: &Changed) -> Result<Reply
         }
         Err(error) => match error.user_message() {
             Some(text) => {
+                log::error!("{text}");
                 show_message(effect, &text);
                 text
             }
@@ -153,9 +155,6 @@ fn generate(effect: &EffectRef<'_>, time: f64) -> Result<String> {
     let choices = Choices::read(effect, time)?;
     let output = OutputPicture::of(effect, time);
     let settings = choices.settings(output.depth, effect.host().quirks())?;
-    if settings.engine == EngineKind::ToonCrafter {
-        engines::choose_worker(&choices.worker)?;
-    }
     let task = Task::of(effect, &choices)?;
     let (plan, positions) = task.positions(effect, settings.encoding, output.whole, time)?;
     let Some(&first) = positions.first() else {
@@ -188,5 +187,6 @@ fn generate(effect: &EffectRef<'_>, time: f64) -> Result<String> {
         EngineKind::Flow => "",
     };
     let engine = settings.engine.name();
-    Ok(format!("Drawing {} with {engine}.{wait} Press Status to look.", in_betweens(count)))
+    let note = choices.note.map(|note| format!(" {note}")).unwrap_or_default();
+    Ok(format!("Drawing {} with {engine}.{wait} Press Status to look.{note}", in_betweens(count)))
 }

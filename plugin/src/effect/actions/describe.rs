@@ -10,9 +10,11 @@ use openfx::sys::image_effect_v1::param::*;
 
 use super::engines;
 use crate::effect::names::{KEY_B, OUTPUT_CLIP, SKETCH, SOURCE, SOURCE_FROM, SOURCE_TO, VERSION};
+use crate::effect::parameters::choices::usual_keys;
 use crate::effect::parameters::rows::{self, DECIDE_RATE, KEYS_FROM, KeysFrom, Param, What};
 use crate::ofx::{
-    Components, Context, Depth, EffectRef, IfKnown, ParamKind, ParamSet, Props, Reply, Result,
+    Components, Context, Depth, EffectRef, Error, IfKnown, ParamKind, ParamSet, Props, Reply,
+    Result,
 };
 
 const DESCRIPTION: &CStr =
@@ -66,8 +68,9 @@ pub(crate) fn describe_in_context(effect: &EffectRef<'_>, context: Context) -> R
     match context {
         Context::Filter => clip(effect, SOURCE, c"Source", true, false)?,
         Context::General => {
-            clip(effect, SOURCE, c"First key", true, false)?;
-            // Needed for keys from two clips only: a host must let it be unconnected.
+            // Keys from files need no clip, and Natron asks an effect nothing while a clip that is not optional is
+            // unconnected: no picture, and no word of why.
+            clip(effect, SOURCE, c"First key", true, true)?;
             clip(effect, KEY_B, c"KeyB", true, true)?;
             clip(effect, SKETCH, c"Sketch", true, true)?;
         }
@@ -83,18 +86,16 @@ pub(crate) fn describe_in_context(effect: &EffectRef<'_>, context: Context) -> R
         props.set_strings(kOfxImageEffectPropClipPreferencesSlaveParam, DECIDE_RATE).if_known();
     }
     for param in rows::all().filter(|param| param.contexts.contains(&context)) {
-        define(&params, param, keys_from_default(effect, context))?;
+        let usual = usual_keys(context, effect.host().temporal_access());
+        match define(&params, param, usual) {
+            // Some hosts lack a type of parameter: its default is used there, and the render says so.
+            Err(Error::Refused { call, status }) if call.starts_with("paramDefine") => {
+                log::warn!("the host answered {status} to {call}: its default is used");
+            }
+            defined => defined?,
+        }
     }
     Ok(Reply::Ok)
-}
-
-/// Where keys are found without a choice: whatever the context and the host make possible.
-fn keys_from_default(effect: &EffectRef<'_>, context: Context) -> KeysFrom {
-    match context {
-        Context::General | Context::Transition => KeysFrom::TwoClips,
-        Context::Filter if effect.host().temporal_access() => KeysFrom::OneClip,
-        Context::Filter => KeysFrom::Files,
-    }
 }
 
 fn clip(
@@ -130,7 +131,7 @@ fn define(params: &ParamSet<'_>, param: &Param, keys_from: KeysFrom) -> Result<(
             AnyKind::Text(_) | AnyKind::File => ParamKind::String,
         },
         What::Button(_) => ParamKind::PushButton,
-        What::Report(_) => ParamKind::String,
+        What::Report(_) | What::Former(_) => ParamKind::String,
         What::Counter(_) => ParamKind::Integer,
     };
     let props = params.define(kind, param.id())?;
@@ -153,6 +154,7 @@ fn define(params: &ParamSet<'_>, param: &Param, keys_from: KeysFrom) -> Result<(
         }
         What::Button(_) => Ok(()),
         What::Report(_) => define_report(&props),
+        What::Former(_) => define_former(&props),
         What::Counter(_) => define_counter(&props),
     }
 }
@@ -207,6 +209,17 @@ fn define_report(props: &Props<'_>) -> Result<()> {
         props.set_ints(name, &[0]).if_known();
     }
     props.set_ints(kOfxParamPropEnabled, &[0]).if_known();
+    props.set_strings(kOfxParamPropDefault, &[c""])
+}
+
+/// A text that has no effect any more.
+fn define_former(props: &Props<'_>) -> Result<()> {
+    props.set_strings(kOfxParamPropStringMode, &[kOfxParamStringIsSingleLine]).if_known();
+    for (name, value) in
+        [(kOfxParamPropSecret, 1), (kOfxParamPropEvaluateOnChange, 0), (kOfxParamPropCanUndo, 0)]
+    {
+        props.set_ints(name, &[value]).if_known();
+    }
     props.set_strings(kOfxParamPropDefault, &[c""])
 }
 

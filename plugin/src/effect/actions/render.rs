@@ -11,14 +11,15 @@ use inbetween_core::{Drawn, EngineKind, Frame, Output, Request, Settings};
 
 use super::background::{self, Standing};
 use super::draft;
-use super::engines::{choose_worker, queue};
+use super::engines::queue;
 use crate::effect::moment::keys::KeyPicture;
 use crate::effect::moment::prepare::Prepared;
 use crate::effect::moment::task::Task;
 use crate::effect::names::OUTPUT_CLIP;
 use crate::effect::parameters::choices::Choices;
 use crate::ofx::{
-    EffectRef, Error, Image, Progress, Rect, RenderArgs, Reply, Result, clear_message, show_message,
+    EffectRef, Error, Image, Progress, Rect, RenderArgs, Reply, Result, clear_message,
+    show_message, show_warning,
 };
 
 /// How often the host is asked whether to stop, and told how far the work is.
@@ -26,9 +27,13 @@ const POLL: Duration = Duration::from_millis(20);
 
 /// Draws one render window, or says why not.
 pub(crate) fn render(effect: &EffectRef<'_>, args: RenderArgs) -> Result<Reply> {
-    match draw(effect, args) {
+    let mut note = None;
+    match draw(effect, args, &mut note) {
         Ok(()) => {
-            clear_message(effect);
+            match note {
+                Some(note) => show_warning(effect, &note),
+                None => clear_message(effect),
+            }
             Ok(Reply::Ok)
         }
         Err(error) => {
@@ -40,13 +45,15 @@ pub(crate) fn render(effect: &EffectRef<'_>, args: RenderArgs) -> Result<Reply> 
     }
 }
 
-fn draw(effect: &EffectRef<'_>, args: RenderArgs) -> Result<()> {
+/// Draws; `note` becomes what the artist should know of a picture that could be drawn.
+fn draw(effect: &EffectRef<'_>, args: RenderArgs, note: &mut Option<String>) -> Result<()> {
     let output_clip = effect.clip(OUTPUT_CLIP).ok_or(Error::HostLacks("an output clip"))?;
     let mut output = output_clip.output_image(args.time)?;
     if args.window.intersection(output.bounds()).is_empty() {
         return Ok(());
     }
     let choices = Choices::read(effect, args.time)?;
+    note.clone_from(&choices.note);
     let settings = choices.settings(output.format().depth, effect.host().quirks())?;
     let task = Task::of(effect, &choices)?;
     let plan = task.plan(effect, settings.encoding, output.whole(), args.time)?;
@@ -57,9 +64,6 @@ fn draw(effect: &EffectRef<'_>, args: RenderArgs) -> Result<()> {
     if let Some((key, source)) = plan.shown_key(settings.output) {
         let picture = KeyPicture::find(effect, key, source, settings.encoding, output.whole())?;
         return show(&picture, &mut output, args.window);
-    }
-    if settings.engine == EngineKind::ToonCrafter {
-        choose_worker(&choices.worker)?;
     }
     let prepared = Prepared::new(effect, &choices, &plan, &settings, output.whole())?;
     let canvas = prepared.canvas;

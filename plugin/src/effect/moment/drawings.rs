@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use inbetween_core::exposure::{Border, Nearby, Neighbourhood, Signature};
 
+use super::plan::no_other_frames;
 use super::prepare::OutputPicture;
 use super::source_frames::SourceFrames;
 use crate::effect::names::{OUTPUT_CLIP, SOURCE};
@@ -87,18 +88,18 @@ fn frame_of(time: f64) -> i64 {
     (time + inbetween_core::timing::TIME_TOLERANCE).floor() as i64
 }
 
-/// `Drawing held on frames 12-13, next at 14.`
+/// `Drawing held on frames 12 to 13, next at 14.`
 fn in_words(found: &Nearby) -> String {
     let (first, last) = (found.first, found.end - 1);
     if found.drifts {
-        return format!("The picture changes slowly on frames {first}-{last}.");
+        return format!("The picture changes slowly on frames {first} to {last}.");
     }
     let held = if first == last {
         format!("Drawing on frame {first}")
     } else if found.panned {
-        format!("Drawing held on frames {first}-{last} while the picture moves")
+        format!("Drawing held on frames {first} to {last} while the picture moves")
     } else {
-        format!("Drawing held on frames {first}-{last}")
+        format!("Drawing held on frames {first} to {last}")
     };
     let next = match found.after {
         Border::Drawing => format!("next at {}", found.end),
@@ -116,16 +117,16 @@ fn following(found: &Nearby) -> Result<i64> {
         _ if found.drifts => return Err(drifts(found)),
         Border::Drawing => return Ok(found.end),
         Border::Cut => format!(
-            "The drawing on frames {}-{last} is the last of its scene, a new one begins at {}. Nothing is \
+            "The drawing on frames {} to {last} is the last of its scene, a new one begins at {}. Nothing is \
              drawn across a cut: go to a frame behind it and press Span around this frame.",
             found.first, found.end
         ),
         Border::ClipEnd => format!(
-            "The drawing on frames {}-{last} is the last of Source. Go to an earlier frame.",
+            "The drawing on frames {} to {last} is the last of Source. Go to an earlier frame.",
             found.first
         ),
         Border::Unknown => format!(
-            "No other drawing within {FAR} frames: frames {}-{last} all show the same one. Set First key and \
+            "No other drawing within {FAR} frames: frames {} to {last} all show the same one. Set First key and \
              Last key by hand.",
             found.first
         ),
@@ -147,7 +148,7 @@ fn preceding(found: &Nearby) -> Result<i64> {
             format!("The drawing at frame {first} is the first of Source. Go to a later frame.")
         }
         Border::Unknown => format!(
-            "No other drawing within {FAR} frames: frames {first}-{} all show the same one. Set First key \
+            "No other drawing within {FAR} frames: frames {first} to {} all show the same one. Set First key \
              and Last key by hand.",
             found.end - 1
         ),
@@ -157,7 +158,7 @@ fn preceding(found: &Nearby) -> Result<i64> {
 
 fn drifts(found: &Nearby) -> Error {
     Error::ForArtist(format!(
-        "On frames {}-{} the picture changes so slowly that no drawing can be told from the next. Set First \
+        "On frames {} to {} the picture changes so slowly that no drawing can be told from the next. Set First \
          key and Last key by hand.",
         found.first,
         found.end - 1
@@ -175,11 +176,7 @@ struct DrawingSearch<'a> {
 impl<'a> DrawingSearch<'a> {
     fn new(effect: &'a EffectRef<'a>, choices: &Choices, time: f64) -> Result<Self> {
         if !effect.host().temporal_access() {
-            return Err(Error::ForArtist(
-                "This host gives the effect no other frames of Source than the current one. Choose Keys \
-                 from: Image files."
-                    .into(),
-            ));
+            return Err(no_other_frames("Choose Keys from: Image files."));
         }
         let clip = effect.clip(SOURCE).ok_or(Error::HostLacks("the clip Source"))?;
         let depth = clip.depth().or(effect.clip(OUTPUT_CLIP).and_then(|clip| clip.depth()));
@@ -228,7 +225,7 @@ mod tests {
     fn exposures_read_as_an_animator_says_them() {
         let words = |found: Nearby| in_words(&found);
         let said = words(found(12, 14, Border::Drawing));
-        assert_eq!(said, "Drawing held on frames 12-13, next at 14.");
+        assert_eq!(said, "Drawing held on frames 12 to 13, next at 14.");
         assert_eq!(words(found(12, 13, Border::Drawing)), "Drawing on frame 12, next at 13.");
         assert!(words(found(1, 3, Border::Cut)).ends_with("a new scene at 3."));
         assert!(words(found(1, 3, Border::ClipEnd)).ends_with("the last of the clip."));

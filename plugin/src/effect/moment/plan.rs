@@ -85,6 +85,9 @@ impl Plan {
                         .into(),
                 ));
             }
+            KeysFrom::OneClip if !choices.temporal_access => {
+                return Err(no_other_frames("Choose Keys from: Image files."));
+            }
             KeysFrom::TwoClips => (clip(SOURCE, first_time), clip(KEY_B, last_time)),
             KeysFrom::OneClip => (clip(SOURCE, first_time), clip(SOURCE, last_time)),
             KeysFrom::Files => {
@@ -92,6 +95,9 @@ impl Plan {
                 (KeySource::File(first.clone()), KeySource::File(last.clone()))
             }
         };
+        if choices.sketch.is_some() && !choices.temporal_access {
+            return Err(no_other_frames("Switch Use sketch off."));
+        }
         let timing = choices.timing()?;
         let position = |time| Ok::<_, Error>(position_of(timing.at(time)?));
         let pace = (position(time + 1.0)? - position(time - 1.0)?) / 2.0;
@@ -171,6 +177,14 @@ pub(crate) fn in_betweens(timing: &Timing) -> Result<Vec<InBetween>> {
     Ok(found)
 }
 
+/// What is said in hosts that give an effect nothing but the current frame of its clips, which would be taken for
+/// every other one.
+pub(crate) fn no_other_frames(advice: &str) -> Error {
+    Error::ForArtist(format!(
+        "This host gives the effect no other frames of a clip than the current one. {advice}"
+    ))
+}
+
 fn position_of(place: Place) -> f64 {
     match place {
         Place::BeforeFirst | Place::First => 0.0,
@@ -232,6 +246,21 @@ mod tests {
         let choices = Choices::example(Context::Filter, KeysFrom::TwoClips);
         let error = Plan::new(&choices, 5.0).unwrap_err();
         assert!(error.user_message().unwrap().contains("Times in one clip"), "{error}");
+    }
+
+    #[test]
+    fn a_host_without_other_frames_cannot_give_two_times_of_a_clip_and_is_told_so() {
+        let mut choices = Choices::example(Context::Filter, KeysFrom::OneClip);
+        choices.temporal_access = false;
+        let says = |choices: &Choices| Plan::new(choices, 5.0).unwrap_err().user_message().unwrap();
+        assert!(
+            says(&choices).contains("no other frames") && says(&choices).contains("Image files")
+        );
+        let mut sketched = sketched();
+        sketched.temporal_access = false;
+        assert!(says(&sketched).contains("Use sketch off"));
+        choices.keys_from = KeysFrom::Files;
+        assert!(Plan::new(&choices, 5.0).is_ok());
     }
 
     #[test]

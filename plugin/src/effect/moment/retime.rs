@@ -13,7 +13,7 @@ use inbetween_core::exposure::Signature;
 use inbetween_core::retime::{Feel, Moment, Pace, Rate, Shown, shown_at};
 use inbetween_core::timing::{MAX_TIME, POSITION_TOLERANCE, Place, TIME_TOLERANCE};
 
-use super::plan::{KeySource, Plan};
+use super::plan::{KeySource, Plan, no_other_frames};
 use crate::effect::names::SOURCE;
 use crate::effect::parameters::retime::{RetimeChoice, Timeline, To};
 use crate::ofx::{EffectRef, Error, Result};
@@ -62,11 +62,9 @@ impl Retime {
     /// When rates or other frames are missing; the text says what to change.
     pub(crate) fn new(effect: &EffectRef<'_>, choice: &RetimeChoice) -> Result<Self> {
         if !effect.host().temporal_access() {
-            return Err(Error::ForArtist(
-                "This host gives the effect no other frames of Source than the current one, so it \
-                 cannot be retimed here. Use the command `inbetween retime`, or choose Draw: In-betweens \
-                 of two keys."
-                    .into(),
+            return Err(no_other_frames(
+                "A clip cannot be retimed here: use the command `inbetween retime`, or choose Draw: In-betweens of two \
+                 keys.",
             ));
         }
         let clip = effect.clip(SOURCE);
@@ -103,10 +101,9 @@ impl Retime {
             };
             (source, target)
         };
-        // Some hosts give 0..0, and some all numbers there are, for "unknown".
-        let range = told.range.filter(|(first, last)| {
-            (*first, *last) != (0.0, 0.0) && first.abs() < MAX_TIME && last.abs() < MAX_TIME
-        });
+        // Some hosts give all numbers there are for "unknown".
+        let range =
+            told.range.filter(|(first, last)| first.abs() < MAX_TIME && last.abs() < MAX_TIME);
         let first = range.map_or(choice.start, |(first, _)| first).round();
         let mut retime = Self { source, target, feel: choice.feel, first, frames: None, repeats };
         retime.frames = range.map(|(_, last)| retime.frames_up_to(last));

@@ -1,6 +1,6 @@
 //! What the artist chose, read from the host at one time and made sense of.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub(crate) use inbetween_core::settings::list::KeysFrom;
 use inbetween_core::timing::{Chart, Exposure, Timing};
@@ -21,6 +21,8 @@ pub(crate) struct Choices {
     pub(crate) context: Context,
     /// How the clip is retimed; `None` for in-betweens of two keys.
     pub(crate) retime: Option<RetimeChoice>,
+    /// Whether the host gives other frames of a clip than the current one.
+    pub(crate) temporal_access: bool,
     /// Where the keys come from; in a transition always the two clips.
     pub(crate) keys_from: KeysFrom,
     /// First and last key file.
@@ -39,8 +41,8 @@ pub(crate) struct Choices {
     pub(crate) sketch: Option<SketchChoice>,
     /// Whether a draft may be shown to an artist who waits.
     pub(crate) draft: bool,
-    /// The worker program that was chosen; empty for the one that is found.
-    pub(crate) worker: PathBuf,
+    /// What the artist should know although everything works.
+    pub(crate) note: Option<String>,
     quality: Quality,
     /// `None` for ToonCrafter where its checkpoint is there, else Flow.
     engine: Option<EngineKind>,
@@ -57,12 +59,15 @@ impl Choices {
         let context = effect.context()?;
         let params = effect.params()?;
         let timed = context != Context::Transition;
-        let pick = ParamReader { params: &params, time };
+        let pick = ParamReader::new(&params, time);
         let retime = if timed { pick.retime()? } else { None };
-        Ok(Self {
+        let temporal_access = effect.host().temporal_access();
+        let usual = usual_keys(context, temporal_access);
+        let mut choices = Self {
             context,
             retime,
-            keys_from: if timed { pick.choice(&KEYS_FROM)? } else { KeysFrom::TwoClips },
+            temporal_access,
+            keys_from: if timed { pick.choice_or(&KEYS_FROM, &usual)? } else { KeysFrom::TwoClips },
             files: if timed {
                 [pick.path(&FIRST_FILE)?, pick.path(&LAST_FILE)?]
             } else {
@@ -87,9 +92,14 @@ impl Choices {
                 None
             },
             draft: pick.switch(&DRAFT)?,
-            worker: pick.path(&WORKER)?,
+            note: None,
             encoding: pick.choice(&COLOUR)?,
-        })
+        };
+        let worker = pick.former_path(WORKER)?;
+        let unused = choices.engine() == EngineKind::ToonCrafter && !worker.as_os_str().is_empty();
+        let notes = [pick.note(), unused.then(|| unused_worker(&worker))];
+        choices.note = notes.into_iter().flatten().reduce(|all, note| format!("{all} {note}"));
+        Ok(choices)
     }
 
     /// The span that the keys make.
@@ -158,6 +168,25 @@ impl Choices {
     }
 }
 
+/// Where keys are found without a choice: whatever the context and the host make possible.
+pub(crate) fn usual_keys(context: Context, temporal_access: bool) -> KeysFrom {
+    match context {
+        Context::General | Context::Transition => KeysFrom::TwoClips,
+        Context::Filter if temporal_access => KeysFrom::OneClip,
+        Context::Filter => KeysFrom::Files,
+    }
+}
+
+/// What is said to whoever opens a project that names a program.
+fn unused_worker(path: &Path) -> String {
+    format!(
+        "This project names the program {} for ToonCrafter. A project cannot choose which program runs, so the \
+         plug-in's own was used. To use another one, set the variable INBETWEEN_WORKER to its path before the host \
+         starts.",
+        path.display()
+    )
+}
+
 #[cfg(test)]
 impl Choices {
     /// Keys on frames 1 and 9, everything else as described.
@@ -165,6 +194,7 @@ impl Choices {
         Self {
             context,
             retime: None,
+            temporal_access: true,
             keys_from,
             files: ["a.png".into(), "b.png".into()],
             key_times: [1.0, 9.0],
@@ -175,7 +205,7 @@ impl Choices {
             quality: QUALITY.kind.default,
             sketch: None,
             draft: false,
-            worker: PathBuf::new(),
+            note: None,
             engine: Some(EngineKind::Flow),
             tooncrafter: ToonCrafter::example(),
             encoding: None,

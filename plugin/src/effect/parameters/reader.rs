@@ -1,5 +1,7 @@
 //! Reading single parameters of an instance, and the few choices that several of them make together.
 
+use std::cell::RefCell;
+use std::ffi::CStr;
 use std::path::PathBuf;
 
 use inbetween_core::retime::{Feel, Rate};
@@ -22,14 +24,32 @@ pub(crate) struct SketchChoice {
 
 /// Reads single parameters at one time.
 pub(crate) struct ParamReader<'a> {
-    pub(crate) params: &'a ParamSet<'a>,
-    pub(crate) time: f64,
+    params: &'a ParamSet<'a>,
+    time: f64,
+    /// Labels of what the host does not tell: some have no values of a type, such as choices.
+    untold: RefCell<Vec<&'static str>>,
+}
+
+impl<'a> ParamReader<'a> {
+    pub(crate) fn new(params: &'a ParamSet<'a>, time: f64) -> Self {
+        Self { params, time, untold: RefCell::default() }
+    }
 }
 
 impl ParamReader<'_> {
     /// The value of the option that a choice stands on. Hosts can hold an index from a newer version's project.
     pub(crate) fn choice<T: Clone + 'static>(&self, of: &Setting<Choice<T>>) -> Result<T> {
-        let index = self.params.integer(of.id, self.time)?;
+        self.choice_or(of, &of.kind.default)
+    }
+
+    /// As [`ParamReader::choice`], but `usual` where the host does not tell.
+    pub(crate) fn choice_or<T: Clone + 'static>(
+        &self,
+        of: &Setting<Choice<T>>,
+        usual: &T,
+    ) -> Result<T> {
+        let told = self.params.integer(of.id, self.time).map(Some);
+        let Some(index) = self.or_default(of, told, None)? else { return Ok(usual.clone()) };
         let option = usize::try_from(index).ok().and_then(|index| of.kind.options.get(index));
         option.map(|option| option.value.clone()).ok_or_else(|| {
             Error::ForArtist(format!(
@@ -41,25 +61,55 @@ impl ParamReader<'_> {
     }
 
     pub(crate) fn number(&self, of: &Setting<Number>) -> Result<f64> {
-        self.params.double(of.id, self.time)
+        self.or_default(of, self.params.double(of.id, self.time), of.kind.default)
     }
 
     /// A whole number; below 0, where no setting goes, it counts as 0.
     pub(crate) fn whole(&self, of: &Setting<Whole>) -> Result<u32> {
-        Ok(u32::try_from(self.params.integer(of.id, self.time)?).unwrap_or(0))
+        let told = self.params.integer(of.id, self.time);
+        Ok(u32::try_from(self.or_default(of, told, of.kind.default)?).unwrap_or(0))
     }
 
     pub(crate) fn switch(&self, of: &Setting<Switch>) -> Result<bool> {
-        self.params.switch(of.id, self.time)
+        self.or_default(of, self.params.switch(of.id, self.time), of.kind.default)
     }
 
     pub(crate) fn text(&self, of: &Setting<Text>) -> Result<String> {
-        Ok(self.params.string(of.id, self.time)?.trim().to_owned())
+        let told = self.params.string(of.id, self.time);
+        let default = of.kind.default.to_string_lossy().into_owned();
+        Ok(self.or_default(of, told, default)?.trim().to_owned())
     }
 
     pub(crate) fn path(&self, of: &Setting<File>) -> Result<PathBuf> {
         // File knobs keep a stray newline or blank when a path was pasted.
-        Ok(PathBuf::from(self.params.string(of.id, self.time)?.trim()))
+        let told = self.params.string(of.id, self.time);
+        Ok(PathBuf::from(self.or_default(of, told, String::new())?.trim()))
+    }
+
+    /// A path of older versions' projects; what no artist sees goes without a word.
+    pub(crate) fn former_path(&self, id: &CStr) -> Result<PathBuf> {
+        match self.params.string(id, self.time) {
+            Err(Error::Refused { .. }) => Ok(PathBuf::new()),
+            told => Ok(PathBuf::from(told?.trim())),
+        }
+    }
+
+    /// The value, or `default` where the host refuses to tell it.
+    fn or_default<K, T>(&self, of: &Setting<K>, told: Result<T>, default: T) -> Result<T> {
+        let Err(Error::Refused { .. }) = told else { return told };
+        self.untold.borrow_mut().push(of.name());
+        Ok(default)
+    }
+
+    /// What the host does not tell, as a sentence.
+    pub(crate) fn note(&self) -> Option<String> {
+        let untold = self.untold.borrow();
+        (!untold.is_empty()).then(|| {
+            format!(
+                "This host does not tell what is chosen for {}: the defaults are used.",
+                untold.join(", ")
+            )
+        })
     }
 
     pub(crate) fn retime(&self) -> Result<Option<RetimeChoice>> {
@@ -95,7 +145,7 @@ impl ParamReader<'_> {
     pub(crate) fn chart(&self) -> Result<Chart> {
         match self.choice(&CHART)? {
             Some(chart) => Ok(chart),
-            None => Ok(self.params.string(CUSTOM_CHART.id, self.time)?.parse()?),
+            None => Ok(self.text(&CUSTOM_CHART)?.parse()?),
         }
     }
 }

@@ -101,7 +101,7 @@ fn weights(label: &str, path: &Path) -> Result<WeightRef> {
 }
 
 /// The message for a file that a parameter names and that is not there.
-pub(crate) fn missing(label: &str, path: &Path) -> Error {
+fn missing(label: &str, path: &Path) -> Error {
     Error::ForArtist(format!(
         "{label}: there is no file {}. Choose the file again, or copy it to this machine.",
         path.display()

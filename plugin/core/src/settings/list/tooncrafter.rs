@@ -160,17 +160,6 @@ pub static MEMORY_LIMIT: Setting<Whole> = Setting {
     kind: Whole { default: 0, range: (0, 1_048_576), display: (0, 98_304) },
 };
 
-/// The program that runs ToonCrafter.
-pub static WORKER: Setting<File> = Setting {
-    id: c"worker",
-    label: c"Worker",
-    hint: c"The program inbetween, which runs ToonCrafter. Empty takes the one in the plug-in's own bundle, or \
-            the one that the variable INBETWEEN_WORKER names.",
-    engine: TOONCRAFTER,
-    decides: Decides::Work,
-    kind: File,
-};
-
 /// Whether the viewer shows Flow's drawing meanwhile.
 pub static DRAFT: Setting<Switch> = Setting {
     id: c"draft",

@@ -50,7 +50,7 @@ fn tables() -> String {
             What::Button(_) => "button".into(),
             What::Report(_) => "told by the effect".into(),
             // Hidden from artists.
-            What::Counter(_) => continue,
+            What::Former(_) | What::Counter(_) => continue,
         };
         let hint = param.hint().unwrap_or_default().to_string_lossy();
         writeln!(text, "| {label} | `{id}` | {values} | {hint} |").unwrap();

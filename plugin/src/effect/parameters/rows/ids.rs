@@ -6,7 +6,8 @@ use inbetween_core::settings::list::{
     CUSTOM_RATE, FROM_RATE, MODE, RETIME_STRENGTH, TIMELINE, TO_RATE,
 };
 
-pub(crate) const GROUP_RETIME: &CStr = c"raise";
+// Not `raise`, a word of Python: Natron then gives no parameter of the node a name in its scripts.
+pub(crate) const GROUP_RETIME: &CStr = c"raiseRate";
 pub(crate) const GROUP_KEYS: &CStr = c"keys";
 pub(crate) const GROUP_TIMING: &CStr = c"timing";
 pub(crate) const GROUP_DRAWING: &CStr = c"drawing";
@@ -21,6 +22,8 @@ pub(crate) const CANCEL: &CStr = c"cancel";
 pub(crate) const STATUS: &CStr = c"status";
 pub(crate) const STATUS_TEXT: &CStr = c"statusText";
 pub(crate) const CLEAR_CACHE: &CStr = c"clearCache";
+/// Without effect, but older projects hold it.
+pub(crate) const WORKER: &CStr = c"worker";
 pub(crate) const REVISION: &CStr = c"revision";
 
 /// What retiming alone is told.

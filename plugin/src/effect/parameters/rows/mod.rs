@@ -27,6 +27,8 @@ pub(crate) enum What {
     Button(Named),
     /// A line of text that the effect writes; it is not saved.
     Report(Named),
+    /// A text of older versions' projects that has no effect any more; no host shows it.
+    Former(Named),
     /// A count that only the effect raises, to have the host ask for pictures again.
     Counter(Named),
 }
@@ -56,9 +58,10 @@ impl Param {
         match self.what {
             What::Group { id, .. } => id,
             What::Setting(setting) => setting.id(),
-            What::Button(ref named) | What::Report(ref named) | What::Counter(ref named) => {
-                named.id
-            }
+            What::Button(ref named)
+            | What::Report(ref named)
+            | What::Former(ref named)
+            | What::Counter(ref named) => named.id,
         }
     }
 
@@ -67,9 +70,10 @@ impl Param {
         match self.what {
             What::Group { label, .. } => label,
             What::Setting(setting) => setting.label(),
-            What::Button(ref named) | What::Report(ref named) | What::Counter(ref named) => {
-                named.label
-            }
+            What::Button(ref named)
+            | What::Report(ref named)
+            | What::Former(ref named)
+            | What::Counter(ref named) => named.label,
         }
     }
 
@@ -78,9 +82,10 @@ impl Param {
         match self.what {
             What::Group { .. } => None,
             What::Setting(setting) => Some(setting.hint()),
-            What::Button(ref named) | What::Report(ref named) | What::Counter(ref named) => {
-                Some(named.hint)
-            }
+            What::Button(ref named)
+            | What::Report(ref named)
+            | What::Former(ref named)
+            | What::Counter(ref named) => Some(named.hint),
         }
     }
 }
@@ -187,7 +192,18 @@ static PANEL: &[Param] = &[
     setting(&PRECISION, GROUP_TOONCRAFTER, EVERYWHERE),
     setting(&DEVICE, GROUP_TOONCRAFTER, EVERYWHERE),
     setting(&MEMORY_LIMIT, GROUP_TOONCRAFTER, EVERYWHERE),
-    setting(&WORKER, GROUP_TOONCRAFTER, EVERYWHERE),
+    Param {
+        what: What::Former(Named {
+            id: WORKER,
+            label: c"Worker",
+            hint: c"Has no effect any more. ToonCrafter runs in the program inbetween of the plug-in's own bundle, or \
+                    in the one that the variable INBETWEEN_WORKER names: a project must not choose what runs on a \
+                    machine.",
+        }),
+        group: Some(GROUP_TOONCRAFTER),
+        animates: false,
+        contexts: EVERYWHERE,
+    },
     group(GROUP_WORK, c"Work", EVERYWHERE),
     setting(&DRAFT, GROUP_WORK, EVERYWHERE),
     button(
