@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
-use host_tests::commands::{bench, eval, list, render, soak, validate};
+use host_tests::commands::{bench, eval, hostile, list, render, soak, validate};
 use host_tests::host::profile::Profile;
 
 /// An OpenFX host for batch renders and for checking plug-ins.
@@ -39,6 +39,8 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Renders many frames with random parameters and watches memory and open files
     Soak(soak::SoakArgs),
+    /// Calls a plug-in from many threads as no good host does, and looks whether it stands it
+    Hostile(hostile::HostileArgs),
 }
 
 fn run(arguments: Arguments) -> Result<()> {
@@ -62,6 +64,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Eval(args) => eval::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Soak(args) => soak::run(&args),
+        Command::Hostile(args) => hostile::run(&args),
     }
 }
 

@@ -8,6 +8,7 @@ use crate::{
         outcome::{Checked, Stop, require},
     },
     host::Absent,
+    host::chaos::Dice,
     host::clip::Format,
     host::instance::{Instance, Shot},
     host::param::{Param, ParamType, Value},
@@ -15,28 +16,6 @@ use crate::{
     host::status::Status,
     host::sys::*,
 };
-
-/// A small generator (splitmix64): random cases must come back from their seed on every machine.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit.max(1) as u64) as usize
-    }
-
-    /// 0..=1
-    fn part(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
-    }
-}
 
 pub(super) fn scale_mismatch(lab: &Lab) -> Checked {
     lab.in_contexts(|plugin, context| {
@@ -52,7 +31,7 @@ pub(super) fn scale_mismatch(lab: &Lab) -> Checked {
 }
 
 pub(super) fn odd_sizes(lab: &Lab) -> Checked {
-    let mut random = Random(lab.seed);
+    let mut random = Dice::new(lab.seed);
     let mut sizes = vec![(1, 1), (1, 7), (9, 1), (2, 3), (3, 2), (17, 13), (63, 5), (101, 67)];
     sizes.extend((0..3).map(|_| (1 + random.below(160), 1 + random.below(120))));
     let note = format!("seed {}", lab.seed);
@@ -257,7 +236,7 @@ pub(super) fn choice_values(lab: &Lab) -> Checked {
 pub(super) fn project_load(lab: &Lab) -> Checked {
     let note = format!("seed {}", lab.seed);
     lab.in_contexts(|plugin, context| {
-        let mut random = Random(lab.seed);
+        let mut random = Dice::new(lab.seed);
         let mut setup = lab.setup(plugin, context, &Recipe::default())?;
         let loaded = Instance::new(plugin, &setup)?;
         for param in loaded.effect().params.all() {
@@ -286,7 +265,7 @@ pub(super) fn project_load(lab: &Lab) -> Checked {
 pub(super) fn param_values(lab: &Lab) -> Checked {
     let note = format!("seed {}", lab.seed);
     lab.in_contexts(|plugin, context| {
-        let mut random = Random(lab.seed);
+        let mut random = Dice::new(lab.seed);
         let instance = lab.instance(plugin, context, &Recipe::default())?;
         let params = instance.effect().params.all();
         let params: Vec<_> = params.iter().filter(|param| param.kind.has_value()).collect();
@@ -346,8 +325,8 @@ fn ends(param: &Param) -> Vec<Value> {
 }
 
 /// A random value as a slider gives it: inside of the display range.
-fn any(param: &Param, random: &mut Random) -> Option<Value> {
-    let number = |random: &mut Random| {
+fn any(param: &Param, random: &mut Dice) -> Option<Value> {
+    let number = |random: &mut Dice| {
         let low = param.props.numbers(kOfxParamPropDisplayMin).first().copied()?;
         let high = param.props.numbers(kOfxParamPropDisplayMax).first().copied()?;
         Some(low + (high - low) * random.part())

@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod eval;
+pub mod hostile;
 pub mod list;
 pub mod render;
 pub mod soak;

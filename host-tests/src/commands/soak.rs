@@ -10,6 +10,7 @@ use clap::Args;
 
 use crate::{
     host::Host,
+    host::chaos::Dice,
     host::clip::{Footage, Format},
     host::effect::{Effect, Project},
     host::instance::{Instance, Setup, Shot},
@@ -85,28 +86,6 @@ impl Held {
     }
 }
 
-/// A counter's scrambled values (SplitMix64): the same on every machine.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        (self.roll() % end.max(1) as u64) as usize
-    }
-
-    /// 0..1.
-    fn part(&mut self) -> f64 {
-        (self.roll() >> 11) as f64 / (1_u64 << 53) as f64
-    }
-}
-
 /// Renders, and prints what it takes.
 ///
 /// # Errors
@@ -117,7 +96,7 @@ pub fn run(args: &SoakArgs) -> Result<()> {
     let plugin = Plugin::open(&args.plugin, None, &Host::new(profile))?;
     plugin.start()?;
     let contexts = plugin.contexts();
-    let mut dice = Dice(args.seed);
+    let mut dice = Dice::new(args.seed);
     let (mut done, mut good, mut refused) = (0, 0, BTreeMap::<String, usize>::new());
     let mut samples: Vec<Held> = Vec::new();
     let started = Instant::now();

@@ -11,6 +11,7 @@ use std::{
 };
 
 use crate::{
+    host::chaos,
     host::journal::{Journal, Rule},
     host::pixels::Buffer,
     host::sys::*,
@@ -110,6 +111,9 @@ pub(crate) fn suite(function: &str, body: impl FnOnce() -> OfxStatus) -> OfxStat
             Rule::BackgroundThread,
             format!("{function} was called from a thread that is inside no action"),
         );
+    }
+    if let Some(mishap) = chaos::status() {
+        return mishap;
     }
     anywhere(function, body)
 }

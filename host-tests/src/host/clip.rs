@@ -263,6 +263,7 @@ impl Clip {
             Layout { bounds, depth, components, rows: conduct.rows, padding: conduct.padding };
         let mut buffer = Buffer::new(layout).ok_or(kOfxStatErrMemory)?;
         buffer.fill(pixels, (x1, y1));
+        buffer.protect();
         let buffer = Arc::new(buffer);
         if crop.is_some() {
             return Ok(buffer);

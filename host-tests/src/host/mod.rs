@@ -3,6 +3,7 @@
 
 pub mod binary;
 mod call;
+pub(crate) mod chaos;
 pub mod clip;
 pub mod effect;
 pub mod instance;

@@ -10,6 +10,8 @@ use half::f16;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+#[cfg(unix)]
+use crate::host::chaos;
 use crate::{host::sys::*, pictures::picture::Picture};
 
 /// Type of one sample.
@@ -198,7 +200,22 @@ pub const UNWRITTEN: u8 = 0xC5;
 pub struct Buffer {
     layout: Layout,
     memory: NonNull<u8>,
-    allocation: Allocation,
+    /// Bytes from there on.
+    size: usize,
+    /// Bytes before the first and after the last row whose change is seen.
+    guard: usize,
+    store: Store,
+}
+
+/// What the memory of a [`Buffer`] is a part of.
+enum Store {
+    Heap(Allocation),
+    /// Pages between two that nobody may touch.
+    #[cfg(unix)]
+    Pages {
+        first: NonNull<u8>,
+        bytes: usize,
+    },
 }
 
 // SAFETY: the memory is plain bytes owned by the buffer; the API orders accesses (a plug-in holds an image only
@@ -210,13 +227,62 @@ unsafe impl Sync for Buffer {}
 impl Buffer {
     /// Memory filled with [`UNWRITTEN`], or `None` if there is not enough.
     pub fn new(layout: Layout) -> Option<Self> {
+        #[cfg(unix)]
+        if chaos::has_guard_pages() {
+            return Self::between_pages(layout);
+        }
         let size = layout.stride().checked_mul(layout.height())?.checked_add(2 * GUARD)?;
         let allocation = Allocation::from_size_align(size, 64).ok()?;
         // SAFETY: the size is not zero, the guards are part of it.
         let memory = NonNull::new(unsafe { alloc(allocation) })?;
         // SAFETY: `memory` has `size` bytes.
         unsafe { memory.as_ptr().write_bytes(UNWRITTEN, size) };
-        Some(Self { layout, memory, allocation })
+        Some(Self { layout, memory, size, guard: GUARD, store: Store::Heap(allocation) })
+    }
+
+    /// The same between two pages that nobody may touch: beginning right behind the one, or ending right before
+    /// the other.
+    #[cfg(unix)]
+    fn between_pages(layout: Layout) -> Option<Self> {
+        use std::sync::atomic::{AtomicBool, Ordering};
+        static AT_THE_END: AtomicBool = AtomicBool::new(false);
+        // SAFETY: asks the system for a number.
+        let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).ok()?;
+        let size = layout.stride().checked_mul(layout.height())?;
+        let room = size.max(1).checked_next_multiple_of(page)?;
+        let bytes = room.checked_add(2 * page)?;
+        let (access, kind) = (libc::PROT_NONE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+        // SAFETY: new memory, wherever the system likes.
+        let first = unsafe { libc::mmap(std::ptr::null_mut(), bytes, access, kind, -1, 0) };
+        if first == libc::MAP_FAILED {
+            return None;
+        }
+        let first = NonNull::new(first.cast::<u8>())?;
+        let at_the_end = AT_THE_END.fetch_xor(true, Ordering::Relaxed);
+        // SAFETY: all within the memory just made, which is nobody else's; `page` and `room` are whole pages.
+        let memory = unsafe {
+            let inside = first.add(page);
+            if libc::mprotect(inside.as_ptr().cast(), room, libc::PROT_READ | libc::PROT_WRITE) != 0
+            {
+                libc::munmap(first.as_ptr().cast(), bytes);
+                return None;
+            }
+            inside.as_ptr().write_bytes(UNWRITTEN, room);
+            if at_the_end { inside.add(room - size) } else { inside }
+        };
+        Some(Self { layout, memory, size, guard: 0, store: Store::Pages { first, bytes } })
+    }
+
+    /// Lets nobody write any more, where the memory consists of pages.
+    pub(crate) fn protect(&self) {
+        #[cfg(unix)]
+        if let Store::Pages { first, bytes } = &self.store {
+            // SAFETY: as in `between_pages`; the pages at both ends stay closed.
+            unsafe {
+                let page = libc::sysconf(libc::_SC_PAGESIZE) as usize;
+                libc::mprotect(first.add(page).as_ptr().cast(), bytes - 2 * page, libc::PROT_READ);
+            }
+        }
     }
 
     /// Shape of the image.
@@ -247,17 +313,17 @@ impl Buffer {
                     - y.min(self.layout.height().saturating_sub(1))
             }
         };
-        GUARD + row * self.layout.stride()
+        self.guard + row * self.layout.stride()
     }
 
     fn bytes(&self) -> &[u8] {
-        // SAFETY: the memory is as long as its allocation says and was initialised by `new`.
-        unsafe { std::slice::from_raw_parts(self.memory.as_ptr(), self.allocation.size()) }
+        // SAFETY: the memory is of that size and was initialised by `new`.
+        unsafe { std::slice::from_raw_parts(self.memory.as_ptr(), self.size) }
     }
 
     fn bytes_mut(&mut self) -> &mut [u8] {
         // SAFETY: as in `bytes`; `&mut self` says that no plug-in holds the image.
-        unsafe { std::slice::from_raw_parts_mut(self.memory.as_ptr(), self.allocation.size()) }
+        unsafe { std::slice::from_raw_parts_mut(self.memory.as_ptr(), self.size) }
     }
 
     /// Samples of one row as bytes, `y` counted upwards from y1.
@@ -285,10 +351,10 @@ impl Buffer {
         if line == 0 {
             return;
         }
-        let stride = layout.stride();
+        let (stride, guard) = (layout.stride(), self.guard);
         let bytes = self.bytes_mut();
-        let last = bytes.len() - GUARD;
-        bytes[GUARD..last].par_chunks_mut(stride).enumerate().for_each(|(at, memory)| {
+        let last = bytes.len() - guard;
+        bytes[guard..last].par_chunks_mut(stride).enumerate().for_each(|(at, memory)| {
             let y = match layout.rows {
                 Rows::Upward => at,
                 Rows::Downward => layout.height() - 1 - at,
@@ -358,10 +424,10 @@ impl Buffer {
         let layout = self.layout;
         let changed = |bytes: &[u8]| bytes.iter().any(|b| *b != UNWRITTEN);
         let bytes = self.bytes();
-        if changed(&bytes[..GUARD]) {
+        if changed(&bytes[..self.guard]) {
             return Some("memory before the image".into());
         }
-        if changed(&bytes[bytes.len() - GUARD..]) {
+        if changed(&bytes[bytes.len() - self.guard..]) {
             return Some("memory after the image".into());
         }
         for y in 0..layout.height() {
@@ -392,8 +458,15 @@ impl Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        // SAFETY: allocated in `new` with this layout, and freed once.
-        unsafe { dealloc(self.memory.as_ptr(), self.allocation) };
+        match &self.store {
+            // SAFETY: allocated in `new` with this layout, and freed once.
+            Store::Heap(allocation) => unsafe { dealloc(self.memory.as_ptr(), *allocation) },
+            #[cfg(unix)]
+            // SAFETY: mapped in `between_pages`, and unmapped once.
+            Store::Pages { first, bytes } => unsafe {
+                libc::munmap(first.as_ptr().cast(), *bytes);
+            },
+        }
     }
 }
 

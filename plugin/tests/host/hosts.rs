@@ -316,6 +316,7 @@ fn a_forked_child_draws() {
         let plugin = plugin(false);
         let instance = span(&plugin, &[("engine", "Flow")]);
         let expected = [3.0, 4.0].map(|time| frame(&instance, time));
+        std::thread::sleep(Duration::from_secs(1));
         std::fs::remove_dir_all(folder.join("cache")).unwrap();
         let out = folder.join("of-the-child");
         // SAFETY: the child uses what this thread has, ends by `_exit`, and runs no destructor.

@@ -8,6 +8,7 @@ use std::{
 use super::{give, name, status};
 use crate::{
     host::call,
+    host::chaos,
     host::journal::Rule,
     host::param::{Param, ParamSet, ParamType, Slot, Value},
     host::registry,
@@ -281,13 +282,13 @@ unsafe extern "C" fn ofx_host_param_get(
                 Value::Ints(values) => {
                     for (out, value) in out.iter().zip(values) {
                         // SAFETY: for this type the plug-in passes addresses of ints, none of them NULL.
-                        unsafe { out.cast::<c_int>().write(value) };
+                        unsafe { out.cast::<c_int>().write(chaos::int(c"").unwrap_or(value)) };
                     }
                 }
                 Value::Doubles(values) => {
                     for (out, value) in out.iter().zip(values) {
                         // SAFETY: for this type the plug-in passes addresses of doubles, none of them NULL.
-                        unsafe { out.cast::<f64>().write(value) };
+                        unsafe { out.cast::<f64>().write(chaos::double().unwrap_or(value)) };
                     }
                 }
                 // SAFETY: for this type the plug-in passes the address of a text pointer, not NULL.

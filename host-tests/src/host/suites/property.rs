@@ -8,6 +8,7 @@ use std::{
 use super::{give, name, status};
 use crate::{
     host::call,
+    host::chaos,
     host::props::{PropertySet, Scalar, address, text_address},
     host::registry,
     host::sys::*,
@@ -62,6 +63,10 @@ trait Passed: Copy {
     /// Text is NULL or NUL-terminated.
     unsafe fn store(self) -> Self::Stored;
     fn pass(stored: &Self::Stored) -> Self;
+    /// What a host out of its mind says instead.
+    fn wild(_property: &CStr) -> Option<Self> {
+        None
+    }
 }
 
 impl Passed for c_int {
@@ -72,6 +77,9 @@ impl Passed for c_int {
     fn pass(stored: &c_int) -> Self {
         *stored
     }
+    fn wild(property: &CStr) -> Option<Self> {
+        chaos::int(property)
+    }
 }
 
 impl Passed for f64 {
@@ -81,6 +89,9 @@ impl Passed for f64 {
     }
     fn pass(stored: &f64) -> Self {
         *stored
+    }
+    fn wild(_property: &CStr) -> Option<Self> {
+        chaos::double()
     }
 }
 
@@ -106,6 +117,9 @@ impl Passed for *mut c_char {
     }
     fn pass(stored: &CString) -> Self {
         text_address(stored)
+    }
+    fn wild(_property: &CStr) -> Option<Self> {
+        Some(chaos::text()?.map_or(std::ptr::null_mut(), |text| text.as_ptr().cast_mut()))
     }
 }
 
@@ -186,8 +200,9 @@ unsafe fn get_from<T: Passed>(
             let first = index_of(first)?;
             for index in 0..index_of(count)? {
                 let status = set.get(property, first + index, |value| {
+                    let value = T::wild(property).unwrap_or_else(|| T::pass(value));
                     // SAFETY: `values` is not NULL and has room for `count` values.
-                    unsafe { values.add(index).write(T::pass(value)) }
+                    unsafe { values.add(index).write(value) }
                 });
                 if status != kOfxStatOK {
                     return Err(status);
