@@ -145,6 +145,7 @@ pub const KNOWN: &[Known] = &[
     row(kOfxImageEffectPropInteractiveRenderStatus, INT, 1),
     row(kOfxImageEffectPluginPropGrouping, TEXT, 1),
     row(kOfxImageEffectPluginPropObsolete, INT, 1),
+    row(kOfxImageEffectPropBehaviourWhenUnlicensed, TEXT, 1),
     row(kOfxImageEffectPropSupportsOverlays, INT, 1),
     row(kOfxImageEffectPluginPropOverlayInteractV1, POINTER, 1),
     row(kOfxImageEffectPluginPropOverlayInteractV2, POINTER, 1),

@@ -9,7 +9,7 @@ pub(crate) const IDENTIFIER: &CStr = c"org.inbetween.AIInbetween";
 
 /// Major and minor version. A new major version is a new plug-in to hosts that hold saved projects;
 /// a new minor version makes hosts with a description cache read the parameters again.
-pub(crate) const VERSION: (u32, u32) = (1, 2);
+pub(crate) const VERSION: (u32, u32) = (1, 3);
 
 /// The first key in Filter and General; mandated by the standard.
 pub(crate) const SOURCE: &CStr = kOfxImageEffectSimpleSourceClipName;
