@@ -112,7 +112,7 @@ pub(crate) fn suite(function: &str, body: impl FnOnce() -> OfxStatus) -> OfxStat
             format!("{function} was called from a thread that is inside no action"),
         );
     }
-    if let Some(mishap) = chaos::status() {
+    if let Some(mishap) = chaos::status(function) {
         return mishap;
     }
     anywhere(function, body)

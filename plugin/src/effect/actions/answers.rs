@@ -76,9 +76,9 @@ pub(crate) fn regions_of_interest(
     let fetches = Fetches::of(effect, &needs.all);
     let mut reply = Reply::Default;
     for (name, times) in fetches.by_clip() {
-        // Without an answer a host gives what the render window covers, and the key is drawn from a part of it.
-        let region = fetches.region(name, times).or_else(|| effect.project_region());
-        let region = region.unwrap_or(Region::EVERYTHING);
+        // Without an answer a host gives what the render window covers, and the in-between is drawn from parts of
+        // the keys. The project is no measure: keys may reach beyond it.
+        let region = fetches.region(name, times).unwrap_or(Region::EVERYTHING);
         out.set_doubles(&c_text(&format!("{REGION_OF}{name}")), &region.edges())?;
         reply = Reply::Ok;
     }
