@@ -193,7 +193,6 @@ pub const KNOWN: &[Known] = &[
     row(kOfxImageEffectPropRegionOfDefinition, DOUBLE, 4),
     row(kOfxImageEffectPropRegionOfInterest, DOUBLE, 4),
     row(kOfxImageEffectPropRenderWindow, INT, 4),
-    row(kOfxImageEffectPropBehaviourWhenUnlicensed, TEXT, 1),
     // interact
     row(kOfxInteractPropSlaveToParam, TEXT, 0),
     row(kOfxInteractPropPixelScale, DOUBLE, 2),
