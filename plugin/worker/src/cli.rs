@@ -18,7 +18,7 @@ use crate::render::Render;
     version,
     after_help = "Exit codes: 0 done, 2 wrong usage, 3 a file cannot be read or written, 4 a weight \
                   file is damaged or refused, 5 weights do not fit the model, 6 network, 7 licence not \
-                  accepted, 8 drawing failed."
+                  accepted, 8 drawing failed, 9 done as far as a damaged input allows."
 )]
 pub struct Cli {
     /// What to do.
@@ -117,6 +117,18 @@ fn share(text: &str) -> std::result::Result<f64, String> {
     number.ok_or_else(|| "it lies between 0 and 1".into())
 }
 
+fn range(text: &str) -> std::result::Result<(u64, u64), String> {
+    let ends = text.split_once('-').and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
+    let range = ends.filter(|(first, last)| (1..=*last).contains(first));
+    range.ok_or_else(|| "frames are written as 101-200, the first is 1".into())
+}
+
+fn shard(text: &str) -> std::result::Result<(u64, u64), String> {
+    let parts = text.split_once('/').and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
+    let shard = parts.filter(|(number, all)| (1..=*all).contains(number));
+    shard.ok_or_else(|| "a share is written as 3/16, the first is 1/16".into())
+}
+
 pub(crate) fn frame_and_file(text: &str) -> std::result::Result<(usize, PathBuf), String> {
     let parts = text.split_once('=').and_then(|(n, file)| Some((n.parse().ok()?, file.into())));
     parts.ok_or_else(|| "a sketch is written as 8=sketch.png".into())
@@ -143,9 +155,25 @@ pub struct Retime {
     pub(crate) strength: f64,
     #[arg(long, help = help(&QUALITY), value_parser = choice(&QUALITY), default_value = name_of_default(&QUALITY))]
     pub(crate) quality: Quality,
-    /// The encoder of ffmpeg for a video file; H.264, VP9 or ProRes 4444 unless given.
+    /// The encoder of ffmpeg for a video file. Unless given, HEVC, AV1, VP9, ProRes, DNxHD and FFV1 stay what they are;
+    /// all else becomes H.264, in .webm VP9, and with transparency ProRes 4444.
     #[arg(long)]
     pub codec: Option<String>,
+    /// The encoder's quality in its own numbers; smaller is better and larger.
+    #[arg(long)]
+    pub crf: Option<f64>,
+    /// How long the encoder may take for a smaller file, in its own names, as medium or slow.
+    #[arg(long)]
+    pub preset: Option<String>,
+    /// Draw only these frames of the output, as 101-200, counted from 1; --join makes a whole of them.
+    #[arg(long, value_name = "A-B", value_parser = range, conflicts_with_all = ["shard", "join", "overwrite"])]
+    pub frames: Option<(u64, u64)>,
+    /// Draw only this share of the output, as 3/16 for the third of sixteen machines; --join makes a whole of them.
+    #[arg(long, value_name = "N/ALL", value_parser = shard, conflicts_with_all = ["join", "overwrite"])]
+    pub shard: Option<(u64, u64)>,
+    /// Draw nothing: make a whole of what --frames or --shard have drawn.
+    #[arg(long)]
+    pub join: bool,
     /// Replace what the output holds.
     #[arg(long)]
     pub overwrite: bool,

@@ -22,6 +22,8 @@ pub enum Kind {
     Licence,
     /// Memory, the device or the model failed while drawing.
     Engine,
+    /// Everything was done that could be, but the input is damaged.
+    Damaged,
 }
 
 impl Kind {
@@ -35,6 +37,7 @@ impl Kind {
             Self::Network => 6,
             Self::Licence => 7,
             Self::Engine => 8,
+            Self::Damaged => 9,
         }
     }
 }

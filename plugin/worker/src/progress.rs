@@ -1,6 +1,12 @@
-//! Progress bars on standard error; silent where that is no terminal.
+//! Progress on standard error: bars in a terminal, and for long jobs plain lines in a log.
+
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+
+/// Time between two lines in a log.
+const BETWEEN_LINES: Duration = Duration::from_secs(10);
 
 /// A bar for bytes, with speed and time left.
 pub(crate) fn of_bytes(what: &str) -> ProgressBar {
@@ -29,5 +35,104 @@ pub(crate) fn reporter(bar: &ProgressBar) -> impl FnMut(u64, u64) + '_ {
     |done, all| {
         bar.set_length(all);
         bar.set_position(done);
+    }
+}
+
+/// Progress of work on frames: how many of them, how many in a second, and the time that is left.
+#[derive(Debug)]
+pub(crate) struct Frames {
+    what: &'static str,
+    all: u64,
+    done: u64,
+    /// Those that took time.
+    worked: u64,
+    started: Instant,
+    told: Instant,
+    bar: Option<ProgressBar>,
+}
+
+impl Frames {
+    pub(crate) fn of(what: &'static str, all: u64) -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        let bar = terminal.then(|| {
+            let bar = bar(what, "{msg} [{wide_bar}] {prefix}");
+            bar.set_length(all);
+            bar
+        });
+        let now = Instant::now();
+        Self { what, all, done: 0, worked: 0, started: now, told: now, bar }
+    }
+
+    /// Another frame is done.
+    pub(crate) fn inc(&mut self) {
+        self.worked += 1;
+        self.skip(1);
+    }
+
+    /// Frames were done before.
+    pub(crate) fn skip(&mut self, frames: u64) {
+        self.done += frames;
+        if let Some(bar) = &self.bar {
+            bar.set_position(self.done);
+            bar.set_prefix(self.text(self.started.elapsed()));
+        } else if self.told.elapsed() >= BETWEEN_LINES {
+            self.tell();
+        }
+    }
+
+    /// All are done. A log is told so.
+    pub(crate) fn finish(self) {
+        match &self.bar {
+            Some(bar) => bar.finish_and_clear(),
+            None => eprintln!("{}: {}", self.what, self.text(self.started.elapsed())),
+        }
+    }
+
+    fn tell(&mut self) {
+        eprintln!("{}: {}", self.what, self.text(self.started.elapsed()));
+        self.told = Instant::now();
+    }
+
+    fn text(&self, elapsed: Duration) -> String {
+        let mut text = format!("{} of {} frames", self.done, self.all.max(self.done));
+        let rate = self.worked as f64 / elapsed.as_secs_f64().max(1e-3);
+        if self.worked > 0 {
+            text += &format!(", {rate:.1} frames/s");
+            let left = self.all.saturating_sub(self.done);
+            if left > 0 {
+                text += &format!(", {} left", clock(left as f64 / rate));
+            }
+        }
+        text
+    }
+}
+
+/// A time as 1:02:03, or 2:03.
+fn clock(seconds: f64) -> String {
+    let seconds = seconds.round().min(1e9) as u64;
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 {
+        format!("{hours}:{minutes:02}:{seconds:02}")
+    } else {
+        format!("{minutes}:{seconds:02}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_rate_and_time_left_are_told() {
+        let mut frames = Frames::of("drawing", 1000);
+        frames.skip(100);
+        assert_eq!(frames.text(Duration::from_secs(1)), "100 of 1000 frames");
+        (0..50).for_each(|_| frames.inc());
+        // What was there before says nothing of the speed.
+        assert_eq!(
+            frames.text(Duration::from_secs(25)),
+            "150 of 1000 frames, 2.0 frames/s, 7:05 left"
+        );
+        assert_eq!(clock(7384.2), "2:03:04");
     }
 }

@@ -158,10 +158,12 @@ fn an_interrupted_run_goes_on_where_it_stopped() {
     for at in [1, 4, 7] {
         fs::remove_file(&files[at]).unwrap();
     }
-    fs::write(files[1].with_extension("png.part"), b"half").unwrap();
+    let half = desk.path("out/.inbetween-unfinished-h4lf");
+    fs::write(&half, b"half").unwrap();
     let again = desk.retime(&order);
     assert_eq!(again.code, 0, "{}", again.err);
     assert_eq!(again.json()["resumed"], 9);
+    assert!(!half.exists(), "what a crash left is tidied up");
     let after: Vec<Vec<u8>> =
         desk.files("out").iter().map(|file| fs::read(file).unwrap()).collect();
     assert_eq!(after, before);

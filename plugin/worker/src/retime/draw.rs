@@ -1,17 +1,21 @@
 //! The frames of the output, one after the other: copied, or drawn through the queue.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use image::ImageFormat;
 use inbetween_core::cache::{Cache, CacheConfig};
+use inbetween_core::picture::Picture;
 use inbetween_core::queue::{Priority, Queue, Ticket};
 use inbetween_core::retime::{Plan, Shown};
-use inbetween_core::{Drawn, Engine, EngineKind, Job, Request, Settings};
+use inbetween_core::{ContentHash, Drawn, Engine, EngineKind, Job, Request, Settings};
 
 use super::pictures::{self, Form};
 use super::source::{Frames, Source};
+use super::video::Film;
+use super::whole;
 use super::work::Work;
 use crate::failure::{Failure, Kind, Result};
 use crate::progress;
@@ -35,15 +39,6 @@ pub(super) struct Tally {
     pub(super) held: u64,
 }
 
-/// How the output is stored.
-pub(super) struct Store<'a> {
-    pub(super) work: &'a Work,
-    pub(super) form: Form,
-    pub(super) format: ImageFormat,
-    /// Source frames that may be asked for again.
-    pub(super) kept: usize,
-}
-
 /// The queue for drawings of `bytes` each, `count` of them. The user's cache on disk is used when they leave
 /// room for other work in it.
 pub(super) fn queue(engine: Arc<dyn Engine>, bytes: u64, count: u64) -> Queue {
@@ -60,48 +55,118 @@ struct Pending {
     ticket: Ticket,
 }
 
-/// Writes every frame of `plan` that is not finished yet.
-pub(super) fn all(
-    plan: &Plan,
-    source: &Source,
-    settings: &Settings,
-    queue: &Queue,
-    store: &Store<'_>,
-) -> Result<Tally> {
-    let bar = progress::of_work("drawing", plan.frames());
-    let mut frames = source.frames(store.kept);
-    let mut tally = Tally::default();
-    let mut pending: VecDeque<Pending> = VecDeque::new();
-    let mut last: Option<(Shown, PathBuf)> = None;
-    for (at, shown) in plan.all().enumerate() {
-        let at = at as u64;
-        let file = store.work.file(at);
-        if store.work.is_finished(at) {
-            tally.resumed += 1;
-            bar.inc(1);
-        } else if let Shown::Between { first, last, position } = shown {
-            let job = job(&mut frames, (first, last), position, settings)?;
-            pending.push_back(Pending { at, ticket: queue.submit(job, Priority::Final) });
-            if pending.len() > AHEAD {
-                take(&mut pending, store, settings, &mut tally)?;
-                bar.inc(1);
+/// Writes the frames of a plan, range after range.
+pub(super) struct Drawing<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) source: &'a Source,
+    pub(super) settings: &'a Settings,
+    pub(super) queue: &'a Queue,
+    pub(super) form: Form,
+    pub(super) format: ImageFormat,
+    pub(super) frames: Frames<'a>,
+    pub(super) bar: progress::Frames,
+    pub(super) tally: Tally,
+}
+
+impl Drawing<'_> {
+    /// Writes the frames of `range`; those of a film are encoded part by part, as soon as all of a part are there.
+    pub(super) fn share(
+        &mut self,
+        work: &mut Work,
+        film: Option<&Film>,
+        range: Range<u64>,
+    ) -> Result<()> {
+        let Some(film) = film else { return self.range(work, range) };
+        for (part, frames) in film.parts(self.plan.frames()) {
+            let mine = frames.start.max(range.start)..frames.end.min(range.end);
+            if mine.is_empty() {
+                continue;
             }
-        } else if let Shown::Source { frame } = shown {
-            match last.as_ref().filter(|(before, file)| *before == shown && file.is_file()) {
-                Some((_, same)) => pictures::copy(same, &file)?,
-                None => copy(source, &mut frames, index(frame)?, store, &file)?,
+            if film.has(work, part) {
+                let frames = mine.end - mine.start;
+                self.tally.resumed += frames;
+                self.bar.skip(frames);
+                continue;
             }
-            tally.copied += 1;
-            bar.inc(1);
+            self.range(work, mine.clone())?;
+            if mine == frames {
+                film.seal(work, part, frames)?;
+            }
         }
-        last = Some((shown, file));
+        Ok(())
     }
-    while !pending.is_empty() {
-        take(&mut pending, store, settings, &mut tally)?;
-        bar.inc(1);
+
+    /// What was done, after the last range.
+    pub(super) fn finish(self) -> Tally {
+        self.bar.finish();
+        self.tally
     }
-    bar.finish_and_clear();
-    Ok(tally)
+
+    /// Writes every frame of `range` that is not finished yet.
+    pub(super) fn range(&mut self, work: &mut Work, range: Range<u64>) -> Result<()> {
+        let mut pending: VecDeque<Pending> = VecDeque::new();
+        let mut last: Option<(Shown, PathBuf)> = None;
+        for at in range {
+            let Some(shown) = self.plan.shown(at) else { break };
+            let file = work.file(at);
+            if work.is_finished(at) {
+                self.tally.resumed += 1;
+                self.bar.skip(1);
+            } else if let Shown::Between { first, last, position } = shown {
+                let job = job(&mut self.frames, (first, last), position, self.settings)?;
+                pending.push_back(Pending { at, ticket: self.queue.submit(job, Priority::Final) });
+                if pending.len() > AHEAD {
+                    self.take(&mut pending, work)?;
+                }
+            } else if let Shown::Source { frame } = shown {
+                let sum =
+                    match last.as_ref().filter(|(before, file)| *before == shown && file.is_file())
+                    {
+                        Some((_, same)) => whole::copy(same, &file)?,
+                        None => self.copy(index(frame)?, &file)?,
+                    };
+                work.finished(at, sum)?;
+                self.tally.copied += 1;
+                self.bar.inc();
+            }
+            last = Some((shown, file));
+        }
+        while !pending.is_empty() {
+            self.take(&mut pending, work)?;
+        }
+        Ok(())
+    }
+
+    /// Waits for the in-between asked for first, and writes it.
+    fn take(&mut self, pending: &mut VecDeque<Pending>, work: &mut Work) -> Result<()> {
+        let Some(Pending { at, ticket }) = pending.pop_front() else { return Ok(()) };
+        let drawn: Arc<Drawn> =
+            ticket.wait().map_err(|err| Failure::new(Kind::Engine, err.user_message()))?;
+        let sum = pictures::save(
+            &drawn.frame,
+            self.settings.encoding,
+            self.form,
+            self.format,
+            &work.file(at),
+        )?;
+        work.finished(at, sum)?;
+        self.tally.drawn += 1;
+        self.tally.held += u64::from(drawn.cut);
+        self.bar.inc();
+        Ok(())
+    }
+
+    /// A frame of the source as it is: the very file where its kind is the wanted one.
+    fn copy(&mut self, frame: usize, to: &Path) -> Result<ContentHash> {
+        if let Source::Pictures { sequence, .. } = self.source {
+            let file = sequence.file(frame);
+            if ImageFormat::from_path(&file).is_ok_and(|format| format == self.format) {
+                return whole::copy(&file, to);
+            }
+        }
+        let picture = self.frames.get(frame)?;
+        pictures::save(&picture.frame, self.source.encoding(), self.form, self.format, to)
+    }
 }
 
 fn job(
@@ -121,42 +186,14 @@ fn job(
     Ok(Job { request, first: first.frame, last: last.frame, sketches: Vec::new() })
 }
 
-/// Waits for the in-between asked for first, and writes it.
-fn take(
-    pending: &mut VecDeque<Pending>,
-    store: &Store<'_>,
-    settings: &Settings,
-    tally: &mut Tally,
-) -> Result<()> {
-    let Some(Pending { at, ticket }) = pending.pop_front() else { return Ok(()) };
-    let drawn: Arc<Drawn> =
-        ticket.wait().map_err(|err| Failure::new(Kind::Engine, err.user_message()))?;
-    tally.drawn += 1;
-    tally.held += u64::from(drawn.cut);
-    pictures::save(&drawn.frame, settings.encoding, store.form, store.format, &store.work.file(at))
-}
-
-/// A frame of the source as it is: the very file where its kind is the wanted one.
-fn copy(
-    source: &Source,
-    frames: &mut Frames<'_>,
-    frame: usize,
-    store: &Store<'_>,
-    to: &std::path::Path,
-) -> Result<()> {
-    if let Source::Pictures { sequence, .. } = source {
-        let file = sequence.file(frame);
-        if ImageFormat::from_path(&file).is_ok_and(|format| format == store.format) {
-            return pictures::copy(&file, to);
-        }
-    }
-    let picture = frames.get(frame)?;
-    pictures::save(&picture.frame, source.encoding(), store.form, store.format, to)
-}
-
 fn index(frame: i64) -> Result<usize> {
     usize::try_from(frame)
         .map_err(|_| Failure::new(Kind::Engine, "a plan asks for a frame before the clip"))
+}
+
+/// A frame of the source as the file it is stored as.
+pub(super) fn stored(source: &Source, picture: &Picture, format: ImageFormat) -> Result<Vec<u8>> {
+    pictures::file_of(&picture.frame, source.encoding(), source.form(), format)
 }
 
 /// How in-betweens shall look.

@@ -2,9 +2,12 @@
 
 mod draw;
 mod pictures;
+mod room;
 mod sequence;
+mod share;
 mod source;
 mod video;
+mod whole;
 mod work;
 
 use std::path::{Path, PathBuf};
@@ -20,14 +23,18 @@ use serde_json::{Value, json};
 
 use crate::cli::Retime;
 use crate::failure::{Failure, Kind, Result};
-use draw::{Store, Tally};
+use crate::progress;
+use draw::{Drawing, Tally};
 use pictures::Depth;
+use room::Need;
 use sequence::Pattern;
+use share::Share;
 use source::Source;
-use work::{Order, Work};
+use video::{Film, Wishes};
+use work::{Found, Order, Work};
 
 /// Form of the manifest.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// Rate of pictures that say none.
 const RATE_OF_PICTURES: &str = "24";
@@ -40,15 +47,16 @@ enum Target {
 
 pub(crate) fn run(arguments: &Retime) -> Result<()> {
     let started = Instant::now();
-    let source = Source::open(&arguments.input)?;
+    let mut source = Source::open(&arguments.input)?;
     let from = match (arguments.from, source.rate()) {
         (Some(rate), _) | (None, Some(rate)) => rate,
         (None, None) => RATE_OF_PICTURES.parse()?,
     };
     warn_of(&source, arguments);
     if arguments.x_sheet {
-        let sheet = source.sheet()?;
-        return show_sheet(arguments, &sheet, from);
+        let found = source.look()?;
+        show_sheet(arguments, &found, from)?;
+        return sound_or_damaged(&found);
     }
     let (Some(to), Some(output)) = (arguments.to, &arguments.output) else {
         return Err(Failure::new(
@@ -56,11 +64,9 @@ pub(crate) fn run(arguments: &Retime) -> Result<()> {
             "Give the output and the new rate, as: inbetween retime INPUT OUTPUT --to 60",
         ));
     };
+    let output = output.as_path();
+    let share = Share::of(arguments);
     let target = Target::of(output, &source)?;
-    let form = source.form();
-    if let Target::Video(path) = &target {
-        video::check_output(path, form, arguments.codec.as_deref())?;
-    }
     let quality = arguments.quality;
     let engine: Arc<dyn Engine> = Arc::new(FlowEngine::new()?);
     let (pattern, start, format) = target.frames(&source);
@@ -84,58 +90,223 @@ pub(crate) fn run(arguments: &Retime) -> Result<()> {
         engine: engine.version().into(),
         frames: pattern.name(),
     };
-    if let Target::Video(path) = &target
-        && path.exists()
-        && !arguments.overwrite
-    {
-        return Err(Failure::new(
-            Kind::Usage,
-            format!(
-                "{} exists already. Choose another output, or add --overwrite.",
-                path.display()
+    let feel = Feel::new(arguments.strength)?;
+    let rates = (from, to);
+    if let Some(path) = video {
+        if let Some(found) = Work::done(&pattern, &order, path) {
+            Work::remove(&pattern)?;
+            let plan = Plan::new(&found.sheet, from, to, feel);
+            let tally = Tally { resumed: plan.frames(), ..Tally::default() };
+            report(arguments, (output, share), &found, &plan, rates, tally, started.elapsed());
+            return sound_or_damaged(&found);
+        }
+        check_place(path, &pattern, arguments.overwrite)?;
+    }
+    let mut work = Work::open(pattern, start, order, &share.name(), arguments.overwrite)?;
+    let known = work.found.clone();
+    if share == Share::Join && known.is_none() {
+        return Err(abandoned(
+            work,
+            Failure::new(
+                Kind::Usage,
+                "There is nothing to join: draw frames with --frames or --shard first, with the same input, output and options.",
             ),
         ));
     }
-    let work = Work::open(pattern, start, &order, arguments.overwrite)?;
-    let sheet = match &work.sheet {
-        Some(sheet) => sheet.clone(),
+    if let Some(found) = &known {
+        source.learn(found);
+    }
+    // Whether a file shows through anywhere is known only when all of it was seen.
+    let early = match (video, &known) {
+        (Some(path), None) if !source.form().alpha => {
+            match film(path, &work, rates, &source, arguments) {
+                Ok(film) => Some(film),
+                Err(failure) => return Err(abandoned(work, failure)),
+            }
+        }
+        _ => None,
+    };
+    let found = match known {
+        Some(found) => found,
         None => {
-            let sheet = source.sheet()?;
-            work.begin(&order, &sheet)?;
-            sheet
+            let found = source.look()?;
+            work.begin(&found)?;
+            source.learn(&found);
+            found
         }
     };
-    let feel = Feel::new(arguments.strength)?;
-    let plan = Plan::new(&sheet, from, to, feel);
-    let kept = usize::try_from(Pace::new(from, to, feel).longest()).unwrap_or(0) + 4;
-    let mut frames = source.frames(1);
-    let first = frames.get(0)?;
-    let size = (first.frame.width(), first.frame.height());
-    let between = plan.all().filter(|shown| matches!(shown, Shown::Between { .. })).count() as u64;
-    let queue = draw::queue(engine, first.frame.byte_len() as u64, between);
-    drop((frames, first));
-    let store = Store { work: &work, form, format, kept };
-    let tally = draw::all(&plan, &source, &draw::settings(&source, quality), &queue, &store)?;
-    if let Target::Video(path) = &target {
-        let like = match &source {
-            Source::Video { path, video } => Some((path.as_path(), video)),
-            Source::Pictures { .. } => None,
-        };
-        let bar = crate::progress::of_work("writing the video", 1);
-        video::encode(
-            &work.pattern,
-            start,
-            to,
-            (form, size),
-            like,
-            arguments.codec.as_deref(),
-            path,
-        )?;
-        bar.finish_and_clear();
-        work.remove(plan.frames())?;
+    let film = match (early, video) {
+        (None, Some(path)) => Some(film(path, &work, rates, &source, arguments)?),
+        (film, _) => film,
+    };
+    let film = film.map(|mut film| {
+        film.begins(found.begins);
+        film
+    });
+    let plan = Plan::new(&found.sheet, from, to, feel);
+    let range = share.range(plan.frames(), film.as_ref().map_or(1, Film::part_length));
+    if range.is_empty() && !share.is_whole() {
+        println!("None of the {} frames is in this share.", plan.frames());
+        return Ok(());
     }
-    report(arguments, output, &sheet, &plan, (from, to), tally, started.elapsed());
+    let tally = if share == Share::Join {
+        gather(&mut work, film.as_ref(), plan.frames())?
+    } else {
+        let settings = draw::settings(&source, quality);
+        let kept = usize::try_from(Pace::new(from, to, feel).longest()).unwrap_or(0) + 4;
+        let shown = range.clone().filter_map(|at| plan.shown(at));
+        let between = shown.filter(|shown| matches!(shown, Shown::Between { .. })).count() as u64;
+        let first = source.frames(1).get(0)?;
+        room::check(
+            &work.pattern.folder,
+            need(&work, film.as_ref(), &range, &draw::stored(&source, &first, format)?),
+        )?;
+        let queue = draw::queue(engine, first.frame.byte_len() as u64, between);
+        drop(first);
+        let mut drawing = Drawing {
+            plan: &plan,
+            source: &source,
+            settings: &settings,
+            queue: &queue,
+            form: source.form(),
+            format,
+            frames: source.frames(kept),
+            bar: progress::Frames::of("drawing", range.end - range.start),
+            tally: Tally::default(),
+        };
+        drawing.share(&mut work, film.as_ref(), range)?;
+        drawing.finish()
+    };
+    match film {
+        Some(film) if share.is_whole() => {
+            eprintln!("inbetween: joining {}", output.display());
+            film.join(work, plan.frames(), found.begins)?;
+        }
+        None if share.is_whole() => work.tidy()?,
+        _ => {}
+    }
+    report(arguments, (output, share), &found, &plan, rates, tally, started.elapsed());
+    sound_or_damaged(&found)
+}
+
+/// Refuses a place where something else lies.
+fn check_place(path: &Path, pattern: &Pattern, overwrite: bool) -> Result<()> {
+    let refuse = |message: String| Err(Failure::new(Kind::Usage, message));
+    if path.symlink_metadata().is_ok() && !overwrite {
+        return refuse(format!(
+            "{} exists already. Choose another output, or add --overwrite.",
+            path.display()
+        ));
+    }
+    if pattern.folder.is_symlink() {
+        return refuse(format!(
+            "{} is a link. Finished frames are kept there until the video is whole; remove the link, or choose another output.",
+            pattern.folder.display()
+        ));
+    }
     Ok(())
+}
+
+/// Removes a folder in which nothing was done, before saying why.
+fn abandoned(work: Work, failure: Failure) -> Failure {
+    let pattern = work.pattern.clone();
+    if work.found.is_none() {
+        drop(work);
+        // The failure itself is what counts.
+        let _ = Work::remove(&pattern);
+    }
+    failure
+}
+
+/// The video file to be made; what of the source it cannot keep is told.
+fn film(
+    path: &Path,
+    work: &Work,
+    rates: (Rate, Rate),
+    source: &Source,
+    arguments: &Retime,
+) -> Result<Film> {
+    let like = match source {
+        Source::Video { path, video } => Some((path.as_path(), video)),
+        Source::Pictures { .. } => None,
+    };
+    let wishes = Wishes {
+        codec: arguments.codec.clone(),
+        crf: arguments.crf,
+        preset: arguments.preset.clone(),
+    };
+    let pictures = (source.form(), source.size()?);
+    let film = Film::prepare(path, &work.pattern.folder, rates, pictures, like, &wishes)?;
+    film.notes().for_each(|note| eprintln!("inbetween: {note}"));
+    Ok(film)
+}
+
+/// What will be written, from what one picture takes.
+fn need(work: &Work, film: Option<&Film>, range: &std::ops::Range<u64>, picture: &[u8]) -> Need {
+    let one = picture.len() as u64;
+    match film {
+        None => {
+            let left = range.clone().filter(|at| work.checksum(*at).is_none()).count() as u64;
+            // Pictures differ in size; most of a clip's are about as large as its first.
+            let all = one * left;
+            Need { surely: all / 2, perhaps: all + all / 4 }
+        }
+        Some(film) => {
+            let pictures = one * film.part_length().min(range.end - range.start);
+            let made = film.guess(one, range.end - range.start);
+            Need { surely: pictures / 2, perhaps: pictures + 2 * made }
+        }
+    }
+}
+
+/// Sees that others have drawn everything, and encodes what they have left as pictures.
+fn gather(work: &mut Work, film: Option<&Film>, frames: u64) -> Result<Tally> {
+    let whole = 0..frames;
+    let missing: Vec<u64> = match film {
+        None => whole.filter(|at| !work.is_finished(*at)).collect(),
+        Some(film) => {
+            let mut missing = Vec::new();
+            for (part, range) in film.parts(frames) {
+                if film.has(work, part) {
+                    continue;
+                }
+                let before = missing.len();
+                missing.extend(range.clone().filter(|at| !work.is_finished(*at)));
+                if missing.len() == before {
+                    film.seal(work, part, range)?;
+                }
+            }
+            missing
+        }
+    };
+    match (missing.first(), missing.last()) {
+        (Some(first), Some(last)) => Err(Failure::new(
+            Kind::File,
+            format!(
+                "{} of {frames} frames are not drawn yet, between {} and {}. Draw them with --frames {}-{}, then join again.",
+                missing.len(),
+                first + 1,
+                last + 1,
+                first + 1,
+                last + 1
+            ),
+        )),
+        _ => Ok(Tally { resumed: frames, ..Tally::default() }),
+    }
+}
+
+/// A damaged clip is no success, even when everything was done that could be.
+fn sound_or_damaged(found: &Found) -> Result<()> {
+    if found.damage.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Kind::Damaged,
+        format!(
+            "The clip is damaged: {}. What could be read was used, and the gaps hold the picture before them.",
+            found.damage.join("; ")
+        ),
+    ))
 }
 
 impl Target {
@@ -247,9 +418,12 @@ fn sheet_json(sheet: &Sheet) -> Value {
 }
 
 /// The exposure sheet alone.
-fn show_sheet(arguments: &Retime, sheet: &Sheet, rate: Rate) -> Result<()> {
+fn show_sheet(arguments: &Retime, found: &Found, rate: Rate) -> Result<()> {
+    let sheet = &found.sheet;
     if arguments.json {
-        crate::models::print_json(&sheet_json(sheet));
+        let mut told = sheet_json(sheet);
+        told["damage"] = json!(found.damage);
+        crate::models::print_json(&told);
         return Ok(());
     }
     println!("{}", summary(sheet, rate));
@@ -278,13 +452,14 @@ fn summary(sheet: &Sheet, rate: Rate) -> String {
 
 fn report(
     arguments: &Retime,
-    output: &Path,
-    sheet: &Sheet,
+    (output, share): (&Path, Share),
+    found: &Found,
     plan: &Plan,
     (from, to): (Rate, Rate),
     tally: Tally,
     took: Duration,
 ) {
+    let sheet = &found.sheet;
     if arguments.json {
         crate::models::print_json(&json!({
             "output": output.display().to_string(),
@@ -295,6 +470,8 @@ fn report(
             "copied": tally.copied,
             "resumed": tally.resumed,
             "held_by_engine": tally.held,
+            "whole": share.is_whole(),
+            "damage": found.damage,
             "seconds": took.as_secs_f64(),
             "sheet": sheet_json(sheet),
         }));
@@ -311,6 +488,9 @@ fn report(
         tally.copied,
         took.as_secs_f64()
     );
+    if !share.is_whole() {
+        println!("This was a share of them; --join makes a whole when all are drawn.");
+    }
     if tally.held > 0 {
         println!(
             "{} in-betweens hold a drawing, because nothing in one key was found in the other.",

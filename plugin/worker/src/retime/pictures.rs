@@ -1,14 +1,14 @@
 //! Frames as picture files of the depth and channels of the source.
 
-use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::io::Cursor;
 use std::path::Path;
 
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{DynamicImage, ImageBuffer, ImageDecoder, ImageFormat, ImageReader};
-use inbetween_core::{Encoding, Frame};
+use inbetween_core::{ContentHash, Encoding, Frame};
 
+use super::whole;
 use crate::failure::{Failure, Kind, Result};
 
 /// JPEG quality of in-betweens: they stand beside pictures that were compressed once already.
@@ -148,60 +148,43 @@ fn straight([red, green, blue, alpha]: [f32; 4]) -> [f32; 4] {
     if alpha <= 0.0 { [0.0; 4] } else { [red / alpha, green / alpha, blue / alpha, alpha] }
 }
 
-/// Writes the frame, whose values are in `encoding`, to `path`; whole or not at all.
+/// Writes the frame, whose values are in `encoding`, to `path`; whole or not at all. Returns the file's checksum.
 pub(super) fn save(
     frame: &Frame,
     encoding: Encoding,
     form: Form,
     format: ImageFormat,
     path: &Path,
-) -> Result<()> {
-    let refused =
-        || Failure::new(Kind::File, format!("{}: the picture cannot be stored", path.display()));
+) -> Result<ContentHash> {
+    whole::write(path, &file_of(frame, encoding, form, format)?)
+}
+
+/// The bytes of the file that holds the frame.
+pub(super) fn file_of(
+    frame: &Frame,
+    encoding: Encoding,
+    form: Form,
+    format: ImageFormat,
+) -> Result<Vec<u8>> {
+    let refused = || Failure::new(Kind::File, format!("A frame cannot be stored as {format:?}."));
     let image = form.in_format(format).image(frame, encoding).ok_or_else(refused)?;
-    whole_or_not(path, |file| {
-        let mut file = BufWriter::new(file);
-        match format {
-            ImageFormat::Png => {
-                // Frames are many and often read once: speed counts more than the last percent.
-                let encoder = PngEncoder::new_with_quality(
-                    &mut file,
-                    CompressionType::Fast,
-                    FilterType::Adaptive,
-                );
-                image.write_with_encoder(encoder).map_err(std::io::Error::other)?;
-            }
-            ImageFormat::Jpeg => {
-                let encoder = JpegEncoder::new_with_quality(&mut file, JPEG_QUALITY);
-                image.write_with_encoder(encoder).map_err(std::io::Error::other)?;
-            }
-            other => image.write_to(&mut file, other).map_err(std::io::Error::other)?,
+    let mut file = Cursor::new(Vec::new());
+    let written = match format {
+        ImageFormat::Png => {
+            // Frames are many and often read once: speed counts more than the last percent.
+            image.write_with_encoder(PngEncoder::new_with_quality(
+                &mut file,
+                CompressionType::Fast,
+                FilterType::Adaptive,
+            ))
         }
-        file.flush()
-    })
-}
-
-/// Copies a finished file; whole or not at all.
-pub(super) fn copy(from: &Path, to: &Path) -> Result<()> {
-    whole_or_not(to, |mut file| std::io::copy(&mut File::open(from)?, &mut file).map(|_| ()))
-}
-
-/// Writes beside and renames, so that a file that is there is finished.
-pub(super) fn whole_or_not(
-    path: &Path,
-    write: impl FnOnce(File) -> std::io::Result<()>,
-) -> Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".part");
-    let written = File::create(&beside).and_then(write).and_then(|()| fs::rename(&beside, path));
-    written.map_err(|err| {
-        // What is half written helps nobody; that it cannot be removed either changes nothing.
-        let _ = fs::remove_file(&beside);
-        Failure::new(
-            Kind::File,
-            format!("{} could not be written: {err}. What is finished is kept; the same command goes on from there.", path.display()),
-        )
-    })
+        ImageFormat::Jpeg => {
+            image.write_with_encoder(JpegEncoder::new_with_quality(&mut file, JPEG_QUALITY))
+        }
+        other => image.write_to(&mut file, other),
+    };
+    written.map_err(|_| refused())?;
+    Ok(file.into_inner())
 }
 
 #[cfg(test)]

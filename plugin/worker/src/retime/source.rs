@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use inbetween_core::exposure::{Analyser, Sheet};
+use inbetween_core::exposure::{Analyser, Signature};
 use inbetween_core::picture::{self, Picture};
 use inbetween_core::retime::Rate;
 use inbetween_core::{ContentHash, Encoding};
 
 use super::pictures::Form;
 use super::sequence::{Pattern, Sequence};
-use super::video::{Decoder, Video, is_video};
+use super::video::{Decoder, Raw, Video, is_video};
+use super::work::Found;
 use crate::failure::{Failure, Kind, Result};
 use crate::progress;
 
@@ -95,10 +96,12 @@ impl Source {
         }
     }
 
-    /// Looks at every frame and finds the drawings.
-    pub(super) fn sheet(&self) -> Result<Sheet> {
-        let bar = progress::of_work("finding drawings", self.expected());
+    /// Looks at every frame and finds the drawings, and what else must be known of the whole clip.
+    pub(super) fn look(&self) -> Result<Found> {
+        let mut bar = progress::Frames::of("finding drawings", self.expected());
         let mut analyser = Analyser::new();
+        let mut opaque = false;
+        let mut ended = None;
         match self {
             Self::Pictures { sequence, .. } => {
                 let size = |picture: &Picture| (picture.frame.width(), picture.frame.height());
@@ -118,22 +121,54 @@ impl Source {
                         ));
                     }
                     analyser.push(&picture.frame, self.encoding());
-                    bar.inc(1);
+                    bar.inc();
                 }
             }
             Self::Video { path, video } => {
                 let mut decoder = Decoder::open(path, video)?;
-                while let Some(bytes) = decoder.next()? {
-                    analyser.push(&video.frame(&bytes)?, self.encoding());
-                    bar.inc(1);
+                let mut last: Option<(Raw, Arc<Signature>)> = None;
+                opaque = true;
+                while let Some(raw) = decoder.next()? {
+                    let same = last.filter(|(before, _)| Arc::ptr_eq(before, &raw));
+                    let signature = if let Some((_, signature)) = same {
+                        signature
+                    } else {
+                        opaque &= video.is_opaque(&raw);
+                        Arc::new(Signature::of(&video.frame(&raw)?, self.encoding()))
+                    };
+                    analyser.push_signature(signature.clone());
+                    last = Some((raw, signature));
+                    bar.inc();
                 }
+                ended = Some(decoder.ended());
             }
         }
-        bar.finish_and_clear();
+        bar.finish();
         if analyser.frames() == 0 {
             return Err(Failure::new(Kind::File, "The clip holds no frames."));
         }
-        Ok(analyser.finish())
+        let (begins, pictures, damage) =
+            ended.map_or((0, 0, Vec::new()), |ended| (ended.begins, ended.pictures, ended.damage));
+        Ok(Found { sheet: analyser.finish(), opaque, begins, pictures, damage })
+    }
+
+    /// Takes over what looking at the whole clip has told.
+    pub(super) fn learn(&mut self, found: &Found) {
+        if let Self::Video { video, .. } = self {
+            video.decoded = Some(found.pictures);
+            video.form.alpha &= !found.opaque;
+        }
+    }
+
+    /// The size of its frames.
+    pub(super) fn size(&self) -> Result<(usize, usize)> {
+        match self {
+            Self::Pictures { sequence, .. } => {
+                let first = self.load(sequence, 0)?;
+                Ok((first.frame.width(), first.frame.height()))
+            }
+            Self::Video { video, .. } => Ok((video.width, video.height)),
+        }
     }
 
     fn load(&self, sequence: &Sequence, at: usize) -> Result<Picture> {
@@ -160,7 +195,7 @@ pub(super) struct Frames<'a> {
     kept: usize,
     decoder: Option<Decoder>,
     decoded: usize,
-    raw: BTreeMap<usize, Vec<u8>>,
+    raw: BTreeMap<usize, Raw>,
     /// Frames that are keys now, with their content addresses.
     made: BTreeMap<usize, Picture>,
 }

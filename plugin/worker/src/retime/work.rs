@@ -1,6 +1,11 @@
-//! What is finished already: a folder of frames and a manifest that tells which retiming they are of.
+//! What is finished already: a folder with a manifest that tells which retiming it is of, and ledgers that
+//! name every finished file with its checksum.
+//!
+//! Nothing is taken for finished that is not in a ledger with the checksum it has on the disk. So a run may
+//! be killed at any moment, and several machines may share a folder: each writes a ledger of its own.
 
-use std::fs;
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -9,12 +14,16 @@ use inbetween_core::exposure::Sheet;
 use inbetween_core::retime::Rate;
 use serde::{Deserialize, Serialize};
 
-use super::pictures::whole_or_not;
 use super::sequence::Pattern;
+use super::video::is_video;
+use super::whole;
 use crate::failure::{Failure, Kind, Result};
 
 /// The manifest's name; hidden, so that it stays with the frames without being taken for one.
 const MANIFEST: &str = ".inbetween-retime.json";
+
+/// How the names of ledgers begin and end.
+const LEDGER: (&str, &str) = (".inbetween-retime.", ".ledger");
 
 /// What decides every picture of a retiming.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,60 +42,122 @@ pub(super) struct Order {
     pub(super) frames: String,
 }
 
+/// What looking at every frame of the source has told.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Found {
+    pub(super) sheet: Sheet,
+    /// Whether the pictures cover everything, so that there is no transparency to keep.
+    pub(super) opaque: bool,
+    /// When a video's first picture is seen, in millionths of a second after the file's beginning.
+    pub(super) begins: i64,
+    /// Number of pictures that a video could be decoded to; 0 for a sequence.
+    pub(super) pictures: u64,
+    /// What is amiss with the source; empty for a sound one.
+    pub(super) damage: Vec<String>,
+}
+
 #[derive(Serialize, Deserialize)]
 struct Manifest {
     order: Order,
-    sheet: Sheet,
+    found: Found,
+    /// The checksum of the output where it is one file, from just before it is put into its place.
+    output: Option<ContentHash>,
+}
+
+/// Frames that were encoded together, and by what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Part {
+    /// Names the encoder and its settings.
+    pub(super) encoding: ContentHash,
+    pub(super) file: ContentHash,
 }
 
 /// A folder for frames and what is known of it.
 pub(super) struct Work {
     pub(super) pattern: Pattern,
     pub(super) start: u64,
-    /// The drawings, where a run before has found them.
-    pub(super) sheet: Option<Sheet>,
+    /// What a run before has found.
+    pub(super) found: Option<Found>,
+    order: Order,
+    output: Option<ContentHash>,
+    frames: HashMap<u64, ContentHash>,
+    parts: BTreeMap<u64, Part>,
+    ledger: File,
 }
 
 impl Work {
     /// Opens the folder of `pattern` for `order`: goes on where an equal one was interrupted, and refuses to mix with
-    /// other pictures unless they may be overwritten.
+    /// other pictures unless they may be overwritten. `who` names this run's ledger: runs with the same name take
+    /// turns.
     pub(super) fn open(
         pattern: Pattern,
         start: u64,
-        order: &Order,
+        order: Order,
+        who: &str,
         overwrite: bool,
     ) -> Result<Self> {
         let folder = &pattern.folder;
         fs::create_dir_all(folder).map_err(|err| failed(folder, &err))?;
-        let known = fs::read(folder.join(MANIFEST)).ok();
-        let known: Option<Manifest> = known.and_then(|text| serde_json::from_slice(&text).ok());
-        if let Some(manifest) = known.filter(|manifest| manifest.order == *order) {
-            return Ok(Self { pattern, start, sheet: Some(manifest.sheet) });
+        let manifest = manifest_in(folder).filter(|manifest| manifest.order == order);
+        if manifest.is_none() {
+            let there = pattern.numbers()?;
+            if !there.is_empty() && !overwrite {
+                return Err(Failure::new(
+                    Kind::Usage,
+                    format!(
+                        "{} exist already and are not of this retiming. Choose another output, or add --overwrite.",
+                        pattern.text()
+                    ),
+                ));
+            }
+            for number in there {
+                remove(&pattern.file(number))?;
+            }
+            remove_own(folder)?;
         }
-        let there = pattern.numbers()?;
-        if !there.is_empty() && !overwrite {
-            return Err(Failure::new(
-                Kind::Usage,
-                format!(
-                    "{} exist already and are not of this retiming. Choose another output, or add --overwrite.",
-                    pattern.text()
-                ),
-            ));
+        let mut work = Self {
+            ledger: ledger(folder, who)?,
+            found: None,
+            output: None,
+            frames: HashMap::new(),
+            parts: BTreeMap::new(),
+            pattern,
+            start,
+            order,
+        };
+        if let Some(manifest) = manifest {
+            (work.found, work.output) = (Some(manifest.found), manifest.output);
+            work.read_ledgers()?;
         }
-        for number in there {
-            let file = pattern.file(number);
-            fs::remove_file(&file).map_err(|err| failed(&file, &err))?;
-        }
-        Ok(Self { pattern, start, sheet: None })
+        Ok(work)
+    }
+
+    /// What was found where the folder that `pattern` names holds a retiming of `order` whose output, `file`, is in its
+    /// place already: the run was stopped while it cleaned up.
+    pub(super) fn done(pattern: &Pattern, order: &Order, file: &Path) -> Option<Found> {
+        let manifest = manifest_in(&pattern.folder).filter(|manifest| manifest.order == *order)?;
+        (manifest.output? == whole::checksum(file)?).then_some(manifest.found)
     }
 
     /// Writes down what the frames in the folder will be.
-    pub(super) fn begin(&self, order: &Order, sheet: &Sheet) -> Result<()> {
-        let manifest = Manifest { order: order.clone(), sheet: sheet.clone() };
+    pub(super) fn begin(&mut self, found: &Found) -> Result<()> {
+        self.found = Some(found.clone());
+        self.write_manifest()
+    }
+
+    /// Writes down what the output will be, just before it is put into its place.
+    pub(super) fn will_put(&mut self, output: ContentHash) -> Result<()> {
+        self.output = Some(output);
+        self.write_manifest()
+    }
+
+    fn write_manifest(&self) -> Result<()> {
         let path = self.pattern.folder.join(MANIFEST);
+        let Some(found) = self.found.clone() else { return Ok(()) };
+        let manifest = Manifest { order: self.order.clone(), found, output: self.output };
         let text = serde_json::to_vec(&manifest)
             .map_err(|err| Failure::new(Kind::File, format!("{}: {err}", path.display())))?;
-        whole_or_not(&path, |mut file| file.write_all(&text))
+        whole::write(&path, &text).map(|_| ())
     }
 
     /// The file of the output's frame `at`, counted from 0.
@@ -95,20 +166,173 @@ impl Work {
     }
 
     pub(super) fn is_finished(&self, at: u64) -> bool {
-        self.file(at).is_file()
+        let known = self.frames.get(&at);
+        known.is_some() && known == whole::checksum(&self.file(at)).as_ref()
     }
 
-    /// Removes the frames, the manifest, and the folder if nothing else is in it.
-    pub(super) fn remove(&self, frames: u64) -> Result<()> {
-        for at in 0..frames {
-            let file = self.file(at);
-            fs::remove_file(&file).map_err(|err| failed(&file, &err))?;
+    /// The checksum that the file of a finished frame had when it was written.
+    pub(super) fn checksum(&self, at: u64) -> Option<ContentHash> {
+        self.frames.get(&at).copied()
+    }
+
+    /// Takes down that the file of a frame is written.
+    pub(super) fn finished(&mut self, at: u64, file: ContentHash) -> Result<()> {
+        self.frames.insert(at, file);
+        self.write_down(&format!("frame {at} {file}\n"))
+    }
+
+    /// The file of a part of a video.
+    pub(super) fn part_file(&self, part: u64, ending: &str) -> PathBuf {
+        self.pattern.folder.join(part_name(part, ending))
+    }
+
+    /// Whether a part is finished as this `encoding` makes it.
+    pub(super) fn has_part(&self, part: u64, ending: &str, encoding: ContentHash) -> bool {
+        let known = self.parts.get(&part).filter(|known| known.encoding == encoding);
+        known
+            .is_some_and(|known| whole::checksum(&self.part_file(part, ending)) == Some(known.file))
+    }
+
+    /// Takes down that a part is written, which stands for its frames from now on.
+    pub(super) fn finished_part(&mut self, part: u64, made: Part) -> Result<()> {
+        self.parts.insert(part, made);
+        self.write_down(&format!("part {part} {} {}\n", made.encoding, made.file))
+    }
+
+    /// Removes the files of frames.
+    pub(super) fn forget_frames(&mut self, frames: std::ops::Range<u64>) -> Result<()> {
+        for at in frames {
+            self.frames.remove(&at);
+            remove(&self.file(at))?;
         }
-        let manifest = self.pattern.folder.join(MANIFEST);
-        fs::remove_file(&manifest).map_err(|err| failed(&manifest, &err))?;
-        // Somebody else's files keep the folder.
-        let _ = fs::remove_dir(&self.pattern.folder);
         Ok(())
+    }
+
+    fn write_down(&mut self, line: &str) -> Result<()> {
+        let written = self.ledger.write_all(line.as_bytes());
+        written.and_then(|()| self.ledger.sync_data()).map_err(|err| {
+            Failure::new(
+                Kind::File,
+                format!(
+                    "{}: {err}. What is finished is kept; the same command goes on from there.",
+                    self.pattern.folder.display()
+                ),
+            )
+        })
+    }
+
+    fn read_ledgers(&mut self) -> Result<()> {
+        for path in
+            own(&self.pattern.folder, |name| name.starts_with(LEDGER.0) && name.ends_with(LEDGER.1))
+        {
+            let text = fs::read(&path).map_err(|err| failed(&path, &err))?;
+            // A line that a killed run left unfinished names nothing that could be trusted.
+            for line in String::from_utf8_lossy(&text).lines() {
+                let words: Vec<&str> = line.split(' ').collect();
+                match words[..] {
+                    ["frame", at, file] => {
+                        let entry = at.parse().ok().zip(hash_of(file));
+                        self.frames.extend(entry);
+                    }
+                    ["part", part, encoding, file] => {
+                        let made = hash_of(encoding).zip(hash_of(file));
+                        let made = made.map(|(encoding, file)| Part { encoding, file });
+                        self.parts.extend(part.parse().ok().zip(made));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what killed runs left half written beside the frames.
+    pub(super) fn tidy(&self) -> Result<()> {
+        whole::unfinished_in(&self.pattern.folder).iter().try_for_each(|path| remove(path))
+    }
+
+    /// Removes everything that was made on the way to a video, and the folder if nothing else is in it.
+    pub(super) fn remove(pattern: &Pattern) -> Result<()> {
+        for number in pattern.numbers()? {
+            remove(&pattern.file(number))?;
+        }
+        remove_own(&pattern.folder)?;
+        // Somebody else's files keep the folder.
+        let _ = fs::remove_dir(&pattern.folder);
+        Ok(())
+    }
+}
+
+/// The name of the file of a part.
+pub(super) fn part_name(part: u64, ending: &str) -> String {
+    format!("part.{part:05}.{ending}")
+}
+
+fn is_part(name: &str) -> bool {
+    let number = name.strip_prefix("part.").and_then(|rest| rest.split_once('.'));
+    number.is_some_and(|(number, _)| {
+        number.len() >= 5 && number.bytes().all(|c| c.is_ascii_digit()) && is_video(Path::new(name))
+    })
+}
+
+/// Removes all files of ours but frames, the manifest last: as long as it is there, they are known to be ours.
+fn remove_own(folder: &Path) -> Result<()> {
+    whole::unfinished_in(folder).iter().try_for_each(|path| remove(path))?;
+    let ours = |name: &str| name.starts_with(LEDGER.0) && name.ends_with(LEDGER.1);
+    let manifest = folder.join(MANIFEST);
+    if manifest.exists() {
+        own(folder, |name| is_part(name) || name == LIST)
+            .iter()
+            .try_for_each(|path| remove(path))?;
+    }
+    own(folder, ours).iter().try_for_each(|path| remove(path))?;
+    remove(&manifest)
+}
+
+/// The name of the list of parts that ffmpeg is given.
+pub(super) const LIST: &str = "parts.ffconcat";
+
+fn own(folder: &Path, wanted: impl Fn(&str) -> bool) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .filter(|entry| entry.file_name().to_str().is_some_and(&wanted))
+        .map(|entry| entry.path())
+        .collect()
+}
+
+fn manifest_in(folder: &Path) -> Option<Manifest> {
+    let text = fs::read(folder.join(MANIFEST)).ok()?;
+    serde_json::from_slice(&text).ok()
+}
+
+/// This run's ledger, locked as long as the run lives.
+fn ledger(folder: &Path, who: &str) -> Result<File> {
+    let path = folder.join(format!("{}{who}{}", LEDGER.0, LEDGER.1));
+    let mut options = OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NOFOLLOW);
+    let mut file = options.open(&path).map_err(|err| failed(&path, &err))?;
+    if let Err(TryLockError::WouldBlock) = file.try_lock() {
+        return Err(Failure::new(
+            Kind::Usage,
+            format!("Another run works on {} already. Let it finish.", folder.display()),
+        ));
+    }
+    // A killed run may have left its last line without an end.
+    file.write_all(b"\n").map_err(|err| failed(&path, &err))?;
+    Ok(file)
+}
+
+/// Reads the digits that a [`ContentHash`] is shown as.
+fn hash_of(text: &str) -> Option<ContentHash> {
+    blake3::Hash::from_hex(text).ok().map(ContentHash::from)
+}
+
+fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(err) if err.kind() != std::io::ErrorKind::NotFound => Err(failed(path, &err)),
+        _ => Ok(()),
     }
 }
 

@@ -1,19 +1,17 @@
 //! What a video file holds, as ffprobe tells it.
 
 use std::path::Path;
-use std::process::Command;
 
 use inbetween_core::retime::Rate;
 use serde_json::Value;
 
 use super::super::pictures::{Depth, Form};
-use super::output_of;
+use super::light::Light;
+use super::samples::{Samples, Table};
+use super::{timeline, tool};
 use crate::failure::{Failure, Kind, Result};
 
-/// Rates beyond this are time stamps, not rates of pictures.
-const FASTEST: f64 = 240.0;
-
-/// The first video stream of a file.
+/// The first video stream of a file, and what lies beside it.
 #[derive(Clone, Debug, PartialEq)]
 pub(in super::super) struct Video {
     /// Size as it is seen, upright.
@@ -21,16 +19,31 @@ pub(in super::super) struct Video {
     pub(in super::super) height: usize,
     pub(in super::super) rate: Rate,
     pub(in super::super) form: Form,
-    /// Number of frames, as the file says or as its length suggests; for progress only.
+    /// Number of pictures; 0 where the file does not tell.
+    pub(in super::super) pictures: u64,
+    /// Number of pictures that could be decoded, once all were looked at.
+    pub(in super::super) decoded: Option<u64>,
+    /// Number of frames, for progress only.
     pub(in super::super) frames: u64,
     pub(in super::super) interlaced: bool,
-    pub(in super::super) has_sound: bool,
-    pub(super) pixel_format: String,
+    /// What is amiss with the file.
+    pub(in super::super) damage: Vec<String>,
+    pub(super) codec: String,
+    pub(super) profile: String,
+    /// The decoder to be used instead of ffmpeg's first choice.
+    pub(super) decoder: Option<&'static str>,
+    pub(super) samples: Samples,
     pub(super) colour: Colour,
-    /// Proportions of a pixel, as `1:1`.
+    /// Proportions of an upright pixel, as `1:1`.
     pub(super) pixel_shape: String,
-    /// Seconds by which the pictures begin after the file.
-    pub(super) delay: f64,
+    pub(super) light: Light,
+    /// When the last picture ends, in millionths of a second after the file begins.
+    pub(super) ends: Option<i64>,
+    pub(super) others: Vec<Stream>,
+    pub(super) chapters: bool,
+    pub(super) timecode: Option<String>,
+    pub(super) tags: Vec<(&'static str, String)>,
+    pub(super) dispositions: Vec<String>,
 }
 
 /// How the colours of a video are meant; tags that the file lacks are empty.
@@ -40,6 +53,35 @@ pub(super) struct Colour {
     pub(super) range: String,
     pub(super) primaries: String,
     pub(super) transfer: String,
+    /// Where the samples of colour lie between those of light.
+    pub(super) place: String,
+}
+
+/// A stream beside the pictures.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Stream {
+    pub(super) index: u64,
+    /// `audio`, `subtitle`, `attachment`, `data`, or `video` for another one.
+    pub(super) kind: String,
+    pub(super) codec: String,
+    pub(super) tag: String,
+    pub(super) name: String,
+    pub(super) channels: u32,
+    /// Whether it is a picture for the cover.
+    pub(super) cover: bool,
+    /// When it begins, in seconds after the file.
+    pub(super) begins: f64,
+}
+
+/// The times of the pictures, as the packets of the file tell them.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Packets {
+    /// In seconds, rising.
+    times: Vec<f64>,
+    /// How long the last one is seen.
+    last: Option<f64>,
+    count: u64,
+    complaints: Vec<String>,
 }
 
 impl Video {
@@ -47,54 +89,97 @@ impl Video {
         if !path.is_file() {
             return Err(refuse(path, "there is no such file"));
         }
-        let mut command = Command::new("ffprobe");
-        command.args(["-v", "error", "-show_streams", "-show_format", "-of", "json"]).arg(path);
-        let text = output_of("ffprobe", &mut command)?;
-        let told: Value = serde_json::from_slice(&text).map_err(|err| {
+        let mut command = tool::ffprobe();
+        command.args(["-show_streams", "-show_format", "-show_chapters"]).arg(tool::address(path));
+        let streams = tool::run(&mut command)?;
+        let mut told: Value = serde_json::from_slice(&streams.out).map_err(|err| {
             Failure::new(Kind::File, format!("ffprobe's answer makes no sense: {err}"))
         })?;
-        Self::read(&told).ok_or_else(|| refuse(path, "it holds no pictures that ffmpeg can decode"))
+        let unreadable = || refuse(path, "it holds no pictures that ffmpeg can decode");
+        if main_stream(&told).is_none() {
+            return Err(unreadable());
+        }
+        told["frames"] = first_frames(path);
+        let packets = packets_of(path)?;
+        Self::read(&told, &packets, &Table::of_ffmpeg()?).ok_or_else(unreadable)
     }
 
-    fn read(told: &Value) -> Option<Self> {
-        let streams = told["streams"].as_array()?;
-        let kind = |stream: &&Value, kind: &str| stream["codec_type"] == kind;
-        let is_cover = |stream: &&Value| stream["disposition"]["attached_pic"] == 1;
-        let stream = streams.iter().find(|s| kind(s, "video") && !is_cover(s))?;
+    fn read(told: &Value, packets: &Packets, table: &Table) -> Option<Self> {
+        let stream = main_stream(told)?;
         let text = |name: &str| stream[name].as_str().unwrap_or_default().to_owned();
         let tag = |name: &str| match text(name).as_str() {
-            "unknown" | "reserved" => String::new(),
+            "unknown" | "reserved" | "unspecified" => String::new(),
             known => known.to_owned(),
         };
         let side = |name: &str| usize::try_from(stream[name].as_u64()?).ok();
         let (width, height) = (side("width")?, side("height")?);
-        let (width, height) = if is_turned(stream) { (height, width) } else { (width, height) };
-        let pixel_format = text("pix_fmt");
-        let rate = rate_of(&text("r_frame_rate"), &text("avg_frame_rate"))?;
-        let seconds = |value: &Value| value.as_str().and_then(|text| text.parse::<f64>().ok());
-        let length = seconds(&stream["duration"]).or_else(|| seconds(&told["format"]["duration"]));
-        let counted = text("nb_frames").parse().ok();
-        let starts = |value: &Value| seconds(&value["start_time"]).unwrap_or(0.0);
+        let turned = is_turned(stream);
+        let (width, height) = if turned { (height, width) } else { (width, height) };
+        let (mut format, mut decoder) = (text("pix_fmt"), None);
+        if tag_of(stream, "alpha_mode").is_some_and(|mode| mode == "1") {
+            // ffmpeg's own decoders of VP8 and VP9 leave the second picture out, which holds the alpha.
+            decoder = match text("codec_name").as_str() {
+                "vp8" => Some("libvpx"),
+                "vp9" => Some("libvpx-vp9"),
+                _ => None,
+            };
+            if decoder.is_some() {
+                format = format.replacen("yuv4", "yuva4", 1);
+            }
+        }
+        let samples = table.get(&format)?;
+        let rate =
+            timeline::rate_of(&text("r_frame_rate"), &text("avg_frame_rate"), &packets.times)?;
+        let begins = seconds(&told["format"]["start_time"]).unwrap_or(0.0);
+        let interval = 1.0 / rate.per_second();
+        let ends = packets.times.last().map(|last| last + packets.last.unwrap_or(interval));
+        let declared = declared_end(told, stream);
+        let length =
+            declared.or(ends).map_or(0.0, |ends| ends - packets.times.first().unwrap_or(&begins));
+        let mut damage = packets.complaints.clone();
+        damage.extend(cut_off(declared, ends, interval));
+        let streams = told["streams"].as_array()?;
         Some(Self {
             width,
             height,
             rate,
-            form: form_of(&pixel_format, &text("bits_per_raw_sample")),
-            frames: counted.unwrap_or((length.unwrap_or(0.0) * rate.per_second()).round() as u64),
+            form: Form {
+                depth: if samples.bits > 8 { Depth::Sixteen } else { Depth::Eight },
+                colour: true,
+                alpha: samples.alpha,
+            },
+            pictures: packets.count,
+            decoded: None,
+            frames: (length * rate.per_second()).round().max(packets.count as f64) as u64,
             interlaced: matches!(text("field_order").as_str(), "tt" | "bb" | "tb" | "bt"),
-            has_sound: streams.iter().any(|stream| kind(&stream, "audio")),
-            pixel_format,
+            damage,
+            codec: text("codec_name"),
+            profile: text("profile"),
+            decoder,
+            samples,
             colour: Colour {
                 matrix: tag("color_space"),
-                range: tag("color_range"),
+                range: if format.starts_with("yuvj") { "pc".into() } else { tag("color_range") },
                 primaries: tag("color_primaries"),
                 transfer: tag("color_transfer"),
+                place: tag("chroma_location"),
             },
-            pixel_shape: match text("sample_aspect_ratio").as_str() {
-                "" | "0:1" | "N/A" => "1:1".into(),
-                shape => shape.into(),
-            },
-            delay: (starts(stream) - starts(&told["format"])).max(0.0),
+            pixel_shape: pixel_shape(&text("sample_aspect_ratio"), turned),
+            light: Light::read(told, stream),
+            ends: ends.map(|ends| ((ends - begins) * 1e6).round() as i64),
+            others: streams
+                .iter()
+                .filter(|other| other["index"] != stream["index"])
+                .map(|other| Stream::read(other, begins))
+                .collect(),
+            chapters: told["chapters"].as_array().is_some_and(|chapters| !chapters.is_empty()),
+            timecode: timecode(told, stream),
+            tags: ["language", "title"]
+                .into_iter()
+                .filter_map(|name| Some((name, tag_of(stream, name)?.to_owned())))
+                .filter(|(_, value)| value != "und")
+                .collect(),
+            dispositions: dispositions(stream),
         })
     }
 
@@ -105,7 +190,7 @@ impl Video {
         self.width * self.height * channels * bytes
     }
 
-    /// To frames of even distance (a frame that a file leaves out is a held one) and to samples.
+    /// To upright red, green and blue.
     pub(super) fn decoding_filter(&self) -> String {
         let samples = match (self.form.depth, self.form.alpha) {
             (Depth::Eight, false) => "rgb24",
@@ -113,23 +198,12 @@ impl Video {
             (_, false) => "rgb48le",
             (_, true) => "rgba64le",
         };
-        let conversion = if self.is_rgb() {
+        let conversion = if self.samples.rgb {
             String::new()
         } else {
             format!(":in_color_matrix={}:in_range={}", self.matrix(), self.range())
         };
-        format!(
-            "fps={},scale=flags=accurate_rnd+full_chroma_int+bicubic{conversion},format={samples}",
-            self.rate
-        )
-    }
-
-    /// Whether the file stores red, green and blue themselves.
-    pub(super) fn is_rgb(&self) -> bool {
-        let format = &self.pixel_format;
-        ["rgb", "bgr", "gbr", "argb", "abgr", "0rgb", "0bgr", "pal8"]
-            .iter()
-            .any(|name| format.starts_with(name))
+        format!("scale=flags=accurate_rnd+full_chroma_int+bicubic{conversion},format={samples}")
     }
 
     /// The conversion's matrix in the words of ffmpeg's scaler; a file without a tag is taken as players do.
@@ -147,8 +221,136 @@ impl Video {
 
     /// `tv` or `pc`.
     pub(super) fn range(&self) -> &'static str {
-        let full = self.colour.range == "pc" || self.pixel_format.starts_with("yuvj");
-        if full { "pc" } else { "tv" }
+        if self.colour.range == "pc" { "pc" } else { "tv" }
+    }
+}
+
+impl Stream {
+    fn read(told: &Value, begins: f64) -> Self {
+        let text = |name: &str| told[name].as_str().unwrap_or_default().to_owned();
+        let mut named: Vec<&str> =
+            vec![told["codec_name"].as_str().unwrap_or("of an unknown kind")];
+        named.extend(
+            ["language", "title", "filename"].into_iter().filter_map(|name| tag_of(told, name)),
+        );
+        Self {
+            index: told["index"].as_u64().unwrap_or_default(),
+            kind: text("codec_type"),
+            codec: text("codec_name"),
+            tag: text("codec_tag_string"),
+            name: named.join(", "),
+            channels: told["channels"].as_u64().unwrap_or(2) as u32,
+            cover: told["disposition"]["attached_pic"] == 1,
+            begins: seconds(&told["start_time"]).map_or(0.0, |starts| (starts - begins).max(0.0)),
+        }
+    }
+}
+
+/// The first stream of moving pictures.
+fn main_stream(told: &Value) -> Option<&Value> {
+    told["streams"].as_array()?.iter().find(|stream| {
+        stream["codec_type"] == "video" && stream["disposition"]["attached_pic"] != 1
+    })
+}
+
+/// The first pictures, with what is said of each.
+fn first_frames(path: &Path) -> Value {
+    let mut command = tool::ffprobe();
+    command.args(["-select_streams", "V:0", "-read_intervals", "%+#8", "-show_frames"]);
+    // Where the beginning cannot be decoded, nothing is said of it.
+    let told = tool::run(command.arg(tool::address(path))).map(|told| told.out).unwrap_or_default();
+    serde_json::from_slice::<Value>(&told).unwrap_or_default()["frames"].clone()
+}
+
+/// The times of all pictures. Nothing is decoded for it.
+fn packets_of(path: &Path) -> Result<Packets> {
+    let mut command = tool::ffprobe();
+    command.args(["-select_streams", "V:0", "-of", "compact=p=0"]);
+    command.args(["-show_entries", "packet=pts_time,duration_time,flags"]).arg(tool::address(path));
+    let told = tool::run(&mut command)?;
+    let mut packets = Packets { complaints: told.complaints, ..Packets::default() };
+    for line in String::from_utf8_lossy(&told.out).lines() {
+        let value = |name: &str| {
+            let mut fields = line.split('|').filter_map(|field| field.split_once('='));
+            fields.find(|(known, _)| *known == name).map(|(_, value)| value)
+        };
+        // What an edit list cuts away is decoded by nobody.
+        if line.is_empty() || value("flags").is_some_and(|flags| flags.contains('D')) {
+            continue;
+        }
+        packets.count += 1;
+        let number = |name: &str| value(name).and_then(|text| text.parse::<f64>().ok());
+        if let Some(time) = number("pts_time") {
+            if packets.times.last().is_none_or(|last| time > *last) {
+                packets.last = number("duration_time");
+            }
+            packets.times.push(time);
+        }
+    }
+    if (packets.times.len() as u64) < packets.count {
+        // Some containers tell no times, but an even rate.
+        packets.times.clear();
+    }
+    packets.times.sort_by(f64::total_cmp);
+    Ok(packets)
+}
+
+/// What the file says of the end of its pictures, in seconds.
+fn declared_end(told: &Value, stream: &Value) -> Option<f64> {
+    let starts = seconds(&stream["start_time"]).unwrap_or(0.0);
+    let own = seconds(&stream["duration"]).map(|length| starts + length);
+    let tagged = || {
+        let mut parts = tag_of(stream, "DURATION")?.rsplit(':').map(str::parse::<f64>);
+        let (seconds, minutes, hours) =
+            (parts.next()?.ok()?, parts.next()?.ok()?, parts.next()?.ok()?);
+        Some(seconds + 60.0 * minutes + 3600.0 * hours)
+    };
+    let alone = told["streams"].as_array().is_some_and(|streams| streams.len() == 1);
+    let whole = || {
+        let file = &told["format"];
+        seconds(&file["duration"])
+            .map(|length| length + seconds(&file["start_time"]).unwrap_or(0.0))
+    };
+    own.or_else(tagged).or_else(|| alone.then(whole)?)
+}
+
+/// Whether pictures are missing at the end.
+fn cut_off(declared: Option<f64>, ends: Option<f64>, interval: f64) -> Option<String> {
+    let (declared, ends) = declared.zip(ends)?;
+    (declared - ends > (3.0 * interval).max(0.25)).then(|| {
+        format!("it should have pictures for {declared:.2} s, but they end after {ends:.2} s")
+    })
+}
+
+fn seconds(value: &Value) -> Option<f64> {
+    value.as_str().and_then(|text| text.parse().ok())
+}
+
+fn tag_of<'a>(stream: &'a Value, wanted: &str) -> Option<&'a str> {
+    let tags = stream["tags"].as_object()?;
+    tags.iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case(wanted))
+        .and_then(|(_, value)| value.as_str())
+}
+
+fn timecode(told: &Value, stream: &Value) -> Option<String> {
+    let everywhere = std::iter::once(stream)
+        .chain(told["streams"].as_array().into_iter().flatten())
+        .chain(std::iter::once(&told["format"]));
+    everywhere.filter_map(|place| tag_of(place, "timecode")).map(str::to_owned).next()
+}
+
+/// What the stream is marked as, in ffmpeg's words.
+fn dispositions(stream: &Value) -> Vec<String> {
+    let marks = stream["disposition"].as_object().into_iter().flatten();
+    marks.filter(|(_, on)| **on == 1).map(|(name, _)| name.clone()).collect()
+}
+
+fn pixel_shape(told: &str, turned: bool) -> String {
+    match told.split_once(':') {
+        Some(("0", _)) | None => "1:1".into(),
+        Some((across, down)) if turned => format!("{down}:{across}"),
+        Some(_) => told.into(),
     }
 }
 
@@ -156,29 +358,8 @@ impl Video {
 fn is_turned(stream: &Value) -> bool {
     let sides = stream["side_data_list"].as_array();
     let rotation = sides.and_then(|sides| sides.iter().find_map(|side| side["rotation"].as_f64()));
-    let tagged = || stream["tags"]["rotate"].as_str().and_then(|text| text.parse().ok());
+    let tagged = || tag_of(stream, "rotate").and_then(|text| text.parse().ok());
     rotation.or_else(tagged).is_some_and(|turn: f64| (turn / 90.0).round() as i64 % 2 != 0)
-}
-
-/// The rate of the pictures: the one that all time stamps fit, unless that is a clock's.
-fn rate_of(real: &str, mean: &str) -> Option<Rate> {
-    let usable = |text: &str| -> Option<Rate> {
-        let rate: Rate = text.parse().ok()?;
-        (rate.per_second() <= FASTEST).then_some(rate)
-    };
-    usable(real).or_else(|| usable(mean))
-}
-
-fn form_of(pixel_format: &str, raw_bits: &str) -> Form {
-    let alpha = ["yuva", "rgba", "bgra", "argb", "abgr", "gbrap", "ya", "pal8"]
-        .iter()
-        .any(|name| pixel_format.starts_with(name));
-    let deep_names = ["9", "10", "12", "14", "16", "48", "64", "f32"];
-    let named = pixel_format.trim_end_matches("le").trim_end_matches("be");
-    let deep =
-        deep_names.iter().any(|bits| named.ends_with(bits)) && !["nv12", "nv16"].contains(&named);
-    let deep = deep || raw_bits.parse().is_ok_and(|bits: u32| bits > 8);
-    Form { depth: if deep { Depth::Sixteen } else { Depth::Eight }, colour: true, alpha }
 }
 
 fn refuse(path: &Path, reason: &str) -> Failure {
@@ -189,22 +370,25 @@ fn refuse(path: &Path, reason: &str) -> Failure {
 mod tests {
     use serde_json::json;
 
+    use super::super::samples::tests::table;
     use super::*;
 
     fn told(changes: &Value) -> Value {
         let mut stream = json!({
-            "codec_type": "video", "width": 1920, "height": 1080, "pix_fmt": "yuv420p",
+            "index": 1, "codec_type": "video", "width": 1920, "height": 1080, "pix_fmt": "yuv420p",
             "r_frame_rate": "24000/1001", "avg_frame_rate": "24000/1001", "start_time": "0.000000",
             "duration": "10.01", "sample_aspect_ratio": "1:1", "field_order": "progressive",
         });
         for (name, value) in changes.as_object().unwrap() {
             stream[name] = value.clone();
         }
-        json!({ "streams": [{ "codec_type": "audio" }, stream], "format": { "start_time": "0.0" } })
+        let sound =
+            json!({ "index": 0, "codec_type": "audio", "codec_name": "aac", "start_time": "0.5" });
+        json!({ "streams": [sound, stream], "format": { "start_time": "0.0" } })
     }
 
     fn video(changes: &Value) -> Video {
-        Video::read(&told(changes)).unwrap()
+        Video::read(&told(changes), &Packets::default(), &table()).unwrap()
     }
 
     #[test]
@@ -212,7 +396,8 @@ mod tests {
         let video = video(&json!({}));
         assert_eq!((video.width, video.height, video.frames), (1920, 1080, 240));
         assert_eq!(video.rate, Rate::new(24_000, 1001).unwrap());
-        assert!(video.has_sound && !video.interlaced && !video.is_rgb());
+        assert!(!video.interlaced && !video.samples.rgb && video.damage.is_empty());
+        assert_eq!((video.others.len(), video.others[0].begins), (1, 0.5));
         assert_eq!(video.form, Form { depth: Depth::Eight, colour: true, alpha: false });
         assert_eq!((video.matrix(), video.range()), ("bt709", "tv"));
         assert_eq!(video.frame_bytes(), 1920 * 1080 * 3);
@@ -220,12 +405,14 @@ mod tests {
 
     #[test]
     fn a_phone_held_upright() {
-        let turned = json!({ "side_data_list": [{ "rotation": -90 }] });
-        assert_eq!((video(&turned).width, video(&turned).height), (1080, 1920));
+        let turned = video(
+            &json!({ "side_data_list": [{ "rotation": -90 }], "sample_aspect_ratio": "4:3" }),
+        );
+        assert_eq!((turned.width, turned.height, turned.pixel_shape.as_str()), (1080, 1920, "3:4"));
     }
 
     #[test]
-    fn depth_and_alpha_follow_the_pixel_format() {
+    fn depth_and_alpha_follow_the_samples() {
         for (name, depth, alpha) in [
             ("yuv420p10le", Depth::Sixteen, false),
             ("yuva444p12le", Depth::Sixteen, true),
@@ -233,19 +420,31 @@ mod tests {
             ("rgba64be", Depth::Sixteen, true),
             ("nv12", Depth::Eight, false),
             ("yuvj420p", Depth::Eight, false),
+            ("pal8", Depth::Eight, true),
         ] {
             let form = video(&json!({ "pix_fmt": name })).form;
             assert_eq!(form, Form { depth, colour: true, alpha }, "{name}");
         }
+        assert_eq!(video(&json!({ "pix_fmt": "yuvj420p" })).range(), "pc");
     }
 
     #[test]
-    fn a_clock_is_no_rate() {
-        let clock = video(&json!({ "r_frame_rate": "1000/1", "avg_frame_rate": "25/1" }));
-        assert_eq!(clock.rate, Rate::new(25, 1).unwrap());
-        assert!(
-            Video::read(&told(&json!({ "r_frame_rate": "0/0", "avg_frame_rate": "0/0" })))
-                .is_none()
+    fn the_alpha_of_webm_needs_another_decoder() {
+        let clear = video(&json!({ "codec_name": "vp9", "tags": { "ALPHA_MODE": "1" } }));
+        assert_eq!((clear.decoder, clear.form.alpha), (Some("libvpx-vp9"), true));
+    }
+
+    #[test]
+    fn a_file_that_ends_too_early_is_noticed() {
+        let packets = Packets { times: vec![0.0, 1.0, 2.0, 3.0], count: 4, ..Packets::default() };
+        let short = Video::read(
+            &told(&json!({ "r_frame_rate": "1/1", "avg_frame_rate": "1/1" })),
+            &packets,
+            &table(),
         );
+        assert!(short.unwrap().damage[0].contains("end after 4.00 s"));
+        let sound = json!({ "r_frame_rate": "1/1", "avg_frame_rate": "1/1", "duration": "4.0" });
+        let sound = Video::read(&told(&sound), &packets, &table());
+        assert!(sound.unwrap().damage.is_empty());
     }
 }

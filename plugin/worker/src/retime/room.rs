@@ -1,0 +1,62 @@
+//! Whether there is room on the disk, before hours are spent.
+
+use std::path::Path;
+
+use crate::failure::{Failure, Kind, Result};
+
+/// What is left free for everything else on the disk, in bytes.
+const SPARE: u64 = 64 << 20;
+
+/// What will be written, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Need {
+    /// As good as certain.
+    pub(super) surely: u64,
+    /// As far as it can be guessed.
+    pub(super) perhaps: u64,
+}
+
+/// Refuses work for which there is no room in `folder`, and warns where it may become scarce.
+pub(super) fn check(folder: &Path, need: Need) -> Result<()> {
+    // Where the system does not tell, the attempt will.
+    let Ok(free) = fs4::available_space(folder) else { return Ok(()) };
+    if need.surely.saturating_add(SPARE) > free {
+        return Err(Failure::new(
+            Kind::File,
+            format!(
+                "{} has room for {}, but about {} are needed. Make room, or choose an output on another disk.",
+                folder.display(),
+                told(free),
+                told(need.surely)
+            ),
+        ));
+    }
+    if need.perhaps.saturating_add(SPARE) > free {
+        eprintln!(
+            "inbetween: about {} may be needed, and {} has room for {}; what is finished is kept if it runs out",
+            told(need.perhaps),
+            folder.display(),
+            told(free)
+        );
+    }
+    Ok(())
+}
+
+fn told(bytes: u64) -> String {
+    let mib = bytes as f64 / f64::from(1 << 20);
+    if mib >= 1024.0 { format!("{:.1} GiB", mib / 1024.0) } else { format!("{mib:.0} MiB") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_fit_is_refused_with_both_numbers() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let need = |surely| Need { surely, perhaps: surely };
+        assert!(check(folder.path(), need(1)).is_ok());
+        let refused = check(folder.path(), need(1 << 60)).unwrap_err();
+        assert!(refused.message.contains("1073741824.0 GiB are needed"), "{refused}");
+    }
+}

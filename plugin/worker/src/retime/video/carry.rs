@@ -1,0 +1,283 @@
+//! What lies beside the pictures of a file, and what becomes of it in another container.
+
+use inbetween_core::retime::Rate;
+
+use super::Video;
+use super::probe::Stream;
+
+/// Kinds of containers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Family {
+    Matroska,
+    Web,
+    Mp4,
+    Mov,
+    Avi,
+}
+
+/// A stream that is carried over.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Carried {
+    pub(super) stream: Stream,
+    /// The encoder and what it is told; `copy` for a stream as it is.
+    pub(super) codec: Vec<String>,
+    /// What it becomes where the container refuses it as it is.
+    spare: Option<Vec<String>>,
+}
+
+/// Everything but the pictures.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Carry {
+    pub(super) streams: Vec<Carried>,
+    pub(super) chapters: bool,
+    pub(super) timecode: Option<String>,
+    /// What changes and what is lost, in sentences.
+    pub(super) notes: Vec<String>,
+}
+
+/// Subtitles that are text.
+const TEXT: [&str; 6] = ["subrip", "ass", "ssa", "webvtt", "mov_text", "text"];
+
+impl Family {
+    fn of(ending: &str) -> Self {
+        match ending {
+            "mkv" => Self::Matroska,
+            "webm" => Self::Web,
+            "mov" => Self::Mov,
+            "avi" => Self::Avi,
+            _ => Self::Mp4,
+        }
+    }
+
+    /// What becomes of a stream: the codec, and a spare one.
+    fn takes(self, stream: &Stream) -> Result<(Vec<String>, Option<Vec<String>>), &'static str> {
+        let copy = || vec!["copy".to_owned()];
+        let codec = stream.codec.as_str();
+        match stream.kind.as_str() {
+            "audio" => {
+                let (known, spare) = self.sound(stream);
+                Ok(if known { (copy(), Some(spare)) } else { (spare, None) })
+            }
+            "subtitle" if TEXT.contains(&codec) => match self {
+                Self::Matroska if ["mov_text", "text"].contains(&codec) => {
+                    Ok((words(&["srt"]), None))
+                }
+                Self::Matroska => Ok((copy(), None)),
+                Self::Web if codec == "webvtt" => Ok((copy(), None)),
+                Self::Web => Ok((words(&["webvtt"]), None)),
+                Self::Mp4 | Self::Mov if codec == "mov_text" => Ok((copy(), None)),
+                Self::Mp4 | Self::Mov => Ok((words(&["mov_text"]), None)),
+                Self::Avi => Err("AVI files hold no subtitles"),
+            },
+            "subtitle" => match (self, codec) {
+                (Self::Matroska, "hdmv_pgs_subtitle" | "dvd_subtitle" | "dvb_subtitle") => {
+                    Ok((copy(), None))
+                }
+                (Self::Mp4, "dvd_subtitle") => Ok((copy(), None)),
+                _ => Err("this container does not hold subtitles of that kind; .mkv holds most"),
+            },
+            "attachment" if self == Self::Matroska => Ok((copy(), None)),
+            "attachment" => Err("only .mkv files hold attachments"),
+            "video" if stream.cover && matches!(self, Self::Matroska | Self::Mp4) => {
+                Ok((copy(), None))
+            }
+            "video" if stream.cover => Err("this container holds no cover"),
+            "video" => Err("only the first video stream is retimed"),
+            _ => Err("its meaning is unknown, so it cannot be brought to the new frames"),
+        }
+    }
+
+    /// Whether this kind of sound is taken as it is, and what it becomes otherwise.
+    fn sound(self, stream: &Stream) -> (bool, Vec<String>) {
+        let codec = stream.codec.as_str();
+        let pcm = codec.starts_with("pcm_");
+        let lossless = pcm || ["flac", "alac", "truehd", "mlp", "tta", "wavpack"].contains(&codec);
+        let rate = format!("{}k", 128 * stream.channels.clamp(1, 8));
+        match self {
+            Self::Matroska => (!["pcm_bluray", "pcm_dvd"].contains(&codec), words(&["flac"])),
+            Self::Web => {
+                let known = ["opus", "vorbis"].contains(&codec);
+                // Opus knows the usual layouts only; 5.1 with side speakers is the usual 5.1 there.
+                let layouts = "aformat=channel_layouts=7.1|6.1|5.1|5.0|quad|3.0|stereo|mono";
+                (known, words(&["libopus", "-b:{}", &rate, "-filter:{}", layouts]))
+            }
+            Self::Mp4 | Self::Mov => {
+                let known = ["aac", "mp3", "ac3", "eac3", "alac"].contains(&codec)
+                    || (self == Self::Mp4 && ["opus", "flac", "dts"].contains(&codec))
+                    || (self == Self::Mov && pcm);
+                let spare =
+                    if lossless { words(&["alac"]) } else { words(&["aac", "-b:{}", &rate]) };
+                (known, spare)
+            }
+            Self::Avi => {
+                let known =
+                    ["mp3", "ac3", "mp2", "pcm_s16le", "pcm_s24le", "pcm_u8"].contains(&codec);
+                (known, words(&["pcm_s16le"]))
+            }
+        }
+    }
+}
+
+impl Carry {
+    /// From `video`, whose pictures come at another rate `to`, into a file with this ending.
+    pub(super) fn plan(video: &Video, (from, to): (Rate, Rate), ending: &str) -> Self {
+        let family = Family::of(ending);
+        let mut carry = Self {
+            chapters: video.chapters && family != Family::Avi,
+            timecode: video.timecode.as_deref().and_then(|told| timecode(told, from, to)),
+            ..Self::default()
+        };
+        for stream in &video.others {
+            // The track of a timecode is made anew from its text, the one of chapters from their list.
+            let made_anew = stream.tag == "tmcd"
+                || (stream.tag == "text" && stream.kind == "data" && video.chapters);
+            if made_anew {
+                continue;
+            }
+            match family.takes(stream) {
+                Ok((codec, spare)) => {
+                    carry.streams.push(Carried { stream: stream.clone(), codec, spare });
+                    carry.note_changed(carry.streams.len() - 1, ending);
+                }
+                Err(reason) => carry.notes.push(format!(
+                    "the {} stream {} ({}) is left out: {reason}",
+                    stream.kind, stream.index, stream.name
+                )),
+            }
+        }
+        if video.chapters && !carry.chapters {
+            carry.notes.push("the chapters are left out: AVI files hold none".into());
+        }
+        if let Some(told) = &video.timecode {
+            if carry.timecode.is_none() {
+                carry.notes.push(format!("the timecode {told} is left out: it cannot be read"));
+            } else if matches!(family, Family::Avi | Family::Web) {
+                carry
+                    .notes
+                    .push(format!("the timecode {told} is left out: .{ending} files hold none"));
+                carry.timecode = None;
+            }
+        }
+        carry
+    }
+
+    /// Gives a stream that the container refused another form; false where there is none.
+    pub(super) fn spare(&mut self, at: usize, ending: &str) -> bool {
+        let Some(spare) = self.streams[at].spare.take() else { return false };
+        self.streams[at].codec = spare;
+        self.note_changed(at, ending);
+        true
+    }
+
+    fn note_changed(&mut self, at: usize, ending: &str) {
+        let Carried { stream, codec, .. } = &self.streams[at];
+        if codec[0] != "copy" {
+            self.notes.push(format!(
+                "the {} stream {} ({}) becomes {}, because .{ending} files do not hold it as it is",
+                stream.kind, stream.index, stream.name, codec[0]
+            ));
+        }
+    }
+
+    /// The arguments for the streams, which come from ffmpeg's input `input` and follow one of pictures.
+    pub(super) fn arguments(&self, input: usize) -> Vec<String> {
+        let mut arguments = Vec::new();
+        for (at, carried) in self.streams.iter().enumerate() {
+            let output = at + 1;
+            arguments.extend(["-map".into(), format!("{input}:{}", carried.stream.index)]);
+            arguments.push(format!("-c:{output}"));
+            arguments
+                .extend(carried.codec.iter().map(|word| word.replace("{}", &output.to_string())));
+        }
+        arguments.extend(["-map_metadata".into(), input.to_string()]);
+        let chapters = if self.chapters { input.to_string() } else { "-1".into() };
+        arguments.extend(["-map_chapters".into(), chapters]);
+        if let Some(timecode) = &self.timecode {
+            arguments.extend(["-metadata:s:v:0".into(), format!("timecode={timecode}")]);
+        }
+        arguments
+    }
+}
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+/// The same moment as a timecode of another rate.
+fn timecode(told: &str, from: Rate, to: Rate) -> Option<String> {
+    let drops = told.contains([';', '.']);
+    let mut numbers = told.split([':', ';', '.']).map(|number| number.trim().parse::<u64>().ok());
+    let mut number = || numbers.next().flatten();
+    let (hours, minutes, seconds, frames) = (number()?, number()?, number()?, number()?);
+    let nominal = |rate: Rate| rate.per_second().round() as u64;
+    let may_drop = to.seconds() == 1001 && to.frames() % 30_000 == 0;
+    if drops && may_drop {
+        let frames = frames * nominal(to) / nominal(from).max(1);
+        // The numbers that are left out at the beginning of a minute are twice as many at twice the rate.
+        let left_out = 2 * nominal(to) / 30;
+        let frames = if seconds == 0 && minutes % 10 != 0 { frames.max(left_out) } else { frames };
+        return Some(format!("{hours:02}:{minutes:02}:{seconds:02};{frames:02}"));
+    }
+    if drops {
+        // Numbers that are left out make a timecode of the clock's time.
+        let nominal_from = nominal(from);
+        let passed = hours * 60 + minutes;
+        let counted = ((passed * 60 + seconds) * nominal_from + frames)
+            .saturating_sub(2 * nominal_from / 30 * (passed - passed / 10));
+        let time = counted as f64 / from.per_second();
+        let whole = time.floor() as u64;
+        let frames = ((time - time.floor()) * to.per_second()).floor() as u64;
+        let (hours, minutes, seconds) = (whole / 3600, whole / 60 % 60, whole % 60);
+        return Some(format!("{hours:02}:{minutes:02}:{seconds:02}:{frames:02}"));
+    }
+    let frames = frames * nominal(to) / nominal(from).max(1);
+    Some(format!("{hours:02}:{minutes:02}:{seconds:02}:{frames:02}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stream(kind: &str, codec: &str) -> Stream {
+        Stream { kind: kind.into(), codec: codec.into(), channels: 6, ..Stream::default() }
+    }
+
+    #[test]
+    fn every_container_keeps_what_it_can() {
+        let becomes = |family: Family, kind: &str, codec: &str| {
+            family
+                .takes(&stream(kind, codec))
+                .map(|(codec, _)| codec[0].clone())
+                .unwrap_or_default()
+        };
+        for (family, kind, codec, wanted) in [
+            (Family::Matroska, "audio", "dts", "copy"),
+            (Family::Matroska, "subtitle", "mov_text", "srt"),
+            (Family::Matroska, "subtitle", "hdmv_pgs_subtitle", "copy"),
+            (Family::Matroska, "attachment", "ttf", "copy"),
+            (Family::Web, "audio", "ac3", "libopus"),
+            (Family::Web, "subtitle", "ass", "webvtt"),
+            (Family::Mp4, "audio", "pcm_s24le", "alac"),
+            (Family::Mp4, "audio", "vorbis", "aac"),
+            (Family::Mp4, "subtitle", "subrip", "mov_text"),
+            (Family::Mov, "audio", "pcm_s24le", "copy"),
+            (Family::Mov, "attachment", "ttf", ""),
+            (Family::Mov, "subtitle", "hdmv_pgs_subtitle", ""),
+            (Family::Avi, "subtitle", "subrip", ""),
+        ] {
+            assert_eq!(becomes(family, kind, codec), wanted, "{family:?} {kind} {codec}");
+        }
+    }
+
+    #[test]
+    fn timecodes_name_the_same_moment() {
+        let at = |told: &str, from: &str, to: &str| {
+            timecode(told, from.parse().unwrap(), to.parse().unwrap()).unwrap()
+        };
+        assert_eq!(at("01:00:00:00", "24", "48"), "01:00:00:00");
+        assert_eq!(at("01:00:00:12", "24", "60"), "01:00:00:30");
+        assert_eq!(at("00:01:00;02", "29.97", "59.94"), "00:01:00;04");
+        assert_eq!(at("01:00:00;00", "29.97", "60"), "00:59:59:59");
+        assert!(timecode("noon", "24".parse().unwrap(), "48".parse().unwrap()).is_none());
+    }
+}

@@ -1,0 +1,225 @@
+//! The frames of a video, through a pipe from ffmpeg.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+
+use super::timeline::{Slot, Slots};
+use super::{Video, tool};
+use crate::failure::{Failure, Kind, Result};
+
+/// Complaints that are kept of one file.
+const MOST_COMPLAINTS: usize = 100;
+
+/// The samples of a frame; frames that show the same picture share them.
+pub(in super::super) type Raw = Arc<Vec<u8>>;
+
+/// The frames of a video in order, at even distance: a picture is repeated until the next one is seen.
+pub(in super::super) struct Decoder {
+    child: Child,
+    pipe: ChildStdout,
+    times: Receiver<Option<i64>>,
+    listener: Option<JoinHandle<Vec<String>>>,
+    video: Video,
+    path: PathBuf,
+    slots: Slots,
+    /// The frame to be given next.
+    at: i64,
+    current: Option<Raw>,
+    upcoming: Option<(i64, Raw)>,
+    ended: bool,
+    /// What ffmpeg has complained of, known at the end.
+    complaints: Vec<String>,
+    pictures: u64,
+}
+
+/// What a decoder that has reached the end of its file can tell of it.
+#[derive(Clone, Debug, PartialEq)]
+pub(in super::super) struct Ended {
+    /// When the first picture is seen, in millionths of a second after the file begins.
+    pub(in super::super) begins: i64,
+    /// Number of pictures, each counted once.
+    pub(in super::super) pictures: u64,
+    /// What is amiss.
+    pub(in super::super) damage: Vec<String>,
+}
+
+impl Decoder {
+    pub(in super::super) fn open(path: &Path, video: &Video) -> Result<Self> {
+        let mut command = Command::new("ffmpeg");
+        // The times of the pictures are told at this level only.
+        command.args(["-hide_banner", "-nostdin", "-nostats", "-loglevel", "level+info"]);
+        if let Some(decoder) = video.decoder {
+            command.args(["-c:v", decoder]);
+        }
+        command.arg("-i").arg(tool::address(path)).args(["-map", "0:V:0"]);
+        // Every picture once, whatever its time: ffmpeg must neither repeat nor leave out.
+        let every = "settb=AVTB,showinfo=checksum=0,settb=1/25,setpts=N";
+        command.args(["-vf", &format!("{every},{}", video.decoding_filter())]);
+        command.args(["-r", "25", "-f", "rawvideo", "pipe:1"]);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().map_err(|err| tool::cannot_start("ffmpeg", &err))?;
+        let no_pipe = || Failure::new(Kind::File, "ffmpeg has no output");
+        let (pipe, said) = child.stdout.take().zip(child.stderr.take()).ok_or_else(no_pipe)?;
+        let (tell, times) = channel();
+        Ok(Self {
+            child,
+            pipe,
+            times,
+            listener: Some(std::thread::spawn(move || listen(said, &tell))),
+            slots: Slots::new(video.rate),
+            video: video.clone(),
+            path: path.into(),
+            at: 0,
+            current: None,
+            upcoming: None,
+            ended: false,
+            complaints: Vec::new(),
+            pictures: 0,
+        })
+    }
+
+    /// The samples of the next frame; nothing after the last.
+    pub(in super::super) fn next(&mut self) -> Result<Option<Raw>> {
+        while !self.ended && self.upcoming.is_none() {
+            self.read_one()?;
+        }
+        if self.upcoming.as_ref().is_some_and(|(slot, _)| *slot <= self.at) {
+            self.current = self.upcoming.take().map(|(_, raw)| raw);
+        } else if self.upcoming.is_none() && self.at >= self.slots.length(self.video.ends) {
+            return Ok(None);
+        }
+        self.at += 1;
+        Ok(self.current.clone())
+    }
+
+    /// What is known at the end.
+    pub(in super::super) fn ended(&self) -> Ended {
+        let mut damage = self.video.damage.clone();
+        let missing = self.video.pictures.saturating_sub(self.pictures);
+        if !self.complaints.is_empty() {
+            if missing > 0 {
+                let all = self.video.pictures;
+                damage.push(format!("{missing} of its {all} pictures could not be decoded"));
+            }
+            let number = self.complaints.len();
+            damage.push(format!("ffmpeg complained {number} times, first: {}", self.complaints[0]));
+        }
+        Ended { begins: self.slots.begins.unwrap_or(0), pictures: self.pictures, damage }
+    }
+
+    /// Takes the next picture from the pipe.
+    fn read_one(&mut self) -> Result<()> {
+        let mut bytes = Vec::new();
+        let wanted = self.video.frame_bytes();
+        let shown = self.path.display();
+        let failed = |err: std::io::Error| Failure::new(Kind::File, format!("{shown}: {err}"));
+        bytes.try_reserve_exact(wanted).map_err(|_| {
+            Failure::new(Kind::Engine, format!("there is no memory for a frame of {wanted} bytes"))
+        })?;
+        (&mut self.pipe).take(wanted as u64).read_to_end(&mut bytes).map_err(failed)?;
+        if bytes.len() == wanted {
+            self.pictures += 1;
+            // It is told before the picture is handed on.
+            let time = self.times.recv().unwrap_or(None);
+            match self.slots.next(time) {
+                Slot::At(slot) => self.upcoming = Some((slot, Arc::new(bytes))),
+                Slot::None => {}
+                Slot::Jump => {
+                    return Err(Failure::new(
+                        Kind::File,
+                        format!(
+                            "The times in {shown} jump by more than an hour. Repair them first: ffmpeg -i {shown} -c copy -fflags +genpts fixed.mkv"
+                        ),
+                    ));
+                }
+            }
+            return Ok(());
+        }
+        self.ended = true;
+        let status = self.child.wait().map_err(failed)?;
+        if let Some(listener) = self.listener.take() {
+            self.complaints = listener.join().unwrap_or_default();
+        }
+        // Too many bad pictures make ffmpeg say so at its end; what could be decoded is there all the same.
+        if !bytes.is_empty() || self.pictures == 0 || status.code().is_none() {
+            return Err(Failure::new(
+                Kind::File,
+                format!(
+                    "{shown} could not be decoded: {}. Play it with ffplay, or repair it with ffmpeg -i {shown} -c copy fixed.mkv.",
+                    tool::summary(&self.complaints, status)
+                ),
+            ));
+        }
+        if self.video.decoded.is_some_and(|decoded| decoded != self.pictures) {
+            return Err(Failure::new(
+                Kind::File,
+                format!(
+                    "{shown} has changed, or ffmpeg has failed: it gave other pictures before. Run the same command again."
+                ),
+            ));
+        }
+        if !status.success() && self.complaints.is_empty() {
+            self.complaints.push(tool::summary(&[], status));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Decoder {
+    fn drop(&mut self) {
+        // Most decoders are dropped at their end; of the others nobody wants the rest.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Passes the times of pictures on, and gathers complaints.
+fn listen(said: ChildStderr, tell: &Sender<Option<i64>>) -> Vec<String> {
+    let mut complaints = Vec::new();
+    let mut said = BufReader::new(said);
+    let mut line = Vec::new();
+    while said.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+        let text = String::from_utf8_lossy(&line);
+        if let Some(time) = time_in(&text) {
+            // Nobody listens any more when the decoder was dropped.
+            let _ = tell.send(time);
+        } else if let Some((level, text)) = tool::parse(&text)
+            && tool::is_complaint(level)
+            && complaints.len() < MOST_COMPLAINTS
+        {
+            complaints.push(text.to_owned());
+        }
+        line.clear();
+    }
+    complaints
+}
+
+/// The time of the picture that a line of ffmpeg's filter `showinfo` is about; within, nothing where it has none.
+fn time_in(line: &str) -> Option<Option<i64>> {
+    let rest = line.strip_prefix("[Parsed_showinfo")?;
+    let (_, rest) = rest.split_once(" n:")?;
+    let (_, rest) = rest.split_once(" pts:")?;
+    Some(rest.split_whitespace().next().and_then(|time| time.parse().ok()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_from_what_ffmpeg_says() {
+        let line = "[Parsed_showinfo_1 @ 0x55f4] [info] n:   0 pts:  21000 pts_time:0.021   pos:     1645 fmt:yuv420p";
+        assert_eq!(time_in(line), Some(Some(21_000)));
+        let none = "[Parsed_showinfo_1 @ 0x55f4] [info] n:   3 pts: NOPTS pts_time:NOPTS   pos:";
+        assert_eq!(time_in(none), Some(None));
+        assert_eq!(
+            time_in("[Parsed_showinfo_1 @ 0x55f4] [info] config in time_base: 1/1000000"),
+            None
+        );
+        assert_eq!(time_in("[info]     title : n: 3 pts: 4"), None);
+    }
+}

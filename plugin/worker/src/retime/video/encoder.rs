@@ -1,0 +1,346 @@
+//! Which encoder of the installed ffmpeg writes the pictures, and how.
+
+use std::path::Path;
+
+use inbetween_core::ContentHash;
+
+use super::super::pictures::{Depth, Form};
+use super::samples::{Samples, Table};
+use super::{Video, ending_of, tool};
+use crate::failure::{Failure, Kind, Result};
+
+/// What the person asks of the encoder.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(in super::super) struct Wishes {
+    /// Its name in ffmpeg.
+    pub(in super::super) codec: Option<String>,
+    /// Its quality, in its own numbers.
+    pub(in super::super) crf: Option<f64>,
+    /// How much time it takes for a smaller file, in its own names.
+    pub(in super::super) preset: Option<String>,
+}
+
+/// The arguments that each encoder gets: nearly without visible loss, and usual elsewhere.
+const ENCODERS: [(&str, &[&str]); 16] = [
+    ("libx264", &["-crf", "14", "-preset", "medium"]),
+    ("libx265", &["-crf", "16", "-preset", "medium"]),
+    ("libsvtav1", &["-crf", "18", "-preset", "6"]),
+    ("libaom-av1", &["-crf", "16", "-b:v", "0", "-cpu-used", "6", "-row-mt", "1"]),
+    ("libvpx-vp9", &["-crf", "18", "-b:v", "0", "-row-mt", "1"]),
+    ("libvpx", &["-crf", "6", "-b:v", "50M", "-auto-alt-ref", "0"]),
+    ("prores_ks", &["-vendor", "apl0"]),
+    ("dnxhd", &[]),
+    ("ffv1", &["-level", "3", "-g", "1", "-slicecrc", "1"]),
+    ("libopenh264", &["-b:v", "20M"]),
+    ("h264_videotoolbox", &["-q:v", "75"]),
+    ("mpeg4", &["-q:v", "2"]),
+    ("mpeg2video", &["-q:v", "2"]),
+    ("mjpeg", &["-q:v", "2"]),
+    ("qtrle", &[]),
+    ("utvideo", &[]),
+];
+
+/// Encoders of files that players show.
+const PLAYED: [&str; 3] = ["libx265", "libaom-av1", "libvpx-vp9"];
+
+/// Encoders in order of preference for files without transparency.
+const OPAQUE: [&str; 4] = ["libx264", "libopenh264", "h264_videotoolbox", "mpeg4"];
+const WEB: [&str; 1] = ["libvpx-vp9"];
+const CLEAR: [&str; 2] = ["prores_ks", "qtrle"];
+
+/// Encoders of the kinds that a file keeps, and the endings of files that take them.
+const SAME: [(&str, &[&str], &[&str]); 9] = [
+    ("hevc", &["libx265"], &["mp4", "m4v", "mov", "mkv"]),
+    ("av1", &["libsvtav1", "libaom-av1"], &["mp4", "mkv", "webm"]),
+    ("vp9", &["libvpx-vp9"], &["mp4", "mkv", "webm"]),
+    ("prores", &["prores_ks"], &["mov", "mkv"]),
+    ("dnxhd", &["dnxhd"], &["mov", "mkv"]),
+    ("ffv1", &["ffv1"], &["mkv", "avi"]),
+    ("qtrle", &["qtrle"], &["mov"]),
+    ("png", &["png"], &["mov", "mkv"]),
+    ("utvideo", &["utvideo"], &["mkv", "avi"]),
+];
+
+/// An encoder and everything it is told.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Encoder {
+    pub(super) name: String,
+    pub(super) arguments: Vec<String>,
+    /// What the person should know.
+    pub(super) notes: Vec<String>,
+}
+
+impl Encoder {
+    /// For pictures of this `form` and size in the file `to`, which should be like the video they come from.
+    pub(super) fn choose(
+        to: &Path,
+        (form, size): (Form, (usize, usize)),
+        like: Option<&Video>,
+        wishes: &Wishes,
+    ) -> Result<Self> {
+        let ending = ending_of(to);
+        if form.alpha && !["mov", "webm", "mkv"].contains(&ending.as_str()) {
+            return Err(usage(format!(
+                ".{ending} files cannot store transparency. Choose .mov, .webm or a folder of pictures for the output."
+            )));
+        }
+        let table = Table::of_ffmpeg()?;
+        let listed = tool::run(tool::ffmpeg().arg("-encoders"))?;
+        let listed = String::from_utf8_lossy(&listed.out).into_owned();
+        let has =
+            |name: &str| listed.lines().any(|line| line.split_whitespace().nth(1) == Some(name));
+        let wanted = wanted(form, size, like);
+        let candidates: Vec<&str> = match &wishes.codec {
+            Some(name) => vec![name.as_str()],
+            None => candidates(&ending, form.alpha, like),
+        };
+        let mut poorer: Option<(usize, Self)> = None;
+        for name in candidates.iter().filter(|name| has(name)) {
+            let mut help = Help::of(name)?;
+            if PLAYED.contains(name) {
+                // Few players show such files in red, green and blue.
+                help.samples.retain(|samples| !samples.starts_with("gbr"));
+            }
+            let Some((samples, holds)) = table.best(&help.samples, wanted) else { continue };
+            let lost = wanted.lost_in(holds);
+            let encoder =
+                Self::build(name, &help, (samples.as_str(), holds), (to, size, like), wishes)?;
+            if lost.is_empty() {
+                return Ok(encoder);
+            }
+            let worse = poorer.as_ref().is_some_and(|(other, _)| *other <= lost.len());
+            if !worse {
+                let note = format!("{name} cannot keep {}", lost.join(" and "));
+                poorer = Some((
+                    lost.len(),
+                    Self { notes: [vec![note], encoder.notes].concat(), ..encoder },
+                ));
+            }
+        }
+        if let Some((_, encoder)) = poorer {
+            return Ok(encoder);
+        }
+        Err(usage(match &wishes.codec {
+            Some(name) => format!(
+                "The installed ffmpeg has no encoder {name} of its own. List what it has with ffmpeg -encoders."
+            ),
+            None => format!(
+                "The installed ffmpeg has none of the encoders {} for .{ending} files. Name another with --codec.",
+                candidates.join(", ")
+            ),
+        }))
+    }
+
+    fn build(
+        name: &str,
+        help: &Help,
+        (samples, holds): (&str, Samples),
+        (to, size, like): (&Path, (usize, usize), Option<&Video>),
+        wishes: &Wishes,
+    ) -> Result<Self> {
+        let ending = ending_of(to);
+        let known = ENCODERS.iter().find(|(known, _)| *known == name);
+        let mut arguments: Vec<String> = vec!["-c:v".into(), name.into()];
+        arguments
+            .extend(known.iter().flat_map(|(_, own)| own.iter().map(|word| (*word).to_owned())));
+        arguments.extend(profile(name, holds, like));
+        let mut set = |option: &str, value: String| -> Result<()> {
+            if !help.options.iter().any(|known| known == option) {
+                return Err(usage(format!(
+                    "The encoder {name} has no -{option}; see ffmpeg -h encoder={name}."
+                )));
+            }
+            let option = format!("-{option}");
+            match arguments.iter().position(|word| *word == option) {
+                Some(at) => arguments[at + 1] = value,
+                None => arguments.extend([option, value]),
+            }
+            Ok(())
+        };
+        if let Some(crf) = wishes.crf {
+            set("crf", crf.to_string())?;
+        }
+        if let Some(preset) = &wishes.preset {
+            set("preset", preset.clone())?;
+        }
+        let mut notes = Vec::new();
+        let mut own: Vec<String> = Vec::new();
+        if name == "libx265" {
+            own.push("log-level=error".into());
+            if ["mp4", "m4v", "mov"].contains(&ending.as_str()) {
+                arguments.extend(["-tag:v", "hvc1"].map(String::from));
+            }
+        }
+        if let Some(video) = like {
+            match video.light.arguments(name) {
+                Some((_, words)) => own.extend(words),
+                None if video.light.is_told() => {
+                    notes.push(format!(
+                        "{name} cannot keep what the file says of its HDR display and light levels"
+                    ));
+                }
+                None => {}
+            }
+            for name in &video.light.changing {
+                notes
+                    .push(format!("the {name} data of each picture cannot be kept; HDR10 data is"));
+            }
+        }
+        if !own.is_empty() {
+            let option = match name {
+                "libx265" => "-x265-params",
+                "libx264" => "-x264-params",
+                _ => "-svtav1-params",
+            };
+            arguments.extend([option.to_owned(), own.join(":")]);
+        }
+        if ending == "avi" && name == "libx264" {
+            // AVI files tell no times, so pictures must lie in the order in which they are seen.
+            arguments.extend(["-bf", "0"].map(String::from));
+        }
+        arguments.extend(["-pix_fmt", samples].map(String::from));
+        arguments.extend(colour(like, holds.rgb, samples, size));
+        Ok(Self { name: name.into(), arguments, notes })
+    }
+
+    /// Names the encoder and everything it is told.
+    pub(super) fn digest(&self) -> ContentHash {
+        ContentHash::of(self.arguments.join("\0").as_bytes())
+    }
+}
+
+/// What an encoder says of itself.
+struct Help {
+    samples: Vec<String>,
+    options: Vec<String>,
+}
+
+impl Help {
+    fn of(encoder: &str) -> Result<Self> {
+        let told = tool::run(tool::ffmpeg().args(["-h", &format!("encoder={encoder}")]))?;
+        Ok(Self::read(&String::from_utf8_lossy(&told.out)))
+    }
+
+    fn read(text: &str) -> Self {
+        let samples =
+            text.lines().find_map(|line| line.trim().strip_prefix("Supported pixel formats:"));
+        let options = text.lines().filter_map(|line| line.trim_start().strip_prefix('-'));
+        Self {
+            samples: samples.unwrap_or_default().split_whitespace().map(str::to_owned).collect(),
+            options: options
+                .filter_map(|line| line.split_whitespace().next())
+                .map(str::to_owned)
+                .collect(),
+        }
+    }
+}
+
+fn candidates(ending: &str, alpha: bool, like: Option<&Video>) -> Vec<&'static str> {
+    let same = like.and_then(|video| {
+        SAME.iter().find(|(codec, _, endings)| *codec == video.codec && endings.contains(&ending))
+    });
+    let same: &[&str] = same.map_or(&[], |(_, encoders, _)| encoders);
+    let usual: &[&str] = match ending {
+        "webm" => &WEB,
+        _ if alpha => &CLEAR,
+        _ => &OPAQUE,
+    };
+    same.iter().chain(usual).copied().collect()
+}
+
+/// What should be kept: as many bits and as fine a colour as the source has.
+fn wanted(form: Form, size: (usize, usize), like: Option<&Video>) -> Samples {
+    // Half of an odd number of pixels is none.
+    let odd = size.0 % 2 == 1 || size.1 % 2 == 1;
+    match like {
+        Some(video) => {
+            let samples = video.samples;
+            let chroma = match (odd || samples.rgb, samples.grey) {
+                (true, _) => (0, 0),
+                (_, true) => (1, 1),
+                _ => samples.chroma,
+            };
+            Samples::of(samples.bits, chroma, form.alpha, samples.rgb)
+        }
+        None => {
+            // Players expect halved colour; pictures of more than ten bits come from and go to other programs.
+            let bits = if form.depth == Depth::Eight { 8 } else { 10 };
+            let chroma = if odd || form.alpha { (0, 0) } else { (1, 1) };
+            Samples::of(bits, chroma, form.alpha, false)
+        }
+    }
+}
+
+/// The profile of the codecs that have them for quality.
+fn profile(encoder: &str, holds: Samples, like: Option<&Video>) -> Vec<String> {
+    let source = like.map_or("", |video| video.profile.as_str());
+    let profile = match encoder {
+        "prores_ks" if holds.chroma == (0, 0) && source == "XQ" => "5",
+        "prores_ks" if holds.chroma == (0, 0) => "4",
+        "prores_ks" => match source {
+            "Proxy" => "0",
+            "LT" => "1",
+            "Standard" => "2",
+            _ => "3",
+        },
+        "dnxhd" if holds.chroma == (0, 0) => "dnxhr_444",
+        "dnxhd" if holds.bits > 8 => "dnxhr_hqx",
+        "dnxhd" => "dnxhr_hq",
+        _ => return Vec::new(),
+    };
+    vec!["-profile:v".into(), profile.into()]
+}
+
+/// Back to the colours' meaning in the source, or to what players expect of an untagged file.
+fn colour(like: Option<&Video>, rgb: bool, samples: &str, size: (usize, usize)) -> Vec<String> {
+    let shape = like.map_or("1/1".into(), |video| video.pixel_shape.replace(':', "/"));
+    let mut arguments: Vec<String> = Vec::new();
+    let mut tag = |name: &str, value: &str| {
+        if !value.is_empty() && value != "gbr" {
+            arguments.extend([name, value].map(String::from));
+        }
+    };
+    let conversion = if rgb {
+        String::new()
+    } else {
+        let (matrix, range) = match like {
+            Some(video) => (video.matrix(), video.range()),
+            None => (if size.1 >= 720 { "bt709" } else { "bt601" }, "tv"),
+        };
+        tag("-color_range", range);
+        format!(":out_color_matrix={matrix}:out_range={range}")
+    };
+    if let Some(video) = like {
+        let colour = &video.colour;
+        if !rgb {
+            tag("-colorspace", &colour.matrix);
+            tag("-chroma_sample_location", &colour.place);
+        }
+        tag("-color_primaries", &colour.primaries);
+        tag("-color_trc", &colour.transfer);
+    }
+    let filter = format!(
+        "scale=flags=accurate_rnd+full_chroma_int+bicubic{conversion},format={samples},setsar={shape}"
+    );
+    arguments.extend(["-vf".to_owned(), filter]);
+    arguments
+}
+
+fn usage(message: String) -> Failure {
+    Failure::new(Kind::Usage, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_encoder_says_what_it_can() {
+        let help = Help::read(
+            "Encoder libx265 [libx265 H.265 / HEVC]:\n    Supported pixel formats: yuv420p yuv420p10le\n\
+             libx265 AVOptions:\n  -crf               <float>      E..V....... set the x265 crf\n  -preset  <string>\n     fast  1\n",
+        );
+        assert_eq!(help.samples, ["yuv420p", "yuv420p10le"]);
+        assert_eq!(help.options, ["crf", "preset"]);
+    }
+}

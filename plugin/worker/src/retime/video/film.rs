@@ -1,0 +1,451 @@
+//! From finished pictures to a video file: encoded in parts, and joined.
+//!
+//! The pictures of a part are given up only when the part is on the disk and holds all of them, and the parts only when
+//! the file that was joined from them does and lies in its place. So no moment is lost when a disk is full or a
+//! machine fails, and a long film needs little more room than it has in the end.
+
+use std::ffi::OsString;
+use std::io::{Cursor, Write};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use image::{DynamicImage, ImageFormat};
+use inbetween_core::ContentHash;
+use inbetween_core::retime::Rate;
+use serde_json::Value;
+
+use super::super::pictures::{Depth, Form};
+use super::super::whole;
+use super::super::work::{LIST, Part, Work, part_name};
+use super::carry::Carry;
+use super::encoder::{Encoder, Wishes};
+use super::{Video, ending_of, tool};
+use crate::failure::{Failure, Kind, Result};
+
+/// Frames of a part, at least: what is lost when a machine fails, and what lies on the disk as pictures.
+const PART: u64 = 240;
+
+/// Frames of a part, at most, where its length would be a whole number of thousandths of a second.
+const MOST: u64 = 2000;
+
+/// A video file that is to be made.
+#[derive(Clone, Debug)]
+pub(in super::super) struct Film {
+    to: PathBuf,
+    rate: Rate,
+    encoder: Encoder,
+    carry: Carry,
+    like: Option<(PathBuf, Video)>,
+    digest: ContentHash,
+    /// How often the first picture is repeated before its time, in files that cannot begin later than their sound.
+    lead: u64,
+}
+
+impl Film {
+    /// Settles everything about the file `to`, and tries all of it on two black pictures and the beginning of the
+    /// sound, so that nothing is refused when all frames are drawn. `folder` is for what is tried.
+    pub(in super::super) fn prepare(
+        to: &Path,
+        folder: &Path,
+        (from, rate): (Rate, Rate),
+        (form, size): (Form, (usize, usize)),
+        like: Option<(&Path, &Video)>,
+        wishes: &Wishes,
+    ) -> Result<Self> {
+        let encoder = Encoder::choose(to, (form, size), like.map(|(_, video)| video), wishes)?;
+        let ending = ending_of(to);
+        let carry =
+            like.map_or(Carry::default(), |(_, video)| Carry::plan(video, (from, rate), &ending));
+        let like = like.map(|(path, video)| {
+            (std::path::absolute(path).unwrap_or_else(|_| path.into()), video.clone())
+        });
+        let to = std::path::absolute(to).unwrap_or_else(|_| to.into());
+        let digest = encoder.digest();
+        let mut film = Self { to, rate, encoder, carry, like, digest, lead: 0 };
+        film.rehearse(folder, form, size)?;
+        Ok(film)
+    }
+
+    /// Tells when the first picture is seen, in millionths of a second after the sound may begin.
+    pub(in super::super) fn begins(&mut self, begins: i64) {
+        if ending_of(&self.to) == "avi" {
+            self.lead = (begins.max(0) as f64 / 1e6 * self.rate.per_second()).round() as u64;
+        }
+    }
+
+    /// What the person should know of the file before it is made.
+    pub(in super::super) fn notes(&self) -> impl Iterator<Item = &str> {
+        self.encoder.notes.iter().chain(&self.carry.notes).map(String::as_str)
+    }
+
+    /// The parts of a film of so many frames.
+    pub(in super::super) fn parts(&self, frames: u64) -> impl Iterator<Item = (u64, Range<u64>)> {
+        let length = self.part_length();
+        (0..frames.div_ceil(length))
+            .map(move |part| (part, part * length..((part + 1) * length).min(frames)))
+    }
+
+    /// Frames of a part.
+    pub(in super::super) fn part_length(&self) -> u64 {
+        part_length(self.rate)
+    }
+
+    /// Bytes of the file with so many frames, guessed from what one takes as a picture, and the source's sound.
+    pub(in super::super) fn guess(&self, picture: u64, frames: u64) -> u64 {
+        let every = ["prores_ks", "dnxhd", "ffv1", "qtrle", "png", "utvideo", "mjpeg"];
+        let share = if every.contains(&self.encoder.name.as_str()) { 1.0 } else { 0.05 };
+        let source = self.like.as_ref().and_then(|(path, _)| path.metadata().ok());
+        (picture as f64 * share * frames as f64) as u64 + source.map_or(0, |source| source.len())
+    }
+
+    pub(in super::super) fn has(&self, work: &Work, part: u64) -> bool {
+        work.has_part(part, &ending_of(&self.to), self.digest)
+    }
+
+    /// Makes a part of its finished frames and gives their files up.
+    pub(in super::super) fn seal(
+        &self,
+        work: &mut Work,
+        part: u64,
+        frames: Range<u64>,
+    ) -> Result<()> {
+        let ending = ending_of(&self.to);
+        let place = whole::place_in(&work.pattern.folder, &ending)?;
+        let lead = if part == 0 { self.lead } else { 0 };
+        let order = std::iter::repeat_n(frames.start, lead as usize).chain(frames.clone());
+        let pictures = order.map(|at| {
+            let file = work.file(at);
+            let bytes =
+                std::fs::read(&file).map_err(|err| kept(format!("{}: {err}", file.display())))?;
+            if Some(ContentHash::of(&bytes)) == work.checksum(at) {
+                Ok(bytes)
+            } else {
+                Err(kept(format!("{} is damaged.", file.display())))
+            }
+        });
+        self.encode(pictures, &place)?;
+        check(&place, &[lead + frames.end - frames.start])?;
+        let file = work.part_file(part, &ending);
+        let sum =
+            whole::checksum(&place).ok_or_else(|| kept("A part could not be read.".into()))?;
+        whole::keep(place, &file)?;
+        work.finished_part(part, Part { encoding: self.digest, file: sum })?;
+        work.forget_frames(frames)
+    }
+
+    /// Joins all parts, puts the file into its place, and cleans up.
+    pub(in super::super) fn join(&self, mut work: Work, frames: u64, begins: i64) -> Result<()> {
+        let ending = ending_of(&self.to);
+        let folder = work.pattern.folder.clone();
+        let mut list = String::from("ffconcat version 1.0\n");
+        for (part, range) in self.parts(frames) {
+            // Rounded at both ends, so that nothing adds up over a long film.
+            let ahead = if part == 0 { 0 } else { self.lead };
+            let length = self.micros(self.lead + range.end) - self.micros(ahead + range.start);
+            let name = part_name(part, &ending);
+            list += &format!(
+                "file {name}\nduration {}.{:06}\n",
+                length / 1_000_000,
+                length % 1_000_000
+            );
+        }
+        whole::write(&folder.join(LIST), list.as_bytes())?;
+        let place = whole::place_in(&folder, &ending)?;
+        let input = ["-f", "concat", "-i", LIST].map(OsString::from);
+        let begins = if self.lead > 0 { 0 } else { begins };
+        self.mux(&input, &folder, begins, &place, None)?;
+        let mut wanted = vec![self.lead + frames];
+        wanted.extend(self.counts()?);
+        check(&place, &wanted)?;
+        let sum =
+            whole::checksum(&place).ok_or_else(|| kept("The film could not be read.".into()))?;
+        // From here on a run that is stopped is one that is done but for tidying up.
+        work.will_put(sum)?;
+        whole::keep(place, &self.to)?;
+        let pattern = work.pattern.clone();
+        drop(work);
+        Work::remove(&pattern)
+    }
+
+    fn micros(&self, frames: u64) -> u128 {
+        let rate = self.rate;
+        let above = u128::from(frames) * u128::from(rate.seconds()) * 1_000_000;
+        (above + u128::from(rate.frames()) / 2) / u128::from(rate.frames())
+    }
+
+    /// Encodes PNG files, one after the other, into the file `to`.
+    fn encode(&self, pictures: impl Iterator<Item = Result<Vec<u8>>>, to: &Path) -> Result<()> {
+        let rate = self.rate.to_string();
+        let mut command = tool::ffmpeg();
+        command.args([
+            "-y",
+            "-xerror",
+            "-probesize",
+            "1G",
+            "-f",
+            "image2pipe",
+            "-framerate",
+            &rate,
+        ]);
+        command.args(["-c:v", "png", "-i", "pipe:0", "-map", "0:v:0"]);
+        command.args(&self.encoder.arguments).args(["-r", &rate]).arg(tool::address(to));
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().map_err(|err| tool::cannot_start("ffmpeg", &err))?;
+        let (fed, said) = feed(&mut child, pictures);
+        let status = child.wait().map_err(|err| kept(err.to_string()))?;
+        fed?;
+        let complaints = tool::complaints_in(&said);
+        if status.success() && complaints.is_empty() {
+            return Ok(());
+        }
+        Err(kept(format!("ffmpeg: {}.", tool::summary(&complaints, status))))
+    }
+
+    /// Puts pictures that are encoded and everything else of the source into the file `to`.
+    fn mux(
+        &self,
+        pictures: &[OsString],
+        folder: &Path,
+        begins: i64,
+        to: &Path,
+        seconds: Option<f64>,
+    ) -> Result<()> {
+        let to = std::path::absolute(to).unwrap_or_else(|_| to.into());
+        let rate = self.rate.to_string();
+        let mut command = tool::ffmpeg();
+        command.current_dir(folder).arg("-y");
+        if begins > 0 {
+            command
+                .args(["-itsoffset", &format!("{}.{:06}", begins / 1_000_000, begins % 1_000_000)]);
+        }
+        command.args(pictures);
+        if let Some((path, _)) = &self.like {
+            command.arg("-i").arg(tool::address(path));
+        }
+        command.args(["-map", "0:v:0", "-c:0", "copy", "-r", &rate]);
+        if let Some((_, video)) = &self.like {
+            command.args(self.carry.arguments(1));
+            for (name, value) in &video.tags {
+                command.args(["-metadata:s:v:0", &format!("{name}={value}")]);
+            }
+            if !video.dispositions.is_empty() {
+                command.args(["-disposition:v:0", &video.dispositions.join("+")]);
+            }
+        }
+        if let Some(seconds) = seconds {
+            command.args(["-t", &format!("{seconds:.3}")]);
+        }
+        if ["mp4", "m4v", "mov"].contains(&ending_of(&to).as_str()) {
+            command.args(["-movflags", "+faststart"]);
+            if self.encoder.name == "libx265" {
+                command.args(["-tag:v:0", "hvc1"]);
+            }
+        }
+        let told = tool::run(command.arg(tool::address(&to)))
+            .map_err(|failure| kept(format!("{failure}.")))?;
+        match told.complaints.iter().find(|complaint| is_of_writing(complaint)) {
+            Some(complaint) => Err(kept(format!("ffmpeg: {complaint}."))),
+            None => Ok(()),
+        }
+    }
+
+    /// Tries everything on a small scale, and finds other forms for streams that the container does not take.
+    fn rehearse(&mut self, folder: &Path, form: Form, size: (usize, usize)) -> Result<()> {
+        std::fs::create_dir_all(folder)
+            .map_err(|err| kept(format!("{}: {err}", folder.display())))?;
+        let ending = ending_of(&self.to);
+        let refuse = |failure: Failure| {
+            let reason = failure.message.replace(KEPT, "");
+            Failure::new(
+                Kind::Usage,
+                format!(
+                    "{} cannot be made as it is asked for: {reason} Choose another ending (.mkv takes most) or encoder (--codec).",
+                    self.to.display()
+                ),
+            )
+        };
+        let part = whole::place_in(folder, &ending)?;
+        let black = || Ok(black(form, size));
+        self.encode([black(), black()].into_iter(), &part).map_err(refuse)?;
+        let begins =
+            self.like.iter().flat_map(|(_, video)| video.others.iter().map(|other| other.begins));
+        let seconds = 1.0 + begins.fold(0.0, f64::max);
+        let place = whole::place_in(folder, &ending)?;
+        let mut input = vec!["-i".into()];
+        input.push(tool::address(
+            &std::path::absolute(&part).unwrap_or_else(|_| part.to_path_buf()),
+        ));
+        let tried = |film: &Self| film.mux(&input, folder, 0, &place, Some(seconds));
+        if tried(self).is_ok() {
+            return Ok(());
+        }
+        // One of the streams is to blame: each on its own.
+        let mut at = 0;
+        while at < self.carry.streams.len() {
+            let alone = |film: &Self| {
+                let streams = vec![film.carry.streams[at].clone()];
+                let carry = Carry { streams, timecode: None, ..film.carry.clone() };
+                tried(&Self { carry, ..film.clone() })
+            };
+            match alone(self) {
+                Ok(()) => at += 1,
+                Err(_) if self.carry.spare(at, &ending) => {}
+                Err(failure) if self.carry.streams[at].stream.kind == "audio" => {
+                    return Err(refuse(failure));
+                }
+                Err(_) => {
+                    let left = self.carry.streams.remove(at).stream;
+                    let (kind, index, name) = (left.kind, left.index, left.name);
+                    self.carry.notes.push(format!("the {kind} stream {index} ({name}) is left out: ffmpeg cannot put it into .{ending} files"));
+                }
+            }
+        }
+        tried(self).map_err(refuse)
+    }
+
+    /// How many packets the streams that are carried over as they are have in the source, about; 1 for others that
+    /// have any.
+    fn counts(&self) -> Result<Vec<u64>> {
+        let Some((path, _)) = &self.like else { return Ok(Vec::new()) };
+        let counted = packets(path)?;
+        Ok(self
+            .carry
+            .streams
+            .iter()
+            .map(|carried| {
+                let count = counted.get(carried.stream.index as usize).copied().unwrap_or(0);
+                let as_it_is = carried.codec[0] == "copy" && carried.stream.kind == "audio";
+                // An edit list may cut a few off.
+                if as_it_is { count.saturating_sub(4 + count / 50) } else { count.min(1) }
+            })
+            .collect())
+    }
+}
+
+/// Writes pictures into a program's input, as far as it takes them, and returns what it has said at its end.
+fn feed(
+    child: &mut Child,
+    pictures: impl Iterator<Item = Result<Vec<u8>>>,
+) -> (Result<()>, String) {
+    let Some((mut pipe, said)) = child.stdin.take().zip(child.stderr.take()) else {
+        return (Err(kept("ffmpeg has no input.".into())), String::new());
+    };
+    let listener = std::thread::spawn(move || std::io::read_to_string(said));
+    let mut fed = Ok(());
+    for picture in pictures {
+        match picture.map(|bytes| pipe.write_all(&bytes)) {
+            Ok(Ok(())) => {}
+            // It has ended, and says why.
+            Ok(Err(_)) => break,
+            Err(failure) => {
+                fed = Err(failure);
+                break;
+            }
+        }
+    }
+    if fed.is_err() {
+        // What it would make of the others is of no use.
+        let _ = child.kill();
+    }
+    drop(pipe);
+    let said = listener.join().ok().and_then(|said| said.ok());
+    (fed, said.unwrap_or_default())
+}
+
+/// Frames of a part: a whole number of thousandths of a second, where there is one, as many containers count those.
+fn part_length(rate: Rate) -> u64 {
+    fn common_divisor(a: u64, b: u64) -> u64 {
+        if b == 0 { a } else { common_divisor(b, a % b) }
+    }
+    let (frames, seconds) = (u64::from(rate.frames()), u64::from(rate.seconds()));
+    let step = frames / common_divisor(frames, 1000 * seconds);
+    if step > MOST { PART } else { step * PART.div_ceil(step) }
+}
+
+/// Whether a video file holds so many packets in each of its streams; of the first exactly so many.
+fn check(file: &Path, wanted: &[u64]) -> Result<()> {
+    let found = packets(file)?;
+    let all_there = found.first() == wanted.first()
+        && wanted
+            .iter()
+            .enumerate()
+            .all(|(at, wanted)| found.get(at).copied().unwrap_or(0) >= *wanted);
+    if all_there {
+        return Ok(());
+    }
+    Err(kept(format!(
+        "ffmpeg has written a file that is not whole: of {wanted:?} packets of pictures and other streams it holds {found:?}. Is there room on the disk?"
+    )))
+}
+
+/// Number of packets in each stream of a file.
+fn packets(file: &Path) -> Result<Vec<u64>> {
+    let mut command: Command = tool::ffprobe();
+    command.args(["-count_packets", "-show_entries", "stream=index,nb_read_packets"]);
+    let told = tool::run(command.arg(tool::address(file)))
+        .map_err(|failure| kept(format!("{failure}.")))?;
+    let told: Value = serde_json::from_slice(&told.out).unwrap_or_default();
+    let streams = told["streams"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let count =
+        |stream: &Value| stream["nb_read_packets"].as_str().and_then(|text| text.parse().ok());
+    Ok(streams.iter().map(|stream| count(stream).unwrap_or(0)).collect())
+}
+
+/// Whether a complaint means that something is not in the file; others are about the source, and copied as it is.
+fn is_of_writing(complaint: &str) -> bool {
+    let words = [
+        "no space left",
+        "error writing",
+        "error muxing",
+        "write_frame",
+        "input/output error",
+        "file too large",
+        "disk quota",
+    ];
+    let complaint = complaint.to_lowercase();
+    words.iter().any(|word| complaint.contains(word))
+}
+
+/// What is said of failures that leave everything finished where it is.
+const KEPT: &str = " What is finished is kept; the same command goes on from there.";
+
+fn kept(message: String) -> Failure {
+    Failure::new(Kind::File, message + KEPT)
+}
+
+/// A black picture as a PNG file.
+fn black(form: Form, (width, height): (usize, usize)) -> Vec<u8> {
+    let (width, height) = (width as u32, height as u32);
+    let picture = match (form.depth, form.alpha) {
+        (Depth::Eight, false) => DynamicImage::new_rgb8(width, height),
+        (Depth::Eight, true) => DynamicImage::new_rgba8(width, height),
+        (_, false) => DynamicImage::new_rgb16(width, height),
+        (_, true) => DynamicImage::new_rgba16(width, height),
+    };
+    let mut bytes = Cursor::new(Vec::new());
+    // Into memory this cannot fail.
+    let _ = picture.write_to(&mut bytes, ImageFormat::Png);
+    bytes.into_inner()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_end_on_whole_thousandths() {
+        let length = |rate: &str| part_length(rate.parse().unwrap());
+        assert_eq!(
+            (length("24"), length("60"), length("59.94"), length("23.976")),
+            (240, 240, 240, 240)
+        );
+        assert_eq!(length("48000/1001"), 240);
+        assert_eq!(length("59.123"), PART, "none is near");
+        for rate in ["24", "25", "59.94", "119.88", "12.5"] {
+            let rate: Rate = rate.parse().unwrap();
+            let thousandths = part_length(rate) * u64::from(rate.seconds()) * 1000;
+            assert_eq!(thousandths % u64::from(rate.frames()), 0, "{rate}");
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! When pictures are seen: from the time stamps of a file to frames of even distance.
+
+use inbetween_core::retime::Rate;
+
+/// Rates beyond this are a clock's, unless there are as many pictures.
+const FASTEST: f64 = 240.0;
+
+/// Share of a frame by which a time stamp may miss its frame: what is less is the unrest of a camera's clock.
+const UNREST: f64 = 0.25;
+
+/// Share of the time stamps that may miss by more.
+const ASTRAY: f64 = 0.01;
+
+/// Frames for a second at which irregular times are met to within five thousandths of a second.
+const FINE: f64 = 120.0;
+
+/// A picture that is held for longer than this is none, but a jump of the clock.
+const LONGEST_HOLD: f64 = 3600.0;
+
+/// One second, as times are counted here.
+const SECOND: f64 = 1e6;
+
+/// The rate of even frames on which the pictures lie whose `times` (in seconds, rising) are given: `real` is the rate
+/// that all time stamps fit in the container's opinion, `mean` the number of pictures for a second.
+pub(super) fn rate_of(real: &str, mean: &str, times: &[f64]) -> Option<Rate> {
+    let mean = rate(mean).or_else(|| mean_of(times));
+    let counted = mean.map_or(0.0, Rate::per_second);
+    let usable = |rate: &Rate| {
+        let fast = rate.per_second();
+        fast <= FASTEST || (counted > 0.0 && fast <= counted * 1.05)
+    };
+    let real = rate(real);
+    // Some containers count fields, some a clock: what every picture needs is enough.
+    let divided = real.zip(mean).and_then(|(real, mean)| {
+        let times = (real.per_second() / mean.per_second()).round();
+        let even = (real.per_second() / mean.per_second() / times - 1.0).abs() < 0.005;
+        let below = (times as u32).checked_mul(real.seconds())?;
+        (times >= 2.0 && even).then(|| Rate::new(real.frames(), below).ok())?
+    });
+    let known = [divided, real.filter(usable), mean.filter(usable)];
+    let mut known = known.into_iter().flatten();
+    if times.len() < 2 {
+        return known.next();
+    }
+    let first = known.clone().next();
+    known.find(|rate| fits(*rate, times)).or_else(|| finer(first.or(mean)?)).or(first)
+}
+
+fn rate(text: &str) -> Option<Rate> {
+    text.parse().ok().or_else(|| {
+        let (above, below) = text.split_once('/')?;
+        Rate::of_decimal(above.parse::<f64>().ok()? / below.parse::<f64>().ok()?).ok()
+    })
+}
+
+fn mean_of(times: &[f64]) -> Option<Rate> {
+    let length = times.last()? - times.first()?;
+    (length > 0.0).then(|| Rate::of_decimal((times.len() - 1) as f64 / length).ok())?
+}
+
+fn fits(rate: Rate, times: &[f64]) -> bool {
+    let astray = times.iter().filter(|time| {
+        let frames = (*time - times[0]) * rate.per_second();
+        (frames - frames.round()).abs() > UNREST
+    });
+    astray.count() as f64 <= ASTRAY * times.len() as f64
+}
+
+/// A multiple of a rate that is fine enough for any time.
+fn finer(rate: Rate) -> Option<Rate> {
+    let times = (FINE / rate.per_second()).ceil().max(1.0);
+    rate.times(times as u32).ok()
+}
+
+/// Deals pictures out to frames, as they come.
+#[derive(Debug)]
+pub(super) struct Slots {
+    rate: Rate,
+    /// When the first picture is seen, in millionths of a second.
+    pub(super) begins: Option<i64>,
+    last: i64,
+}
+
+/// Where a picture belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Slot {
+    /// On this frame and the ones after it, until the next picture.
+    At(i64),
+    /// Nowhere: another has its time already, and the time after it.
+    None,
+    /// At a time that cannot be meant.
+    Jump,
+}
+
+impl Slots {
+    pub(super) fn new(rate: Rate) -> Self {
+        Self { rate, begins: None, last: -1 }
+    }
+
+    /// The frame of the next picture, whose `time` is in millionths of a second; pictures without follow each other.
+    pub(super) fn next(&mut self, time: Option<i64>) -> Slot {
+        let begins = *self.begins.get_or_insert(time.unwrap_or(0));
+        let exact = time.map_or((self.last + 1) as f64, |time| self.frames(time - begins));
+        // Two pictures with one time are a mistake of a writer: the second takes the place after it, if that is free.
+        let slot = (exact.round() as i64).max(self.last + 1);
+        if slot as f64 - exact > 1.5 {
+            return Slot::None;
+        }
+        if (slot - self.last) as f64 > LONGEST_HOLD * self.rate.per_second() {
+            return Slot::Jump;
+        }
+        self.last = slot;
+        Slot::At(slot)
+    }
+
+    /// Number of frames of a clip whose last picture is seen until `ends`.
+    pub(super) fn length(&self, ends: Option<i64>) -> i64 {
+        let until = ends.zip(self.begins).map(|(ends, begins)| self.frames(ends - begins));
+        let most = self.last as f64 + LONGEST_HOLD * self.rate.per_second();
+        (until.unwrap_or(0.0).min(most).round() as i64).max(self.last + 1)
+    }
+
+    fn frames(&self, time: i64) -> f64 {
+        time as f64 * f64::from(self.rate.frames()) / (SECOND * f64::from(self.rate.seconds()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn even(rate: f64, count: usize) -> Vec<f64> {
+        (0..count).map(|n| 0.5 + n as f64 / rate).collect()
+    }
+
+    fn found(real: &str, mean: &str, times: &[f64]) -> String {
+        rate_of(real, mean, times).unwrap().to_string()
+    }
+
+    #[test]
+    fn the_rate_that_all_pictures_need() {
+        assert_eq!(found("24000/1001", "24000/1001", &even(23.976, 50)), "24000/1001");
+        assert_eq!(found("480/1", "480/1", &even(480.0, 96)), "480");
+        assert_eq!(found("50/1", "25/1", &even(25.0, 50)), "25", "fields are counted");
+        assert_eq!(found("1000/1", "25/1", &even(25.0, 50)), "25", "a clock");
+        assert_eq!(found("1000/1", "25/1", &[]), "25");
+        assert!(rate_of("0/0", "0/0", &[]).is_none());
+    }
+
+    #[test]
+    fn left_out_pictures_and_an_unsteady_clock_change_no_rate() {
+        let gaps: Vec<f64> = even(24.0, 50)
+            .into_iter()
+            .enumerate()
+            .filter(|(n, _)| n % 3 != 1)
+            .map(|(_, t)| t)
+            .collect();
+        assert_eq!(found("24/1", "16/1", &gaps), "24");
+        let unsteady: Vec<f64> = even(30.0, 90)
+            .iter()
+            .enumerate()
+            .map(|(n, t)| t + 0.006 * ((n * 7 % 5) as f64 / 4.0))
+            .collect();
+        assert_eq!(found("30/1", "8100000/270253", &unsteady), "30");
+    }
+
+    #[test]
+    fn irregular_times_are_met_to_five_thousandths() {
+        // Half at 24, half at 30, as mixed material is.
+        let mut times = even(24.0, 48);
+        let last = times[47];
+        times.extend((1..60).map(|n| last + f64::from(n) / 30.0));
+        let rate = rate_of("90000/1", "27/1", &times).unwrap();
+        let off = |time: &f64| {
+            let frames = (time - times[0]) * rate.per_second();
+            ((frames - frames.round()) / rate.per_second()).abs()
+        };
+        assert!(times.iter().all(|time| off(time) < 0.005), "{rate}");
+    }
+
+    #[test]
+    fn pictures_find_their_frames() {
+        let mut slots = Slots::new("24".parse().unwrap());
+        // One time twice and the next one missing, as a bad writer leaves it; then one that was left out.
+        let times = [541_667, 583_333, 583_333, 666_667, 750_000];
+        let dealt: Vec<Slot> = times.iter().map(|time| slots.next(Some(*time))).collect();
+        assert_eq!(dealt, [0, 1, 2, 3, 5].map(Slot::At));
+        assert_eq!((slots.begins, slots.length(Some(833_333))), (Some(541_667), 7));
+        assert_eq!(slots.length(None), 6);
+        assert_eq!(slots.next(Some(750_000)), Slot::At(6));
+        assert_eq!(slots.next(Some(750_000)), Slot::None, "there is no room for a third");
+        assert_eq!(slots.next(Some(9_000_000_000)), Slot::Jump);
+    }
+}

@@ -1,0 +1,117 @@
+//! Calling ffmpeg and ffprobe.
+
+use std::ffi::OsString;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::failure::{Failure, Kind, Result};
+
+/// Lines of a complaint that are told.
+const TOLD: usize = 4;
+
+/// A call of ffmpeg that reports its troubles, each line with its level, and nothing else.
+pub(super) fn ffmpeg() -> Command {
+    let mut command = Command::new("ffmpeg");
+    command.args(["-hide_banner", "-nostdin", "-nostats", "-loglevel", "level+error"]);
+    command.stdin(Stdio::null());
+    command
+}
+
+/// A call of ffprobe that answers in JSON.
+pub(super) fn ffprobe() -> Command {
+    let mut command = Command::new("ffprobe");
+    command.args(["-loglevel", "level+error", "-of", "json"]).stdin(Stdio::null());
+    command
+}
+
+/// A file's path as ffmpeg takes it: never for an option, a protocol or a pattern.
+pub(super) fn address(path: &Path) -> OsString {
+    let mut address = OsString::from("file:");
+    address.push(path);
+    address
+}
+
+/// What a program printed, and what it complained of though it ended well.
+pub(super) struct Told {
+    pub(super) out: Vec<u8>,
+    pub(super) complaints: Vec<String>,
+}
+
+/// Runs a program of the ffmpeg family to its end; its own complaint where it fails.
+pub(super) fn run(command: &mut Command) -> Result<Told> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let done = command.output().map_err(|err| cannot_start(&program, &err))?;
+    let complaints = complaints_in(&String::from_utf8_lossy(&done.stderr));
+    if done.status.success() {
+        return Ok(Told { out: done.stdout, complaints });
+    }
+    Err(Failure::new(Kind::File, format!("{program}: {}", summary(&complaints, done.status))))
+}
+
+pub(super) fn cannot_start(program: &str, err: &std::io::Error) -> Failure {
+    let message = if err.kind() == ErrorKind::NotFound {
+        format!(
+            "Video files need ffmpeg, and {program} was not found. Install it (Debian, Ubuntu: apt install ffmpeg; \
+             macOS: brew install ffmpeg; Windows: winget install ffmpeg) so that a terminal knows the command \
+             {program}, or give a folder of pictures instead."
+        )
+    } else {
+        format!("{program} could not be started: {err}.")
+    };
+    Failure::new(Kind::File, message)
+}
+
+/// A line's level and what it says, whoever says it.
+pub(super) fn parse(line: &str) -> Option<(&str, &str)> {
+    let rest = line.trim_start();
+    // "[h264 @ 0x5581] [error] text" or "[error] text".
+    let rest = match rest.strip_prefix('[').and_then(|rest| rest.split_once("] ")) {
+        Some((who, after)) if who.contains(" @ ") => after.trim_start(),
+        _ => rest,
+    };
+    let (level, text) = rest.strip_prefix('[')?.split_once(']')?;
+    Some((level, text.trim()))
+}
+
+/// The complaints in what a program said.
+pub(super) fn complaints_in(text: &str) -> Vec<String> {
+    let said = text.lines().filter_map(parse);
+    said.filter(|(level, text)| is_complaint(level) && !text.is_empty())
+        .map(|(_, text)| text.to_owned())
+        .collect()
+}
+
+pub(super) fn is_complaint(level: &str) -> bool {
+    ["error", "fatal", "panic"].contains(&level)
+}
+
+/// Why a program failed.
+pub(super) fn summary(complaints: &[String], status: std::process::ExitStatus) -> String {
+    if complaints.is_empty() {
+        // A signal, mostly: of a file that became larger than the system allows, for one.
+        return format!("it failed and said nothing ({status})");
+    }
+    complaints[complaints.len().saturating_sub(TOLD)..].join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn complaints_are_told_from_everything_else() {
+        let text = "[info] Stream #0:0\n[h264 @ 0x5581ab] [error] error while decoding MB 3 4\n\
+                    [info]     title           : [error] a film\n[fatal] o.mkv: No space left\nno level\n";
+        assert_eq!(
+            complaints_in(text),
+            ["error while decoding MB 3 4", "o.mkv: No space left"].map(String::from)
+        );
+    }
+
+    #[test]
+    fn a_path_is_never_an_option_or_a_protocol() {
+        assert_eq!(address(Path::new("-dash.mp4")), "file:-dash.mp4");
+        assert_eq!(address(Path::new("12:30:05.mp4")), "file:12:30:05.mp4");
+    }
+}
