@@ -34,7 +34,8 @@ pub(crate) fn run(arguments: &Render) -> Result<()> {
     let frames = arguments.frames_wanted()?;
     let prepared = Prepared::new(arguments, &timing)?;
     // Before anything is drawn.
-    let mut writer = Writer::new(arguments, prepared.encoding)?;
+    let keys = [(arguments.start, &*arguments.first), (arguments.last_frame()?, &*arguments.last)];
+    let mut writer = Writer::new(arguments, prepared.encoding, &frames, keys)?;
     let mut config = CacheConfig::from_environment();
     if let Some(dir) = &arguments.cache {
         config = CacheConfig::resolve(Some(dir.clone()), std::env::var_os);
@@ -55,8 +56,10 @@ pub(crate) fn run(arguments: &Render) -> Result<()> {
             (Place::Between { position }, _) => {
                 writer.write(frame, &source.get(position, &mut report)?.frame)?;
             }
-            (_, Some(Key::First)) => writer.write(frame, &prepared.first)?,
-            (_, _) => writer.write(frame, &prepared.last)?,
+            (_, Some(Key::First)) => {
+                writer.write_key(frame, &arguments.first, &prepared.first)?;
+            }
+            (_, _) => writer.write_key(frame, &arguments.last, &prepared.last)?,
         }
         report(1.0);
     }

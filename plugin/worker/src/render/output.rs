@@ -8,12 +8,16 @@ use image::{Delay, DynamicImage, ImageFormat, RgbImage, Rgba, Rgba32FImage, Rgba
 use inbetween_core::{Encoding, Frame};
 
 use super::args::{FileFormat, Render};
-use super::displayed;
+use super::{displayed, usage};
 use crate::failure::{Failure, Kind, Result};
 use crate::generate::pictures::contact_sheet;
 
 /// Longest side of a picture on the sheet and in the preview, in pixels.
 const SMALL_SIDE: u32 = 512;
+
+/// Names of the files beside the frames.
+const SHEET: &str = "sheet.png";
+const PREVIEW: &str = "preview.gif";
 
 /// Writes frames as they come.
 pub(super) struct Writer {
@@ -27,8 +31,39 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(arguments: &Render, encoding: Encoding) -> Result<Self> {
+    /// A writer of frames whose values are in `encoding`. `keys` are the keys' files with the frames that they
+    /// stand on.
+    ///
+    /// # Errors
+    /// When a file that is read would be written over. A key that lies where its own frame is written is none of
+    /// them: it is left as it is.
+    pub(super) fn new(
+        arguments: &Render,
+        encoding: Encoding,
+        frames: &[u32],
+        keys: [(u32, &Path); 2],
+    ) -> Result<Self> {
         let folder = arguments.out.clone();
+        let sketches = arguments.sketch.iter().map(|(_, path)| (None, path.as_path()));
+        let read: Vec<(Option<u32>, &Path)> =
+            keys.into_iter().map(|(frame, path)| (Some(frame), path)).chain(sketches).collect();
+        let frames = frames
+            .iter()
+            .map(|frame| (Some(*frame), frame_file(&folder, *frame, arguments.format)));
+        let sheet = arguments.sheet.then(|| (None, folder.join(SHEET)));
+        let preview = arguments.preview.map(|_| (None, folder.join(PREVIEW)));
+        for (frame, path) in frames.chain(sheet).chain(preview) {
+            let over = |(own, other): &&(Option<u32>, &Path)| {
+                same_file::is_same_file(&path, other).unwrap_or(false)
+                    && (frame.is_none() || frame != *own)
+            };
+            if let Some((_, other)) = read.iter().find(over) {
+                return Err(usage(format!(
+                    "{} would be written over, which is read. Choose another folder with --out, or another --start.",
+                    other.display()
+                )));
+            }
+        }
         std::fs::create_dir_all(&folder).map_err(|error| refused(&folder, &error))?;
         Ok(Self {
             folder,
@@ -41,10 +76,22 @@ impl Writer {
         })
     }
 
+    /// Writes the frame of the key whose file lies at `key`, unless it is that very file.
+    pub(super) fn write_key(&mut self, number: u32, key: &Path, frame: &Frame) -> Result<()> {
+        let path = frame_file(&self.folder, number, self.format);
+        if !same_file::is_same_file(&path, key).unwrap_or(false) {
+            return self.write(number, frame);
+        }
+        self.files.push(path);
+        self.show(frame);
+        Ok(())
+    }
+
+    /// Writes a drawn frame.
     pub(super) fn write(&mut self, number: u32, frame: &Frame) -> Result<()> {
-        let (extension, format) = match self.format {
-            FileFormat::Png | FileFormat::Png16 => ("png", ImageFormat::Png),
-            FileFormat::Exr => ("exr", ImageFormat::OpenExr),
+        let format = match self.format {
+            FileFormat::Png | FileFormat::Png16 => ImageFormat::Png,
+            FileFormat::Exr => ImageFormat::OpenExr,
         };
         let picture = match self.format {
             FileFormat::Png => DynamicImage::ImageRgba8(rgba8(frame)),
@@ -52,26 +99,30 @@ impl Writer {
             FileFormat::Exr => DynamicImage::ImageRgba32F(float(frame)),
         };
         let mut bytes = Cursor::new(Vec::new());
-        let path = self.folder.join(format!("frame_{number:04}.{extension}"));
+        let path = frame_file(&self.folder, number, self.format);
         picture.write_to(&mut bytes, format).map_err(|error| refused(&path, &error))?;
         self.keep(&path, &bytes.into_inner())?;
+        self.show(frame);
+        Ok(())
+    }
+
+    fn show(&mut self, frame: &Frame) {
         if self.sheet || self.preview.is_some() {
             self.small.push(small(&displayed(frame, self.encoding)));
         }
-        Ok(())
     }
 
     /// The sheet and the preview, where wanted. All files that were written.
     pub(super) fn finish(mut self) -> Result<Vec<PathBuf>> {
         if self.sheet {
-            let path = self.folder.join("sheet.png");
+            let path = self.folder.join(SHEET);
             let mut bytes = Cursor::new(Vec::new());
             let sheet = contact_sheet(&self.small);
             sheet.write_to(&mut bytes, ImageFormat::Png).map_err(|error| refused(&path, &error))?;
             self.keep(&path, &bytes.into_inner())?;
         }
         if let Some(rate) = self.preview {
-            let path = self.folder.join("preview.gif");
+            let path = self.folder.join(PREVIEW);
             let bytes = animation(&self.small, rate).map_err(|error| refused(&path, &error))?;
             self.keep(&path, &bytes)?;
         }
@@ -96,6 +147,14 @@ impl Writer {
         self.files.push(path.to_owned());
         Ok(())
     }
+}
+
+fn frame_file(folder: &Path, number: u32, format: FileFormat) -> PathBuf {
+    let ending = match format {
+        FileFormat::Png | FileFormat::Png16 => "png",
+        FileFormat::Exr => "exr",
+    };
+    folder.join(format!("frame_{number:04}.{ending}"))
 }
 
 /// As any file of the user has them, not only for this user as temporary files are.

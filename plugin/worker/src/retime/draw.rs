@@ -156,11 +156,13 @@ impl Drawing<'_> {
         Ok(())
     }
 
-    /// A frame of the source as it is: the very file where its kind is the wanted one.
+    /// A frame of the source as it is: the very file where its kind and form are the wanted ones.
     fn copy(&mut self, frame: usize, to: &Path) -> Result<ContentHash> {
         if let Source::Pictures { sequence, .. } = self.source {
             let file = sequence.file(frame);
-            if ImageFormat::from_path(&file).is_ok_and(|format| format == self.format) {
+            let is_alike = ImageFormat::from_path(&file).is_ok_and(|format| format == self.format)
+                && Form::of(&file)? == self.form;
+            if is_alike {
                 return whole::copy(&file, to);
             }
         }

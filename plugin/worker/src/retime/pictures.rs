@@ -1,7 +1,7 @@
 //! Frames as picture files of the depth and channels of the source.
 
 use std::io::Cursor;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
@@ -15,7 +15,7 @@ use crate::failure::{Failure, Kind, Result};
 const JPEG_QUALITY: u8 = 97;
 
 /// What a sample is stored as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Depth {
     Eight,
     Sixteen,
@@ -48,6 +48,25 @@ impl Form {
             _ => Depth::Float,
         };
         Ok(Self { depth, colour: colour.has_color(), alpha: colour.has_alpha() })
+    }
+
+    /// The form of a clip: it holds all that any of its pictures does.
+    pub(super) fn of_all(files: impl Iterator<Item = PathBuf>) -> Result<Self> {
+        let mut all: Option<Self> = None;
+        for file in files {
+            let own = Self::of(&file)?;
+            all = Some(all.map_or(own, |all| all.with(own)));
+        }
+        all.ok_or_else(|| Failure::new(Kind::File, "The clip holds no frames."))
+    }
+
+    /// The form that holds all that either does.
+    fn with(self, other: Self) -> Self {
+        Self {
+            depth: self.depth.max(other.depth),
+            colour: self.colour || other.colour,
+            alpha: self.alpha || other.alpha,
+        }
     }
 
     /// How frames of this form are encoded.

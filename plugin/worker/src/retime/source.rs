@@ -30,7 +30,7 @@ impl Source {
             return Ok(Self::Video { path: path.into(), video });
         }
         let sequence = Sequence::find(path)?;
-        let form = Form::of(&sequence.file(0))?;
+        let form = Form::of_all((0..sequence.count).map(|at| sequence.file(at)))?;
         Ok(Self::Pictures { sequence, form })
     }
 
