@@ -14,6 +14,27 @@ const ASTRAY: f64 = 0.01;
 /// Frames for a second at which irregular times are met to within five thousandths of a second.
 const FINE: f64 = 120.0;
 
+/// Rates of cameras and of what is drawn: frames in so many seconds.
+const USUAL: [(u32, u32); 14] = [
+    (12, 1),
+    (25, 2),
+    (15, 1),
+    (24_000, 1001),
+    (24, 1),
+    (25, 1),
+    (30_000, 1001),
+    (30, 1),
+    (48, 1),
+    (50, 1),
+    (60_000, 1001),
+    (60, 1),
+    (120, 1),
+    (240, 1),
+];
+
+/// Share by which the mean of an unsteady clock may miss its rate.
+const NEAR: f64 = 0.01;
+
 /// A picture that is held for longer than this is none, but a jump of the clock.
 const LONGEST_HOLD: f64 = 3600.0;
 
@@ -37,7 +58,11 @@ pub(super) fn rate_of(real: &str, mean: &str, times: &[f64]) -> Option<Rate> {
         let below = (times as u32).checked_mul(real.seconds())?;
         (times >= 2.0 && even).then(|| Rate::new(real.frames(), below).ok())?
     });
-    let known = [divided, real.filter(usable), mean.filter(usable)];
+    // A clock that counts everything tells nothing: then a rate that cameras have counts first.
+    let tells = real.is_some_and(|real| usable(&real));
+    let usual =
+        if tells || times.len() < 2 { None } else { mean.and_then(|mean| usual(mean, times)) };
+    let known = [usual, divided, real.filter(usable), mean.filter(usable)];
     let mut known = known.into_iter().flatten();
     if times.len() < 2 {
         return known.next();
@@ -56,6 +81,25 @@ fn rate(text: &str) -> Option<Rate> {
 fn mean_of(times: &[f64]) -> Option<Rate> {
     let length = times.last()? - times.first()?;
     (length > 0.0).then(|| Rate::of_decimal((times.len() - 1) as f64 / length).ok())?
+}
+
+/// The usual rate about as fast as `mean` that the times of an unsteady clock are nearest to.
+fn usual(mean: Rate, times: &[f64]) -> Option<Rate> {
+    let near = |rate: &Rate| (rate.per_second() / mean.per_second() - 1.0).abs() < NEAR;
+    let rates = USUAL.iter().filter_map(|(frames, seconds)| Rate::new(*frames, *seconds).ok());
+    let fitting = rates.filter(|rate| near(rate) && fits(*rate, times));
+    fitting.min_by(|a, b| unrest(*a, times).total_cmp(&unrest(*b, times)))
+}
+
+/// Variance of the way from the time stamps to their frames, in frames.
+fn unrest(rate: Rate, times: &[f64]) -> f64 {
+    let off = |time: &f64| {
+        let frames = (time - times[0]) * rate.per_second();
+        frames - frames.round()
+    };
+    let count = times.len() as f64;
+    let mean = times.iter().map(off).sum::<f64>() / count;
+    times.iter().map(|time| (off(time) - mean).powi(2)).sum::<f64>() / count
 }
 
 fn fits(rate: Rate, times: &[f64]) -> bool {
@@ -162,6 +206,7 @@ mod tests {
             .map(|(n, t)| t + 0.006 * ((n * 7 % 5) as f64 / 4.0))
             .collect();
         assert_eq!(found("30/1", "8100000/270253", &unsteady), "30");
+        assert_eq!(found("90000/1", "8100000/270253", &unsteady), "30", "a clock tells no rate");
     }
 
     #[test]
