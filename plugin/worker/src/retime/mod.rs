@@ -227,7 +227,7 @@ fn film(
     arguments: &Retime,
 ) -> Result<Film> {
     let like = match source {
-        Source::Video { path, video } => Some((path.as_path(), video)),
+        Source::Video { path, video } => Some((path.as_path(), &**video)),
         Source::Pictures { .. } => None,
     };
     let wishes = Wishes {

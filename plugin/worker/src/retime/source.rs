@@ -19,7 +19,7 @@ use crate::progress;
 /// Where frames come from.
 pub(super) enum Source {
     Pictures { sequence: Sequence, form: Form },
-    Video { path: PathBuf, video: Video },
+    Video { path: PathBuf, video: Box<Video> },
 }
 
 impl Source {
@@ -27,7 +27,7 @@ impl Source {
     pub(super) fn open(path: &Path) -> Result<Self> {
         if is_video(path) || (path.is_file() && image::ImageFormat::from_path(path).is_err()) {
             let video = Video::probe(path)?;
-            return Ok(Self::Video { path: path.into(), video });
+            return Ok(Self::Video { path: path.into(), video: Box::new(video) });
         }
         let sequence = Sequence::find(path)?;
         let form = Form::of_all((0..sequence.count).map(|at| sequence.file(at)))?;
@@ -36,7 +36,8 @@ impl Source {
 
     pub(super) fn form(&self) -> Form {
         match self {
-            Self::Pictures { form, .. } | Self::Video { video: Video { form, .. }, .. } => *form,
+            Self::Pictures { form, .. } => *form,
+            Self::Video { video, .. } => video.form,
         }
     }
 

@@ -210,7 +210,7 @@ fn timecode(told: &str, from: Rate, to: Rate) -> Option<String> {
     let mut number = || numbers.next().flatten();
     let (hours, minutes, seconds, frames) = (number()?, number()?, number()?, number()?);
     let nominal = |rate: Rate| rate.per_second().round() as u64;
-    let may_drop = to.seconds() == 1001 && to.frames() % 30_000 == 0;
+    let may_drop = to.seconds() == 1001 && to.frames().is_multiple_of(30_000);
     if drops && may_drop {
         let frames = frames * nominal(to) / nominal(from).max(1);
         // The numbers that are left out at the beginning of a minute are twice as many at twice the rate.
