@@ -237,7 +237,8 @@ impl Film {
             command.args(["-t", &format!("{seconds:.3}")]);
         }
         if ["mp4", "m4v", "mov"].contains(&ending_of(&to).as_str()) {
-            command.args(["-movflags", "+faststart"]);
+            // Colour is told by the container too: ProRes players look nowhere else.
+            command.args(["-movflags", "+faststart+write_colr"]);
             if self.encoder.name == "libx265" {
                 command.args(["-tag:v:0", "hvc1"]);
             }
