@@ -96,9 +96,9 @@ impl Analysis {
         stage.end();
         control.check()?;
         let mut seen = Seen { guides, small, features, matched, trust, flows, layers: None };
-        layers.compare(&seen.guides, &decoded(net, &seen, 0.5));
-        let bytes = bytes + layers.byte_len();
+        layers.compare(&seen.guides, || decoded(net, &seen, 0.5));
         seen.layers = layers.wanted().then_some(layers);
+        let bytes = bytes + seen.layers.as_ref().map_or(0, Layers::byte_len);
         let seen = Some(seen);
         Ok((Self { cut: false, confidence, shape, seen }, bytes))
     }

@@ -20,6 +20,7 @@ mod mask;
 mod memo;
 mod net;
 mod refine;
+mod segments;
 mod sketch;
 mod stage;
 mod start;

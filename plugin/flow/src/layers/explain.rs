@@ -6,10 +6,11 @@
 
 use rayon::prelude::*;
 
-use super::looks::{Group, Looks, Point, Taken};
-use super::regions::{Regions, neighbours};
+use super::looks::{Group, Looks, Taken};
 use super::register::{Found, SLACK, Search, by_moments};
+use super::side::{Side, colours};
 use super::transform::{Affine, Place};
+use crate::segments::neighbours;
 
 /// Agreement from which a region is taken to follow a motion.
 const FOLLOWS: f32 = 0.72;
@@ -23,10 +24,6 @@ const PART: f32 = 0.8;
 /// How far from the ground's motion something may go that touches a figure but does not belong to it, as
 /// a share of the diagonal.
 const WITH_GROUND: f32 = 0.04;
-/// Agreement at a quarter of the size from which something is a changed part of the figure that it touches.
-const CHANGED: f32 = 0.4;
-/// Share of a region that the other key may show otherwise if it is said to be hidden there.
-const HIDDEN: f32 = 0.3;
 /// What it is worth that the ground does not move.
 const REST: f32 = 0.05;
 /// Points that say where the ground goes; with fewer it rests.
@@ -47,82 +44,20 @@ pub(super) struct Piece {
     pub(super) members: [Vec<usize>; 2],
 }
 
-/// One key with all that registration needs.
-pub(super) struct Side {
-    pub(super) regions: Regions,
-    pub(super) looks: Looks,
-    pub(super) groups: Vec<Group>,
-    /// Pixels of each region, lines included.
-    pub(super) places: Vec<Vec<u32>>,
-}
-
-impl Side {
-    pub(super) fn new(regions: Regions, looks: Looks) -> Self {
-        let mut places = vec![Vec::new(); regions.list.len()];
-        for (i, &l) in regions.label.iter().enumerate() {
-            if l > 0 {
-                places[l as usize - 1].push(i as u32);
-            }
-        }
-        let groups =
-            (0..places.len()).map(|k| Group::of_region(&regions, k, &places[k], &looks)).collect();
-        Self { regions, looks, groups, places }
-    }
-
-    /// Region `k` of the ground without the lines that it has in common with figures.
-    fn of_ground(&self, k: usize) -> Group {
-        let regions = &self.regions;
-        let mut group = self.groups[k].clone();
-        group.points.retain(|point| {
-            let i = point.at[1] as usize * regions.w + point.at[0] as usize;
-            let other = (regions.across[i] as usize).checked_sub(1);
-            regions.core[i] as usize == k + 1 || other.is_some_and(|o| regions.list[o].at_border)
-        });
-        group
-    }
-
-    /// Points on lines between regions that reach the picture's border: no figure has a part in them.
-    fn ground_evidence(&self) -> Vec<Point> {
-        let regions = &self.regions;
-        let border = |l: u16| l > 0 && regions.list[l as usize - 1].at_border;
-        let mut out = Vec::new();
-        for (k, group) in self.groups.iter().enumerate().filter(|(k, _)| regions.list[*k].at_border)
-        {
-            for point in &group.points {
-                let i = point.at[1] as usize * regions.w + point.at[0] as usize;
-                if regions.core[i] as usize != k + 1 && border(regions.across[i]) {
-                    out.push(point.clone());
-                }
-            }
-        }
-        out
-    }
-
-    fn area(&self, k: usize) -> f32 {
-        self.regions.list[k].area
-    }
-
-    fn together(&self, some: &[usize]) -> Group {
-        let parts: Vec<(&Group, f32)> =
-            some.iter().map(|&k| (&self.groups[k], self.area(k))).collect();
-        Group::together(&parts)
-    }
-}
-
 /// Both keys, and what has been explained of them so far.
 pub(super) struct Work<'a> {
-    keys: [&'a Side; 2],
+    pub(super) keys: [&'a Side; 2],
     taken: [Taken; 2],
     /// The piece of each region.
     pub(super) of: [Vec<Option<usize>>; 2],
     pub(super) pieces: Vec<Piece>,
     /// So many pieces, from the first, go with the ground: nothing hangs on them.
-    grounds: usize,
-    diagonal: f32,
+    pub(super) grounds: usize,
+    pub(super) diagonal: f32,
 }
 
-/// Explains both keys; piece 0 is the ground. `hints`: motions of the whole picture worth trying.
-pub(super) fn explain<'a>(keys: [&'a Side; 2], hints: &[Affine]) -> Work<'a> {
+/// Explains both keys; piece 0 is the ground.
+pub(super) fn explain<'a>(keys: [&'a Side; 2]) -> Work<'a> {
     let (h, w) = (keys[0].regions.h, keys[0].regions.w);
     let mut work = Work {
         keys,
@@ -132,14 +67,14 @@ pub(super) fn explain<'a>(keys: [&'a Side; 2], hints: &[Affine]) -> Work<'a> {
         grounds: 0,
         diagonal: (h as f32).hypot(w as f32),
     };
-    work.ground(hints);
+    work.ground();
     work.figures();
     work.leftovers();
     work
 }
 
 impl Work<'_> {
-    fn search(&self, key: usize, expected: Affine) -> Search<'_> {
+    pub(super) fn search(&self, key: usize, expected: Affine) -> Search<'_> {
         let other = 1 - key;
         Search {
             other: &self.keys[other].looks,
@@ -151,13 +86,13 @@ impl Work<'_> {
     }
 
     /// The motion of piece `p` as seen from `key`.
-    fn motion(&self, p: usize, key: usize) -> Option<Affine> {
+    pub(super) fn motion(&self, p: usize, key: usize) -> Option<Affine> {
         let motion = self.pieces[p].motion;
         if key == 0 { Some(motion) } else { motion.inverse() }
     }
 
     /// Adds a piece with these regions and marks what it explains.
-    fn add(&mut self, motion: Affine, members: [Vec<usize>; 2]) {
+    pub(super) fn add(&mut self, motion: Affine, members: [Vec<usize>; 2]) {
         let name = self.pieces.len();
         for (key, members) in members.iter().enumerate() {
             for &k in members {
@@ -170,23 +105,25 @@ impl Work<'_> {
         self.pieces.push(Piece { motion, members });
     }
 
-    /// Adds regions of the first key to a piece that explains them without the other key.
-    fn join(&mut self, piece: usize, some: &[usize]) {
+    /// Adds regions of `key` to a piece without asking the other key.
+    pub(super) fn join(&mut self, key: usize, piece: usize, some: &[usize]) {
         for &k in some {
-            self.of[0][k] = Some(piece);
-            self.pieces[piece].members[0].push(k);
+            self.of[key][k] = Some(piece);
+            self.pieces[piece].members[key].push(k);
         }
     }
 
-    /// The motion of the whole picture.
-    fn ground(&mut self, hints: &[Affine]) {
+    /// The motion of the whole picture: none where too little tells of one.
+    fn moves(&self) -> Affine {
         let [a, b] = self.keys;
         let still = Affine::shift([0.0; 2]);
         let mut whole = a.together(&(0..a.groups.len()).collect::<Vec<usize>>());
         whole.points = a.ground_evidence();
+        if whole.points.len() < EVIDENCE {
+            return still;
+        }
         let search = self.search(0, still);
-        let mut seeds = shifts(&whole, &b.looks, a.regions.h, a.regions.w);
-        seeds.extend_from_slice(hints);
+        let seeds = shifts(&whole, &b.looks, a.regions.h, a.regions.w);
         let mut found: Vec<Found> = seeds
             .par_iter()
             .map(|&seed| {
@@ -197,13 +134,15 @@ impl Work<'_> {
         let rest = search.worth(&whole, &still, 1);
         found.insert(0, Found { motion: still, worth: rest + REST });
         let best = found.into_iter().reduce(|a, b| if b.worth > a.worth + 1e-4 { b } else { a });
-        let best =
-            if whole.points.len() < EVIDENCE { still } else { best.map_or(still, |f| f.motion) };
-        let motion = if best == still {
-            best
-        } else {
-            search.climb(&whole, best, 0, &[1.0, 0.5], false).motion
-        };
+        match best.map(|f| f.motion).filter(|best| *best != still) {
+            Some(best) => search.climb(&whole, best, 0, &[1.0, 0.5], false).motion,
+            None => still,
+        }
+    }
+
+    /// Finds the ground and all that moves with it.
+    fn ground(&mut self) {
+        let motion = self.moves();
         let members = [0, 1].map(|key| {
             let side = self.keys[key];
             let Some(motion) = (if key == 0 { Some(motion) } else { motion.inverse() }) else {
@@ -255,7 +194,7 @@ impl Work<'_> {
     }
 
     /// Regions of `key` that are not explained and touch each other, the largest group first.
-    fn clusters(&self, key: usize, skip: &[bool]) -> Vec<Vec<usize>> {
+    pub(super) fn clusters(&self, key: usize, skip: &[bool]) -> Vec<Vec<usize>> {
         let side = self.keys[key];
         let open = |k: usize| self.of[key][k].is_none() && !skip[k];
         let mut seen = vec![false; side.groups.len()];
@@ -280,13 +219,12 @@ impl Work<'_> {
             group.sort_unstable();
             out.push(group);
         }
-        let area = |g: &Vec<usize>| g.iter().map(|&k| side.area(k)).sum::<f32>();
-        out.sort_by(|a, b| area(b).total_cmp(&area(a)));
+        out.sort_by(|a, b| side.size(b).total_cmp(&side.size(a)));
         out
     }
 
     /// The figure that a group of regions of `key` touches most, if it touches any in earnest; else the ground.
-    fn beside(&self, key: usize, group: &[usize]) -> usize {
+    pub(super) fn beside(&self, key: usize, group: &[usize]) -> usize {
         let side = self.keys[key];
         let mut touch = vec![0u32; self.pieces.len()];
         let mut all = 0;
@@ -306,7 +244,7 @@ impl Work<'_> {
     }
 
     /// The ground that a group touches most.
-    fn ground_of(&self, key: usize, group: &[usize]) -> usize {
+    pub(super) fn ground_of(&self, key: usize, group: &[usize]) -> usize {
         let side = self.keys[key];
         let border = |p: usize| -> u32 {
             let beside = group.iter().flat_map(|&k| &side.regions.list[k].beside);
@@ -374,7 +312,7 @@ impl Work<'_> {
         let expected = self.pieces[base].motion;
         let group = a.together(cluster);
         if group.within(&expected, &b.looks) < STAYS {
-            self.join(base, cluster);
+            self.join(0, base, cluster);
             return true;
         }
         let open: Vec<usize> = (0..b.groups.len()).filter(|&s| self.of[1][s].is_none()).collect();
@@ -387,15 +325,13 @@ impl Work<'_> {
                 if colours(r.colour, s.colour) > OTHER_COLOUR || !(0.25..4.0).contains(&ratio) {
                     continue;
                 }
-                for seed in by_moments((r.middle, r.moments), (s.middle, s.moments)) {
-                    seeds.push(seed);
-                }
+                seeds.extend(by_moments((r.middle, r.moments), (s.middle, s.moments)));
             }
         }
         // Whole against whole, also with any one region left out that may only touch.
-        let firsts = without_one(a, cluster);
+        let firsts = a.without_one(cluster);
         for other in self.clusters(1, &vec![false; b.groups.len()]).iter().take(6) {
-            for last in without_one(b, other) {
+            for last in b.without_one(other) {
                 for first in &firsts {
                     seeds.extend(by_moments(
                         (first.middle, first.moments),
@@ -410,7 +346,7 @@ impl Work<'_> {
         }
         let mut thinned = group.clone();
         thinned.points = thin(thinned.points, 500);
-        let Some(found) = search.best(&thinned, &seeds, false) else { return false };
+        let Some(found) = search.best(&thinned, &seeds) else { return false };
         let Some(back) = found.motion.inverse() else { return false };
         if search.torn(&found.motion) > 2.0 * SLACK {
             return false;
@@ -424,173 +360,24 @@ impl Work<'_> {
             let side = self.keys[key];
             let other = 1 - key;
             let group = &side.groups[k];
-            group.within(motion, &self.keys[other].looks) > 0.3 && {
-                let f = group.follows(motion, &self.keys[other].looks, &self.taken[other]);
-                f >= FOLLOWS
-            }
+            let (looks, taken) = (&self.keys[other].looks, &self.taken[other]);
+            group.within(motion, looks) > 0.3 && group.follows(motion, looks, taken) >= FOLLOWS
         };
         let first: Vec<usize> =
             cluster.iter().copied().filter(|&k| follows(0, k, &found.motion)).collect();
         let last: Vec<usize> = open.iter().copied().filter(|&k| follows(1, k, &back)).collect();
-        let size = |side: &Side, some: &[usize]| some.iter().map(|&k| side.area(k)).sum::<f32>();
-        let (found_a, found_b) = (size(a, &first), size(b, &last));
-        let share = found_a / size(a, cluster);
+        let (found_a, found_b) = (a.size(&first), b.size(&last));
+        let share = found_a / a.size(cluster);
         let ratio = found_b / found_a.max(1.0);
-        let part = touches;
-        if share < if part { PART } else { FIGURE } {
+        if share < if touches { PART } else { FIGURE } {
             return false;
         }
-        if part && !(0.6..1.7).contains(&ratio) || !(0.35..3.0).contains(&ratio) {
+        if touches && !(0.6..1.7).contains(&ratio) || !(0.35..3.0).contains(&ratio) {
             return false;
         }
         self.add(found.motion, [first, last]);
         true
     }
-
-    /// What was not found again goes with what it touches, unless the other key shows that it did not.
-    fn leftovers(&mut self) {
-        self.resembling();
-        for key in 0..2 {
-            self.changed_parts(key);
-            self.hidden_grounds(key);
-            let skip = vec![false; self.keys[key].groups.len()];
-            for cluster in self.clusters(key, &skip) {
-                let piece = self.beside(key, &cluster);
-                for k in cluster {
-                    self.of[key][k] = Some(piece);
-                    self.pieces[piece].members[key].push(k);
-                }
-            }
-        }
-    }
-
-    /// Regions that a figure they touch carries to something like them, only not like enough to follow it.
-    fn changed_parts(&mut self, key: usize) {
-        let side = self.keys[key];
-        let none = Taken::none(side.regions.h, side.regions.w);
-        for cluster in self.clusters(key, &vec![false; side.groups.len()]) {
-            let piece = self.beside(key, &cluster);
-            let Some(motion) = self.motion(piece, key).filter(|_| piece >= self.grounds) else {
-                continue;
-            };
-            for k in cluster {
-                let like = side.groups[k].agreement(&motion, &self.keys[1 - key].looks, &none, 2);
-                if like > CHANGED {
-                    self.of[key][k] = Some(piece);
-                    self.pieces[piece].members[key].push(k);
-                }
-            }
-        }
-    }
-
-    /// Regions of the ground that the other key hides.
-    fn hidden_grounds(&mut self, key: usize) {
-        for k in 0..self.keys[key].groups.len() {
-            if self.of[key][k].is_some() {
-                continue;
-            }
-            let ground = self.ground_of(key, &[k]);
-            let side = self.keys[key];
-            let touches = side.regions.list[k].beside.iter().any(|&(n, border)| {
-                border >= 3 && self.of[key][n].is_some_and(|p| p < self.grounds)
-            });
-            if touches && self.contradicted(key, k, ground) < HIDDEN {
-                self.of[key][k] = Some(ground);
-                self.pieces[ground].members[key].push(k);
-            }
-        }
-    }
-
-    /// Things that stand free, are left in both keys and look alike, are one thing that changes its shape.
-    fn resembling(&mut self) {
-        let [a, b] = self.keys;
-        let left = |key: usize| self.clusters(key, &vec![false; self.keys[key].groups.len()]);
-        let free = |key: usize, some: &[usize]| self.beside(key, some) < self.grounds;
-        let (firsts, lasts) = (left(0), left(1));
-        let mut pairs = Vec::new();
-        for (i, first) in firsts.iter().enumerate() {
-            let ground = self.pieces[self.ground_of(0, first)].motion;
-            for (j, last) in lasts.iter().enumerate() {
-                let (p, q) = (a.together(first), b.together(last));
-                let area = |side: &Side, some: &[usize]| -> f32 {
-                    some.iter().map(|&k| side.area(k)).sum()
-                };
-                let size = (area(a, first) / area(b, last)).ln().abs();
-                let largest = |side: &Side, some: &[usize]| {
-                    let most =
-                        some.iter().copied().max_by(|&x, &y| side.area(x).total_cmp(&side.area(y)));
-                    most.map_or([0.0; 3], |k| side.regions.list[k].colour)
-                };
-                let colour = colours(largest(a, first), largest(b, last));
-                let expected = ground.at(p.middle);
-                let far = (expected[0] - q.middle[0]).hypot(expected[1] - q.middle[1]);
-                // In one of the keys it may touch a figure.
-                let free = free(0, first) || free(1, last);
-                if free && colour < 12.0 && size < 1.3 {
-                    pairs.push((colour / 12.0 + size + 2.0 * far / self.diagonal, i, j));
-                }
-            }
-        }
-        pairs.sort_by(|x, y| x.0.total_cmp(&y.0));
-        for (_, i, j) in pairs {
-            let (first, last) = (&firsts[i], &lasts[j]);
-            if self.of[0][first[0]].is_some() || self.of[1][last[0]].is_some() {
-                continue;
-            }
-            let (p, q) = (a.together(first), b.together(last));
-            let search = self.search(0, self.pieces[self.ground_of(0, first)].motion);
-            let best = by_moments((p.middle, p.moments), (q.middle, q.moments))
-                .into_iter()
-                .map(|motion| Found { motion, worth: search.worth(&p, &motion, 1) })
-                .reduce(|x, y| if y.worth > x.worth { y } else { x });
-            if let Some(found) = best.filter(|f| f.worth > 0.2) {
-                self.add(found.motion, [first.clone(), last.clone()]);
-            }
-        }
-    }
-
-    /// Share of region `k` that the other key shows otherwise if it goes with piece `p`: there that very
-    /// piece is seen, or the ground, but not this.
-    fn contradicted(&self, key: usize, k: usize, p: usize) -> f32 {
-        let Some(motion) = self.motion(p, key) else { return 1.0 };
-        let other = &self.keys[1 - key].regions;
-        let places = &self.keys[key].places[k];
-        let (w, mut seen, mut count) = (other.w, 0, 0);
-        for &i in places.iter().step_by((places.len() / 200).max(1)) {
-            let i = i as usize;
-            let q = motion.at([(i % w) as f32, (i / w) as f32]);
-            count += 1;
-            if q[0] < -0.5 || q[1] < -0.5 || q[0] > w as f32 - 0.5 || q[1] > other.h as f32 - 0.5 {
-                continue;
-            }
-            let j = (q[1] + 0.5) as usize * w + (q[0] + 0.5) as usize;
-            let there = other.at(j).and_then(|n| self.of[1 - key][n]);
-            if there.is_some_and(|q| q == p || q < self.grounds) {
-                seen += 1;
-            }
-        }
-        seen as f32 / count.max(1) as f32
-    }
-}
-
-/// A group of regions, whole and with each of its larger regions left out.
-fn without_one(side: &Side, cluster: &[usize]) -> Vec<Group> {
-    let mut out = vec![side.together(cluster)];
-    let mut large = cluster.to_vec();
-    large.sort_by(|&a, &b| side.area(b).total_cmp(&side.area(a)));
-    if cluster.len() > 1 {
-        for &gone in large.iter().take(5) {
-            let rest: Vec<usize> = cluster.iter().copied().filter(|&k| k != gone).collect();
-            out.push(side.together(&rest));
-        }
-    }
-    out
-}
-
-/// Distance of two colours in Lab, lightness 0..=255 counted as 0..=100.
-fn colours(a: [f32; 3], b: [f32; 3]) -> f32 {
-    let d = [0, 1, 2].map(|c| a[c] - b[c]);
-    (d[0] * d[0] / 6.5 + d[1] * d[1] + d[2] * d[2]).sqrt()
 }
 
 /// At most `most` of the points, evenly.

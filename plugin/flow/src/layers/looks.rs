@@ -1,8 +1,9 @@
 //! What registration looks at: colour and lines of a key at several sizes, and points to compare.
 
-use super::regions::{Regions, neighbours};
+use super::regions::Regions;
 use super::transform::{Affine, Place};
 use crate::map::Map;
+use crate::segments::neighbours;
 use crate::start::{features, lab};
 
 /// Sizes a key is looked at: the guide's, a half, a quarter and an eighth.
@@ -31,19 +32,19 @@ pub(super) struct Looks {
 }
 
 impl Looks {
-    /// `guide: [3, h, w]`, display-referred.
-    pub(super) fn of(guide: &Map) -> Self {
+    /// `guide: [3, h, w]`, display-referred; `colours`: its Lab.
+    pub(super) fn of(guide: &Map, colours: &Map) -> Self {
         let levels = (0..LEVELS)
             .map(|level| {
                 let k = 1 << level;
-                let small = guide.shrink(guide.h.div_ceil(k), guide.w.div_ceil(k));
-                let look = features(&lab(&small));
+                let small = || guide.shrink(guide.h.div_ceil(k), guide.w.div_ceil(k));
+                let look = if level == 0 { features(colours) } else { features(&lab(&small())) };
                 let area = look.area();
                 // Lines half as much: a little beside one they differ most.
                 let share = [1.0, 1.0, 1.0, 0.5];
                 let at = |i: usize| [0, 1, 2, 3].map(|c| share[c] * look.v[c * area + i]);
                 let v = (0..area).map(at).collect();
-                Level { h: small.h, w: small.w, v }
+                Level { h: look.h, w: look.w, v }
             })
             .collect();
         Self { levels }

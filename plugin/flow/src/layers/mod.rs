@@ -2,18 +2,21 @@
 
 mod compose;
 mod explain;
+mod leftovers;
 mod looks;
 mod regions;
 mod register;
+mod side;
 mod stack;
 mod transform;
 mod trust;
 
 use crate::map::Map;
 use crate::start::lab;
-use explain::{Side, explain};
+use explain::explain;
 use looks::Looks;
 use regions::Regions;
+use side::Side;
 use stack::{Laid, Owners, lay, order};
 use transform::{Affine, Place};
 
@@ -63,8 +66,9 @@ impl Layers {
     pub(crate) fn of(guides: &[Map; 2], (height, width): (usize, usize)) -> Self {
         let (h, w) = (guides[0].h, guides[0].w);
         let colours = [lab(&guides[0]), lab(&guides[1])];
-        let sides = [0, 1].map(|k| Side::new(Regions::of(&colours[k]), Looks::of(&guides[k])));
-        let work = explain([&sides[0], &sides[1]], &[]);
+        let sides =
+            [0, 1].map(|k| Side::new(Regions::of(&colours[k]), Looks::of(&guides[k], &colours[k])));
+        let work = explain([&sides[0], &sides[1]]);
         let regions = [&sides[0].regions, &sides[1].regions];
         let order = order(&work, regions);
         let mut rank = vec![0; order.len()];

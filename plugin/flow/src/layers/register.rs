@@ -79,7 +79,7 @@ impl Search<'_> {
     }
 
     /// The best of `seeds`, each improved; the first of equals.
-    pub(super) fn best(&self, group: &Group, seeds: &[Affine], rigid: bool) -> Option<Found> {
+    pub(super) fn best(&self, group: &Group, seeds: &[Affine]) -> Option<Found> {
         let mut kept: Vec<Found> = Vec::new();
         // Very small pictures forgive more, larger ones know more: some of both.
         for (level, most) in [(3, 6), (2, 12)] {
@@ -105,15 +105,15 @@ impl Search<'_> {
         let mut kept: Vec<Found> = kept
             .par_iter()
             .map(|found| {
-                let found = self.climb(group, found.motion, 3, &[12.0, 6.0], rigid);
-                let found = self.climb(group, found.motion, 2, &[6.0, 3.0], rigid);
-                self.climb(group, found.motion, 1, &[3.0, 1.5], rigid)
+                let found = self.climb(group, found.motion, 3, &[12.0, 6.0], false);
+                let found = self.climb(group, found.motion, 2, &[6.0, 3.0], false);
+                self.climb(group, found.motion, 1, &[3.0, 1.5], false)
             })
             .collect();
         kept.sort_by(|a, b| b.worth.total_cmp(&a.worth));
         kept.truncate(3);
         kept.iter()
-            .map(|f| self.climb(group, f.motion, 0, &[2.0, 1.0, 0.5], rigid))
+            .map(|f| self.climb(group, f.motion, 0, &[2.0, 1.0, 0.5], false))
             .reduce(|a, b| if b.worth > a.worth { b } else { a })
     }
 

@@ -1,9 +1,10 @@
 //! Which piece lies before which, and whose each pixel of a key is.
 
 use super::explain::Work;
-use super::regions::{Regions, neighbours};
+use super::regions::Regions;
 use super::transform::Affine;
 use crate::map::Map;
+use crate::segments::neighbours;
 
 /// Share of the rim of a region that is dark where it has an outline; the rest of the rim is soft.
 const OUTLINED: f32 = 0.45;
@@ -193,6 +194,8 @@ pub(super) struct Laid {
     pub(super) parent: Option<usize>,
     /// Smallest and largest x and y of its pixels in each key; none where it has none.
     pub(super) bounds: [Option<[f32; 4]>; 2],
+    /// Its area, the mean of both keys, in samples.
+    pub(super) size: f32,
     /// Pieces that it touches in either key.
     pub(super) touches: Vec<usize>,
     /// The only key that shows it.
@@ -286,7 +289,15 @@ pub(super) fn lay(work: &Work, regions: [&Regions; 2], owners: [&Owners; 2]) -> 
                 .filter_map(|(&(a, b, _), _)| if a == p { Some(b) } else { (b == p).then_some(a) })
                 .collect();
             let motion = piece.motion.around(from);
-            Laid { motion, parent, bounds: bounds[p], touches, only, vanishes: false }
+            Laid {
+                size: 0.5 * (area[p][0] + area[p][1]),
+                motion,
+                parent,
+                bounds: bounds[p],
+                touches,
+                only,
+                vanishes: false,
+            }
         })
         .collect()
 }

@@ -1,11 +1,12 @@
 //! Where the layers draw, and where the motion that was found place by place does.
 //!
 //! That motion follows what bends and boils, but loses what moves far. A piece that it loses is drawn as
-//! a piece; where it goes the piece's way it is left alone.
+//! a piece; where nothing is lost it is left alone.
 
 use super::Layers;
+use super::stack::Laid;
 use super::transform::Affine;
-use crate::map::Map;
+use crate::map::{Corner, Map};
 
 /// A ground is drawn as a piece where fewer of its lines than this are found on its way ...
 const KEPT: f32 = 0.7;
@@ -28,116 +29,149 @@ const SLIGHT: f32 = 20.0;
 /// Pieces smaller than this share of the picture are left alone.
 const SMALL: f32 = 4e-3;
 
+/// What of the lines of each piece is where, as shares 0..=1 in either key.
+struct Lines {
+    /// Goes the piece's way in the other motion.
+    found: Vec<[f32; 2]>,
+    /// Is shown by the other motion at all, wherever it takes it.
+    drawn: Vec<[f32; 2]>,
+    /// Lands on its like when the piece carries it.
+    explained: Vec<[f32; 2]>,
+}
+
 impl Layers {
-    /// Finds the pieces that `motion: [5, h, w]` (at half the way) loses.
-    pub(crate) fn compare(&mut self, guides: &[Map; 2], motion: &Map) {
-        let (h, w, area) = (self.h, self.w, self.h * self.w);
-        let n = self.pieces.len();
-        let mut found = [vec![0.0f32; n], vec![0.0f32; n]];
-        let mut all = [vec![0.0f32; n], vec![0.0f32; n]];
-        let mut drawn = [vec![0.0f32; n], vec![0.0f32; n]];
-        let mut explained = [vec![0.0f32; n], vec![0.0f32; n]];
-        let mut size = vec![0.0f32; n];
-        for key in 0..2 {
-            let mut reached = vec![false; area];
-            let mut shown = vec![false; area];
-            for i in 0..area {
-                let (x, y) = ((i % w) as f32, (i / w) as f32);
-                let q: [[f32; 2]; 2] = [0, 1].map(|k| {
-                    [x + motion.v[2 * k * area + i], y + motion.v[(2 * k + 1) * area + i]]
-                });
-                let (cx, cy) = (q[key][0].round(), q[key][1].round());
-                if cx < 0.0 || cy < 0.0 || cx >= w as f32 || cy >= h as f32 {
-                    continue;
-                }
-                let j = cy as usize * w + cx as usize;
-                let piece = &self.pieces[self.owners[key].piece[j] as usize];
-                let to = piece.motion.at(q[0]);
-                let way = (to[0] - q[0][0]).hypot(to[1] - q[0][1]);
-                let goes = (to[0] - q[1][0]).hypot(to[1] - q[1][1]) <= OFF.0 + OFF.1 * way;
-                let alike = apart(guides, q) < ALIKE;
-                for y in (j / w).saturating_sub(1)..(j / w + 2).min(h) {
-                    for x in (j % w).saturating_sub(1)..(j % w + 2).min(w) {
-                        reached[y * w + x] |= goes;
-                        shown[y * w + x] |= alike;
-                    }
-                }
-            }
-            let owners = &self.owners[key];
-            for (i, &reached) in reached.iter().enumerate() {
-                let p = owners.piece[i] as usize;
-                size[p] += 0.5;
-                if owners.line[i] {
-                    all[key][p] += 1.0;
-                    found[key][p] += f32::from(u8::from(reached));
-                    drawn[key][p] += f32::from(u8::from(shown[i]));
-                    let at = [(i % w) as f32, (i / w) as f32];
-                    let there = if key == 0 {
-                        Some(self.pieces[p].motion)
-                    } else {
-                        self.pieces[p].motion.inverse()
-                    };
-                    let like = there.is_some_and(|m| {
-                        let to = m.at(at);
-                        [[0.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]].iter().any(
-                            |d| {
-                                let to = [to[0] + d[0], to[1] + d[1]];
-                                apart(guides, if key == 0 { [at, to] } else { [to, at] }) < ALIKE
-                            },
-                        )
-                    });
-                    explained[key][p] += f32::from(u8::from(like));
-                }
-            }
-        }
+    /// Pieces that move far against what surrounds them, in the order of the pieces.
+    fn far(&self) -> Vec<bool> {
         let ground = self.pieces[0].motion;
-        let share = |of: &[Vec<f32>; 2], p: usize| {
-            [0, 1].map(|k| if all[k][p] > 0.0 { of[k][p] / all[k][p] } else { 0.0 })
+        let far = |(p, piece): (usize, &Laid)| {
+            let reach = piece.size.sqrt();
+            let against = if self.rests[p] { Affine::shift([0.0; 2]) } else { ground };
+            let moved = piece.motion.away(&against, piece.motion.from, 0.5 * reach);
+            let least = if self.rests[p] {
+                PAN * (self.h as f32).hypot(self.w as f32)
+            } else {
+                (FAR * reach).max(SLIGHT)
+            };
+            moved > least
         };
+        self.pieces.iter().enumerate().map(far).collect()
+    }
+
+    /// Finds the pieces that the other motion loses. `halfway` gives that motion half the way,
+    /// `[5, h, w]`; it is not asked for where nothing moves far.
+    pub(crate) fn compare(&mut self, guides: &[Map; 2], halfway: impl FnOnce() -> Map) {
+        let n = self.pieces.len();
+        let far = self.far();
+        self.needed = vec![false; n];
+        if !far.contains(&true) {
+            return;
+        }
+        let lines = self.lines(guides, &halfway());
+        let least = SMALL * (self.h * self.w) as f32;
+        let both = |p: usize| lines.explained[p][0].min(lines.explained[p][1]);
         // Where hardly a line is left, pieces lose nothing.
-        let lost = |p: usize| share(&drawn, p).iter().sum::<f32>() < 2.0 * LOST;
-        self.needed = (0..n)
+        let lost = |p: usize| lines.drawn[p].iter().sum::<f32>() < 2.0 * LOST;
+        let pieces = &self.pieces;
+        let mut needed: Vec<bool> = (0..n)
             .map(|p| {
-                let piece = &self.pieces[p];
-                let reach = size[p].sqrt();
-                let against = if self.rests[p] { Affine::shift([0.0; 2]) } else { ground };
-                let moved = piece.motion.away(&against, piece.motion.from, 0.5 * reach);
-                let (kept, explains) = (share(&found, p), share(&explained, p));
-                let credible = piece.only.is_none()
-                    && size[p] > SMALL * area as f32
-                    && (explains[0].min(explains[1]) > EXPLAINS || lost(p));
-                let far = if self.rests[p] {
-                    moved > PAN * (h as f32).hypot(w as f32) && kept[0].min(kept[1]) < KEPT
-                } else {
-                    moved > (FAR * reach).max(SLIGHT)
-                };
-                credible && far
+                let credible = pieces[p].only.is_none()
+                    && pieces[p].size > least
+                    && (both(p) > EXPLAINS || lost(p));
+                let kept = self.rests[p] && lines.found[p][0].min(lines.found[p][1]) >= KEPT;
+                far[p] && credible && !kept
             })
             .collect();
-        if (0..n).any(|p| self.needed[p] && self.rests[p]) {
-            self.needed.fill(true);
+        if (0..n).any(|p| needed[p] && self.rests[p]) {
+            needed.fill(true);
         }
         // Figures that are explained in part only are no figures.
         let (mut sum, mut whole) = (0.0, 1e-6);
-        for p in (0..n).filter(|&p| !self.rests[p] && self.pieces[p].only.is_none()) {
-            let explains = share(&explained, p);
-            sum += size[p] * explains[0].min(explains[1]);
-            whole += size[p];
+        for p in (0..n).filter(|&p| !self.rests[p] && pieces[p].only.is_none()) {
+            sum += pieces[p].size * both(p);
+            whole += pieces[p].size;
         }
-        let gone: f32 = (0..n).filter(|&p| self.needed[p] && lost(p)).map(|p| size[p]).sum();
+        let gone: f32 = (0..n).filter(|&p| needed[p] && lost(p)).map(|p| pieces[p].size).sum();
         if sum < COMPLETE * whole && gone < 0.5 * whole {
-            self.needed.fill(false);
+            return;
         }
         // What touches a piece that is drawn as one is drawn with it.
-        let mut open: Vec<usize> = (0..n).filter(|&p| self.needed[p] && !self.rests[p]).collect();
+        let mut open: Vec<usize> = (0..n).filter(|&p| needed[p] && !self.rests[p]).collect();
         while let Some(p) = open.pop() {
-            for &q in &self.pieces[p].touches {
-                if !self.needed[q] && !self.rests[q] {
-                    self.needed[q] = true;
+            for &q in &pieces[p].touches {
+                if !needed[q] && !self.rests[q] {
+                    needed[q] = true;
                     open.push(q);
                 }
             }
         }
+        self.needed = needed;
+    }
+
+    /// Follows every line of every piece, by `motion` and by the pieces.
+    fn lines(&self, guides: &[Map; 2], motion: &Map) -> Lines {
+        let n = self.pieces.len();
+        let none = || vec![[0.0f32; 2]; n];
+        let mut out = Lines { found: none(), drawn: none(), explained: none() };
+        let mut all = none();
+        for (key, owners) in self.owners.iter().enumerate() {
+            let [reached, shown] = self.reached(guides, motion, key);
+            for i in (0..owners.line.len()).filter(|&i| owners.line[i]) {
+                let p = owners.piece[i] as usize;
+                let one = |yes: bool| f32::from(u8::from(yes));
+                all[p][key] += 1.0;
+                out.found[p][key] += one(reached[i]);
+                out.drawn[p][key] += one(shown[i]);
+                out.explained[p][key] += one(self.carries(guides, p, key, i));
+            }
+        }
+        for shares in [&mut out.found, &mut out.drawn, &mut out.explained] {
+            for (share, all) in shares.iter_mut().flatten().zip(all.iter().flatten()) {
+                *share = if *all > 0.0 { *share / all } else { 0.0 };
+            }
+        }
+        out
+    }
+
+    /// Which pixels of a key `motion` takes the way of their piece, and which it shows at all.
+    fn reached(&self, guides: &[Map; 2], motion: &Map, key: usize) -> [Vec<bool>; 2] {
+        let (h, w, area) = (self.h, self.w, self.h * self.w);
+        let mut out = [vec![false; area], vec![false; area]];
+        for i in 0..area {
+            let (x, y) = ((i % w) as f32, (i / w) as f32);
+            let q: [[f32; 2]; 2] = [0, 1]
+                .map(|k| [x + motion.v[2 * k * area + i], y + motion.v[(2 * k + 1) * area + i]]);
+            let (cx, cy) = (q[key][0].round(), q[key][1].round());
+            if cx < 0.0 || cy < 0.0 || cx >= w as f32 || cy >= h as f32 {
+                continue;
+            }
+            let j = cy as usize * w + cx as usize;
+            let piece = &self.pieces[self.owners[key].piece[j] as usize];
+            let to = piece.motion.at(q[0]);
+            let way = (to[0] - q[0][0]).hypot(to[1] - q[0][1]);
+            let goes = (to[0] - q[1][0]).hypot(to[1] - q[1][1]) <= OFF.0 + OFF.1 * way;
+            let alike = apart(guides, q) < ALIKE;
+            for y in (j / w).saturating_sub(1)..(j / w + 2).min(h) {
+                for x in (j % w).saturating_sub(1)..(j % w + 2).min(w) {
+                    out[0][y * w + x] |= goes;
+                    out[1][y * w + x] |= alike;
+                }
+            }
+        }
+        out
+    }
+
+    /// Whether piece `p` carries pixel `i` of a key to its like, or within a sample of it.
+    fn carries(&self, guides: &[Map; 2], p: usize, key: usize, i: usize) -> bool {
+        let motion = self.pieces[p].motion;
+        let Some(there) = (if key == 0 { Some(motion) } else { motion.inverse() }) else {
+            return false;
+        };
+        let at = [(i % self.w) as f32, (i / self.w) as f32];
+        let to = there.at(at);
+        [[0.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]].iter().any(|d| {
+            let to = [to[0] + d[0], to[1] + d[1]];
+            apart(guides, if key == 0 { [at, to] } else { [to, at] }) < ALIKE
+        })
     }
 
     /// Whether any piece is drawn as one.
@@ -207,6 +241,6 @@ fn apart(guides: &[Map; 2], q: [[f32; 2]; 2]) -> f32 {
     {
         return f32::INFINITY;
     }
-    let [a, b] = q.map(|q| crate::map::Corner::at(q[0], q[1], h, w));
+    let [a, b] = q.map(|q| Corner::at(q[0], q[1], h, w));
     (0..3).map(|c| (a.of(guides[0].plane(c)) - b.of(guides[1].plane(c))).abs()).fold(0.0, f32::max)
 }

@@ -1,9 +1,7 @@
 //! The drawing as closed regions of colour, and the motion of each as a whole.
 
 use crate::map::Map;
-
-/// Gradient in Lab above which a pixel is part of an outline.
-const OUTLINE: f32 = 9.0;
+use crate::segments::{closed, components, grow};
 
 /// A region of one colour.
 struct Region {
@@ -35,8 +33,7 @@ impl Regions {
     /// Finds the regions of a key from its Lab colours.
     pub(super) fn of(lab: &Map) -> Self {
         let (h, w) = (lab.h, lab.w);
-        let free = open(&flat(lab), h, w);
-        let (mut label, mut count) = components(&free, h, w);
+        let (mut label, mut count) = components(&closed(lab), h, w);
         let sizes = count.clone();
         let least = (1.5e-4 * (h * w) as f32).max(12.0);
         let mut next = 0;
@@ -57,97 +54,6 @@ impl Regions {
     /// The region at pixel `i`.
     fn at(&self, i: usize) -> Option<usize> {
         (self.label[i] as usize).checked_sub(1)
-    }
-}
-
-/// Where the picture has no outline.
-fn flat(lab: &Map) -> Vec<bool> {
-    let (h, w) = (lab.h, lab.w);
-    let mut out = vec![true; h * w];
-    for y in 0..h {
-        let rows = [y.saturating_sub(1), y, (y + 1).min(h - 1)];
-        for x in 0..w {
-            let (l, r) = (x.saturating_sub(1), (x + 1).min(w - 1));
-            let mut sum = 0.0;
-            for c in 0..3 {
-                let [a, b, d] = rows.map(|y| lab.row(c, y));
-                let gx = (a[r] - a[l] + 2.0 * (b[r] - b[l]) + d[r] - d[l]) / 4.0;
-                let gy = (d[l] - a[l] + 2.0 * (d[x] - a[x]) + d[r] - a[r]) / 4.0;
-                sum += gx * gx + gy * gy;
-            }
-            out[y * w + x] = sum <= OUTLINE * OUTLINE;
-        }
-    }
-    out
-}
-
-/// Closes gaps of up to two pixels in outlines: what a 3 x 3 ball cannot reach is not free.
-fn open(free: &[bool], h: usize, w: usize) -> Vec<bool> {
-    let around = |from: &[bool], all: bool| -> Vec<bool> {
-        (0..h * w)
-            .map(|i| {
-                let (y, x) = (i / w, i % w);
-                let rows = y.saturating_sub(1)..=(y + 1).min(h - 1);
-                let columns = x.saturating_sub(1)..=(x + 1).min(w - 1);
-                let hit = rows.into_iter().any(|y| columns.clone().any(|x| from[y * w + x] != all));
-                hit != all
-            })
-            .collect()
-    };
-    around(&around(free, true), false)
-}
-
-/// Labels connected free pixels from 1; also the size of each component.
-fn components(free: &[bool], h: usize, w: usize) -> (Vec<u32>, Vec<u32>) {
-    let mut label = vec![0u32; h * w];
-    let mut sizes = Vec::new();
-    let mut open = Vec::new();
-    for start in 0..h * w {
-        if !free[start] || label[start] > 0 {
-            continue;
-        }
-        let name = sizes.len() as u32 + 1;
-        let mut size = 0;
-        label[start] = name;
-        open.push(start);
-        while let Some(i) = open.pop() {
-            size += 1;
-            for n in neighbours(i, h, w).into_iter().flatten() {
-                if free[n] && label[n] == 0 {
-                    label[n] = name;
-                    open.push(n);
-                }
-            }
-        }
-        sizes.push(size);
-    }
-    (label, sizes)
-}
-
-fn neighbours(i: usize, h: usize, w: usize) -> [Option<usize>; 4] {
-    let (y, x) = (i / w, i % w);
-    [
-        (x > 0).then(|| i - 1),
-        (x + 1 < w).then_some(i + 1),
-        (y > 0).then(|| i - w),
-        (y + 1 < h).then_some(i + w),
-    ]
-}
-
-/// Gives every pixel the label of the nearest labelled one.
-fn grow(label: &mut [u32], h: usize, w: usize) {
-    let mut front: Vec<usize> = (0..h * w).filter(|&i| label[i] > 0).collect();
-    while !front.is_empty() {
-        let mut next = Vec::new();
-        for i in front {
-            for n in neighbours(i, h, w).into_iter().flatten() {
-                if label[n] == 0 {
-                    label[n] = label[i];
-                    next.push(n);
-                }
-            }
-        }
-        front = next;
     }
 }
 

@@ -1,0 +1,144 @@
+//! What was found in one key only, or changed too much: where it belongs.
+
+use super::explain::Work;
+use super::looks::{Group, Taken};
+use super::register::{Found, by_moments};
+use super::side::colours;
+
+/// Agreement at a quarter of the size from which something is a changed part of the figure that it touches.
+const CHANGED: f32 = 0.4;
+/// Share of a region that the other key may show otherwise if it is said to be hidden there.
+const HIDDEN: f32 = 0.3;
+
+/// Regions that hang together and are not explained.
+struct Left {
+    some: Vec<usize>,
+    group: Group,
+    /// It touches no figure.
+    free: bool,
+    size: f32,
+    /// Of its largest region.
+    colour: [f32; 3],
+}
+
+impl Work<'_> {
+    /// What was not found again goes with what it touches, unless the other key shows that it did not.
+    pub(super) fn leftovers(&mut self) {
+        self.resembling();
+        for key in 0..2 {
+            self.changed_parts(key);
+            self.hidden_grounds(key);
+            let skip = vec![false; self.keys[key].groups.len()];
+            for cluster in self.clusters(key, &skip) {
+                let piece = self.beside(key, &cluster);
+                self.join(key, piece, &cluster);
+            }
+        }
+    }
+
+    /// Regions that a figure they touch carries to something like them, only not like enough to follow it.
+    fn changed_parts(&mut self, key: usize) {
+        let side = self.keys[key];
+        let none = Taken::none(side.regions.h, side.regions.w);
+        for cluster in self.clusters(key, &vec![false; side.groups.len()]) {
+            let piece = self.beside(key, &cluster);
+            let Some(motion) = self.motion(piece, key).filter(|_| piece >= self.grounds) else {
+                continue;
+            };
+            for k in cluster {
+                let like = side.groups[k].agreement(&motion, &self.keys[1 - key].looks, &none, 2);
+                if like > CHANGED {
+                    self.join(key, piece, &[k]);
+                }
+            }
+        }
+    }
+
+    /// Regions of the ground that the other key hides.
+    fn hidden_grounds(&mut self, key: usize) {
+        for k in 0..self.keys[key].groups.len() {
+            if self.of[key][k].is_some() {
+                continue;
+            }
+            let ground = self.ground_of(key, &[k]);
+            let side = self.keys[key];
+            let touches = side.regions.list[k].beside.iter().any(|&(n, border)| {
+                border >= 3 && self.of[key][n].is_some_and(|p| p < self.grounds)
+            });
+            if touches && self.contradicted(key, k, ground) < HIDDEN {
+                self.join(key, ground, &[k]);
+            }
+        }
+    }
+
+    /// Things that stand free, are left in both keys and look alike, are one thing that changes its shape.
+    fn resembling(&mut self) {
+        let left = |key: usize| -> Vec<Left> {
+            let side = self.keys[key];
+            let clusters = self.clusters(key, &vec![false; side.groups.len()]);
+            let of = |some: Vec<usize>| Left {
+                free: self.beside(key, &some) < self.grounds,
+                size: side.size(&some),
+                colour: side.colour_of_largest(&some),
+                group: side.together(&some),
+                some,
+            };
+            clusters.into_iter().map(of).collect()
+        };
+        let (firsts, lasts) = (left(0), left(1));
+        let mut pairs = Vec::new();
+        for (i, first) in firsts.iter().enumerate() {
+            let ground = self.pieces[self.ground_of(0, &first.some)].motion;
+            let expected = ground.at(first.group.middle);
+            for (j, last) in lasts.iter().enumerate() {
+                let size = (first.size / last.size).ln().abs();
+                let colour = colours(first.colour, last.colour);
+                let to = last.group.middle;
+                let far = (expected[0] - to[0]).hypot(expected[1] - to[1]);
+                // In one of the keys it may touch a figure.
+                if (first.free || last.free) && colour < 12.0 && size < 1.3 {
+                    pairs.push((colour / 12.0 + size + 2.0 * far / self.diagonal, i, j));
+                }
+            }
+        }
+        pairs.sort_by(|x, y| x.0.total_cmp(&y.0));
+        for (_, i, j) in pairs {
+            let (first, last) = (&firsts[i], &lasts[j]);
+            if self.of[0][first.some[0]].is_some() || self.of[1][last.some[0]].is_some() {
+                continue;
+            }
+            let (p, q) = (&first.group, &last.group);
+            let search = self.search(0, self.pieces[self.ground_of(0, &first.some)].motion);
+            let best = by_moments((p.middle, p.moments), (q.middle, q.moments))
+                .into_iter()
+                .map(|motion| Found { motion, worth: search.worth(p, &motion, 1) })
+                .reduce(|x, y| if y.worth > x.worth { y } else { x });
+            if let Some(found) = best.filter(|f| f.worth > 0.2) {
+                self.add(found.motion, [first.some.clone(), last.some.clone()]);
+            }
+        }
+    }
+
+    /// Share of region `k` that the other key shows otherwise if it goes with piece `p`: there that very
+    /// piece is seen, or the ground, but not this.
+    fn contradicted(&self, key: usize, k: usize, p: usize) -> f32 {
+        let Some(motion) = self.motion(p, key) else { return 1.0 };
+        let other = &self.keys[1 - key].regions;
+        let places = &self.keys[key].places[k];
+        let (w, mut seen, mut count) = (other.w, 0, 0);
+        for &i in places.iter().step_by((places.len() / 200).max(1)) {
+            let i = i as usize;
+            let q = motion.at([(i % w) as f32, (i / w) as f32]);
+            count += 1;
+            if q[0] < -0.5 || q[1] < -0.5 || q[0] > w as f32 - 0.5 || q[1] > other.h as f32 - 0.5 {
+                continue;
+            }
+            let j = (q[1] + 0.5) as usize * w + (q[0] + 0.5) as usize;
+            let there = other.at(j).and_then(|n| self.of[1 - key][n]);
+            if there.is_some_and(|q| q == p || q < self.grounds) {
+                seen += 1;
+            }
+        }
+        seen as f32 / count.max(1) as f32
+    }
+}
