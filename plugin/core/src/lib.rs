@@ -103,6 +103,7 @@ pub mod hash;
 pub mod picture;
 pub mod pixel_hash;
 pub mod process_memo;
+pub mod program;
 pub mod queue;
 pub mod remote;
 pub mod retime;

@@ -3,12 +3,12 @@
 use std::ffi::OsString;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use super::RemoteConfig;
 use super::place::{LOG_VARIABLE, SOCKET_VARIABLE};
-use crate::{Control, Error};
+use crate::{Control, Error, program};
 
 /// Environment variable that names the executable.
 pub const WORKER_VARIABLE: &str = "INBETWEEN_WORKER";
@@ -16,18 +16,32 @@ pub const WORKER_VARIABLE: &str = "INBETWEEN_WORKER";
 /// How long a start may take; nothing is loaded in it.
 const START: Duration = Duration::from_secs(60);
 
-/// Looks for the executable: the one that was `chosen`, the environment's, the one in the folder
-/// `beside`, and the one on the search path.
+/// The executable that is built for NVIDIA cards: a download of its own, which most machines do not need.
+const WITH_CUDA: &str = "inbetween-cuda";
+
+/// The folder of the user's own where the executable for NVIDIA cards may be put; none where there is no home.
+#[must_use]
+pub fn own_programs() -> Option<PathBuf> {
+    Some(
+        directories::ProjectDirs::from("org", "inbetween", "AIInbetween")?
+            .data_local_dir()
+            .join("bin"),
+    )
+}
+
+/// Looks for the executable: the one that was `chosen`, the environment's, the one for NVIDIA cards in the user's own
+/// folder or in the folder `beside`, the one `beside`, and the one on the search path.
 ///
 /// # Errors
 /// [`Error::Worker`] when there is none, or the chosen one does not exist.
 pub fn find(chosen: Option<&Path>, beside: Option<&Path>) -> Result<PathBuf, Error> {
-    find_with(chosen, beside, |name| std::env::var_os(name))
+    find_with(chosen, beside, own_programs().as_deref(), |name| std::env::var_os(name))
 }
 
 fn find_with(
     chosen: Option<&Path>,
     beside: Option<&Path>,
+    own: Option<&Path>,
     variable: impl Fn(&str) -> Option<OsString>,
 ) -> Result<PathBuf, Error> {
     let set = |name| variable(name).filter(|value| !value.is_empty());
@@ -42,11 +56,13 @@ fn find_with(
             advice: format!("Correct the setting, or the variable {WORKER_VARIABLE}."),
         });
     }
-    let name = format!("inbetween{}", std::env::consts::EXE_SUFFIX);
+    let named = |name: &str| format!("{name}{}", std::env::consts::EXE_SUFFIX);
     let path = set("PATH").unwrap_or_default();
+    let with_cuda = own.into_iter().chain(beside).map(|folder| folder.join(named(WITH_CUDA)));
     let folders = beside.map(Path::to_owned).into_iter().chain(std::env::split_paths(&path));
+    let plain = folders.map(|folder| folder.join(named("inbetween")));
     // An empty or relative entry of the search path depends on where the host was started.
-    let mut files = folders.filter(|folder| folder.is_absolute()).map(|dir| dir.join(&name));
+    let mut files = with_cuda.chain(plain).filter(|file| file.is_absolute());
     files.find(|file| file.is_file()).ok_or_else(|| Error::Worker {
         reason: "was not found: there is no executable `inbetween`".into(),
         advice: format!(
@@ -68,7 +84,7 @@ pub(super) fn start(
     control: &Control,
 ) -> Result<(), Error> {
     config.place.prepare()?;
-    let mut command = Command::new(executable);
+    let mut command = program::command(executable);
     command.args(["serve", "--background"]);
     if let Some(idle) = config.idle {
         command.arg("--idle-seconds").arg(idle.as_secs().to_string());
@@ -76,12 +92,6 @@ pub(super) fn start(
     command.env(SOCKET_VARIABLE, config.place.dir());
     command.env(LOG_VARIABLE, &config.log_dir);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-    #[cfg(windows)]
-    {
-        use std::os::windows::process::CommandExt;
-        const CREATE_NO_WINDOW: u32 = 0x0800_0000;
-        command.creation_flags(CREATE_NO_WINDOW);
-    }
     log::info!("starting the worker {}", executable.display());
     let failed = |reason: String| Error::Worker {
         reason: format!("could not be started ({reason})"),
@@ -152,7 +162,8 @@ mod tests {
                 _ => None,
             }
         };
-        let found = |chosen, beside, with| find_with(chosen, beside, variables(with)).unwrap();
+        let found =
+            |chosen, beside, with| find_with(chosen, beside, None, variables(with)).unwrap();
         assert_eq!(found(Some(&set), Some(c.path()), true), set);
         assert_eq!(found(None, Some(c.path()), true), environment);
         assert_eq!(found(None, Some(c.path()), false), beside);
@@ -160,12 +171,25 @@ mod tests {
     }
 
     #[test]
+    fn the_one_for_nvidia_cards_goes_before_the_one_of_the_bundle() {
+        let (bundle, plain) = folder_with_executable();
+        let own = tempfile::tempdir().unwrap();
+        let found = || find_with(None, Some(bundle.path()), Some(own.path()), |_| None).unwrap();
+        assert_eq!(found(), plain);
+        for folder in [bundle.path(), own.path()] {
+            let with_cuda = folder.join(format!("{WITH_CUDA}{}", std::env::consts::EXE_SUFFIX));
+            std::fs::write(&with_cuda, b"").unwrap();
+            assert_eq!(found(), with_cuda);
+        }
+    }
+
+    #[test]
     fn what_is_not_there_is_said_with_what_to_do() {
         let dir = tempfile::tempdir().unwrap();
         let absent = dir.path().join("absent");
-        let message = find_with(Some(&absent), None, |_| None).unwrap_err().user_message();
+        let message = find_with(Some(&absent), None, None, |_| None).unwrap_err().user_message();
         assert!(message.contains("absent") && message.contains(WORKER_VARIABLE), "{message}");
-        let message = find_with(None, Some(dir.path()), |_| None).unwrap_err().user_message();
+        let message = find_with(None, Some(dir.path()), None, |_| None).unwrap_err().user_message();
         assert!(message.contains("bundle"), "{message}");
     }
 }

@@ -2,9 +2,10 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use inbetween_core::program;
 use inbetween_core::remote::place::Place;
 use interprocess::local_socket::traits::Stream as _;
 use interprocess::local_socket::{Listener, ListenerOptions, Stream};
@@ -94,7 +95,7 @@ pub(super) fn detach() {
 pub(super) fn start_in_background(place: &Place, idle_seconds: u64) -> Result<()> {
     let wrong = |reason: String| Failure::new(Kind::File, reason);
     let executable = std::env::current_exe().map_err(|error| wrong(error.to_string()))?;
-    let mut command = Command::new(executable);
+    let mut command = program::command(executable);
     command.args(["serve", "--idle-seconds", &idle_seconds.to_string()]);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     #[cfg(unix)]
@@ -102,6 +103,7 @@ pub(super) fn start_in_background(place: &Place, idle_seconds: u64) -> Result<()
     #[cfg(windows)]
     {
         use std::os::windows::process::CommandExt;
+        // No console either: it would close with the terminal. These flags replace those of `command`.
         const DETACHED_PROCESS: u32 = 0x0000_0008;
         const CREATE_NEW_PROCESS_GROUP: u32 = 0x0000_0200;
         command.creation_flags(DETACHED_PROCESS | CREATE_NEW_PROCESS_GROUP);

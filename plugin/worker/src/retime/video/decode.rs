@@ -2,10 +2,12 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStderr, ChildStdout, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
+
+use inbetween_core::program;
 
 use super::timeline::{Slot, Slots};
 use super::{Video, tool};
@@ -49,7 +51,7 @@ pub(in super::super) struct Ended {
 
 impl Decoder {
     pub(in super::super) fn open(path: &Path, video: &Video) -> Result<Self> {
-        let mut command = Command::new("ffmpeg");
+        let mut command = program::command("ffmpeg");
         // The times of the pictures are told at this level only.
         command.args(["-hide_banner", "-nostdin", "-nostats", "-loglevel", "level+info"]);
         if let Some(decoder) = video.decoder {

@@ -5,6 +5,8 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use inbetween_core::program;
+
 use crate::failure::{Failure, Kind, Result};
 
 /// Lines of a complaint that are told.
@@ -12,7 +14,7 @@ const TOLD: usize = 4;
 
 /// A call of ffmpeg that reports its troubles, each line with its level, and nothing else.
 pub(super) fn ffmpeg() -> Command {
-    let mut command = Command::new("ffmpeg");
+    let mut command = program::command("ffmpeg");
     command.args(["-hide_banner", "-nostdin", "-nostats", "-loglevel", "level+error"]);
     command.stdin(Stdio::null());
     command
@@ -20,7 +22,7 @@ pub(super) fn ffmpeg() -> Command {
 
 /// A call of ffprobe that answers in JSON.
 pub(super) fn ffprobe() -> Command {
-    let mut command = Command::new("ffprobe");
+    let mut command = program::command("ffprobe");
     command.args(["-loglevel", "level+error", "-of", "json"]).stdin(Stdio::null());
     command
 }
