@@ -43,8 +43,9 @@ impl Target {
                 (&["Linux-aarch64", "Linux-x86-64"], LINUX.0, LINUX.1)
             }
             "i686" if triple.contains("linux") => (&["Linux-x86"], LINUX.0, LINUX.1),
-            // MacOS-x86-64 is deprecated, yet hosts built for Intel look there.
-            "x86_64" if triple.contains("apple-darwin") => {
+            // MacOS-x86-64 is deprecated, yet hosts built for Intel look there. `universal` is no target of Rust's:
+            // binaries of both architectures, joined.
+            "x86_64" | "universal" if triple.contains("apple-darwin") => {
                 (&["MacOS", "MacOS-x86-64"], MAC.0, MAC.1)
             }
             "aarch64" if triple.contains("apple-darwin") => (&["MacOS"], MAC.0, MAC.1),
@@ -132,7 +133,8 @@ pub(crate) fn plan(built: &[Built], parts: Parts<'_>) -> Result<Vec<Item>> {
         if !taken.insert(&item.to) {
             bail!(
                 "two targets want {}. Pack one of them; for both macOS architectures in one binary, build \
-                 each, join the libraries with `lipo -create`, and put the result there.",
+                 each, join the libraries and the programs with `lipo -create`, and pack the folder that holds them with \
+                 `--target universal-apple-darwin --built DIR`.",
                 item.to.display()
             );
         }
@@ -198,6 +200,7 @@ mod tests {
             ),
             ("aarch64-apple-darwin", &["MacOS"][..], "libaiinbetween.dylib"),
             ("x86_64-apple-darwin", &["MacOS", "MacOS-x86-64"][..], "libaiinbetween.dylib"),
+            ("universal-apple-darwin", &["MacOS", "MacOS-x86-64"][..], "libaiinbetween.dylib"),
             ("x86_64-pc-windows-msvc", &["Win64"][..], "aiinbetween.dll"),
             ("x86_64-pc-windows-gnu", &["Win64"][..], "aiinbetween.dll"),
             ("arm64ec-pc-windows-msvc", &["Win-arm64ec"][..], "aiinbetween.dll"),

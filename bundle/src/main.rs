@@ -5,6 +5,7 @@
 
 mod layout;
 mod notices;
+mod package;
 
 use std::env;
 use std::fs;
@@ -16,6 +17,7 @@ use clap::Parser;
 
 use crate::layout::{BINARY, BUNDLE, Built, Content, Item, Parts, Target};
 use crate::notices::Metadata;
+use crate::package::Package;
 
 /// The package whose library is the plug-in.
 const PLUGIN: &str = "inbetween-plugin";
@@ -32,6 +34,15 @@ struct Options {
     /// Folder that receives the bundle and the rendered sample
     #[arg(long, value_name = "DIR", default_value = "out")]
     out: PathBuf,
+    /// Pack binaries from this folder, one target's, instead of building them
+    #[arg(long, value_name = "DIR")]
+    built: Option<PathBuf>,
+    /// Also make what a user downloads: archives, installers and their checksums, in the folder of the bundle
+    #[arg(long)]
+    package: bool,
+    /// Newest glibc that packaged binaries may need, as 2.28
+    #[arg(long, value_name = "VERSION", value_parser = glibc, requires = "package")]
+    glibc: Option<(u32, u32)>,
     /// Also copy the bundle to where this system's hosts look for it, or to DIR
     #[arg(long, value_name = "DIR", num_args = 0..=1)]
     install: Option<Option<PathBuf>>,
@@ -55,10 +66,21 @@ fn main() -> Result<()> {
         triples => triples.iter().map(|t| Target::from_triple(t)).collect::<Result<_>>()?,
     };
     let foreign = !options.target.is_empty();
-    let metadata = metadata(root, &targets[0].triple)?;
+    let metadata = metadata(root, &targets[0].triple.replace("universal", "aarch64"))?;
     let mut built = Vec::new();
-    for target in targets {
-        built.push(build(root, &metadata, target, foreign)?);
+    match &options.built {
+        Some(folder) => {
+            let [target] = targets.as_slice() else { bail!("--built packs for one target only") };
+            built.push(found(folder, target.clone())?);
+        }
+        None => {
+            for target in targets {
+                built.push(build(root, &metadata, target, foreign)?);
+            }
+        }
+    }
+    if options.package && built.len() != 1 {
+        bail!("--package makes the packages of one target");
     }
 
     let plist =
@@ -71,6 +93,20 @@ fn main() -> Result<()> {
     };
     pack(&layout::plan(&built, parts)?, &options.out)?;
     println!("packed {}", options.out.join(BUNDLE).display());
+
+    if options.package {
+        let package = Package {
+            root,
+            out: &options.out,
+            target: &built[0].target,
+            version: metadata.version_of(PLUGIN)?,
+            glibc: options.glibc,
+        };
+        for file in package.make()? {
+            let bytes = fs::metadata(&file).map_or(0, |about| about.len());
+            println!("packed {} ({:.1} MB)", file.display(), bytes as f64 / 1e6);
+        }
+    }
 
     if let Some(to) = options.install {
         let to = match to {
@@ -142,14 +178,25 @@ fn build(root: &Path, metadata: &Metadata, target: Target, foreign: bool) -> Res
     if !command.status().context("cargo does not start")?.success() {
         bail!("the plug-in could not be built for {}; cargo's message stands above", target.triple);
     }
+    found(&folder.join("release"), target)
+}
+
+/// The binaries of a target in a folder.
+fn found(folder: &Path, target: Target) -> Result<Built> {
     let made = |name: &str| {
-        let file = folder.join("release").join(name);
+        let file = folder.join(name);
         if !file.is_file() {
-            bail!("cargo built no {}", file.display());
+            bail!("there is no {}", file.display());
         }
         Ok(file)
     };
     Ok(Built { library: made(target.library)?, worker: made(target.worker)?, target })
+}
+
+/// `2.28` as a version of glibc.
+fn glibc(text: &str) -> Result<(u32, u32)> {
+    let (major, minor) = text.split_once('.').context("a version is two numbers, as 2.28")?;
+    Ok((major.parse()?, minor.parse()?))
 }
 
 /// Writes the bundle into `out`, in place of an older one.

@@ -44,6 +44,8 @@ pub extern "C" fn OfxSetHost(_host: *const OfxHost) -> OfxStatus {
 
 unsafe extern "C" fn set_host(host: *mut OfxHost) {
     logging::start();
+    // On Windows this keeps the binary in memory, which must be sure before any thread starts.
+    let _ = ofx::own_folder();
     ofx::set_host(host);
 }
 

@@ -1,8 +1,9 @@
-//! Where this binary lies.
+//! Where this plug-in's own binary lies, and that it stays in memory.
 
 use std::path::PathBuf;
 
-/// The folder of this plug-in's own binary, where the system tells.
+/// The folder of this plug-in's own binary, whatever the host tells of it. Copies of one plug-in may be
+/// loaded into one process.
 #[cfg(unix)]
 pub(crate) fn own_folder() -> Option<PathBuf> {
     use std::ffi::{CStr, OsStr};
@@ -26,8 +27,34 @@ pub(crate) fn own_folder() -> Option<PathBuf> {
     Some(std::path::absolute(path).ok()?.parent()?.to_owned())
 }
 
-/// The folder of this plug-in's own binary: here only the host knows.
-#[cfg(not(unix))]
+/// The same on Windows. The first call also keeps the binary in memory until the process ends.
+///
+/// Threads of the render pool outlive an unload, and one that wakes in code that is gone takes the host with it. The
+/// file can still be renamed while it is in use, so a new version can be put in its place.
+#[cfg(windows)]
 pub(crate) fn own_folder() -> Option<PathBuf> {
-    None
+    use std::ffi::OsString;
+    use std::os::windows::ffi::OsStringExt;
+
+    use windows_sys::Win32::System::LibraryLoader::{
+        GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS, GET_MODULE_HANDLE_EX_FLAG_PIN, GetModuleFileNameW,
+        GetModuleHandleExW,
+    };
+
+    /// The longest path that Windows knows, in UTF-16 units.
+    const LONGEST: usize = 32_767;
+
+    let here: fn() -> Option<PathBuf> = own_folder;
+    let flags = GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_PIN;
+    let mut module = std::ptr::null_mut();
+    // SAFETY: the address is that of this function, and the call fills in the handle.
+    if unsafe { GetModuleHandleExW(flags, here as *const u16, &mut module) } == 0 {
+        return None;
+    }
+    let mut path = vec![0_u16; LONGEST];
+    // SAFETY: the buffer has the length that is told, and the module stays loaded.
+    let length = unsafe { GetModuleFileNameW(module, path.as_mut_ptr(), LONGEST as u32) } as usize;
+    let path =
+        PathBuf::from(OsString::from_wide(path.get(..length).filter(|path| !path.is_empty())?));
+    Some(path.parent()?.to_owned())
 }
