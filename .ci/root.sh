@@ -1,22 +1,40 @@
 #!/usr/bin/env bash
-# Makes the Debian root that holds MLT's `melt`, a real OpenFX host, and ImageMagick, which compares
-# pictures, and prints its path.
+# Makes a Debian root for one purpose and prints its path.
 #
-#   .ci/melt-root.sh          make it, or use the one kept from an earlier run
-#   .ci/melt-root.sh --path   print the path only
+#   .ci/root.sh melt           make it, or use the one kept from an earlier run
+#   .ci/root.sh melt --path    print the path only
 #
-# Why a root of its own: MLT has the OpenFX module since 7.38, and Debian 12 and 13 ship older ones.
-# The root lives in the user's cache folder. It counts as finished when it carries the marker of this
-# recipe and melt still answers; anything else is thrown away and made again.
+# melt      MLT's `melt`, a real OpenFX host, and ImageMagick, which compares pictures. Why a root of its own: MLT has
+#           the OpenFX module since 7.38, and Debian 12 and 13 ship older ones.
+# windows   what builds for Windows, packs an installer: Rust with the source of its standard library
+#           (Debian ships none compiled for Windows), mingw-w64 and NSIS.
+#
+# The roots live in the user's cache folder. One counts as finished when it carries the marker of its recipe and its
+# program still answers; anything else is thrown away and made again.
 #
 # Exit status: 0 made or found, 75 when the packages cannot be reached, anything else is a defect.
 set -euo pipefail
 
+name="${1:-}"
+case "$name" in
+melt)
+    packages=(melt imagemagick)
+    answers=(melt -version)
+    ;;
+windows)
+    packages=(rustc cargo rust-src gcc-mingw-w64-x86-64-posix g++-mingw-w64-x86-64-posix gcc libc6-dev nsis zip)
+    answers=(x86_64-w64-mingw32-gcc --version)
+    ;;
+*)
+    echo "usage: .ci/root.sh melt|windows [--path]" >&2
+    exit 2
+    ;;
+esac
 suite=forky
-recipe="melt-3 $suite"
+recipe="$suite: ${packages[*]}"
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/inbetween-ci"
-root="$cache/melt-$suite"
-log="$cache/melt-root.log"
+root="$cache/$name-$suite"
+log="$cache/$name-root.log"
 unreachable=75
 
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
@@ -36,7 +54,7 @@ mirror() {
 
 finished() {
     [ "$(cat "$root/.inbetween-recipe" 2>/dev/null || true)" = "$recipe" ] &&
-        in_root melt -version >/dev/null 2>&1
+        in_root "${answers[@]}" >/dev/null 2>&1
 }
 
 # Installs a package on this machine; the lists may be missing or old.
@@ -80,27 +98,27 @@ make_root() {
     } >"$root/etc/apt/apt.conf.d/90inbetween"
 
     in_root apt-get update >>"$log" 2>&1 || { say "the package lists cannot be read; see $log"; return 1; }
-    in_root env DEBIAN_FRONTEND=noninteractive apt-get install -y melt imagemagick >>"$log" 2>&1 ||
-        { say "melt cannot be installed from $suite; see $log"; return 1; }
+    in_root env DEBIAN_FRONTEND=noninteractive apt-get install -y "${packages[@]}" >>"$log" 2>&1 ||
+        { say "${packages[*]} cannot be installed from $suite; see $log"; return 1; }
     in_root apt-get clean
-    in_root melt -version >>"$log" 2>&1 || { say "melt is installed and does not start; see $log"; return 1; }
+    in_root "${answers[@]}" >>"$log" 2>&1 || { say "${answers[0]} is installed and does not start; see $log"; return 1; }
     printf '%s\n' "$recipe" >"$root/.inbetween-recipe"
 }
 
 in_root() { bash "$here/in-root.sh" "$root" "$@"; }
 
-if [ "${1:-}" = --path ]; then
+if [ "${2:-}" = --path ]; then
     printf '%s\n' "$root"
     exit 0
 fi
 mkdir -p "$cache"
 # Two runs at once must not make the same root.
-exec 9>"$cache/melt-$suite.lock"
+exec 9>"$cache/$name-$suite.lock"
 flock 9
 if finished; then
-    say "melt root: $root (kept from an earlier run)"
+    say "$name root: $root (kept from an earlier run)"
 else
-    say "melt root: making $root (a few minutes, 1.5 GB)"
+    say "$name root: making $root (a few minutes)"
     : >"$log"
     make_root
 fi
