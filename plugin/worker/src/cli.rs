@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use inbetween_core::Quality;
 use inbetween_core::retime::Rate;
@@ -9,6 +10,7 @@ use inbetween_core::settings::list::{GUIDANCE, QUALITY, RETIME_STRENGTH, SKETCH_
 use inbetween_tooncrafter::weights::Element;
 
 use crate::options::{ToonCrafterOptions, choice, help, name_of_default, number};
+use crate::presets;
 use crate::render::Render;
 
 /// Draws the frames between two key drawings, and cares for the weights this needs.
@@ -142,9 +144,12 @@ pub struct Retime {
     /// A folder, a pattern or a video file. An interrupted run goes on where it stopped.
     #[arg(required_unless_present = "x_sheet")]
     pub output: Option<PathBuf>,
-    /// The new frame rate: 60, 59.94 or 60000/1001.
-    #[arg(long, required_unless_present = "x_sheet")]
+    /// The new frame rate: 60, 59.94 or 60000/1001. The input's own with --preset finish-the-twos.
+    #[arg(long, required_unless_present_any = ["x_sheet", "preset"])]
     pub to: Option<Rate>,
+    /// Set the options below for a task that comes up often; those that are given count more.
+    #[arg(long, value_parser = PossibleValuesParser::new(presets::names("retime")))]
+    pub preset: Option<String>,
     /// The frame rate of the input; a video file knows its own, pictures count as 24.
     #[arg(long)]
     pub from: Option<Rate>,
@@ -164,7 +169,7 @@ pub struct Retime {
     pub crf: Option<f64>,
     /// How long the encoder may take for a smaller file, in its own names, as medium or slow.
     #[arg(long)]
-    pub preset: Option<String>,
+    pub encoder_preset: Option<String>,
     /// Draw only these frames of the output, as 101-200, counted from 1; --join makes a whole of them.
     #[arg(long, value_name = "A-B", value_parser = range, conflicts_with_all = ["shard", "join", "overwrite"])]
     pub frames: Option<(u64, u64)>,
@@ -412,22 +417,7 @@ mod tests {
     use inbetween_core::settings::list::ALL;
 
     use super::*;
-
-    /// What an option of the list is called on the command line, where it is one.
-    fn option_of(id: &str) -> String {
-        match id {
-            "raiseStrength" => "strength".into(),
-            "timingChart" => "chart".into(),
-            "sketchLines" => "lines".into(),
-            _ => id.chars().fold(String::new(), |name, c| {
-                if c.is_uppercase() {
-                    name + "-" + &c.to_lowercase().to_string()
-                } else {
-                    name + &c.to_string()
-                }
-            }),
-        }
-    }
+    use crate::presets::option_of;
 
     #[test]
     fn options_have_the_defaults_and_choices_of_the_list_in_every_command() {
@@ -438,7 +428,10 @@ mod tests {
             for command in ["render", "retime", "generate"] {
                 let command = cli.find_subcommand(command).unwrap();
                 let at = command.get_arguments().find(|arg| arg.get_long() == Some(name.as_str()));
-                let Some(option) = at else { continue };
+                // A preset and a rate are given or not: a command knows others than the panel does.
+                let Some(option) = at.filter(|_| name != "preset" && name != "to") else {
+                    continue;
+                };
                 let defaults: Vec<_> = option
                     .get_default_values()
                     .iter()

@@ -10,6 +10,7 @@ mod failure;
 mod generate;
 pub mod models;
 mod options;
+mod presets;
 mod progress;
 pub mod render;
 mod retime;
@@ -28,7 +29,7 @@ use models::{convert, download, inspect, random, verify};
 /// Parses `arguments` (the first is the program's name), does what they say, and returns the exit
 /// code: 0, or that of the [`Kind`] of failure.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let command = match cli::Cli::try_parse_from(arguments) {
+    let command = match cli::Cli::try_parse_from(presets::expand(arguments.into_iter().collect())) {
         Ok(cli) => cli.command,
         Err(err) => {
             // Help and version are asked for; everything else is wrong usage.

@@ -597,8 +597,8 @@ fn what_a_container_cannot_take_is_refused_before_anything_is_drawn() {
     refused(&["o.webm", "--codec", "libx264"], "cannot be made as it is asked for");
     refused(&["o.mkv", "--codec", "nonsense"], "no encoder nonsense");
     refused(&["o.mov", "--codec", "prores_ks", "--crf", "20"], "has no -crf");
-    refused(&["o.mkv", "--preset", "warp"], "has no -preset");
-    refused(&["o.mkv", "--codec", "libx264", "--preset", "warp"], "cannot be made");
+    refused(&["o.mkv", "--encoder-preset", "warp"], "has no -preset");
+    refused(&["o.mkv", "--codec", "libx264", "--encoder-preset", "warp"], "cannot be made");
 }
 
 #[test]
@@ -700,7 +700,8 @@ fn finer_colour_and_the_person_s_own_settings_reach_the_encoder() {
         (&json!("ffv1"), &json!("yuv444p10le"))
     );
     let size = |crf: &str, name: &str| {
-        desk.retime(&["fine.mkv", name, "--to", "48", "--crf", crf, "--preset", "fast"]).ok();
+        desk.retime(&["fine.mkv", name, "--to", "48", "--crf", crf, "--encoder-preset", "fast"])
+            .ok();
         assert_eq!(desk.streams(name)[0]["pix_fmt"], "yuv444p10le");
         fs::metadata(desk.path(name)).unwrap().len()
     };
@@ -879,7 +880,7 @@ fn every_container_holds_every_frame_of_every_usual_encoder() {
         }
         let mut arguments = vec!["square.mkv", output, "--to", "60000/1001", "--codec", codec];
         if codec == "libsvtav1" {
-            arguments.extend(["--preset", "10"]);
+            arguments.extend(["--encoder-preset", "10"]);
         }
         let done = desk.retime(&arguments);
         if codec == "dnxhd" {

@@ -7,11 +7,13 @@
 //! [`Settings`](super::Settings), whose cache key then asks for it.
 
 mod drawing;
+mod preset;
 mod retime;
 mod span;
 mod tooncrafter;
 
 pub use drawing::*;
+pub use preset::*;
 pub use retime::*;
 pub use span::*;
 pub use tooncrafter::*;
@@ -20,13 +22,7 @@ use super::setting::AnySetting;
 
 /// Every setting, in the order in which they are shown.
 pub static ALL: &[&dyn AnySetting] = &[
-    &MODE,
-    &FROM_RATE,
-    &TO_RATE,
-    &CUSTOM_RATE,
-    &RETIME_STRENGTH,
-    &TIMELINE,
-    &CLIP_START,
+    &PRESET,
     &KEYS_FROM,
     &FIRST_FILE,
     &LAST_FILE,
@@ -56,4 +52,11 @@ pub static ALL: &[&dyn AnySetting] = &[
     &DEVICE,
     &MEMORY_LIMIT,
     &DRAFT,
+    &MODE,
+    &FROM_RATE,
+    &TO_RATE,
+    &CUSTOM_RATE,
+    &RETIME_STRENGTH,
+    &TIMELINE,
+    &CLIP_START,
 ];

@@ -63,36 +63,15 @@ type Saved = (&'static str, &'static [(&'static str, &'static str, &'static str)
 /// stands for. Rows may be added at the end of a choice, and none may change place or meaning.
 const SAVED: &[Saved] = &[
     (
-        "mode",
+        "preset",
         &[
-            ("In-betweens of two keys", "in-betweens", "InBetweens"),
-            ("Retime a clip", "retime", "Retime"),
-        ],
-    ),
-    (
-        "toRate",
-        &[
-            ("Twice the source's", "twice", "Twice"),
-            ("The project's", "project", "Project"),
-            ("23.976 fps", "23.976", "Fixed(23.976)"),
-            ("24 fps", "24", "Fixed(24.0)"),
-            ("25 fps", "25", "Fixed(25.0)"),
-            ("29.97 fps", "29.97", "Fixed(29.97)"),
-            ("30 fps", "30", "Fixed(30.0)"),
-            ("48 fps", "48", "Fixed(48.0)"),
-            ("50 fps", "50", "Fixed(50.0)"),
-            ("59.94 fps", "59.94", "Fixed(59.94)"),
-            ("60 fps", "60", "Fixed(60.0)"),
-            ("120 fps", "120", "Fixed(120.0)"),
-            ("Custom", "custom", "Custom"),
-        ],
-    ),
-    (
-        "timeline",
-        &[
-            ("Automatic", "auto", "Automatic"),
-            ("The source's rate", "source", "OfSource"),
-            ("The new rate", "output", "OfOutput"),
+            ("None", "none", "None"),
+            ("Smooth pan", "smooth-pan", "Some(SmoothPan)"),
+            ("Snappy on twos", "snappy-on-twos", "Some(SnappyOnTwos)"),
+            ("Line art", "line-art", "Some(LineArt)"),
+            ("Morph between scenes", "morph", "Some(Morph)"),
+            ("Old footage to 60 fps", "old-footage", "Some(OldFootage)"),
+            ("Finish the twos", "finish-the-twos", "Some(FinishTwos)"),
         ],
     ),
     (
@@ -177,6 +156,39 @@ const SAVED: &[Saved] = &[
         "device",
         &[("Automatic", "auto", "Auto"), ("Processor", "cpu", "Cpu"), ("NVIDIA", "cuda", "Cuda")],
     ),
+    (
+        "mode",
+        &[
+            ("In-betweens of two keys", "in-betweens", "InBetweens"),
+            ("Retime a clip", "retime", "Retime"),
+        ],
+    ),
+    (
+        "toRate",
+        &[
+            ("Twice the source's", "twice", "Twice"),
+            ("The project's", "project", "Project"),
+            ("23.976 fps", "23.976", "Fixed(23.976)"),
+            ("24 fps", "24", "Fixed(24.0)"),
+            ("25 fps", "25", "Fixed(25.0)"),
+            ("29.97 fps", "29.97", "Fixed(29.97)"),
+            ("30 fps", "30", "Fixed(30.0)"),
+            ("48 fps", "48", "Fixed(48.0)"),
+            ("50 fps", "50", "Fixed(50.0)"),
+            ("59.94 fps", "59.94", "Fixed(59.94)"),
+            ("60 fps", "60", "Fixed(60.0)"),
+            ("120 fps", "120", "Fixed(120.0)"),
+            ("Custom", "custom", "Custom"),
+        ],
+    ),
+    (
+        "timeline",
+        &[
+            ("Automatic", "auto", "Automatic"),
+            ("The source's rate", "source", "OfSource"),
+            ("The new rate", "output", "OfOutput"),
+        ],
+    ),
 ];
 
 #[test]
@@ -200,10 +212,11 @@ fn options_that_projects_have_saved_stay_where_they_are_and_mean_what_they_meant
 #[test]
 fn the_ids_of_saved_projects_are_unchanged() {
     let ids: Vec<_> = ALL.iter().map(|setting| text(setting.id())).collect();
-    let saved = "mode fromRate toRate customRate raiseStrength timeline clipStart keysFrom firstKeyFile \
+    let saved = "preset keysFrom firstKeyFile \
                  lastKeyFile firstKey lastKey Transition timingChart customChart exposure engine quality \
                  colour output useSketch sketchLines sketchStrength checkpoint sketchCheckpoint prompt \
-                 seed steps solver guidance rescale motion precision device memoryLimit draft";
+                 seed steps solver guidance rescale motion precision device memoryLimit draft \
+                 mode fromRate toRate customRate raiseStrength timeline clipStart";
     assert_eq!(ids, saved.split_whitespace().collect::<Vec<_>>());
 }
 
@@ -223,4 +236,21 @@ fn a_value_beyond_its_range_is_told_with_the_range() {
     assert_eq!(said, "Guidance cannot be 40: it lies between 1 and 30.");
     assert!(list::GUIDANCE.check(f64::NAN).is_err());
     assert!(list::STEPS.check(1000).is_ok() && list::STEPS.check(1001).is_err());
+}
+
+#[test]
+fn each_preset_sets_the_same_settings_and_no_two_set_them_alike() {
+    let presets = list::PRESET.kind.options.iter().filter_map(|option| option.value);
+    let sets: Vec<_> = presets.map(|preset| (preset, preset.sets())).collect();
+    assert_eq!(sets.len(), 6);
+    for (at, (preset, set)) in sets.iter().enumerate() {
+        for (other, beside) in &sets[at + 1..] {
+            assert!(set.iter().zip(beside).all(|(a, b)| a.0.id() == b.0.id()));
+            assert!(set.iter().zip(beside).any(|(a, b)| a.1 != b.1), "{preset:?} is {other:?}");
+        }
+        let hint = text(list::PRESET.hint);
+        for (setting, _) in set {
+            assert!(hint.contains(text(setting.label())), "{:?} is not named", setting.id());
+        }
+    }
 }

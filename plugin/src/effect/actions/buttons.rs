@@ -5,6 +5,7 @@ use std::ffi::CStr;
 
 use inbetween_core::queue::Priority;
 use inbetween_core::retime::Rate;
+use inbetween_core::settings::AnyKind;
 use inbetween_core::{EngineKind, process_memo};
 
 use super::answers;
@@ -14,6 +15,7 @@ use crate::effect::moment::drawings::{self, Wanted};
 use crate::effect::moment::prepare::{OutputPicture, Prepared};
 use crate::effect::moment::task::Task;
 use crate::effect::parameters::choices::{Choices, KeysFrom};
+use crate::effect::parameters::reader::ParamReader;
 use crate::effect::parameters::rows::*;
 use crate::ofx::{
     Changed, EffectRef, IfKnown, Reply, Result, clear_message, forget_dialog, show_message,
@@ -54,6 +56,10 @@ pub(crate) fn changed(effect: &EffectRef<'_>, changed: &Changed) -> Result<Reply
         Some(or_why(
             choices.and_then(|choices| drawings::set_span(effect, &choices, changed.time, wanted)),
         ))
+    } else if is(PRESET.id) {
+        let set = or_why(set_preset(effect, changed.time));
+        answers::enable_params(effect)?;
+        Some(set)
     } else if is(CANCEL) {
         Some(match background::cancel(effect.address()) {
             0 => "Nothing was being drawn in the background.".to_owned(),
@@ -77,6 +83,32 @@ pub(crate) fn changed(effect: &EffectRef<'_>, changed: &Changed) -> Result<Reply
         params.set_string(STATUS_TEXT, &text).if_known();
     }
     Ok(Reply::Ok)
+}
+
+/// Sets what the chosen preset sets, and tells it in one line.
+fn set_preset(effect: &EffectRef<'_>, time: f64) -> Result<String> {
+    let params = effect.params()?;
+    let Some(preset) = ParamReader::new(&params, time).choice(&PRESET)? else {
+        return Ok("No preset: nothing is set.".to_owned());
+    };
+    let mut told = Vec::new();
+    for (setting, to) in preset.sets() {
+        let (set, value) = match to {
+            SetTo::Option(index, name) => {
+                let label = match setting.kind() {
+                    AnyKind::Choice(of) => of.labels()[index].to_string_lossy().into_owned(),
+                    _ => name.to_owned(),
+                };
+                (params.set_integer(setting.id(), index as i32), label)
+            }
+            SetTo::Number(number) => (params.set_double(setting.id(), number), number.to_string()),
+        };
+        // A transition has no exposure and retimes nothing, and some hosts lack a type of parameter.
+        if set.is_ok() {
+            told.push(format!("{} {value}", setting.label().to_string_lossy()));
+        }
+    }
+    Ok(format!("The preset has set {}.", told.join(", ")))
 }
 
 /// What is happening, in one line.

@@ -148,8 +148,8 @@ fn define(params: &ParamSet<'_>, param: &Param, keys_from: KeysFrom) -> Result<(
     }
     match param.what {
         What::Setting(setting) => define_values(&props, setting, keys_from),
-        What::Group { .. } => {
-            props.set_ints(kOfxParamPropGroupOpen, &[1]).if_known();
+        What::Group { open, .. } => {
+            props.set_ints(kOfxParamPropGroupOpen, &[i32::from(open)]).if_known();
             Ok(())
         }
         What::Button(_) => Ok(()),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
 use inbetween_core::settings::list::{
     CHART, CUSTOM_CHART, ENGINE, EXPOSURE, FIRST_KEY, LAST_KEY, QUALITY, SKETCH_LINES,
@@ -16,6 +17,7 @@ use super::usage;
 use crate::cli::frame_and_file;
 use crate::failure::Result;
 use crate::options::{Chosen, ToonCrafterOptions, choice, help, name_of_default, number};
+use crate::presets;
 
 /// Arguments of `render`. Of an option given twice the last counts.
 #[derive(Debug, Args)]
@@ -30,6 +32,9 @@ pub struct Render {
     pub out: PathBuf,
     #[arg(long, help = help(&ENGINE), value_parser = choice(&ENGINE), default_value = name_of_default(&ENGINE))]
     pub(crate) engine: Chosen<EngineKind>,
+    /// Set chart, exposure, engine and quality for a task that comes up often; those that are given count more.
+    #[arg(long, value_parser = PossibleValuesParser::new(presets::names("render")))]
+    pub preset: Option<String>,
     /// The frame that the first key stands on.
     #[arg(long, default_value_t = FIRST_KEY.kind.default as u32)]
     pub start: u32,

@@ -58,7 +58,10 @@ pub(crate) fn run(arguments: &Retime) -> Result<()> {
         show_sheet(arguments, &found, from)?;
         return sound_or_damaged(&found);
     }
-    let (Some(to), Some(output)) = (arguments.to, &arguments.output) else {
+    // The preset that has no rate of its own keeps that of the clip.
+    let to =
+        arguments.to.or(arguments.preset.as_ref().filter(|name| *name != "none").map(|_| from));
+    let (Some(to), Some(output)) = (to, &arguments.output) else {
         return Err(Failure::new(
             Kind::Usage,
             "Give the output and the new rate, as: inbetween retime INPUT OUTPUT --to 60",
@@ -233,7 +236,7 @@ fn film(
     let wishes = Wishes {
         codec: arguments.codec.clone(),
         crf: arguments.crf,
-        preset: arguments.preset.clone(),
+        preset: arguments.encoder_preset.clone(),
     };
     let pictures = (source.form(), source.size()?);
     let film = Film::prepare(path, &work.pattern.folder, rates, pictures, like, &wishes)?;

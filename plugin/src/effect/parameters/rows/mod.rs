@@ -19,8 +19,8 @@ use crate::ofx::Context;
 
 /// What a parameter is.
 pub(crate) enum What {
-    /// A heading; the parameters that name it stand below.
-    Group { id: &'static CStr, label: &'static CStr },
+    /// A heading; the parameters that name it stand below, at first shown or folded away.
+    Group { id: &'static CStr, label: &'static CStr, open: bool },
     /// Something that the artist sets.
     Setting(&'static dyn AnySetting),
     /// Something to press.
@@ -98,7 +98,14 @@ const EVERYWHERE: &[Context] = &Context::ALL;
 const SKETCHED: &[Context] = &[Context::General];
 
 const fn group(id: &'static CStr, label: &'static CStr, contexts: &'static [Context]) -> Param {
-    Param { what: What::Group { id, label }, group: None, animates: false, contexts }
+    let what = What::Group { id, label, open: true };
+    Param { what, group: None, animates: false, contexts }
+}
+
+/// What not everybody needs for a first in-between.
+const fn folded(id: &'static CStr, label: &'static CStr, contexts: &'static [Context]) -> Param {
+    let what = What::Group { id, label, open: false };
+    Param { what, group: None, animates: false, contexts }
 }
 
 const fn setting(
@@ -122,14 +129,7 @@ const fn button(
 
 /// The parameters in the order in which they are shown.
 static PANEL: &[Param] = &[
-    Param { what: What::Setting(&MODE), group: None, animates: false, contexts: TIMED },
-    group(GROUP_RETIME, c"Retime a clip", TIMED),
-    setting(&FROM_RATE, GROUP_RETIME, TIMED),
-    setting(&TO_RATE, GROUP_RETIME, TIMED),
-    setting(&CUSTOM_RATE, GROUP_RETIME, TIMED),
-    setting(&RETIME_STRENGTH, GROUP_RETIME, TIMED),
-    setting(&TIMELINE, GROUP_RETIME, TIMED),
-    setting(&CLIP_START, GROUP_RETIME, TIMED),
+    Param { what: What::Setting(&PRESET), group: None, animates: false, contexts: EVERYWHERE },
     group(GROUP_KEYS, c"Keys", TIMED),
     setting(&KEYS_FROM, GROUP_KEYS, TIMED),
     setting(&FIRST_FILE, GROUP_KEYS, TIMED),
@@ -175,11 +175,11 @@ static PANEL: &[Param] = &[
     setting(&QUALITY, GROUP_DRAWING, EVERYWHERE),
     setting(&COLOUR, GROUP_DRAWING, EVERYWHERE),
     setting(&OUTPUT, GROUP_DRAWING, EVERYWHERE),
-    group(GROUP_SKETCH, c"Sketch", SKETCHED),
+    folded(GROUP_SKETCH, c"Sketch", SKETCHED),
     setting(&USE_SKETCH, GROUP_SKETCH, SKETCHED),
     setting(&SKETCH_LINES, GROUP_SKETCH, SKETCHED),
     setting(&SKETCH_STRENGTH, GROUP_SKETCH, SKETCHED),
-    group(GROUP_TOONCRAFTER, c"ToonCrafter", EVERYWHERE),
+    folded(GROUP_TOONCRAFTER, c"ToonCrafter", EVERYWHERE),
     setting(&CHECKPOINT, GROUP_TOONCRAFTER, EVERYWHERE),
     setting(&SKETCH_CHECKPOINT, GROUP_TOONCRAFTER, SKETCHED),
     setting(&PROMPT, GROUP_TOONCRAFTER, EVERYWHERE),
@@ -204,7 +204,7 @@ static PANEL: &[Param] = &[
         animates: false,
         contexts: EVERYWHERE,
     },
-    group(GROUP_WORK, c"Work", EVERYWHERE),
+    folded(GROUP_WORK, c"Work", EVERYWHERE),
     setting(&DRAFT, GROUP_WORK, EVERYWHERE),
     button(
         GENERATE,
@@ -257,6 +257,14 @@ static PANEL: &[Param] = &[
         animates: false,
         contexts: EVERYWHERE,
     },
+    folded(GROUP_RETIME, c"Retime a clip", TIMED),
+    setting(&MODE, GROUP_RETIME, TIMED),
+    setting(&FROM_RATE, GROUP_RETIME, TIMED),
+    setting(&TO_RATE, GROUP_RETIME, TIMED),
+    setting(&CUSTOM_RATE, GROUP_RETIME, TIMED),
+    setting(&RETIME_STRENGTH, GROUP_RETIME, TIMED),
+    setting(&TIMELINE, GROUP_RETIME, TIMED),
+    setting(&CLIP_START, GROUP_RETIME, TIMED),
 ];
 
 /// The parameters in the order in which they are shown.

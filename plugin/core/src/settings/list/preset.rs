@@ -1,0 +1,137 @@
+//! Presets: one choice that sets others once. What they are set to stands here, for the panel and the command line.
+
+use super::{CHART, ENGINE, EXPOSURE, MODE, Mode, QUALITY, RETIME_STRENGTH, TO_RATE, ToRate};
+use crate::settings::setting::{AnySetting, Choice, Decides, Setting, option};
+use crate::settings::{EngineKind, Quality};
+use crate::timing::{Chart, Exposure};
+
+/// A task that comes up often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Preset {
+    /// Even steps on ones.
+    SmoothPan,
+    /// Eased at both keys, on twos.
+    SnappyOnTwos,
+    /// Fine lines.
+    LineArt,
+    /// Keys that show different things.
+    Morph,
+    /// A film of few frames, at 60.
+    OldFootage,
+    /// Animation on twos, on ones at its own rate.
+    FinishTwos,
+}
+
+/// What is set; none for nothing.
+pub static PRESET: Setting<Choice<Option<Preset>>> = Setting {
+    id: c"preset",
+    label: c"Preset",
+    hint: c"Sets Timing chart, Exposure, Engine, Quality, Draw, To and Strength for a task that comes up often. They \
+            are set once, when the preset is chosen, and can be changed afterwards.",
+    engine: None,
+    decides: Decides::Work,
+    kind: Choice {
+        options: &[
+            option(None, c"None", "none", "nothing is set"),
+            option(Some(Preset::SmoothPan), c"Smooth pan", "smooth-pan", "even steps on ones"),
+            option(
+                Some(Preset::SnappyOnTwos),
+                c"Snappy on twos",
+                "snappy-on-twos",
+                "eased at both keys, held for two frames",
+            ),
+            option(Some(Preset::LineArt), c"Line art", "line-art", "fine lines"),
+            option(
+                Some(Preset::Morph),
+                c"Morph between scenes",
+                "morph",
+                "keys that show different things",
+            ),
+            option(
+                Some(Preset::OldFootage),
+                c"Old footage to 60 fps",
+                "old-footage",
+                "a clip of few frames at 60",
+            ),
+            option(
+                Some(Preset::FinishTwos),
+                c"Finish the twos",
+                "finish-the-twos",
+                "a clip on twos, on ones at its own rate",
+            ),
+        ],
+        default: None,
+    },
+};
+
+/// What a preset sets. What it does not name is set to its default, so that nothing is left of another preset.
+struct Values {
+    mode: Mode,
+    chart: Option<Chart>,
+    exposure: Exposure,
+    engine: Option<EngineKind>,
+    quality: Quality,
+    to_rate: ToRate,
+    strength: f64,
+}
+
+/// What a setting is set to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum SetTo {
+    /// An option of a choice: its place, and its name on the command line.
+    Option(usize, &'static str),
+    /// A number.
+    Number(f64),
+}
+
+impl Preset {
+    fn values(self) -> Values {
+        let usual = Values {
+            mode: MODE.kind.default,
+            chart: CHART.kind.default.clone(),
+            exposure: EXPOSURE.kind.default,
+            engine: ENGINE.kind.default,
+            quality: QUALITY.kind.default,
+            to_rate: TO_RATE.kind.default,
+            strength: RETIME_STRENGTH.kind.default,
+        };
+        match self {
+            Self::SmoothPan => Values { engine: Some(EngineKind::Flow), ..usual },
+            Self::SnappyOnTwos => {
+                Values { chart: Some(Chart::EaseInOut), exposure: Exposure::Twos, ..usual }
+            }
+            Self::LineArt => {
+                Values { engine: Some(EngineKind::Flow), quality: Quality::High, ..usual }
+            }
+            Self::Morph => Values { chart: Some(Chart::EaseInOut), ..usual },
+            Self::OldFootage => {
+                Values { mode: Mode::Retime, to_rate: ToRate::Fixed(60.0), ..usual }
+            }
+            Self::FinishTwos => Values { mode: Mode::Retime, to_rate: ToRate::Project, ..usual },
+        }
+    }
+
+    /// Whether it draws between two keys or retimes a clip.
+    pub fn mode(self) -> Mode {
+        self.values().mode
+    }
+
+    /// Each setting that is set, and to what.
+    pub fn sets(self) -> [(&'static dyn AnySetting, SetTo); 7] {
+        let Values { mode, chart, exposure, engine, quality, to_rate, strength } = self.values();
+        [
+            (&MODE, set(&MODE, &mode)),
+            (&CHART, set(&CHART, &chart)),
+            (&EXPOSURE, set(&EXPOSURE, &exposure)),
+            (&ENGINE, set(&ENGINE, &engine)),
+            (&QUALITY, set(&QUALITY, &quality)),
+            (&TO_RATE, set(&TO_RATE, &to_rate)),
+            (&RETIME_STRENGTH, SetTo::Number(strength)),
+        ]
+    }
+}
+
+fn set<T: PartialEq + 'static>(of: &Setting<Choice<T>>, value: &T) -> SetTo {
+    let index = of.kind.index_of(value);
+    SetTo::Option(index, of.kind.options[index].name)
+}
