@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
-use host_tests::commands::{bench, eval, hostile, list, render, soak, validate};
+use host_tests::commands::{bench, compare, eval, hostile, list, render, soak, validate};
 use host_tests::host::profile::Profile;
 
 /// An OpenFX host for batch renders and for checking plug-ins.
@@ -33,6 +33,8 @@ enum Command {
     Render(render::RenderArgs),
     /// Checks what a plug-in does under the hosts of this world
     Validate(validate::ValidateArgs),
+    /// Counts the pixels in which pictures differ
+    Compare(compare::CompareArgs),
     /// Draws the in-betweens of a set of key pairs
     Eval(eval::EvalArgs),
     /// Times the plug-in beside known work
@@ -61,6 +63,7 @@ fn run(arguments: Arguments) -> Result<()> {
         }
         Command::Render(args) => render::run(&args),
         Command::Validate(args) => validate::run(&args),
+        Command::Compare(args) => compare::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Soak(args) => soak::run(&args),

@@ -1,6 +1,7 @@
 //! What the program `host-tests` can be told to do, one module for each command.
 
 pub mod bench;
+pub mod compare;
 pub mod eval;
 pub mod hostile;
 pub mod list;

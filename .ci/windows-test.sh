@@ -1,0 +1,132 @@
+#!/usr/bin/env bash
+# The plug-in, the worker and the command line of Windows, under Wine; pictures are compared with those of Linux.
+#
+#   .ci/windows-test.sh BUILT OUT      BUILT as printed by .ci/windows-build.sh
+set -euo pipefail
+
+built="$1" out="$2"
+here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+project="$(dirname "$here")"
+samples="$project/resources/samples"
+say() { printf 'windows: %s\n' "$*"; }
+die() { say "$*" >&2; exit 1; }
+
+# Of the in-betweens some pixels may fall otherwise than on Linux: where both keys are equally good, the elementary
+# functions of another C library can tip the choice.
+allowed=0.02
+
+rm -rf "$out"
+mkdir -p "$out"
+out="$(cd "$out" && pwd)"
+work="$(mktemp -d)"
+export WINEPREFIX="$work/wine" WINEDEBUG=-all WINEDLLOVERRIDES="mscoree,mshtml="
+stop() { wineserver --kill >/dev/null 2>&1 || true; rm -rf "$work"; }
+trap stop EXIT
+begin() { started=$(date +%s%N); }
+ms() { echo $((($(date +%s%N) - started) / 1000000)); }
+
+wineboot --init >"$out/wineboot.log" 2>&1 || die "Wine does not start; see $out/wineboot.log"
+system="$WINEPREFIX/drive_c/windows/system32"
+[ -e "$system/bcryptprimitives.dll" ] || cp "$built/../../bcryptprimitives.dll" "$system/"
+
+# run LOG PROGRAM ARGUMENT...: on failure the end of the log is shown.
+run() {
+    local log="$out/$1.log"
+    shift
+    wine "$@" >"$log" 2>&1 || { tail -n 20 "$log" >&2; die "failed: $*; see $log"; }
+}
+windows() { winepath --windows "$1"; }
+
+# As a user has it: on drive C, in a folder with spaces.
+plugins="$WINEPREFIX/drive_c/Program Files/Common Files/OFX/Plugins"
+mkdir -p "$plugins" "$out/setup"
+cargo run --release --quiet --manifest-path "$project/Cargo.toml" -p bundle -- --target x86_64-pc-windows-gnu \
+    --built "$built" --package --out "$out/setup"
+setup="$(echo "$out"/setup/AIInbetween-*-setup.exe)"
+bundle="$plugins/AIInbetween.ofx.bundle"
+program="$bundle/Contents/Win64/inbetween.exe"
+host="$built/host-tests.exe"
+key_a="$(windows "$samples/walk/key_a.png")" key_b="$(windows "$samples/walk/key_b.png")"
+
+begin
+run install "$setup" /S
+[ -f "$program" ] || die "the installer has not put the plug-in into its place"
+run first "$program" render "$key_a" "$key_b" --out 'C:\first' --in-betweens 1
+seconds=$(($(ms) / 1000))
+[ -s "$WINEPREFIX/drive_c/first/frame_0002.png" ] || [ "$(find "$WINEPREFIX/drive_c/first" -name '*.png' | wc -l)" -ge 3 ] ||
+    die "no in-between was drawn"
+[ "$seconds" -le 120 ] || die "from the installer to the first in-between took $seconds s; two minutes are allowed"
+say "from the installer to the first in-between in $seconds s"
+version="$(strings --encoding=l "$program" | grep -A1 -x FileVersion | tail -n 1)"
+[[ "$version" == 0.* || "$version" == [1-9]* ]] || die "the program's properties tell no version"
+say "version in the file properties: $version"
+
+begin
+run list "$host" list 'C:\Program Files\Common Files\OFX\Plugins'
+say "loads, describes and lists in $(ms) ms: $(grep -c . "$out/list.log") lines"
+grep -q org.inbetween.AIInbetween "$out/list.log" || die "the plug-in is not listed; see $out/list.log"
+
+run validate "$host" validate --seed 1 --quiet 'C:\Program Files\Common Files\OFX\Plugins\AIInbetween.ofx.bundle'
+say "validate: $(tail -n 1 "$out/validate.log")"
+
+# compare NAME: in-betweens of both systems.
+compare() {
+    "$project/target/release/host-tests" compare --allowed $allowed "$out/$1-windows" "$out/$1-linux" >"$out/$1.txt" ||
+        { cat "$out/$1.txt"; die "$1: the pictures of Windows are others than those of Linux"; }
+    sed "s/^/windows: $1: /" "$out/$1.txt"
+}
+cargo build --release --quiet --manifest-path "$project/Cargo.toml" --workspace --bin host-tests --bin inbetween
+for sample in walk scene; do
+    mkdir -p "$out/$sample-windows" "$out/$sample-linux"
+    arguments=(--context general --depth byte --frames 0-8 --set firstKey=0 --set lastKey=8)
+    a="$samples/$sample/key_a.png" b="$samples/$sample/key_b.png"
+    run "render-$sample" "$host" render --plugin 'C:\Program Files\Common Files\OFX\Plugins\AIInbetween.ofx.bundle' \
+        "${arguments[@]}" --clip "Source=$(windows "$a")" --clip "KeyB=$(windows "$b")" \
+        --out "$(windows "$out/$sample-windows")\\frame_%04d.png"
+    INBETWEEN_CACHE_DIR="$work/cache" "$project/target/release/host-tests" render --plugin "$project/out/AIInbetween.ofx.bundle" \
+        "${arguments[@]}" --clip "Source=$a" --clip "KeyB=$b" --out "$out/$sample-linux/frame_%04d.png" \
+        >"$out/render-$sample-linux.log" 2>&1
+    compare "$sample"
+    for n in 0 8; do
+        cmp -s "$out/$sample-windows/frame_000$n.png" "$out/$sample-linux/frame_000$n.png" || die "$sample: a key differs"
+    done
+done
+
+# The plug-in starts the worker of its bundle, over a named pipe, with a small model of random weights.
+run model "$program" models random --tiny --precision f32 --layout full 'C:\full.safetensors'
+run worker "$host" render --plugin 'C:\Program Files\Common Files\OFX\Plugins\AIInbetween.ofx.bundle' --context general \
+    --depth byte --frames 4 --set firstKey=0 --set lastKey=8 --set engine=ToonCrafter \
+    --set 'checkpoint=C:\full.safetensors' --set steps=1 --set device=Processor --clip "Source=$key_a" --clip "KeyB=$key_b" \
+    --out 'C:\worker_%04d.png'
+[ -s "$WINEPREFIX/drive_c/worker_0004.png" ] || die "the worker has drawn nothing"
+cmp -s "$WINEPREFIX/drive_c/worker_0004.png" "$out/walk-windows/frame_0004.png" && die "Flow has drawn, and not the worker"
+run status "$program" doctor --json || true
+run stop "$program" serve --stop
+say "the plug-in's worker draws over its named pipe, and stops"
+
+# Paths of all kinds. 300 characters are more than Windows' old limit of 260.
+long="$(printf 'folder%.0s' $(seq 1 8))"
+deep="C:\\$long\\$long\\$long\\$long\\$long\\$long"
+[ ${#deep} -gt 260 ] || die "the long path is only ${#deep} characters"
+mkdir -p "$WINEPREFIX/drive_c/Кадры 作画 é"
+cp "$samples/walk/key_a.png" "$WINEPREFIX/drive_c/Кадры 作画 é/первый ключ.png"
+for place in 'C:\with spaces\and more' 'C:\Кадры 作画 é\выход' "$deep" 'Z:'"$(echo "$out/z drive" | tr / '\\')"; do
+    run path "$program" render 'C:\Кадры 作画 é\первый ключ.png' "$key_b" --out "$place" --in-betweens 3
+    run retime-path "$program" retime "$place" "$place 48" --from 24 --to 48
+    found="$(find "$(winepath --unix "$place 48")" -name '*.png' | wc -l)"
+    [ "$found" -ge 9 ] || die "$place: $found frames were retimed"
+done
+say "render and retime take spaces, Unicode, drive letters and ${#deep} characters"
+
+# A host that has ended leaves nothing locked: the new version goes over the old one, and it can all be taken away.
+run upgrade "$setup" /S
+[ -f "$program" ] || die "the upgrade has left no plug-in"
+run remove "$WINEPREFIX/drive_c/Program Files/AI In-between/uninstall.exe" /S
+for _ in $(seq 1 30); do
+    [ -e "$bundle" ] || [ -e "$WINEPREFIX/drive_c/Program Files/AI In-between" ] || break
+    sleep 1
+done
+left="$(find "$plugins" "$WINEPREFIX/drive_c/Program Files/AI In-between" -mindepth 1 2>/dev/null || true)"
+[ -z "$left" ] || die "the uninstaller leaves behind: $left"
+say "installed, upgraded and removed; nothing is left"
+(cd "$out/setup" && sha256sum --quiet --check ./*.sha256 && ls -l --block-size=1 ./*.zip ./*.exe | awk '{ print "windows: " $NF ": " $5 " bytes" }')
