@@ -1,10 +1,18 @@
 //! `doctor`: what is right and wrong on this machine, each line with what to do.
 
+mod hosts;
+mod plugin;
+
 use std::path::Path;
+use std::sync::Arc;
 
 use candle_core::{DType, Device};
 use inbetween_core::cache::CacheConfig;
 use inbetween_core::remote::{RemoteConfig, RemoteEngine};
+use inbetween_core::{
+    ContentHash, Control, Engine as _, Error, Frame, Job, Request, Settings, program,
+};
+use inbetween_flow::FlowEngine;
 use inbetween_tooncrafter::config::SketchConfig;
 use inbetween_tooncrafter::device::gpu;
 use inbetween_tooncrafter::memory::{self, RunSize};
@@ -24,7 +32,7 @@ enum State {
     Ok,
     /// Works, but not as well as it could.
     Warn,
-    /// ToonCrafter cannot draw like this.
+    /// Nothing can be drawn like this, or not with what was asked for.
     Fail,
 }
 
@@ -47,10 +55,11 @@ struct Finding {
 }
 
 pub(crate) fn run(arguments: &Doctor) -> Result<()> {
-    let mut findings = vec![processor(), device(), driver()];
+    let mut findings = vec![flow(), processor(), device(), driver()];
     findings.extend(model(arguments.checkpoint.as_deref())?);
-    findings.push(cache_folder());
-    findings.push(worker());
+    findings.extend([cache_folder(), worker(), video()]);
+    findings.extend(plugin::look());
+    findings.extend(hosts::look());
     if arguments.json {
         let lines: Vec<_> = findings
             .iter()
@@ -69,13 +78,57 @@ pub(crate) fn run(arguments: &Doctor) -> Result<()> {
     if failed > 0 {
         return Err(Failure::new(
             Kind::Engine,
-            format!(
-                "{failed} of {} things keep ToonCrafter from drawing; Flow works without.",
-                findings.len()
-            ),
+            format!("{failed} of {} things keep AI In-between from drawing.", findings.len()),
         ));
     }
     Ok(())
+}
+
+/// Draws a small in-between with the embedded engine.
+fn flow() -> Finding {
+    let draw = || -> std::result::Result<(), Error> {
+        let key = |shift: usize| {
+            let line =
+                |at: usize| if (20 + shift..24 + shift).contains(&(at % 64)) { 0.0 } else { 1.0 };
+            let pixels = (0..64 * 64).map(|at| [line(at), line(at), line(at), 1.0]).collect();
+            Frame::from_pixels(64, 64, pixels).map(Arc::new)
+        };
+        let request = Request {
+            first: ContentHash::of(b"first"),
+            last: ContentHash::of(b"last"),
+            sketches: Vec::new(),
+            position: 0.5,
+            settings: Settings::default(),
+        };
+        let job = Job { request, first: key(0)?, last: key(6)?, sketches: Vec::new() };
+        FlowEngine::new()?.draw(&job, &Control::default()).map(|_| ())
+    };
+    let (state, found) = match draw() {
+        Ok(()) => (State::Ok, "draws; it needs nothing else".to_owned()),
+        Err(error) => (State::Fail, error.user_message()),
+    };
+    Finding {
+        what: "Flow",
+        state,
+        found,
+        advice: "Install the whole bundle of this machine's system again.",
+    }
+}
+
+/// What video files need.
+fn video() -> Finding {
+    let version = |program: &str| {
+        let said = program::command(program).arg("-version").output().ok()?;
+        let text = String::from_utf8_lossy(&said.stdout).into_owned();
+        Some(text.lines().next()?.split(" Copyright").next()?.to_owned())
+    };
+    let (state, found) = match (version("ffmpeg"), version("ffprobe")) {
+        (Some(version), Some(_)) => (State::Ok, version),
+        _ => (State::Warn, "ffmpeg or ffprobe was not found".to_owned()),
+    };
+    let advice = "Only video files need it; folders of pictures do not. Debian, Ubuntu: apt install ffmpeg; macOS: brew \
+                  install ffmpeg; Windows: winget install ffmpeg.";
+    Finding { what: "video", state, found, advice }
 }
 
 fn processor() -> Finding {
@@ -118,12 +171,14 @@ fn model(named: Option<&Path>) -> Result<Vec<Finding>> {
         Some(path) => Some(path.to_owned()),
         None => render::downloaded("model.ckpt")?,
     };
+    // Flow draws without; only a checkpoint that was asked for must be there.
+    let unfit = if named.is_some() { State::Fail } else { State::Warn };
     let Some(path) = path else {
         return Ok(vec![Finding {
             what: "model",
-            state: State::Fail,
+            state: unfit,
             found: "no checkpoint is there".into(),
-            advice: "Fetch it with `inbetween models download`, or name one with --checkpoint.",
+            advice: "Flow draws without. For ToonCrafter fetch it with `inbetween models download`, or name one with --checkpoint.",
         }]);
     };
     let weights = match Weights::open([&path]) {
@@ -131,7 +186,7 @@ fn model(named: Option<&Path>) -> Result<Vec<Finding>> {
         Err(error) => {
             return Ok(vec![Finding {
                 what: "model",
-                state: State::Fail,
+                state: unfit,
                 found: error.user_message(),
                 advice: "Fetch it with `inbetween models download`, or name another with --checkpoint.",
             }]);
@@ -147,7 +202,7 @@ fn model(named: Option<&Path>) -> Result<Vec<Finding>> {
     };
     let model = Finding {
         what: "model",
-        state: if whole { State::Ok } else { State::Fail },
+        state: if whole { State::Ok } else { unfit },
         found,
         advice: "Choose the whole checkpoint; `inbetween models verify` tells what each file lacks.",
     };
@@ -169,7 +224,7 @@ fn model(named: Option<&Path>) -> Result<Vec<Finding>> {
     };
     let memory = Finding {
         what: "memory",
-        state: if plan.fits() { State::Ok } else { State::Fail },
+        state: if plan.fits() { State::Ok } else { unfit },
         found,
         advice: "Close other programs, choose Precision: bf16, or draw on another machine.",
     };

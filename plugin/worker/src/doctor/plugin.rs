@@ -1,0 +1,213 @@
+//! What `doctor` looks at for the plug-in: installed bundles, and what hosts remember of an older one.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use super::{Finding, State};
+
+const BUNDLE: &str = "AIInbetween.ofx.bundle";
+
+/// Where hosts look: what the variable names, and the folder for all users.
+fn folders() -> Vec<PathBuf> {
+    let named = env::var_os("OFX_PLUGIN_PATH").unwrap_or_default();
+    let usual = if cfg!(windows) {
+        r"C:\Program Files\Common Files\OFX\Plugins"
+    } else if cfg!(target_os = "macos") {
+        "/Library/OFX/Plugins"
+    } else {
+        "/usr/OFX/Plugins"
+    };
+    env::split_paths(&named)
+        .filter(|path| !path.as_os_str().is_empty())
+        .chain([usual.into()])
+        .collect()
+}
+
+/// Bundles in these folders, in the order in which hosts find them.
+pub(super) fn bundles(folders: &[PathBuf]) -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> = Vec::new();
+    for path in folders.iter().map(|folder| folder.join(BUNDLE)) {
+        if path.is_dir() && !found.contains(&path) {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// The version that a bundle's `Info.plist` tells.
+pub(super) fn version(bundle: &Path) -> Option<String> {
+    let plist = std::fs::read_to_string(bundle.join("Contents/Info.plist")).ok()?;
+    let (_, rest) = plist.split_once("<key>CFBundleVersion</key>")?;
+    let (_, rest) = rest.split_once("<string>")?;
+    Some(rest.split_once("</string>")?.0.to_owned())
+}
+
+/// How it stands with the bundles that were found.
+pub(super) fn judge(found: &[PathBuf]) -> Finding {
+    const WHAT: &str = "plug-in";
+    let this = env!("CARGO_PKG_VERSION");
+    let named = |bundle: &PathBuf| match version(bundle) {
+        Some(version) => format!("{} (version {version})", bundle.display()),
+        None => format!("{} (its Info.plist tells no version)", bundle.display()),
+    };
+    let list = found.iter().map(named).collect::<Vec<_>>().join(", ");
+    match found {
+        [] => Finding {
+            what: WHAT,
+            state: State::Warn,
+            found: "no host finds the plug-in: it is not installed".into(),
+            advice: "Run the installer, or copy the folder AIInbetween.ofx.bundle to where hosts look, or name its \
+                     folder in OFX_PLUGIN_PATH; then start the host again.",
+        },
+        [only] if version(only).as_deref() == Some(this) => {
+            Finding { what: WHAT, state: State::Ok, found: list, advice: "" }
+        }
+        [_] => Finding {
+            what: WHAT,
+            state: State::Warn,
+            found: format!("{list}, and this program is version {this}"),
+            advice: "Install the bundle again, so that both are of one version.",
+        },
+        _ => Finding {
+            what: WHAT,
+            state: State::Warn,
+            found: format!("it is installed more than once: {list}"),
+            advice: "Hosts take the first; remove the others.",
+        },
+    }
+}
+
+/// A host's notes of the plug-ins that it has seen.
+struct Notes {
+    host: &'static str,
+    folder: Option<PathBuf>,
+    /// How the names of the notes begin.
+    begin: &'static str,
+    advice: &'static str,
+}
+
+fn notes() -> Vec<Notes> {
+    let base = directories::BaseDirs::new();
+    let cache = base.as_ref().map(|dirs| dirs.cache_dir().to_owned());
+    let config = base.as_ref().map(|dirs| dirs.config_dir().to_owned());
+    let mut notes = vec![Notes {
+        host: "Natron",
+        folder: cache.map(|dir| dir.join("INRIA/Natron/OFXLoadCache")),
+        begin: "OFXCache",
+        advice: "Start Natron once with --clear-openfx-cache.",
+    }];
+    #[cfg(unix)]
+    notes.push(Notes {
+        host: "Nuke",
+        folder: Some(
+            format!("/var/tmp/nuke-u{}/ofxplugincache", rustix::process::getuid().as_raw()).into(),
+        ),
+        begin: "ofxplugincache",
+        advice: "Delete Nuke's folder ofxplugincache and start it again.",
+    });
+    let resolve = if cfg!(windows) || cfg!(target_os = "macos") {
+        config.map(|dir| dir.join("Blackmagic Design/DaVinci Resolve"))
+    } else {
+        base.map(|dirs| dirs.home_dir().join(".local/share/DaVinciResolve"))
+    };
+    notes.push(Notes {
+        host: "DaVinci Resolve",
+        folder: resolve,
+        begin: "OFXPluginCache",
+        advice: "Delete Resolve's OFXPluginCache.xml and start it again; then see that the plug-in is on in \
+                 Preferences, Video Plugins.",
+    });
+    notes
+}
+
+/// Notes in `folder` that name the plug-in and are older than `since`.
+pub(super) fn outdated(folder: &Path, begin: &str, since: SystemTime) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let old = |path: &PathBuf| {
+        let begins = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(begin));
+        let changed = path.metadata().and_then(|about| about.modified());
+        begins
+            && changed.is_ok_and(|changed| changed < since)
+            && std::fs::read(path).is_ok_and(|text| {
+                String::from_utf8_lossy(&text).contains("org.inbetween.AIInbetween")
+            })
+    };
+    let mut found: Vec<_> =
+        entries.filter_map(|entry| Some(entry.ok()?.path())).filter(old).collect();
+    found.sort();
+    found
+}
+
+/// When the plug-in's binary last changed.
+fn changed(bundle: &Path) -> Option<SystemTime> {
+    let contents = std::fs::read_dir(bundle.join("Contents")).ok()?;
+    let binaries = contents.filter_map(|entry| Some(entry.ok()?.path().join("AIInbetween.ofx")));
+    binaries.filter_map(|binary| binary.metadata().ok()?.modified().ok()).max()
+}
+
+/// What is to be said of the plug-in and of hosts.
+pub(super) fn look() -> Vec<Finding> {
+    let found = bundles(&folders());
+    let mut findings = vec![judge(&found)];
+    let Some(since) = found.first().and_then(|bundle| changed(bundle)) else { return findings };
+    for Notes { host, folder, begin, advice } in notes() {
+        let old = folder.map(|folder| outdated(&folder, begin, since)).unwrap_or_default();
+        if let Some(file) = old.first() {
+            findings.push(Finding {
+                what: "host",
+                state: State::Warn,
+                found: format!("{host} remembers an older plug-in: {}", file.display()),
+                advice,
+            });
+        }
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::Duration;
+
+    use super::*;
+
+    fn bundle(folder: &Path, version: &str) -> PathBuf {
+        let contents = folder.join(BUNDLE).join("Contents");
+        fs::create_dir_all(contents.join("Linux-x86-64")).unwrap();
+        fs::write(contents.join("Linux-x86-64/AIInbetween.ofx"), "binary").unwrap();
+        let plist = format!("<dict><key>CFBundleVersion</key>\n <string>{version}</string></dict>");
+        fs::write(contents.join("Info.plist"), plist).unwrap();
+        folder.join(BUNDLE)
+    }
+
+    #[test]
+    fn bundles_are_found_and_judged() {
+        let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let folders = [one.path().to_owned(), other.path().to_owned()];
+        assert!(judge(&bundles(&folders)).found.contains("not installed"));
+        bundle(other.path(), env!("CARGO_PKG_VERSION"));
+        let told = judge(&bundles(&folders));
+        assert_eq!(told.state, State::Ok, "{}", told.found);
+        bundle(other.path(), "0.0.1");
+        assert!(judge(&bundles(&folders)).found.contains("version 0.0.1), and this program"));
+        bundle(one.path(), env!("CARGO_PKG_VERSION"));
+        assert!(judge(&bundles(&folders)).found.contains("more than once"));
+    }
+
+    #[test]
+    fn notes_that_are_older_than_the_plug_in_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let note = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+        note("OFXCache_2.xml", "<plugin id=\"org.inbetween.AIInbetween\"/>");
+        note("OFXCache_3.xml", "<plugin id=\"another\"/>");
+        note("else.xml", "org.inbetween.AIInbetween");
+        let (later, earlier) = (
+            SystemTime::now() + Duration::from_secs(60),
+            SystemTime::now() - Duration::from_secs(60),
+        );
+        let old = outdated(folder.path(), "OFXCache", later);
+        assert_eq!(old, [folder.path().join("OFXCache_2.xml")]);
+        assert!(outdated(folder.path(), "OFXCache", earlier).is_empty());
+    }
+}
