@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use candle_core::{DType, Device};
 use inbetween_core::cache::CacheConfig;
-use inbetween_core::remote::{RemoteConfig, RemoteEngine};
+use inbetween_core::remote::{RemoteConfig, RemoteEngine, own_programs};
 use inbetween_core::{
     ContentHash, Control, Engine as _, Error, Frame, Job, Request, Settings, program,
 };
@@ -147,8 +147,11 @@ fn device() -> Finding {
         Ok(_) => (State::Ok, "an NVIDIA GPU can be used".to_owned()),
         Err(why) => (State::Warn, format!("no GPU: {why}")),
     };
+    let own = own_programs()
+        .map(|dir| format!("; a program inbetween-cuda would be looked for in {}", dir.display()));
+    let found = found + &own.unwrap_or_default();
     let advice = "ToonCrafter runs on the CPU, many times slower. For an NVIDIA GPU install its \
-                  driver and a build of `inbetween` with CUDA.";
+                  driver and the download inbetween-cuda.";
     Finding { what: "device", state, found, advice }
 }
 

@@ -29,7 +29,7 @@ use conversation::{Stopped, Talk};
 use place::Place;
 pub use prepared::Prepared;
 use protocol::{CachePlace, Status};
-pub use spawn::{WORKER_VARIABLE, find as find_executable};
+pub use spawn::{WORKER_VARIABLE, find as find_executable, own_programs};
 
 /// Changes with every change that may change a picture of ToonCrafter.
 const REVISION: &str = "tooncrafter-1";
