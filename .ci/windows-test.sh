@@ -129,4 +129,4 @@ done
 left="$(find "$plugins" "$WINEPREFIX/drive_c/Program Files/AI In-between" -mindepth 1 2>/dev/null || true)"
 [ -z "$left" ] || die "the uninstaller leaves behind: $left"
 say "installed, upgraded and removed; nothing is left"
-(cd "$out/setup" && sha256sum --quiet --check ./*.sha256 && ls -l --block-size=1 ./*.zip ./*.exe | awk '{ print "windows: " $NF ": " $5 " bytes" }')
+(cd "$out/setup" && sha256sum --quiet --check ./*.sha256 && find . -maxdepth 1 -type f ! -name "*.sha256" -printf "windows: %f: %s bytes\n")
