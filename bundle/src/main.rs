@@ -6,6 +6,7 @@
 mod layout;
 mod notices;
 mod package;
+mod site;
 
 use std::env;
 use std::fs;
@@ -43,6 +44,9 @@ struct Options {
     /// Newest glibc that packaged binaries may need, as 2.28
     #[arg(long, value_name = "VERSION", value_parser = glibc, requires = "package")]
     glibc: Option<(u32, u32)>,
+    /// Only write the guide as a site of HTML pages into this folder
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["target", "built", "package", "install", "sample"])]
+    site: Option<PathBuf>,
     /// Also copy the bundle to where this system's hosts look for it, or to DIR
     #[arg(long, value_name = "DIR", num_args = 0..=1)]
     install: Option<Option<PathBuf>>,
@@ -56,6 +60,11 @@ fn main() -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .context("this package lies in no project")?;
+    if let Some(to) = &options.site {
+        let pages = site::write(root, to)?;
+        println!("wrote {pages} pages into {}", to.display());
+        return Ok(());
+    }
     if let Some(name) = &options.sample {
         keys_of(root, name)?;
     }

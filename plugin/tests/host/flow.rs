@@ -96,6 +96,30 @@ fn a_generate_that_cannot_be_says_why() {
 }
 
 #[test]
+fn a_preset_sets_the_others_once() {
+    alone("flow::a_preset_sets_the_others_once", |_| {
+        let plugin = plugin(true);
+        let instance = span(&plugin, &[("engine", "Flow")]);
+        let choose = |index| instance.edit("preset", Value::Ints(vec![index]), 5.0).unwrap();
+        choose(2);
+        let said = text(&instance, "statusText");
+        assert!(said.contains("Timing chart Ease in and out, Exposure On twos"), "{said}");
+        assert_eq!((count(&instance, "timingChart"), count(&instance, "exposure")), (3, 1));
+        assert_eq!(frame(&instance, 3.0), frame(&instance, 4.0), "held for two frames");
+        // What is changed afterwards stays, and no preset sets nothing.
+        instance.edit("exposure", Value::Ints(vec![0]), 5.0).unwrap();
+        choose(0);
+        assert_eq!((count(&instance, "timingChart"), count(&instance, "exposure")), (3, 0));
+        assert_ne!(frame(&instance, 3.0), frame(&instance, 4.0), "on ones");
+        choose(5);
+        assert_eq!((count(&instance, "mode"), count(&instance, "toRate")), (1, 10));
+        choose(1);
+        let left = ["mode", "toRate", "timingChart", "exposure"].map(|id| count(&instance, id));
+        assert_eq!(left, [0; 4], "nothing is left of another preset");
+    });
+}
+
+#[test]
 fn many_renders_hold_no_more_than_few() {
     alone("flow::many_renders_hold_no_more_than_few", |_| {
         let args = SoakArgs {

@@ -2,15 +2,19 @@
 
 use candle_core::Device;
 
-/// The first NVIDIA GPU.
+/// The first GPU that this program was built for: Apple's, or NVIDIA's.
 ///
 /// # Errors
 /// Why it cannot be used and what to do about it, as the end of a sentence.
 pub fn gpu() -> Result<Device, String> {
+    if cfg!(feature = "metal") {
+        return Device::new_metal(0).map_err(|error| format!("the GPU does not start: {error}"));
+    }
     if cfg!(not(feature = "cuda")) {
-        return Err(
-            "this program was built for the CPU only; get or build the one with CUDA".into()
-        );
+        let other = if cfg!(target_os = "macos") { "Metal" } else { "CUDA" };
+        return Err(format!(
+            "this program was built for the CPU only; get or build the one with {other}"
+        ));
     }
     #[cfg(cuda_doors)]
     if let Some(problem) = crate::cuda::problem() {
@@ -28,7 +32,7 @@ mod tests {
     #[test]
     fn there_is_a_gpu_or_a_reason() {
         match gpu() {
-            Ok(device) => assert!(device.is_cuda()),
+            Ok(device) => assert!(device.is_cuda() || device.is_metal()),
             Err(reason) => assert!(reason.len() > 20, "{reason}"),
         }
     }

@@ -160,7 +160,7 @@ pub enum MemoryKind {
 impl MemoryKind {
     /// That of `device`.
     pub fn of(device: &Device) -> Self {
-        if device.is_cpu() { Self::Cpu } else { Self::Gpu }
+        if device.is_cuda() { Self::Gpu } else { Self::Cpu }
     }
 
     /// The type of activations where weights are `dtype`.
