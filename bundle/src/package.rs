@@ -236,6 +236,9 @@ impl Package<'_> {
         command.args(["-V2", "-NOCD", &format!("-DVERSION={}", self.version)]);
         command.arg(format!("-DBUNDLE={}", path(&self.out.join(BUNDLE))?));
         command.arg(format!("-DOUT={}", path(&setup)?));
+        if !cfg!(windows) {
+            command.arg("-DAMD64");
+        }
         command.arg(self.root.join("resources/package/windows.nsi"));
         run(
             &mut command,

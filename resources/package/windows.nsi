@@ -5,6 +5,10 @@
 ; It runs without questions as `setup.exe /S`, and is taken off by the system's list of programs or by
 ; `uninstall.exe /S`.
 
+; 64-bit, as the plug-in is, so that it runs where no 32-bit programs do. Debian's NSIS can make it, that for Windows cannot.
+!ifdef AMD64
+    Target amd64-unicode
+!endif
 Unicode true
 SetCompressor /SOLID lzma
 RequestExecutionLevel admin
