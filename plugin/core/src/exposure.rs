@@ -7,6 +7,11 @@
 //! frames, and the limit between "same" and "another" is laid into the widest gap between the
 //! differences that the clip itself shows.
 //!
+//! Light is neither noise nor movement: a picture that changes the same way in several steps running
+//! fades or dissolves, and each of its frames counts as a drawing. A fade is no cut and no pan, since pictures are
+//! brought to the same light before they are aligned and told from another scene; a flash of up to three frames is
+//! no cut either.
+//!
 //! [`Analyser`] reads a whole clip in one pass and keeps a few hundred bytes for each frame.
 //! [`Neighbourhood`] answers for one moment and looks at the frames nearby only, for callers that
 //! get their frames one by one: which drawing is on, from which frame to which, and what is beyond.
@@ -33,6 +38,7 @@
 mod align;
 mod compare;
 mod decide;
+mod light;
 mod memo;
 mod nearby;
 mod signature;
@@ -54,6 +60,9 @@ use crate::{Encoding, Frame};
 /// How far back a frame is compared: with the frame before, and with earlier ones to notice what
 /// moves too slowly to be seen from frame to frame.
 const LAGS: [usize; 3] = [1, 2, 4];
+
+/// Longest flash, in frames: what interrupts a scene for longer is a scene of its own.
+const FLASH: usize = 3;
 
 /// How a drawing is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -150,6 +159,19 @@ impl Sheet {
         self.camera.get(frame).copied().unwrap_or_default()
     }
 
+    /// The way of the camera for each frame just before the frame `end`, in pixels: right, down. `None` where it
+    /// stands still, or moves unevenly, or too little of the scene is known to be sure.
+    pub fn pan_before(&self, end: usize) -> Option<[f32; 2]> {
+        let mut before = self.drawings.iter().rev();
+        let scene = before.find(|drawing| drawing.cut && drawing.first < end);
+        let scene = scene.map_or(0, |drawing| drawing.first);
+        let from = scene.max(end.checked_sub(1 + decide::PAN_REACH)?);
+        decide::steady_pan((from + 1..end).map(|frame| {
+            let (before, here) = (self.camera(frame - 1), self.camera(frame));
+            [here[0] - before[0], here[1] - before[1]]
+        }))
+    }
+
     /// The middle of all exposures: 2 for a clip on twos. 1 for an empty clip.
     pub fn usual_exposure(&self) -> usize {
         let mut all: Vec<usize> = self.drawings.iter().map(|drawing| drawing.frames).collect();
@@ -169,6 +191,8 @@ impl Sheet {
 pub struct Analyser {
     recent: VecDeque<Arc<Signature>>,
     steps: Vec<Step>,
+    /// How the picture changed with the last step.
+    change: Vec<f32>,
 }
 
 /// A frame against those before it.
@@ -178,6 +202,12 @@ struct Step {
     from_last: Comparison,
     /// Against frames further back, with how far; only where the frame before looks alike.
     from_earlier: Vec<(usize, Comparison)>,
+    /// Whether the picture goes on to change as it did in the step before.
+    goes_on: bool,
+    /// Root mean square of the change.
+    change: f32,
+    /// After how many frames the scene of before is seen again, where the frame before looks like another one.
+    returns: Option<usize>,
 }
 
 impl Analyser {
@@ -203,7 +233,20 @@ impl Analyser {
                     }
                 }
             }
-            self.steps.push(Step { from_last, from_earlier });
+            let mut returns = None;
+            if from_last.strangeness > decide::STRANGE {
+                let earlier = self.recent.iter().enumerate().skip(1);
+                let again = |(_, earlier): &(usize, &Arc<Signature>)| {
+                    Comparison::of(earlier, &signature).strangeness < decide::STRANGE
+                };
+                returns = earlier.take(FLASH).find(again).map(|(frames, _)| frames);
+            }
+            let shift = from_last.shift.map(|part| part / signature.factor as f32);
+            let change = light::change(last, &signature, shift);
+            let goes_on = light::goes_on(&self.change, &change);
+            let size = light::size(&change);
+            self.change = change;
+            self.steps.push(Step { from_last, from_earlier, goes_on, change: size, returns });
         }
         self.recent.push_front(signature);
         self.recent.truncate(LAGS[LAGS.len() - 1]);

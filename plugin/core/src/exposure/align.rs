@@ -25,6 +25,12 @@ pub(super) fn shift(a: &Signature, b: &Signature) -> [f32; 2] {
     refine(&a.fine, &b.fine, start.map(|part| part as f32))
 }
 
+/// Mean difference of two pictures once this shift is undone to whole samples; large differences count no more than
+/// what moves by itself does.
+pub(super) fn mismatch_at(a: &Signature, b: &Signature, shift: [f32; 2]) -> f32 {
+    mismatch(&a.fine, &b.fine, shift.map(|part| part.round() as isize), 2)
+}
+
 /// The best whole shift within `reach` of `around`.
 fn best_of(a: &Grid, b: &Grid, around: [isize; 2], reach: [isize; 2], step: usize) -> [isize; 2] {
     let mut best = (mismatch(a, b, around, step), around);

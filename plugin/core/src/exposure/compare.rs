@@ -1,7 +1,8 @@
 //! Two frames side by side: the same drawing but for noise and a shift, or another one; the same
 //! scene, or another one.
 
-use super::align::{margins, shift};
+use super::align::margins;
+use super::light::aligned;
 use super::signature::{COARSE, Grid, PLANES, Signature};
 
 /// Between these multiples of the noise lies the limit between the same drawing and another one.
@@ -75,7 +76,7 @@ impl Comparison {
         if a.frame_size() != b.frame_size() {
             return Self::of_strangers();
         }
-        let shift = shift(a, b);
+        let (shift, lit) = aligned(a, b);
         let blocks = blocks(&a.fine, &b.fine, shift);
         let noise = noise_of(&blocks, shift);
         let worst = worst_of(blocks, noise);
@@ -86,6 +87,8 @@ impl Comparison {
             strangeness: 0.0,
         };
         if comparison.difference() > 0.5 * LEAST_LIMIT {
+            // Another light is no other scene.
+            let (a, b) = lit.as_ref().map_or((a, b), |(a, b)| (a, b));
             comparison.strangeness = strangeness(&a.coarse, &b.coarse, shift);
         }
         comparison

@@ -13,7 +13,7 @@ const NOISE_REACH: usize = 48;
 
 /// Share of a scene's structure that may be new before it counts as another scene; beyond the
 /// second share it is another scene whatever its neighbours look like.
-const STRANGE: f32 = 0.45;
+pub(super) const STRANGE: f32 = 0.45;
 const VERY_STRANGE: f32 = 0.85;
 
 /// The same, for a change that cannot be compared with others around it.
@@ -28,8 +28,13 @@ const CUT_REACH: usize = 3;
 /// Least way that counts as a pan, in pixels.
 pub(super) const LEAST_PAN: f32 = 0.3;
 
+/// Steps of a fade: at least so many, or so many where each changes the picture by more than this (of 1).
+const LEAST_FADE: usize = 4;
+const LEAST_STRONG_FADE: usize = 2;
+const STRONG_FADE: f32 = 4.0 / 255.0;
+
 /// Steps on either side by which the speed of a pan is told.
-const PAN_REACH: usize = 4;
+pub(super) const PAN_REACH: usize = 4;
 
 /// The sheet of a clip of `frames` frames from its `steps`, one fewer.
 pub(super) fn sheet(frames: usize, steps: &[Step]) -> Sheet {
@@ -53,6 +58,7 @@ pub(super) fn sheet(frames: usize, steps: &[Step]) -> Sheet {
     }
     let weave =
         weave_of(moves.iter().zip(&another).filter(|(_, another)| !**another).map(|(way, _)| *way));
+    let fades = fades_of(steps);
     let mut starts = vec![0];
     for (at, step) in steps.iter().enumerate() {
         let (frame, start) = (at + 1, starts[starts.len() - 1]);
@@ -63,7 +69,7 @@ pub(super) fn sheet(frames: usize, steps: &[Step]) -> Sheet {
                     && earlier.difference_over(earlier.noise.within(noise)) > limit
             })
         };
-        if another[at] || is_step(&moves, &is_cut, &another, at, weave) || drifts() {
+        if another[at] || fades[at] || is_step(&moves, &is_cut, &another, at, weave) || drifts() {
             starts.push(frame);
         }
     }
@@ -88,6 +94,22 @@ pub(super) fn sheet(frames: usize, steps: &[Step]) -> Sheet {
         camera[at + 1] = [camera[at][0] + x, camera[at][1] + y];
     }
     Sheet { drawings, camera }
+}
+
+/// Which steps belong to a fade or a dissolve: the picture changes the same way several times running. Light that
+/// flickers does so now and then by chance, but not for long, and not by much.
+fn fades_of(steps: &[Step]) -> Vec<bool> {
+    let mut fades = Vec::with_capacity(steps.len());
+    let begins = |(_, step): &(usize, &Step)| !step.goes_on;
+    let starts: Vec<usize> = steps.iter().enumerate().filter(begins).map(|(at, _)| at).collect();
+    let ends = starts.iter().skip(1).copied().chain([steps.len()]);
+    for (start, end) in starts.iter().copied().zip(ends) {
+        let is_strong = steps[start..end].iter().all(|step| step.change > STRONG_FADE);
+        let least = if is_strong { LEAST_STRONG_FADE } else { LEAST_FADE };
+        fades.resize(end, end - start >= least);
+    }
+    fades.resize(steps.len(), false);
+    fades
 }
 
 /// The part of `all` within `reach` of `at`.
@@ -135,6 +157,13 @@ fn cuts_of(steps: &[Step], another: &[bool]) -> Vec<bool> {
     let mut cuts = vec![false; steps.len()];
     for (n, at) in changes.into_iter().enumerate() {
         cuts[at] = is_cut(&strange, n);
+    }
+    // A flash: neither its beginning nor its end leads to another scene.
+    for (at, step) in steps.iter().enumerate() {
+        if let Some(begins) = step.returns.and_then(|frames| at.checked_sub(frames)) {
+            cuts[begins] = false;
+            cuts[at] = false;
+        }
     }
     cuts
 }
@@ -193,6 +222,20 @@ fn speed_at(moves: &[[f32; 2]], is_cut: &[bool], at: usize) -> [f32; 2] {
     let after = (at..(at + PAN_REACH + 1).min(moves.len())).take_while(goes_on);
     let near: Vec<[f32; 2]> = before.chain(after).map(|step| moves[step]).collect();
     [0, 1].map(|axis| median(near.iter().map(|way| way[axis]).collect()))
+}
+
+/// The middle of these steps where the camera surely moves: all but one of at least three are near it.
+pub(super) fn steady_pan(steps: impl Iterator<Item = [f32; 2]>) -> Option<[f32; 2]> {
+    const LEAST: usize = 3;
+    let steps: Vec<[f32; 2]> = steps.collect();
+    let middle = [0, 1].map(|axis| median(steps.iter().map(|step| step[axis]).collect()));
+    let length = middle[0].hypot(middle[1]);
+    let is_near = |step: &&[f32; 2]| {
+        (step[0] - middle[0]).hypot(step[1] - middle[1]) < LEAST_PAN + 0.2 * length
+    };
+    let near = steps.iter().filter(is_near).count();
+    let is_sure = near >= LEAST && near + 1 >= steps.len() && length > 2.0 * LEAST_PAN;
+    is_sure.then_some(middle)
 }
 
 /// Whether the drawing from `first` to before `end` pans: the picture's way is longer than weave

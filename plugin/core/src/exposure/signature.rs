@@ -82,6 +82,11 @@ impl Signature {
         Self { fine, coarse, factor, size, serial: Serial::new() }
     }
 
+    /// A signature of the same frame with other samples.
+    pub(super) fn with_grids(&self, fine: Grid, coarse: Grid) -> Self {
+        Self { fine, coarse, factor: self.factor, size: self.size, serial: Serial::new() }
+    }
+
     /// Width and height of the frame, in pixels.
     pub fn frame_size(&self) -> (usize, usize) {
         self.size

@@ -1,6 +1,7 @@
 //! Rendered clips whose exposure sheets are known, as clean frames and as a worn, compressed film.
 
 mod clips;
+mod light;
 
 use std::sync::LazyLock;
 

@@ -1,5 +1,7 @@
 //! A whole clip at another rate.
 
+use std::collections::BTreeMap;
+
 use super::pace::Held;
 use super::{Feel, Pace, Rate, Shown};
 use crate::exposure::{Drawing, Kind, Sheet};
@@ -12,6 +14,8 @@ pub struct Plan {
     target: Rate,
     pace: Pace,
     frames: u64,
+    /// Last frames of scenes into whose end the camera moves, and its way for each frame of the source.
+    pans: BTreeMap<i64, [f32; 2]>,
 }
 
 impl Plan {
@@ -21,7 +25,9 @@ impl Plan {
         let next = sheet.drawings().iter().skip(1).map(Some).chain([None]);
         let held =
             sheet.drawings().iter().zip(next).map(|(drawing, next)| held(drawing, next)).collect();
-        Self { held, source, target, pace: Pace::new(source, target, feel), frames }
+        let ends = sheet.cuts().chain([sheet.frames()]);
+        let pans = ends.filter_map(|end| Some((end as i64 - 1, sheet.pan_before(end)?))).collect();
+        Self { held, source, target, pace: Pace::new(source, target, feel), frames, pans }
     }
 
     /// Number of frames at the new rate.
@@ -38,6 +44,16 @@ impl Plan {
         let after = self.held.partition_point(|held| held.first <= time.frame());
         let held = self.held[..after].last()?;
         Some(self.pace.shown(*held, time))
+    }
+
+    /// How far the camera has gone on, in pixels to the right and down, since the source frame that
+    /// [`Plan::shown`] holds on frame `number` of the output: before a cut and at the end of the clip no drawing is
+    /// ahead, but a pan does not stop for that. `None` where nothing goes on.
+    pub fn carried(&self, number: u64) -> Option<[f32; 2]> {
+        let Shown::Source { frame } = self.shown(number)? else { return None };
+        let way = self.pans.get(&frame)?;
+        let part = self.target.time_at(self.source, number).position(frame, frame + 1);
+        (part > crate::timing::POSITION_TOLERANCE).then(|| way.map(|way| way * part as f32))
     }
 
     /// What is seen on every frame of the output, in order.
