@@ -1,12 +1,15 @@
-//! Key pictures from files: PNG, JPEG, TIFF and EXR as frames, in the encoding and size of a job.
+//! Key pictures from files: PNG, JPEG, TIFF, WebP and EXR as frames, in the encoding and size of a job.
 //!
 //! Files of 8 and 16 bits are taken as sRGB, float files (EXR, float TIFF) as scene-linear with
 //! sRGB primaries; colour profiles are not applied. The picture lies upright as its orientation
-//! tag says. Straight alpha is multiplied in.
+//! tag says. Straight alpha is multiplied in. Of an EXR file with layers the whole picture is taken
+//! (see [`exr_channels`]).
 
 mod decode;
+mod exr;
 mod fit;
 mod memo;
+mod odd_tiff;
 #[cfg(test)]
 mod tests;
 
@@ -15,7 +18,8 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
-pub use decode::MAX_PICTURE_PIXELS;
+pub use self::exr::{ExrChannels, exr_channels};
+pub use decode::{MAX_PICTURE_PIXELS, Stored};
 use memo::Memo;
 
 use crate::process_memo::ProcessMemo;
@@ -53,6 +57,15 @@ pub fn load(
     fit: Option<(usize, usize)>,
 ) -> Result<Picture, Error> {
     OF_PROCESS.get().load(path, encoding, fit)
+}
+
+/// What the picture file at `path` stores; only its head is read.
+///
+/// # Errors
+/// As [`load`], as far as the head shows it.
+pub fn stored(path: &Path) -> Result<Stored, Error> {
+    about(path)?;
+    decode::stored(path)
 }
 
 impl From<Frame> for Picture {

@@ -2,15 +2,17 @@
 
 use std::error::Error as _;
 use std::fs;
-use std::io::{self, Cursor, ErrorKind};
+use std::io::{self, BufRead, BufReader, Cursor, ErrorKind, Seek};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
+use image::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 use rayon::prelude::*;
 use tiff::tags::Tag;
 
+use super::exr;
+use super::odd_tiff::OddTiff;
 use crate::frame::{MAX_SIDE, finite};
 use crate::{Encoding, Error, Frame};
 
@@ -39,31 +41,95 @@ pub(super) fn read(path: &Path, encoding: Encoding) -> Result<Frame, Error> {
     Ok(frame.converted(stored, encoding))
 }
 
+/// What a picture file stores, as its head tells.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Stored {
+    /// The kind of file.
+    pub format: ImageFormat,
+    /// Channels and depth.
+    pub colour: ColorType,
+    /// Whether its floats are half floats.
+    pub half: bool,
+    /// Whether its three channels of colour are one that is read three times.
+    pub grey: bool,
+    /// How the stored picture is turned to lie upright.
+    pub orientation: Orientation,
+}
+
+/// Reads the head of the file at `path`.
+pub(super) fn stored(path: &Path) -> Result<Stored, Error> {
+    let refuse = |reason: String| Error::Picture { path: path.to_path_buf(), reason };
+    let failed = |error: io::Error| refuse(error.to_string());
+    let mut file = BufReader::new(fs::File::open(path).map_err(failed)?);
+    let format = format_of(file.fill_buf().map_err(failed)?).map_err(refuse)?;
+    if format == ImageFormat::OpenExr {
+        let head = exr::Head::read(file).map_err(refuse)?;
+        let has_alpha = head.channels.alpha.is_some();
+        return Ok(Stored {
+            format,
+            colour: if has_alpha { ColorType::Rgba32F } else { ColorType::Rgb32F },
+            half: head.half,
+            grey: head.channels.colour.len() == 1,
+            orientation: Orientation::NoTransforms,
+        });
+    }
+    if format == ImageFormat::Tiff
+        && let Some(kind) = OddTiff::of(&mut file)
+    {
+        return Ok(kind.stored());
+    }
+    file.rewind().map_err(failed)?;
+    let mut decoder = ImageReader::with_format(file, format)
+        .into_decoder()
+        .map_err(|error| refuse(reason(&error)))?;
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    Ok(Stored { format, colour: decoder.color_type(), half: false, grey: false, orientation })
+}
+
 fn format_of(bytes: &[u8]) -> Result<ImageFormat, String> {
-    use ImageFormat::{Jpeg, OpenExr, Png, Tiff};
+    use ImageFormat::{Jpeg, OpenExr, Png, Tiff, WebP};
+    // TIFF files with long offsets, for more than 4 GB, are not guessed.
+    if bytes.starts_with(b"II\x2b\0") || bytes.starts_with(b"MM\0\x2b") {
+        return Ok(Tiff);
+    }
     match image::guess_format(bytes) {
-        Ok(format @ (Png | Jpeg | Tiff | OpenExr)) => Ok(format),
+        Ok(format @ (Png | Jpeg | Tiff | OpenExr | WebP)) => Ok(format),
         Ok(format) => Err(format!("{format:?} files are not supported")),
         Err(_) => Err("it is not a picture of a known format".into()),
     }
 }
 
-fn decode(bytes: &[u8], format: ImageFormat) -> Result<DynamicImage, String> {
-    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-    // Only headers are read before the size is checked; then the picture sets the limit.
-    reader.no_limits();
-    let mut decoder = reader.into_decoder().map_err(|error| reason(&error))?;
-    let (width, height) = decoder.dimensions();
-    let (wide, high) = (width as usize, height as usize);
-    if wide == 0 || high == 0 {
+fn check_size(width: usize, height: usize) -> Result<(), String> {
+    if width == 0 || height == 0 {
         return Err("the picture is empty".into());
     }
-    if wide > MAX_SIDE || high > MAX_SIDE || wide * high > MAX_PICTURE_PIXELS {
+    if width > MAX_SIDE || height > MAX_SIDE || width * height > MAX_PICTURE_PIXELS {
         return Err(format!(
             "{width} x {height} pixels are more than the {} million that are allowed",
             MAX_PICTURE_PIXELS / 1_000_000
         ));
     }
+    Ok(())
+}
+
+fn decode(bytes: &[u8], format: ImageFormat) -> Result<DynamicImage, String> {
+    if format == ImageFormat::OpenExr {
+        let head = exr::Head::read(bytes)?;
+        check_size(head.size.0, head.size.1)?;
+        return head.picture(bytes);
+    }
+    if format == ImageFormat::Tiff
+        && let Some(kind) = OddTiff::of(Cursor::new(bytes))
+    {
+        check_size(kind.size.0 as usize, kind.size.1 as usize)?;
+        return kind.picture(bytes);
+    }
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    // Only headers are read before the size is checked; then the picture sets the limit.
+    reader.no_limits();
+    let mut decoder = reader.into_decoder().map_err(|error| reason(&error))?;
+    let (width, height) = decoder.dimensions();
+    check_size(width as usize, height as usize)?;
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(2 * decoder.total_bytes() + DECODER_BYTES);
     decoder.set_limits(limits).map_err(|error| reason(&error))?;

@@ -202,8 +202,8 @@ fn truncated_pictures_are_told_from_whole_ones() {
         assert!(load_bytes(&whole, Encoding::Srgb).is_ok(), "{name}");
         for tenth in 1..10 {
             let said = reason(&whole[..whole.len() * tenth / 10]);
-            let wanted = if name == "EXR" { "damaged" } else { "truncated" };
-            assert!(said.contains(wanted), "{name} {tenth}/10: {said}");
+            let is_exr_without_rows = name == "EXR" && said.contains("damaged");
+            assert!(said.contains("truncated") || is_exr_without_rows, "{name} {tenth}/10: {said}");
         }
     }
 }
@@ -373,4 +373,54 @@ fn extreme_proportions_leave_at_least_one_pixel() {
     let strip = Frame::from_pixels(1000, 1, vec![[1.0; 4]; 1000]).unwrap();
     let fitted = strip.fitted(10, 11).unwrap();
     assert_eq!(fitted.pixels().iter().filter(|pixel| pixel[3] > 0.5).count(), 10);
+}
+
+/// A TIFF file of four pixels with a palette, numbers of so many bits.
+fn palette_tiff(bits: u16, pixels: &[u8], colours: &[u16], big_endian: bool) -> Vec<u8> {
+    let two = |n: u16| if big_endian { n.to_be_bytes() } else { n.to_le_bytes() };
+    let four = |n: u32| if big_endian { n.to_be_bytes() } else { n.to_le_bytes() };
+    let short =
+        |tag: u16, value: u16| [&two(tag)[..], &two(3), &four(1), &two(value), &[0; 2]].concat();
+    let pixels_at = 8 + 2 + 9 * 12 + 4;
+    let colours_at = pixels_at + pixels.len().next_multiple_of(2);
+    let map =
+        [&two(320)[..], &two(3), &four(colours.len() as u32), &four(colours_at as u32)].concat();
+    let offset = [&two(273)[..], &two(4), &four(1), &four(pixels_at as u32)].concat();
+    let entries = [
+        short(256, 4),
+        short(257, 1),
+        short(258, bits),
+        short(259, 1),
+        short(262, 3),
+        offset,
+        short(278, 1),
+        short(279, pixels.len() as u16),
+        map,
+    ];
+    let head = if big_endian { b"MM\0\x2a\0\0\0\x08" } else { b"II\x2a\0\x08\0\0\0" };
+    let mut file = [&head[..], &two(9), &entries.concat(), &[0; 4], pixels].concat();
+    file.resize(colours_at, 0);
+    file.extend(colours.iter().flat_map(|colour| two(*colour)));
+    file
+}
+
+#[test]
+fn tiff_with_a_palette_of_any_size() {
+    // Black, red, green, blue, as 8 bits doubled, and as 8 bits alone.
+    for (full, big_endian) in [(65_535, false), (255, true)] {
+        for (bits, packed) in
+            [(2_u16, &[0b0001_1011_u8][..]), (4, &[0x01, 0x23]), (8, &[0, 1, 2, 3])]
+        {
+            let plane = |at: usize| (0..1 << bits).map(move |n| if n == at { full } else { 0 });
+            let colours: Vec<u16> = plane(1).chain(plane(2)).chain(plane(3)).collect();
+            let found = pixels(&palette_tiff(bits, packed, &colours, big_endian), Encoding::Srgb);
+            let wanted = [
+                [0.0, 0.0, 0.0, 1.0],
+                [1.0, 0.0, 0.0, 1.0],
+                [0.0, 1.0, 0.0, 1.0],
+                [0.0, 0.0, 1.0, 1.0],
+            ];
+            assert_close(&found, &wanted, 1e-6);
+        }
+    }
 }
