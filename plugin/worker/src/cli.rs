@@ -139,7 +139,8 @@ pub(crate) fn frame_and_file(text: &str) -> std::result::Result<(usize, PathBuf)
 /// Arguments of `retime`.
 #[derive(Debug, Args)]
 pub struct Retime {
-    /// A folder of numbered pictures, a pattern such as name.%04d.png, or a video file (needs ffmpeg).
+    /// A folder of numbered pictures, a pattern such as name.%04d.png, an animated GIF or PNG, or a video file (needs
+    /// ffmpeg).
     pub input: PathBuf,
     /// A folder, a pattern or a video file. An interrupted run goes on where it stopped.
     #[arg(required_unless_present = "x_sheet")]
@@ -158,6 +159,9 @@ pub struct Retime {
         default_value_t = RETIME_STRENGTH.kind.default
     )]
     pub(crate) strength: f64,
+    /// Hold the last frame before a cut and at the end even where the camera moves; else a steady pan goes on.
+    #[arg(long)]
+    pub hold_camera: bool,
     #[arg(long, help = help(&QUALITY), value_parser = choice(&QUALITY), default_value = name_of_default(&QUALITY))]
     pub(crate) quality: Quality,
     /// The encoder of ffmpeg for a video file. Unless given, HEVC, AV1, VP9, ProRes, DNxHD and FFV1 stay what they are;

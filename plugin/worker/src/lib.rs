@@ -10,6 +10,7 @@ mod failure;
 mod generate;
 pub mod models;
 mod options;
+mod pictures;
 mod presets;
 mod progress;
 pub mod render;

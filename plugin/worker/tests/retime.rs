@@ -111,7 +111,7 @@ fn sixteen_bits_and_alpha_come_through_and_holds_become_motion() {
 
     let files = desk.files("out");
     assert_eq!(files.len(), 12);
-    assert!(files[0].ends_with("frame.0101.png"), "numbers go on from the clip's own");
+    assert!(files[0].ends_with("roll.0101.png"), "names and numbers are the clip's own");
     for file in &files {
         assert_eq!((open(file).width(), open(file).height()), (WIDTH, HEIGHT));
         assert_eq!(open(file).color(), ColorType::Rgba16);
@@ -227,7 +227,7 @@ fn mistakes_are_named_with_what_to_do() {
     refused(&["in", "out", "--to", "48", "--strength", "2"], 2, "between 0 and 1");
     refused(&["nowhere", "out", "--to", "48"], 3, "not there");
     refused(&["in", "out.png", "--to", "48"], 2, "one file");
-    refused(&["in", "out/a.%04d.bmp", "--to", "48"], 2, "PNG, JPEG, TIFF or EXR");
+    refused(&["in", "out/a.%04d.bmp", "--to", "48"], 2, "PNG, JPEG, TIFF, EXR or WebP");
     fs::remove_file(desk.path("in/roll.0102.png")).unwrap();
     refused(&["in", "out", "--to", "48"], 3, "roll.0102.png is missing");
     fs::write(desk.path("in/roll.0102.png"), b"no picture").unwrap();

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
+use image::ImageFormat;
 use inbetween_core::settings::list::{
     CHART, CUSTOM_CHART, ENGINE, EXPOSURE, FIRST_KEY, LAST_KEY, QUALITY, SKETCH_LINES,
     SKETCH_STRENGTH,
@@ -17,13 +18,14 @@ use super::usage;
 use crate::cli::frame_and_file;
 use crate::failure::Result;
 use crate::options::{Chosen, ToonCrafterOptions, choice, help, name_of_default, number};
+use crate::pictures::Depth;
 use crate::presets;
 
 /// Arguments of `render`. Of an option given twice the last counts.
 #[derive(Debug, Args)]
 #[command(args_override_self = true)]
 pub struct Render {
-    /// The first key: PNG, JPEG, TIFF or EXR.
+    /// The first key: PNG, JPEG, TIFF, EXR or WebP.
     pub first: PathBuf,
     /// The last key, of the same size.
     pub last: PathBuf,
@@ -85,8 +87,9 @@ pub struct Render {
     /// command and is shared with the plug-in.
     #[arg(long)]
     pub worker: bool,
-    /// Form of the written frames: 8 or 16 bits as displays show them, or linear half floats.
-    #[arg(long, value_enum, default_value = "png")]
+    /// Kind of the written frames. Without it they are as the first key: kind of file, depth, colour profile,
+    /// compression, attributes.
+    #[arg(long, value_enum, default_value = "keys")]
     pub format: FileFormat,
     /// Write a contact sheet, sheet.png, too.
     #[arg(long)]
@@ -134,13 +137,42 @@ impl Render {
     }
 }
 
-/// Form of written frames.
+/// Kind of written frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum FileFormat {
+    /// As the keys are.
+    Keys,
     /// PNG with 8 bits.
     Png,
     /// PNG with 16 bits.
     Png16,
-    /// OpenEXR, linear, premultiplied, values above 1 kept.
+    /// TIFF with 8 bits.
+    Tiff,
+    /// TIFF with 16 bits.
+    Tiff16,
+    /// JPEG, without transparency.
+    Jpeg,
+    /// WebP with 8 bits, lossless.
+    Webp,
+    /// OpenEXR with half floats: linear, premultiplied, values above 1 kept.
     Exr,
+    /// The same with floats of 32 bits.
+    Exr32,
+}
+
+impl FileFormat {
+    /// The kind of file and the depth of its samples; nothing where the keys decide.
+    pub(super) fn kind(self) -> Option<(ImageFormat, Depth)> {
+        Some(match self {
+            Self::Keys => return None,
+            Self::Png => (ImageFormat::Png, Depth::Eight),
+            Self::Png16 => (ImageFormat::Png, Depth::Sixteen),
+            Self::Tiff => (ImageFormat::Tiff, Depth::Eight),
+            Self::Tiff16 => (ImageFormat::Tiff, Depth::Sixteen),
+            Self::Jpeg => (ImageFormat::Jpeg, Depth::Eight),
+            Self::Webp => (ImageFormat::WebP, Depth::Eight),
+            Self::Exr => (ImageFormat::OpenExr, Depth::Half),
+            Self::Exr32 => (ImageFormat::OpenExr, Depth::Float),
+        })
+    }
 }

@@ -35,7 +35,11 @@ pub(crate) fn run(arguments: &Render) -> Result<()> {
     let prepared = Prepared::new(arguments, &timing)?;
     // Before anything is drawn.
     let keys = [(arguments.start, &*arguments.first), (arguments.last_frame()?, &*arguments.last)];
-    let mut writer = Writer::new(arguments, prepared.encoding, &frames, keys)?;
+    let style = prepared.style.clone();
+    if let Some(channels) = style.left_out() {
+        eprintln!("inbetween: the frames lack what is not the picture itself: {channels}");
+    }
+    let mut writer = Writer::new(arguments, style, prepared.encoding, &frames, keys)?;
     let mut config = CacheConfig::from_environment();
     if let Some(dir) = &arguments.cache {
         config = CacheConfig::resolve(Some(dir.clone()), std::env::var_os);

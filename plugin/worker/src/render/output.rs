@@ -4,13 +4,14 @@ use std::io::{BufWriter, Cursor, Write};
 use std::path::{Path, PathBuf};
 
 use image::codecs::gif::{GifEncoder, Repeat};
-use image::{Delay, DynamicImage, ImageFormat, RgbImage, Rgba, Rgba32FImage, RgbaImage, imageops};
+use image::{Delay, DynamicImage, ImageFormat, RgbImage, imageops};
 use inbetween_core::{Encoding, Frame};
 
-use super::args::{FileFormat, Render};
+use super::args::Render;
 use super::{displayed, usage};
 use crate::failure::{Failure, Kind, Result};
 use crate::generate::pictures::contact_sheet;
+use crate::pictures::Style;
 
 /// Longest side of a picture on the sheet and in the preview, in pixels.
 const SMALL_SIDE: u32 = 512;
@@ -22,7 +23,7 @@ const PREVIEW: &str = "preview.gif";
 /// Writes frames as they come.
 pub(super) struct Writer {
     folder: PathBuf,
-    format: FileFormat,
+    style: Style,
     encoding: Encoding,
     sheet: bool,
     preview: Option<u32>,
@@ -31,14 +32,15 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// A writer of frames whose values are in `encoding`. `keys` are the keys' files with the frames that they
-    /// stand on.
+    /// A writer of frames in this style, their values in `encoding`. `keys` are the keys' files with the frames
+    /// that they stand on.
     ///
     /// # Errors
     /// When a file that is read would be written over. A key that lies where its own frame is written is none of
     /// them: it is left as it is.
     pub(super) fn new(
         arguments: &Render,
+        style: Style,
         encoding: Encoding,
         frames: &[u32],
         keys: [(u32, &Path); 2],
@@ -47,9 +49,7 @@ impl Writer {
         let sketches = arguments.sketch.iter().map(|(_, path)| (None, path.as_path()));
         let read: Vec<(Option<u32>, &Path)> =
             keys.into_iter().map(|(frame, path)| (Some(frame), path)).chain(sketches).collect();
-        let frames = frames
-            .iter()
-            .map(|frame| (Some(*frame), frame_file(&folder, *frame, arguments.format)));
+        let frames = frames.iter().map(|frame| (Some(*frame), frame_file(&folder, *frame, &style)));
         let sheet = arguments.sheet.then(|| (None, folder.join(SHEET)));
         let preview = arguments.preview.map(|_| (None, folder.join(PREVIEW)));
         for (frame, path) in frames.chain(sheet).chain(preview) {
@@ -67,7 +67,7 @@ impl Writer {
         std::fs::create_dir_all(&folder).map_err(|error| refused(&folder, &error))?;
         Ok(Self {
             folder,
-            format: arguments.format,
+            style,
             encoding,
             sheet: arguments.sheet,
             preview: arguments.preview,
@@ -76,32 +76,27 @@ impl Writer {
         })
     }
 
-    /// Writes the frame of the key whose file lies at `key`, unless it is that very file.
-    pub(super) fn write_key(&mut self, number: u32, key: &Path, frame: &Frame) -> Result<()> {
-        let path = frame_file(&self.folder, number, self.format);
-        if !same_file::is_same_file(&path, key).unwrap_or(false) {
-            return self.write(number, frame);
-        }
-        self.files.push(path);
+    /// Writes a drawn frame.
+    pub(super) fn write(&mut self, number: u32, frame: &Frame) -> Result<()> {
+        let path = frame_file(&self.folder, number, &self.style);
+        let bytes =
+            self.style.encode(frame, self.encoding).map_err(|error| refused(&path, &error))?;
+        self.keep(&path, &bytes)?;
         self.show(frame);
         Ok(())
     }
 
-    /// Writes a drawn frame.
-    pub(super) fn write(&mut self, number: u32, frame: &Frame) -> Result<()> {
-        let format = match self.format {
-            FileFormat::Png | FileFormat::Png16 => ImageFormat::Png,
-            FileFormat::Exr => ImageFormat::OpenExr,
-        };
-        let picture = match self.format {
-            FileFormat::Png => DynamicImage::ImageRgba8(rgba8(frame)),
-            FileFormat::Png16 => DynamicImage::ImageRgba16(rgba16(frame)),
-            FileFormat::Exr => DynamicImage::ImageRgba32F(float(frame)),
-        };
-        let mut bytes = Cursor::new(Vec::new());
-        let path = frame_file(&self.folder, number, self.format);
-        picture.write_to(&mut bytes, format).map_err(|error| refused(&path, &error))?;
-        self.keep(&path, &bytes.into_inner())?;
+    /// Writes the frame of the key whose file lies at `key`: the file itself, where it is of the wanted kind.
+    pub(super) fn write_key(&mut self, number: u32, key: &Path, frame: &Frame) -> Result<()> {
+        let path = frame_file(&self.folder, number, &self.style);
+        if same_file::is_same_file(&path, key).unwrap_or(false) {
+            self.files.push(path);
+        } else if self.style.is_alike(key)? {
+            let bytes = std::fs::read(key).map_err(|error| refused(key, &error))?;
+            self.keep(&path, &bytes)?;
+        } else {
+            return self.write(number, frame);
+        }
         self.show(frame);
         Ok(())
     }
@@ -149,12 +144,8 @@ impl Writer {
     }
 }
 
-fn frame_file(folder: &Path, number: u32, format: FileFormat) -> PathBuf {
-    let ending = match format {
-        FileFormat::Png | FileFormat::Png16 => "png",
-        FileFormat::Exr => "exr",
-    };
-    folder.join(format!("frame_{number:04}.{ending}"))
+fn frame_file(folder: &Path, number: u32, style: &Style) -> PathBuf {
+    folder.join(format!("frame_{number:04}.{}", style.ending()))
 }
 
 /// As any file of the user has them, not only for this user as temporary files are.
@@ -172,31 +163,6 @@ impl PermissionsForAll for tempfile::Builder<'_, '_> {
 
 fn refused(path: &Path, error: &dyn std::fmt::Display) -> Failure {
     Failure::new(Kind::File, format!("{}: {error}", path.display()))
-}
-
-/// Colour freed of its alpha, as PNG files have it, 0..=1.
-fn straight(pixel: &[f32; 4]) -> [f32; 4] {
-    let alpha = pixel[3].clamp(0.0, 1.0);
-    let colour = |c: usize| if alpha > 0.0 { (pixel[c] / alpha).clamp(0.0, 1.0) } else { 0.0 };
-    [colour(0), colour(1), colour(2), alpha]
-}
-
-fn rgba8(frame: &Frame) -> RgbaImage {
-    RgbaImage::from_fn(frame.width() as u32, frame.height() as u32, |x, y| {
-        Rgba(straight(&frame.row(y as usize)[x as usize]).map(|v| (v * 255.0).round() as u8))
-    })
-}
-
-fn rgba16(frame: &Frame) -> image::ImageBuffer<Rgba<u16>, Vec<u16>> {
-    image::ImageBuffer::from_fn(frame.width() as u32, frame.height() as u32, |x, y| {
-        Rgba(straight(&frame.row(y as usize)[x as usize]).map(|v| (v * 65535.0).round() as u16))
-    })
-}
-
-fn float(frame: &Frame) -> Rgba32FImage {
-    Rgba32FImage::from_fn(frame.width() as u32, frame.height() as u32, |x, y| {
-        Rgba(frame.row(y as usize)[x as usize])
-    })
 }
 
 /// A display-referred frame over white, no larger than [`SMALL_SIDE`].

@@ -10,14 +10,17 @@ use inbetween_core::{
     fingerprint, picture, sketch,
 };
 
-use super::args::{FileFormat, Render};
+use super::args::Render;
 use super::usage;
 use crate::failure::{Failure, Kind, Result};
 use crate::models::download::default_folder;
+use crate::pictures::{Form, Style};
 
 /// Everything but the position.
 pub(super) struct Prepared {
     pub(super) encoding: Encoding,
+    /// How frames are written.
+    pub(super) style: Style,
     pub(super) settings: Settings,
     pub(super) first: Arc<Frame>,
     pub(super) last: Arc<Frame>,
@@ -27,10 +30,8 @@ pub(super) struct Prepared {
 
 impl Prepared {
     pub(super) fn new(arguments: &Render, timing: &Timing) -> Result<Self> {
-        let encoding = match arguments.format {
-            FileFormat::Png | FileFormat::Png16 => Encoding::Srgb,
-            FileFormat::Exr => Encoding::Linear,
-        };
+        let style = style(arguments)?;
+        let encoding = style.form.encoding();
         let [first, last] =
             [&arguments.first, &arguments.last].map(|path| picture::load(path, encoding, None));
         let (first, last) = (first?, last?);
@@ -57,6 +58,7 @@ impl Prepared {
         sketches.sort_by(|(a, _), (b, _)| a.position.total_cmp(&b.position));
         let prepared = Self {
             encoding,
+            style,
             settings,
             hashes: [first.hash, last.hash],
             first: first.frame,
@@ -78,6 +80,21 @@ impl Prepared {
         let sketches = self.sketches.iter().map(|(_, picture)| picture.clone()).collect();
         Job { request, first: self.first.clone(), last: self.last.clone(), sketches }
     }
+}
+
+/// That of the first key, holding what either key does; or of the kind that is asked for.
+fn style(arguments: &Render) -> Result<Style> {
+    let first = Style::of(&arguments.first)?;
+    let form = first.form.with(Form::of(&arguments.last)?);
+    let of_keys = first.with_form(form);
+    Ok(match arguments.format.kind() {
+        None => of_keys,
+        Some((format, depth)) => {
+            let style = of_keys.in_format(format, &arguments.first);
+            let form = Form { depth, ..style.form };
+            style.with_form(form)
+        }
+    })
 }
 
 fn settings(arguments: &Render, encoding: Encoding) -> Result<Settings> {

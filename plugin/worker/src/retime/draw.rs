@@ -5,14 +5,13 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use image::ImageFormat;
 use inbetween_core::cache::{Cache, CacheConfig};
-use inbetween_core::picture::Picture;
 use inbetween_core::queue::{Priority, Queue, Ticket};
 use inbetween_core::retime::{Plan, Shown};
 use inbetween_core::{ContentHash, Drawn, Engine, EngineKind, Job, Request, Settings};
 
-use super::pictures::{self, Form};
+use super::camera::moved;
+use super::pictures::{self, Style};
 use super::source::{Frames, Source};
 use super::video::Film;
 use super::whole;
@@ -35,6 +34,8 @@ pub(super) struct Tally {
     pub(super) copied: u64,
     /// In-betweens.
     pub(super) drawn: u64,
+    /// Frames of the source that are moved on, because the camera goes on to a cut.
+    pub(super) carried: u64,
     /// In-betweens for which the engine found no motion and held the nearer key.
     pub(super) held: u64,
 }
@@ -61,8 +62,9 @@ pub(super) struct Drawing<'a> {
     pub(super) source: &'a Source,
     pub(super) settings: &'a Settings,
     pub(super) queue: &'a Queue,
-    pub(super) form: Form,
-    pub(super) format: ImageFormat,
+    pub(super) style: &'a Style,
+    /// Whether the last frame of a scene is held still although the camera moves.
+    pub(super) hold_camera: bool,
     pub(super) frames: Frames<'a>,
     pub(super) bar: progress::Frames,
     pub(super) tally: Tally,
@@ -118,6 +120,16 @@ impl Drawing<'_> {
                 if pending.len() > AHEAD {
                     self.take(&mut pending, work)?;
                 }
+            } else if let (Shown::Source { frame }, Some(way)) = (shown, self.carried(at)) {
+                let picture = self.frames.get(index(frame)?)?;
+                let moved = moved(&picture.frame, way);
+                let sum = pictures::save(&moved, self.source.encoding(), self.style, &file)?;
+                work.finished(at, sum)?;
+                self.tally.carried += 1;
+                self.bar.inc();
+                // What is moved is no copy of the source.
+                last = None;
+                continue;
             } else if let Shown::Source { frame } = shown {
                 let sum =
                     match last.as_ref().filter(|(before, file)| *before == shown && file.is_file())
@@ -137,18 +149,17 @@ impl Drawing<'_> {
         Ok(())
     }
 
+    /// How far the camera has gone on since the frame that is held.
+    fn carried(&self, at: u64) -> Option<[f32; 2]> {
+        if self.hold_camera { None } else { self.plan.carried(at) }
+    }
+
     /// Waits for the in-between asked for first, and writes it.
     fn take(&mut self, pending: &mut VecDeque<Pending>, work: &mut Work) -> Result<()> {
         let Some(Pending { at, ticket }) = pending.pop_front() else { return Ok(()) };
         let drawn: Arc<Drawn> =
             ticket.wait().map_err(|err| Failure::new(Kind::Engine, err.user_message()))?;
-        let sum = pictures::save(
-            &drawn.frame,
-            self.settings.encoding,
-            self.form,
-            self.format,
-            &work.file(at),
-        )?;
+        let sum = pictures::save(&drawn.frame, self.settings.encoding, self.style, &work.file(at))?;
         work.finished(at, sum)?;
         self.tally.drawn += 1;
         self.tally.held += u64::from(drawn.cut);
@@ -156,18 +167,16 @@ impl Drawing<'_> {
         Ok(())
     }
 
-    /// A frame of the source as it is: the very file where its kind and form are the wanted ones.
+    /// A frame of the source as it is: the very file where it is of the wanted style.
     fn copy(&mut self, frame: usize, to: &Path) -> Result<ContentHash> {
         if let Source::Pictures { sequence, .. } = self.source {
-            let file = sequence.file(frame);
-            let is_alike = ImageFormat::from_path(&file).is_ok_and(|format| format == self.format)
-                && Form::of(&file)? == self.form;
-            if is_alike {
-                return whole::copy(&file, to);
+            let file = sequence.files().get(frame);
+            if let Some(file) = file.filter(|file| self.style.is_alike(file).is_ok_and(|is| is)) {
+                return whole::copy(file, to);
             }
         }
         let picture = self.frames.get(frame)?;
-        pictures::save(&picture.frame, self.source.encoding(), self.form, self.format, to)
+        pictures::save(&picture.frame, self.source.encoding(), self.style, to)
     }
 }
 
@@ -191,11 +200,6 @@ fn job(
 fn index(frame: i64) -> Result<usize> {
     usize::try_from(frame)
         .map_err(|_| Failure::new(Kind::Engine, "a plan asks for a frame before the clip"))
-}
-
-/// A frame of the source as the file it is stored as.
-pub(super) fn stored(source: &Source, picture: &Picture, format: ImageFormat) -> Result<Vec<u8>> {
-    pictures::file_of(&picture.frame, source.encoding(), source.form(), format)
 }
 
 /// How in-betweens shall look.

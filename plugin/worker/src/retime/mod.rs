@@ -1,49 +1,46 @@
 //! `retime`: a clip at another frame rate, its drawings' own times respected.
 
+mod animation;
+mod camera;
 mod draw;
 mod pictures;
+mod report;
 mod room;
 mod sequence;
 mod share;
 mod source;
+mod target;
 mod video;
 mod whole;
 mod work;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use image::ImageFormat;
 use inbetween_core::Engine;
-use inbetween_core::exposure::{Kind as Shows, Sheet};
 use inbetween_core::retime::{Feel, Pace, Plan, Rate, Shown};
 use inbetween_flow::FlowEngine;
-use serde_json::{Value, json};
 
 use crate::cli::Retime;
 use crate::failure::{Failure, Kind, Result};
 use crate::progress;
 use draw::{Drawing, Tally};
-use pictures::Depth;
+use pictures::{Depth, Style};
+use report::{report, show_sheet};
 use room::Need;
 use sequence::Pattern;
 use share::Share;
 use source::Source;
+use target::Target;
 use video::{Film, Wishes};
 use work::{Found, Order, Work};
 
 /// Form of the manifest.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// Rate of pictures that say none.
 const RATE_OF_PICTURES: &str = "24";
-
-/// Where the output goes.
-enum Target {
-    Pictures(Pattern, ImageFormat),
-    Video(PathBuf),
-}
 
 pub(crate) fn run(arguments: &Retime) -> Result<()> {
     let started = Instant::now();
@@ -89,6 +86,7 @@ pub(crate) fn run(arguments: &Retime) -> Result<()> {
         from,
         to,
         strength: arguments.strength,
+        hold_camera: arguments.hold_camera,
         quality: format!("{quality:?}"),
         engine: engine.version().into(),
         frames: pattern.name(),
@@ -117,7 +115,7 @@ pub(crate) fn run(arguments: &Retime) -> Result<()> {
         ));
     }
     if let Some(found) = &known {
-        source.learn(found);
+        source.learn(found, video.is_some());
     }
     // Whether a file shows through anywhere is known only when all of it was seen.
     let early = match (video, &known) {
@@ -134,7 +132,7 @@ pub(crate) fn run(arguments: &Retime) -> Result<()> {
         None => {
             let found = source.look()?;
             work.begin(&found)?;
-            source.learn(&found);
+            source.learn(&found, video.is_some());
             found
         }
     };
@@ -146,6 +144,15 @@ pub(crate) fn run(arguments: &Retime) -> Result<()> {
         film.begins(found.begins);
         film
     });
+    let style = match (&source, &film) {
+        (Source::Pictures { sequence, style, .. }, None) => {
+            style.as_ref().clone().in_format(format, &sequence.files()[0])
+        }
+        _ => Style::plain(format, source.form()),
+    };
+    if let Some(channels) = style.left_out() {
+        eprintln!("inbetween: the drawn frames lack what is not the picture itself: {channels}");
+    }
     let plan = Plan::new(&found.sheet, from, to, feel);
     let range = share.range(plan.frames(), film.as_ref().map_or(1, Film::part_length));
     if range.is_empty() && !share.is_whole() {
@@ -162,7 +169,12 @@ pub(crate) fn run(arguments: &Retime) -> Result<()> {
         let first = source.frames(1).get(0)?;
         room::check(
             &work.pattern.folder,
-            need(&work, film.as_ref(), &range, &draw::stored(&source, &first, format)?),
+            need(
+                &work,
+                film.as_ref(),
+                &range,
+                &pictures::file_of(&first.frame, source.encoding(), &style)?,
+            ),
         )?;
         let queue = draw::queue(engine, first.frame.byte_len() as u64, between);
         drop(first);
@@ -171,8 +183,8 @@ pub(crate) fn run(arguments: &Retime) -> Result<()> {
             source: &source,
             settings: &settings,
             queue: &queue,
-            form: source.form(),
-            format,
+            style: &style,
+            hold_camera: arguments.hold_camera || feel == Feel::DRAWN,
             frames: source.frames(kept),
             bar: progress::Frames::of("drawing", range.end - range.start),
             tally: Tally::default(),
@@ -312,64 +324,6 @@ fn sound_or_damaged(found: &Found) -> Result<()> {
     ))
 }
 
-impl Target {
-    fn of(output: &Path, source: &Source) -> Result<Self> {
-        if video::is_video(output) {
-            return Ok(Self::Video(output.into()));
-        }
-        let pattern = Pattern::parse(output);
-        if pattern.is_none() && output.extension().is_some() && !output.is_dir() {
-            return Err(Failure::new(
-                Kind::Usage,
-                format!(
-                    "{} names one file. Give a folder, a pattern such as name.%04d.png, or a video file (.mp4, .mov, .mkv, .webm, .avi).",
-                    output.display()
-                ),
-            ));
-        }
-        let pattern = pattern.unwrap_or_else(|| {
-            let ending = match source {
-                Source::Pictures { sequence, .. } => sequence.pattern.extension(),
-                Source::Video { .. } => "png".into(),
-            };
-            Pattern::usual(output, &ending)
-        });
-        let format = ImageFormat::from_extension(pattern.extension())
-            .filter(|format| {
-                use ImageFormat::{Jpeg, OpenExr, Png, Tiff};
-                matches!(format, Png | Jpeg | Tiff | OpenExr)
-            })
-            .ok_or_else(|| {
-                Failure::new(
-                    Kind::Usage,
-                    format!(
-                        "Pictures are written as PNG, JPEG, TIFF or EXR, not as .{}.",
-                        pattern.extension()
-                    ),
-                )
-            })?;
-        Ok(Self::Pictures(pattern, format))
-    }
-
-    /// Where single frames are written, the number of the first, and as what.
-    fn frames(&self, source: &Source) -> (Pattern, u64, ImageFormat) {
-        match self {
-            Self::Pictures(pattern, format) => {
-                let start = match source {
-                    Source::Pictures { sequence, .. } => sequence.first,
-                    Source::Video { .. } => 1,
-                };
-                (pattern.clone(), start, *format)
-            }
-            Self::Video(path) => {
-                let mut folder = path.as_os_str().to_owned();
-                folder.push(".frames");
-                (Pattern::usual(Path::new(&folder), "png"), 1, ImageFormat::Png)
-            }
-        }
-    }
-}
-
 /// What the person should know before it is too late.
 fn warn_of(source: &Source, arguments: &Retime) {
     match source {
@@ -378,7 +332,7 @@ fn warn_of(source: &Source, arguments: &Retime) {
                 "inbetween: the video is interlaced; deinterlace it first (ffmpeg -vf bwdif), or combs will be seen in motion"
             );
         }
-        Source::Pictures { .. } if arguments.from.is_none() => {
+        Source::Pictures { unpacked: None, .. } if arguments.from.is_none() => {
             eprintln!(
                 "inbetween: pictures tell no frame rate; {RATE_OF_PICTURES} is assumed (--from RATE for another)"
             );
@@ -386,118 +340,9 @@ fn warn_of(source: &Source, arguments: &Retime) {
         _ => {}
     }
     let form = source.form();
-    if form.depth == Depth::Float && arguments.output.as_deref().is_some_and(video::is_video) {
+    if form.depth >= Depth::Half && arguments.output.as_deref().is_some_and(video::is_video) {
         eprintln!(
             "inbetween: scene-linear pictures are shown as sRGB in the video, highlights cut off"
-        );
-    }
-}
-
-fn sheet_json(sheet: &Sheet) -> Value {
-    let drawings: Vec<Value> = sheet
-        .drawings()
-        .iter()
-        .map(|drawing| {
-            let pan = match drawing.kind {
-                Shows::Held => Value::Null,
-                Shows::Panned { shift } => json!(shift),
-            };
-            json!({
-                "first": drawing.first,
-                "frames": drawing.frames,
-                "pan": pan,
-                "cut": drawing.cut,
-                "confidence": drawing.confidence,
-            })
-        })
-        .collect();
-    json!({
-        "frames": sheet.frames(),
-        "usual_exposure": sheet.usual_exposure(),
-        "cuts": sheet.cuts().collect::<Vec<_>>(),
-        "confidence": sheet.confidence(),
-        "drawings": drawings,
-    })
-}
-
-/// The exposure sheet alone.
-fn show_sheet(arguments: &Retime, found: &Found, rate: Rate) -> Result<()> {
-    let sheet = &found.sheet;
-    if arguments.json {
-        let mut told = sheet_json(sheet);
-        told["damage"] = json!(found.damage);
-        crate::models::print_json(&told);
-        return Ok(());
-    }
-    println!("{}", summary(sheet, rate));
-    for drawing in sheet.drawings() {
-        let pan = match drawing.kind {
-            Shows::Held => String::new(),
-            Shows::Panned { shift: [x, y] } => format!("  pans by {x:.1}, {y:.1} pixels"),
-        };
-        let cut = if drawing.cut { "  cut" } else { "" };
-        let doubt = if drawing.confidence < 0.3 { "  unsure" } else { "" };
-        println!("{:>7}  held for {}{pan}{cut}{doubt}", drawing.first, drawing.frames);
-    }
-    Ok(())
-}
-
-fn summary(sheet: &Sheet, rate: Rate) -> String {
-    let (drawings, cuts) = (sheet.drawings().len(), sheet.cuts().count());
-    let held = match sheet.usual_exposure() {
-        1 => "mostly on ones".into(),
-        2 => "mostly on twos".into(),
-        3 => "mostly on threes".into(),
-        more => format!("mostly held for {more} frames"),
-    };
-    format!("{} frames at {rate}, {drawings} drawings, {held}, {cuts} cuts", sheet.frames())
-}
-
-fn report(
-    arguments: &Retime,
-    (output, share): (&Path, Share),
-    found: &Found,
-    plan: &Plan,
-    (from, to): (Rate, Rate),
-    tally: Tally,
-    took: Duration,
-) {
-    let sheet = &found.sheet;
-    if arguments.json {
-        crate::models::print_json(&json!({
-            "output": output.display().to_string(),
-            "from": from.to_string(),
-            "to": to.to_string(),
-            "frames": plan.frames(),
-            "drawn": tally.drawn,
-            "copied": tally.copied,
-            "resumed": tally.resumed,
-            "held_by_engine": tally.held,
-            "whole": share.is_whole(),
-            "damage": found.damage,
-            "seconds": took.as_secs_f64(),
-            "sheet": sheet_json(sheet),
-        }));
-        return;
-    }
-    println!("{}", summary(sheet, from));
-    let resumed =
-        if tally.resumed > 0 { format!(", {} were there", tally.resumed) } else { String::new() };
-    println!(
-        "{} frames at {to} in {}: {} drawn, {} from the clip{resumed}, after {:.1} s",
-        plan.frames(),
-        output.display(),
-        tally.drawn,
-        tally.copied,
-        took.as_secs_f64()
-    );
-    if !share.is_whole() {
-        println!("This was a share of them; --join makes a whole when all are drawn.");
-    }
-    if tally.held > 0 {
-        println!(
-            "{} in-betweens hold a drawing, because nothing in one key was found in the other.",
-            tally.held
         );
     }
 }

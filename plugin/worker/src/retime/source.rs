@@ -9,7 +9,8 @@ use inbetween_core::picture::{self, Picture};
 use inbetween_core::retime::Rate;
 use inbetween_core::{ContentHash, Encoding};
 
-use super::pictures::Form;
+use super::animation::{Animation, is_animation};
+use super::pictures::{self, Form, Style};
 use super::sequence::{Pattern, Sequence};
 use super::video::{Decoder, Raw, Video, is_video};
 use super::work::Found;
@@ -18,25 +19,31 @@ use crate::progress;
 
 /// Where frames come from.
 pub(super) enum Source {
-    Pictures { sequence: Sequence, form: Form },
+    Pictures { sequence: Sequence, style: Box<Style>, unpacked: Option<Animation> },
     Video { path: PathBuf, video: Box<Video> },
 }
 
 impl Source {
     /// The clip at `path`.
     pub(super) fn open(path: &Path) -> Result<Self> {
-        if is_video(path) || (path.is_file() && image::ImageFormat::from_path(path).is_err()) {
+        if path.is_file() && is_animation(path) {
+            let (unpacked, sequence) = Animation::unpack(path)?;
+            let style = pictures::style_of(sequence.files())?.into();
+            return Ok(Self::Pictures { sequence, style, unpacked: Some(unpacked) });
+        }
+        let is_picture = || image::ImageFormat::from_path(path).is_ok();
+        if (is_video(path) && !path.is_dir()) || (path.is_file() && !is_picture()) {
             let video = Video::probe(path)?;
             return Ok(Self::Video { path: path.into(), video: Box::new(video) });
         }
         let sequence = Sequence::find(path)?;
-        let form = Form::of_all((0..sequence.count).map(|at| sequence.file(at)))?;
-        Ok(Self::Pictures { sequence, form })
+        let style = pictures::style_of(sequence.files())?.into();
+        Ok(Self::Pictures { sequence, style, unpacked: None })
     }
 
     pub(super) fn form(&self) -> Form {
         match self {
-            Self::Pictures { form, .. } => *form,
+            Self::Pictures { style, .. } => style.form,
             Self::Video { video, .. } => video.form,
         }
     }
@@ -48,7 +55,7 @@ impl Source {
     /// The rate that the file itself tells.
     pub(super) fn rate(&self) -> Option<Rate> {
         match self {
-            Self::Pictures { .. } => None,
+            Self::Pictures { unpacked, .. } => unpacked.as_ref().map(|animation| animation.rate),
             Self::Video { video, .. } => Some(video.rate),
         }
     }
@@ -56,7 +63,7 @@ impl Source {
     /// Number of frames as far as is known before all are read.
     fn expected(&self) -> u64 {
         match self {
-            Self::Pictures { sequence, .. } => sequence.count as u64,
+            Self::Pictures { sequence, .. } => sequence.files().len() as u64,
             Self::Video { video, .. } => video.frames,
         }
     }
@@ -72,8 +79,9 @@ impl Source {
             Ok::<(), Failure>(())
         };
         match self {
+            Self::Pictures { unpacked: Some(animation), .. } => add(&animation.path)?,
             Self::Pictures { sequence, .. } => {
-                (0..sequence.count).try_for_each(|at| add(&sequence.file(at)))?
+                sequence.files().iter().try_for_each(|file| add(file))?
             }
             Self::Video { path, .. } => add(path)?,
         }
@@ -88,8 +96,8 @@ impl Source {
         };
         match self {
             Self::Pictures { sequence, .. } => {
-                sequence.pattern.name() == pattern.name()
-                    && real(&sequence.pattern.folder) == real(&pattern.folder)
+                real(&sequence.pattern.folder) == real(&pattern.folder)
+                    && sequence.files().iter().any(|file| pattern.names(file))
             }
             Self::Video { path, .. } => {
                 video.is_some_and(|video| real(video).is_some() && real(video) == real(path))
@@ -101,16 +109,16 @@ impl Source {
     pub(super) fn look(&self) -> Result<Found> {
         let mut bar = progress::Frames::of("finding drawings", self.expected());
         let mut analyser = Analyser::new();
-        let mut opaque = false;
+        let mut opaque = true;
         let mut ended = None;
         match self {
             Self::Pictures { sequence, .. } => {
                 let size = |picture: &Picture| (picture.frame.width(), picture.frame.height());
                 let first = size(&self.load(sequence, 0)?);
-                for at in 0..sequence.count {
+                for at in 0..sequence.files().len() {
                     let picture = self.load(sequence, at)?;
                     if size(&picture) != first {
-                        let (path, (width, height)) = (sequence.file(at), size(&picture));
+                        let (path, (width, height)) = (&sequence.files()[at], size(&picture));
                         return Err(Failure::new(
                             Kind::File,
                             format!(
@@ -121,6 +129,7 @@ impl Source {
                             ),
                         ));
                     }
+                    opaque &= !self.form().alpha || is_opaque(&picture);
                     analyser.push(&picture.frame, self.encoding());
                     bar.inc();
                 }
@@ -128,7 +137,6 @@ impl Source {
             Self::Video { path, video } => {
                 let mut decoder = Decoder::open(path, video)?;
                 let mut last: Option<(Raw, Arc<Signature>)> = None;
-                opaque = true;
                 while let Some(raw) = decoder.next()? {
                     let same = last.filter(|(before, _)| Arc::ptr_eq(before, &raw));
                     let signature = if let Some((_, signature)) = same {
@@ -153,11 +161,16 @@ impl Source {
         Ok(Found { sheet: analyser.finish(), opaque, begins, pictures, damage })
     }
 
-    /// Takes over what looking at the whole clip has told.
-    pub(super) fn learn(&mut self, found: &Found) {
-        if let Self::Video { video, .. } = self {
-            video.decoded = Some(found.pictures);
-            video.form.alpha &= !found.opaque;
+    /// Takes over what looking at the whole clip has told. Pictures that become pictures again keep the coverage
+    /// that they store even where all of it is full.
+    pub(super) fn learn(&mut self, found: &Found, becomes_video: bool) {
+        match self {
+            Self::Video { video, .. } => {
+                video.decoded = Some(found.pictures);
+                video.form.alpha &= !found.opaque;
+            }
+            Self::Pictures { style, .. } if becomes_video => style.form.alpha &= !found.opaque,
+            Self::Pictures { .. } => {}
         }
     }
 
@@ -173,7 +186,10 @@ impl Source {
     }
 
     fn load(&self, sequence: &Sequence, at: usize) -> Result<Picture> {
-        Ok(picture::load(&sequence.file(at), self.encoding(), None)?)
+        let file = sequence.files().get(at).ok_or_else(|| {
+            Failure::new(Kind::Engine, format!("a plan asks for frame {at} beyond the clip"))
+        })?;
+        Ok(picture::load(file, self.encoding(), None)?)
     }
 
     /// Access to the frames in about the order of their numbers: of a video, the `kept` frames
@@ -188,6 +204,10 @@ impl Source {
             made: BTreeMap::new(),
         }
     }
+}
+
+fn is_opaque(picture: &Picture) -> bool {
+    picture.frame.pixels().iter().all(|pixel| pixel[3] >= 1.0)
 }
 
 /// Frames of a source, asked for in rising order.

@@ -41,7 +41,7 @@ impl Video {
         let form = self.form;
         let samples: Vec<f32> = match form.depth {
             Depth::Eight => bytes.iter().map(|byte| f32::from(*byte) / 255.0).collect(),
-            Depth::Sixteen | Depth::Float => {
+            _ => {
                 let words = bytes.as_chunks::<2>().0;
                 words.iter().map(|word| f32::from(u16::from_le_bytes(*word)) / 65_535.0).collect()
             }

@@ -35,6 +35,7 @@ pub(super) struct Order {
     pub(super) from: Rate,
     pub(super) to: Rate,
     pub(super) strength: f64,
+    pub(super) hold_camera: bool,
     pub(super) quality: String,
     /// The engine's version.
     pub(super) engine: String,
@@ -75,7 +76,7 @@ pub(super) struct Part {
 /// A folder for frames and what is known of it.
 pub(super) struct Work {
     pub(super) pattern: Pattern,
-    pub(super) start: u64,
+    pub(super) start: i64,
     /// What a run before has found.
     pub(super) found: Option<Found>,
     order: Order,
@@ -91,7 +92,7 @@ impl Work {
     /// turns.
     pub(super) fn open(
         pattern: Pattern,
-        start: u64,
+        start: i64,
         order: Order,
         who: &str,
         overwrite: bool,
@@ -162,7 +163,7 @@ impl Work {
 
     /// The file of the output's frame `at`, counted from 0.
     pub(super) fn file(&self, at: u64) -> PathBuf {
-        self.pattern.file(self.start + at)
+        self.pattern.file(self.start + at as i64)
     }
 
     pub(super) fn is_finished(&self, at: u64) -> bool {

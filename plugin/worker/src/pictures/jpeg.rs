@@ -1,0 +1,151 @@
+//! JPEG files as their keys are: the same tables and sampling, the same segments. Parts that do not change come out
+//! as they were, instead of being rounded anew by other tables.
+
+use jpeg_encoder::{ColorType, Encoder, QuantizationTableType, SamplingFactor};
+
+/// Quality where there is no key to go by.
+const QUALITY: u8 = 97;
+
+/// Places of the coefficients of a block in the order in which a file lists them (ITU-T T.81, figure A.6).
+const ZIGZAG: [usize; 64] = [
+    0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20,
+    13, 6, 7, 14, 21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59,
+    52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
+];
+
+/// How a JPEG file is written.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Jpeg {
+    /// Numbers and contents of application segments.
+    segments: Vec<(u8, Vec<u8>)>,
+    /// Quantisation of light and of colour, in the order of rows.
+    tables: Option<[Box<[u16; 64]>; 2]>,
+    sampling: Option<SamplingFactor>,
+    progressive: bool,
+}
+
+impl Jpeg {
+    /// How this file was written.
+    pub(super) fn of(file: &[u8]) -> Self {
+        let mut found = Self::default();
+        let mut tables: [Option<Box<[u16; 64]>>; 4] = Default::default();
+        let mut components: Vec<[u8; 3]> = Vec::new();
+        for (marker, content) in segments(file) {
+            match marker {
+                // Of Adobe's segment (14) the encoder writes its own kind of colours; of JFIF (0) its own head.
+                // The index of further pictures in the same file (MPF) would point beside them.
+                0xe1..=0xed if !content.starts_with(b"MPF\0") => {
+                    found.segments.push((marker - 0xe0, content.to_vec()));
+                }
+                0xdb => read_tables(content, &mut tables),
+                0xc0..=0xc2 => {
+                    found.progressive = marker == 0xc2;
+                    let (listed, _) = content.get(6..).unwrap_or_default().as_chunks::<3>();
+                    components = listed.to_vec();
+                }
+                _ => {}
+            }
+        }
+        let table = |component: Option<&[u8; 3]>| {
+            component.and_then(|[_, _, table]| tables[usize::from(table & 3)].clone())
+        };
+        if let Some(light) = table(components.first()) {
+            let colour = table(components.get(1)).unwrap_or_else(|| light.clone());
+            found.tables = Some([light, colour]);
+        }
+        if let [[_, light, _], [_, 0x11, _], [_, 0x11, _]] = components[..] {
+            found.sampling = SamplingFactor::from_factors(light >> 4, light & 15);
+        }
+        found
+    }
+
+    /// The same way of writing for pixels that the colour profile is not for.
+    pub(super) fn without_profile(&self) -> Self {
+        let segments = self.segments.iter().filter(|(_, content)| !is_profile(content));
+        Self { segments: segments.cloned().collect(), ..self.clone() }
+    }
+
+    /// Only a colour profile.
+    pub(super) fn with_profile(profile: Option<&[u8]>) -> Self {
+        const MOST: usize = 65_000;
+        let parts: Vec<&[u8]> = profile.unwrap_or_default().chunks(MOST).collect();
+        let head = |at: usize| [&b"ICC_PROFILE\0"[..], &[at as u8 + 1, parts.len() as u8]].concat();
+        let segment = |(at, part): (usize, &&[u8])| (2, [&head(at), *part].concat());
+        Self { segments: parts.iter().enumerate().map(segment).collect(), ..Self::default() }
+    }
+
+    /// A file of these samples, 8 bits each.
+    pub(super) fn encode(
+        &self,
+        samples: &[u8],
+        (width, height): (u32, u32),
+        colour: bool,
+    ) -> Result<Vec<u8>, String> {
+        let side = |side: u32| {
+            u16::try_from(side)
+                .map_err(|_| "a JPEG file has at most 65535 pixels along a side".to_owned())
+        };
+        let mut file = Vec::new();
+        let mut encoder = Encoder::new(&mut file, QUALITY);
+        encoder.set_optimized_huffman_tables(true);
+        encoder.set_sampling_factor(self.sampling.unwrap_or(SamplingFactor::R_4_4_4));
+        encoder.set_progressive(self.progressive);
+        if let Some([light, colour]) = self.tables.clone() {
+            encoder.set_quantization_tables(
+                QuantizationTableType::Custom(light),
+                QuantizationTableType::Custom(colour),
+            );
+        }
+        for (number, content) in &self.segments {
+            encoder.add_app_segment(*number, content.clone()).map_err(|err| err.to_string())?;
+        }
+        let kind = if colour { ColorType::Rgb } else { ColorType::Luma };
+        encoder
+            .encode(samples, side(width)?, side(height)?, kind)
+            .map_err(|err| err.to_string())?;
+        Ok(file)
+    }
+}
+
+fn is_profile(content: &[u8]) -> bool {
+    content.starts_with(b"ICC_PROFILE\0")
+}
+
+/// Markers and contents of the segments before the compressed picture.
+fn segments(file: &[u8]) -> Vec<(u8, &[u8])> {
+    let mut all = Vec::new();
+    let mut at = 2;
+    while let Some([0xff, marker, high, low]) = file.get(at..).and_then(|rest| rest.first_chunk()) {
+        if *marker == 0xff {
+            at += 1;
+            continue;
+        }
+        let length = usize::from(u16::from_be_bytes([*high, *low])).max(2);
+        let Some(content) = file.get(at + 4..at + 2 + length) else { break };
+        all.push((*marker, content));
+        if *marker == 0xda {
+            break;
+        }
+        at += 2 + length;
+    }
+    all
+}
+
+fn read_tables(mut content: &[u8], tables: &mut [Option<Box<[u16; 64]>>; 4]) {
+    while let Some((head, rest)) = content.split_first() {
+        let wide = head >> 4 != 0;
+        let Some((values, after)) = rest.split_at_checked(if wide { 128 } else { 64 }) else {
+            return;
+        };
+        let mut table = Box::new([1_u16; 64]);
+        for (at, place) in ZIGZAG.iter().enumerate() {
+            table[*place] = if wide {
+                u16::from_be_bytes([values[2 * at], values[2 * at + 1]])
+            } else {
+                u16::from(values[at])
+            };
+        }
+        tables[usize::from(head & 3)] = Some(table);
+        content = after;
+    }
+}

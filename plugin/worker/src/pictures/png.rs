@@ -1,0 +1,56 @@
+//! What a PNG file says beside its pixels, taken over chunk by chunk.
+
+/// The file's first bytes, then the head: length, type, 13 bytes, checksum.
+const SIGNATURE: usize = 8;
+const HEAD_ENDS: usize = SIGNATURE + 25;
+
+/// Chunks that tell how colours, sizes and orientation are meant, or are the artist's own words. Others belong to
+/// the pixels they came with (palette, transparent colour, histogram) or to the time of writing.
+const KEPT: [&[u8; 4]; 12] = [
+    b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"cICP", b"mDCV", b"cLLI", b"pHYs", b"eXIf", b"tEXt",
+    b"zTXt", b"iTXt",
+];
+
+/// The kept chunks of a file as they stand in it, checksums included.
+pub(super) fn beside(file: &[u8]) -> Vec<u8> {
+    let mut kept = Vec::new();
+    for chunk in chunks(file) {
+        if KEPT.iter().any(|kind| chunk[4..8] == kind[..]) {
+            kept.extend_from_slice(chunk);
+        }
+    }
+    kept
+}
+
+/// These chunks without the one of the colour profile, for pixels of another kind than it is for.
+pub(super) fn without_profile(beside: &[u8]) -> Vec<u8> {
+    let all = chunks_of(beside);
+    all.into_iter().filter(|chunk| chunk[4..8] != *b"iCCP").flatten().copied().collect()
+}
+
+/// The file with these chunks right after its head.
+pub(super) fn with(mut file: Vec<u8>, beside: &[u8]) -> Vec<u8> {
+    if file.len() > HEAD_ENDS {
+        file.splice(HEAD_ENDS..HEAD_ENDS, beside.iter().copied());
+    }
+    file
+}
+
+fn chunks(file: &[u8]) -> Vec<&[u8]> {
+    chunks_of(file.get(HEAD_ENDS..).unwrap_or_default())
+}
+
+fn chunks_of(mut rest: &[u8]) -> Vec<&[u8]> {
+    let mut all = Vec::new();
+    while let Some(length) = rest.first_chunk::<4>() {
+        let length = u32::from_be_bytes(*length) as usize;
+        let Some((chunk, after)) =
+            length.checked_add(12).and_then(|length| rest.split_at_checked(length))
+        else {
+            break;
+        };
+        all.push(chunk);
+        rest = after;
+    }
+    all
+}

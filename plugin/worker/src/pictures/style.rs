@@ -1,0 +1,221 @@
+//! How a picture file is written: read from one file, used for others.
+
+use std::io::Cursor;
+use std::path::Path;
+
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageEncoder, ImageFormat, ImageReader};
+use inbetween_core::picture::stored;
+use inbetween_core::{Encoding, Frame};
+
+use super::exr::Exr;
+use super::form::{Depth, Form};
+use super::jpeg::Jpeg;
+use super::png;
+use super::tiff::Tiff;
+use crate::failure::{Failure, Kind, Result};
+
+/// Everything about a picture file but its picture.
+#[derive(Clone, Debug)]
+pub(crate) struct Style {
+    pub(crate) format: ImageFormat,
+    pub(crate) form: Form,
+    /// How the stored rows are turned to lie upright.
+    orientation: Orientation,
+    beside: Beside,
+}
+
+/// What stands beside the pixels.
+#[derive(Clone, Debug)]
+enum Beside {
+    /// The kept chunks.
+    Png(Vec<u8>),
+    Jpeg(Jpeg),
+    Tiff(Tiff),
+    Exr(Box<Exr>),
+    Nothing,
+}
+
+impl Style {
+    /// The style of the picture at `path`.
+    pub(crate) fn of(path: &Path) -> Result<Self> {
+        let about = stored(path)?;
+        let file = std::fs::read(path)
+            .map_err(|err| Failure::new(Kind::File, format!("{}: {err}", path.display())))?;
+        let beside = match about.format {
+            ImageFormat::Png => Beside::Png(png::beside(&file)),
+            ImageFormat::Jpeg => Beside::Jpeg(Jpeg::of(&file)),
+            ImageFormat::Tiff => Beside::Tiff(Tiff::of(&file)),
+            ImageFormat::OpenExr => {
+                Exr::of(&file).map_or(Beside::Nothing, |exr| Beside::Exr(exr.into()))
+            }
+            _ => Beside::Nothing,
+        };
+        Ok(Self {
+            format: about.format,
+            form: about.into(),
+            orientation: about.orientation,
+            beside,
+        })
+    }
+
+    /// A plain file of this form.
+    pub(crate) fn plain(format: ImageFormat, form: Form) -> Self {
+        let form = form.in_format(format);
+        Self { format, form, orientation: Orientation::NoTransforms, beside: Beside::Nothing }
+    }
+
+    /// The same for pixels of another form; a colour profile for grey does not fit colours.
+    #[must_use]
+    pub(crate) fn with_form(self, form: Form) -> Self {
+        let form = form.in_format(self.format);
+        let beside = match self.beside {
+            beside if form.colour == self.form.colour => beside,
+            Beside::Png(chunks) => Beside::Png(png::without_profile(&chunks)),
+            Beside::Jpeg(jpeg) => Beside::Jpeg(jpeg.without_profile()),
+            Beside::Tiff(tiff) => Beside::Tiff(tiff.without_profile()),
+            beside => beside,
+        };
+        Self { form, beside, ..self }
+    }
+
+    /// As near to this style as a file of another kind can be: the colour profile of the file at `path`, which
+    /// this style is of, goes along where the values keep their meaning.
+    pub(crate) fn in_format(self, format: ImageFormat, path: &Path) -> Self {
+        if format == self.format {
+            return self;
+        }
+        let form = self.form.in_format(format);
+        let keeps = form.encoding() == self.form.encoding() && form.colour == self.form.colour;
+        let profile = if keeps { profile_of(path) } else { None };
+        let beside = match format {
+            ImageFormat::Jpeg => Beside::Jpeg(Jpeg::with_profile(profile.as_deref())),
+            ImageFormat::Tiff => Beside::Tiff(Tiff::with_profile(profile.as_deref())),
+            ImageFormat::Png => profile
+                .and_then(|profile| png_with_profile(form, &profile))
+                .map_or(Beside::Nothing, |file| Beside::Png(png::beside(&file))),
+            _ => Beside::Nothing,
+        };
+        Self { format, form, orientation: Orientation::NoTransforms, beside }
+    }
+
+    /// The usual ending of such files.
+    pub(crate) fn ending(&self) -> &'static str {
+        match self.format {
+            ImageFormat::Jpeg => "jpg",
+            ImageFormat::Tiff => "tif",
+            ImageFormat::OpenExr => "exr",
+            ImageFormat::WebP => "webp",
+            _ => "png",
+        }
+    }
+
+    /// Whether a file of that style stores pixels as this one does, so that it can stand beside files of this style.
+    pub(crate) fn is_alike(&self, path: &Path) -> Result<bool> {
+        let other = stored(path)?;
+        // Readers of EXR files take every depth and set of channels for what it is, and those of JPEG files do so
+        // with grey: to encode them anew would lose layers or quality.
+        let form = match self.format {
+            ImageFormat::OpenExr | ImageFormat::Jpeg => true,
+            _ => Form::from(other) == self.form,
+        };
+        Ok(other.format == self.format && form && other.orientation == self.orientation)
+    }
+
+    /// Channels of the key that are left out of what is drawn, in words.
+    pub(crate) fn left_out(&self) -> Option<String> {
+        let Beside::Exr(exr) = &self.beside else { return None };
+        (!exr.left_out.is_empty()).then(|| exr.left_out.join(", "))
+    }
+
+    /// The frame, whose values are in this `encoding`, as the bytes of a file.
+    ///
+    /// # Errors
+    /// In words, when no such file can be made of it.
+    pub(crate) fn encode(
+        &self,
+        frame: &Frame,
+        encoding: Encoding,
+    ) -> std::result::Result<Vec<u8>, String> {
+        if self.format == ImageFormat::OpenExr {
+            let converted;
+            let frame = if encoding == Encoding::Linear {
+                frame
+            } else {
+                converted = frame.clone().converted(encoding, Encoding::Linear);
+                &converted
+            };
+            let plain;
+            let exr: &Exr = if let Beside::Exr(exr) = &self.beside {
+                exr
+            } else {
+                plain = Exr::default();
+                &plain
+            };
+            return exr.encode(frame, self.form);
+        }
+        let premultiplied = matches!(&self.beside, Beside::Tiff(tiff) if tiff.premultiplied);
+        let mut image = self
+            .form
+            .image(frame, encoding, premultiplied)
+            .ok_or("the picture cannot be stored")?;
+        image.apply_orientation(inverse(self.orientation));
+        match (&self.beside, self.format) {
+            (Beside::Jpeg(jpeg), _) => jpeg_of(jpeg, &image),
+            (_, ImageFormat::Jpeg) => jpeg_of(&Jpeg::default(), &image),
+            (Beside::Tiff(tiff), _) => tiff.encode(&image, self.form.depth == Depth::Half),
+            (_, ImageFormat::Tiff) => Tiff::with_profile(None).encode(&image, false),
+            (Beside::Png(chunks), _) => Ok(png::with(png_of(&image, None)?, chunks)),
+            (_, ImageFormat::Png) => png_of(&image, None),
+            (_, other) => {
+                let mut file = Cursor::new(Vec::new());
+                image.write_to(&mut file, other).map_err(|err| err.to_string())?;
+                Ok(file.into_inner())
+            }
+        }
+    }
+}
+
+fn jpeg_of(jpeg: &Jpeg, image: &DynamicImage) -> std::result::Result<Vec<u8>, String> {
+    jpeg.encode(image.as_bytes(), (image.width(), image.height()), image.color().has_color())
+}
+
+fn png_of(image: &DynamicImage, profile: Option<&[u8]>) -> std::result::Result<Vec<u8>, String> {
+    let mut file = Vec::new();
+    // Frames are many and often read once: speed counts more than the last percent.
+    let mut encoder =
+        PngEncoder::new_with_quality(&mut file, CompressionType::Fast, FilterType::Adaptive);
+    if let Some(profile) = profile {
+        encoder.set_icc_profile(profile.to_vec()).map_err(|err| err.to_string())?;
+    }
+    image.write_with_encoder(encoder).map_err(|err| err.to_string())?;
+    Ok(file)
+}
+
+/// A small file that carries the profile, from which its chunk is taken.
+fn png_with_profile(form: Form, profile: &[u8]) -> Option<Vec<u8>> {
+    let pixel = Frame::transparent(1, 1).ok()?;
+    png_of(&form.image(&pixel, form.encoding(), false)?, Some(profile)).ok()
+}
+
+/// The colour profile of a file, where it is one for its own kind of pixels.
+fn profile_of(path: &Path) -> Option<Vec<u8>> {
+    use image::ImageDecoder;
+    let reader = ImageReader::open(path).ok()?.with_guessed_format().ok()?;
+    let mut decoder = reader.into_decoder().ok()?;
+    let profile = decoder.icc_profile().ok().flatten()?;
+    let meant_for = profile.get(16..20)?;
+    let kind: &[u8] = if decoder.color_type().has_color() { b"RGB " } else { b"GRAY" };
+    (meant_for == kind).then_some(profile)
+}
+
+/// What turns an upright picture to how it is stored.
+fn inverse(orientation: Orientation) -> Orientation {
+    match orientation {
+        Orientation::Rotate90 => Orientation::Rotate270,
+        Orientation::Rotate270 => Orientation::Rotate90,
+        // The others are reflections, or half a turn.
+        other => other,
+    }
+}

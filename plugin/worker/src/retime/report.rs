@@ -1,0 +1,127 @@
+//! What a run tells: the exposure sheet, and what was done.
+
+use std::path::Path;
+use std::time::Duration;
+
+use inbetween_core::exposure::{Kind as Shows, Sheet};
+use inbetween_core::retime::{Plan, Rate};
+use serde_json::{Value, json};
+
+use super::draw::Tally;
+use super::share::Share;
+use super::work::Found;
+use crate::cli::Retime;
+use crate::failure::Result;
+
+fn sheet_json(sheet: &Sheet) -> Value {
+    let drawings: Vec<Value> = sheet
+        .drawings()
+        .iter()
+        .map(|drawing| {
+            let pan = match drawing.kind {
+                Shows::Held => Value::Null,
+                Shows::Panned { shift } => json!(shift),
+            };
+            json!({
+                "first": drawing.first,
+                "frames": drawing.frames,
+                "pan": pan,
+                "cut": drawing.cut,
+                "confidence": drawing.confidence,
+            })
+        })
+        .collect();
+    json!({
+        "frames": sheet.frames(),
+        "usual_exposure": sheet.usual_exposure(),
+        "cuts": sheet.cuts().collect::<Vec<_>>(),
+        "confidence": sheet.confidence(),
+        "drawings": drawings,
+    })
+}
+
+/// The exposure sheet alone.
+pub(super) fn show_sheet(arguments: &Retime, found: &Found, rate: Rate) -> Result<()> {
+    let sheet = &found.sheet;
+    if arguments.json {
+        let mut told = sheet_json(sheet);
+        told["damage"] = json!(found.damage);
+        crate::models::print_json(&told);
+        return Ok(());
+    }
+    println!("{}", summary(sheet, rate));
+    for drawing in sheet.drawings() {
+        let pan = match drawing.kind {
+            Shows::Held => String::new(),
+            Shows::Panned { shift: [x, y] } => format!("  pans by {x:.1}, {y:.1} pixels"),
+        };
+        let cut = if drawing.cut { "  cut" } else { "" };
+        let doubt = if drawing.confidence < 0.3 { "  unsure" } else { "" };
+        println!("{:>7}  held for {}{pan}{cut}{doubt}", drawing.first, drawing.frames);
+    }
+    Ok(())
+}
+
+fn summary(sheet: &Sheet, rate: Rate) -> String {
+    let (drawings, cuts) = (sheet.drawings().len(), sheet.cuts().count());
+    let held = match sheet.usual_exposure() {
+        1 => "mostly on ones".into(),
+        2 => "mostly on twos".into(),
+        3 => "mostly on threes".into(),
+        more => format!("mostly held for {more} frames"),
+    };
+    format!("{} frames at {rate}, {drawings} drawings, {held}, {cuts} cuts", sheet.frames())
+}
+
+pub(super) fn report(
+    arguments: &Retime,
+    (output, share): (&Path, Share),
+    found: &Found,
+    plan: &Plan,
+    (from, to): (Rate, Rate),
+    tally: Tally,
+    took: Duration,
+) {
+    let sheet = &found.sheet;
+    if arguments.json {
+        crate::models::print_json(&json!({
+            "output": output.display().to_string(),
+            "from": from.to_string(),
+            "to": to.to_string(),
+            "frames": plan.frames(),
+            "drawn": tally.drawn,
+            "copied": tally.copied,
+            "carried": tally.carried,
+            "resumed": tally.resumed,
+            "held_by_engine": tally.held,
+            "whole": share.is_whole(),
+            "damage": found.damage,
+            "seconds": took.as_secs_f64(),
+            "sheet": sheet_json(sheet),
+        }));
+        return;
+    }
+    println!("{}", summary(sheet, from));
+    let resumed =
+        if tally.resumed > 0 { format!(", {} were there", tally.resumed) } else { String::new() };
+    println!(
+        "{} frames at {to} in {}: {} drawn, {} from the clip{resumed}, after {:.1} s",
+        plan.frames(),
+        output.display(),
+        tally.drawn,
+        tally.copied,
+        took.as_secs_f64()
+    );
+    if !share.is_whole() {
+        println!("This was a share of them; --join makes a whole when all are drawn.");
+    }
+    if tally.carried > 0 {
+        println!("{} frames carry a pan on to a cut or the end.", tally.carried);
+    }
+    if tally.held > 0 {
+        println!(
+            "{} in-betweens hold a drawing, because nothing in one key was found in the other.",
+            tally.held
+        );
+    }
+}
