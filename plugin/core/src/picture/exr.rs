@@ -44,8 +44,8 @@ impl Layer {
     }
 
     fn luminance(&self) -> Option<Vec<Text>> {
-        // Beside colour differences it is half of a picture.
-        let alone = self.get(["ry", "by"]).is_none();
+        // Beside colour differences it is half of a picture, and beside X or Z part of a direction.
+        let alone = ["ry", "by", "x", "z"].iter().all(|word| !self.by_word.contains_key(*word));
         self.get(["y", "luminance"]).filter(|_| alone).map(|name| vec![name])
     }
 }
