@@ -74,13 +74,18 @@ fn read(path: &Path) -> Result<Frame> {
     Ok(of_image(&picture, None))
 }
 
+/// Writes RGB, or straight RGBA where something is transparent.
 fn write(frame: &Frame, path: &Path) -> Result<()> {
-    let bytes = frame
-        .pixels()
-        .iter()
-        .flat_map(|&[r, g, b, _]| [r, g, b].map(|v| (v.clamp(0.0, 1.0) * 255.0).round() as u8))
-        .collect();
+    let opaque = frame.pixels().iter().all(|p| p[3] >= 1.0);
+    let byte = |v: f32| (v.clamp(0.0, 1.0) * 255.0).round() as u8;
+    let straight = |&[r, g, b, a]: &[f32; 4]| {
+        let under = a.max(1e-6);
+        [byte(r / under), byte(g / under), byte(b / under), byte(a)]
+    };
+    let bytes = frame.pixels().iter().flat_map(straight).collect();
     let (w, h) = (frame.width() as u32, frame.height() as u32);
-    let picture = image::RgbImage::from_raw(w, h, bytes).context("picture size")?;
+    let picture = image::RgbaImage::from_raw(w, h, bytes).context("picture size")?;
+    let picture = image::DynamicImage::from(picture);
+    let picture = if opaque { picture.into_rgb8().into() } else { picture };
     picture.save(path).with_context(|| path.display().to_string())
 }

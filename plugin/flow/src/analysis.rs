@@ -5,9 +5,12 @@ use inbetween_core::{Control, Error, Job};
 use crate::cells::{before_ground, to_cells};
 use crate::cut::{found_share, is_cut};
 use crate::engine::decoded;
+use crate::grain;
 use crate::guide::guides;
 use crate::layers::Layers;
+use crate::light::Light;
 use crate::map::Map;
+use crate::mask::Rest;
 use crate::net::config::{Start, bad};
 use crate::net::{Features, Matched, TweenNet};
 use crate::stage::Stage;
@@ -35,6 +38,13 @@ pub(crate) struct Seen {
     pub(crate) trust: [Map; 2],
     /// The start flows at half guide size, first to last key and back: `[2, h / 2, w / 2]`.
     pub(crate) flows: [Map; 2],
+    /// Grain of the keys in the guides' and in the frames' values; 0 for none.
+    pub(crate) grain: f32,
+    pub(crate) full_grain: f32,
+    /// What rests in both keys.
+    pub(crate) rest: Rest,
+    /// How the keys' light differs.
+    pub(crate) light: Option<Light>,
     /// The same pair as pieces that move, where some piece is lost otherwise.
     pub(crate) layers: Option<Layers>,
 }
@@ -55,13 +65,19 @@ impl Analysis {
         control.report(0.05);
         let guides = g.pictures;
         let small = [guides[0].pool(2), guides[1].pool(2)];
+        let shape = (g.height, g.width);
+        let stage = Stage::begin("layers");
+        let mut layers = Layers::of(&guides, shape);
+        stage.end();
+        control.check()?;
+        control.report(0.2);
         let stage = Stage::begin("start flow");
-        let flows = estimate([&guides[0], &guides[1]], [&small[0], &small[1]], start, control)?;
+        let (pair, halves) = ([&guides[0], &guides[1]], [&small[0], &small[1]]);
+        let flows = estimate(pair, halves, start, layers.ground_flow(), control)?;
         stage.end();
         control.check()?;
         control.report(0.4);
         let found = [found_share(&flows.confidence[0]), found_share(&flows.confidence[1])];
-        let shape = (g.height, g.width);
         let confidence = 0.5 * (found[0] + found[1]);
         if is_cut([&small[0], &small[1]], confidence) {
             let cut = Self { cut: true, confidence, shape, seen: None };
@@ -81,6 +97,7 @@ impl Analysis {
         control.check()?;
         let trust = matched.confidence.clone();
         before_ground(&mut matched);
+        let rest = Rest::of(&guides, &flows.fades, g.grain);
         let flows = flows.flow;
         let maps = guides
             .iter()
@@ -91,12 +108,22 @@ impl Analysis {
             .chain(&flows);
         let bytes = maps.map(Map::byte_len).sum::<usize>()
             + features.iter().map(Features::byte_len).sum::<usize>();
-        let stage = Stage::begin("layers");
-        let mut layers = Layers::of(&guides, shape);
-        stage.end();
-        control.check()?;
-        let mut seen = Seen { guides, small, features, matched, trust, flows, layers: None };
-        layers.compare(&seen.guides, || decoded(net, &seen, 0.5));
+        let bytes = bytes + rest.byte_len();
+        let full_grain = grain::of_frames(&job.first, &job.last);
+        let mut seen = Seen {
+            guides,
+            small,
+            features,
+            matched,
+            trust,
+            flows,
+            grain: g.grain,
+            full_grain,
+            rest,
+            light: g.light,
+            layers: None,
+        };
+        layers.compare(&seen.guides, &seen.flows, || decoded(net, &seen, 0.5));
         seen.layers = layers.wanted().then_some(layers);
         let bytes = bytes + seen.layers.as_ref().map_or(0, Layers::byte_len);
         let seen = Some(seen);

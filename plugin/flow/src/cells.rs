@@ -88,7 +88,8 @@ mod tests {
             }
         }
         let back = flow.clone().map(|v| -v);
-        let flows = Flows { flow: [flow, back], confidence: [trust.clone(), trust] };
+        let fades = Map::new(1, 8, 8);
+        let flows = Flows { flow: [flow, back], confidence: [trust.clone(), trust], fades };
         let cells = to_cells(&flows);
         assert!(cells.flow[0].plane(0).iter().all(|&u| u > 1.9), "{:?}", cells.flow[0].v);
     }

@@ -7,7 +7,7 @@ use inbetween_core::{ContentHash, Control, Drawn, Engine, EngineKind, Error, Fra
 use crate::analysis::{Analysis, Seen};
 use crate::beside::{carry, taught};
 use crate::map::Map;
-use crate::mask::{confidence, rest, settle, stay_inside};
+use crate::mask::{confidence, settle, stay_inside};
 use crate::memo::{Memo, PairKey, SketchKey};
 use crate::net::TweenNet;
 use crate::net::config::{Config, Start};
@@ -25,7 +25,7 @@ const MEMO_BYTES: usize = 192 << 20;
 const BEND_BYTES: usize = 64 << 20;
 
 /// Changes with every change of this crate that may change a picture.
-const REVISION: &str = "flow-7";
+const REVISION: &str = "flow-8";
 
 /// Draws in-betweens on the CPU: classical motion, corrected and completed by a small network.
 ///
@@ -155,7 +155,14 @@ impl FlowEngine {
             (Some(layers), None) => layers.lay_over(&mut motion, &seen.guides, t),
             _ => Vec::new(),
         };
-        Plan { motion, label, height, width }
+        Plan {
+            motion,
+            label,
+            height,
+            width,
+            light: seen.light.map(|light| (light, t)),
+            grain: seen.full_grain,
+        }
     }
 
     /// Motion and mask of the in-between at `t` as it is drawn, `[5, h, w]`.
@@ -189,7 +196,7 @@ pub(crate) fn decoded(net: &TweenNet, seen: &Seen, t: f32) -> Map {
     let small = [&seen.small[0], &seen.small[1]];
     let motion = net.decode(features, small, &seen.matched, taught(t));
     let mut motion = carry(motion, t);
-    rest(&mut motion, &seen.guides);
+    seen.rest.apply(&mut motion);
     stage.end();
     motion
 }
@@ -198,7 +205,7 @@ pub(crate) fn decoded(net: &TweenNet, seen: &Seen, t: f32) -> Map {
 fn settled(motion: &mut Map, seen: &Seen, (height, width): (usize, usize), t: f32) {
     let stage = Stage::begin("mask");
     stay_inside(motion, height, width);
-    settle(motion, &seen.guides, t);
+    settle(motion, &seen.guides, seen.grain, t);
     stage.end();
 }
 

@@ -4,6 +4,8 @@
 
 use inbetween_core::{Encoding, Frame, Quality};
 
+use crate::grain;
+use crate::light::Light;
 use crate::map::{Cover, Map};
 use crate::net::CELL;
 
@@ -29,22 +31,29 @@ pub(crate) struct Guides {
     pub(crate) height: usize,
     /// See `height`.
     pub(crate) width: usize,
+    /// Standard deviation of the grain that was taken out of the guides, of values 0..=1; 0 for none.
+    pub(crate) grain: f32,
+    /// How the keys' light differs; the guides have one light.
+    pub(crate) light: Option<Light>,
 }
 
-/// Makes both guides, on one common ground where the keys are transparent.
+/// Makes both guides, in one light and on one common ground where the keys are transparent.
 pub(crate) fn guides(first: &Frame, last: &Frame, encoding: Encoding, quality: Quality) -> Guides {
     let (w, h) = (first.width(), first.height());
     let scale = (long_side(quality) as f64 / w.max(h) as f64).min(1.0);
     let side = |n: usize| ((n as f64 * scale).round() as usize).max(1);
     let (height, width) = (side(h), side(w));
-    let reduced = [first, last].map(|frame| reduce(frame, height, width));
+    let mut reduced = [first, last].map(|frame| reduce(frame, height, width));
+    let light = Light::between(&reduced, encoding);
+    if let Some(light) = &light {
+        light.even(&mut reduced);
+    }
     let ground = ground(&reduced, encoding);
-    let pictures = reduced.map(|reduced| {
-        let shown = show(&reduced, ground, encoding);
-        let side = |n: usize| n.max(MIN_SIDE).next_multiple_of(CELL);
-        shown.pad_to(side(height), side(width))
-    });
-    Guides { pictures, height, width }
+    let mut shown = reduced.map(|reduced| show(&reduced, ground, encoding));
+    let grain = grain::remove(&mut shown);
+    let side = |n: usize| n.max(MIN_SIDE).next_multiple_of(CELL);
+    let pictures = shown.map(|shown| shown.pad_to(side(height), side(width)));
+    Guides { pictures, height, width, grain, light }
 }
 
 /// Mean premultiplied RGBA over the area of each guide sample: `[4, h, w]`.
@@ -119,7 +128,7 @@ fn show(key: &Map, ground: f32, encoding: Encoding) -> Map {
 }
 
 /// Host value to display value: identity within 0..=1 of an sRGB frame, highlights bent.
-fn display(v: f32, encoding: Encoding) -> f32 {
+pub(crate) fn display(v: f32, encoding: Encoding) -> f32 {
     let v = v.max(0.0);
     let v = match encoding {
         Encoding::Srgb => v,

@@ -1,11 +1,15 @@
 //! Which key a pixel comes from, settled; and how far to trust it.
 
 use crate::analysis::Seen;
+use crate::lines::same_lines;
 use crate::map::{Map, warp};
 use crate::net::CELL;
 
 /// Difference of the moved keys, 0..=255, from which a pixel must come from one key alone.
 const DISAGREE: f32 = 10.0;
+
+/// Share of the grain that is left in the guides, in their largest difference.
+const LEFT_GRAIN: f32 = 1.0;
 
 /// Difference that doubles the odds' logarithm there.
 const HARDEN: f32 = 20.0;
@@ -22,9 +26,12 @@ const SLIGHT: f32 = 1.5;
 /// Hardens the mask where the moved keys disagree: a pick, not a blend.
 ///
 /// `motion: [5, h, w]` as the decoder gives it, `guides: [3, h, w]`.
-pub(crate) fn settle(motion: &mut Map, guides: &[Map; 2], t: f32) {
-    let differ = disagreement(motion, guides).blur(1);
+pub(crate) fn settle(motion: &mut Map, guides: &[Map; 2], grain: f32, t: f32) {
+    let moved = moved(motion, guides);
+    let differ = disagreement(&moved).blur(1);
+    let known = same_lines([&moved[0], &moved[1]], [30, 9]);
     let smooth = motion.channels(4, 5).blur(2);
+    let even = libm::logf((1.0 - t) / t);
     let lean = if t < 0.5 {
         0.15
     } else if t > 0.5 {
@@ -32,9 +39,12 @@ pub(crate) fn settle(motion: &mut Map, guides: &[Map; 2], t: f32) {
     } else {
         0.1
     };
-    for ((odds, smooth), differ) in motion.plane_mut(4).iter_mut().zip(&smooth.v).zip(&differ.v) {
-        if *differ > DISAGREE {
-            *odds = (smooth + lean) * (1.0 + differ / HARDEN);
+    let left = 255.0 * LEFT_GRAIN * grain;
+    for (i, odds) in motion.plane_mut(4).iter_mut().enumerate() {
+        let differ = differ.v[i] - left;
+        if differ > DISAGREE {
+            let pick = (smooth.v[i] + lean) * (1.0 + differ / HARDEN);
+            *odds = pick + known.v[i] * (even - pick);
         }
     }
 }
@@ -57,34 +67,59 @@ pub(crate) fn stay_inside(motion: &mut Map, height: usize, width: usize) {
     }
 }
 
-/// Puts to rest what the keys show alike at the same place, so that it is copied, not resampled.
-pub(crate) fn rest(motion: &mut Map, guides: &[Map; 2]) {
-    let area = motion.area();
-    let mut differ = Map::new(1, motion.h, motion.w);
-    for c in 0..3 {
-        let planes = guides[0].plane(c).iter().zip(guides[1].plane(c));
-        for (to, (a, b)) in differ.v.iter_mut().zip(planes) {
-            *to = to.max(255.0 * (a - b).abs());
+/// Where the keys show the same at the same place, whatever moves elsewhere.
+pub(crate) struct Rest {
+    /// They look the same, 0..=1: `[1, h, w]`.
+    alike: Map,
+    /// They show the same lines in other colours, 0..=1: `[1, h, w]`.
+    fades: Map,
+}
+
+impl Rest {
+    /// `fades: [1, h / 2, w / 2]`, where something fades.
+    pub(crate) fn of(guides: &[Map; 2], fades: &Map, grain: f32) -> Self {
+        let mut differ = Map::new(1, guides[0].h, guides[0].w);
+        for c in 0..3 {
+            let planes = guides[0].plane(c).iter().zip(guides[1].plane(c));
+            for (to, (a, b)) in differ.v.iter_mut().zip(planes) {
+                *to = to.max(255.0 * (a - b).abs());
+            }
         }
+        let differ = differ.blur(2);
+        let limit = ALIKE + 255.0 * LEFT_GRAIN * grain;
+        let fades = fades.resize(guides[0].h, guides[0].w);
+        Self { alike: differ.map(|differ| (2.0 - differ / limit).clamp(0.0, 1.0)), fades }
     }
-    let differ = differ.blur(2);
-    for (i, differ) in differ.v.iter().enumerate() {
-        let alike = (2.0 - differ / ALIKE).clamp(0.0, 1.0);
-        for c in [0, 2] {
-            let (u, v) = (motion.v[c * area + i], motion.v[(c + 1) * area + i]);
-            let share = 1.0 - alike * (2.0 - u.hypot(v) / SLIGHT).clamp(0.0, 1.0);
-            motion.v[c * area + i] = share * u;
-            motion.v[(c + 1) * area + i] = share * v;
+
+    pub(crate) fn byte_len(&self) -> usize {
+        self.alike.byte_len() + self.fades.byte_len()
+    }
+
+    /// Puts to rest what rests in both keys, so that it is copied or blended, not resampled.
+    pub(crate) fn apply(&self, motion: &mut Map) {
+        let area = motion.area();
+        for i in 0..area {
+            for c in [0, 2] {
+                let (u, v) = (motion.v[c * area + i], motion.v[(c + 1) * area + i]);
+                let slight = (2.0 - u.hypot(v) / SLIGHT).clamp(0.0, 1.0);
+                let share = 1.0 - (self.alike.v[i] * slight).max(self.fades.v[i]);
+                motion.v[c * area + i] = share * u;
+                motion.v[(c + 1) * area + i] = share * v;
+            }
         }
     }
 }
 
+/// Both guides, moved: `[3, h, w]` each.
+pub(crate) fn moved(motion: &Map, guides: &[Map; 2]) -> [Map; 2] {
+    [warp(&guides[0], motion, 0), warp(&guides[1], motion, 2)]
+}
+
 /// Largest channel difference of the moved guides, 0..=255: `[1, h, w]`
-pub(crate) fn disagreement(motion: &Map, guides: &[Map; 2]) -> Map {
-    let (w0, w1) = (warp(&guides[0], motion, 0), warp(&guides[1], motion, 2));
-    let mut out = Map::new(1, motion.h, motion.w);
+pub(crate) fn disagreement(moved: &[Map; 2]) -> Map {
+    let mut out = Map::new(1, moved[0].h, moved[0].w);
     for c in 0..3 {
-        for ((to, a), b) in out.v.iter_mut().zip(w0.plane(c)).zip(w1.plane(c)) {
+        for ((to, a), b) in out.v.iter_mut().zip(moved[0].plane(c)).zip(moved[1].plane(c)) {
             *to = to.max(255.0 * (a - b).abs());
         }
     }
@@ -94,7 +129,9 @@ pub(crate) fn disagreement(motion: &Map, guides: &[Map; 2]) -> Map {
 /// How far each pixel is trusted, 0..=1: the moved keys agree in colour, and the motion agrees with
 /// what was found between the keys. `[1, h, w]`
 pub(crate) fn confidence(seen: &Seen, motion: &Map) -> Map {
-    let differ = disagreement(motion, &seen.guides).blur(1);
+    let moved = moved(motion, &seen.guides);
+    let differ = disagreement(&moved).blur(1);
+    let left = 255.0 * LEFT_GRAIN * seen.grain;
     let (h, w, area) = (motion.h, motion.w, motion.area());
     let cells = CELL as f32;
     let [forward, trust] = [&seen.matched.flow[0], &seen.trust[0]];
@@ -107,7 +144,7 @@ pub(crate) fn confidence(seen: &Seen, motion: &Map) -> Map {
         let (fu, fv) = (at.of(forward.plane(0)) * cells, at.of(forward.plane(1)) * cells);
         let length = (u1 - u0).hypot(v1 - v0);
         let away = (fu - (u1 - u0)).hypot(fv - (v1 - v0)) / (2.0 + 0.1 * length);
-        let colour = (-differ.v[i] / 24.0).exp();
+        let colour = (-(differ.v[i] - left).max(0.0) / 24.0).exp();
         *to = colour * (-0.5 * away * away).exp() * (0.5 + 0.5 * at.of(&trust.v));
     }
     out

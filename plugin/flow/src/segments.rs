@@ -33,16 +33,22 @@ fn flat(lab: &Map) -> Vec<bool> {
 
 /// Closes gaps of up to two pixels in outlines: what a 3 x 3 ball cannot reach is not free.
 fn open(free: &[bool], h: usize, w: usize) -> Vec<bool> {
+    // Rows, then columns: a sample stays where all (or any) of its three do.
     let around = |from: &[bool], all: bool| -> Vec<bool> {
-        (0..h * w)
-            .map(|i| {
-                let (y, x) = (i / w, i % w);
-                let rows = y.saturating_sub(1)..=(y + 1).min(h - 1);
-                let columns = x.saturating_sub(1)..=(x + 1).min(w - 1);
-                let hit = rows.into_iter().any(|y| columns.clone().any(|x| from[y * w + x] != all));
-                hit != all
-            })
-            .collect()
+        let join = |a: bool, b: bool| if all { a && b } else { a || b };
+        let mut across = from.to_vec();
+        for (to, from) in across.chunks_mut(w).zip(from.chunks(w)) {
+            for x in 1..w {
+                to[x] = join(to[x], from[x - 1]);
+                to[x - 1] = join(to[x - 1], from[x]);
+            }
+        }
+        let mut out = across.clone();
+        for i in w..h * w {
+            out[i] = join(out[i], across[i - w]);
+            out[i - w] = join(out[i - w], across[i]);
+        }
+        out
     };
     around(&around(free, true), false)
 }

@@ -6,6 +6,8 @@ use rayon::prelude::*;
 
 use inbetween_core::Frame;
 
+use crate::grain;
+use crate::light::Light;
 use crate::map::{Map, Tap};
 
 /// Sharpness of the cubic; -0.5 is Catmull-Rom.
@@ -24,6 +26,10 @@ pub(crate) struct Plan {
     pub(crate) height: usize,
     /// See `height`.
     pub(crate) width: usize,
+    /// How the keys' light differs, and the position between them, 0..=1.
+    pub(crate) light: Option<(Light, f32)>,
+    /// Standard deviation of the keys' grain in the frames' values; 0 for none.
+    pub(crate) grain: f32,
 }
 
 impl Plan {
@@ -75,15 +81,26 @@ impl Plan {
     /// The in-between of `first` and `last`.
     pub(crate) fn draw(&self, first: &Frame, last: &Frame) -> Vec<[f32; 4]> {
         let size = (first.height(), first.width());
+        let lit = |key: usize, pixel: [f32; 4]| match self.light {
+            Some((light, t)) => light.at(key, t, pixel),
+            None => pixel,
+        };
+        let from_first = |x: f32, y: f32| lit(0, cubic(first, x, y, self.grain));
+        let from_last = |x: f32, y: f32| lit(1, cubic(last, x, y, self.grain));
+        let lean = self.light.map_or(0.0, |(light, _)| light.odds());
         let one = |x: f32, y: f32, [u0, v0, u1, v1, odds]: [f32; 5]| {
+            let odds = odds + lean;
             let mask = 1.0 / (1.0 + (-odds.clamp(-20.0, 20.0)).exp());
             if mask > 0.999 {
-                return cubic(first, x + u0, y + v0);
+                return from_first(x + u0, y + v0);
             }
             if mask < 0.001 {
-                return cubic(last, x + u1, y + v1);
+                return from_last(x + u1, y + v1);
             }
-            let (a, b) = (cubic(first, x + u0, y + v0), cubic(last, x + u1, y + v1));
+            let (a, b) = (from_first(x + u0, y + v0), from_last(x + u1, y + v1));
+            if self.grain > 0.0 && !grain::differ(&a, &b, self.grain) {
+                return if mask >= 0.5 { a } else { b };
+            }
             // This form gives the keys' own value where they agree.
             [0, 1, 2, 3].map(|c| b[c] + mask * (a[c] - b[c]))
         };
@@ -168,7 +185,9 @@ impl Plan {
 
 /// Bicubic sample at (`x`, `y`), edges repeated, kept within the four nearest pixels' range so that
 /// no halo or negative light appears beside outlines and highlights.
-fn cubic(frame: &Frame, x: f32, y: f32) -> [f32; 4] {
+///
+/// Where nothing but `grain` is to be seen it is the nearest pixel, which keeps the grain's strength.
+fn cubic(frame: &Frame, x: f32, y: f32, grain: f32) -> [f32; 4] {
     let (w, h) = (frame.width(), frame.height());
     let (x, y) = (x.max(0.0).min((w - 1) as f32), y.max(0.0).min((h - 1) as f32));
     let (x0, y0) = (x as usize, y as usize);
@@ -196,12 +215,14 @@ fn cubic(frame: &Frame, x: f32, y: f32) -> [f32; 4] {
         pixels[rows[2] * w + columns[1]],
         pixels[rows[2] * w + columns[2]],
     ];
+    let mut even = grain > 0.0;
     for c in 0..4 {
         let low = near[0][c].min(near[1][c]).min(near[2][c]).min(near[3][c]);
         let high = near[0][c].max(near[1][c]).max(near[2][c]).max(near[3][c]);
         out[c] = out[c].max(low).min(high);
+        even &= grain::even(low, high, grain);
     }
-    out
+    if even { near[2 * usize::from(fy >= 0.5) + usize::from(fx >= 0.5)] } else { out }
 }
 
 /// Weights of the four samples around a place `f` behind the second.

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::looks::{Group, Looks, Taken};
 use super::register::{Found, SLACK, Search, by_moments};
 use super::side::{Side, colours};
-use super::transform::{Affine, Place};
+use super::transform::{Affine, Place, UNIT};
 use crate::segments::neighbours;
 
 /// Agreement from which a region is taken to follow a motion.
@@ -28,6 +28,14 @@ const WITH_GROUND: f32 = 0.04;
 const REST: f32 = 0.05;
 /// Points that say where the ground goes; with fewer it rests.
 const EVIDENCE: usize = 60;
+/// Things off the border, and how far they spread (of the diagonal), that tell of a camera ...
+const MANY: usize = 6;
+/// ... see [`MANY`] ...
+const WIDE: f32 = 0.2;
+/// ... where they all agree so far.
+const ALL: f32 = 0.7;
+/// Agreement within which motions of the ground are as good as each other.
+const REPEATS: f32 = 0.06;
 /// Share of its points that must stay in the picture, or it is said to leave.
 const STAYS: f32 = 0.4;
 /// Difference in colour (Lab) beyond which two regions are not the same.
@@ -117,25 +125,57 @@ impl Work<'_> {
     fn moves(&self) -> Affine {
         let [a, b] = self.keys;
         let still = Affine::shift([0.0; 2]);
-        let mut whole = a.together(&(0..a.groups.len()).collect::<Vec<usize>>());
+        let every = a.together(&(0..a.groups.len()).collect::<Vec<usize>>());
+        let mut whole = every.clone();
         whole.points = a.ground_evidence();
-        if whole.points.len() < EVIDENCE {
-            return still;
+        // Without lines of a ground, many things that all go one way tell of a camera as well.
+        let plain = whole.points.len() < EVIDENCE;
+        if plain {
+            let inner = a.regions.list.iter().filter(|r| !r.at_border).count();
+            if inner < MANY || every.reach < WIDE * self.diagonal {
+                return still;
+            }
+            whole = every.clone();
         }
         let search = self.search(0, still);
-        let seeds = shifts(&whole, &b.looks, a.regions.h, a.regions.w);
+        let (h, w) = (a.regions.h, a.regions.w);
+        let mut seeds = shifts(&whole, &b.looks, h, w);
+        seeds.extend(shifts(&every, &b.looks, h, w));
+        let mut few = whole.clone();
+        few.points = thin(few.points, 300);
         let mut found: Vec<Found> = seeds
             .par_iter()
-            .map(|&seed| {
-                let found = search.climb(&whole, seed, 2, &[8.0, 4.0], false);
-                search.climb(&whole, found.motion, 1, &[2.0, 1.0], false)
+            .flat_map_iter(|&seed| {
+                let rough = search.climb(&whole, seed, 2, &[8.0, 4.0], false).motion;
+                let fine = |motion| search.climb(&whole, motion, 1, &[2.0, 1.0], false);
+                search.beside(&few, rough).into_iter().map(fine).collect::<Vec<Found>>()
             })
             .collect();
         let rest = search.worth(&whole, &still, 1);
         found.insert(0, Found { motion: still, worth: rest + REST });
-        let best = found.into_iter().reduce(|a, b| if b.worth > a.worth + 1e-4 { b } else { a });
+        let most = found.iter().map(|f| f.worth).fold(f32::MIN, f32::max);
+        found.retain(|f| f.worth > most - REPEATS);
+        // Where the ground repeats itself, all else that the picture shows says how far it went.
+        let mut many = every;
+        many.points = thin(many.points, 2000);
+        let best = found
+            .into_iter()
+            .map(|f| Found { worth: f.worth + search.worth(&many, &f.motion, 1), ..f })
+            .reduce(|a, b| if b.worth > a.worth + 1e-4 { b } else { a });
+        let straight = |f: &Found| {
+            let bent = f.motion.m.iter().flatten().zip(UNIT.iter().flatten());
+            bent.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max) < 0.02
+        };
+        let best = best.filter(|f| !plain || straight(f) && f.worth > 2.0 * ALL);
         match best.map(|f| f.motion).filter(|best| *best != still) {
-            Some(best) => search.climb(&whole, best, 0, &[1.0, 0.5], false).motion,
+            Some(best) => {
+                let fine = search.climb(&whole, best, 0, &[1.0, 0.5], false);
+                // Steps of whole samples are as good as any if these fit as well.
+                let off = [0, 1].map(|c| fine.motion.to[c] - fine.motion.from[c]);
+                let whole_steps = fine.motion.changed(off.map(|d| d.round() - d), 0.0, UNIT);
+                let fits = search.worth(&whole, &whole_steps, 0) > fine.worth - 0.01;
+                if fits { whole_steps } else { fine.motion }
+            }
             None => still,
         }
     }

@@ -65,16 +65,21 @@ impl Layers {
     /// `guides: [3, h, w]`, of which `height` x `width` show the frame.
     pub(crate) fn of(guides: &[Map; 2], (height, width): (usize, usize)) -> Self {
         let (h, w) = (guides[0].h, guides[0].w);
-        let colours = [lab(&guides[0]), lab(&guides[1])];
-        let sides =
-            [0, 1].map(|k| Side::new(Regions::of(&colours[k]), Looks::of(&guides[k], &colours[k])));
+        let side = |k: usize| {
+            let colours = lab(&guides[k]);
+            let side = Side::new(Regions::of(&colours), Looks::of(&guides[k], &colours));
+            (side, colours.channels(0, 1))
+        };
+        let ((a, light_a), (b, light_b)) = rayon::join(|| side(0), || side(1));
+        let (sides, light) = ([a, b], [light_a, light_b]);
         let work = explain([&sides[0], &sides[1]]);
         let regions = [&sides[0].regions, &sides[1].regions];
         let order = order(&work, regions);
         let mut rank = vec![0; order.len()];
         order.iter().enumerate().for_each(|(r, &p)| rank[p] = r);
-        let owners =
-            [0, 1].map(|k| Owners::of(regions[k], &work.of[k], &rank, &colours[k].channels(0, 1)));
+        let own = |k: usize| Owners::of(regions[k], &work.of[k], &rank, &light[k]);
+        let (first, last) = rayon::join(|| own(0), || own(1));
+        let owners = [first, last];
         let mut pieces = lay(&work, regions, [&owners[0], &owners[1]]);
         let ground = pieces[0].motion;
         let rests = pieces
@@ -100,6 +105,24 @@ impl Layers {
         }
         out.pieces = pieces;
         out
+    }
+
+    /// Motion of the ground at half the guides' size, from the first key to the last and back, `[2, h, w]`;
+    /// none where it rests.
+    pub(crate) fn ground_flow(&self) -> Option<[Map; 2]> {
+        let motion = self.pieces[0].motion;
+        let back = motion.inverse().filter(|_| !self.still)?;
+        let (h, w) = (self.h / 2, self.w / 2);
+        Some([motion, back].map(|motion| {
+            let mut out = Map::new(2, h, w);
+            for i in 0..h * w {
+                // Sample centres at the guides' size.
+                let p = [2.0 * (i % w) as f32 + 0.5, 2.0 * (i / w) as f32 + 0.5];
+                let q = motion.at(p);
+                (0..2).for_each(|c| out.v[c * h * w + i] = 0.5 * (q[c] - p[c]));
+            }
+            out
+        }))
     }
 
     /// Whether the key that does not show piece `p` shows the ground in its place.

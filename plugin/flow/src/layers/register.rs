@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::looks::{Group, Looks, Taken};
-use super::transform::{Affine, Place, product, turn};
+use super::transform::{Affine, Place, UNIT, product, turn};
 
 /// What a move by the picture's diagonal costs against agreement.
 const FAR: f32 = 0.2;
@@ -13,6 +13,8 @@ const TURNED: f32 = 0.10;
 const STRETCHED: f32 = 0.12;
 /// What it costs for each sample that a part comes off what it hangs on, and how far it may.
 const TORN: f32 = 0.03;
+/// Agreement that a repeat may lack against the best.
+const REPEATS: f32 = 0.1;
 pub(super) const SLACK: f32 = 3.0;
 /// No side may be stretched or squashed by more than this.
 const MOST: f32 = 3.2;
@@ -117,6 +119,34 @@ impl Search<'_> {
             .reduce(|a, b| if b.worth > a.worth { b } else { a })
     }
 
+    /// Motions a short way from `motion` that fit about as well: where something repeats itself, each repeat.
+    pub(super) fn beside(&self, group: &Group, motion: Affine) -> Vec<Affine> {
+        const REACH: i32 = 12;
+        const STEP: f32 = 2.0;
+        let side = (2 * REACH + 1) as usize;
+        let shifted = |n: usize| {
+            let d = [(n % side) as i32 - REACH, (n / side) as i32 - REACH];
+            motion.changed(d.map(|d| d as f32 * STEP), 0.0, UNIT)
+        };
+        let fits: Vec<f32> = (0..side * side)
+            .map(|n| group.agreement(&shifted(n), self.other, self.taken, 1))
+            .collect();
+        let most = fits.iter().copied().fold(0.0, f32::max);
+        let mut peaks: Vec<usize> = (0..side * side)
+            .filter(|&n| {
+                let (x, y) = (n % side, n / side);
+                let rows = y.saturating_sub(1)..(y + 2).min(side);
+                let around = rows.flat_map(|y| {
+                    (x.saturating_sub(1)..(x + 2).min(side)).map(move |x| y * side + x)
+                });
+                fits[n] > most - REPEATS && around.into_iter().all(|m| fits[m] <= fits[n])
+            })
+            .collect();
+        peaks.sort_by(|&m, &n| fits[n].total_cmp(&fits[m]));
+        peaks.truncate(6);
+        peaks.into_iter().map(shifted).collect()
+    }
+
     /// Improves `motion` by steps that move the group's rim by so many samples.
     pub(super) fn climb(
         &self,
@@ -138,11 +168,10 @@ impl Search<'_> {
                         better = Found { motion, worth };
                     }
                 };
-                let unit = [[1.0, 0.0], [0.0, 1.0]];
                 for sign in [1.0, -1.0] {
-                    consider(best.motion.changed([sign * step, 0.0], 0.0, unit));
-                    consider(best.motion.changed([0.0, sign * step], 0.0, unit));
-                    consider(best.motion.changed([0.0; 2], sign * e, unit));
+                    consider(best.motion.changed([sign * step, 0.0], 0.0, UNIT));
+                    consider(best.motion.changed([0.0, sign * step], 0.0, UNIT));
+                    consider(best.motion.changed([0.0; 2], sign * e, UNIT));
                     if !rigid {
                         let s = sign * e;
                         let [even, across, slant] = [

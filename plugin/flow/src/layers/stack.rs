@@ -42,21 +42,21 @@ pub(super) fn order(work: &Work, regions: [&Regions; 2]) -> Vec<usize> {
         for p in owner[key].iter().flatten() {
             area[*p] += 0.5;
         }
-        for l in 0..n {
-            // Every pixel of `l` in the other key, brought here.
-            let motion = work.pieces[l].motion;
-            let Some(here) = (if key == 0 { motion.inverse() } else { Some(motion) }) else {
+        // Every pixel of a piece in the other key, brought here.
+        let here: Vec<Option<Affine>> = work
+            .pieces
+            .iter()
+            .map(|p| if key == 0 { p.motion.inverse() } else { Some(p.motion) })
+            .collect();
+        for (i, l) in owner[1 - key].iter().enumerate() {
+            let Some((l, here)) = l.and_then(|l| Some((l, here[l]?))) else { continue };
+            let q = here.at([(i % w) as f32, (i / w) as f32]);
+            let (x, y) = ((q[0] + 0.5).floor(), (q[1] + 0.5).floor());
+            if x < 0.0 || y < 0.0 || x >= w as f32 || y >= h as f32 {
                 continue;
-            };
-            for (i, _) in owner[1 - key].iter().enumerate().filter(|(_, p)| **p == Some(l)) {
-                let q = here.at([(i % w) as f32, (i / w) as f32]);
-                let (x, y) = ((q[0] + 0.5).floor(), (q[1] + 0.5).floor());
-                if x < 0.0 || y < 0.0 || x >= w as f32 || y >= h as f32 {
-                    continue;
-                }
-                if let Some(m) = owner[key][y as usize * w + x as usize].filter(|&m| m != l) {
-                    before[m * n + l] += 1.0;
-                }
+            }
+            if let Some(m) = owner[key][y as usize * w + x as usize].filter(|&m| m != l) {
+                before[m * n + l] += 1.0;
             }
         }
     }
@@ -128,21 +128,32 @@ impl Owners {
                 }
             }
         }
-        let front: Vec<u16> = (0..h * w)
-            .map(|i| {
-                let (y, x) = (i / w, i % w);
-                let rows = y.saturating_sub(2)..=(y + 2).min(h - 1);
-                let columns = x.saturating_sub(2)..=(x + 2).min(w - 1);
-                let pixels = rows.flat_map(|y| columns.clone().map(move |x| y * w + x));
-                let near = pixels.map(|i| piece[i]).min_by_key(|&p| rank[p as usize]);
-                near.unwrap_or(piece[i])
-            })
-            .collect();
+        let front = foremost(&piece, rank, h, w);
         let clean: Vec<bool> = front.iter().zip(&piece).map(|(f, p)| f == p).collect();
         let ground = nearest(&piece, &clean, regions);
         let line = regions.core.iter().map(|&l| l == 0).collect();
         Self { piece, clean, line, front, ground }
     }
+}
+
+/// The foremost piece within two pixels of each pixel.
+fn foremost(piece: &[u16], rank: &[usize], h: usize, w: usize) -> Vec<u16> {
+    let before = |a: u16, b: u16| if rank[b as usize] < rank[a as usize] { b } else { a };
+    let mut across = piece.to_vec();
+    for (to, from) in across.chunks_mut(w).zip(piece.chunks(w)) {
+        for d in 1..=2.min(w - 1) {
+            (d..w).for_each(|x| to[x] = before(to[x], from[x - d]));
+            (d..w).for_each(|x| to[x - d] = before(to[x - d], from[x]));
+        }
+    }
+    let mut out = across.clone();
+    for d in 1..=2.min(h - 1) {
+        for i in d * w..h * w {
+            out[i] = before(out[i], across[i - d * w]);
+            out[i - d * w] = before(out[i - d * w], across[i]);
+        }
+    }
+    out
 }
 
 /// For each pixel the nearest clean one of piece 0, off its lines.

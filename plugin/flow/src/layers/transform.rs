@@ -4,7 +4,7 @@
 pub(crate) type Place = [f32; 2];
 
 /// No turn and no stretch.
-const UNIT: [[f32; 2]; 2] = [[1.0, 0.0], [0.0, 1.0]];
+pub(crate) const UNIT: [[f32; 2]; 2] = [[1.0, 0.0], [0.0, 1.0]];
 
 /// Carries a place of the first key to the last: `to + m (p - from)`.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -26,6 +26,13 @@ const FAR: f32 = 0.7;
 const ALIKE: f32 = 0.15;
 /// Pieces that move less than this against what the other key shows are left alone, in samples.
 const SLIGHT: f32 = 20.0;
+/// Turn from which a piece may be lost though it does not move far, in radians: the motion that is found
+/// place by place follows what shifts and bends, and makes nothing of spokes.
+const TURNED: f32 = 0.35;
+/// Share of a piece's lines that must go its way if it is not lost ...
+const FOLLOWED: f32 = 0.6;
+/// ... where the piece itself explains at least this share.
+const SURE: f32 = 0.8;
 /// Pieces smaller than this share of the picture are left alone.
 const SMALL: f32 = 4e-3;
 
@@ -40,45 +47,59 @@ struct Lines {
 }
 
 impl Layers {
-    /// Pieces that move far against what surrounds them, in the order of the pieces.
-    fn far(&self) -> Vec<bool> {
+    /// How far each piece moves against what surrounds it, in samples.
+    fn moved(&self) -> Vec<f32> {
         let ground = self.pieces[0].motion;
-        let far = |(p, piece): (usize, &Laid)| {
-            let reach = piece.size.sqrt();
+        let moved = |(p, piece): (usize, &Laid)| {
             let against = if self.rests[p] { Affine::shift([0.0; 2]) } else { ground };
-            let moved = piece.motion.away(&against, piece.motion.from, 0.5 * reach);
-            let least = if self.rests[p] {
-                PAN * (self.h as f32).hypot(self.w as f32)
-            } else {
-                (FAR * reach).max(SLIGHT)
-            };
-            moved > least
+            piece.motion.away(&against, piece.motion.from, 0.5 * piece.size.sqrt())
         };
-        self.pieces.iter().enumerate().map(far).collect()
+        self.pieces.iter().enumerate().map(moved).collect()
     }
 
-    /// Finds the pieces that the other motion loses. `halfway` gives that motion half the way,
-    /// `[5, h, w]`; it is not asked for where nothing moves far.
-    pub(crate) fn compare(&mut self, guides: &[Map; 2], halfway: impl FnOnce() -> Map) {
+    /// Finds the pieces that the other motion loses. `flows` is what that motion starts from, at half the
+    /// guides' size both ways; `halfway` gives it half the way, `[5, h, w]`, and is not asked for where
+    /// nothing can be lost.
+    pub(crate) fn compare(
+        &mut self,
+        guides: &[Map; 2],
+        flows: &[Map; 2],
+        halfway: impl FnOnce() -> Map,
+    ) {
         let n = self.pieces.len();
-        let far = self.far();
+        let moved = self.moved();
+        let far: Vec<bool> = (0..n)
+            .map(|p| {
+                let least = if self.rests[p] {
+                    PAN * (self.h as f32).hypot(self.w as f32)
+                } else {
+                    (FAR * self.pieces[p].size.sqrt()).max(SLIGHT)
+                };
+                moved[p] > least
+            })
+            .collect();
         self.needed = vec![false; n];
-        if !far.contains(&true) {
+        let least = SMALL * (self.h * self.w) as f32;
+        let shown = |p: usize| self.pieces[p].only.is_none() && self.pieces[p].size > least;
+        let followed = self.followed(flows);
+        let turned = |p: usize| self.pieces[p].motion.polar().0.abs();
+        let doubtful: Vec<bool> = (0..n)
+            .map(|p| turned(p) > TURNED && shown(p) && !self.rests[p] && followed[p] < FOLLOWED)
+            .collect();
+        if !far.contains(&true) && !doubtful.contains(&true) {
             return;
         }
         let lines = self.lines(guides, &halfway());
-        let least = SMALL * (self.h * self.w) as f32;
         let both = |p: usize| lines.explained[p][0].min(lines.explained[p][1]);
         // Where hardly a line is left, pieces lose nothing.
         let lost = |p: usize| lines.drawn[p].iter().sum::<f32>() < 2.0 * LOST;
         let pieces = &self.pieces;
         let mut needed: Vec<bool> = (0..n)
             .map(|p| {
-                let credible = pieces[p].only.is_none()
-                    && pieces[p].size > least
-                    && (both(p) > EXPLAINS || lost(p));
-                let kept = self.rests[p] && lines.found[p][0].min(lines.found[p][1]) >= KEPT;
-                far[p] && credible && !kept
+                let credible = shown(p) && (both(p) > EXPLAINS || lost(p));
+                let found = lines.found[p][0].min(lines.found[p][1]);
+                let kept = self.rests[p] && found >= KEPT;
+                far[p] && credible && !kept || doubtful[p] && both(p) > SURE && found < FOLLOWED
             })
             .collect();
         if (0..n).any(|p| needed[p] && self.rests[p]) {
@@ -105,6 +126,38 @@ impl Layers {
             }
         }
         self.needed = needed;
+    }
+
+    /// Share of the lines of each piece that the start flows take its way, in the key where it is less.
+    fn followed(&self, flows: &[Map; 2]) -> Vec<f32> {
+        let n = self.pieces.len();
+        let mut share = vec![1.0f32; n];
+        for (key, flow) in flows.iter().enumerate() {
+            let ways: Vec<Option<Affine>> = self
+                .pieces
+                .iter()
+                .map(|p| if key == 0 { Some(p.motion) } else { p.motion.inverse() })
+                .collect();
+            let mut counts = vec![[0u32; 2]; n];
+            let owners = &self.owners[key];
+            for i in (0..owners.line.len()).filter(|&i| owners.line[i]) {
+                let p = owners.piece[i] as usize;
+                let Some(way) = &ways[p] else { continue };
+                let at = [(i % self.w) as f32, (i / self.w) as f32];
+                let to = way.at(at);
+                let j =
+                    (i / self.w / 2).min(flow.h - 1) * flow.w + (i % self.w / 2).min(flow.w - 1);
+                let got = [0, 1].map(|c| at[c] + 2.0 * flow.v[c * flow.area() + j]);
+                let length = (to[0] - at[0]).hypot(to[1] - at[1]);
+                let off = (to[0] - got[0]).hypot(to[1] - got[1]);
+                counts[p][0] += 1;
+                counts[p][1] += u32::from(off <= OFF.0 + OFF.1 * length);
+            }
+            for (share, [all, followed]) in share.iter_mut().zip(counts) {
+                *share = share.min(followed as f32 / all.max(1) as f32);
+            }
+        }
+        share
     }
 
     /// Follows every line of every piece, by `motion` and by the pieces.

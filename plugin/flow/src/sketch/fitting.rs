@@ -16,7 +16,7 @@ use super::line_points::{Point, away, away_from, of_picture};
 use super::{FigureLayer, Guidance, STEP, SketchWarp};
 use crate::analysis::Seen;
 use crate::map::{Map, warp};
-use crate::mask::disagreement;
+use crate::mask::{disagreement, moved};
 
 /// Strength from which lines are followed all the way.
 const FULL: f32 = 0.6;
@@ -174,7 +174,7 @@ impl Sketch<'_> {
             all += miss;
             missed += (miss - rough).max(0.0);
         }
-        let differ = disagreement(motion, &self.seen.guides);
+        let differ = disagreement(&moved(motion, &self.seen.guides));
         let mixed = |odds: f32| {
             let share = 1.0 / (1.0 + (-odds.clamp(-20.0, 20.0)).exp());
             4.0 * share * (1.0 - share)

@@ -7,7 +7,7 @@ use crate::map::{Map, warp};
 /// A mean that stops at edges of its guide picture.
 ///
 /// After He et al., "Guided Image Filtering", ECCV 2010.
-pub(super) struct Guided {
+pub(crate) struct Guided {
     guide: Map,
     mean: Map,
     /// Variance of the guide plus the softness of its edges.
@@ -17,7 +17,7 @@ pub(super) struct Guided {
 
 impl Guided {
     /// `guide: [1, h, w]`; `softness` in its squared units.
-    pub(super) fn new(guide: Map, radius: usize, softness: f32) -> Self {
+    pub(crate) fn new(guide: Map, radius: usize, softness: f32) -> Self {
         let mean = guide.blur(radius);
         let mut square = guide.clone();
         square.v.iter_mut().for_each(|v| *v *= *v);
@@ -29,7 +29,7 @@ impl Guided {
     }
 
     /// Smooths every channel of `map`.
-    pub(super) fn run(&self, map: &Map) -> Map {
+    pub(crate) fn run(&self, map: &Map) -> Map {
         let area = map.area();
         let mut product = map.clone();
         for plane in product.v.chunks_mut(area) {

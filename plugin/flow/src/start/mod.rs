@@ -11,13 +11,15 @@ use rayon::prelude::*;
 use inbetween_core::{Control, Error};
 
 use crate::dis::{dis, rescale};
+use crate::lines::same_lines;
 use crate::map::{Map, warp};
 use crate::net::config::Start;
 use affine::affine;
 use coarse::coarse;
 pub(crate) use features::grey;
 pub(crate) use features::{features, lab};
-use fuse::{Guided, Judge, lightness, median};
+pub(crate) use fuse::Guided;
+use fuse::{Judge, lightness, median};
 use regions::{Regions, match_regions};
 
 /// Size of a sample of this search in guide samples: motion is found at half the guides' size,
@@ -27,44 +29,60 @@ const UNIT: f32 = 2.0;
 /// Cost that another explanation must save where dense inverse search is sure of itself.
 const LOYALTY: f32 = 2.0;
 
+/// Difference of features from which a colour has changed.
+const FADES: f32 = 5.0;
+/// What the ground's motion saves where it explains what is to be seen.
+const GROUND: f32 = 8.0;
+/// Distance (samples) up to which another motion is the ground's.
+const NEAR: f32 = 1.5;
+/// Cost beyond which it explains nothing.
+const EXPLAINED: f32 = 16.0;
+
 /// Flows between the keys at half guide size, with how far each is trusted.
 pub(crate) struct Flows {
     /// First to last key and back, in samples of half guide size: `[2, h, w]`.
     pub(crate) flow: [Map; 2],
     /// Both keys agree, in motion and in colour, 0..=1: `[1, h, w]`.
     pub(crate) confidence: [Map; 2],
+    /// Something rests here and changes its colour, 0..=1: `[1, h, w]`.
+    pub(crate) fades: Map,
 }
 
 /// Finds the flows between two keys by classical means.
 ///
-/// `guides: [3, 2 h, 2 w]`, display-referred; `small: [3, h, w]`, the same at half size.
+/// `guides: [3, 2 h, 2 w]`, display-referred; `small: [3, h, w]`, the same at half size. `ground`: the motion
+/// of the ground over the whole picture both ways, `[2, h, w]`, where it moves.
 pub(crate) fn estimate(
     guides: [&Map; 2],
     small: [&Map; 2],
     start: Start,
+    ground: Option<[Map; 2]>,
     control: &Control,
 ) -> Result<Flows, Error> {
     let grey = small.map(grey);
     let colours = small.map(lab);
     let looks = [features(&colours[0]), features(&colours[1])];
     control.check()?;
-    let search = Search { guides, grey, colours, looks, control };
+    let search = Search { guides, small, grey, colours, looks, ground, control };
     match start {
         Start::Hypotheses => search.hypotheses(),
         // The matcher still needs to know whether the keys show one scene.
         Start::Dis | Start::Matcher => {
             let flow = search.dense(None);
             let confidence = confidence(&search.looks, &flow);
-            Ok(Flows { flow, confidence })
+            let fades = search.fades(&flow);
+            Ok(Flows { flow, confidence, fades })
         }
     }
 }
 
 struct Search<'a> {
     guides: [&'a Map; 2],
+    small: [&'a Map; 2],
     grey: [Map; 2],
     colours: [Map; 2],
     looks: [Map; 2],
+    ground: Option<[Map; 2]>,
     control: &'a Control,
 }
 
@@ -137,16 +155,81 @@ impl Search<'_> {
             }
             best.take(&moved);
         }
+        if let Some(ground) = &self.ground {
+            best.take(&self.grounded(judged(&judges, ground.clone()), &best));
+        }
         self.control.check()?;
         let rough = [median(&best.flow[0]), median(&best.flow[1])];
         let fine = self.dense(Some((&rough, 1)));
         self.control.check()?;
         let mut best = judged(&judges, rough);
         best.take(&judged(&judges, fine));
-        let trust = confidence(&self.looks, &best.flow);
+        let fades = self.fades(&best.flow);
+        for flow in &mut best.flow {
+            let area = flow.area();
+            for (i, fades) in fades.v.iter().enumerate() {
+                flow.v[i] *= 1.0 - fades;
+                flow.v[area + i] *= 1.0 - fades;
+            }
+        }
+        let mut trust = confidence(&self.looks, &best.flow);
+        for trust in &mut trust {
+            trust.v.iter_mut().zip(&fades.v).for_each(|(t, f)| *t = t.max(*f));
+        }
         let flow = [0, 1].map(|k| smooth(&best.flow[k], &trust[k], &self.looks[k]));
-        Ok(Flows { flow, confidence: trust })
+        Ok(Flows { flow, confidence: trust, fades })
     }
+}
+
+impl Search<'_> {
+    /// Where the same lines are seen at the same place in other colours, and `flow` finds the colours
+    /// nowhere else: something fades there.
+    fn fades(&self, flow: &[Map; 2]) -> Map {
+        let still = Map::new(2, self.grey[0].h, self.grey[0].w);
+        let rests = difference(&self.looks[0], &self.looks[1], &still).blur(2);
+        let moves = difference(&self.looks[0], &self.looks[1], &flow[0]).blur(2);
+        let mut out = same_lines(self.small, [15, 5]);
+        for ((out, rests), moves) in out.v.iter_mut().zip(&rests.v).zip(&moves.v) {
+            let changes = (rests / FADES - 1.0).clamp(0.0, 1.0);
+            let lost = (4.0 * moves / rests.max(1e-3) - 1.0).clamp(0.0, 1.0);
+            *out *= changes * lost;
+        }
+        out.blur(2)
+    }
+
+    /// The ground's motion, cheaper where there is something to see that it explains: what goes with the
+    /// whole picture does not look for a way of its own, as one picket of a fence for another.
+    fn grounded(&self, mut ground: Hypothesis, other: &Hypothesis) -> Hypothesis {
+        for (k, cost) in ground.cost.iter_mut().enumerate() {
+            let seen = structure(&self.looks[k]);
+            let (own, other) = (&ground.flow[k], &other.flow[k]);
+            let area = own.area();
+            for (i, (cost, seen)) in cost.v.iter_mut().zip(&seen.v).enumerate() {
+                // The same way, found more exactly.
+                let [u, v] = [i, area + i].map(|i| own.v[i] - other.v[i]);
+                if u.hypot(v) < NEAR {
+                    *cost = f32::INFINITY;
+                    continue;
+                }
+                let fits = (1.0 - *cost / EXPLAINED).clamp(0.0, 1.0);
+                *cost -= GROUND * fits * seen;
+            }
+        }
+        ground
+    }
+}
+
+/// How much there is to see around a place, 0..=1: `[1, h, w]`
+fn structure(look: &Map) -> Map {
+    let light = lightness(look);
+    let mut square = light.clone();
+    square.v.iter_mut().for_each(|v| *v *= *v);
+    let (mean, square) = (light.blur(5), square.blur(5));
+    let mut out = mean.clone();
+    for (out, square) in out.v.iter_mut().zip(&square.v) {
+        *out = ((square - *out * *out).max(0.0).sqrt() / 0.1).min(1.0);
+    }
+    out
 }
 
 /// What `flow` costs, both ways.

@@ -1,0 +1,123 @@
+//! Grain: how strong it is, and keys without it for finding motion.
+//!
+//! Mixing two keys would weaken their grain, which then pumps from frame to frame. Where the keys differ by
+//! no more than grain, the in-between shows the grain of one of them.
+
+use inbetween_core::Frame;
+
+use crate::map::Map;
+use crate::start::Guided;
+
+/// Standard deviation of a channel, of values 0..=1, from which noise is grain.
+const LEAST: f32 = 0.006;
+/// Differences up to so many standard deviations are grain.
+const SPREAD: f32 = 4.0;
+/// Samples that are looked at, about.
+const SAMPLES: usize = 20_000;
+
+/// Standard deviation of the grain of both keys in a frame's values, or 0 where there is none.
+pub(crate) fn of_frames(first: &Frame, last: &Frame) -> f32 {
+    let grey = |f: &Frame| {
+        let (w, p) = (f.width(), f.pixels());
+        strength(f.height(), w, |x, y| {
+            let [r, g, b, _] = p[y * w + x];
+            0.3 * r + 0.6 * g + 0.1 * b
+        })
+    };
+    grey(first).min(grey(last))
+}
+
+/// Takes the grain out of both guides `[3, h, w]`; tells how strong it was, 0 where there is none.
+pub(crate) fn remove(guides: &mut [Map; 2]) -> f32 {
+    let found = [0, 1].map(|k| {
+        let g = &guides[k];
+        let at = |x: usize, y: usize| {
+            let c = |c: usize| g.row(c, y)[x];
+            0.3 * c(0) + 0.6 * c(1) + 0.1 * c(2)
+        };
+        strength(g.h, g.w, at)
+    });
+    let grain = found[0].min(found[1]);
+    if grain > 0.0 {
+        for guide in guides {
+            for c in 0..3 {
+                let plane = guide.channels(c, c + 1);
+                // An edge is a good deal stronger than the grain of one channel.
+                let even = Guided::new(plane.clone(), 2, 9.0 * grain * grain).run(&plane);
+                guide.plane_mut(c).copy_from_slice(&even.v);
+            }
+        }
+    }
+    grain
+}
+
+/// The grain's pixel of two that join at one place, where they differ by no more than grain.
+#[inline]
+pub(crate) fn differ(a: &[f32; 4], b: &[f32; 4], grain: f32) -> bool {
+    (0..4).any(|c| (a[c] - b[c]).abs() > SPREAD * std::f32::consts::SQRT_2 * grain)
+}
+
+/// Whether four pixels beside each other differ by no more than grain.
+#[inline]
+pub(crate) fn even(low: f32, high: f32, grain: f32) -> bool {
+    high - low <= SPREAD * grain
+}
+
+/// Standard deviation of noise in a picture of values 0..=1; 0 below [`LEAST`].
+///
+/// From the median difference of pixels from the mean of their four neighbours: outlines are rare enough
+/// not to count.
+fn strength(h: usize, w: usize, value: impl Fn(usize, usize) -> f32) -> f32 {
+    if h < 8 || w < 8 {
+        return 0.0;
+    }
+    let step = ((h * w / SAMPLES) as f32).sqrt().max(1.0) as usize;
+    let mut off = Vec::with_capacity(2 * SAMPLES);
+    for y in (1..h - 1).step_by(step) {
+        for x in (1..w - 1).step_by(step) {
+            let v = value(x, y);
+            let around = value(x - 1, y) + value(x + 1, y) + value(x, y - 1) + value(x, y + 1);
+            off.push((v - 0.25 * around).abs());
+        }
+    }
+    let middle = off.len() / 2;
+    let median = *off.select_nth_unstable_by(middle, f32::total_cmp).1;
+    // For independent pixels; three channels of their own make luma quieter than one of them.
+    let one = median / 0.6745 / 1.25f32.sqrt() / 0.68;
+    if one < LEAST { 0.0 } else { one }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn noise(i: usize) -> f32 {
+        // Sum of uniform values: near enough to normal, deviation 1.
+        let mut state = i as u64 * 0x9E37_79B9_7F4A_7C15 + 77;
+        let mut sum = 0.0;
+        for _ in 0..12 {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            sum += (state >> 40) as f32 / (1 << 24) as f32;
+        }
+        sum - 6.0
+    }
+
+    #[test]
+    fn the_strength_of_grain_is_told_and_drawings_have_none() {
+        let (h, w) = (120, 160);
+        for deviation in [0.0, 0.02, 0.06] {
+            let make = |seed: usize| {
+                let pixel = |i: usize| {
+                    let base = if ((i % w) / 20).is_multiple_of(2) { 0.3 } else { 0.7 };
+                    let [r, g, b] = [0, 1, 2].map(|c| base + deviation * noise(seed + 3 * i + c));
+                    [r, g, b, 1.0]
+                };
+                Frame::from_pixels(w, h, (0..h * w).map(pixel).collect()).unwrap()
+            };
+            let found = of_frames(&make(0), &make(1_000_000));
+            assert!((found - deviation).abs() <= 0.12 * deviation, "{found} for {deviation}");
+        }
+    }
+}
