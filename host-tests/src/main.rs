@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
-use host_tests::commands::{bench, compare, eval, hostile, list, render, soak, validate};
+use host_tests::commands::{bench, compare, describe, eval, hostile, render, soak, validate};
 use host_tests::host::profile::Profile;
 
 /// An OpenFX host for batch renders and for checking plug-ins.
@@ -17,8 +17,9 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Tells what plug-ins say of themselves
-    List {
+    /// Tells what plug-ins say of themselves: clips and parameters with labels, hints and secrets
+    #[command(alias = "list")]
+    Describe {
         /// Plug-in files, bundles, or folders with bundles
         #[arg(required = true)]
         paths: Vec<PathBuf>,
@@ -47,17 +48,17 @@ enum Command {
 
 fn run(arguments: Arguments) -> Result<()> {
     match arguments.command {
-        Command::List { paths, json, profile } => {
+        Command::Describe { paths, json, profile } => {
             let profile = Profile::find(&profile)
                 .with_context(|| format!("there is no profile {profile}"))?;
             let mut plugins = Vec::new();
             for path in &paths {
-                plugins.extend(list::describe(path, profile)?);
+                plugins.extend(describe::describe(path, profile)?);
             }
             if json {
                 println!("{}", serde_json::to_string_pretty(&plugins)?);
             } else {
-                list::print(&plugins);
+                describe::print(&plugins);
             }
             Ok(())
         }

@@ -115,6 +115,12 @@ const FINDS: &[(&str, &str, &str)] = &[
     ("needs-choice", "natron", "choice-values"),
     ("refuses-load", "natron", "project-load"),
     ("obsolete", "natron", "describes-itself"),
+    ("defines-early", "natron", "definitions"),
+    ("refuses-purge", "natron", "host-order"),
+    ("at-origin-only", "natron", "odd-bounds"),
+    ("refuses-ends", "natron", "param-values"),
+    ("region-nowhere", "natron", "regions"),
+    ("upside-down", "natron", "row-layouts"),
     ("unwritten", "natron", "whole-window"),
     ("positive-rows", "mlt", "renders"),
     ("crash", "bare", "renders"),
@@ -123,6 +129,13 @@ const FINDS: &[(&str, &str, &str)] = &[
 
 fn full_id(flaw: &str) -> String {
     format!("org.example.bad.{flaw}")
+}
+
+#[test]
+fn every_check_has_a_flaw_that_it_catches() {
+    for check in CHECKS {
+        assert!(FINDS.iter().any(|(_, _, found)| *found == check.name), "{} has none", check.name);
+    }
 }
 
 #[test]

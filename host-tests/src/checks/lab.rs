@@ -1,8 +1,9 @@
 //! Where checks work: a host of a profile, the plug-in, and synthetic drawings for its clips.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, ffi::c_int, path::PathBuf, sync::Arc};
 
 use parking_lot::Mutex;
+use tempfile::TempDir;
 
 use crate::{
     checks::outcome::{Checked, Outcome, Stop},
@@ -11,14 +12,15 @@ use crate::{
     host::clip::{Footage, Format},
     host::effect::{Project, short},
     host::instance::{Instance, Rendered, Setup, Shot},
-    host::param::{ParamType, Value},
+    host::param::{Param, ParamType, Value},
     host::pixels::{Components, Depth, Premult},
     host::plugin::Plugin,
     host::profile::Profile,
+    host::props::c_text,
     host::status::Status,
     host::sys::*,
     pictures::footage::Moving,
-    pictures::picture::Picture,
+    pictures::picture::{Picture, Reading},
 };
 
 /// What is to be checked, and as which host.
@@ -36,8 +38,19 @@ pub struct Lab {
     pub settings: Vec<(String, String)>,
     /// Seed of the random cases.
     pub seed: u64,
-    /// Optional clips that the plug-in turned out to need, by context.
-    needed: Arc<Mutex<BTreeMap<String, Vec<String>>>>,
+    /// What the plug-in turned out to need, by context.
+    needs: Arc<Mutex<BTreeMap<String, Needs>>>,
+    /// Folder of the key files, once there are any.
+    files: Arc<Mutex<Option<TempDir>>>,
+}
+
+/// What a plug-in needs to render beside its mandatory clips: optional ones, or pictures that come from files.
+#[derive(Clone, Default)]
+pub struct Needs {
+    /// Optional clips.
+    pub clips: Vec<String>,
+    /// Values of parameters.
+    values: Vec<(String, Value)>,
 }
 
 /// Frames of the synthetic clips.
@@ -85,8 +98,8 @@ impl Default for Recipe {
 impl Lab {
     /// A lab for a plug-in under a host.
     pub fn new(path: PathBuf, id: Option<String>, profile: &'static Profile, seed: u64) -> Self {
-        let needed = Arc::default();
-        Self { path, id, profile, context: None, settings: Vec::new(), seed, needed }
+        let (needs, files) = (Arc::default(), Arc::default());
+        Self { path, id, profile, context: None, settings: Vec::new(), seed, needs, files }
     }
 
     /// The plug-in under a fresh host, nothing called yet but `setHost`.
@@ -143,45 +156,109 @@ impl Lab {
         }
     }
 
-    /// Optional clips without which the plug-in refuses to render, with a message, and with which it renders:
-    /// tried in the order of their definition. An in-betweener whose second key may come from a file is one.
-    pub fn needed(&self, context: &str) -> Checked<Vec<String>> {
-        if let Some(known) = self.needed.lock().get(context) {
+    /// What the plug-in refuses to render without, with a message, and renders with. First come optional clips, in
+    /// the order of their definition: an in-betweener whose second key may come from a file wants one. Then, where
+    /// a host gives too few pictures, key files of the check's own in its parameters for files.
+    pub fn needs(&self, context: &str) -> Checked<Needs> {
+        if let Some(known) = self.needs.lock().get(context) {
             return Ok(known.clone());
         }
         // Under a host of its own, so that nothing of this is in the journal of the check.
         let plugin = self.started()?;
-        let clips = plugin.context(context)?.clips();
-        let optional: Vec<String> = clips
-            .iter()
-            .filter(|clip| !clip.is_output() && clip.is_optional())
-            .map(|clip| clip.name.clone())
-            .collect();
-        let mut found = Vec::new();
-        for count in 0..=optional.len() {
-            let with = &optional[..count];
-            let setup = self.setup_with(&plugin, context, &Recipe::default(), with)?;
-            let instance = Instance::new(&plugin, &setup)?;
+        let descriptor = plugin.context(context)?;
+        let clips = descriptor.clips();
+        let optional = clips.iter().filter(|clip| !clip.is_output() && clip.is_optional());
+        let optional: Vec<String> = optional.map(|clip| clip.name.clone()).collect();
+        let with_clips = (0..=optional.len())
+            .map(|count| Needs { clips: optional[..count].to_vec(), values: Vec::new() });
+        let mut found = self.first_that_renders(&plugin, context, with_clips)?;
+        if found.is_none() {
+            let with_files = self.with_files(&descriptor.params.all())?;
+            found = self.first_that_renders(&plugin, context, with_files)?;
+        }
+        let found = found.unwrap_or_default();
+        self.needs.lock().insert(context.to_owned(), found.clone());
+        Ok(found)
+    }
+
+    fn first_that_renders(
+        &self,
+        plugin: &Arc<Plugin>,
+        context: &str,
+        all: impl IntoIterator<Item = Needs>,
+    ) -> Checked<Option<Needs>> {
+        for needs in all {
+            let setup = self.setup_with(plugin, context, &Recipe::default(), &needs)?;
+            let instance = Instance::new(plugin, &setup)?;
             let time = self.busy_time(&instance).unwrap_or(3.0);
             let rendered = instance.render(Shot::at(time))?;
             if rendered.status == Status::OK {
-                found = with.to_vec();
+                return Ok(Some(needs));
             }
             // A failure without a word asks for nothing.
-            if rendered.status == Status::OK || rendered.said().is_none() {
-                break;
+            if rendered.said().is_none() {
+                return Ok(Some(Needs::default()));
             }
         }
-        self.needed.lock().insert(context.to_owned(), found.clone());
-        Ok(found)
+        Ok(None)
+    }
+
+    /// Key files in the first parameters for files, one more each time, with each option of each choice: one of
+    /// them may tell that keys come from files.
+    fn with_files(&self, params: &[Arc<Param>]) -> Checked<Vec<Needs>> {
+        let is_file = |param: &&Arc<Param>| {
+            param.kind == ParamType::String
+                && param
+                    .props
+                    .text(kOfxParamPropStringMode)
+                    .is_some_and(|mode| mode.as_bytes() == kOfxParamStringIsFilePath.to_bytes())
+        };
+        let mut values = Vec::new();
+        for (at, param) in params.iter().filter(is_file).enumerate() {
+            let time = if at % 2 == 0 { RANGE.0 } else { RANGE.1 };
+            values.push((param.name.clone(), Value::Text(c_text(&self.key_file(time)?))));
+        }
+        let choices = params.iter().filter(|param| param.kind == ParamType::Choice);
+        let options: Vec<(String, Value)> = choices
+            .flat_map(|param| {
+                let count = c_int::try_from(param.options().len()).unwrap_or(0);
+                (0..count).map(|option| (param.name.clone(), Value::Ints(vec![option])))
+            })
+            .collect();
+        let mut all = Vec::new();
+        for count in 1..=values.len() {
+            for choice in std::iter::once(None).chain(options.iter().map(Some)) {
+                let values = values[..count].iter().chain(choice).cloned().collect();
+                all.push(Needs { clips: Vec::new(), values });
+            }
+        }
+        Ok(all)
+    }
+
+    /// A picture file of the drawing at a time.
+    fn key_file(&self, time: f64) -> Checked<String> {
+        let failed = |error: &dyn std::fmt::Display| Stop::Fail(format!("no key file: {error}"));
+        let mut files = self.files.lock();
+        let folder = match &mut *files {
+            Some(folder) => folder,
+            none => none.insert(TempDir::new().map_err(|error| failed(&error))?),
+        };
+        let path = folder.path().join(format!("key{time}.png"));
+        if !path.exists() {
+            let reading = Reading { premultiplied: false, linear: false };
+            let picture = drawing(0, &Recipe::default()).picture(time)?;
+            let picture = picture.ok_or_else(|| failed(&"the drawing is empty"))?;
+            picture.save(&path, reading, true)?;
+        }
+        Ok(path.to_string_lossy().into_owned())
     }
 
     /// A setup with synthetic drawings in the clips.
     pub fn setup(&self, plugin: &Plugin, context: &str, recipe: &Recipe) -> Checked<Setup> {
-        let needed = if recipe.needed_too { self.needed(context)? } else { Vec::new() };
+        let needs = if recipe.needed_too { self.needs(context)? } else { Needs::default() };
         // Looking for them may have introduced another host.
         plugin.set_host()?;
-        self.setup_with(plugin, context, recipe, &needed)
+        self.setup_with(plugin, context, recipe, &needs)
     }
 
     fn setup_with(
@@ -189,18 +266,22 @@ impl Lab {
         plugin: &Plugin,
         context: &str,
         recipe: &Recipe,
-        needed: &[String],
+        needs: &Needs,
     ) -> Checked<Setup> {
         let descriptor = plugin.context(context)?;
         let mut footage: BTreeMap<String, Arc<dyn Footage>> = BTreeMap::new();
         let inputs = descriptor.clips().into_iter().filter(|clip| !clip.is_output());
         for (index, clip) in inputs.enumerate() {
-            let fed = !clip.is_optional() || recipe.optional_too || needed.contains(&clip.name);
+            let fed =
+                !clip.is_optional() || recipe.optional_too || needs.clips.contains(&clip.name);
             if fed && !recipe.without.contains(&clip.name) {
                 footage.insert(clip.name.clone(), drawing(index, recipe));
             }
         }
         let mut values = Vec::new();
+        for (id, value) in &needs.values {
+            values.push((id.clone(), None, value.clone()));
+        }
         for (id, text) in &self.settings {
             // Contexts differ in their parameters: what one lacks is not set there.
             if let Some(param) = descriptor.params.find(id) {

@@ -111,7 +111,7 @@ fn forms() -> impl Iterator<Item = (Absent, bool)> {
 pub(super) fn missing_clip(lab: &Lab) -> Checked {
     lab.in_contexts(|plugin, context| {
         let inputs = plugin.context(context)?.clips();
-        let needed = lab.needed(context)?;
+        let needed = lab.needs(context)?.clips;
         let mandatory: Vec<String> = inputs
             .iter()
             .filter(|clip| !clip.is_output())
@@ -157,7 +157,7 @@ pub(super) fn missing_clip(lab: &Lab) -> Checked {
 
 pub(super) fn optional_clip(lab: &Lab) -> Checked {
     lab.in_contexts(|plugin, context| {
-        let needed = lab.needed(context)?;
+        let needed = lab.needs(context)?.clips;
         let clips = plugin.context(context)?.clips().into_iter();
         let optional = clips.filter(|clip| clip.is_optional() && !needed.contains(&clip.name));
         let names: Vec<String> = optional.map(|clip| clip.name.clone()).collect();

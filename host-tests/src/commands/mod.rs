@@ -2,9 +2,9 @@
 
 pub mod bench;
 pub mod compare;
+pub mod describe;
 pub mod eval;
 pub mod hostile;
-pub mod list;
 pub mod render;
 pub mod soak;
 pub mod validate;

@@ -77,8 +77,13 @@ const STATUSES: [OfxStatus; 9] = [
 /// A suite function fails, or a value is wild, once in so many calls.
 const ONE_IN: usize = 40;
 
-/// Values that tell where pixels lie: a plug-in has to believe them.
-const BELIEVED: [&CStr; 3] = [kOfxImagePropBounds, kOfxImagePropRowBytes, kOfxImagePropData];
+/// Values that tell where pixels lie and which of them are asked for: a plug-in has to believe them.
+const BELIEVED: [&CStr; 4] = [
+    kOfxImagePropBounds,
+    kOfxImagePropRowBytes,
+    kOfxImagePropData,
+    kOfxImageEffectPropRenderWindow,
+];
 
 thread_local! {
     static MISHAPS: RefCell<Option<Dice>> = const { RefCell::new(None) };

@@ -182,6 +182,8 @@ fn describe(profile: &'static Profile, journal: &Arc<Journal>) -> Arc<PropertySe
     let names = |names: Vec<&'static CStr>| names.into_iter().map(ascii).collect::<Vec<_>>();
     let components = names(profile.components.iter().map(|c| c.name()).collect());
     let depths = names(profile.depths.iter().map(|d| d.name()).collect());
+    let contexts = if profile.tells_contexts { profile.contexts } else { &[] };
+    let contexts = names(contexts.to_vec());
     let mut set = PropertySet::of("the host", journal)
         .read_only()
         .missing(profile.missing_on_host)
@@ -195,10 +197,12 @@ fn describe(profile: &'static Profile, journal: &Arc<Journal>) -> Arc<PropertySe
         .ints(kOfxImageEffectPropSupportsTiles, &[yes(profile.tiles)])
         .ints(kOfxImageEffectPropTemporalClipAccess, &[yes(profile.temporal)])
         .list(kOfxImageEffectPropSupportedComponents, &components)
-        .list(kOfxImageEffectPropSupportedContexts, &names(profile.contexts.to_vec()))
+        .list(kOfxImageEffectPropSupportedContexts, &contexts)
         .list(kOfxImageEffectPropSupportedPixelDepths, &depths)
         .ints(kOfxImageEffectPropSupportsMultipleClipDepths, &[yes(profile.multi_depths)])
         .ints(kOfxImageEffectPropSupportsMultipleClipPARs, &[0])
+        .ints(kOfxImageEffectHostPropIsBackground, &[1])
+        .ints(kOfxImageEffectPropSetableFielding, &[0])
         .ints(kOfxImageEffectPropSetableFrameRate, &[yes(profile.setable_rate)])
         .ints(kOfxImageEffectInstancePropSequentialRender, &[2])
         .ints(kOfxParamHostPropSupportsCustomInteract, &[0])
@@ -220,12 +224,6 @@ fn describe(profile: &'static Profile, journal: &Arc<Journal>) -> Arc<PropertySe
     }
     if let Some(api) = profile.api {
         set = set.ints(kOfxPropAPIVersion, &api);
-    }
-    if !profile.lacks_on_host(kOfxImageEffectHostPropIsBackground) {
-        set = set.ints(kOfxImageEffectHostPropIsBackground, &[1]);
-    }
-    if !profile.lacks_on_host(kOfxImageEffectPropSetableFielding) {
-        set = set.ints(kOfxImageEffectPropSetableFielding, &[0]);
     }
     set.build()
 }

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     ffi::{CStr, c_void},
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::{Result, bail};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use crate::{
     host::Host,
@@ -48,6 +48,10 @@ impl<'a> Action<'a> {
         Self { effect: Some(effect), ..self }
     }
 }
+
+/// How many have loaded a plug-in of a file in this process. A plug-in has one state for all of them, which
+/// Unload ends: plug-ins made with the OpenFX Support library crash in whatever is called after it but Load.
+static LOADS: Mutex<BTreeMap<(PathBuf, String), usize>> = Mutex::new(BTreeMap::new());
 
 /// A plug-in that a host works with.
 pub struct Plugin {
@@ -162,8 +166,27 @@ impl Plugin {
     /// The Load action.
     pub fn load(&self) -> Status {
         let status = self.call(&Action::new(kOfxActionLoad));
-        self.loaded.store(status.is_fine(), Ordering::SeqCst);
+        let before = self.loaded.swap(status.is_fine(), Ordering::SeqCst);
+        match (before, status.is_fine()) {
+            (false, true) => *LOADS.lock().entry(self.loads_key()).or_default() += 1,
+            (true, false) => {
+                self.one_less();
+            }
+            _ => {}
+        }
         status
+    }
+
+    fn loads_key(&self) -> (PathBuf, String) {
+        (self.binary.path().to_owned(), self.id())
+    }
+
+    /// Counts one user less, and tells whether it was the last.
+    fn one_less(&self) -> bool {
+        let mut loads = LOADS.lock();
+        let Some(count) = loads.get_mut(&self.loads_key()) else { return true };
+        *count = count.saturating_sub(1);
+        *count == 0
     }
 
     /// The Describe action on a new descriptor.
@@ -261,10 +284,14 @@ impl Plugin {
         messages.last().map(|message| format!(": {}", message.text)).unwrap_or_default()
     }
 
-    /// The Unload action, and a look at what the plug-in keeps of the host's memory.
+    /// The Unload action, and a look at what the plug-in keeps of the host's memory. Where others of this
+    /// process have the same plug-in loaded too, it stays: what Unload frees is theirs as well.
     pub fn unload(&self) -> Option<Status> {
         if !self.loaded.swap(false, Ordering::SeqCst) {
             return None;
+        }
+        if !self.one_less() {
+            return Some(Status::OK);
         }
         let status = self.call(&Action::new(kOfxActionUnload));
         let blocks = suites::blocks_left(self.host.journal());

@@ -28,6 +28,8 @@ pub struct Profile {
     pub api: Option<[i32; 2]>,
     /// Contexts it can make, in the order of its liking.
     pub contexts: &'static [&'static CStr],
+    /// Its own set tells them; in other hosts that list is there and empty.
+    pub tells_contexts: bool,
     /// Sample types it can give.
     pub depths: &'static [Depth],
     /// Components it can give.
@@ -119,8 +121,6 @@ const FAITHFUL: Conduct = Conduct {
     knows_regions: true,
 };
 
-const SINCE_1_1: &[&CStr] =
-    &[kOfxImageEffectHostPropIsBackground, kOfxImageEffectPropSetableFielding];
 const HOST_SINCE_1_2: &[&CStr] = &[
     kOfxPropVersion,
     kOfxPropVersionLabel,
@@ -166,6 +166,7 @@ pub static PROFILES: [Profile; 6] = [
             kOfxImageEffectContextGenerator,
             kOfxImageEffectContextTransition,
         ],
+        tells_contexts: true,
         depths: &[Depth::Float, Depth::Short, Depth::Byte],
         components: &[Components::Rgba, Components::Rgb, Components::Alpha],
         suites: &NATRON_SUITES,
@@ -190,6 +191,7 @@ pub static PROFILES: [Profile; 6] = [
         version: [10, 0, 1],
         api: Some([1, 2]),
         contexts: &[kOfxImageEffectContextGeneral, kOfxImageEffectContextFilter],
+        tells_contexts: true,
         depths: &[Depth::Float],
         components: &[Components::Rgba, Components::Alpha],
         suites: &NATRON_SUITES,
@@ -228,6 +230,7 @@ pub static PROFILES: [Profile; 6] = [
             kOfxImageEffectContextTransition,
             kOfxImageEffectContextGenerator,
         ],
+        tells_contexts: true,
         depths: &[Depth::Float, Depth::Short, Depth::Byte],
         components: &[Components::Rgba, Components::Alpha],
         suites: &RESOLVE_SUITES,
@@ -272,6 +275,7 @@ pub static PROFILES: [Profile; 6] = [
             kOfxImageEffectContextFilter,
             kOfxImageEffectContextGenerator,
         ],
+        tells_contexts: true,
         depths: &[Depth::Byte, Depth::Short, Depth::Float],
         components: &[Components::Rgba],
         suites: &FUSION_SUITES,
@@ -302,6 +306,7 @@ pub static PROFILES: [Profile; 6] = [
         version: [7, 42, 0],
         api: Some([1, 5]),
         contexts: &[kOfxImageEffectContextFilter],
+        tells_contexts: false,
         depths: &[Depth::Byte, Depth::Short, Depth::Half, Depth::Float],
         components: &[Components::Rgba, Components::Rgb],
         suites: &MLT_SUITES,
@@ -311,11 +316,7 @@ pub static PROFILES: [Profile; 6] = [
         multi_depths: false,
         setable_rate: false,
         str_choice: false,
-        missing_on_host: &[
-            kOfxPropType,
-            kOfxImageEffectPropSupportedContexts,
-            kOfxImageEffectHostPropNativeOrigin,
-        ],
+        missing_on_host: &[kOfxPropType, kOfxImageEffectHostPropNativeOrigin],
         missing_on_effects: &[
             kOfxImageEffectPropProjectSize,
             kOfxImageEffectPropProjectOffset,
@@ -354,6 +355,7 @@ pub static PROFILES: [Profile; 6] = [
         version: [1, 0, 0],
         api: None,
         contexts: &ALL_CONTEXTS,
+        tells_contexts: true,
         depths: &[Depth::Byte, Depth::Short, Depth::Float],
         components: &[Components::Rgba, Components::Alpha],
         suites: &BARE_SUITES,
@@ -384,11 +386,6 @@ impl Profile {
     /// The profile of that id.
     pub fn find(id: &str) -> Option<&'static Self> {
         PROFILES.iter().find(|profile| profile.id == id)
-    }
-
-    /// Names missing on the host's own set; those of API 1.1 too where there is no API version.
-    pub fn lacks_on_host(&self, name: &CStr) -> bool {
-        self.missing_on_host.contains(&name) || (self.api.is_none() && SINCE_1_1.contains(&name))
     }
 }
 

@@ -9,8 +9,7 @@ mod disk;
 mod entry;
 mod key;
 pub mod lease;
-mod memory;
-mod span;
+mod packing;
 #[cfg(test)]
 mod tests;
 
@@ -18,11 +17,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use config::{CacheConfig, DiskConfig};
-pub use disk::tend::{Holds, Kept};
+pub use disk::tend::Kept;
 pub use disk::{DiskCache, DiskStats};
+pub use entry::Holds;
 pub use key::{key, span_key};
-pub use memory::MemoryCache;
 
+use crate::budget::{Budget, Shelf};
 use crate::{ContentHash, Drawn, Error};
 
 /// What a cache has done so far.
@@ -43,7 +43,7 @@ pub struct Stats {
 /// Drawings in memory over drawings on disk.
 #[derive(Debug)]
 pub struct Cache {
-    memory: MemoryCache,
+    memory: Shelf<ContentHash, Drawn>,
     disk: Option<DiskCache>,
     memory_hits: AtomicU64,
     disk_hits: AtomicU64,
@@ -51,23 +51,30 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// An empty cache. No file or directory is touched before the first look.
+    /// An empty cache with a budget of its own. No file or directory is touched before the first look.
     pub fn new(config: CacheConfig) -> Self {
+        let budget = Budget::new(config.memory_bytes);
+        Self::within(&budget, config.disk)
+    }
+
+    /// An empty cache that shares a budget: that of the process, where others keep something in memory too.
+    pub fn within(budget: &Arc<Budget>, disk: Option<DiskConfig>) -> Self {
         Self {
-            memory: MemoryCache::new(config.memory_bytes),
-            disk: config.disk.map(DiskCache::new),
+            memory: Shelf::new(budget),
+            disk: disk.map(DiskCache::new),
             memory_hits: AtomicU64::new(0),
             disk_hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
         }
     }
 
-    /// The drawing of this key from memory, or else from disk, and then kept in memory.
-    pub fn get(&self, key: &ContentHash) -> Option<Arc<Drawn>> {
-        if let Some(drawn) = self.get_in_memory(key) {
+    /// The drawing of this key and of this width and height from memory, or else from disk, and then
+    /// kept in memory.
+    pub fn get(&self, key: &ContentHash, size: (usize, usize)) -> Option<Arc<Drawn>> {
+        if let Some(drawn) = self.get_in_memory(key, size) {
             return Some(drawn);
         }
-        let Some(drawn) = self.disk.as_ref().and_then(|disk| disk.get(key)) else {
+        let Some(drawn) = self.disk.as_ref().and_then(|disk| disk.get(key, size)) else {
             self.misses.fetch_add(1, Ordering::Relaxed);
             return None;
         };
@@ -77,9 +84,10 @@ impl Cache {
         Some(drawn)
     }
 
-    /// The drawing of this key if memory holds it; never waits for a disk.
-    pub fn get_in_memory(&self, key: &ContentHash) -> Option<Arc<Drawn>> {
+    /// The drawing of this key and size if memory holds it; never waits for a disk.
+    pub fn get_in_memory(&self, key: &ContentHash, size: (usize, usize)) -> Option<Arc<Drawn>> {
         let found = self.memory.get(key);
+        let found = found.filter(|drawn| (drawn.frame.width(), drawn.frame.height()) == size);
         if found.is_some() {
             self.memory_hits.fetch_add(1, Ordering::Relaxed);
         }
@@ -88,7 +96,7 @@ impl Cache {
 
     /// Keeps a drawing in memory, as far as its limit allows.
     pub fn put_in_memory(&self, key: ContentHash, drawn: &Arc<Drawn>) {
-        self.memory.put(key, drawn.clone());
+        self.memory.put(key, drawn.clone(), drawn.frame.byte_len() + size_of::<Drawn>());
     }
 
     /// Keeps a drawing on disk, as far as its limit and the directory allow. Whether it lies there

@@ -48,6 +48,11 @@ pub struct Job {
 }
 
 impl Job {
+    /// Width and height of the keys, and so of the drawing, in pixels.
+    pub fn size(&self) -> (usize, usize) {
+        (self.first.width(), self.first.height())
+    }
+
     /// Checks what every engine relies on.
     ///
     /// # Errors

@@ -54,7 +54,7 @@
 //!     position,
 //!     settings: Settings::default(),
 //! };
-//! assert!(queue.cached(&request).is_none());
+//! assert!(queue.cached(&request, (64, 48)).is_none());
 //!
 //! let job = Job { request: request.clone(), first, last, sketches: Vec::new() };
 //! let ticket = queue.submit(job, Priority::Final);
@@ -65,7 +65,7 @@
 //!         None => println!("{:.0} %", 100.0 * ticket.progress()),
 //!     }
 //! };
-//! assert_eq!(queue.cached(&request), Some(drawn));
+//! assert_eq!(queue.cached(&request, (64, 48)), Some(drawn));
 //! # Ok::<(), Error>(())
 //! ```
 //!
@@ -85,18 +85,20 @@
 //! |----------------------|---------|---------|
 //! | `INBETWEEN_CACHE_DIR` | directory of the disk cache | the platform's cache directory |
 //! | `INBETWEEN_CACHE_MB`  | size of the disk cache in MiB, 0 for none | 4096 |
-//! | `INBETWEEN_MEMORY_MB` | size of the memory cache in MiB, 0 for none | 192 |
+//! | `INBETWEEN_MEMORY_MB` | memory for drawings, key pictures and looks together in MiB, 0 for none | 512 |
 //! | `INBETWEEN_WORKER`    | the executable `inbetween` that the worker runs | the one beside the plug-in, then `PATH` |
 //! | `INBETWEEN_SOCKET_DIR` | directory of the worker's socket and lock | the user's runtime directory |
 //! | `INBETWEEN_LOG_DIR`   | directory of the worker's log | the platform's log directory |
 
 #![forbid(unsafe_code)]
 
+pub mod budget;
 pub mod cache;
 pub mod colour;
 pub mod engine;
 pub mod error;
 pub mod exposure;
+pub mod files;
 pub mod fingerprint;
 pub mod frame;
 pub mod hash;

@@ -22,16 +22,15 @@ pub use self::exr::{ExrChannels, exr_channels};
 pub use decode::{MAX_PICTURE_PIXELS, Stored};
 use memo::Memo;
 
+use crate::budget::Budget;
 use crate::process_memo::ProcessMemo;
 use crate::{ContentHash, Encoding, Error, Frame};
-
-/// Bytes of key pictures that the process remembers: the same two keys serve each frame of a span.
-pub const MEMO_BYTES: usize = 256 << 20;
 
 /// Largest picture file that is opened, in bytes.
 pub const MAX_FILE_BYTES: u64 = 2 << 30;
 
-static OF_PROCESS: ProcessMemo<Memo> = ProcessMemo::new(|| Memo::new(MEMO_BYTES), Memo::forget_all);
+static OF_PROCESS: ProcessMemo<Memo> =
+    ProcessMemo::new(|| Memo::new(Budget::of_process()), Memo::forget_all);
 
 /// A key picture and its content address.
 #[derive(Clone, Debug)]

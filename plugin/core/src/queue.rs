@@ -96,9 +96,10 @@ impl Queue {
         self.shared.key(request)
     }
 
-    /// The finished drawing from memory or disk, so that a caller makes frames only on a miss.
-    pub fn cached(&self, request: &Request) -> Option<Arc<Drawn>> {
-        self.shared.cache.get(&self.key(request).ok()?)
+    /// The finished drawing from memory or disk, of this width and height, so that a caller makes frames
+    /// only on a miss.
+    pub fn cached(&self, request: &Request, size: (usize, usize)) -> Option<Arc<Drawn>> {
+        self.shared.cache.get(&self.key(request).ok()?, size)
     }
 
     /// A ticket for a run that waits or goes on already, without the frames that a new run needs.
@@ -119,7 +120,7 @@ impl Queue {
             Ok(key) => key,
             Err(error) => return self.finished(Err(Arc::new(error))),
         };
-        if let Some(drawn) = self.shared.cache.get_in_memory(&key) {
+        if let Some(drawn) = self.shared.cache.get_in_memory(&key, job.size()) {
             return self.finished(Ok(drawn));
         }
         let engine = job.request.settings.engine;
@@ -229,21 +230,17 @@ impl Shared {
 
     fn draw(&self, run: &Run, job: &Job) -> Result<Found, Error> {
         // Since the submission, a run just ended or another process may have drawn it.
-        if let Some(drawn) = self.cache.get(&run.key) {
+        if let Some(drawn) = self.cache.get(&run.key, job.size()) {
             return Ok(Found { drawn, new: false });
         }
         let engine = self.engine(job.request.settings.engine)?;
         let start = Instant::now();
         let drawn = engine.draw(job, &run.control)?;
-        let size = |frame: &crate::Frame| (frame.width(), frame.height());
-        if size(&drawn.frame) != size(&job.first) {
+        let size = (drawn.frame.width(), drawn.frame.height());
+        if size != job.size() {
             return Err(Error::Engine {
                 engine: engine.kind().name(),
-                reason: format!(
-                    "it drew {:?} pixels for keys of {:?}",
-                    size(&drawn.frame),
-                    size(&job.first)
-                ),
+                reason: format!("it drew {size:?} pixels for keys of {:?}", job.size()),
             });
         }
         log::debug!("drew {} in {:?}", run.key, start.elapsed());

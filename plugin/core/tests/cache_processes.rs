@@ -10,7 +10,8 @@ const DIR: &str = "INBETWEEN_TEST_DIR";
 const DRAWINGS: u8 = 12;
 const ROOM_FOR: u64 = 7;
 const SIDE: usize = 64;
-const FILE_BYTES: u64 = 96 + (SIDE * SIDE * 16) as u64;
+/// The file of one of these drawings, which is small because each is of one colour.
+const FILE_BYTES: u64 = 250;
 
 fn drawn(of: u8) -> Drawn {
     let pixels = vec![[f32::from(of), 0.5, 2.0, 1.0]; SIDE * SIDE];
@@ -30,7 +31,7 @@ fn one_process() {
         order = order.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         let of = (order >> 16) as u8 % DRAWINGS;
         let key = ContentHash::of(&[of]);
-        match cache.get(&key) {
+        match cache.get(&key, (SIDE, SIDE)) {
             Some(found) => assert!(found == drawn(of), "drawing {of} is another one"),
             None => {
                 cache.put(&key, &drawn(of));
@@ -61,7 +62,7 @@ fn several_processes_share_one_directory() {
         assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
         assert!(said.contains("1 passed"), "{said}");
     }
-    let files: Vec<_> = std::fs::read_dir(dir.path().join("drawings-1"))
+    let files: Vec<_> = std::fs::read_dir(dir.path().join("drawings-2"))
         .unwrap()
         .map(|file| file.unwrap())
         .filter(|file| file.path().extension().is_some_and(|extension| extension == "drawing"))

@@ -56,6 +56,14 @@ impl Fit {
         best.map_or_else(|| Self::into(width, height, (8 * UNIT, 5 * UNIT)), |(fit, _)| fit)
     }
 
+    /// Whether frames of `size` can be those of a model that was shown a picture of `width` x `height`:
+    /// of its proportions as far as whole pixels allow, and of a size that models draw.
+    pub(super) fn may_show(width: usize, height: usize, size: (usize, usize)) -> bool {
+        const LARGEST: usize = 16 * UNIT;
+        let across = (size.0 * height).abs_diff(size.1 * width);
+        size.0.max(size.1) <= LARGEST && across <= width.max(height)
+    }
+
     fn into(width: usize, height: usize, model: (usize, usize)) -> Self {
         let scale = (model.0 as f64 / width as f64).min(model.1 as f64 / height as f64);
         let side = |n: usize, most: usize| ((n as f64 * scale).round() as usize).clamp(1, most);

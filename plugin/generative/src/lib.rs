@@ -36,6 +36,7 @@ use inbetween_flow::FlowEngine;
 use inbetween_tooncrafter::pipeline::FRAMES;
 
 use compose::{Composition, Keys};
+use fit::Fit;
 use model::{Model, SpanRequest};
 use spans::Spans;
 
@@ -83,11 +84,13 @@ impl ToonCrafterEngine {
         let encoding = job.request.settings.encoding;
         let full = [&*job.first, &*job.last];
         control.enter("looking for the generated span");
-        self.spans.get(&key, control, || {
+        let (width, height) = job.size();
+        let wanted = |size| Fit::may_show(width, height, size);
+        self.spans.get(&key, &wanted, control, || {
             control.enter("generating the span");
             let keys = |size| Keys::new(full, encoding, size).map(|keys| keys.small);
             let span = SpanRequest {
-                size: (job.first.width(), job.first.height()),
+                size: job.size(),
                 keys: &keys,
                 sketches: sketches(job),
                 sketch_strength: job.request.settings.sketch_strength,
@@ -138,7 +141,7 @@ impl Engine for ToonCrafterEngine {
         };
         let span = self.span(job, settings, control)?;
         let Some(small) = span.first().filter(|_| span.len() == FRAMES) else {
-            return Err(engine_error("the cached span is of another form; clear the cache"));
+            return Err(engine_error("the model has drawn another number of frames"));
         };
         control.enter("drawing at full size");
         control.report(GENERATING);
@@ -151,7 +154,7 @@ impl Engine for ToonCrafterEngine {
         let composition = Composition::new(&*self.flow, target, &keys, position, quality, control)?;
         control.report(GENERATING + 0.75 * (1.0 - GENERATING));
         control.check()?;
-        let full = (job.first.width(), job.first.height());
+        let full = job.size();
         let frame = match request.settings.output {
             Output::InBetween => composition.draw(&keys)?,
             Output::Confidence => composition.trust(full)?,

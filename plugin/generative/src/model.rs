@@ -167,6 +167,7 @@ fn unreadable(error: WeightError) -> Error {
         WeightError::Io { file, .. }
         | WeightError::NotWeights { file, .. }
         | WeightError::Damaged { file, .. }
+        | WeightError::NotFinite { file, .. }
         | WeightError::Refused { file, .. }
         | WeightError::OtherModel { file, .. }
         | WeightError::Missing { file, .. }

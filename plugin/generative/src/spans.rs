@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use inbetween_core::cache::lease::{self, Claim};
 use inbetween_core::cache::{CacheConfig, DiskCache};
 use inbetween_core::{ContentHash, Control, Error, Frame};
+use inbetween_tooncrafter::pipeline::FRAMES;
 use parking_lot::Mutex;
 
 /// Spans that stay in memory: the one that is drawn from, and its neighbour.
@@ -31,19 +32,20 @@ impl Spans {
         Self { disk, memory: Mutex::default(), generated: AtomicU64::new(0) }
     }
 
-    /// The span of `key`, computed by `generate` unless it is there, or another process is about
-    /// to finish it.
+    /// The span of `key` whose frames have a size that is `wanted`, computed by `generate` unless it is
+    /// there, or another process is about to finish it.
     ///
     /// # Errors
     /// Those of `generate`; [`Error::Cancelled`] while waiting.
     pub(super) fn get(
         &self,
         key: &ContentHash,
+        wanted: &dyn Fn((usize, usize)) -> bool,
         control: &Control,
         generate: impl FnOnce() -> Result<Vec<Frame>, Error>,
     ) -> Result<Span, Error> {
         loop {
-            if let Some(span) = self.find(key) {
+            if let Some(span) = self.find(key, wanted) {
                 return Ok(span);
             }
             let Some((dir, disk)) = &self.disk else {
@@ -52,7 +54,7 @@ impl Spans {
                 return Ok(self.remember(key, span));
             };
             match lease::claim(dir, key, control, || disk.has_span(key))? {
-                // Read next; a damaged one is deleted by that, and claimed then.
+                // Read next; one that is damaged or another is deleted by that, and claimed then.
                 Claim::Ready => {}
                 Claim::Mine(guard) => {
                     let span = self.remember(key, generate()?);
@@ -66,12 +68,13 @@ impl Spans {
         }
     }
 
-    fn find(&self, key: &ContentHash) -> Option<Span> {
+    fn find(&self, key: &ContentHash, wanted: &dyn Fn((usize, usize)) -> bool) -> Option<Span> {
         let known = self.memory.lock().iter().find(|(known, _)| known == key).cloned();
         if let Some((_, span)) = known {
             return Some(span);
         }
-        let span = self.disk.as_ref().and_then(|(_, disk)| disk.get_span(key))?;
+        let (_, disk) = self.disk.as_ref()?;
+        let span = disk.get_span(key, wanted, FRAMES)?;
         Some(self.remember(key, span))
     }
 

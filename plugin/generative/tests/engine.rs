@@ -70,7 +70,7 @@ impl TestFolder {
     }
 
     fn spans(&self) -> usize {
-        let Ok(files) = std::fs::read_dir(self.path("cache").join("drawings-1")) else { return 0 };
+        let Ok(files) = std::fs::read_dir(self.path("cache").join("drawings-2")) else { return 0 };
         files
             .filter(|file| file.as_ref().unwrap().path().extension().is_some_and(|e| e == "span"))
             .count()

@@ -60,7 +60,7 @@ fn the_buttons_draw_ahead_tell_and_clear() {
         let plugin = plugin(true);
         let instance = span(&plugin, &[("engine", "Flow")]);
         let drawings = || {
-            let files = std::fs::read_dir(folder.join("cache/drawings-1")).into_iter().flatten();
+            let files = std::fs::read_dir(folder.join("cache/drawings-2")).into_iter().flatten();
             files.flatten().filter(|f| f.path().extension().is_some_and(|e| e == "drawing")).count()
         };
         press(&instance, "generate");

@@ -167,7 +167,7 @@ fn six_processes_that_ask_for_one_span_have_it_computed_once() {
         }
         let first = std::fs::read(out(0)).unwrap();
         assert!((1..6).all(|n| std::fs::read(out(n)).unwrap() == first));
-        let cache = std::fs::read_dir(folder.join("cache/drawings-1")).unwrap().flatten();
+        let cache = std::fs::read_dir(folder.join("cache/drawings-2")).unwrap().flatten();
         let spans = cache.filter(|f| f.path().extension().is_some_and(|e| e == "span")).count();
         assert_eq!(spans, 1);
     });

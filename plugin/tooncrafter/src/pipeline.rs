@@ -28,8 +28,8 @@ use crate::tokenizer::tokenize;
 use crate::unet::Unet;
 use crate::vae_decoder::VaeDecoder;
 use crate::vae_encoder::VaeEncoder;
-use crate::weights::Weights;
-use crate::weights::layout::{ModelConfig, Part};
+use crate::weights::layout::{self, ModelConfig, Part};
+use crate::weights::{WeightError, Weights, verify_numbers};
 
 /// The name that errors carry.
 const NAME: &str = "ToonCrafter";
@@ -166,6 +166,8 @@ pub struct Pipeline {
     device: Device,
     dtype: DType,
     memory_limit: Option<u64>,
+    /// Whether all weights are known to be numbers.
+    checked: Mutex<bool>,
     text: Slot<ClipText>,
     image: Slot<(ClipVision, Resampler)>,
     encoder: Slot<VaeEncoder>,
@@ -227,6 +229,7 @@ impl Pipeline {
             device,
             dtype,
             memory_limit: None,
+            checked: Mutex::new(false),
             text: Slot::default(),
             image: Slot::default(),
             encoder: Slot::default(),
@@ -306,6 +309,7 @@ impl Pipeline {
         let size = drawing.check()?;
         let sketched = !drawing.sketches.is_empty() && drawing.sketch_scale > 0.0;
         self.check_parts(sketched)?;
+        self.check_numbers(control)?;
         let plan = self.plan(size, sketched);
         log::info!("{plan}");
         if !plan.fits() {
@@ -329,6 +333,27 @@ impl Pipeline {
                 return Err(Error::Engine { engine: NAME, reason });
             }
         }
+        Ok(())
+    }
+
+    /// Refuses weights that are no numbers, once, before the first network is loaded: the last one is
+    /// loaded only after minutes of work.
+    fn check_numbers(&self, control: &Control) -> Result<(), Error> {
+        let mut checked = self.checked.lock();
+        if *checked {
+            return Ok(());
+        }
+        control.enter("checking the weights");
+        let mut wanted = layout::model(&self.config);
+        wanted.extend(layout::sketch(&self.sketch_config));
+        let mut go_on = |_: u64, _: u64| !control.is_cancelled();
+        let broken = verify_numbers(&self.weights, &wanted, &mut go_on);
+        control.check()?;
+        if let Some(WeightError::NotFinite { file, key }) = broken.into_iter().next() {
+            let reason = format!("it is damaged: tensor {key} holds NaN or infinity");
+            return Err(Error::Weights { path: file, reason });
+        }
+        *checked = true;
         Ok(())
     }
 

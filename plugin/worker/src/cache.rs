@@ -1,6 +1,6 @@
 //! `cache`: what lies in the cache of drawings, whether it is whole, and making room.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use inbetween_core::cache::{CacheConfig, DiskCache, Holds, Kept};
 use serde_json::{Value, json};
@@ -31,7 +31,7 @@ pub(crate) fn open(dir: Option<&PathBuf>) -> Result<(PathBuf, u64, DiskCache)> {
     }
 }
 
-fn refused(folder: &std::path::Path, error: &std::io::Error) -> Failure {
+fn refused(folder: &Path, error: &std::io::Error) -> Failure {
     Failure::new(Kind::File, format!("{} could not be used: {error}.", folder.display()))
 }
 
@@ -45,7 +45,12 @@ fn kind(kept: &Kept) -> &'static str {
 
 fn described(kept: &Kept) -> Value {
     let used = kept.used.duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    json!({"file": kept.path.display().to_string(), "holds": kind(kept), "bytes": kept.bytes, "used": used})
+    let mut about = json!({"file": kept.path.display().to_string(), "holds": kind(kept), "bytes": kept.bytes, "used": used});
+    if let Some(((width, height), frames)) = kept.shape {
+        (about["width"], about["height"], about["frames"]) =
+            (width.into(), height.into(), frames.into());
+    }
+    about
 }
 
 fn total(kept: &[Kept]) -> u64 {
@@ -53,7 +58,7 @@ fn total(kept: &[Kept]) -> u64 {
 }
 
 fn list(folder: &CacheFolder) -> Result<()> {
-    let (dir, _, cache) = open(folder.dir.as_ref())?;
+    let (dir, limit, cache) = open(folder.dir.as_ref())?;
     let kept = cache.list().map_err(|error| refused(&dir, &error))?;
     if folder.json {
         print_json(&kept.iter().map(described).collect::<Vec<_>>());
@@ -62,30 +67,52 @@ fn list(folder: &CacheFolder) -> Result<()> {
     for kept in &kept {
         let age = kept.used.elapsed().unwrap_or_default();
         let age = indicatif::HumanDuration(age).to_string();
-        let name = kept.path.file_name().unwrap_or_default().to_string_lossy();
-        println!("{:8} {:>12} unused for {age:14} {name}", kind(kept), bytes(kept.bytes as usize));
+        println!("{:34} {:>12}   last used {age} ago", in_words(kept), bytes(kept.bytes as usize));
     }
-    println!("{} files, {} in {}", kept.len(), bytes(total(&kept) as usize), dir.display());
+    println!("{}", summary(&kept, limit, &dir));
     Ok(())
+}
+
+/// What a file holds, as a person says it.
+fn in_words(kept: &Kept) -> String {
+    let Some(((width, height), frames)) = kept.shape else {
+        return format!("damaged {}, see `cache verify`", kind(kept));
+    };
+    let what = match kept.holds {
+        Holds::Drawing => "in-between".to_owned(),
+        Holds::Picture => "key or sketch".to_owned(),
+        Holds::Span => format!("{frames} frames of a span"),
+    };
+    format!("{what}, {width} x {height}")
+}
+
+fn summary(kept: &[Kept], limit: u64, dir: &Path) -> String {
+    let of = |holds: Holds, one: &str, more: &str| {
+        let count = kept.iter().filter(|kept| kept.holds == holds).count();
+        format!("{count} {}", if count == 1 { one } else { more })
+    };
+    format!(
+        "{}, {} and {}: {} of {} in {}",
+        of(Holds::Drawing, "in-between", "in-betweens"),
+        of(Holds::Picture, "key or sketch", "keys and sketches"),
+        of(Holds::Span, "generated span", "generated spans"),
+        bytes(total(kept) as usize),
+        bytes(limit as usize),
+        dir.display()
+    )
 }
 
 fn size(folder: &CacheFolder) -> Result<()> {
     let (dir, limit, cache) = open(folder.dir.as_ref())?;
     let kept = cache.list().map_err(|error| refused(&dir, &error))?;
-    let of = |holds: Holds| kept.iter().filter(|kept| kept.holds == holds).count();
-    let (drawings, pictures, spans) = (of(Holds::Drawing), of(Holds::Picture), of(Holds::Span));
     if folder.json {
+        let of = |holds: Holds| kept.iter().filter(|kept| kept.holds == holds).count();
         print_json(&json!({
             "folder": dir.display().to_string(), "bytes": total(&kept), "limit": limit,
-            "drawings": drawings, "pictures": pictures, "spans": spans,
+            "drawings": of(Holds::Drawing), "pictures": of(Holds::Picture), "spans": of(Holds::Span),
         }));
     } else {
-        println!(
-            "{} of {} in {}: {drawings} drawings, {pictures} pictures, {spans} spans",
-            bytes(total(&kept) as usize),
-            bytes(limit as usize),
-            dir.display()
-        );
+        println!("{}", summary(&kept, limit, &dir));
     }
     Ok(())
 }

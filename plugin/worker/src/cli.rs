@@ -11,6 +11,7 @@ use inbetween_tooncrafter::weights::Element;
 
 use crate::options::{ToonCrafterOptions, choice, help, name_of_default, number};
 use crate::presets;
+use crate::progress::ProgressForm;
 use crate::render::Render;
 
 /// Draws the frames between two key drawings, and cares for the weights this needs.
@@ -18,7 +19,7 @@ use crate::render::Render;
 #[command(
     name = "inbetween",
     version,
-    after_help = "Exit codes: 0 done, 2 wrong usage, 3 a file cannot be read or written, 4 a weight \
+    after_help = "@FILE stands for the lines of FILE, one argument each.\n\nExit codes: 0 done, 2 wrong usage, 3 a file cannot be read or written, 4 a weight \
                   file is damaged or refused, 5 weights do not fit the model, 6 network, 7 licence not \
                   accepted, 8 drawing failed, 9 done as far as a damaged input allows."
 )]
@@ -189,6 +190,10 @@ pub struct Retime {
     /// Only tell the clip's exposure sheet: its drawings, for how many frames each is held, and the cuts.
     #[arg(long)]
     pub x_sheet: bool,
+    /// How to tell how far it is: a bar in a terminal and lines in a log, lines such as "progress 42 %", or the
+    /// messages of Open Job Description.
+    #[arg(long, value_enum, default_value = "bar")]
+    pub progress: ProgressForm,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,

@@ -52,6 +52,8 @@ struct Finding {
     state: State,
     found: String,
     advice: &'static str,
+    /// What a failure of it is for a script: the same as in the commands that need it.
+    kind: Kind,
 }
 
 pub(crate) fn run(arguments: &Doctor) -> Result<()> {
@@ -74,11 +76,15 @@ pub(crate) fn run(arguments: &Doctor) -> Result<()> {
             }
         }
     }
-    let failed = findings.iter().filter(|finding| finding.state == State::Fail).count();
-    if failed > 0 {
+    let failed: Vec<_> = findings.iter().filter(|finding| finding.state == State::Fail).collect();
+    if let Some(first) = failed.first() {
         return Err(Failure::new(
-            Kind::Engine,
-            format!("{failed} of {} things keep AI In-between from drawing.", findings.len()),
+            first.kind,
+            format!(
+                "{} of {} things keep AI In-between from drawing.",
+                failed.len(),
+                findings.len()
+            ),
         ));
     }
     Ok(())
@@ -112,6 +118,7 @@ fn flow() -> Finding {
         state,
         found,
         advice: "Install the whole bundle of this machine's system again.",
+        kind: Kind::Engine,
     }
 }
 
@@ -128,7 +135,7 @@ fn video() -> Finding {
     };
     let advice = "Only video files need it; folders of pictures do not. Debian, Ubuntu: apt install ffmpeg; macOS: brew \
                   install ffmpeg; Windows: winget install ffmpeg.";
-    Finding { what: "video", state, found, advice }
+    Finding { what: "video", state, found, advice, kind: Kind::Engine }
 }
 
 fn processor() -> Finding {
@@ -139,6 +146,7 @@ fn processor() -> Finding {
         state: if slow { State::Warn } else { State::Ok },
         found: format!("{cores} cores, {}", std::env::consts::ARCH),
         advice: "Flow draws well on it; ToonCrafter takes very long without a GPU.",
+        kind: Kind::Engine,
     }
 }
 
@@ -152,7 +160,7 @@ fn device() -> Finding {
     let found = found + &own.unwrap_or_default();
     let advice = "ToonCrafter runs on the CPU, many times slower. For an NVIDIA GPU install its \
                   driver and the download inbetween-cuda.";
-    Finding { what: "device", state, found, advice }
+    Finding { what: "device", state, found, advice, kind: Kind::Engine }
 }
 
 fn driver() -> Finding {
@@ -165,7 +173,7 @@ fn driver() -> Finding {
     };
     let advice =
         "Without an NVIDIA GPU nothing is amiss. With one, install the driver and restart.";
-    Finding { what: "driver", state, found, advice }
+    Finding { what: "driver", state, found, advice, kind: Kind::Engine }
 }
 
 /// Model files, and whether they fit into memory.
@@ -182,6 +190,7 @@ fn model(named: Option<&Path>) -> Result<Vec<Finding>> {
             state: unfit,
             found: "no checkpoint is there".into(),
             advice: "Flow draws without. For ToonCrafter fetch it with `inbetween models download`, or name one with --checkpoint.",
+            kind: Kind::File,
         }]);
     };
     let weights = match Weights::open([&path]) {
@@ -192,6 +201,7 @@ fn model(named: Option<&Path>) -> Result<Vec<Finding>> {
                 state: unfit,
                 found: error.user_message(),
                 advice: "Fetch it with `inbetween models download`, or name another with --checkpoint.",
+                kind: Failure::from(error).kind,
             }]);
         }
     };
@@ -208,6 +218,7 @@ fn model(named: Option<&Path>) -> Result<Vec<Finding>> {
         state: if whole { State::Ok } else { unfit },
         found,
         advice: "Choose the whole checkpoint; `inbetween models verify` tells what each file lacks.",
+        kind: Kind::Unfit,
     };
     let pipeline = Pipeline::with_config(
         weights,
@@ -230,6 +241,7 @@ fn model(named: Option<&Path>) -> Result<Vec<Finding>> {
         state: if plan.fits() { State::Ok } else { unfit },
         found,
         advice: "Close other programs, choose Precision: bf16, or draw on another machine.",
+        kind: Kind::Engine,
     };
     Ok(vec![model, memory])
 }
@@ -241,7 +253,8 @@ fn cache_folder() -> Finding {
     let (dir, limit, cache) = match cache::open(None) {
         Ok(opened) => opened,
         Err(failure) => {
-            return Finding { what: WHAT, state: State::Warn, found: failure.message, advice };
+            let (state, found, kind) = (State::Warn, failure.message, failure.kind);
+            return Finding { what: WHAT, state, found, advice, kind };
         }
     };
     let writable = std::fs::create_dir_all(&dir)
@@ -251,11 +264,11 @@ fn cache_folder() -> Finding {
             let total: u64 = kept.iter().map(|kept| kept.bytes).sum();
             let (total, limit) = (bytes(total as usize), bytes(limit as usize));
             let found = format!("{total} of {limit} in {}", dir.display());
-            Finding { what: WHAT, state: State::Ok, found, advice }
+            Finding { what: WHAT, state: State::Ok, found, advice, kind: Kind::File }
         }
         (Err(error), _) | (_, Err(error)) => {
             let found = format!("{} cannot be used: {error}", dir.display());
-            Finding { what: WHAT, state: State::Warn, found, advice }
+            Finding { what: WHAT, state: State::Warn, found, advice, kind: Kind::File }
         }
     }
 }
@@ -275,5 +288,6 @@ fn worker() -> Finding {
         state,
         found,
         advice: "End the process `inbetween serve`; it is started again.",
+        kind: Kind::Engine,
     }
 }

@@ -72,6 +72,7 @@ impl From<WeightError> for Failure {
             WeightError::Io { .. } => Kind::File,
             WeightError::NotWeights { .. }
             | WeightError::Damaged { .. }
+            | WeightError::NotFinite { .. }
             | WeightError::Refused { .. } => Kind::Weights,
             WeightError::OtherModel { .. }
             | WeightError::Missing { .. }

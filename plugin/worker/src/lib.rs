@@ -3,6 +3,7 @@
 //!
 //! The executable is a thin shell around this library, so that tests can call what it does.
 
+mod argument_files;
 mod cache;
 pub mod cli;
 mod doctor;
@@ -30,7 +31,14 @@ use models::{convert, download, inspect, random, verify};
 /// Parses `arguments` (the first is the program's name), does what they say, and returns the exit
 /// code: 0, or that of the [`Kind`] of failure.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let command = match cli::Cli::try_parse_from(presets::expand(arguments.into_iter().collect())) {
+    let arguments = match argument_files::expanded(arguments) {
+        Ok(arguments) => arguments,
+        Err(failure) => {
+            eprintln!("inbetween: {failure}");
+            return ExitCode::from(failure.kind.code());
+        }
+    };
+    let command = match cli::Cli::try_parse_from(presets::expand(arguments)) {
         Ok(cli) => cli.command,
         Err(err) => {
             // Help and version are asked for; everything else is wrong usage.

@@ -80,7 +80,7 @@ pub(crate) fn default_of(of: &'static Setting<Whole>) -> u32 {
 }
 
 /// What ToonCrafter is told, alike in every command that draws with it.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct ToonCrafterOptions {
     #[arg(long, help = help(&PROMPT), value_parser = text(&PROMPT), default_value = "")]
     pub(crate) prompt: String,

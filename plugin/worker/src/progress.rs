@@ -1,9 +1,12 @@
-//! Progress on standard error: bars in a terminal, and for long jobs plain lines in a log.
+//! Progress: bars on standard error in a terminal, plain lines in a log, or lines for farms on standard output.
 
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
+use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::failure::Failure;
 
 /// Time between two lines in a log.
 const BETWEEN_LINES: Duration = Duration::from_secs(10);
@@ -38,12 +41,94 @@ pub(crate) fn reporter(bar: &ProgressBar) -> impl FnMut(u64, u64) + '_ {
     }
 }
 
+/// How a command tells how far it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ProgressForm {
+    /// A bar on standard error, silent where that is no terminal.
+    Bar,
+    /// A line for each percent on standard output: "progress 42 %".
+    Lines,
+    /// The messages of Open Job Description on standard output: openjd_progress, openjd_status, openjd_fail.
+    Openjd,
+}
+
+impl ProgressForm {
+    /// A percent, to whoever reads standard output.
+    fn percent(self, percent: u32) {
+        match self {
+            Self::Openjd => println!("openjd_progress: {percent}"),
+            Self::Lines => println!("progress {percent} %"),
+            Self::Bar => {}
+        }
+    }
+
+    /// What is being done, to whoever reads standard output.
+    fn status(self, text: &str) {
+        match self {
+            Self::Openjd => println!("openjd_status: {text}"),
+            Self::Lines => println!("{text}"),
+            Self::Bar => {}
+        }
+    }
+
+    /// What went wrong, in the form that a farm shows beside the task.
+    pub(crate) fn failed(self, failure: &Failure) {
+        if self == Self::Openjd {
+            println!("openjd_fail: {}", failure.message.replace('\n', " "));
+        }
+    }
+}
+
+/// Progress of some work in the wanted form.
+pub(crate) struct Told {
+    form: ProgressForm,
+    bar: ProgressBar,
+    /// The percent told last.
+    percent: Option<u32>,
+}
+
+/// Units of a bar that is told fractions.
+const UNITS: u64 = 100_000;
+
+impl Told {
+    pub(crate) fn new(form: ProgressForm, what: &str) -> Self {
+        let bar = match form {
+            ProgressForm::Bar => of_work(what, UNITS),
+            ProgressForm::Lines | ProgressForm::Openjd => ProgressBar::hidden(),
+        };
+        Self { form, bar, percent: None }
+    }
+
+    /// What is being done.
+    pub(crate) fn status(&self, text: &str) {
+        self.bar.set_message(text.to_owned());
+        self.form.status(text);
+    }
+
+    /// How far it is, 0 to 1.
+    pub(crate) fn report(&mut self, fraction: f32) {
+        self.bar.set_position((f64::from(fraction) * UNITS as f64) as u64);
+        let percent = (fraction.clamp(0.0, 1.0) * 100.0) as u32;
+        if self.percent.replace(percent) != Some(percent) {
+            self.form.percent(percent);
+        }
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn done(self) {
+        self.bar.finish_and_clear();
+    }
+}
+
 /// Progress of work on frames: how many of them, how many in a second, and the time that is left.
 #[derive(Debug)]
 pub(crate) struct Frames {
+    form: ProgressForm,
     what: &'static str,
     all: u64,
     done: u64,
+    /// The percent told last.
+    percent: Option<u64>,
     /// Those that took time.
     worked: u64,
     started: Instant,
@@ -52,15 +137,16 @@ pub(crate) struct Frames {
 }
 
 impl Frames {
-    pub(crate) fn of(what: &'static str, all: u64) -> Self {
-        let terminal = std::io::stderr().is_terminal();
+    pub(crate) fn of(form: ProgressForm, what: &'static str, all: u64) -> Self {
+        let terminal = form == ProgressForm::Bar && std::io::stderr().is_terminal();
         let bar = terminal.then(|| {
             let bar = bar(what, "{msg} [{wide_bar}] {prefix}");
             bar.set_length(all);
             bar
         });
         let now = Instant::now();
-        Self { what, all, done: 0, worked: 0, started: now, told: now, bar }
+        form.status(what);
+        Self { form, what, all, done: 0, percent: None, worked: 0, started: now, told: now, bar }
     }
 
     /// Another frame is done.
@@ -78,18 +164,26 @@ impl Frames {
         } else if self.told.elapsed() >= BETWEEN_LINES {
             self.tell();
         }
+        let percent = 100 * self.done.min(self.all) / self.all.max(1);
+        if self.percent.replace(percent) != Some(percent) {
+            self.form.percent(percent as u32);
+        }
     }
 
     /// All are done. A log is told so.
-    pub(crate) fn finish(self) {
+    pub(crate) fn finish(mut self) {
         match &self.bar {
             Some(bar) => bar.finish_and_clear(),
-            None => eprintln!("{}: {}", self.what, self.text(self.started.elapsed())),
+            None => self.tell(),
         }
     }
 
     fn tell(&mut self) {
-        eprintln!("{}: {}", self.what, self.text(self.started.elapsed()));
+        let text = format!("{}: {}", self.what, self.text(self.started.elapsed()));
+        match self.form {
+            ProgressForm::Bar => eprintln!("{text}"),
+            form => form.status(&text),
+        }
         self.told = Instant::now();
     }
 
@@ -124,7 +218,7 @@ mod tests {
 
     #[test]
     fn frames_rate_and_time_left_are_told() {
-        let mut frames = Frames::of("drawing", 1000);
+        let mut frames = Frames::of(ProgressForm::Bar, "drawing", 1000);
         frames.skip(100);
         assert_eq!(frames.text(Duration::from_secs(1)), "100 of 1000 frames");
         (0..50).for_each(|_| frames.inc());

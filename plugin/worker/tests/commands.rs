@@ -144,6 +144,159 @@ fn each_kind_of_failure_has_its_exit_code() {
     assert!(page.err.contains("web page"), "{}", page.err);
 }
 
+/// A safetensors file of one tensor of another model.
+fn foreign(path: &Path) {
+    let header = br#"{"layer.weight":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#;
+    let mut file = (header.len() as u64).to_le_bytes().to_vec();
+    file.extend_from_slice(header);
+    file.extend_from_slice(&[0; 4]);
+    fs::write(path, file).unwrap();
+}
+
+#[test]
+fn the_same_mistake_has_the_same_exit_code_in_every_command() {
+    let small = Small::new();
+    let (a, b) = (small.drawing("a.png", 40), small.drawing("b.png", 90));
+    let [page, other, folder, missing, out] =
+        ["page.ckpt", "other.safetensors", "a folder", "missing.ckpt", "out"]
+            .map(|name| small.path(name));
+    fs::write(&page, b"<html>not found</html>").unwrap();
+    foreign(Path::new(&other));
+    fs::create_dir(&folder).unwrap();
+    let mut cases = vec![(&page, 4), (&other, 5), (&folder, 3), (&missing, 3)];
+    let pipe = small.path("pipe.ckpt");
+    if cfg!(unix) {
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        cases.push((&pipe, 3));
+    }
+    for (file, code) in cases {
+        let converted = small.path("converted.safetensors");
+        for command in [
+            &["models", "inspect", file][..],
+            &["models", "verify", file],
+            &["models", "convert", file, &converted, "--dtype", "bf16"],
+            &["generate", &a, &b, "--checkpoint", file, "--out", &out],
+            &["render", &a, &b, "--engine", "tooncrafter", "--checkpoint", file, "--out", &out],
+            &["doctor", "--checkpoint", file],
+        ] {
+            let done = inbetween(command);
+            assert_eq!(done.code, code, "{}: {}{}", command.join(" "), done.out, done.err);
+            assert!(!done.err.contains("panicked"), "{}", done.err);
+        }
+    }
+    // Told in full all the same.
+    let told = inbetween(&["models", "inspect", &other]);
+    assert!(told.out.contains("1 tensors"), "{}", told.out);
+    assert!(told.err.contains("another model"), "{}", told.err);
+}
+
+#[test]
+fn weights_that_are_no_numbers_are_refused_before_any_work() {
+    let small = Small::new();
+    let file = small.path("m.safetensors");
+    let mut bytes = fs::read(&file).unwrap();
+    let data = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let header: Value = serde_json::from_slice(&bytes[8..data]).unwrap();
+    // Of the network that is loaded last.
+    let weight = &header["first_stage_model.decoder.conv_out.weight"];
+    let at = data + weight["data_offsets"][1].as_u64().unwrap() as usize;
+    // NaN, whether it ends a number of 16 or of 32 bits.
+    bytes[at - 2..at].copy_from_slice(&0x7fff_u16.to_le_bytes());
+    fs::write(&file, &bytes).unwrap();
+    let done = inbetween(&["models", "verify", &file, "--tiny"]);
+    assert_eq!(done.code, 4, "{}{}", done.out, done.err);
+    assert!(done.err.contains("NaN"), "{}", done.err);
+    // So many steps would take hours.
+    let start = std::time::Instant::now();
+    let (first, last) = (small.drawing("a.png", 40), small.drawing("b.png", 90));
+    let keys = [&*first, &*last, "--checkpoint", &file, "--steps", "1000", "--device", "cpu"];
+    let out = small.path("out");
+    let generate = [&["generate"], &keys[..], &["--tiny", "--out", &out]].concat();
+    let render = [&["render"], &keys[..], &["--out", &out]].concat();
+    for command in [generate, render] {
+        let done = inbetween(&command);
+        assert_eq!(done.code, 4, "{}: {}", command.join(" "), done.err);
+        assert!(done.err.contains("NaN"), "{}", done.err);
+    }
+    assert!(start.elapsed().as_secs() < 120, "{:?}", start.elapsed());
+}
+
+#[test]
+fn without_a_network_download_says_so_within_seconds() {
+    let folder = TempDir::new().unwrap();
+    let start = std::time::Instant::now();
+    let done = inbetween(&[
+        "models",
+        "download",
+        "--accept-licence",
+        "--dir",
+        folder.path().to_str().unwrap(),
+        "--endpoint",
+        "http://127.0.0.1:9",
+    ]);
+    assert_eq!(done.code, 6, "{}", done.err);
+    assert!(done.err.contains("cannot be reached"), "{}", done.err);
+    assert!(start.elapsed().as_secs() < 8, "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_sequence_of_keys_is_drawn_span_by_span() {
+    let small = Small::new();
+    fs::create_dir(small.path("Bob's keys; $(touch x)")).unwrap();
+    for (number, x) in [(1, 40), (5, 64), (9, 90)] {
+        small.drawing(&format!("Bob's keys; $(touch x)/key_{number:04}.png"), x);
+    }
+    let (keys, cache) = (small.path("Bob's keys; $(touch x)"), small.path("cache"));
+    let pattern = format!("{keys}/key_####.png");
+    let options = small.path("options.txt");
+    let text = format!("--engine=flow\n--keys={pattern}\n--checkpoint=\n\n--cache={cache}\n");
+    fs::write(&options, text).unwrap();
+    let options = format!("@{options}");
+    let draw = |out: &str, more: &[&str]| {
+        let out = small.path(out);
+        let done = inbetween(&[&["render", &options, "--out", &out], more].concat());
+        let numbers: Vec<u32> = match fs::read_dir(&out) {
+            Ok(_) => pictures(Path::new(&out))
+                .iter()
+                .map(|file| file.file_stem().unwrap().to_str().unwrap()[6..].parse().unwrap())
+                .collect(),
+            Err(_) => Vec::new(),
+        };
+        (done, numbers)
+    };
+    let (done, numbers) = draw("all", &["--progress", "openjd"]);
+    assert_eq!(done.code, 0, "{}", done.err);
+    assert_eq!(numbers, (1..=9).collect::<Vec<_>>());
+    assert!(done.out.contains("openjd_progress: 100\n"), "{}", done.out);
+    assert!(done.out.contains("openjd_status: "), "{}", done.out);
+    // The key that two spans share belongs to the second of them.
+    assert_eq!(draw("first", &["--span", "1"]).1, (1..=4).collect::<Vec<_>>());
+    assert_eq!(draw("second", &["--span", "2"]).1, (5..=9).collect::<Vec<_>>());
+    assert_eq!(draw("some", &["--frames", "4-6"]).1, [4, 5, 6]);
+    assert_eq!(draw("between", &["--in-betweens", "1"]).1, (1..=5).collect::<Vec<_>>());
+    assert_eq!(draw("two", &["--key-frames", "1,9", "--frames", "5"]).1, [5]);
+    let frame = |out: &str, number: u32| {
+        fs::read(Path::new(&small.path(out)).join(format!("frame_{number:04}.png"))).unwrap()
+    };
+    assert_eq!(frame("all", 5), frame("second", 5));
+    assert_eq!(frame("all", 3), frame("first", 3));
+    assert_ne!(frame("all", 5), frame("two", 5), "there the middle key is left out");
+    for (more, code, said) in [
+        (&["--span", "3"][..], 2, "no span 3"),
+        (&["--key-frames", "9"], 3, "two keys"),
+        (&["--key-frames", "1,7"], 3, "key_0007.png"),
+        (&["--in-betweens", "0"], 2, "in-betweens"),
+        (&["--frames", "20"], 2, "1 to 9"),
+        (&["--sheet"], 2, "--span"),
+        (&["a.png", "b.png"], 2, "--keys"),
+    ] {
+        let (done, _) = draw("wrong", more);
+        assert_eq!(done.code, code, "{more:?}: {}", done.err);
+        assert!(done.err.contains(said), "{more:?}: {}", done.err);
+    }
+    assert_eq!(inbetween(&["render", "--out", "out"]).code, 2, "keys are needed");
+}
+
 #[test]
 fn nothing_is_fetched_before_the_licence_is_accepted() {
     let folder = TempDir::new().unwrap();

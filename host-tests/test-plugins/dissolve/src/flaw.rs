@@ -97,6 +97,18 @@ pub enum Flaw {
     RefusesLoad,
     /// Says that it is obsolete, without a successor.
     Obsolete,
+    /// Defines a clip while it describes itself, before any context.
+    DefinesEarly,
+    /// Answers PurgeCaches with Failed.
+    RefusesPurge,
+    /// Refuses windows that lie elsewhere than at 0, 0.
+    AtOriginOnly,
+    /// Answers an edit to the end of a range with Failed.
+    RefusesEnds,
+    /// Tells a region of definition that is nowhere.
+    RegionNowhere,
+    /// Turns pictures over whose rows go down in memory.
+    UpsideDown,
     /// Leaves the lowest row unwritten.
     Unwritten,
     /// Assumes that rows go upwards in memory.
@@ -157,6 +169,12 @@ impl Flaw {
         Self::NeedsChoice,
         Self::RefusesLoad,
         Self::Obsolete,
+        Self::DefinesEarly,
+        Self::RefusesPurge,
+        Self::AtOriginOnly,
+        Self::RefusesEnds,
+        Self::RegionNowhere,
+        Self::UpsideDown,
         Self::Unwritten,
         Self::PositiveRows,
         Self::Crash,

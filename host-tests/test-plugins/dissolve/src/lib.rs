@@ -27,6 +27,9 @@ pub(crate) struct Effect {
     pub(crate) handle: OfxImageEffectHandle,
 }
 
+/// Latest frame that a key can stand on.
+const LATEST: f64 = 100_000.0;
+
 type Reply = Result<OfxStatus, Failure>;
 
 /// The entry point of a plug-in with that flaw, or with none.
@@ -90,6 +93,19 @@ impl Effect {
                 let loaded = reason.as_bytes() == kOfxChangePluginEdited.to_bytes();
                 Ok(if loaded { kOfxStatFailed } else { kOfxStatReplyDefault })
             }
+            a if a == kOfxActionPurgeCaches && self.has(Flaw::RefusesPurge) => Ok(kOfxStatFailed),
+            a if a == kOfxActionInstanceChanged && self.has(Flaw::RefusesEnds) => {
+                let time = arguments.double(kOfxPropTime, 0).unwrap_or(1.0);
+                let far = self.value(c"last", time).is_some_and(|last| last >= LATEST);
+                Ok(if far { kOfxStatFailed } else { kOfxStatReplyDefault })
+            }
+            a if a == kOfxImageEffectActionGetRegionOfDefinition
+                && self.has(Flaw::RegionNowhere) =>
+            {
+                let nowhere = [f64::NAN, 0.0, f64::NAN, 0.0];
+                results.doubles(kOfxImageEffectPropRegionOfDefinition, &nowhere);
+                Ok(kOfxStatOK)
+            }
             a if a == kOfxImageEffectActionGetRegionsOfInterest
                 && self.has(Flaw::NarrowRegions) =>
             {
@@ -151,6 +167,13 @@ impl Effect {
         if self.has(Flaw::UnknownProperty) {
             set.text(c"OfxPropLable", 0, c"Dissolve");
         }
+        if self.has(Flaw::DefinesEarly)
+            && let Some(define) = self.suites.effect.clipDefine
+        {
+            let mut raw = ptr::null_mut();
+            // SAFETY: the name is NUL-terminated, `raw` is a place for the result. Now is the wrong time: the flaw.
+            unsafe { define(self.handle, c"Early".as_ptr(), &raw mut raw) };
+        }
         Ok(kOfxStatOK)
     }
 
@@ -187,8 +210,8 @@ impl Effect {
         if transition {
             self.number(kOfxImageEffectTransitionParamName, (0.0, 1.0), 0.0)?;
         } else {
-            self.number(c"first", (-100_000.0, 100_000.0), 1.0)?;
-            self.number(c"last", (-100_000.0, 100_000.0), 5.0)?;
+            self.number(c"first", (-LATEST, LATEST), 1.0)?;
+            self.number(c"last", (-LATEST, LATEST), 5.0)?;
         }
         match self.flaw {
             Some(Flaw::Integer2D) => {

@@ -25,6 +25,9 @@ impl Effect {
             Some(Flaw::NeedsChoice) if !self.has_choice() => return Err(kOfxStatFailed),
             Some(Flaw::FullScaleOnly) if scale != 1.0 => return Err(kOfxStatFailed),
             Some(Flaw::EvenOnly) if (window.x2 - window.x1) % 2 == 1 => return Err(kOfxStatFailed),
+            Some(Flaw::AtOriginOnly) if (window.x1, window.y1) != (0, 0) => {
+                return Err(kOfxStatFailed);
+            }
             Some(Flaw::ThreadRace) => {
                 static POSITION: AtomicU64 = AtomicU64::new(0);
                 POSITION.store(span.position.to_bits(), Ordering::SeqCst);
@@ -157,7 +160,9 @@ impl Effect {
             for x in window.x1..window.x2 {
                 let Some(pixel) = output.pixel(x, y) else { return Err(kOfxStatErrValue) };
                 for at in 0..output.samples {
-                    let (a, b) = (read(from, x, y, at), read(to, x, y, at));
+                    let turned = self.has(Flaw::UpsideDown) && from.row_bytes < 0;
+                    let of = if turned { from.bounds.y1 + from.bounds.y2 - 1 - y } else { y };
+                    let (a, b) = (read(from, x, of, at), read(to, x, of, at));
                     let mut value = a + (b - a) * position + noise;
                     if position == 0.0 {
                         value = a;

@@ -11,20 +11,22 @@ pub const DIR_VARIABLE: &str = "INBETWEEN_CACHE_DIR";
 /// Environment variable for the size of the disk cache in MiB; 0 switches it off.
 pub const DISK_VARIABLE: &str = "INBETWEEN_CACHE_MB";
 
-/// Environment variable for the size of the memory cache in MiB; 0 switches it off.
+/// Environment variable for the memory that a process keeps things in, in MiB; 0 keeps nothing.
 pub const MEMORY_VARIABLE: &str = "INBETWEEN_MEMORY_MB";
 
-/// Disk for drawings unless told otherwise, in MiB: about 120 frames of 1080p.
+/// Disk for drawings unless told otherwise, in MiB: about a thousand clean drawings of 1080p, or 250 full
+/// of grain.
 pub const DEFAULT_DISK_MB: u64 = 4096;
 
-/// Memory for drawings unless told otherwise, in MiB: six frames of 1080p, one of 4K. More would take a host at 4K
-/// beyond 1.5 GB, and what was drawn before comes back from the disk cache.
-pub const DEFAULT_MEMORY_MB: u64 = 192;
+/// Memory of a process for drawings, key pictures and what frames look like, together, unless told otherwise, in
+/// MiB: 16 frames of 1080p, three of 4K. More would take a host at 4K beyond 1.5 GB, and what was drawn before
+/// comes back from the disk cache.
+pub const DEFAULT_MEMORY_MB: u64 = 512;
 
 /// How much a cache may keep, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CacheConfig {
-    /// Most bytes of drawings in memory; 0 keeps none.
+    /// Most bytes kept in memory, of all kinds together; 0 keeps nothing.
     pub memory_bytes: usize,
     /// The cache on disk; `None` for none.
     pub disk: Option<DiskConfig>,

@@ -6,6 +6,10 @@
 //! missing, and an engine draws it again. They are read into memory rather than mapped, because a
 //! file that shrinks under a mapping would end the host.
 //!
+//! What is found is used only when it is of the kind and size that were asked for; all else under
+//! its name (damage, another picture, a named pipe, a link to a device) is removed with a line in the
+//! log, and drawn again. Nothing but a file is opened.
+//!
 //! The limit is kept by one writer at a time, who holds the directory's lock, deletes the drawings
 //! that were unused for longest (a reader sets the time of use), and only then renames.
 //!
@@ -14,7 +18,7 @@
 pub(super) mod tend;
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -23,12 +27,13 @@ use parking_lot::Mutex;
 use tempfile::NamedTempFile;
 
 use super::config::DiskConfig;
-use super::entry::{self, Unreadable};
-use super::span;
-use crate::{ContentHash, Drawn, Error, Frame};
+use super::entry::{self, Entry, Head, Holds, Unreadable};
+use crate::{ContentHash, Drawn, Error, Frame, files};
 
 /// The directory within the cache directory; another one when the form of files changes.
-const SUBDIRECTORY: &str = "drawings-1";
+const SUBDIRECTORY: &str = "drawings-2";
+/// Where the forms before lay: nobody reads them any more.
+const FORMER: [&str; 1] = ["drawings-1"];
 const BESIDE_PREFIX: &str = ".writing-";
 const LOCK_FILE: &str = "lock";
 
@@ -40,36 +45,11 @@ const STALE_AFTER: Duration = Duration::from_secs(3600);
 const LOCK_TRIES: u32 = 100;
 const LOCK_INTERVAL: Duration = Duration::from_millis(10);
 
-/// What lies in the directory; all of it counts towards the limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    /// A finished in-between.
-    Drawing,
-    /// A key or a sketch on its way to another process.
-    Picture,
-    /// The frames that an engine generated for a whole span.
-    Span,
-}
-
-impl Kind {
-    const ALL: [Self; 3] = [Self::Drawing, Self::Picture, Self::Span];
-
-    fn extension(self) -> &'static str {
-        match self {
-            Self::Drawing => "drawing",
-            Self::Picture => "picture",
-            Self::Span => "span",
-        }
-    }
-
-    fn is_of(self, path: &Path) -> bool {
-        path.extension().is_some_and(|extension| extension == self.extension())
-    }
-}
-
 /// Drawings in a shared directory.
 #[derive(Debug)]
 pub struct DiskCache {
+    /// The cache directory; the files lie in a directory within.
+    root: PathBuf,
     dir: PathBuf,
     limit: u64,
     /// Threads of this process queue here, fairly, before they compete with other processes.
@@ -99,6 +79,7 @@ impl DiskCache {
     pub fn new(config: DiskConfig) -> Self {
         Self {
             dir: config.dir.join(SUBDIRECTORY),
+            root: config.dir,
             limit: config.limit_bytes,
             writer: Mutex::new(()),
             logged: AtomicBool::new(false),
@@ -109,51 +90,53 @@ impl DiskCache {
         }
     }
 
-    /// The drawing of this key, checked byte by byte; a damaged one is deleted.
-    pub fn get(&self, key: &ContentHash) -> Option<Drawn> {
-        self.load(Kind::Drawing, key, |file| entry::read(file, key))
+    /// The drawing of this key and of this width and height, checked byte by byte; any other under its
+    /// name is deleted.
+    pub fn get(&self, key: &ContentHash, size: (usize, usize)) -> Option<Drawn> {
+        let Entry { head, mut frames } =
+            self.load(Holds::Drawing, key, |found| found == size, 1)?;
+        let frame = frames.pop()?;
+        Some(Drawn { frame, confidence: head.confidence, cut: head.cut })
     }
 
     /// Stores a drawing, unless it is larger than the limit or the directory cannot be used.
     /// Whether it lies there now.
     pub fn put(&self, key: &ContentHash, drawn: &Drawn) -> bool {
-        let bytes = entry::file_bytes(&drawn.frame);
-        let about = entry::About { confidence: drawn.confidence, cut: drawn.cut };
-        self.keep(Kind::Drawing, key, bytes, |file| entry::write(file, key, &drawn.frame, about))
+        let Drawn { frame, confidence, cut } = drawn;
+        self.keep(Holds::Drawing, key, &[frame], *cut, *confidence)
     }
 
-    /// The key or sketch of this content address, checked as drawings are.
-    pub fn get_picture(&self, address: &ContentHash) -> Option<Frame> {
-        let drawn = self.load(Kind::Picture, address, |file| entry::read(file, address))?;
-        Some(drawn.frame)
+    /// The key or sketch of this content address, of this width and height, checked as drawings are.
+    pub fn get_picture(&self, address: &ContentHash, size: (usize, usize)) -> Option<Frame> {
+        self.load(Holds::Picture, address, |found| found == size, 1)?.frames.pop()
     }
 
     /// Stores a key or a sketch under its content address. Whether it lies there now.
     pub fn put_picture(&self, address: &ContentHash, picture: &Frame) -> bool {
-        let about = entry::About { confidence: 1.0, cut: false };
-        self.keep(Kind::Picture, address, entry::file_bytes(picture), |file| {
-            entry::write(file, address, picture, about)
-        })
+        self.keep(Holds::Picture, address, &[picture], false, 1.0)
     }
 
-    /// The generated frames of a span, in order, checked byte by byte; damaged ones are deleted.
-    pub fn get_span(&self, key: &ContentHash) -> Option<Vec<Frame>> {
-        self.load(Kind::Span, key, |file| span::read(file, key))
+    /// The generated frames of a span, in order, checked as drawings are: `count` of them, all of a
+    /// width and height that is `wanted`.
+    pub fn get_span(
+        &self,
+        key: &ContentHash,
+        wanted: impl FnOnce((usize, usize)) -> bool,
+        count: usize,
+    ) -> Option<Vec<Frame>> {
+        Some(self.load(Holds::Span, key, wanted, count)?.frames)
     }
 
     /// Stores the generated frames of a span: one or more, all of one size. Whether they lie there
     /// now.
     pub fn put_span(&self, key: &ContentHash, frames: &[Frame]) -> bool {
-        let Some(bytes) = span::file_bytes(frames) else {
-            log::error!("{} frames of a span do not belong together", frames.len());
-            return false;
-        };
-        self.keep(Kind::Span, key, bytes, |file| span::write(file, key, frames))
+        let frames: Vec<&Frame> = frames.iter().collect();
+        self.keep(Holds::Span, key, &frames, false, 1.0)
     }
 
     /// Whether a span lies here, by its name alone: reading it may still find it damaged.
     pub fn has_span(&self, key: &ContentHash) -> bool {
-        self.path_of(Kind::Span, key).is_file()
+        self.path_of(Holds::Span, key).is_file()
     }
 
     /// Deletes every drawing and span, of whichever process; gives how many files and bytes. Pictures stay:
@@ -171,7 +154,7 @@ impl DiskCache {
         let _turn = self.writer.lock();
         let (mut count, mut bytes, mut trouble) = (0, 0, None);
         for path in files.flatten().map(|file| file.path()) {
-            if ![Kind::Drawing, Kind::Span].iter().any(|kind| kind.is_of(&path)) {
+            if !matches!(tend::of_name(&path), Some(Holds::Drawing | Holds::Span)) {
                 continue;
             }
             let length = fs::metadata(&path).map_or(0, |about| about.len());
@@ -195,27 +178,33 @@ impl DiskCache {
         }
     }
 
-    fn path_of(&self, kind: Kind, key: &ContentHash) -> PathBuf {
-        self.dir.join(format!("{key}.{}", kind.extension()))
+    fn path_of(&self, holds: Holds, key: &ContentHash) -> PathBuf {
+        self.dir.join(format!("{key}.{}", holds.extension()))
     }
 
-    fn load<T>(
+    fn load(
         &self,
-        kind: Kind,
+        holds: Holds,
         key: &ContentHash,
-        read: impl FnOnce(&mut File) -> Result<T, Unreadable>,
-    ) -> Option<T> {
-        let path = self.path_of(kind, key);
+        size: impl FnOnce((usize, usize)) -> bool,
+        frames: usize,
+    ) -> Option<Entry> {
+        let path = self.path_of(holds, key);
         let mut file = match open(&path) {
             Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => return None,
+            Err(error) if error.kind() == ErrorKind::InvalidInput => {
+                self.heal(&path, &Unreadable::Io(error));
+                return None;
+            }
             Err(error) => {
-                if error.kind() != ErrorKind::NotFound {
-                    self.fail(&path, error);
-                }
+                self.fail(&path, error);
                 return None;
             }
         };
-        match read(&mut file) {
+        match entry::read(&mut file, key, |head| {
+            (head.holds, head.frames) == (holds, frames) && size(head.size)
+        }) {
             Ok(found) => {
                 // A directory that cannot be written to still gives its drawings.
                 let _ = file.set_modified(SystemTime::now());
@@ -231,19 +220,26 @@ impl DiskCache {
 
     fn keep(
         &self,
-        kind: Kind,
+        holds: Holds,
         key: &ContentHash,
-        bytes: u64,
-        write: impl FnOnce(&mut NamedTempFile) -> io::Result<()>,
+        frames: &[&Frame],
+        cut: bool,
+        confidence: f32,
     ) -> bool {
-        if bytes > self.limit {
-            return false;
-        }
-        let path = self.path_of(kind, key);
-        if self.lies_there(&path, bytes) {
+        let path = self.path_of(holds, key);
+        let size = frames.first().map_or((0, 0), |frame| (frame.width(), frame.height()));
+        if self.lies_there(&path, key, &Head { holds, size, frames: frames.len(), cut, confidence })
+        {
             return true;
         }
-        match self.store(&path, bytes, write) {
+        let Some(file) = entry::file(holds, key, frames, cut, confidence) else {
+            log::error!("{} frames do not belong together, or cannot be packed", frames.len());
+            return false;
+        };
+        if file.len() as u64 > self.limit {
+            return false;
+        }
+        match self.store(&path, &file) {
             Ok(true) => {
                 self.stored.fetch_add(1, Ordering::Relaxed);
                 return true;
@@ -256,28 +252,27 @@ impl DiskCache {
 
     /// Whether another process has stored it meanwhile: names follow content, so there is nothing
     /// to write, and the file counts as used.
-    fn lies_there(&self, path: &Path, bytes: u64) -> bool {
-        let there = fs::metadata(path).is_ok_and(|about| about.is_file() && about.len() == bytes);
-        if there && let Ok(file) = OpenOptions::new().write(true).open(path) {
+    fn lies_there(&self, path: &Path, key: &ContentHash, wanted: &Head) -> bool {
+        let Ok(mut file) = open(path) else { return false };
+        let there = entry::head(&mut file, key).is_ok_and(|head| head == *wanted);
+        if there {
             let _ = file.set_modified(SystemTime::now());
         }
         there
     }
 
     /// Writes beside, makes room, renames. False when there is no room to be had.
-    fn store(
-        &self,
-        path: &Path,
-        bytes: u64,
-        write: impl FnOnce(&mut NamedTempFile) -> io::Result<()>,
-    ) -> io::Result<bool> {
-        fs::create_dir_all(&self.dir)?;
+    fn store(&self, path: &Path, content: &[u8]) -> io::Result<bool> {
+        if !self.dir.is_dir() {
+            fs::create_dir_all(&self.dir)?;
+            FORMER.iter().for_each(|former| tend::remove_former(&self.root.join(former)));
+        }
         let mut beside = new_file(&self.dir)?;
-        write(&mut beside)?;
+        beside.write_all(content)?;
 
         let _queue = self.writer.lock();
         let Some(_lock) = self.lock()? else { return Ok(false) };
-        if !self.make_room(bytes, path)? {
+        if !self.make_room(content.len() as u64, path)? {
             return Ok(false);
         }
         beside.persist(path).map_err(|error| error.error)?;
@@ -288,7 +283,8 @@ impl DiskCache {
     /// keeps it too long.
     fn lock(&self) -> io::Result<Option<File>> {
         let path = self.dir.join(LOCK_FILE);
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+        let mut options = OpenOptions::new();
+        let file = files::open_with(options.create(true).truncate(false).write(true), &path)?;
         for _ in 0..LOCK_TRIES {
             match file.try_lock() {
                 Ok(()) => return Ok(Some(file)),
@@ -338,7 +334,7 @@ impl DiskCache {
 
     fn heal(&self, path: &Path, reason: &Unreadable) {
         self.healed.fetch_add(1, Ordering::Relaxed);
-        log::warn!("deleting the cached file {}: {reason}", path.display());
+        log::warn!("deleting {} from the cache: {reason}", path.display());
         if let Err(error) = fs::remove_file(path)
             && error.kind() != ErrorKind::NotFound
         {
@@ -356,14 +352,15 @@ impl DiskCache {
     }
 }
 
+/// Opens for reading and, where that is allowed, for setting the time of use: on Windows only who
+/// may write can, elsewhere the owner.
 fn open(path: &Path) -> io::Result<File> {
-    // Only who may write can set the time of use on Windows.
     if cfg!(windows)
-        && let Ok(file) = OpenOptions::new().read(true).write(true).open(path)
+        && let Ok(file) = files::open_with(OpenOptions::new().read(true).write(true), path)
     {
         return Ok(file);
     }
-    File::open(path)
+    files::open(path)
 }
 
 fn new_file(dir: &Path) -> io::Result<NamedTempFile> {
@@ -376,7 +373,7 @@ fn new_file(dir: &Path) -> io::Result<NamedTempFile> {
 }
 
 fn counts(path: &Path) -> bool {
-    Kind::ALL.iter().any(|kind| kind.is_of(path))
+    tend::of_name(path).is_some()
 }
 
 fn is_stale(path: &Path, used: SystemTime) -> bool {

@@ -1,33 +1,71 @@
-//! The file form of one drawing, and of a key or sketch. All numbers are little-endian.
+//! The file form of all that the cache holds. All numbers are little-endian.
 //!
 //! | bytes    | content |
 //! |----------|---------|
 //! | 0..8     | `INBTWEEN` |
-//! | 8..12    | version of this form, 1 |
-//! | 12..16   | width in pixels |
-//! | 16..20   | height in pixels |
-//! | 20..24   | 1 when the keys show different scenes, else 0 |
-//! | 24..28   | confidence, 32-bit float |
-//! | 28..32   | 0 |
-//! | 32..64   | cache key |
-//! | 64..96   | BLAKE3 of bytes 0..64 and of the pixels |
-//! | 96..     | pixels: 32-bit float RGBA, premultiplied, top row first |
+//! | 8..12    | version of this form, 2 |
+//! | 12..16   | what it holds: 1 a drawing, 2 a key or sketch, 3 the generated frames of a span |
+//! | 16..20   | width in pixels |
+//! | 20..24   | height in pixels |
+//! | 24..28   | number of frames, 1 but for a span |
+//! | 28..32   | 1 when the keys show different scenes, else 0 |
+//! | 32..36   | confidence, 32-bit float |
+//! | 36..40   | 0 |
+//! | 40..48   | bytes after this head |
+//! | 48..80   | cache key |
+//! | 80..112  | BLAKE3 of bytes 0..80 and of what follows the head |
+//! | 112..    | pixels of all frames in order, packed (see [`packing`](super::packing)): 32-bit float RGBA, premultiplied, top row first |
+//!
+//! The checksum finds damage. It is no signature: whoever may write to the directory can write a
+//! drawing into it.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read};
 
-use crate::frame::check_size;
-use crate::{ContentHash, Drawn, Frame};
-
-#[cfg(target_endian = "big")]
-compile_error!("cached pixels are written as they lie in memory: little-endian only");
+use super::packing;
+use crate::frame::{MAX_PIXELS, check_size};
+use crate::{ContentHash, Frame};
 
 /// Bytes ahead of the pixels.
-pub(super) const HEADER_BYTES: usize = 96;
+pub(super) const HEAD_BYTES: usize = 112;
 
-const SIGNED_BYTES: usize = 64;
+const SIGNED_BYTES: usize = 80;
 const MAGIC: &[u8; 8] = b"INBTWEEN";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+
+/// Most frames of a span.
+const MAX_FRAMES: usize = 256;
+
+/// What a file of the cache holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holds {
+    /// A finished in-between.
+    Drawing,
+    /// A key or a sketch on its way to another process.
+    Picture,
+    /// The frames that an engine generated for a whole span.
+    Span,
+}
+
+impl Holds {
+    pub(super) const ALL: [Self; 3] = [Self::Drawing, Self::Picture, Self::Span];
+
+    pub(super) fn extension(self) -> &'static str {
+        match self {
+            Self::Drawing => "drawing",
+            Self::Picture => "picture",
+            Self::Span => "span",
+        }
+    }
+
+    fn tag(self) -> u32 {
+        match self {
+            Self::Drawing => 1,
+            Self::Picture => 2,
+            Self::Span => 3,
+        }
+    }
+}
 
 /// Why a file gives no drawing.
 #[derive(Debug, thiserror::Error)]
@@ -35,85 +73,165 @@ pub(super) enum Unreadable {
     /// The system could not read it.
     #[error("{0}")]
     Io(io::Error),
-    /// It is not the drawing that its name promises.
+    /// It is not the drawing that its name promises, or not the one that was asked for.
     #[error("{0}")]
     Damaged(&'static str),
 }
 
-/// What is known of a picture beyond its pixels.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct About {
-    pub(super) confidence: f32,
+/// What a file says of itself ahead of its pixels.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Head {
+    pub(super) holds: Holds,
+    /// Width and height of each frame.
+    pub(super) size: (usize, usize),
+    pub(super) frames: usize,
     pub(super) cut: bool,
+    pub(super) confidence: f32,
 }
 
-/// Size of the file for a picture, in bytes.
-pub(super) fn file_bytes(frame: &Frame) -> u64 {
-    (HEADER_BYTES + frame.byte_len()) as u64
+/// A head as it lies in a file.
+struct Found {
+    head: Head,
+    bytes: [u8; HEAD_BYTES],
+    packed: u64,
 }
 
-/// Writes a picture in file form.
-pub(super) fn write(
-    file: &mut impl Write,
+/// What was read: the head, and the frames that it announces.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) head: Head,
+    pub(super) frames: Vec<Frame>,
+}
+
+/// The file of these frames; `None` when they are none, too many, or not of one size.
+pub(super) fn file(
+    holds: Holds,
     key: &ContentHash,
-    frame: &Frame,
-    about: About,
-) -> io::Result<()> {
-    let side = |length: usize| (length as u32).to_le_bytes();
-    let pixels: &[u8] = bytemuck::cast_slice(frame.pixels());
-    let mut header = Vec::with_capacity(HEADER_BYTES);
-    header.extend_from_slice(MAGIC);
-    header.extend_from_slice(&VERSION.to_le_bytes());
-    header.extend_from_slice(&side(frame.width()));
-    header.extend_from_slice(&side(frame.height()));
-    header.extend_from_slice(&u32::from(about.cut).to_le_bytes());
-    header.extend_from_slice(&about.confidence.to_le_bytes());
-    header.extend_from_slice(&[0; 4]);
-    header.extend_from_slice(&key.0);
-    let sum = checksum(&header, pixels);
-    header.extend_from_slice(&sum.0);
-    file.write_all(&header)?;
-    file.write_all(pixels)
+    frames: &[&Frame],
+    cut: bool,
+    confidence: f32,
+) -> Option<Vec<u8>> {
+    let size = |frame: &Frame| (frame.width(), frame.height());
+    let first = frames.first()?;
+    let alike = frames.iter().all(|frame| size(frame) == size(first));
+    if !alike || frames.len() > MAX_FRAMES || first.pixels().len() * frames.len() > MAX_PIXELS {
+        return None;
+    }
+    let packed: Option<Vec<_>> = frames.iter().map(|frame| packing::pack(frame.pixels())).collect();
+    let packed = packed?;
+    // Several frames are told apart by the length ahead of each.
+    let length = packed.iter().map(|frame| 8 + frame.len()).sum::<usize>();
+    let number = |of: usize| (of as u32).to_le_bytes();
+    let mut file = Vec::with_capacity(HEAD_BYTES + length);
+    file.extend_from_slice(MAGIC);
+    file.extend_from_slice(&VERSION.to_le_bytes());
+    file.extend_from_slice(&holds.tag().to_le_bytes());
+    for of in [first.width(), first.height(), frames.len(), usize::from(cut)] {
+        file.extend_from_slice(&number(of));
+    }
+    file.extend_from_slice(&confidence.to_le_bytes());
+    file.extend_from_slice(&[0; 4]);
+    file.extend_from_slice(&(length as u64).to_le_bytes());
+    file.extend_from_slice(&key.0);
+    file.resize(HEAD_BYTES, 0);
+    for frame in &packed {
+        file.extend_from_slice(&(frame.len() as u64).to_le_bytes());
+        file.extend_from_slice(frame);
+    }
+    let sum = checksum(&file[..SIGNED_BYTES], &file[HEAD_BYTES..]);
+    file[SIGNED_BYTES..HEAD_BYTES].copy_from_slice(&sum.0);
+    Some(file)
 }
 
-/// Reads the drawing of `key` and checks every byte of it.
-pub(super) fn read(file: &mut File, key: &ContentHash) -> Result<Drawn, Unreadable> {
+/// Reads the head of `key`'s file and checks what can be checked without the pixels.
+pub(super) fn head(file: &mut File, key: &ContentHash) -> Result<Head, Unreadable> {
+    Ok(found(file, key)?.head)
+}
+
+fn found(file: &mut File, key: &ContentHash) -> Result<Found, Unreadable> {
     let length = file.metadata().map_err(Unreadable::Io)?.len();
-    let mut header = [0; HEADER_BYTES];
-    fill(file, &mut header)?;
-    let number = |at: usize| u32::from_le_bytes([0, 1, 2, 3].map(|byte| header[at + byte]));
-    if header[..8] != *MAGIC || number(8) != VERSION {
-        return Err(Unreadable::Damaged("it is not a drawing of this version"));
+    let mut bytes = [0; HEAD_BYTES];
+    fill(file, &mut bytes)?;
+    let number = |at: usize| u32::from_le_bytes([0, 1, 2, 3].map(|byte| bytes[at + byte]));
+    if bytes[..8] != *MAGIC || number(8) != VERSION {
+        return Err(Unreadable::Damaged("it is not of this version"));
     }
-    if header[32..64] != key.0 {
+    let holds = Holds::ALL.into_iter().find(|holds| holds.tag() == number(12));
+    let Some(holds) = holds else {
+        return Err(Unreadable::Damaged("it holds nothing that is known"));
+    };
+    if bytes[48..80] != key.0 {
         return Err(Unreadable::Damaged("it is another drawing"));
     }
-    let (width, height) = (number(12) as usize, number(16) as usize);
-    // Before memory is taken for what a damaged header claims.
-    if check_size(width, height).is_err() || length != (HEADER_BYTES + width * height * 16) as u64 {
-        return Err(Unreadable::Damaged("its length does not match its size"));
+    let size = (number(16) as usize, number(20) as usize);
+    let frames = number(24) as usize;
+    // Before memory is taken for what a damaged head claims.
+    let wrong = || Unreadable::Damaged("its length does not match its size");
+    check_size(size.0, size.1).map_err(|_| wrong())?;
+    let packed = u64::from_le_bytes(std::array::from_fn(|byte| bytes[40 + byte]));
+    if !(1..=MAX_FRAMES).contains(&frames)
+        || size.0 * size.1 * frames > MAX_PIXELS
+        || packed.checked_add(HEAD_BYTES as u64) != Some(length)
+    {
+        return Err(wrong());
     }
-    let mut pixels = vec![[0.0_f32; 4]; width * height];
-    fill(file, bytemuck::cast_slice_mut(&mut pixels))?;
-    let sum = checksum(&header[..SIGNED_BYTES], bytemuck::cast_slice(&pixels));
-    if header[64..] != sum.0 {
-        return Err(Unreadable::Damaged("its checksum does not match"));
+    let confidence = f32::from_bits(number(32));
+    if !confidence.is_finite() {
+        return Err(Unreadable::Damaged("its confidence is no number"));
     }
-    let frame = Frame::from_pixels(width, height, pixels)
-        .map_err(|_| Unreadable::Damaged("its size is out of range"))?;
-    Ok(Drawn { frame, confidence: f32::from_bits(number(24)), cut: number(20) != 0 })
+    let head = Head { holds, size, frames, cut: number(28) != 0, confidence };
+    Ok(Found { head, bytes, packed })
 }
 
-pub(super) fn fill(file: &mut File, bytes: &mut [u8]) -> Result<(), Unreadable> {
+/// Reads the file of `key` and checks every byte of it, once `wanted` has agreed to its head: what
+/// is of another kind or size than was asked for is refused before memory is taken for it.
+pub(super) fn read(
+    file: &mut File,
+    key: &ContentHash,
+    wanted: impl FnOnce(&Head) -> bool,
+) -> Result<Entry, Unreadable> {
+    let Found { head, bytes, packed } = found(file, key)?;
+    if !wanted(&head) {
+        return Err(Unreadable::Damaged("it is of another kind or size than was asked for"));
+    }
+    // As much as lies there; what cannot be had is an error, not the end of the host.
+    let mut content = Vec::new();
+    let length = usize::try_from(packed).map_err(|_| Unreadable::Damaged("it is too long"))?;
+    content.try_reserve_exact(length).map_err(|_| Unreadable::Io(ErrorKind::OutOfMemory.into()))?;
+    content.resize(length, 0);
+    fill(file, &mut content)?;
+    if bytes[SIGNED_BYTES..] != checksum(&bytes[..SIGNED_BYTES], &content).0 {
+        return Err(Unreadable::Damaged("its checksum does not match"));
+    }
+    let mut rest = &*content;
+    let frames = (0..head.frames).map(|_| {
+        let (length, after) = rest.split_first_chunk::<8>()?;
+        let length = usize::try_from(u64::from_le_bytes(*length)).ok()?;
+        let (packed, after) = after.split_at_checked(length)?;
+        rest = after;
+        let (width, height) = head.size;
+        let mut frame = Frame::transparent(width, height).ok()?;
+        packing::unpack(packed, frame.pixels_mut())?;
+        let finite = frame.pixels().as_flattened().iter().all(|sample| sample.is_finite());
+        finite.then_some(frame)
+    });
+    let frames = frames.collect::<Option<Vec<_>>>();
+    match frames {
+        Some(frames) if rest.is_empty() => Ok(Entry { head, frames }),
+        _ => Err(Unreadable::Damaged("its pixels cannot be unpacked")),
+    }
+}
+
+fn fill(file: &mut File, bytes: &mut [u8]) -> Result<(), Unreadable> {
     file.read_exact(bytes).map_err(|error| match error.kind() {
         ErrorKind::UnexpectedEof => Unreadable::Damaged("it is truncated"),
         _ => Unreadable::Io(error),
     })
 }
 
-fn checksum(header: &[u8], pixels: &[u8]) -> ContentHash {
+fn checksum(head: &[u8], packed: &[u8]) -> ContentHash {
     let mut hasher = blake3::Hasher::new();
-    hasher.update(header);
-    hasher.update_rayon(pixels);
+    hasher.update(head);
+    hasher.update_rayon(packed);
     hasher.finalize().into()
 }

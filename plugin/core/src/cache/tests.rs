@@ -1,5 +1,8 @@
 //! What can happen to files that several processes share, done to them on purpose.
 
+mod hostile;
+mod spans;
+
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,7 +15,13 @@ use super::*;
 use crate::Frame;
 
 const SIDE: usize = 4;
-const FILE_BYTES: u64 = 96 + (SIDE * SIDE * 16) as u64;
+const SIZE: (usize, usize) = (SIDE, SIDE);
+
+/// Bytes of the file of each of these drawings: they differ in one value that takes no room of its own.
+fn file_bytes() -> u64 {
+    let drawn = drawn(1);
+    entry::file(Holds::Drawing, &key(1), &[&drawn.frame], true, 0.25).unwrap().len() as u64
+}
 
 fn drawn(of: u8) -> Drawn {
     let pixels = (0..SIDE * SIDE).map(|at| [f32::from(of), at as f32, -0.0, 1e-40]).collect();
@@ -25,12 +34,12 @@ fn key(of: u8) -> ContentHash {
 }
 
 fn disk(dir: &TempDir, drawings: u64) -> DiskCache {
-    let limit_bytes = drawings * FILE_BYTES;
+    let limit_bytes = drawings * file_bytes();
     DiskCache::new(DiskConfig { dir: dir.path().join("cache"), limit_bytes })
 }
 
 fn drawings_dir(dir: &TempDir) -> PathBuf {
-    dir.path().join("cache").join("drawings-1")
+    dir.path().join("cache").join("drawings-2")
 }
 
 fn file_of(dir: &TempDir, of: u8) -> PathBuf {
@@ -57,23 +66,23 @@ fn drawings_come_back_bit_for_bit() {
         cache.put(&key(of), &drawn(of));
     }
     for of in 0..4 {
-        let (found, wanted) = (cache.get(&key(of)).unwrap(), drawn(of));
+        let (found, wanted) = (cache.get(&key(of), SIZE).unwrap(), drawn(of));
         assert_eq!(found, wanted);
         let bits = |drawn: &Drawn| {
             drawn.frame.pixels().as_flattened().iter().map(|v| v.to_bits()).collect::<Vec<_>>()
         };
         assert_eq!(bits(&found), bits(&wanted));
     }
-    assert!(cache.get(&key(9)).is_none());
+    assert!(cache.get(&key(9), SIZE).is_none());
     assert_eq!(cache.stats(), DiskStats { stored: 4, ..DiskStats::default() });
-    assert_eq!(fs::metadata(file_of(&dir, 0)).unwrap().len(), FILE_BYTES);
+    assert_eq!(fs::metadata(file_of(&dir, 0)).unwrap().len(), file_bytes());
 }
 
 #[test]
 fn nothing_is_made_before_the_first_drawing() {
     let dir = TempDir::new().unwrap();
     let cache = disk(&dir, 10);
-    assert!(cache.get(&key(1)).is_none());
+    assert!(cache.get(&key(1), SIZE).is_none());
     assert_eq!(cache.stats(), DiskStats::default());
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
 }
@@ -82,16 +91,16 @@ fn nothing_is_made_before_the_first_drawing() {
 fn truncated_and_lengthened_drawings_heal() {
     let dir = TempDir::new().unwrap();
     let cache = disk(&dir, 10);
-    let lengths = [0, 1, 7, 8, 31, 63, 64, 95, 96, 97, 96 + 16, FILE_BYTES - 1, FILE_BYTES + 1];
+    let lengths = [0, 1, 7, 8, 31, 63, 79, 80, 111, 112, 113, file_bytes() - 1, file_bytes() + 1];
     for (count, length) in lengths.into_iter().enumerate() {
         cache.put(&key(1), &drawn(1));
         File::options().write(true).open(file_of(&dir, 1)).unwrap().set_len(length).unwrap();
-        assert!(cache.get(&key(1)).is_none(), "{length} bytes");
+        assert!(cache.get(&key(1), SIZE).is_none(), "{length} bytes");
         assert!(!file_of(&dir, 1).exists(), "{length} bytes");
         assert_eq!(cache.stats().healed, count as u64 + 1);
     }
     cache.put(&key(1), &drawn(1));
-    assert_eq!(cache.get(&key(1)), Some(drawn(1)));
+    assert_eq!(cache.get(&key(1), SIZE), Some(drawn(1)));
 }
 
 #[test]
@@ -104,7 +113,7 @@ fn a_flipped_bit_anywhere_is_found() {
         let mut bad = good.clone();
         bad[at] ^= 1 << (at % 8);
         fs::write(file_of(&dir, 1), bad).unwrap();
-        assert!(cache.get(&key(1)).is_none(), "byte {at}");
+        assert!(cache.get(&key(1), SIZE).is_none(), "byte {at}");
         assert!(!file_of(&dir, 1).exists(), "byte {at}");
     }
     assert_eq!(cache.stats().healed, good.len() as u64);
@@ -116,7 +125,7 @@ fn a_drawing_under_another_name_is_not_believed() {
     let cache = disk(&dir, 10);
     cache.put(&key(1), &drawn(1));
     fs::rename(file_of(&dir, 1), file_of(&dir, 2)).unwrap();
-    assert!(cache.get(&key(2)).is_none());
+    assert!(cache.get(&key(2), SIZE).is_none());
     assert_eq!(cache.stats().healed, 1);
 }
 
@@ -127,10 +136,10 @@ fn a_header_that_claims_a_giant_takes_no_memory() {
     cache.put(&key(1), &drawn(1));
     let mut bytes = fs::read(file_of(&dir, 1)).unwrap();
     for (width, height) in [(u32::MAX, u32::MAX), (32_768, 16_384), (0, 4)] {
-        bytes[12..16].copy_from_slice(&width.to_le_bytes());
-        bytes[16..20].copy_from_slice(&height.to_le_bytes());
+        bytes[16..20].copy_from_slice(&width.to_le_bytes());
+        bytes[20..24].copy_from_slice(&height.to_le_bytes());
         fs::write(file_of(&dir, 1), &bytes).unwrap();
-        assert!(cache.get(&key(1)).is_none());
+        assert!(cache.get(&key(1), SIZE).is_none());
     }
     assert_eq!(cache.stats().healed, 3);
 }
@@ -141,16 +150,16 @@ fn garbage_in_the_directory_is_left_alone_and_does_no_harm() {
     let cache = disk(&dir, 2);
     fs::create_dir_all(drawings_dir(&dir).join("a directory")).unwrap();
     let notes = drawings_dir(&dir).join("notes.txt");
-    fs::write(&notes, vec![7; 10 * FILE_BYTES as usize]).unwrap();
+    fs::write(&notes, vec![7; 10 * file_bytes() as usize]).unwrap();
     fs::write(file_of(&dir, 1), b"garbage").unwrap();
     // A directory where a drawing should be can be neither read nor replaced.
     fs::create_dir(file_of(&dir, 2)).unwrap();
 
-    assert!(cache.get(&key(1)).is_none());
-    assert!(cache.get(&key(2)).is_none());
+    assert!(cache.get(&key(1), SIZE).is_none());
+    assert!(cache.get(&key(2), SIZE).is_none());
     cache.put(&key(2), &drawn(2));
     cache.put(&key(3), &drawn(3));
-    assert_eq!(cache.get(&key(3)), Some(drawn(3)));
+    assert_eq!(cache.get(&key(3), SIZE), Some(drawn(3)));
     assert!(notes.exists());
     assert_eq!(cache.stats().healed, 2);
     assert_eq!(cache.stats().stored, 1);
@@ -162,9 +171,9 @@ fn a_directory_deleted_meanwhile_is_made_again() {
     let cache = disk(&dir, 10);
     cache.put(&key(1), &drawn(1));
     fs::remove_dir_all(dir.path().join("cache")).unwrap();
-    assert!(cache.get(&key(1)).is_none());
+    assert!(cache.get(&key(1), SIZE).is_none());
     cache.put(&key(1), &drawn(1));
-    assert_eq!(cache.get(&key(1)), Some(drawn(1)));
+    assert_eq!(cache.get(&key(1), SIZE), Some(drawn(1)));
     assert_eq!(cache.stats().failures, 0);
 }
 
@@ -177,10 +186,10 @@ fn without_a_usable_directory_all_goes_on_in_memory() {
     let cache = Cache::new(CacheConfig { memory_bytes: 1 << 20, disk: Some(disk) });
     let picture = Arc::new(drawn(1));
     for of in 0..3 {
-        assert!(cache.get(&key(of)).is_none());
+        assert!(cache.get(&key(of), SIZE).is_none());
         cache.put_in_memory(key(of), &picture);
         cache.put_on_disk(&key(of), &picture);
-        assert!(Arc::ptr_eq(&cache.get(&key(of)).unwrap(), &picture));
+        assert!(Arc::ptr_eq(&cache.get(&key(of), SIZE).unwrap(), &picture));
     }
     let stats = cache.stats();
     assert_eq!((stats.disk.stored, stats.disk.failures), (0, 6));
@@ -194,7 +203,7 @@ fn an_unusable_directory_is_logged_once() {
     fs::write(dir.path().join("cache"), b"not a directory").unwrap();
     let cache = disk(&dir, 10);
     for of in 0..3 {
-        assert!(cache.get(&key(of)).is_none());
+        assert!(cache.get(&key(of), SIZE).is_none());
         cache.put(&key(of), &drawn(of));
     }
     let place = dir.path().display().to_string();
@@ -229,7 +238,7 @@ fn the_longest_unused_goes_first_and_reading_is_using() {
         cache.put(&key(of), &drawn(of));
         age(&file_of(&dir, of), minutes);
     }
-    assert!(cache.get(&key(2)).is_some());
+    assert!(cache.get(&key(2), SIZE).is_some());
     cache.put(&key(4), &drawn(4));
     assert!(!file_of(&dir, 3).exists());
     cache.put(&key(5), &drawn(5));
@@ -241,7 +250,8 @@ fn the_longest_unused_goes_first_and_reading_is_using() {
 #[test]
 fn the_limit_is_never_exceeded() {
     let dir = TempDir::new().unwrap();
-    for (limit, wanted) in [(3 * FILE_BYTES, 3), (3 * FILE_BYTES - 1, 2), (FILE_BYTES - 1, 0)] {
+    for (limit, wanted) in [(3 * file_bytes(), 3), (3 * file_bytes() - 1, 2), (file_bytes() - 1, 0)]
+    {
         let config = DiskConfig { dir: dir.path().join("cache"), limit_bytes: limit };
         let cache = DiskCache::new(config);
         fs::create_dir_all(drawings_dir(&dir)).unwrap();
@@ -304,11 +314,11 @@ fn a_lock_that_is_never_given_back_stops_storing_but_not_the_caller() {
     let lock = File::options().write(true).open(drawings_dir(&dir).join("lock")).unwrap();
     lock.lock().unwrap();
     cache.put(&key(2), &drawn(2));
-    assert!(cache.get(&key(2)).is_none());
-    assert_eq!(cache.get(&key(1)), Some(drawn(1)));
+    assert!(cache.get(&key(2), SIZE).is_none());
+    assert_eq!(cache.get(&key(1), SIZE), Some(drawn(1)));
     drop(lock);
     cache.put(&key(2), &drawn(2));
-    assert_eq!(cache.get(&key(2)), Some(drawn(2)));
+    assert_eq!(cache.get(&key(2), SIZE), Some(drawn(2)));
 }
 
 #[test]
@@ -322,7 +332,7 @@ fn threads_with_caches_of_their_own_share_one_directory() {
                     let cache = disk(dir, 5);
                     for round in 0..60_u8 {
                         let of = round.wrapping_mul(7).wrapping_add(thread) % 9;
-                        if let Some(found) = cache.get(&key(of)) {
+                        if let Some(found) = cache.get(&key(of), SIZE) {
                             assert_eq!(found, drawn(of));
                         } else {
                             cache.put(&key(of), &drawn(of));
@@ -351,13 +361,13 @@ fn memory_lies_over_disk() {
     drop(yesterday);
 
     let cache = Cache::new(config);
-    assert!(cache.get_in_memory(&key(1)).is_none());
-    let from_disk = cache.get(&key(1)).unwrap();
+    assert!(cache.get_in_memory(&key(1), SIZE).is_none());
+    let from_disk = cache.get(&key(1), SIZE).unwrap();
     assert_eq!(*from_disk, drawn(1));
-    assert!(Arc::ptr_eq(&cache.get(&key(1)).unwrap(), &from_disk));
+    assert!(Arc::ptr_eq(&cache.get(&key(1), SIZE).unwrap(), &from_disk));
     cache.clear_memory();
-    assert_eq!(*cache.get(&key(1)).unwrap(), drawn(1));
-    assert!(cache.get(&key(2)).is_none());
+    assert_eq!(*cache.get(&key(1), SIZE).unwrap(), drawn(1));
+    assert!(cache.get(&key(2), SIZE).is_none());
     let stats = cache.stats();
     assert_eq!((stats.memory_hits, stats.disk_hits, stats.misses), (1, 2, 1));
     assert!(stats.memory_bytes > 0);
@@ -366,7 +376,7 @@ fn memory_lies_over_disk() {
 #[test]
 fn clearing_leaves_nothing_to_be_found_and_nothing_of_others() {
     let dir = TempDir::new().unwrap();
-    let config = DiskConfig { dir: dir.path().join("cache"), limit_bytes: 100 * FILE_BYTES };
+    let config = DiskConfig { dir: dir.path().join("cache"), limit_bytes: 100 * file_bytes() };
     let cache = Cache::new(CacheConfig { memory_bytes: 1 << 20, disk: Some(config) });
     assert_eq!(cache.clear().unwrap(), (0, 0));
     for of in 0..3 {
@@ -375,9 +385,9 @@ fn clearing_leaves_nothing_to_be_found_and_nothing_of_others() {
     }
     let stranger = drawings_dir(&dir).join("notes.txt");
     fs::write(&stranger, "mine").unwrap();
-    assert_eq!(cache.clear().unwrap(), (3, 3 * FILE_BYTES));
-    assert!((0..3).all(|of| cache.get(&key(of)).is_none()));
+    assert_eq!(cache.clear().unwrap(), (3, 3 * file_bytes()));
+    assert!((0..3).all(|of| cache.get(&key(of), SIZE).is_none()));
     assert!(stranger.exists());
     cache.put_on_disk(&key(7), &drawn(7));
-    assert!(cache.get(&key(7)).is_some());
+    assert!(cache.get(&key(7), SIZE).is_some());
 }

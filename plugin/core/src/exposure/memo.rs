@@ -2,26 +2,23 @@
 
 use std::sync::Arc;
 
-use lru::LruCache;
-use parking_lot::Mutex;
-
 use super::Signature;
 use crate::ContentHash;
+use crate::budget::{Budget, Shelf};
 
-/// Signatures by the content of their frames, bounded in bytes, least recently used first out.
+/// Signatures by the content of their frames, within a budget.
 ///
 /// A clip that is played forwards asks for each frame several times; with its signature kept, a
 /// frame has to be fetched and looked at once.
 #[derive(Debug)]
 pub struct SignatureMemo {
-    limit: usize,
-    kept: Mutex<(LruCache<ContentHash, Arc<Signature>>, usize)>,
+    kept: Shelf<ContentHash, Signature>,
 }
 
 impl SignatureMemo {
-    /// A memo of at most `limit` bytes; a signature takes about one megabyte.
-    pub fn new(limit: usize) -> Self {
-        Self { limit, kept: Mutex::new((LruCache::unbounded(), 0)) }
+    /// A memo within `budget`; a signature takes about one megabyte.
+    pub fn new(budget: &Arc<Budget>) -> Self {
+        Self { kept: Shelf::new(budget) }
     }
 
     /// The signature kept under `key`, or the one that `make` gives, which is kept from then on.
@@ -34,29 +31,18 @@ impl SignatureMemo {
         key: ContentHash,
         make: impl FnOnce() -> Result<Signature, E>,
     ) -> Result<Arc<Signature>, E> {
-        if let Some(found) = self.kept.lock().0.get(&key) {
-            return Ok(found.clone());
+        if let Some(found) = self.kept.get(&key) {
+            return Ok(found);
         }
-        // Outside the lock: two threads may make the same one, and one of them is kept.
+        // Two threads may make the same one, and one of them is kept.
         let made = Arc::new(make()?);
-        let mut kept = self.kept.lock();
-        let (signatures, bytes) = &mut *kept;
-        if made.byte_len() <= self.limit {
-            *bytes += made.byte_len();
-            if let Some(replaced) = signatures.put(key, made.clone()) {
-                *bytes -= replaced.byte_len();
-            }
-        }
-        while *bytes > self.limit {
-            let Some((_, oldest)) = signatures.pop_lru() else { break };
-            *bytes -= oldest.byte_len();
-        }
+        self.kept.put(key, made.clone(), made.byte_len());
         Ok(made)
     }
 
     /// Forgets everything: for a host that wants its memory back.
     pub fn forget_all(&self) {
-        *self.kept.lock() = (LruCache::unbounded(), 0);
+        self.kept.clear();
     }
 }
 
@@ -68,7 +54,7 @@ mod tests {
     #[test]
     fn what_was_asked_for_last_is_kept_within_the_limit() {
         let signature = || Signature::of(&Frame::transparent(64, 64).unwrap(), Encoding::Srgb);
-        let memo = SignatureMemo::new(2 * signature().byte_len());
+        let memo = SignatureMemo::new(&Budget::new(2 * signature().byte_len()));
         let ask = |name: u8| {
             let mut made = false;
             let make = || {

@@ -1,27 +1,26 @@
 //! The pictures read last, so that each key is read once for a whole span.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use lru::LruCache;
 use once_cell::sync::OnceCell;
 use parking_lot::Mutex;
 
 use super::{Picture, about, decode};
+use crate::budget::{Budget, Shelf};
 use crate::{Encoding, Error};
 
-/// Entries held at most; failed readings leave an empty one each.
-pub(super) const MEMO_ENTRIES: usize = 64;
-
-/// Pictures by what was asked for and the state of the file, bounded in bytes.
+/// Pictures by what was asked for and the state of the file, within a budget.
 pub(super) struct Memo {
-    limit: usize,
-    pictures: Mutex<LruCache<Id, Arc<OnceCell<Picture>>>>,
+    kept: Shelf<Id, Picture>,
+    /// What is being read: who asks for it meanwhile waits for the one reading.
+    reading: Mutex<HashMap<Id, Arc<OnceCell<Picture>>>>,
 }
 
 /// What tells one reading from another.
-#[derive(PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 struct Id {
     path: PathBuf,
     modified: Option<SystemTime>,
@@ -31,8 +30,8 @@ struct Id {
 }
 
 impl Memo {
-    pub(super) fn new(limit: usize) -> Self {
-        Self { limit, pictures: Mutex::new(LruCache::unbounded()) }
+    pub(super) fn new(budget: &Arc<Budget>) -> Self {
+        Self { kept: Shelf::new(budget), reading: Mutex::default() }
     }
 
     pub(super) fn load(
@@ -44,44 +43,35 @@ impl Memo {
         let about = about(path)?;
         let modified = about.modified().ok();
         let id = Id { path: path.to_path_buf(), modified, length: about.len(), encoding, fit };
-        let remembered = self.pictures.lock().get_or_insert(id, Arc::default).clone();
-        let mut new = false;
-        let picture = remembered.get_or_try_init(|| {
-            new = true;
-            match fit {
+        if let Some(known) = self.kept.get(&id) {
+            return Ok(Picture::clone(&known));
+        }
+        let reading = self.reading.lock().entry(id.clone()).or_default().clone();
+        let read = reading.get_or_try_init(|| {
+            // Another reading may just have ended.
+            if let Some(known) = self.kept.get(&id) {
+                return Ok(Picture::clone(&known));
+            }
+            let picture = match fit {
                 Some(size) => self.load(path, encoding, None)?.fitted(size),
                 None => decode::read(path, encoding).map(Picture::from),
-            }
+            }?;
+            let bytes = picture.frame.byte_len();
+            self.kept.put(id.clone(), Arc::new(picture.clone()), bytes);
+            Ok(picture)
         });
-        if new {
-            self.forget_beyond_limits();
-        }
-        picture.cloned()
+        let picture = read.cloned();
+        self.reading.lock().remove(&id);
+        picture
     }
 
     pub(super) fn forget_all(&self) {
-        self.pictures.lock().clear();
-    }
-
-    /// Forgets the pictures that were asked for longest ago, and attempts that failed.
-    fn forget_beyond_limits(&self) {
-        let mut pictures = self.pictures.lock();
-        let (mut bytes, mut keep) = (0, 0);
-        for (_, picture) in pictures.iter() {
-            bytes += picture.get().map_or(0, |picture| picture.frame.byte_len());
-            if bytes > self.limit || keep == MEMO_ENTRIES {
-                break;
-            }
-            keep += 1;
-        }
-        while pictures.len() > keep {
-            pictures.pop_lru();
-        }
+        self.kept.clear();
     }
 
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.pictures.lock().len()
+        self.kept.len() + self.reading.lock().len()
     }
 }
 

@@ -250,7 +250,7 @@ fn crc32(bytes: &[u8]) -> u32 {
 
 #[test]
 fn pictures_are_remembered_until_the_file_changes() {
-    let memo = Memo::new(1 << 20);
+    let memo = Memo::new(&Budget::new(1 << 20));
     let (_dir, path) = file("key.png", &encoded(noise(5, 4), ImageFormat::Png));
     let first = memo.load(&path, Encoding::Srgb, None).unwrap();
     let again = memo.load(&path, Encoding::Srgb, None).unwrap();
@@ -273,7 +273,7 @@ fn pictures_are_remembered_until_the_file_changes() {
 
 #[test]
 fn a_failed_reading_is_tried_again() {
-    let memo = Memo::new(1 << 20);
+    let memo = Memo::new(&Budget::new(1 << 20));
     let whole = encoded(noise(5, 4), ImageFormat::Png);
     let (_dir, path) = file("key.png", &vec![b'x'; whole.len()]);
     let changed = fs::metadata(&path).unwrap().modified().unwrap();
@@ -286,7 +286,7 @@ fn a_failed_reading_is_tried_again() {
 
 #[test]
 fn threads_that_ask_at_once_share_one_reading() {
-    let memo = Memo::new(1 << 20);
+    let memo = Memo::new(&Budget::new(1 << 20));
     let (_dir, path) = file("key.png", &encoded(noise(50, 40), ImageFormat::Png));
     let frames: Vec<Arc<Frame>> = std::thread::scope(|scope| {
         let load = || memo.load(&path, Encoding::Srgb, Some((25, 25))).unwrap().frame;
@@ -299,7 +299,7 @@ fn threads_that_ask_at_once_share_one_reading() {
 #[test]
 fn the_memo_is_bounded_in_bytes() {
     let picture_bytes = 5 * 4 * 16;
-    let memo = Memo::new(2 * picture_bytes);
+    let memo = Memo::new(&Budget::new(2 * picture_bytes));
     let files: Vec<_> =
         (0..3).map(|_| file("key.png", &encoded(noise(5, 4), ImageFormat::Png))).collect();
     let load = |at: usize| memo.load(&files[at].1, Encoding::Srgb, None).unwrap().frame;
@@ -310,20 +310,20 @@ fn the_memo_is_bounded_in_bytes() {
     assert!(Arc::ptr_eq(&load(0), &first));
     assert!(!Arc::ptr_eq(&load(1), &second));
 
-    let none = Memo::new(picture_bytes - 1);
+    let none = Memo::new(&Budget::new(picture_bytes - 1));
     assert!(none.load(&files[0].1, Encoding::Srgb, None).is_ok());
     assert_eq!(none.len(), 0);
 }
 
 #[test]
 fn failed_readings_do_not_pile_up() {
-    let memo = Memo::new(1 << 20);
+    let memo = Memo::new(&Budget::new(1 << 20));
     let (_dir, path) = file("key", b"");
     for length in 1..200 {
         fs::write(&path, vec![b'x'; length]).unwrap();
         assert!(memo.load(&path, Encoding::Srgb, None).is_err());
     }
-    assert_eq!(memo.len(), memo::MEMO_ENTRIES);
+    assert_eq!(memo.len(), 0);
 }
 
 #[test]

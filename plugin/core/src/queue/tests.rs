@@ -149,13 +149,13 @@ fn a_drawing_arrives_and_stays() {
     assert_eq!(drawn.frame.pixels()[0], [0.25; 4]);
     assert_eq!(ticket.progress(), 1.0);
     assert!(Arc::ptr_eq(&ticket.wait().unwrap(), &drawn));
-    assert!(Arc::ptr_eq(&bench.queue.cached(&job(0.25).request).unwrap(), &drawn));
+    assert!(Arc::ptr_eq(&bench.queue.cached(&job(0.25).request, (2, 2)).unwrap(), &drawn));
 }
 
 #[test]
 fn nothing_starts_before_the_first_submission() {
     let bench = Bench::new();
-    assert!(bench.queue.cached(&job(0.5).request).is_none());
+    assert!(bench.queue.cached(&job(0.5).request, (2, 2)).is_none());
     assert!(bench.queue.join(&job(0.5).request, Priority::Final).is_none());
     assert_eq!(bench.threads(), 0);
 }
@@ -318,7 +318,7 @@ fn a_failure_of_the_engine_reaches_all() {
     bench.open_gate(Verdict::Fail);
     assert_eq!(failure(&one), "gated: told to");
     assert_eq!(failure(&two), "gated: told to");
-    assert!(bench.queue.cached(&job(0.5).request).is_none());
+    assert!(bench.queue.cached(&job(0.5).request, (2, 2)).is_none());
 }
 
 #[test]
@@ -327,7 +327,7 @@ fn a_picture_of_the_wrong_size_is_refused() {
     bench.open_gate(Verdict::DrawTooSmall);
     let ticket = bench.submit(0.5, Priority::Final);
     assert!(failure(&ticket).contains("(1, 1) pixels for keys of (2, 2)"));
-    assert!(bench.queue.cached(&job(0.5).request).is_none());
+    assert!(bench.queue.cached(&job(0.5).request, (2, 2)).is_none());
 }
 
 #[test]
@@ -348,7 +348,7 @@ fn a_job_that_cannot_be_drawn_fails_at_once() {
 fn a_missing_engine_is_named() {
     let queue = Queue::new(Vec::new(), Cache::new(CacheConfig::in_memory(0)));
     assert!(failure(&queue.submit(job(0.5), Priority::Final)).contains("Flow"));
-    assert!(queue.cached(&job(0.5).request).is_none());
+    assert!(queue.cached(&job(0.5).request, (2, 2)).is_none());
 }
 
 #[test]
@@ -395,7 +395,7 @@ fn what_one_process_drew_the_next_one_finds() {
     drop(today);
 
     let tomorrow = Bench::over(Cache::new(config.clone()), 1);
-    assert_eq!(tomorrow.queue.cached(&job(0.5).request), Some(drawn.clone()));
+    assert_eq!(tomorrow.queue.cached(&job(0.5).request, (2, 2)), Some(drawn.clone()));
     // Also for those who do not look before they submit.
     let later = Bench::over(Cache::new(config), 1);
     assert_eq!(outcome(&later.submit(0.5, Priority::Final)).unwrap(), drawn);

@@ -88,7 +88,7 @@ impl Talk {
         disk: Option<&DiskCache>,
         control: &Control,
     ) -> Result<Drawn, Stopped> {
-        let size = (job.first.width(), job.first.height());
+        let size = job.size();
         let draw = Draw { request: job.request.clone(), key: *key, size, cache };
         self.say(&ToWorker::Draw(Box::new(draw)), control)?;
         loop {
@@ -99,7 +99,7 @@ impl Talk {
                 }
                 ToClient::Wants(addresses) => self.hand_over(job, &addresses, control)?,
                 ToClient::Done { confidence, cut, sum } => {
-                    if let Some(drawn) = disk.and_then(|disk| disk.get(key)) {
+                    if let Some(drawn) = disk.and_then(|disk| disk.get(key, size)) {
                         return Ok(drawn);
                     }
                     self.say(&ToWorker::Fetch, control)?;

@@ -17,11 +17,11 @@ mod spawn;
 mod tests;
 pub mod wire;
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use interprocess::local_socket::Stream;
-use interprocess::local_socket::traits::Stream as _;
 
 use crate::cache::{self, CacheConfig, DiskCache};
 use crate::{ContentHash, Control, Drawn, Engine, EngineKind, Error, Job};
@@ -36,6 +36,9 @@ const REVISION: &str = "tooncrafter-1";
 
 /// How long the worker may take to end after it was asked.
 const END: Duration = Duration::from_secs(10);
+
+/// How long a worker that listens may leave a connection waiting.
+const TAKE_IN: Duration = Duration::from_secs(20);
 
 /// The version of the ToonCrafter engine over a Flow of `flow_version`, which has a part in every
 /// drawing. Client and worker name drawings by it, so both take it from here.
@@ -115,7 +118,7 @@ impl RemoteEngine {
             Err(Stopped::For(error)) => return Err(error),
         }
         let since = Instant::now();
-        while self.connect().is_some() {
+        while self.connect(&Control::default()).is_ok_and(|found| found.is_some()) {
             if since.elapsed() > END {
                 return Err(Error::Worker {
                     reason: "does not end".into(),
@@ -133,9 +136,25 @@ impl RemoteEngine {
         Prepared::start(self.clone(), job)
     }
 
-    fn connect(&self) -> Option<Stream> {
-        let name = self.config.place.name().ok()?;
-        Stream::connect(name).ok()
+    /// A connection to the worker that listens; `None` when none does.
+    fn connect(&self, control: &Control) -> Result<Option<Stream>, Stopped> {
+        let since = Instant::now();
+        loop {
+            match self.config.place.connect() {
+                Ok(stream) => return Ok(Some(stream)),
+                Err(error) if error.kind() != ErrorKind::WouldBlock => return Ok(None),
+                Err(_) if since.elapsed() > TAKE_IN => {
+                    return Err(Stopped::For(Error::Worker {
+                        reason: format!("takes nobody in for {} s", TAKE_IN.as_secs()),
+                        advice: "End its process `inbetween serve` by hand.".into(),
+                    }));
+                }
+                Err(_) => {
+                    control.check().map_err(Stopped::For)?;
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+            }
+        }
     }
 
     /// The worker that runs, if one does.
@@ -143,8 +162,13 @@ impl RemoteEngine {
         if self.config.place.check().is_err() {
             return Ok(None);
         }
-        let Some(stream) = self.connect() else { return Ok(None) };
-        match Talk::begin(stream, &Control::default()) {
+        let control = Control::default();
+        let talk = match self.connect(&control) {
+            Ok(Some(stream)) => Talk::begin(stream, &control),
+            Ok(None) => return Ok(None),
+            Err(stopped) => Err(stopped),
+        };
+        match talk {
             Ok(talk) => Ok(Some(talk)),
             Err(Stopped::Lost(_) | Stopped::MadeRoom(_)) => Ok(None),
             Err(Stopped::For(error)) => Err(error),
@@ -154,7 +178,7 @@ impl RemoteEngine {
     /// The worker, started when there is none.
     fn reach_or_start(&self, control: &Control) -> Result<Talk, Stopped> {
         self.config.place.prepare().map_err(Stopped::For)?;
-        if let Some(stream) = self.connect() {
+        if let Some(stream) = self.connect(control)? {
             return Talk::begin(stream, control);
         }
         control.enter("starting the worker");
@@ -162,7 +186,7 @@ impl RemoteEngine {
         let executable = spawn::find(chosen, self.config.beside.as_deref());
         let executable = executable.map_err(Stopped::For)?;
         spawn::start(&executable, &self.config, control).map_err(Stopped::For)?;
-        match self.connect() {
+        match self.connect(control)? {
             Some(stream) => Talk::begin(stream, control),
             None => Err(Stopped::Lost("it ended as soon as it was started".into())),
         }

@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use directories::ProjectDirs;
-use interprocess::local_socket::Name;
+use interprocess::local_socket::{Name, Stream};
 
 use crate::{ContentHash, Error};
 
@@ -74,6 +74,29 @@ impl Place {
     /// The socket's file; of no use on Windows, where a pipe has a name only.
     pub fn socket_file(&self) -> PathBuf {
         self.dir.join(SOCKET_FILE)
+    }
+
+    /// A connection to whoever listens there. It never waits: a worker that takes nobody in, because it
+    /// was stopped or its backlog is full of dead connections, must not hold up a host.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] when somebody listens who takes nobody in at the moment; else
+    /// the system's reason, which mostly means that nobody listens.
+    pub fn connect(&self) -> io::Result<Stream> {
+        #[cfg(unix)]
+        {
+            use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, connect, socket};
+            let socket = socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
+            rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
+            rustix::io::ioctl_fionbio(&socket, true)?;
+            connect(&socket, &SocketAddrUnix::new(self.socket_file())?)?;
+            Ok(Stream::UdSocket(std::os::unix::net::UnixStream::from(socket).into()))
+        }
+        #[cfg(not(unix))]
+        {
+            use interprocess::local_socket::traits::Stream as _;
+            Stream::connect(self.name()?)
+        }
     }
 
     /// The name of the socket.

@@ -173,3 +173,38 @@ fn without_an_executable_the_error_says_what_to_do() {
     let message = engine.draw(&job, &Control::default()).unwrap_err().user_message();
     assert!(message.contains("absent") && message.contains(WORKER_VARIABLE), "{message}");
 }
+
+/// Somebody listens and takes nobody in, its backlog full of connections whose clients have gone.
+#[cfg(unix)]
+#[test]
+fn a_full_backlog_holds_nobody_up() {
+    use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, bind, listen, socket};
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = RemoteConfig::new(CacheConfig::in_memory(0), "1".into());
+    config.place = Place::at(&dir.path().join("s"));
+    config.place.prepare().unwrap();
+    let deaf = socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
+    bind(&deaf, &SocketAddrUnix::new(config.place.socket_file()).unwrap()).unwrap();
+    listen(&deaf, 1).unwrap();
+    let mut dead = 0;
+    while let Ok(stream) = config.place.connect() {
+        drop(stream);
+        dead += 1;
+        assert!(dead < 100, "the backlog never fills");
+    }
+    assert_eq!(config.place.connect().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+    let engine = RemoteEngine::new(config);
+    let ToWorker::Draw(draw) = draw() else { unreachable!() };
+    let frame = std::sync::Arc::new(crate::Frame::transparent(2, 2).unwrap());
+    let (first, last, sketches) = (frame.clone(), frame.clone(), vec![frame]);
+    let job = Job { request: draw.request, first, last, sketches };
+    let (control, start) = (Control::default(), Instant::now());
+    std::thread::scope(|scope| {
+        let drawing = scope.spawn(|| engine.draw(&job, &control));
+        std::thread::sleep(Duration::from_millis(300));
+        assert!(!drawing.is_finished(), "it waits for its turn");
+        control.cancel();
+        assert!(matches!(drawing.join().unwrap(), Err(Error::Cancelled)));
+    });
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+}

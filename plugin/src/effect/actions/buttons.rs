@@ -202,7 +202,7 @@ fn generate(effect: &EffectRef<'_>, time: f64) -> Result<String> {
     let requests: Vec<_> = positions
         .iter()
         .map(|&position| inbetween_core::Request { position, ..prepared.request.clone() })
-        .filter(|request| queue.cached(request).is_none())
+        .filter(|request| queue.cached(request, prepared.size()).is_none())
         .collect();
     if requests.is_empty() {
         return Ok(format!("All {} are finished already.", in_betweens(positions.len())));

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use inbetween_core::budget::Budget;
 use inbetween_core::cache::{Cache, CacheConfig};
 use inbetween_core::queue::{self, Queue};
 use inbetween_core::remote::{RemoteConfig, RemoteEngine, tooncrafter_version};
@@ -35,7 +36,7 @@ pub(crate) fn queue() -> std::result::Result<Arc<Queue>, Error> {
         let version = tooncrafter_version(flow.version());
         let worker = Arc::new(Worker { cache: cache.clone(), version });
         let engines: Vec<Arc<dyn Engine>> = vec![flow.clone(), worker];
-        Queue::new(engines, Cache::new(cache))
+        Queue::new(engines, Cache::within(Budget::of_process(), cache.disk))
     }))
 }
 

@@ -107,7 +107,7 @@ fn obtain(
 ) -> Result<Shown> {
     let queue = queue()?;
     let finished = |drawn| Shown { drawn, is_draft: false };
-    if let Some(drawn) = queue.cached(&prepared.request) {
+    if let Some(drawn) = queue.cached(&prepared.request, prepared.size()) {
         return Ok(finished(drawn));
     }
     let priority = if args.interactive { Priority::Interactive } else { Priority::Final };
@@ -129,7 +129,7 @@ fn obtain(
     let settings =
         Settings { engine: EngineKind::Flow, tooncrafter: None, ..request.settings.clone() };
     let quick = Request { settings, ..request.clone() };
-    let draft = queue.cached(&quick);
+    let draft = queue.cached(&quick, prepared.size());
     if running && let Some(drawn) = draft {
         return Ok(Shown { drawn, is_draft: true });
     }

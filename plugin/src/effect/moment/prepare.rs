@@ -52,6 +52,11 @@ impl<'a> Prepared<'a> {
         Ok(Self { request, canvas, keys, sketches })
     }
 
+    /// Width and height of the drawing, in pixels.
+    pub(crate) fn size(&self) -> (usize, usize) {
+        (self.canvas.width(), self.canvas.height())
+    }
+
     /// The pictures as frames. The host's images are released, since what follows may take long.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use inbetween_core::budget::Budget;
 use inbetween_core::exposure::{Signature, SignatureMemo};
 use inbetween_core::process_memo::ProcessMemo;
 use inbetween_core::{ContentHash, Encoding, Error as CoreError};
@@ -11,11 +12,8 @@ use super::keys;
 use crate::effect::names::SOURCE;
 use crate::ofx::{Clip, Context, EffectRef, Rect, Result};
 
-/// Memory for signatures, in bytes: the neighbourhoods of a few effects that are played at once.
-const MEMORY: usize = 64 << 20;
-
 static SIGNATURES: ProcessMemo<SignatureMemo> =
-    ProcessMemo::new(|| SignatureMemo::new(MEMORY), SignatureMemo::forget_all);
+    ProcessMemo::new(|| SignatureMemo::new(Budget::of_process()), SignatureMemo::forget_all);
 
 /// Source as it is looked at within one action.
 pub(crate) struct SourceFrames<'a> {

@@ -9,10 +9,11 @@
 pub(crate) fn exp(x: f32) -> f32 {
     const LN2_HIGH: f32 = 0.693_359_4;
     const LN2_LOW: f32 = -2.121_944_4e-4;
-    // Adding and subtracting 1.5 * 2^23 rounds to the nearest integer.
+    // Adding 1.5 * 2^23 rounds to the nearest integer, which then is in the lowest bits.
     const ROUND: f32 = 12_582_912.0;
     let x = x.clamp(-80.0, 88.0);
-    let n = x.mul_add(std::f32::consts::LOG2_E, ROUND) - ROUND;
+    let rounded = x.mul_add(std::f32::consts::LOG2_E, ROUND);
+    let n = rounded - ROUND;
     let r = n.mul_add(-LN2_HIGH, x);
     let r = n.mul_add(-LN2_LOW, r);
     // Taylor to r^6 / 720: the next term is below 2e-7 for |r| <= ln(2) / 2.
@@ -23,8 +24,9 @@ pub(crate) fn exp(x: f32) -> f32 {
     let p = p.mul_add(r, 0.5);
     let p = p.mul_add(r, 1.0);
     let p = p.mul_add(r, 1.0);
-    // SAFETY: n is a whole number in -116..=127 after the clamp above, so it fits an i32.
-    let scale = f32::from_bits(((unsafe { n.to_int_unchecked::<i32>() } + 127) << 23) as u32);
+    // 2^n: n + 127, which is in 11..=254, becomes the exponent; what lies above it is shifted out. Of NaN
+    // this makes some number, and the product is NaN again.
+    let scale = f32::from_bits(rounded.to_bits().wrapping_add(127) << 23);
     p * scale
 }
 

@@ -67,6 +67,14 @@ pub enum WeightError {
         /// The shape that the network has.
         wanted: Vec<usize>,
     },
+    /// A tensor holds what no network can compute with.
+    #[error("{file}: tensor {key} holds NaN or infinity, or a number beyond 32 bits")]
+    NotFinite {
+        /// The file.
+        file: PathBuf,
+        /// The tensor's name in the file.
+        key: String,
+    },
     /// A tensor holds numbers of a type that is no weight.
     #[error("{file}: tensor {key} holds {found}, weights are f32, f16 or bf16")]
     Type {
@@ -88,6 +96,11 @@ impl WeightError {
             }
             Self::NotWeights { file, reason } => format!(
                 "{} is not a ToonCrafter weight file ({reason}). Choose model.ckpt or a .safetensors file.",
+                file.display()
+            ),
+            Self::NotFinite { file, key } => format!(
+                "The weight file {} is damaged (tensor {key} holds NaN or infinity). Download it again; if you \
+                 trained or converted it yourself, the training or the conversion went wrong.",
                 file.display()
             ),
             Self::Damaged { file, reason } => format!(

@@ -79,6 +79,35 @@ pub(super) fn tensor(
     Ok(on_cpu.and_then(|tensor| tensor.to_device(device)))
 }
 
+/// Refuses a tensor of which an element is NaN or infinite: every picture drawn with it would be, after
+/// minutes of work.
+pub(super) fn check_finite(file: &WeightFile, name: &str, stored: &Stored) -> Result<()> {
+    let finite = match stored.element {
+        Element::F64 => all_finite::<f64>(file, stored),
+        Element::F32 => all_finite::<f32>(file, stored),
+        Element::F16 => all_finite::<f16>(file, stored),
+        Element::BF16 => all_finite::<bf16>(file, stored),
+        Element::Other(..) => return Err(wrong_type(file, name, stored.element)),
+    };
+    if finite {
+        return Ok(());
+    }
+    Err(WeightError::NotFinite { file: file.path().into(), key: name.into() })
+}
+
+fn all_finite<From: Number>(file: &WeightFile, stored: &Stored) -> bool {
+    // A view is looked at as what it shows.
+    if stored.view.is_some() {
+        return read::<From, f32>(file, stored).iter().all(|value| value.is_finite());
+    }
+    let size = size_of::<From>();
+    file.bytes(stored).par_chunks(CHUNK * size).all(|bytes| {
+        let finite =
+            |bytes: &[u8]| bytemuck::pod_read_unaligned::<From>(bytes).to_f32().is_finite();
+        bytes.chunks_exact(size).all(finite)
+    })
+}
+
 /// Reads one tensor as bytes of the given type, little-endian, in row-major order.
 pub(super) fn bytes(
     file: &WeightFile,

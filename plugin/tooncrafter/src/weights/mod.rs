@@ -43,7 +43,7 @@ pub use layout::Part;
 pub use names::{Layout, Source};
 pub use random::write_random;
 pub use stored::{Element, Format, Stored, WeightFile};
-pub use verify::{Problem, Report, verify};
+pub use verify::{Problem, Report, verify, verify_numbers};
 
 /// A file together with what its tensors are called in the released checkpoint.
 #[derive(Debug)]

@@ -3,9 +3,9 @@
 //! Nothing is read but the index until a tensor is asked for.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use inbetween_core::files;
 use memmap2::Mmap;
 
 use super::error::{Result, WeightError};
@@ -60,7 +60,7 @@ impl WeightFile {
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref().to_path_buf();
         let io = |source| WeightError::Io { file: path.clone(), source };
-        let file = File::open(&path).map_err(io)?;
+        let file = files::open(&path).map_err(io)?;
         let length = file.metadata().map_err(io)?.len();
         if length < 8 {
             let reason = format!("it has only {length} bytes");

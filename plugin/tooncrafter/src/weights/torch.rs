@@ -12,13 +12,16 @@ use zip::{CompressionMethod, ZipArchive};
 
 use super::error::{Result, WeightError};
 use super::index::{Index, Stored};
-use super::pickle::{self, Object, Pickle, View};
+use super::pickle::{self, Pickle, View};
 
 /// Most bytes of the pickle. The released checkpoint's has less than one million.
 const MAX_PICKLE: usize = 8 << 20;
 
 /// Most entries of the archive. The released checkpoint has some 2700.
 const MAX_ENTRIES: usize = 100_000;
+
+/// What a tensor takes in the index, roughly, beside its name.
+const ENTRY_BYTES: usize = 200;
 
 /// DeepSpeed puts this many characters before each name (`_forward_module.`).
 const MODULE_PREFIX: usize = 16;
@@ -56,13 +59,16 @@ pub(super) fn read_index(path: &Path, bytes: &[u8]) -> Result<Index> {
         file: file.clone(),
         reason: format!("no state_dict in it; it holds {}", top_level(&pickle)),
     })?;
-    let mut index = Index::default();
+    let (mut index, mut taken) = (Index::default(), 0);
     for &(key, value) in items {
-        let (Object::Text(key), Object::Tensor(view)) = (pickle.get(key), pickle.get(value)) else {
+        let (Some(key), Some(view)) = (pickle.text(key), pickle.tensor(value)) else {
             // Counters and settings beside the tensors.
             continue;
         };
-        let key: &str = key;
+        taken += ENTRY_BYTES + 2 * key.len();
+        if !pickle.affords(taken) {
+            return Err(refused("its pickle names one tensor too many times".into()));
+        }
         let Some(name) = key.get(skip..).filter(|name| !name.is_empty()) else {
             return Err(damaged(format!("the name {key:?} is too short for its kind of file")));
         };
@@ -119,7 +125,7 @@ fn list_entries(
 }
 
 /// The items that are tensors by name, and how many characters of each name to skip.
-fn state_dict(pickle: &Pickle) -> Option<(&[(pickle::Id, pickle::Id)], usize)> {
+fn state_dict<'p>(pickle: &'p Pickle<'_>) -> Option<(&'p [(pickle::Id, pickle::Id)], usize)> {
     let top = pickle.dict(pickle.top())?;
     let item = |name: &str| {
         let (_, value) = top.iter().rev().find(|(key, _)| pickle.text(*key) == Some(name))?;
@@ -131,12 +137,12 @@ fn state_dict(pickle: &Pickle) -> Option<(&[(pickle::Id, pickle::Id)], usize)> {
     if let Some(items) = item("module") {
         return Some((items, MODULE_PREFIX));
     }
-    let bare = top.iter().any(|(_, value)| matches!(pickle.get(*value), Object::Tensor(_)));
+    let bare = top.iter().any(|(_, value)| pickle.tensor(*value).is_some());
     bare.then_some((top, 0))
 }
 
 /// The names on the top level, for an error message.
-fn top_level(pickle: &Pickle) -> String {
+fn top_level(pickle: &Pickle<'_>) -> String {
     let Some(top) = pickle.dict(pickle.top()) else { return "something else".into() };
     let names: Vec<&str> = top.iter().filter_map(|(key, _)| pickle.text(*key)).take(8).collect();
     if names.is_empty() { "nothing".into() } else { names.join(", ") }

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use super::error::WeightError;
 use super::layout::{Part, Wanted};
-use super::stored::Element;
-use super::{NamedFile, Weights};
+use super::stored::{Element, Stored};
+use super::{NamedFile, Weights, load};
 
 /// Something that would keep a network from loading.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +65,37 @@ impl Report {
     pub fn is_complete(&self) -> bool {
         self.is_sound() && self.absent.is_empty()
     }
+}
+
+/// The tensors that networks read and that hold NaN or infinity, as errors that name them. The files
+/// are read for it, whole. `go_on` is told the bytes looked at and those in all, and may answer no.
+pub fn verify_numbers(
+    weights: &Weights,
+    wanted: &[Wanted],
+    go_on: &mut dyn FnMut(u64, u64) -> bool,
+) -> Vec<WeightError> {
+    let needed: HashSet<&str> =
+        wanted.iter().filter(|wanted| wanted.needed).map(|wanted| wanted.name.as_str()).collect();
+    let mut tensors: Vec<(&NamedFile, &String, &Stored)> = Vec::new();
+    for file in weights.files() {
+        let read = file.names().iter().filter(|(released, _)| needed.contains(released.as_str()));
+        for name in read.flat_map(|(_, source)| source.names()) {
+            tensors.extend(file.file().tensors().get(name).map(|stored| (file, name, stored)));
+        }
+    }
+    let all: u64 = tensors.iter().map(|(_, _, stored)| stored.bytes.len() as u64).sum();
+    let (mut done, mut broken) = (0, Vec::new());
+    for (file, name, stored) in tensors {
+        // Another type is found without reading the numbers.
+        let finite = load::check_finite(file.file(), name, stored);
+        broken.extend(finite.err().filter(|error| matches!(error, WeightError::NotFinite { .. })));
+        file.file().release(stored);
+        done += stored.bytes.len() as u64;
+        if !go_on(done, all) {
+            break;
+        }
+    }
+    broken
 }
 
 /// Compares files with the tensors that are `wanted`, all of them together as one model.

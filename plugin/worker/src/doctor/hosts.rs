@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use inbetween_core::program;
 
 use super::{Finding, State};
+use crate::failure::Kind;
 
 /// A host, and where it is usually found.
 struct Host {
@@ -89,6 +90,7 @@ pub(super) fn look() -> Vec<Finding> {
             found: "none is in the usual places; others find the plug-in in the same folders"
                 .into(),
             advice: "",
+            kind: Kind::Engine,
         });
     }
     findings
@@ -103,7 +105,7 @@ fn found(host: &Host, folders: &[PathBuf]) -> Option<Finding> {
     };
     let place = at_place.or_else(on_path)?;
     let found = format!("{} ({}). {}", host.name, place.display(), host.click);
-    Some(Finding { what: "host", state: State::Ok, found, advice: "" })
+    Some(Finding { what: "host", state: State::Ok, found, advice: "", kind: Kind::Engine })
 }
 
 /// The file or folder, or the first in order whose name fits where the last part holds a `*`.
@@ -143,6 +145,7 @@ fn judge_melt(version: &str) -> Finding {
         state: if new { State::Ok } else { State::Warn },
         found: format!("MLT {version} (melt)"),
         advice: "It has no OpenFX: Kdenlive and Shotcut need MLT 7.38 or later.",
+        kind: Kind::Engine,
     }
 }
 

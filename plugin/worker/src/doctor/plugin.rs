@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::{Finding, State};
+use crate::failure::Kind;
 
 const BUNDLE: &str = "AIInbetween.ofx.bundle";
 
@@ -59,21 +60,24 @@ pub(super) fn judge(found: &[PathBuf]) -> Finding {
             found: "no host finds the plug-in: it is not installed".into(),
             advice: "Run the installer, or copy the folder AIInbetween.ofx.bundle to where hosts look, or name its \
                      folder in OFX_PLUGIN_PATH; then start the host again.",
+            kind: Kind::Engine,
         },
         [only] if version(only).as_deref() == Some(this) => {
-            Finding { what: WHAT, state: State::Ok, found: list, advice: "" }
+            Finding { what: WHAT, state: State::Ok, found: list, advice: "", kind: Kind::Engine }
         }
         [_] => Finding {
             what: WHAT,
             state: State::Warn,
             found: format!("{list}, and this program is version {this}"),
             advice: "Install the bundle again, so that both are of one version.",
+            kind: Kind::Engine,
         },
         _ => Finding {
             what: WHAT,
             state: State::Warn,
             found: format!("it is installed more than once: {list}"),
             advice: "Hosts take the first; remove the others.",
+            kind: Kind::Engine,
         },
     }
 }
@@ -159,6 +163,7 @@ pub(super) fn look() -> Vec<Finding> {
                 state: State::Warn,
                 found: format!("{host} remembers an older plug-in: {}", file.display()),
                 advice,
+                kind: Kind::Engine,
             });
         }
     }

@@ -179,6 +179,21 @@ fn look_up(server: &Server, name: &str) -> Result<Listing> {
                 std::thread::sleep(pause);
                 pause *= 2;
             }
+            // Whoever has no network shall hear it at once, not after a minute of silence.
+            Err(Trouble::Unreachable(_)) if repetition < server.repetitions.min(1) => {
+                std::thread::sleep(pause);
+            }
+            Err(Trouble::Unreachable(why)) => {
+                return Err(Failure::new(
+                    Kind::Network,
+                    format!(
+                        "{name} cannot be fetched: {} cannot be reached ({why}). Is there a network, and does \
+                         it need a proxy (HTTPS_PROXY)? Elsewhere fetched files can be copied: see \
+                         --checkpoint.",
+                        server.endpoint.as_deref().unwrap_or("huggingface.co")
+                    ),
+                ));
+            }
             Err(Trouble::Passing(why) | Trouble::Final(why)) => {
                 return Err(Failure::new(
                     Kind::Network,
@@ -193,6 +208,8 @@ fn look_up(server: &Server, name: &str) -> Result<Listing> {
 
 /// Something that went wrong between here and the server.
 enum Trouble {
+    /// Nobody was met at all.
+    Unreachable(String),
     /// It may work the next time.
     Passing(String),
     /// It will not.
@@ -201,7 +218,7 @@ enum Trouble {
 
 fn look_up_once(server: &Server, name: &str) -> std::result::Result<Listing, Trouble> {
     /// How long the answer may take.
-    const PATIENCE: Duration = Duration::from_secs(60);
+    const PATIENCE: Duration = Duration::from_secs(10);
     let mut builder = ApiBuilder::from_env().with_progress(false);
     if let Some(endpoint) = &server.endpoint {
         builder = builder.with_endpoint(endpoint.clone());
@@ -215,7 +232,7 @@ fn look_up_once(server: &Server, name: &str) -> std::result::Result<Listing, Tro
     let metadata = match answer.recv_timeout(PATIENCE) {
         Ok(Ok(metadata)) => metadata,
         Ok(Err(err)) => return Err(trouble_of(&err)),
-        Err(_) => return Err(Trouble::Passing("the server does not answer".into())),
+        Err(_) => return Err(Trouble::Unreachable("the server does not answer".into())),
     };
     let (sha256, size, commit) =
         (metadata.etag(), metadata.size() as u64, metadata.commit_hash().to_owned());
@@ -223,6 +240,19 @@ fn look_up_once(server: &Server, name: &str) -> std::result::Result<Listing, Tro
         return Err(Trouble::Final(format!("the server names no SHA-256 for it, but {sha256:?}")));
     }
     Ok(Listing { url, sha256: sha256.to_ascii_lowercase(), size, commit })
+}
+
+/// Whether there was no connection to begin with.
+fn never_met(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind;
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionRefused
+            | ErrorKind::HostUnreachable
+            | ErrorKind::NetworkUnreachable
+            | ErrorKind::NetworkDown
+            | ErrorKind::AddrNotAvailable
+    )
 }
 
 fn trouble_of(err: &ApiError) -> Trouble {
@@ -234,6 +264,10 @@ fn trouble_of(err: &ApiError) -> Trouble {
             ureq::Error::StatusCode(404) => {
                 Trouble::Final(format!("{REPOSITORY} no longer has it"))
             }
+            ureq::Error::HostNotFound | ureq::Error::ConnectionFailed => {
+                Trouble::Unreachable(err.to_string())
+            }
+            ureq::Error::Io(ref io) if never_met(io) => Trouble::Unreachable(err.to_string()),
             ref err => Trouble::Passing(err.to_string()),
         },
         err => Trouble::Passing(err.to_string()),

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{bytes, print_json};
 use crate::cli::Inspect;
-use crate::failure::Result;
+use crate::failure::{Failure, Kind, Result};
 
 /// What is told about a file.
 #[derive(Debug, Serialize)]
@@ -44,6 +44,11 @@ pub(crate) fn run(arguments: &Inspect) -> Result<()> {
         print_json(&description);
     } else {
         print!("{}", in_words(&description));
+    }
+    // Told in full, but no success: what it is asked about is not there.
+    if description.layout.is_none() {
+        let message = format!("{} belongs to another model.", description.file);
+        return Err(Failure::new(Kind::Unfit, message));
     }
     Ok(())
 }

@@ -2,12 +2,15 @@
 
 use inbetween_tooncrafter::config::SketchConfig;
 use inbetween_tooncrafter::weights::layout::{ModelConfig, model, sketch, tiny_sketch};
-use inbetween_tooncrafter::weights::{Problem, Report, Weights, digest_of, verify};
+use inbetween_tooncrafter::weights::{
+    Problem, Report, WeightError, Weights, digest_of, verify, verify_numbers,
+};
 use serde_json::json;
 
 use super::print_json;
 use crate::cli::Verify;
 use crate::failure::{Failure, Kind, Result};
+use crate::progress;
 
 /// Names listed in full before the rest is only counted.
 const SHOWN: usize = 20;
@@ -21,6 +24,14 @@ pub(crate) fn run(arguments: &Verify) -> Result<()> {
         (true, true) => sketch(&tiny_sketch()),
     };
     let report = verify(&weights, &wanted);
+    let bar = progress::of_bytes("checking the numbers");
+    let mut tell = progress::reporter(&bar);
+    let mut go_on = |done, all| {
+        tell(done, all);
+        true
+    };
+    let broken = verify_numbers(&weights, &wanted, &mut go_on);
+    bar.finish_and_clear();
     let changed: Vec<String> = weights
         .files()
         .iter()
@@ -28,9 +39,12 @@ pub(crate) fn run(arguments: &Verify) -> Result<()> {
         .map(|file| file.file().path().display().to_string())
         .collect();
     if arguments.json {
-        print_json(&as_json(&report, &changed));
+        print_json(&as_json(&report, &changed, &broken));
     } else {
-        print!("{}", in_words(&report));
+        print!("{}", in_words(&report, &broken));
+    }
+    if let Some(first) = broken.into_iter().next() {
+        return Err(first.into());
     }
     if let Some(file) = changed.first() {
         let message =
@@ -49,7 +63,7 @@ pub(crate) fn run(arguments: &Verify) -> Result<()> {
     Ok(())
 }
 
-fn as_json(report: &Report, changed: &[String]) -> serde_json::Value {
+fn as_json(report: &Report, changed: &[String], broken: &[WeightError]) -> serde_json::Value {
     let problems: Vec<_> = report
         .problems
         .iter()
@@ -66,17 +80,18 @@ fn as_json(report: &Report, changed: &[String]) -> serde_json::Value {
         .map(|(part, parameters)| json!({"part": part.label(), "parameters": parameters}))
         .collect();
     json!({
-        "complete": report.is_complete() && changed.is_empty(),
+        "complete": report.is_complete() && changed.is_empty() && broken.is_empty(),
         "present": present,
         "absent": report.absent.iter().map(|part| part.label()).collect::<Vec<_>>(),
         "problems": problems,
         "unused": report.unused,
         "unneeded": report.unneeded,
         "changed": changed,
+        "broken": broken.iter().map(ToString::to_string).collect::<Vec<_>>(),
     })
 }
 
-fn in_words(report: &Report) -> String {
+fn in_words(report: &Report, broken: &[WeightError]) -> String {
     let mut text = String::new();
     for (part, parameters) in &report.present {
         text += &format!("{}: {:.1} M parameters\n", part.label(), *parameters as f64 / 1e6);
@@ -99,13 +114,16 @@ fn in_words(report: &Report) -> String {
         })
         .collect();
     text += &listed(&problems);
+    text += &listed(&broken.iter().map(|error| format!("broken     {error}")).collect::<Vec<_>>());
     let unused: Vec<String> =
         report.unused.iter().map(|name| format!("unused     {name}")).collect();
     text += &listed(&unused);
     if report.unneeded > 0 {
         text += &format!("{} tensors of the released file are never read\n", report.unneeded);
     }
-    if report.is_complete() {
+    if !broken.is_empty() {
+        text += "unusable\n";
+    } else if report.is_complete() {
         text += "complete\n";
     } else if report.is_sound() && !report.present.is_empty() {
         text += "sound; the parts that are not here must come from other files\n";

@@ -20,15 +20,37 @@ use crate::failure::Result;
 use crate::options::{Chosen, ToonCrafterOptions, choice, help, name_of_default, number};
 use crate::pictures::Depth;
 use crate::presets;
+use crate::progress::ProgressForm;
+
+/// Frames between two keys unless told otherwise, and at most.
+const IN_BETWEENS: u32 = (LAST_KEY.kind.default - FIRST_KEY.kind.default) as u32 - 1;
+const MOST_IN_BETWEENS: u32 = 100_000;
 
 /// Arguments of `render`. Of an option given twice the last counts.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(args_override_self = true)]
 pub struct Render {
     /// The first key: PNG, JPEG, TIFF, EXR or WebP.
+    #[arg(required_unless_present = "keys", default_value = "-", hide_default_value = true)]
     pub first: PathBuf,
     /// The last key, of the same size.
+    #[arg(required_unless_present = "keys", default_value = "-", hide_default_value = true)]
     pub last: PathBuf,
+    /// In place of two keys a sequence of them, as keys/key_%04d.png, key.####.exr or a folder: the frames
+    /// between each and the next are drawn. Each key stands on the frame of its own number, or, with
+    /// --in-betweens, so many frames after the one before it.
+    #[arg(long, conflicts_with_all = ["first", "last"])]
+    pub keys: Option<PathBuf>,
+    /// The numbers of the keys in use, as 1,9,17-20; without it all that are there.
+    #[arg(long, requires = "keys")]
+    pub key_frames: Option<String>,
+    /// Of a sequence only this span: 1 for the one from the first key to the second.
+    #[arg(long, requires = "keys")]
+    pub span: Option<usize>,
+    /// Sketches of a sequence, named by the number of the frame that each is for, as
+    /// sketches/sketch.%04d.png or a folder.
+    #[arg(long, requires = "keys")]
+    pub sketches: Option<PathBuf>,
     /// Folder for the frames.
     #[arg(long)]
     pub out: PathBuf,
@@ -40,9 +62,9 @@ pub struct Render {
     /// The frame that the first key stands on.
     #[arg(long, default_value_t = FIRST_KEY.kind.default as u32)]
     pub start: u32,
-    /// Frames between the keys.
-    #[arg(long, default_value_t = (LAST_KEY.kind.default - FIRST_KEY.kind.default) as u32 - 1)]
-    pub in_betweens: u32,
+    /// Frames between two keys; 7 unless the keys are numbered.
+    #[arg(long)]
+    pub in_betweens: Option<u32>,
     /// Only these frames, as 3-5 or 4; without it all, keys included.
     #[arg(long)]
     pub frames: Option<String>,
@@ -97,15 +119,23 @@ pub struct Render {
     /// Write an animation, preview.gif, too, at so many frames per second.
     #[arg(long, num_args = 0..=1, default_missing_value = "12", value_name = "FPS")]
     pub preview: Option<u32>,
+    /// How to tell how far it is: a bar in a terminal, lines such as "progress 42 %", or the messages of Open
+    /// Job Description.
+    #[arg(long, value_enum, default_value = "bar")]
+    pub progress: ProgressForm,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+    /// Of a span in a sequence: every key of the sequence with the frame that it stands on.
+    #[arg(skip)]
+    pub(super) sequence: Vec<(u32, PathBuf)>,
 }
 
 impl Render {
     pub(super) fn last_frame(&self) -> Result<u32> {
-        let last = self.start.checked_add(self.in_betweens).and_then(|last| last.checked_add(1));
-        last.filter(|_| self.in_betweens <= 100_000)
+        let in_betweens = self.in_betweens.unwrap_or(IN_BETWEENS);
+        let last = self.start.checked_add(in_betweens).and_then(|last| last.checked_add(1));
+        last.filter(|_| in_betweens <= MOST_IN_BETWEENS)
             .ok_or_else(|| usage("At most 100000 in-betweens can be drawn at once."))
     }
 
@@ -124,9 +154,7 @@ impl Render {
     pub(super) fn frames_wanted(&self) -> Result<Vec<u32>> {
         let (first, last) = (self.start, self.last_frame()?);
         let Some(text) = &self.frames else { return Ok((first..=last).collect()) };
-        let (from, to) = text.split_once('-').unwrap_or((text, text));
-        let range = from.trim().parse::<u32>().ok().zip(to.trim().parse::<u32>().ok());
-        match range {
+        match frame_range(text) {
             Some((from, to)) if first <= from && from <= to && to <= last => {
                 Ok((from..=to).collect())
             }
@@ -135,6 +163,12 @@ impl Render {
             ))),
         }
     }
+}
+
+/// Reads 3-5 or 4.
+pub(super) fn frame_range(text: &str) -> Option<(u32, u32)> {
+    let (from, to) = text.split_once('-').unwrap_or((text, text));
+    from.trim().parse::<u32>().ok().zip(to.trim().parse::<u32>().ok())
 }
 
 /// Kind of written frames.

@@ -3,10 +3,13 @@
 mod args;
 mod output;
 mod request;
+mod spans;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use inbetween_core::budget::Budget;
 use inbetween_core::cache::{Cache, CacheConfig};
 use inbetween_core::queue::{Priority, Queue};
 use inbetween_core::remote::{RemoteConfig, RemoteEngine};
@@ -17,7 +20,7 @@ use serde_json::json;
 pub use args::{FileFormat, Render};
 
 use crate::failure::{Failure, Kind, Result};
-use crate::progress;
+use crate::progress::Told;
 use output::Writer;
 use request::Prepared;
 
@@ -26,20 +29,13 @@ pub(crate) use request::downloaded;
 /// How often a waiting command looks how far the drawing is.
 const LOOK: Duration = Duration::from_millis(100);
 
-const UNITS: f32 = 1000.0;
-
 pub(crate) fn run(arguments: &Render) -> Result<()> {
+    draw_all(arguments).inspect_err(|failure| arguments.progress.failed(failure))
+}
+
+fn draw_all(arguments: &Render) -> Result<()> {
     let started = Instant::now();
-    let timing = arguments.timing()?;
-    let frames = arguments.frames_wanted()?;
-    let prepared = Prepared::new(arguments, &timing)?;
-    // Before anything is drawn.
-    let keys = [(arguments.start, &*arguments.first), (arguments.last_frame()?, &*arguments.last)];
-    let style = prepared.style.clone();
-    if let Some(channels) = style.left_out() {
-        eprintln!("inbetween: the frames lack what is not the picture itself: {channels}");
-    }
-    let mut writer = Writer::new(arguments, style, prepared.encoding, &frames, keys)?;
+    let spans = spans::of(arguments)?;
     let mut config = CacheConfig::from_environment();
     if let Some(dir) = &arguments.cache {
         config = CacheConfig::resolve(Some(dir.clone()), std::env::var_os);
@@ -48,13 +44,70 @@ pub(crate) fn run(arguments: &Render) -> Result<()> {
     if arguments.worker {
         engines = over_the_worker(engines, &config);
     }
-    let queue = Queue::new(engines, Cache::new(config));
+    let queue = Queue::new(engines, Cache::within(Budget::of_process(), config.disk));
 
-    let bar = progress::of_work("drawing", (frames.len() as f32 * UNITS) as u64);
-    let mut source = Source { queue: &queue, prepared: &prepared, drawn: 0, found: 0, held: None };
+    let mut told = Told::new(arguments.progress, "drawing");
+    let mut done = Done::default();
+    for (at, span) in spans.iter().enumerate() {
+        let status = match arguments.keys {
+            Some(_) => format!("{} to {}", span.first.display(), span.last.display()),
+            None => "drawing".into(),
+        };
+        told.status(&status);
+        let count = spans.len() as f32;
+        draw_span(span, &queue, &mut |part| told.report((at as f32 + part) / count), &mut done)?;
+    }
+    told.done();
+    let Done { files, engine, drawn, found } = done;
+    let seconds = started.elapsed().as_secs_f64();
+    if arguments.json {
+        let files: Vec<String> = files.iter().map(|path| path.display().to_string()).collect();
+        crate::models::print_json(&json!({
+            "files": files,
+            "engine": engine,
+            "drawn": drawn,
+            "from_cache": found,
+            "seconds": seconds,
+        }));
+    } else {
+        println!(
+            "{} files in {} after {seconds:.1} s with {engine}: {drawn} drawn, {found} from the cache",
+            files.len(),
+            arguments.out.display(),
+        );
+    }
+    Ok(())
+}
+
+/// What was done so far.
+#[derive(Default)]
+struct Done {
+    files: Vec<PathBuf>,
+    engine: &'static str,
+    drawn: usize,
+    found: usize,
+}
+
+/// Draws the frames of one span; `report` is told how far it is, 0 to 1.
+fn draw_span(
+    arguments: &Render,
+    queue: &Queue,
+    report: &mut dyn FnMut(f32),
+    done: &mut Done,
+) -> Result<()> {
+    let timing = arguments.timing()?;
+    let frames = arguments.frames_wanted()?;
+    let prepared = Prepared::new(arguments, &timing)?;
+    // Before anything is drawn.
+    let style = prepared.style.clone();
+    output::spares_what_is_read(arguments, &style, &frames)?;
+    if let Some(channels) = style.left_out() {
+        eprintln!("inbetween: the frames lack what is not the picture itself: {channels}");
+    }
+    let mut writer = Writer::new(arguments, style, prepared.encoding)?;
+    let mut source = Source { queue, prepared: &prepared, drawn: 0, found: 0, held: None };
     for (at, &frame) in frames.iter().enumerate() {
-        let start = at as f32 * UNITS;
-        let mut report = |part: f32| bar.set_position((start + part * UNITS) as u64);
+        let mut report = |part: f32| report((at as f32 + part) / frames.len() as f32);
         let place = timing.at(f64::from(frame))?;
         match (place, place.key()) {
             (Place::Between { position }, _) => {
@@ -67,27 +120,10 @@ pub(crate) fn run(arguments: &Render) -> Result<()> {
         }
         report(1.0);
     }
-    let Source { drawn, found, .. } = source;
-    bar.finish_and_clear();
-    let files = writer.finish()?;
-    let seconds = started.elapsed().as_secs_f64();
-    if arguments.json {
-        let files: Vec<String> = files.iter().map(|path| path.display().to_string()).collect();
-        crate::models::print_json(&json!({
-            "files": files,
-            "engine": prepared.settings.engine.name(),
-            "drawn": drawn,
-            "from_cache": found,
-            "seconds": seconds,
-        }));
-    } else {
-        println!(
-            "{} files in {} after {seconds:.1} s with {}: {drawn} drawn, {found} from the cache",
-            files.len(),
-            arguments.out.display(),
-            prepared.settings.engine.name(),
-        );
-    }
+    done.drawn += source.drawn;
+    done.found += source.found;
+    done.engine = prepared.settings.engine.name();
+    done.files.extend(writer.finish()?);
     Ok(())
 }
 
@@ -123,7 +159,7 @@ impl Source<'_> {
             return Ok(drawn.clone());
         }
         let job = self.prepared.job(position);
-        let drawn = if let Some(drawn) = self.queue.cached(&job.request) {
+        let drawn = if let Some(drawn) = self.queue.cached(&job.request, job.size()) {
             self.found += 1;
             drawn
         } else {

@@ -1,5 +1,6 @@
 //! Frames as files, and all of them as a sheet and an animation.
 
+use std::collections::HashMap;
 use std::io::{BufWriter, Cursor, Write};
 use std::path::{Path, PathBuf};
 
@@ -32,38 +33,9 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// A writer of frames in this style, their values in `encoding`. `keys` are the keys' files with the frames
-    /// that they stand on.
-    ///
-    /// # Errors
-    /// When a file that is read would be written over. A key that lies where its own frame is written is none of
-    /// them: it is left as it is.
-    pub(super) fn new(
-        arguments: &Render,
-        style: Style,
-        encoding: Encoding,
-        frames: &[u32],
-        keys: [(u32, &Path); 2],
-    ) -> Result<Self> {
+    /// A writer of frames in this style, their values in `encoding`.
+    pub(super) fn new(arguments: &Render, style: Style, encoding: Encoding) -> Result<Self> {
         let folder = arguments.out.clone();
-        let sketches = arguments.sketch.iter().map(|(_, path)| (None, path.as_path()));
-        let read: Vec<(Option<u32>, &Path)> =
-            keys.into_iter().map(|(frame, path)| (Some(frame), path)).chain(sketches).collect();
-        let frames = frames.iter().map(|frame| (Some(*frame), frame_file(&folder, *frame, &style)));
-        let sheet = arguments.sheet.then(|| (None, folder.join(SHEET)));
-        let preview = arguments.preview.map(|_| (None, folder.join(PREVIEW)));
-        for (frame, path) in frames.chain(sheet).chain(preview) {
-            let over = |(own, other): &&(Option<u32>, &Path)| {
-                same_file::is_same_file(&path, other).unwrap_or(false)
-                    && (frame.is_none() || frame != *own)
-            };
-            if let Some((_, other)) = read.iter().find(over) {
-                return Err(usage(format!(
-                    "{} would be written over, which is read. Choose another folder with --out, or another --start.",
-                    other.display()
-                )));
-            }
-        }
         std::fs::create_dir_all(&folder).map_err(|error| refused(&folder, &error))?;
         Ok(Self {
             folder,
@@ -142,6 +114,39 @@ impl Writer {
         self.files.push(path.to_owned());
         Ok(())
     }
+}
+
+/// Whether no file that is read would be written over: keys and sketches. A key that lies where its own frame is
+/// written is none of them: it is left as it is.
+///
+/// # Errors
+/// When one would be.
+pub(super) fn spares_what_is_read(arguments: &Render, style: &Style, frames: &[u32]) -> Result<()> {
+    let mut read: HashMap<PathBuf, Vec<Option<u32>>> = HashMap::new();
+    let mut reads = |path: &Path, frame| {
+        if let Ok(path) = path.canonicalize() {
+            read.entry(path).or_default().push(frame);
+        }
+    };
+    reads(&arguments.first, Some(arguments.start));
+    reads(&arguments.last, Some(arguments.last_frame()?));
+    arguments.sketch.iter().for_each(|(_, path)| reads(path, None));
+    // Of a sequence also the keys of the other spans.
+    arguments.sequence.iter().for_each(|(frame, path)| reads(path, Some(*frame)));
+    let folder = &arguments.out;
+    let frames = frames.iter().map(|frame| (Some(*frame), frame_file(folder, *frame, style)));
+    let sheet = arguments.sheet.then(|| (None, folder.join(SHEET)));
+    let preview = arguments.preview.map(|_| (None, folder.join(PREVIEW)));
+    for (frame, path) in frames.chain(sheet).chain(preview) {
+        let read = path.canonicalize().ok().and_then(|path| read.get(&path));
+        if read.is_some_and(|own| own.iter().any(|own| frame.is_none() || frame != *own)) {
+            return Err(usage(format!(
+                "{} would be written over, which is read. Choose another folder with --out, or another --start.",
+                path.display()
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn frame_file(folder: &Path, number: u32, style: &Style) -> PathBuf {

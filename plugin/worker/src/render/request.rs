@@ -6,9 +6,10 @@ use std::sync::Arc;
 use inbetween_core::settings::WeightRef;
 use inbetween_core::timing::{Place, Timing};
 use inbetween_core::{
-    ContentHash, Encoding, EngineKind, Error, Frame, Job, Request, Settings, SketchRef,
-    fingerprint, picture, sketch,
+    ContentHash, Encoding, EngineKind, Frame, Job, Request, Settings, SketchRef, fingerprint,
+    picture, sketch,
 };
+use inbetween_tooncrafter::weights::NamedFile;
 
 use super::args::Render;
 use super::usage;
@@ -141,6 +142,9 @@ pub(crate) fn downloaded(name: &str) -> Result<Option<PathBuf>> {
     Ok(path.is_file().then_some(path))
 }
 
-fn weights(path: &Path) -> std::result::Result<WeightRef, Error> {
+/// Names a weight file, once its index was read: what is wrong with it is the same failure here as in
+/// every other command.
+fn weights(path: &Path) -> Result<WeightRef> {
+    NamedFile::open(path)?;
     Ok(WeightRef { path: path.to_owned(), fingerprint: fingerprint::of_file(path)? })
 }

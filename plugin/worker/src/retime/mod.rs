@@ -6,7 +6,7 @@ mod draw;
 mod pictures;
 mod report;
 mod room;
-mod sequence;
+pub(crate) mod sequence;
 mod share;
 mod source;
 mod target;
@@ -43,6 +43,10 @@ const FORMAT: u32 = 3;
 const RATE_OF_PICTURES: &str = "24";
 
 pub(crate) fn run(arguments: &Retime) -> Result<()> {
+    retime(arguments).inspect_err(|failure| arguments.progress.failed(failure))
+}
+
+fn retime(arguments: &Retime) -> Result<()> {
     let started = Instant::now();
     let mut source = Source::open(&arguments.input)?;
     let from = match (arguments.from, source.rate()) {
@@ -51,7 +55,7 @@ pub(crate) fn run(arguments: &Retime) -> Result<()> {
     };
     warn_of(&source, arguments);
     if arguments.x_sheet {
-        let found = source.look()?;
+        let found = source.look(arguments.progress)?;
         show_sheet(arguments, &found, from)?;
         return sound_or_damaged(&found);
     }
@@ -130,7 +134,7 @@ pub(crate) fn run(arguments: &Retime) -> Result<()> {
     let found = match known {
         Some(found) => found,
         None => {
-            let found = source.look()?;
+            let found = source.look(arguments.progress)?;
             work.begin(&found)?;
             source.learn(&found, video.is_some());
             found
@@ -186,7 +190,7 @@ pub(crate) fn run(arguments: &Retime) -> Result<()> {
             style: &style,
             hold_camera: arguments.hold_camera || feel == Feel::DRAWN,
             frames: source.frames(kept),
-            bar: progress::Frames::of("drawing", range.end - range.start),
+            bar: progress::Frames::of(arguments.progress, "drawing", range.end - range.start),
             tally: Tally::default(),
         };
         drawing.share(&mut work, film.as_ref(), range)?;

@@ -27,7 +27,7 @@ fn ending_of(path: &Path) -> String {
 
 /// How the files of a sequence are named: something, a number, something.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Pattern {
+pub(crate) struct Pattern {
     pub(super) folder: PathBuf,
     before: String,
     /// Digits, with zeros in front, at least.
@@ -67,7 +67,7 @@ impl Pattern {
     }
 
     /// The file of a frame.
-    pub(super) fn file(&self, number: i64) -> PathBuf {
+    pub(crate) fn file(&self, number: i64) -> PathBuf {
         let sign = if number < 0 { "-" } else { "" };
         let digits = if number < 0 && self.counts_sign {
             self.digits.saturating_sub(1)
@@ -164,7 +164,7 @@ pub(super) struct Sequence {
 impl Sequence {
     /// The sequence that `path` names: a folder that holds one, or a pattern.
     pub(super) fn find(path: &Path) -> Result<Self> {
-        let (pattern, files) = if path.is_dir() { the_one_in(path)? } else { of_file(path)? };
+        let (pattern, files) = numbered(path)?;
         let Some((first, last)) = files.first_key_value().zip(files.last_key_value()) else {
             return Err(file(format!(
                 "There are no pictures {}. Check the folder, or write the pattern as name.%04d.png.",
@@ -193,6 +193,14 @@ impl Sequence {
     pub(super) fn files(&self) -> &[PathBuf] {
         &self.files
     }
+}
+
+/// The numbered files that `path` names: those of a pattern, or of the only sequence of a folder.
+///
+/// # Errors
+/// When it names neither.
+pub(crate) fn numbered(path: &Path) -> Result<(Pattern, BTreeMap<i64, PathBuf>)> {
+    if path.is_dir() { the_one_in(path) } else { of_file(path) }
 }
 
 /// Files by their numbers.

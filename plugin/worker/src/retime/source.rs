@@ -15,7 +15,7 @@ use super::sequence::{Pattern, Sequence};
 use super::video::{Decoder, Raw, Video, is_video};
 use super::work::Found;
 use crate::failure::{Failure, Kind, Result};
-use crate::progress;
+use crate::progress::{self, ProgressForm};
 
 /// Where frames come from.
 pub(super) enum Source {
@@ -106,8 +106,8 @@ impl Source {
     }
 
     /// Looks at every frame and finds the drawings, and what else must be known of the whole clip.
-    pub(super) fn look(&self) -> Result<Found> {
-        let mut bar = progress::Frames::of("finding drawings", self.expected());
+    pub(super) fn look(&self, form: ProgressForm) -> Result<Found> {
+        let mut bar = progress::Frames::of(form, "finding drawings", self.expected());
         let mut analyser = Analyser::new();
         let mut opaque = true;
         let mut ended = None;

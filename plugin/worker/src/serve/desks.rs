@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use inbetween_core::budget::Budget;
 use inbetween_core::cache::{Cache, CacheConfig, DiskCache, DiskConfig};
 use inbetween_core::queue::Queue;
 use inbetween_core::remote::protocol::CachePlace;
@@ -14,9 +15,6 @@ use super::Engines;
 
 /// Desks that are kept; the one unused for longest goes first, if nobody sits at it.
 const KEPT: usize = 4;
-
-/// Memory for finished drawings that no disk has taken, in bytes.
-const MEMORY_BYTES: usize = 256 << 20;
 
 /// Between two looks of a drawing that waits for the device.
 const LOOK: Duration = Duration::from_millis(20);
@@ -60,12 +58,13 @@ impl Desks {
         }
         let disk = place
             .map(|place| DiskConfig { dir: place.dir.clone(), limit_bytes: place.limit_bytes });
-        let config = CacheConfig { memory_bytes: MEMORY_BYTES, disk: disk.clone() };
+        let config = CacheConfig { memory_bytes: 0, disk: disk.clone() };
         let engines: Vec<Arc<dyn Engine>> = (self.make)(&config)?
             .into_iter()
             .map(|inner| Arc::new(OnDevice { inner, device: self.device.clone() }) as _)
             .collect();
-        let queue = Queue::storing_first(engines.clone(), Cache::new(config));
+        let queue =
+            Queue::storing_first(engines.clone(), Cache::within(Budget::of_process(), config.disk));
         let desk = Arc::new(Desk { queue, disk: disk.map(DiskCache::new), engines });
         open.push((place.cloned(), desk.clone()));
         if open.len() > KEPT

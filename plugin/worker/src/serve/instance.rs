@@ -5,10 +5,10 @@ use std::io;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use inbetween_core::files;
 use inbetween_core::program;
 use inbetween_core::remote::place::Place;
-use interprocess::local_socket::traits::Stream as _;
-use interprocess::local_socket::{Listener, ListenerOptions, Stream};
+use interprocess::local_socket::{Listener, ListenerOptions};
 
 use super::failed;
 use crate::failure::{Failure, Kind, Result};
@@ -42,7 +42,8 @@ pub(super) fn take(place: &Place) -> Result<Taken> {
     let wrong = |what: &str, error: io::Error| {
         Failure::new(Kind::File, format!("{what} {}: {error}", path.display()))
     };
-    let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+    let mut options = OpenOptions::new();
+    let lock = files::open_with(options.create(true).truncate(false).write(true), &path);
     let lock = lock.map_err(|error| wrong("cannot open", error))?;
     let since = Instant::now();
     loop {
@@ -76,7 +77,11 @@ impl Instance {
 
 /// Whether somebody listens.
 fn answers(place: &Place) -> bool {
-    place.name().and_then(Stream::connect).is_ok()
+    match place.connect() {
+        Ok(_) => true,
+        // It takes nobody in at the moment, but it is there.
+        Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+    }
 }
 
 /// Leaves the terminal, the process group and the folder of whoever started this process.

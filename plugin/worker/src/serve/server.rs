@@ -1,7 +1,12 @@
 //! Who is connected, and when to end.
+//!
+//! A client that asks for a drawing is served; one that only holds a connection gives way when many
+//! do, the oldest first. So no number of silent clients keeps a host waiting.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use inbetween_core::remote::place::log_dir;
@@ -15,8 +20,11 @@ use super::instance::Instance;
 use super::{Engines, failed, session};
 use crate::failure::Result;
 
-/// Conversations at a time; more are turned away.
-const MOST_CLIENTS: usize = 128;
+/// Clients at a time whose drawings are waited for; more are told so.
+pub(super) const MOST_DRAWINGS: usize = 128;
+
+/// Clients at a time that ask for nothing.
+const MOST_IDLE: usize = 64;
 
 /// After a failure to accept, such as too many open files.
 const REST: Duration = Duration::from_millis(100);
@@ -32,19 +40,33 @@ pub(super) struct Server {
 }
 
 struct State {
-    /// All connections.
-    connected: usize,
-    /// Those that ask for a drawing.
-    drawing: usize,
+    /// All connections, the oldest first.
+    conversations: BTreeMap<u64, Conversation>,
+    /// The number of the next one.
+    next: u64,
     last_use: Instant,
     ending: Option<&'static str>,
+}
+
+#[derive(Default)]
+struct Conversation {
+    drawing: bool,
+    /// Set when it shall make room.
+    leave: Arc<AtomicBool>,
+}
+
+impl State {
+    fn drawing(&self) -> usize {
+        self.conversations.values().filter(|conversation| conversation.drawing).count()
+    }
 }
 
 impl Server {
     pub(super) fn new(engines: Engines, idle: Duration) -> Result<Self> {
         let desks = Desks::new(engines).map_err(|error| failed(&error))?;
         let now = Instant::now();
-        let state = State { connected: 0, drawing: 0, last_use: now, ending: None };
+        let conversations = BTreeMap::new();
+        let state = State { conversations, next: 0, last_use: now, ending: None };
         Ok(Self { desks, idle, since: now, state: Mutex::new(state), news: Condvar::new() })
     }
 
@@ -61,11 +83,12 @@ impl Server {
                 return why;
             }
             let until = state.last_use + self.idle;
-            if state.connected == 0 && Instant::now() >= until {
+            let alone = state.conversations.is_empty();
+            if alone && Instant::now() >= until {
                 state.ending = Some("nobody has asked for anything for a while");
                 continue;
             }
-            let until = if state.connected == 0 { until } else { Instant::now() + self.idle };
+            let until = if alone { until } else { Instant::now() + self.idle };
             self.news.wait_until(&mut state, until.max(Instant::now() + Duration::from_millis(10)));
         }
     }
@@ -83,31 +106,30 @@ impl Server {
     }
 
     fn welcome(self: &Arc<Self>, stream: Stream) {
-        {
+        let client = {
             let mut state = self.state.lock();
-            if state.connected >= MOST_CLIENTS {
-                log::warn!("{MOST_CLIENTS} clients at once; one more was turned away");
-                return;
+            let idle = state.conversations.values().filter(|conversation| !conversation.drawing);
+            // Those that were told to leave are on their way out.
+            let staying =
+                |conversation: &&Conversation| !conversation.leave.load(Ordering::Relaxed);
+            let idle: Vec<_> = idle.filter(staying).collect();
+            if idle.len() >= MOST_IDLE {
+                idle[0].leave.store(true, Ordering::Relaxed);
             }
-            state.connected += 1;
-        }
-        let guard = Connected(self.clone());
+            let (number, conversation) = (state.next, Conversation::default());
+            let leave = conversation.leave.clone();
+            state.next += 1;
+            state.conversations.insert(number, conversation);
+            Client { server: self.clone(), number, leave }
+        };
         let thread = std::thread::Builder::new().name("client".into()).spawn(move || {
-            let server = guard.0.clone();
-            if catch_unwind(AssertUnwindSafe(|| session::serve(&server, stream))).is_err() {
+            if catch_unwind(AssertUnwindSafe(|| session::serve(&client, stream))).is_err() {
                 log::error!("a conversation broke down");
             }
-            drop(guard);
         });
         if let Err(error) = thread {
             log::error!("no thread for a client: {error}");
         }
-    }
-
-    /// Counts one who asks for a drawing, until the guard is dropped.
-    pub(super) fn drawing(self: &Arc<Self>) -> Drawing {
-        self.state.lock().drawing += 1;
-        Drawing(self.clone())
     }
 
     /// Ends the worker.
@@ -118,7 +140,7 @@ impl Server {
 
     /// Whether nobody waits for a drawing.
     pub(super) fn is_unused(&self) -> bool {
-        self.state.lock().drawing == 0
+        self.state.lock().drawing() == 0
     }
 
     pub(super) fn status(&self) -> Status {
@@ -128,7 +150,7 @@ impl Server {
             product: env!("CARGO_PKG_VERSION").into(),
             engine: self.desks.version().into(),
             seconds: self.since.elapsed().as_secs(),
-            clients: self.state.lock().drawing,
+            clients: self.state.lock().drawing(),
             running,
             waiting,
             about,
@@ -137,22 +159,46 @@ impl Server {
     }
 }
 
-struct Connected(Arc<Server>);
+/// One connection, counted until it is dropped.
+pub(super) struct Client {
+    pub(super) server: Arc<Server>,
+    number: u64,
+    leave: Arc<AtomicBool>,
+}
 
-impl Drop for Connected {
-    fn drop(&mut self) {
-        self.0.state.lock().connected -= 1;
-        self.0.news.notify_all();
+impl Client {
+    /// Whether it shall make room for others.
+    pub(super) fn shall_leave(&self) -> bool {
+        self.leave.load(Ordering::Relaxed)
+    }
+
+    /// Counts as one who waits for a drawing until the guard is dropped; `None` when too many do.
+    pub(super) fn drawing(&self) -> Option<Drawing<'_>> {
+        let mut state = self.server.state.lock();
+        if state.drawing() >= MOST_DRAWINGS {
+            return None;
+        }
+        state.conversations.get_mut(&self.number)?.drawing = true;
+        Some(Drawing(self))
     }
 }
 
-/// One who asks for a drawing.
-pub(super) struct Drawing(Arc<Server>);
-
-impl Drop for Drawing {
+impl Drop for Client {
     fn drop(&mut self) {
-        let mut state = self.0.state.lock();
-        state.drawing -= 1;
+        self.server.state.lock().conversations.remove(&self.number);
+        self.server.news.notify_all();
+    }
+}
+
+/// One who waits for a drawing.
+pub(super) struct Drawing<'a>(&'a Client);
+
+impl Drop for Drawing<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.server.state.lock();
+        if let Some(conversation) = state.conversations.get_mut(&self.0.number) {
+            conversation.drawing = false;
+        }
         // Only drawings keep the worker: who merely asks how it is must not hold its memory for ever.
         state.last_use = Instant::now();
     }

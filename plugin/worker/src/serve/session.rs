@@ -13,7 +13,7 @@ use inbetween_core::{ContentHash, Drawn, Error, Frame, Job};
 use interprocess::local_socket::Stream;
 
 use super::desks::Desk;
-use super::server::Server;
+use super::server::{Client, MOST_DRAWINGS, Server};
 
 /// How long a client may take to say hello, and to say what it wants.
 const HELLO: Duration = Duration::from_secs(10);
@@ -25,15 +25,15 @@ const LOOK: Duration = Duration::from_millis(20);
 /// At the latest after this long the client gets a sign of life.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 
-type Client = Wire<ToWorker>;
+type Talk = Wire<ToWorker>;
 
 /// Serves one client until it has what it wants, goes, or makes no sense.
-pub(super) fn serve(server: &Arc<Server>, stream: Stream) {
+pub(super) fn serve(client: &Client, stream: Stream) {
     let mut wire = match Wire::new(stream) {
         Ok(wire) => wire,
         Err(error) => return log::warn!("a connection cannot be used: {error}"),
     };
-    match converse(server, &mut wire) {
+    match converse(client, &mut wire) {
         Ok(()) | Err(Broken::Closed | Broken::Cancelled) => {}
         Err(broken) => {
             log::warn!("a client was turned away: {broken}");
@@ -44,9 +44,12 @@ pub(super) fn serve(server: &Arc<Server>, stream: Stream) {
     }
 }
 
-fn converse(server: &Arc<Server>, wire: &mut Client) -> Result<(), Broken> {
-    let Some(ToWorker::Hello(hello)) = wire.receive(HELLO)? else {
-        return Err(Broken::Unexpected("a client says hello first"));
+fn converse(client: &Client, wire: &mut Talk) -> Result<(), Broken> {
+    let server = &client.server;
+    let hello = match listen(client, wire, HELLO)? {
+        Some(ToWorker::Hello(hello)) => hello,
+        Some(_) => return Err(Broken::Unexpected("a client says hello first")),
+        None => return Ok(()),
     };
     if hello.protocol != PROTOCOL {
         let reason = format!(
@@ -59,15 +62,17 @@ fn converse(server: &Arc<Server>, wire: &mut Client) -> Result<(), Broken> {
     let product = env!("CARGO_PKG_VERSION").to_owned();
     say(wire, &ToClient::Welcome(Welcome { pid: std::process::id(), product }))?;
     loop {
-        match wire.receive(PATIENCE)? {
+        match listen(client, wire, PATIENCE)? {
             None => return Ok(()),
             Some(ToWorker::Draw(draw)) => {
                 if cache::key(&draw.request, server.desks.version()) != draw.key {
                     let reason = "worker and client have different engines".to_owned();
                     return refuse(server, wire, reason);
                 }
-                let _drawing = server.drawing();
-                self::draw(server, wire, &draw)?;
+                match client.drawing() {
+                    Some(_drawing) => self::draw(server, wire, &draw)?,
+                    None => say(wire, &ToClient::Failed(too_many()))?,
+                }
             }
             Some(ToWorker::Status) => say(wire, &ToClient::Status(Box::new(server.status())))?,
             Some(ToWorker::Stop) => {
@@ -82,8 +87,35 @@ fn converse(server: &Arc<Server>, wire: &mut Client) -> Result<(), Broken> {
     }
 }
 
+/// What an idle client says next; `None` when it says nothing for that long, or shall make room.
+fn listen(
+    client: &Client,
+    wire: &mut Talk,
+    patience: Duration,
+) -> Result<Option<ToWorker>, Broken> {
+    let since = Instant::now();
+    loop {
+        // What it has said already is heard first.
+        if let Some(said) = wire.receive(LOOK)? {
+            return Ok(Some(said));
+        }
+        if client.shall_leave() || since.elapsed() > patience {
+            log::debug!("a client that asked for nothing was turned away");
+            return Ok(None);
+        }
+    }
+}
+
+fn too_many() -> Failure {
+    log::warn!("{MOST_DRAWINGS} clients wait for drawings; one more was turned away");
+    Failure::Worker {
+        reason: format!("has {MOST_DRAWINGS} others to draw for already"),
+        advice: "Try again when some of them are done.".into(),
+    }
+}
+
 /// Two versions cannot work together: the one that nobody uses gives way.
-fn refuse(server: &Arc<Server>, wire: &mut Client, reason: String) -> Result<(), Broken> {
+fn refuse(server: &Arc<Server>, wire: &mut Talk, reason: String) -> Result<(), Broken> {
     let ending = server.is_unused();
     // Said first: the end of the process would swallow it.
     let said = say(wire, &ToClient::Refused { reason, ending });
@@ -93,7 +125,7 @@ fn refuse(server: &Arc<Server>, wire: &mut Client, reason: String) -> Result<(),
     said
 }
 
-fn draw(server: &Arc<Server>, wire: &mut Client, draw: &Draw) -> Result<(), Broken> {
+fn draw(server: &Arc<Server>, wire: &mut Talk, draw: &Draw) -> Result<(), Broken> {
     let found = match server.desks.of(draw.cache.as_ref()) {
         Ok(desk) => find_or_draw(&desk, wire, draw)?,
         Err(error) => Err(Arc::new(error)),
@@ -109,8 +141,8 @@ fn draw(server: &Arc<Server>, wire: &mut Client, draw: &Draw) -> Result<(), Brok
 
 type Found = Result<Arc<Drawn>, Arc<Error>>;
 
-fn find_or_draw(desk: &Desk, wire: &mut Client, draw: &Draw) -> Result<Found, Broken> {
-    if let Some(drawn) = desk.queue.cached(&draw.request) {
+fn find_or_draw(desk: &Desk, wire: &mut Talk, draw: &Draw) -> Result<Found, Broken> {
+    if let Some(drawn) = desk.queue.cached(&draw.request, draw.size) {
         return Ok(Ok(drawn));
     }
     let ticket = match desk.queue.join(&draw.request, Priority::Final) {
@@ -125,14 +157,15 @@ fn find_or_draw(desk: &Desk, wire: &mut Client, draw: &Draw) -> Result<Found, Br
 }
 
 /// The request with its pictures: from the disk, else from the client.
-fn job(desk: &Desk, wire: &mut Client, draw: &Draw) -> Result<Job, Broken> {
+fn job(desk: &Desk, wire: &mut Talk, draw: &Draw) -> Result<Job, Broken> {
     let request = draw.request.clone();
     let sketches = request.sketches.iter().map(|sketch| sketch.picture);
     let addresses: Vec<_> = [request.first, request.last].into_iter().chain(sketches).collect();
     let mut pictures: HashMap<ContentHash, Arc<Frame>> = HashMap::new();
     for address in &addresses {
         if !pictures.contains_key(address)
-            && let Some(frame) = desk.disk.as_ref().and_then(|disk| disk.get_picture(address))
+            && let Some(frame) =
+                desk.disk.as_ref().and_then(|disk| disk.get_picture(address, draw.size))
         {
             pictures.insert(*address, Arc::new(frame));
         }
@@ -162,7 +195,7 @@ fn job(desk: &Desk, wire: &mut Client, draw: &Draw) -> Result<Job, Broken> {
     Ok(Job { first: of(&request.first)?, last: of(&request.last)?, sketches, request })
 }
 
-fn wait(ticket: &Ticket, wire: &mut Client) -> Result<Found, Broken> {
+fn wait(ticket: &Ticket, wire: &mut Talk) -> Result<Found, Broken> {
     let mut told: Option<(Instant, f32, String)> = None;
     loop {
         if let Some(outcome) = ticket.wait_for(LOOK) {
@@ -183,7 +216,7 @@ fn wait(ticket: &Ticket, wire: &mut Client) -> Result<Found, Broken> {
     }
 }
 
-fn hand_over(wire: &mut Client, drawn: &Drawn) -> Result<(), Broken> {
+fn hand_over(wire: &mut Talk, drawn: &Drawn) -> Result<(), Broken> {
     let Drawn { frame, confidence, cut } = drawn;
     let (confidence, cut, sum) = (*confidence, *cut, sum_of(frame));
     say(wire, &ToClient::Done { confidence, cut, sum })?;
@@ -198,6 +231,6 @@ fn hand_over(wire: &mut Client, drawn: &Drawn) -> Result<(), Broken> {
     }
 }
 
-fn say(wire: &mut Client, message: &ToClient) -> Result<(), Broken> {
+fn say(wire: &mut Talk, message: &ToClient) -> Result<(), Broken> {
     wire.send(message, || true)
 }

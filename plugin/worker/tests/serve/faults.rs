@@ -33,7 +33,7 @@ fn a_useless_cache_costs_time_and_no_drawing() {
     // Full of garbage: every file of a good cache replaced by noise of its own length.
     assert!(draw(bench.disk()) == wanted);
     let mut spoiled = 0;
-    for file in std::fs::read_dir(bench.path("cache/drawings-1")).unwrap() {
+    for file in std::fs::read_dir(bench.path("cache/drawings-2")).unwrap() {
         let file = file.unwrap();
         let length = file.metadata().unwrap().len() as usize;
         std::fs::write(file.path(), vec![0x5a; length]).unwrap();

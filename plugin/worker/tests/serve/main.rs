@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use inbetween_core::cache::{CacheConfig, DiskConfig};
+use inbetween_core::remote::protocol::{Hello, PROTOCOL, ToWorker, message};
 use inbetween_core::{Control, Drawn, Engine, Error};
 
 use bench::Bench;
@@ -28,7 +29,7 @@ fn a_drawing_is_the_same_with_and_without_a_cache_and_computed_once() {
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     assert!(drawings.iter().all(|drawn| *drawn == drawings[0]));
-    let spans = std::fs::read_dir(bench.path("cache/drawings-1")).unwrap().filter(|file| {
+    let spans = std::fs::read_dir(bench.path("cache/drawings-2")).unwrap().filter(|file| {
         file.as_ref().unwrap().path().extension().is_some_and(|ending| ending == "span")
     });
     assert_eq!(spans.count(), 1);
@@ -78,6 +79,33 @@ fn many_starts_give_one_worker_which_outlives_senseless_clients() {
         let _ = stream.read(&mut [0; 64]);
     }
     assert_eq!(engine.status().unwrap().unwrap().pid, pid);
+}
+
+#[test]
+fn hundreds_of_silent_clients_do_not_shut_out_a_host() {
+    let bench = Bench::new();
+    let engine = bench.engine(bench.disk());
+    let wanted = bench.draw(&engine, 0.4).unwrap();
+    let pid = engine.status().unwrap().unwrap().pid;
+    let hello = Hello { protocol: PROTOCOL, product: "silent".into() };
+    let hello = message(&ToWorker::Hello(hello)).unwrap();
+    // Half of them say nothing at all, the others only who they are.
+    let silent: Vec<UnixStream> = (0..300)
+        .map(|at| {
+            let mut stream = UnixStream::connect(bench.path("s/worker.sock")).unwrap();
+            if at % 2 == 0 {
+                // It may have been turned away already.
+                let _ = stream.write_all(&hello);
+            }
+            stream
+        })
+        .collect();
+    let start = std::time::Instant::now();
+    assert!(bench.draw(&engine, 0.4).unwrap() == wanted);
+    assert!(bench.draw(&bench.engine(CacheConfig::in_memory(0)), 0.4).unwrap() == wanted);
+    assert_eq!(engine.status().unwrap().unwrap().pid, pid);
+    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
+    drop(silent);
 }
 
 #[test]

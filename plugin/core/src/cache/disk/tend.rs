@@ -1,23 +1,13 @@
 //! Looking after a disk cache from outside: what lies in it, whether it is whole, making room.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, ErrorKind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::{DiskCache, Kind, entry, span};
-use crate::ContentHash;
-
-/// What a file of the cache holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Holds {
-    /// A finished in-between.
-    Drawing,
-    /// A key or a sketch on its way to another process.
-    Picture,
-    /// The frames that an engine generated for a whole span.
-    Span,
-}
+use super::entry::{self, Holds, Unreadable};
+use super::{DiskCache, LOCK_FILE};
+use crate::{ContentHash, files};
 
 /// A file of the cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +20,8 @@ pub struct Kept {
     pub bytes: u64,
     /// When it was written or last read.
     pub used: SystemTime,
+    /// Width and height in pixels and the number of frames, where the file tells.
+    pub shape: Option<((usize, usize), usize)>,
 }
 
 impl DiskCache {
@@ -48,16 +40,15 @@ impl DiskCache {
         for file in files {
             let Ok(file) = file else { continue };
             let path = file.path();
-            let Some(kind) = kind_of(&path) else { continue };
-            // Another process may have deleted it in the meantime.
+            let Some(holds) = of_name(&path) else { continue };
+            // Another process may have deleted it in the meantime; a folder holds nothing of ours.
             let Ok(about) = file.metadata() else { continue };
-            let holds = match kind {
-                Kind::Drawing => Holds::Drawing,
-                Kind::Picture => Holds::Picture,
-                Kind::Span => Holds::Span,
-            };
+            if about.is_dir() {
+                continue;
+            }
             let used = about.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-            kept.push(Kept { path, holds, bytes: about.len(), used });
+            let shape = shape(&path);
+            kept.push(Kept { path, holds, bytes: about.len(), used, shape });
         }
         kept.sort_by(|a, b| (a.used, &a.path).cmp(&(b.used, &b.path)));
         Ok(kept)
@@ -92,38 +83,57 @@ impl DiskCache {
     /// # Errors
     /// When it cannot be read.
     pub fn is_whole(&self, kept: &Kept) -> io::Result<Option<bool>> {
-        let mut file = match File::open(&kept.path) {
+        let mut file = match files::open(&kept.path) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == ErrorKind::InvalidInput => return Ok(Some(false)),
             Err(error) => return Err(error),
         };
-        let stem = kept.path.file_stem().and_then(|stem| stem.to_str());
-        let Some(key) = stem.and_then(parse) else { return Ok(Some(false)) };
-        let read = match kept.holds {
-            Holds::Drawing | Holds::Picture => entry::read(&mut file, &key).map(drop),
-            Holds::Span => span::read(&mut file, &key).map(drop),
-        };
-        match read {
-            Ok(()) => Ok(Some(true)),
-            Err(entry::Unreadable::Io(error)) if error.kind() != ErrorKind::UnexpectedEof => {
-                Err(error)
-            }
+        let Some(key) = key_of(&kept.path) else { return Ok(Some(false)) };
+        match entry::read(&mut file, &key, |head| head.holds == kept.holds) {
+            Ok(_) => Ok(Some(true)),
+            Err(Unreadable::Io(error)) if error.kind() != ErrorKind::UnexpectedEof => Err(error),
             Err(_) => Ok(Some(false)),
         }
     }
 }
 
-fn kind_of(path: &std::path::Path) -> Option<Kind> {
+/// What a file of this name holds.
+pub(super) fn of_name(path: &Path) -> Option<Holds> {
     let extension = path.extension()?;
-    Kind::ALL.into_iter().find(|kind| extension == kind.extension())
+    Holds::ALL.into_iter().find(|holds| extension == holds.extension())
+}
+
+/// Size and number of frames, from the head of the file alone.
+fn shape(path: &Path) -> Option<((usize, usize), usize)> {
+    let head = entry::head(&mut files::open(path).ok()?, &key_of(path)?).ok()?;
+    Some((head.size, head.frames))
+}
+
+/// The key that a file is named by.
+fn key_of(path: &Path) -> Option<ContentHash> {
+    parse(path.file_stem()?.to_str()?)
+}
+
+/// Deletes the files of a form that nobody reads any more, and their directory if nothing else is in it.
+pub(super) fn remove_former(dir: &Path) {
+    let Ok(found) = fs::read_dir(dir) else { return };
+    for path in found.flatten().map(|file| file.path()) {
+        if of_name(&path).is_some() || path.file_name().is_some_and(|name| name == LOCK_FILE) {
+            let _ = fs::remove_file(path);
+        }
+    }
+    let _ = fs::remove_dir(dir);
 }
 
 /// The content address that [`ContentHash`] shows as this text.
 fn parse(text: &str) -> Option<ContentHash> {
+    if text.len() != 64 {
+        return None;
+    }
     let digit = |at: usize| u8::from_str_radix(text.get(at..at + 2)?, 16).ok();
     let bytes: Option<Vec<u8>> = (0..32).map(|byte| digit(2 * byte)).collect();
-    let bytes = bytes?.try_into().ok()?;
-    (text.len() == 64).then_some(ContentHash(bytes))
+    Some(ContentHash(bytes?.try_into().ok()?))
 }
 
 #[cfg(test)]
@@ -144,7 +154,7 @@ mod tests {
         cache.put(&key(0), &Drawn { frame: frame.clone(), confidence: 1.0, cut: false });
         cache.put_picture(&key(1), &frame);
         cache.put_span(&key(2), &[frame.clone(), frame]);
-        fs::write(dir.path().join("drawings-1").join("notes.txt"), "not the cache's").unwrap();
+        fs::write(dir.path().join("drawings-2").join("notes.txt"), "not the cache's").unwrap();
         let all = cache.list().unwrap();
         assert_eq!(all.len(), 3);
         assert!(all.iter().all(|kept| cache.is_whole(kept).unwrap() == Some(true)));
@@ -158,6 +168,6 @@ mod tests {
         assert_eq!(cache.prune(u64::MAX).unwrap(), []);
         assert_eq!(cache.prune(0).unwrap().len(), 3);
         assert_eq!(cache.is_whole(span).unwrap(), None);
-        assert!(dir.path().join("drawings-1").join("notes.txt").exists());
+        assert!(dir.path().join("drawings-2").join("notes.txt").exists());
     }
 }

@@ -7,12 +7,19 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
 
-use crate::ContentHash;
+use crate::{ContentHash, files};
 
 const SUBDIRECTORY: &str = "leases-1";
 
 /// A claim without a sign of life for this long is litter, whatever the clocks of machines say.
 const LITTER_AFTER: Duration = Duration::from_secs(24 * 3600);
+
+/// No claim is longer than this.
+const MOST_BYTES: u64 = 4096;
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    files::read_start(path, MOST_BYTES)
+}
 
 /// The folder of claims, as seen by one who wants a certain span.
 pub(super) struct Folder {
@@ -45,7 +52,7 @@ impl Folder {
     pub(super) fn newest(&self) -> io::Result<Option<Lease>> {
         let Some(generation) = self.generations()?.into_iter().max() else { return Ok(None) };
         let path = self.path_of(generation);
-        match fs::read(&path) {
+        match read(&path) {
             Ok(bytes) => {
                 let content = String::from_utf8_lossy(&bytes).into_owned();
                 Ok(Some(Lease { path, generation, content }))
@@ -78,7 +85,7 @@ impl Folder {
         let others = self.generations()?;
         let newest = others.iter().all(|other| *other <= generation);
         let still_gone = gone.is_none_or(|gone| {
-            fs::read(&gone.path).is_ok_and(|now| String::from_utf8_lossy(&now) == gone.content)
+            read(&gone.path).is_ok_and(|now| String::from_utf8_lossy(&now) == gone.content)
         });
         if !newest || !still_gone {
             return Ok(Taken::Lost);
@@ -132,7 +139,7 @@ impl Lease {
         if !self.content.contains(&format!("\nlocked on {machine}\n")) {
             return false;
         }
-        File::open(&self.path).is_ok_and(|file| file.try_lock_shared().is_ok())
+        files::open(&self.path).is_ok_and(|file| file.try_lock_shared().is_ok())
     }
 }
 
@@ -177,7 +184,7 @@ impl Owned {
 impl Drop for Owned {
     fn drop(&mut self) {
         // After a long stop of this process the name may be somebody else's.
-        let ours = fs::read(&self.path).is_ok_and(|now| now.starts_with(self.line.as_bytes()));
+        let ours = read(&self.path).is_ok_and(|now| now.starts_with(self.line.as_bytes()));
         if ours {
             let _ = fs::remove_file(&self.path);
         }

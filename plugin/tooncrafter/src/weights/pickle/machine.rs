@@ -1,23 +1,61 @@
 //! The stack machine that a pickle is a program for: constants, containers and the memo.
 
-use std::collections::HashMap;
-
 use super::opcodes::opcode_name;
-use super::{Error, Id, Object, Result, malformed};
+use super::{Error, Id, Object, Result, Storage, Stretch, View, malformed};
 
+/// Most memory that a pickle may take, as a multiple of its length, and what a short one may take
+/// in any case.
+pub(super) const TIMES: usize = 8;
+const LEAST_BYTES: usize = 64 << 10;
+
+/// Marks a slot of the memo that nothing was put into.
+const NOTHING: Id = Id::MAX;
+
+#[derive(Debug)]
 pub(super) struct Machine<'a> {
+    all: &'a [u8],
     bytes: &'a [u8],
-    pub(super) objects: Vec<Object>,
+    objects: Vec<Object>,
+    /// What tuples are made of.
+    items: Vec<Id>,
+    dicts: Vec<Vec<(Id, Id)>>,
     pub(super) stack: Vec<Id>,
-    marks: Vec<usize>,
-    memo: HashMap<u32, Id>,
+    marks: Vec<u32>,
+    memo: Vec<Id>,
+    remembered: u32,
+    /// Bytes of dictionaries, storages and tensors.
+    elsewhere: usize,
 }
 
 impl<'a> Machine<'a> {
     /// About to run `bytes`.
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        let (objects, stack, marks) = (Vec::new(), Vec::new(), Vec::new());
-        Self { bytes, objects, stack, marks, memo: HashMap::new() }
+        Self {
+            all: bytes,
+            bytes,
+            objects: Vec::new(),
+            items: Vec::new(),
+            dicts: Vec::new(),
+            stack: Vec::new(),
+            marks: Vec::new(),
+            memo: Vec::new(),
+            remembered: 0,
+            elsewhere: 0,
+        }
+    }
+
+    /// Bytes that everything read so far takes.
+    pub(super) fn spent(&self) -> usize {
+        let ids = self.items.capacity() + self.stack.capacity() + self.memo.capacity();
+        size_of::<Object>() * self.objects.capacity()
+            + size_of::<Vec<(Id, Id)>>() * self.dicts.capacity()
+            + size_of::<Id>() * (ids + self.marks.capacity())
+            + self.elsewhere
+    }
+
+    /// Whether `more` bytes are within what such a pickle may take.
+    pub(super) fn affords(&self, more: usize) -> bool {
+        self.spent() + more <= LEAST_BYTES.max(TIMES * self.all.len())
     }
 
     /// Does what `opcode` says.
@@ -59,36 +97,36 @@ impl<'a> Machine<'a> {
                 self.text(length)
             }
             // Containers.
-            b')' => self.push(Object::Tuple(Vec::new())),
-            b']' => self.push(Object::List(Vec::new())),
-            b'}' => self.push(Object::Dict(Vec::new())),
+            b')' => self.tuple(&[]),
+            b']' => self.push(Object::List),
+            b'}' => self.new_dict(Vec::new()),
             b'(' => {
-                self.marks.push(self.stack.len());
+                add(&mut self.marks, self.stack.len() as u32);
                 Ok(())
             }
             0x85..=0x87 => {
                 let items = self.pop_many(usize::from(opcode - 0x84))?;
-                self.push(Object::Tuple(items))
+                self.tuple(&items)
             }
             b't' => {
                 let items = self.pop_to_mark()?;
-                self.push(Object::Tuple(items))
+                self.tuple(&items)
             }
             b'l' => {
-                let items = self.pop_to_mark()?;
-                self.push(Object::List(items))
+                self.pop_to_mark()?;
+                self.push(Object::List)
             }
             b'd' => {
                 let items = pairs(&self.pop_to_mark()?)?;
-                self.push(Object::Dict(items))
+                self.new_dict(items)
             }
             b'a' => {
-                let item = self.pop()?;
-                self.append(&[item])
+                self.pop()?;
+                self.appended()
             }
             b'e' => {
-                let items = self.pop_to_mark()?;
-                self.append(&items)
+                self.pop_to_mark()?;
+                self.appended()
             }
             b's' => {
                 let items = self.pop_many(2)?;
@@ -102,8 +140,7 @@ impl<'a> Machine<'a> {
             b'1' => self.pop_to_mark().map(drop),
             b'2' => {
                 let top = self.peek()?;
-                self.stack.push(top);
-                Ok(())
+                self.push_known(top)
             }
             // Memo.
             b'q' => {
@@ -114,7 +151,7 @@ impl<'a> Machine<'a> {
                 let slot = u32::from_le_bytes(self.array()?);
                 self.remember(slot)
             }
-            0x94 => self.remember(self.memo.len() as u32),
+            0x94 => self.remember(self.remembered),
             b'h' => {
                 let slot = self.byte()?.into();
                 self.recall(slot)
@@ -130,13 +167,10 @@ impl<'a> Machine<'a> {
             }
             0x93 => {
                 let ids = self.pop_many(2)?;
-                let [Object::Text(module), Object::Text(name)] =
-                    [0, 1].map(|i| &self.objects[ids[i] as usize])
-                else {
+                let [Some(module), Some(name)] = [0, 1].map(|i| self.text_of(ids[i])) else {
                     return malformed("names something that is no text");
                 };
-                let (module, name) = (module.clone(), name.clone());
-                self.name(&module, &name)
+                self.name(module, name)
             }
             b'Q' => self.persistent(),
             b'R' => self.reduce(),
@@ -169,14 +203,45 @@ impl<'a> Machine<'a> {
 
     pub(super) fn push(&mut self, object: Object) -> Result<()> {
         // The pickle is far shorter than 4 GiB, so the number fits.
-        self.stack.push(self.objects.len() as Id);
-        self.objects.push(object);
+        let id = self.objects.len() as Id;
+        add(&mut self.objects, object);
+        self.push_known(id)
+    }
+
+    /// Puts an object that there is onto the stack.
+    pub(super) fn push_known(&mut self, id: Id) -> Result<()> {
+        add(&mut self.stack, id);
         Ok(())
+    }
+
+    pub(super) fn push_storage(&mut self, storage: Storage) -> Result<()> {
+        self.elsewhere += size_of::<Storage>() + storage.key.len();
+        self.push(Object::Storage(Box::new(storage)))
+    }
+
+    pub(super) fn push_tensor(&mut self, view: View) -> Result<()> {
+        let sides = size_of::<usize>() * (view.shape.capacity() + view.strides.capacity());
+        self.elsewhere += size_of::<View>() + view.storage.key.len() + sides;
+        self.push(Object::Tensor(Box::new(view)))
+    }
+
+    pub(super) fn new_dict(&mut self, items: Vec<(Id, Id)>) -> Result<()> {
+        self.elsewhere += size_of::<(Id, Id)>() * items.capacity();
+        let number = self.dicts.len() as u32;
+        add(&mut self.dicts, items);
+        self.push(Object::Dict(number))
+    }
+
+    fn tuple(&mut self, items: &[Id]) -> Result<()> {
+        let stretch = Stretch { start: self.items.len() as u32, length: items.len() as u32 };
+        reserve(&mut self.items, items.len());
+        self.items.extend_from_slice(items);
+        self.push(Object::Tuple(stretch))
     }
 
     /// The lowest place of the stack that belongs to the innermost mark.
     fn floor(&self) -> usize {
-        self.marks.last().copied().unwrap_or(0)
+        self.marks.last().map_or(0, |mark| *mark as usize)
     }
 
     pub(super) fn pop(&mut self) -> Result<Id> {
@@ -200,15 +265,16 @@ impl<'a> Machine<'a> {
 
     fn pop_to_mark(&mut self) -> Result<Vec<Id>> {
         match self.marks.pop() {
-            Some(from) => Ok(self.stack.split_off(from)),
+            Some(from) => Ok(self.stack.split_off(from as usize)),
             None => malformed("ends a group that did not begin"),
         }
     }
 
     fn text(&mut self, length: u64) -> Result<()> {
         let length = usize::try_from(length).map_err(|_| Error::Truncated)?;
+        let start = (self.all.len() - self.bytes.len()) as u32;
         match str::from_utf8(self.take(length)?) {
-            Ok(text) => self.push(Object::Text(text.into())),
+            Ok(_) => self.push(Object::Text(Stretch { start, length: length as u32 })),
             Err(_) => malformed("has a text that is no UTF-8"),
         }
     }
@@ -225,40 +291,90 @@ impl<'a> Machine<'a> {
         self.push(Object::Int(i64::from_le_bytes(wide)))
     }
 
-    fn append(&mut self, items: &[Id]) -> Result<()> {
-        let list = self.peek()?;
-        match &mut self.objects[list as usize] {
-            Object::List(list) => list.extend_from_slice(items),
-            _ => return malformed("appends to something that is no list"),
+    /// Items of lists are of no use here.
+    fn appended(&mut self) -> Result<()> {
+        match self.object(self.peek()?) {
+            Object::List => Ok(()),
+            _ => malformed("appends to something that is no list"),
         }
-        Ok(())
     }
 
     fn set_items(&mut self, items: &[Id]) -> Result<()> {
-        let dict = self.peek()?;
-        match &mut self.objects[dict as usize] {
-            Object::Dict(dict) => dict.extend(pairs(items)?),
-            _ => return malformed("sets items of something that is no dictionary"),
-        }
+        let &Object::Dict(number) = self.object(self.peek()?) else {
+            return malformed("sets items of something that is no dictionary");
+        };
+        let items = pairs(items)?;
+        let dict = &mut self.dicts[number as usize];
+        let before = dict.capacity();
+        reserve(dict, items.len());
+        self.elsewhere += size_of::<(Id, Id)>() * (dict.capacity() - before);
+        dict.extend(items);
         Ok(())
     }
 
     fn remember(&mut self, slot: u32) -> Result<()> {
         let top = self.peek()?;
-        self.memo.insert(slot, top);
+        let slot = slot as usize;
+        if slot >= self.all.len() {
+            return malformed("remembers more than it holds");
+        }
+        if slot >= self.memo.len() {
+            let more = slot + 1 - self.memo.len();
+            if !self.affords(size_of::<Id>() * more) {
+                return malformed("is made to fill memory");
+            }
+            reserve(&mut self.memo, more);
+            self.memo.resize(slot + 1, NOTHING);
+        }
+        self.remembered += u32::from(self.memo[slot] == NOTHING);
+        self.memo[slot] = top;
         Ok(())
     }
 
     fn recall(&mut self, slot: u32) -> Result<()> {
-        match self.memo.get(&slot) {
-            Some(&id) => self.stack.push(id),
-            None => return malformed("recalls what was never remembered"),
+        match self.memo.get(slot as usize) {
+            Some(&id) if id != NOTHING => self.push_known(id),
+            _ => malformed("recalls what was never remembered"),
         }
-        Ok(())
+    }
+
+    /// The items of a tuple.
+    pub(super) fn tuple_of(&self, id: Id) -> Option<&[Id]> {
+        match self.object(id) {
+            Object::Tuple(stretch) => Some(stretch.of(&self.items)),
+            _ => None,
+        }
+    }
+
+    pub(super) fn text_of(&self, id: Id) -> Option<&'a str> {
+        match self.object(id) {
+            // It was looked at when it was read.
+            Object::Text(stretch) => str::from_utf8(stretch.of(self.all)).ok(),
+            _ => None,
+        }
+    }
+
+    pub(super) fn dict(&self, id: Id) -> Option<&[(Id, Id)]> {
+        match self.object(id) {
+            Object::Dict(number) => self.dicts.get(*number as usize).map(Vec::as_slice),
+            _ => None,
+        }
     }
 
     pub(super) fn object(&self, id: Id) -> &Object {
         &self.objects[id as usize]
+    }
+}
+
+/// As [`Vec::push`], with little room to spare: the usual doubling would be half of all memory.
+fn add<T>(list: &mut Vec<T>, item: T) {
+    reserve(list, 1);
+    list.push(item);
+}
+
+fn reserve<T>(list: &mut Vec<T>, more: usize) {
+    if list.capacity() - list.len() < more {
+        list.reserve_exact(more.max(list.len() / 4).max(16));
     }
 }
 

@@ -5,8 +5,9 @@
 //! tensors; the first thing beyond ends the reading with the name of what was asked for.
 //!
 //! Objects live in one list and refer to each other by number, so neither deep nesting nor
-//! objects that contain themselves can exhaust the stack, and memory is bounded by the length of
-//! the pickle: every object takes at least one byte of it.
+//! objects that contain themselves can exhaust the stack. They are small (texts stay where they
+//! are in the file), and what they take in all is counted: a pickle of weights needs about four times
+//! its length, and one that would need more than eight is refused.
 
 mod machine;
 mod opcodes;
@@ -31,20 +32,40 @@ pub(super) enum Error {
 
 type Result<T> = std::result::Result<T, Error>;
 
-/// What a pickle is made of.
+/// What a pickle is made of. Kept small: the shortest takes one byte of the pickle.
 #[derive(Debug)]
 pub(super) enum Object {
     None,
     Bool,
     Int(i64),
     Float,
-    Text(Box<str>),
-    Tuple(Vec<Id>),
-    List(Vec<Id>),
-    Dict(Vec<(Id, Id)>),
+    /// A stretch of the pickle.
+    Text(Stretch),
+    /// A stretch of the list of items.
+    Tuple(Stretch),
+    /// Its items are of no use here.
+    List,
+    /// The number of the dictionary.
+    Dict(u32),
     Name(Name),
-    Storage(Storage),
-    Tensor(View),
+    Storage(Box<Storage>),
+    Tensor(Box<View>),
+}
+
+const _: () = assert!(size_of::<Object>() <= 16);
+
+/// A stretch of something longer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stretch {
+    start: u32,
+    length: u32,
+}
+
+impl Stretch {
+    fn of<T>(self, all: &[T]) -> &[T] {
+        let start = self.start as usize;
+        all.get(start..start + self.length as usize).unwrap_or_default()
+    }
 }
 
 /// The names that a pickle may refer to.
@@ -53,7 +74,8 @@ pub(super) enum Name {
     OrderedDict,
     RebuildTensor,
     RebuildParameter,
-    Storage(Element),
+    /// The number of the element type in [`tensors::ELEMENTS`].
+    Storage(u8),
 }
 
 /// A run of numbers in an entry of the archive.
@@ -75,50 +97,113 @@ pub(super) struct View {
 
 /// A pickle, read.
 #[derive(Debug)]
-pub(super) struct Pickle {
-    objects: Vec<Object>,
+pub(super) struct Pickle<'a> {
+    machine: Machine<'a>,
     top: Id,
 }
 
-impl Pickle {
+impl Pickle<'_> {
     /// The object that the pickle is of.
     pub(super) fn top(&self) -> Id {
         self.top
     }
 
-    pub(super) fn get(&self, id: Id) -> &Object {
-        &self.objects[id as usize]
-    }
-
     /// The items of a dictionary, in order.
     pub(super) fn dict(&self, id: Id) -> Option<&[(Id, Id)]> {
-        match self.get(id) {
-            Object::Dict(items) => Some(items),
-            _ => None,
-        }
+        self.machine.dict(id)
     }
 
     pub(super) fn text(&self, id: Id) -> Option<&str> {
-        match self.get(id) {
-            Object::Text(text) => Some(text),
+        self.machine.text_of(id)
+    }
+
+    pub(super) fn tensor(&self, id: Id) -> Option<&View> {
+        match self.machine.object(id) {
+            Object::Tensor(view) => Some(view),
             _ => None,
         }
     }
+
+    /// Whether the pickle may take `more` bytes beyond what it takes.
+    pub(super) fn affords(&self, more: usize) -> bool {
+        self.machine.affords(more)
+    }
 }
 
-/// Reads `bytes`, which must be small enough that some 40 times their length fits in memory.
-pub(super) fn read(bytes: &[u8]) -> Result<Pickle> {
+/// Reads `bytes`, fewer than 4 GiB. Takes at most [`machine::TIMES`] times their length of memory.
+pub(super) fn read(bytes: &[u8]) -> Result<Pickle<'_>> {
     let mut machine = Machine::new(bytes);
     loop {
         let opcode = machine.byte()?;
         if opcode == b'.' {
             let top = machine.pop()?;
-            return Ok(Pickle { objects: machine.objects, top });
+            return Ok(Pickle { machine, top });
         }
         machine.step(opcode)?;
+        if !machine.affords(0) {
+            return malformed("is made to fill memory");
+        }
     }
 }
 
 fn malformed<T>(reason: impl Into<String>) -> Result<T> {
     Err(Error::Malformed(reason.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One tensor as PyTorch writes it, with a name of the usual length.
+    fn tensor(at: usize) -> Vec<u8> {
+        let text = |text: &str| {
+            let mut bytes = vec![b'X'];
+            bytes.extend_from_slice(&(text.len() as u32).to_le_bytes());
+            bytes.extend_from_slice(text.as_bytes());
+            bytes
+        };
+        let slot = |at: usize| [&b"r"[..], &(at as u32).to_le_bytes()].concat();
+        let name = format!("model.diffusion_model.output_blocks.{at}.transformer.weight");
+        let sizes = |at: usize| [&b"(M\x40\x01M\x40\x01K\x03K\x03t"[..], &slot(at)].concat();
+        let parts: [&[u8]; 14] = [
+            &text(&name),
+            &slot(10 * at),
+            b"ctorch._utils\n_rebuild_tensor_v2\n((",
+            &text("storage"),
+            b"ctorch\nFloatStorage\n",
+            &text(&at.to_string()),
+            &text("cpu"),
+            b"J\x00\x10\x0e\x00tQK\x00",
+            &sizes(10 * at + 1),
+            &sizes(10 * at + 2),
+            b"\x89ccollections\nOrderedDict\n)Rt",
+            &slot(10 * at + 3),
+            b"R",
+            &slot(10 * at + 4),
+        ];
+        parts.concat()
+    }
+
+    #[test]
+    fn weights_take_some_times_their_length_and_bombs_are_refused() {
+        let mut good = b"\x80\x02}(".to_vec();
+        (0..3000).for_each(|at| good.extend(tensor(at)));
+        good.extend_from_slice(b"u.");
+        let pickle = read(&good).unwrap();
+        assert_eq!(pickle.dict(pickle.top()).unwrap().len(), 3000);
+        let times = pickle.machine.spent() as f64 / good.len() as f64;
+        assert!(times < 6.0, "{times:.1} times its length");
+
+        for opcode in [b"N", b"]", b"}", b")", b"(", b"\x89", b"\x94"] {
+            let mut bomb = b"\x80\x02N".to_vec();
+            bomb.extend(opcode.repeat(1 << 20));
+            let refused = read(&bomb).unwrap_err();
+            // Some of them are as long as what they make, and end without an end.
+            assert!(matches!(refused, Error::Malformed(_) | Error::Truncated), "{refused:?}");
+        }
+        let mut bomb = tensor(0);
+        bomb.splice(0..0, *b"\x80\x02");
+        bomb.extend(b"0h\x04".repeat(1 << 19));
+        assert!(read(&bomb).is_err());
+    }
 }

@@ -13,24 +13,29 @@ const MAX_ARGUMENTS: usize = 16;
 /// Longest name of a storage, in bytes; PyTorch counts them.
 const MAX_KEY: usize = 64;
 
+/// What storages hold, by the name of their class.
+pub(super) const ELEMENTS: [(&str, Element); 10] = [
+    ("DoubleStorage", Element::F64),
+    ("FloatStorage", Element::F32),
+    ("HalfStorage", Element::F16),
+    ("BFloat16Storage", Element::BF16),
+    ("LongStorage", Element::Other("64-bit integers", 8)),
+    ("IntStorage", Element::Other("32-bit integers", 4)),
+    ("ShortStorage", Element::Other("16-bit integers", 2)),
+    ("CharStorage", Element::Other("8-bit integers", 1)),
+    ("ByteStorage", Element::Other("8-bit integers", 1)),
+    ("BoolStorage", Element::Other("truth values", 1)),
+];
+
 impl Machine<'_> {
     /// Takes in `module.name`, if it is among the few that describe tensors.
     pub(super) fn name(&mut self, module: &str, name: &str) -> Result<()> {
-        let known = match (module, name) {
-            ("collections", "OrderedDict") => Name::OrderedDict,
-            ("torch._utils", "_rebuild_tensor_v2" | "_rebuild_tensor") => Name::RebuildTensor,
-            ("torch._utils", "_rebuild_parameter") => Name::RebuildParameter,
-            ("torch", "DoubleStorage") => Name::Storage(Element::F64),
-            ("torch", "FloatStorage") => Name::Storage(Element::F32),
-            ("torch", "HalfStorage") => Name::Storage(Element::F16),
-            ("torch", "BFloat16Storage") => Name::Storage(Element::BF16),
-            ("torch", "LongStorage") => Name::Storage(Element::Other("64-bit integers", 8)),
-            ("torch", "IntStorage") => Name::Storage(Element::Other("32-bit integers", 4)),
-            ("torch", "ShortStorage") => Name::Storage(Element::Other("16-bit integers", 2)),
-            ("torch", "CharStorage" | "ByteStorage") => {
-                Name::Storage(Element::Other("8-bit integers", 1))
-            }
-            ("torch", "BoolStorage") => Name::Storage(Element::Other("truth values", 1)),
+        let element = ELEMENTS.iter().position(|(class, _)| module == "torch" && *class == name);
+        let known = match (module, name, element) {
+            ("collections", "OrderedDict", _) => Name::OrderedDict,
+            ("torch._utils", "_rebuild_tensor_v2" | "_rebuild_tensor", _) => Name::RebuildTensor,
+            ("torch._utils", "_rebuild_parameter", _) => Name::RebuildParameter,
+            (_, _, Some(element)) => Name::Storage(element as u8),
             _ => {
                 let shown: String = format!("{module}.{name}").chars().take(120).collect();
                 return Err(Error::Forbidden(shown));
@@ -42,24 +47,24 @@ impl Machine<'_> {
     /// `("storage", type, key, location, count)`: a storage in an entry of the archive.
     pub(super) fn persistent(&mut self) -> Result<()> {
         let id = self.pop()?;
-        let fields = self.tuple(id)?;
+        let fields = self.items(id)?;
         let &[kind, element, key, _, count] = fields.get(..5).unwrap_or_default() else {
             return malformed("has a storage with too few fields");
         };
-        let (Object::Text(kind), Object::Name(Name::Storage(element)), Object::Text(key)) =
-            (self.object(kind), self.object(element), self.object(key))
+        let (Some(kind), &Object::Name(Name::Storage(element)), Some(key)) =
+            (self.text_of(kind), self.object(element), self.text_of(key))
         else {
             return malformed("has a storage whose fields make no sense");
         };
-        if **kind != *"storage" {
+        if kind != "storage" {
             return Err(Error::Forbidden("a persistent object that is no storage".into()));
         }
         if key.len() > MAX_KEY {
             return malformed("has a storage with an absurdly long name");
         }
-        let (element, key) = (*element, key.clone());
+        let (element, key) = (ELEMENTS[usize::from(element)].1, key.into());
         let count = self.size(count)?;
-        self.push(Object::Storage(Storage { element, key, count }))
+        self.push_storage(Storage { element, key, count })
     }
 
     /// The only "calls": an empty dictionary, a tensor, a tensor wrapped as parameter.
@@ -67,23 +72,20 @@ impl Machine<'_> {
         let arguments = self.pop()?;
         let callee = self.pop()?;
         // A few fields at most, so that a giant tuple is not copied a million times.
-        let arguments = match self.tuple(arguments)? {
+        let arguments = match self.items(arguments)? {
             arguments if arguments.len() <= MAX_ARGUMENTS => arguments.to_vec(),
             arguments => return malformed(format!("passes {} arguments", arguments.len())),
         };
         match self.object(callee) {
-            Object::Name(Name::OrderedDict) if arguments.is_empty() => {
-                self.push(Object::Dict(Vec::new()))
-            }
+            Object::Name(Name::OrderedDict) if arguments.is_empty() => self.new_dict(Vec::new()),
             Object::Name(Name::OrderedDict) => malformed("makes a dictionary of something"),
             Object::Name(Name::RebuildTensor) => {
                 let view = self.view(&arguments)?;
-                self.push(Object::Tensor(view))
+                self.push_tensor(view)
             }
             Object::Name(Name::RebuildParameter) => match arguments.first() {
                 Some(&tensor) if matches!(self.object(tensor), Object::Tensor(_)) => {
-                    self.stack.push(tensor);
-                    Ok(())
+                    self.push_known(tensor)
                 }
                 _ => malformed("has a parameter that is no tensor"),
             },
@@ -99,7 +101,7 @@ impl Machine<'_> {
         let Object::Storage(storage) = self.object(storage) else {
             return malformed("has a tensor without storage");
         };
-        let (shape, strides) = (self.tuple(shape)?, self.tuple(strides)?);
+        let (shape, strides) = (self.items(shape)?, self.items(strides)?);
         if shape.len() != strides.len() || shape.len() > MAX_RANK {
             return malformed(format!(
                 "has a tensor of {} axes and {} strides",
@@ -109,7 +111,7 @@ impl Machine<'_> {
         }
         let sizes = |ids: &[Id]| ids.iter().map(|&id| self.size(id)).collect::<Result<Vec<_>>>();
         let (shape, strides) = (sizes(shape)?, sizes(strides)?);
-        Ok(View { storage: storage.clone(), offset: self.size(offset)?, shape, strides })
+        Ok(View { storage: Storage::clone(storage), offset: self.size(offset)?, shape, strides })
     }
 
     /// Attributes of a dictionary (PyTorch notes versions there) are dropped.
@@ -122,10 +124,10 @@ impl Machine<'_> {
         }
     }
 
-    fn tuple(&self, id: Id) -> Result<&[Id]> {
-        match self.object(id) {
-            Object::Tuple(items) => Ok(items),
-            _ => malformed("has something else where a tuple belongs"),
+    fn items(&self, id: Id) -> Result<&[Id]> {
+        match self.tuple_of(id) {
+            Some(items) => Ok(items),
+            None => malformed("has something else where a tuple belongs"),
         }
     }
 

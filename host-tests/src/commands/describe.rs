@@ -1,4 +1,4 @@
-//! What a plug-in says of itself: the `list` command.
+//! What a plug-in says of itself: the `describe` command.
 
 use std::{ffi::CStr, path::Path};
 
@@ -58,6 +58,9 @@ pub struct ParamInfo {
     #[serde(rename = "type")]
     pub kind: String,
     pub label: String,
+    /// Hosts hide it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub secret: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -163,6 +166,7 @@ fn param_info(param: &Param) -> ParamInfo {
         id: param.name.clone(),
         kind: param.kind.short_name(),
         label: param.props.text(kOfxPropLabel).unwrap_or_default(),
+        secret: param.props.int(kOfxParamPropSecret) == Some(1),
         default: match label {
             Some(label) => Some(format!("{} ({label})", default.unwrap_or_default())),
             None => default,
@@ -193,7 +197,13 @@ pub fn print(plugins: &[PluginInfo]) {
                 );
             }
             for param in &context.params {
-                print!("    {:<20} {:<10}", param.id, param.kind);
+                print!("    {:<20} {:<10} \"{}\"", param.id, param.kind, param.label);
+                if !param.parent.is_empty() {
+                    print!(" in {}", param.parent);
+                }
+                if param.secret {
+                    print!(" secret");
+                }
                 if let Some(default) = &param.default {
                     print!(" default {default}");
                 }

@@ -1,0 +1,272 @@
+//! One limit for all that a process keeps in memory to save time: drawings, key pictures, what frames look
+//! like.
+//!
+//! Each kind has a [`Shelf`] of its own. Where room is needed, what was used longest ago goes first, of
+//! whichever kind it is: a host that plays a clip keeps its looks, one that renders keeps its keys.
+
+use std::any::Any;
+use std::hash::Hash;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+
+use lru::LruCache;
+use once_cell::sync::OnceCell;
+use parking_lot::Mutex;
+
+use crate::cache::CacheConfig;
+
+/// What several shelves may hold together.
+pub struct Budget {
+    limit: usize,
+    /// Counts uses, to tell which was longest ago.
+    clock: AtomicU64,
+    /// Locked while something is put on a shelf, so that the limit holds at every moment.
+    shelves: Mutex<Vec<Weak<dyn Holds>>>,
+}
+
+impl Budget {
+    /// Room for `limit` bytes; 0 keeps nothing.
+    pub fn new(limit: usize) -> Arc<Self> {
+        Arc::new(Self { limit, clock: AtomicU64::new(0), shelves: Mutex::default() })
+    }
+
+    /// The budget of this process, as large as the environment says when it is first asked for.
+    pub fn of_process() -> &'static Arc<Self> {
+        static OF_PROCESS: OnceCell<Arc<Budget>> = OnceCell::new();
+        OF_PROCESS.get_or_init(|| Self::new(CacheConfig::from_environment().memory_bytes))
+    }
+
+    /// Bytes held now on all shelves, never more than the limit.
+    pub fn bytes(&self) -> usize {
+        held(&self.shelves.lock())
+    }
+
+    fn now(&self) -> u64 {
+        self.clock.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+impl std::fmt::Debug for Budget {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Budget").field("limit", &self.limit).finish_non_exhaustive()
+    }
+}
+
+fn held(shelves: &[Weak<dyn Holds>]) -> usize {
+    shelves.iter().filter_map(Weak::upgrade).map(|shelf| shelf.bytes()).sum()
+}
+
+/// A shelf, whatever lies on it.
+trait Holds: Send + Sync {
+    fn bytes(&self) -> usize;
+    /// When what was used longest ago was used.
+    fn oldest(&self) -> Option<u64>;
+    /// Takes that off, for the caller to drop outside of all locks: returning tens of megabytes to the
+    /// system takes time.
+    fn give_up_oldest(&self) -> Option<Arc<dyn Any + Send + Sync>>;
+}
+
+struct Kept<K, V> {
+    entries: Mutex<(LruCache<K, Entry<V>>, usize)>,
+}
+
+struct Entry<V> {
+    value: Arc<V>,
+    bytes: usize,
+    used: u64,
+}
+
+impl<K, V> Holds for Kept<K, V>
+where
+    K: Hash + Eq + Send,
+    V: Send + Sync + 'static,
+{
+    fn bytes(&self) -> usize {
+        self.entries.lock().1
+    }
+
+    fn oldest(&self) -> Option<u64> {
+        self.entries.lock().0.peek_lru().map(|(_, entry)| entry.used)
+    }
+
+    fn give_up_oldest(&self) -> Option<Arc<dyn Any + Send + Sync>> {
+        let mut entries = self.entries.lock();
+        let (_, entry) = entries.0.pop_lru()?;
+        entries.1 -= entry.bytes;
+        Some(entry.value)
+    }
+}
+
+/// Values of one kind by their keys, within a budget.
+pub struct Shelf<K, V> {
+    budget: Arc<Budget>,
+    kept: Arc<Kept<K, V>>,
+}
+
+impl<K, V> Shelf<K, V>
+where
+    K: Hash + Eq + Send + 'static,
+    V: Send + Sync + 'static,
+{
+    /// An empty shelf.
+    pub fn new(budget: &Arc<Budget>) -> Self {
+        let kept = Arc::new(Kept { entries: Mutex::new((LruCache::unbounded(), 0)) });
+        let shelf: Weak<dyn Holds> = Arc::<Kept<K, V>>::downgrade(&kept);
+        let mut shelves = budget.shelves.lock();
+        shelves.retain(|shelf| shelf.strong_count() > 0);
+        shelves.push(shelf);
+        drop(shelves);
+        Self { budget: budget.clone(), kept }
+    }
+
+    /// The value of this key, now the one used last.
+    pub fn get(&self, key: &K) -> Option<Arc<V>> {
+        let mut entries = self.kept.entries.lock();
+        let entry = entries.0.get_mut(key)?;
+        entry.used = self.budget.now();
+        Some(entry.value.clone())
+    }
+
+    /// Keeps a value of that size, giving up others first, of all shelves. One larger than the budget is not
+    /// kept.
+    pub fn put(&self, key: K, value: Arc<V>, bytes: usize) {
+        let mut given_up: Vec<Arc<dyn Any + Send + Sync>> = Vec::new();
+        let limit = self.budget.limit;
+        let shelves = self.budget.shelves.lock();
+        {
+            let mut entries = self.kept.entries.lock();
+            if let Some(former) = entries.0.pop(&key) {
+                entries.1 -= former.bytes;
+                given_up.push(former.value);
+            }
+        }
+        if bytes <= limit {
+            while held(&shelves) > limit - bytes {
+                let all = shelves.iter().filter_map(Weak::upgrade);
+                let used = all.filter_map(|shelf| Some((shelf.oldest()?, shelf)));
+                let Some((_, shelf)) = used.min_by_key(|(used, _)| *used) else { break };
+                given_up.extend(shelf.give_up_oldest());
+            }
+            let entry = Entry { value, bytes, used: self.budget.now() };
+            let mut entries = self.kept.entries.lock();
+            entries.1 += bytes;
+            entries.0.put(key, entry);
+        }
+        drop(shelves);
+        drop(given_up);
+    }
+
+    /// Gives up everything on this shelf.
+    pub fn clear(&self) {
+        let mut entries = self.kept.entries.lock();
+        let all = std::mem::replace(&mut *entries, (LruCache::unbounded(), 0));
+        drop(entries);
+        drop(all);
+    }
+
+    /// Bytes on this shelf now.
+    pub fn bytes(&self) -> usize {
+        self.kept.bytes()
+    }
+
+    /// How many values lie on this shelf now.
+    pub fn len(&self) -> usize {
+        self.kept.entries.lock().0.len()
+    }
+
+    /// Whether nothing lies on this shelf.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl<K, V> std::fmt::Debug for Shelf<K, V> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shelf").field("budget", &self.budget).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIZE: usize = 100;
+
+    fn put(shelf: &Shelf<u8, String>, key: u8) {
+        shelf.put(key, Arc::new(key.to_string()), SIZE);
+    }
+
+    #[test]
+    fn what_is_put_is_found_and_shared() {
+        let shelf = Shelf::new(&Budget::new(SIZE));
+        let value = Arc::new("one".to_owned());
+        shelf.put(1, value.clone(), SIZE);
+        assert!(Arc::ptr_eq(&shelf.get(&1).unwrap(), &value));
+        assert!(shelf.get(&2).is_none());
+        shelf.clear();
+        assert!(shelf.is_empty() && shelf.bytes() == 0);
+    }
+
+    #[test]
+    fn what_was_used_longest_ago_goes_first_whatever_its_kind() {
+        let budget = Budget::new(3 * SIZE);
+        let (drawings, keys) = (Shelf::new(&budget), Shelf::new(&budget));
+        put(&drawings, 1);
+        put(&keys, 1);
+        put(&drawings, 2);
+        assert!(drawings.get(&1).is_some());
+        // The key is the oldest now, then drawing 2.
+        put(&drawings, 3);
+        assert!(keys.is_empty() && drawings.len() == 3);
+        put(&keys, 2);
+        assert!(drawings.get(&2).is_none() && drawings.get(&1).is_some());
+        assert_eq!(budget.bytes(), 3 * SIZE);
+        drop(drawings);
+        assert_eq!(budget.bytes(), SIZE, "a shelf that is gone holds nothing");
+    }
+
+    #[test]
+    fn one_byte_short_holds_one_less() {
+        for (limit, wanted) in [(2 * SIZE, 2), (2 * SIZE - 1, 1), (SIZE - 1, 0), (0, 0)] {
+            let shelf = Shelf::new(&Budget::new(limit));
+            for key in 1..=5 {
+                put(&shelf, key);
+                assert!(shelf.bytes() <= limit);
+            }
+            assert_eq!(shelf.len(), wanted, "limit {limit}");
+            assert_eq!(shelf.bytes(), wanted * SIZE);
+        }
+    }
+
+    #[test]
+    fn putting_again_replaces_and_counts_once() {
+        let shelf = Shelf::new(&Budget::new(2 * SIZE));
+        put(&shelf, 1);
+        shelf.put(1, Arc::new("other".to_owned()), SIZE / 2);
+        assert_eq!((shelf.len(), shelf.bytes()), (1, SIZE / 2));
+        assert_eq!(*shelf.get(&1).unwrap(), "other");
+    }
+
+    #[test]
+    fn the_limit_holds_at_every_moment() {
+        let budget = Budget::new(4 * SIZE);
+        let shelves = [Shelf::new(&budget), Shelf::new(&budget)];
+        std::thread::scope(|scope| {
+            for thread in 0..4_u8 {
+                let (budget, shelves) = (&budget, &shelves);
+                scope.spawn(move || {
+                    for round in 0..500_u32 {
+                        let key = (round.wrapping_mul(31) as u8).wrapping_add(thread) % 16;
+                        let shelf = &shelves[usize::from(key % 2)];
+                        put(shelf, key);
+                        assert!(budget.bytes() <= 4 * SIZE);
+                        if let Some(found) = shelf.get(&key) {
+                            assert_eq!(*found, key.to_string());
+                        }
+                    }
+                });
+            }
+        });
+        assert_eq!(budget.bytes(), (shelves[0].len() + shelves[1].len()) * SIZE);
+    }
+}

@@ -1,0 +1,142 @@
+//! The spans that a command draws: that of two keys, or those of a sequence of keys.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::args::{Render, frame_range};
+use super::usage;
+use crate::failure::{Failure, Kind, Result};
+use crate::retime::sequence::numbered;
+
+/// The spans, each as the arguments that draw it alone.
+pub(super) fn of(arguments: &Render) -> Result<Vec<Render>> {
+    let Some(keys) = &arguments.keys else { return Ok(vec![arguments.clone()]) };
+    let keys = standing(arguments, keys)?;
+    let count = keys.len() - 1;
+    if let Some(span) = arguments.span.filter(|span| !(1..=count).contains(span)) {
+        return Err(usage(format!("There is no span {span}: {} keys make {count}.", count + 1)));
+    }
+    let (first, last) = (keys[0].0, keys[count].0);
+    let wanted = match &arguments.frames {
+        None => (first, last),
+        Some(text) => frame_range(text).filter(|(from, to)| from <= to).ok_or_else(|| {
+            usage(format!("Frames are written as 3-5 or 4, and lie between {first} and {last}."))
+        })?,
+    };
+    let sketches = sketches(arguments)?;
+    let mut spans = Vec::new();
+    for (at, pair) in keys.windows(2).enumerate() {
+        if arguments.span.is_some_and(|span| span != at + 1) {
+            continue;
+        }
+        let [(from, first), (to, last)] = pair else { continue };
+        let (from, to) = (*from, *to);
+        // The key that two spans share is written by the second of them.
+        let end = if at + 1 == count { to } else { to - 1 };
+        let frames = (from.max(wanted.0), end.min(wanted.1));
+        if frames.0 > frames.1 {
+            continue;
+        }
+        let within = |frame: usize| (from as usize + 1..to as usize).contains(&frame);
+        spans.push(Render {
+            first: first.clone(),
+            last: last.clone(),
+            start: from,
+            in_betweens: Some(to - from - 1),
+            frames: Some(format!("{}-{}", frames.0, frames.1)),
+            sequence: keys.clone(),
+            sketch: sketches.iter().filter(|(frame, _)| within(*frame)).cloned().collect(),
+            ..arguments.clone()
+        });
+    }
+    if spans.is_empty() {
+        return Err(usage(format!("No frame is asked for: the keys stand on {first} to {last}.")));
+    }
+    if spans.len() > 1 && (arguments.sheet || arguments.preview.is_some()) {
+        return Err(usage("A sheet or a preview shows one span: name it with --span."));
+    }
+    Ok(spans)
+}
+
+/// The keys in order, with the frames that they stand on.
+fn standing(arguments: &Render, keys: &Path) -> Result<Vec<(u32, PathBuf)>> {
+    let (pattern, files) = numbered(keys)?;
+    let numbers = match &arguments.key_frames {
+        Some(text) => numbers(text)?,
+        None => files.keys().copied().collect(),
+    };
+    if numbers.len() < 2 {
+        return Err(Failure::new(
+            Kind::File,
+            format!(
+                "A sequence needs two keys at least; of {} there are {}.",
+                pattern.file(numbers.first().copied().unwrap_or(1)).display(),
+                numbers.len()
+            ),
+        ));
+    }
+    let too_many = || usage("There are more frames than can be numbered.");
+    let keys = numbers.into_iter().zip(0_u32..).map(|(number, at)| {
+        let frame = match arguments.in_betweens {
+            None => u32::try_from(number).ok(),
+            Some(between) => between
+                .checked_add(1)
+                .and_then(|step| step.checked_mul(at)?.checked_add(arguments.start)),
+        };
+        let file = files.get(&number).cloned().unwrap_or_else(|| pattern.file(number));
+        Ok((frame.ok_or_else(too_many)?, file))
+    });
+    let keys = keys.collect::<Result<Vec<_>>>()?;
+    if keys.windows(2).all(|pair| pair[0].0 + 1 == pair[1].0) {
+        return Err(usage(
+            "The keys are numbered one after another, so there is no frame between them. Say with \
+             --in-betweens how many there shall be.",
+        ));
+    }
+    Ok(keys)
+}
+
+/// Reads 1,9,17-20, in any order.
+fn numbers(text: &str) -> Result<Vec<i64>> {
+    let mut found = BTreeSet::new();
+    for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        match frame_range(part) {
+            Some((from, to)) if from <= to && to - from <= 1_000_000 => {
+                found.extend(i64::from(from)..=i64::from(to));
+            }
+            _ => {
+                return Err(usage(format!("Key frames are written as 1,9,17-20; {part} is none.")));
+            }
+        }
+    }
+    Ok(found.into_iter().collect())
+}
+
+/// All sketches with the frames that they are for.
+fn sketches(arguments: &Render) -> Result<Vec<(usize, PathBuf)>> {
+    let mut sketches = arguments.sketch.clone();
+    if let Some(path) = arguments.sketches.as_deref().filter(|path| !is_empty(path)) {
+        let (_, files) = numbered(path)?;
+        let of_frame = |(number, file)| Some((usize::try_from(number).ok()?, file));
+        sketches.extend(files.into_iter().filter_map(of_frame));
+    }
+    Ok(sketches)
+}
+
+/// Whether it is a folder without anything in it, as farms make them for what is not given.
+fn is_empty(path: &Path) -> bool {
+    std::fs::read_dir(path).is_ok_and(|mut files| files.next().is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn key_frames_are_a_list() {
+        assert_eq!(numbers("1, 9,17-19,9").unwrap(), [1, 9, 17, 18, 19]);
+        for wrong in ["1,x", "9-1", "-", "1;2"] {
+            assert!(numbers(wrong).is_err(), "{wrong}");
+        }
+    }
+}
