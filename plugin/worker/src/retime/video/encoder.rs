@@ -310,6 +310,8 @@ fn colour(like: Option<&Video>, rgb: bool, samples: &str, size: (usize, usize)) 
         tag("-color_range", range);
         format!(":out_color_matrix={matrix}:out_range={range}")
     };
+    // Some encoders go by what they are told, others (ProRes) by what each picture says of itself.
+    let mut said = String::new();
     if let Some(video) = like {
         let colour = &video.colour;
         if !rgb {
@@ -318,13 +320,79 @@ fn colour(like: Option<&Video>, rgb: bool, samples: &str, size: (usize, usize)) 
         }
         tag("-color_primaries", &colour.primaries);
         tag("-color_trc", &colour.transfer);
+        let matrix = if rgb { "" } else { &colour.matrix };
+        said = said_by_pictures(matrix, &colour.primaries, &colour.transfer);
     }
     let filter = format!(
-        "scale=flags=accurate_rnd+full_chroma_int+bicubic{conversion},format={samples},setsar={shape}"
+        "scale=flags=accurate_rnd+full_chroma_int+bicubic{conversion},format={samples},setsar={shape}{said}"
     );
     arguments.extend(["-vf".to_owned(), filter]);
     arguments
 }
+
+/// The filter that makes each picture say how its colours are meant. What it has no word for is left unsaid.
+fn said_by_pictures(matrix: &str, primaries: &str, transfer: &str) -> String {
+    let transfer = match transfer {
+        "gamma22" => "bt470m",
+        "gamma28" => "bt470bg",
+        other => other,
+    };
+    let known = |words: &[&'static str], word: &str| words.iter().copied().find(|w| *w == word);
+    let words = [
+        ("colorspace", known(&MATRICES, matrix)),
+        ("color_primaries", known(&PRIMARIES, primaries)),
+        ("color_trc", known(&TRANSFERS, transfer)),
+    ];
+    let said: Vec<String> =
+        words.iter().filter_map(|(name, word)| Some(format!("{name}={}", (*word)?))).collect();
+    if said.is_empty() { String::new() } else { format!(",setparams={}", said.join(":")) }
+}
+
+/// Words of ffmpeg's filter `setparams`.
+const MATRICES: [&str; 11] = [
+    "bt709",
+    "fcc",
+    "bt470bg",
+    "smpte170m",
+    "smpte240m",
+    "ycgco",
+    "bt2020nc",
+    "bt2020c",
+    "smpte2085",
+    "chroma-derived-nc",
+    "ictcp",
+];
+const PRIMARIES: [&str; 11] = [
+    "bt709",
+    "bt470m",
+    "bt470bg",
+    "smpte170m",
+    "smpte240m",
+    "film",
+    "bt2020",
+    "smpte428",
+    "smpte431",
+    "smpte432",
+    "ebu3213",
+];
+const TRANSFERS: [&str; 16] = [
+    "bt709",
+    "bt470m",
+    "bt470bg",
+    "smpte170m",
+    "smpte240m",
+    "linear",
+    "log100",
+    "log316",
+    "iec61966-2-4",
+    "bt1361e",
+    "iec61966-2-1",
+    "bt2020-10",
+    "bt2020-12",
+    "smpte2084",
+    "smpte428",
+    "arib-std-b67",
+];
 
 fn usage(message: String) -> Failure {
     Failure::new(Kind::Usage, message)
@@ -333,6 +401,16 @@ fn usage(message: String) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pictures_say_how_their_colours_are_meant() {
+        assert_eq!(
+            said_by_pictures("bt2020nc", "bt2020", "smpte2084"),
+            ",setparams=colorspace=bt2020nc:color_primaries=bt2020:color_trc=smpte2084"
+        );
+        assert_eq!(said_by_pictures("", "", "gamma22"), ",setparams=color_trc=bt470m");
+        assert_eq!(said_by_pictures("", "nonsense", ""), "");
+    }
 
     #[test]
     fn an_encoder_says_what_it_can() {
