@@ -467,7 +467,10 @@ fn every_sound_in_every_container_keeps_in_step() {
             let output = format!("o.{ending}");
             desk.retime(&[&clip, &output, "--to", "120", "--strength", "0", "--overwrite"]).ok();
             let found = step(&output);
-            assert!((found - wanted).abs() < 0.005, "{sound} {clip} {output}: {found} for {wanted}");
+            assert!(
+                (found - wanted).abs() < 0.005,
+                "{sound} {clip} {output}: {found} for {wanted}"
+            );
         }
     }
 }

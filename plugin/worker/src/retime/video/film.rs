@@ -426,10 +426,9 @@ fn first_time(file: &Path, stream: u64, what: &str) -> Option<f64> {
 
 fn file_begins(file: &Path) -> Option<f64> {
     let mut command: Command = tool::ffprobe();
-    let told = tool::run(
-        command.args(["-show_entries", "format=start_time"]).arg(tool::address(file)),
-    )
-    .ok()?;
+    let told =
+        tool::run(command.args(["-show_entries", "format=start_time"]).arg(tool::address(file)))
+            .ok()?;
     let told: Value = serde_json::from_slice(&told.out).ok()?;
     told["format"]["start_time"].as_str()?.parse().ok()
 }
