@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # The plug-in, the worker and the command line of Windows, under Wine; pictures are compared with those of Linux.
 #
-#   .ci/windows-test.sh BUILT OUT      BUILT as printed by .ci/windows-build.sh
+#   .ci/windows-test.sh BUILT PLUGIN OUT      BUILT as printed by .ci/windows-build.sh, PLUGIN that of this machine
 set -euo pipefail
 
-built="$1" out="$2"
+built="$1" plugin="$(readlink -f "$2")" out="$3"
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 project="$(dirname "$here")"
 samples="$project/resources/samples"
@@ -19,7 +19,7 @@ rm -rf "$out"
 mkdir -p "$out"
 out="$(cd "$out" && pwd)"
 work="$(mktemp -d)"
-export WINEPREFIX="$work/wine" WINEDEBUG=-all WINEDLLOVERRIDES="mscoree,mshtml="
+export LC_ALL=C.UTF-8 WINEPREFIX="$work/wine" WINEDEBUG=-all WINEDLLOVERRIDES="mscoree,mshtml="
 stop() { wineserver --kill >/dev/null 2>&1 || true; rm -rf "$work"; }
 trap stop EXIT
 begin() { started=$(date +%s%N); }
@@ -35,7 +35,12 @@ run() {
     shift
     wine "$@" >"$log" 2>&1 || { tail -n 20 "$log" >&2; die "failed: $*; see $log"; }
 }
-windows() { winepath --windows "$1"; }
+# The same path for Windows programs, and back.
+windows() { local path="Z:$1"; printf '%s' "${path//\//\\}"; }
+unix() {
+    local path="${1//\\//}"
+    [[ "$path" == C:* ]] && printf '%s' "$WINEPREFIX/drive_c${path#C:}" || printf '%s' "${path#Z:}"
+}
 
 # As a user has it: on drive C, in a folder with spaces.
 plugins="$WINEPREFIX/drive_c/Program Files/Common Files/OFX/Plugins"
@@ -83,7 +88,7 @@ for sample in walk scene; do
     run "render-$sample" "$host" render --plugin 'C:\Program Files\Common Files\OFX\Plugins\AIInbetween.ofx.bundle' \
         "${arguments[@]}" --clip "Source=$(windows "$a")" --clip "KeyB=$(windows "$b")" \
         --out "$(windows "$out/$sample-windows")\\frame_%04d.png"
-    INBETWEEN_CACHE_DIR="$work/cache" "$project/target/release/host-tests" render --plugin "$project/out/AIInbetween.ofx.bundle" \
+    INBETWEEN_CACHE_DIR="$work/cache" "$project/target/release/host-tests" render --plugin "$plugin" \
         "${arguments[@]}" --clip "Source=$a" --clip "KeyB=$b" --out "$out/$sample-linux/frame_%04d.png" \
         >"$out/render-$sample-linux.log" 2>&1
     compare "$sample"
@@ -100,7 +105,7 @@ run worker "$host" render --plugin 'C:\Program Files\Common Files\OFX\Plugins\AI
     --out 'C:\worker_%04d.png'
 [ -s "$WINEPREFIX/drive_c/worker_0004.png" ] || die "the worker has drawn nothing"
 cmp -s "$WINEPREFIX/drive_c/worker_0004.png" "$out/walk-windows/frame_0004.png" && die "Flow has drawn, and not the worker"
-run status "$program" doctor --json || true
+run doctor "$program" doctor
 run stop "$program" serve --stop
 say "the plug-in's worker draws over its named pipe, and stops"
 
@@ -113,7 +118,7 @@ cp "$samples/walk/key_a.png" "$WINEPREFIX/drive_c/Кадры 作画 é/перв�
 for place in 'C:\with spaces\and more' 'C:\Кадры 作画 é\выход' "$deep" 'Z:'"$(echo "$out/z drive" | tr / '\\')"; do
     run path "$program" render 'C:\Кадры 作画 é\первый ключ.png' "$key_b" --out "$place" --in-betweens 3
     run retime-path "$program" retime "$place" "$place 48" --from 24 --to 48
-    found="$(find "$(winepath --unix "$place 48")" -name '*.png' | wc -l)"
+    found="$(find "$(unix "$place 48")" -name '*.png' | wc -l)"
     [ "$found" -ge 9 ] || die "$place: $found frames were retimed"
 done
 say "render and retime take spaces, Unicode, drive letters and ${#deep} characters"

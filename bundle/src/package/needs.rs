@@ -92,13 +92,14 @@ fn is_of_system(library: &str) -> bool {
     ];
     // Those that Windows itself has since version 10. The runtime of Microsoft's compiler is none of them, so it is
     // linked in.
-    const WINDOWS: [&str; 18] = [
+    const WINDOWS: [&str; 19] = [
         "advapi32",
         "bcrypt",
         "bcryptprimitives",
         "combase",
         "crypt32",
         "dbghelp",
+        "iphlpapi",
         "kernel32",
         "msvcrt",
         "ntdll",
