@@ -12,6 +12,8 @@ use crate::start::Guided;
 const LEAST: f32 = 0.006;
 /// Differences up to so many standard deviations are grain.
 const SPREAD: f32 = 4.0;
+/// Of the deviation of pixels far from each other, what that of neighbours must reach if it is grain.
+const WHITE: f32 = 0.7;
 /// Samples that are looked at, about.
 const SAMPLES: usize = 20_000;
 
@@ -63,28 +65,33 @@ pub(crate) fn even(low: f32, high: f32, grain: f32) -> bool {
     high - low <= SPREAD * grain
 }
 
-/// Standard deviation of noise in a picture of values 0..=1; 0 below [`LEAST`].
+/// Standard deviation of grain in a picture of values 0..=1; 0 below [`LEAST`] and for what is no grain.
 ///
 /// From the median difference of pixels from the mean of their four neighbours: outlines are rare enough
-/// not to count.
+/// not to count. A texture of the drawing differs more from pixel to pixel the farther they are apart;
+/// grain does not.
 fn strength(h: usize, w: usize, value: impl Fn(usize, usize) -> f32) -> f32 {
     if h < 8 || w < 8 {
         return 0.0;
     }
     let step = ((h * w / SAMPLES) as f32).sqrt().max(1.0) as usize;
-    let mut off = Vec::with_capacity(2 * SAMPLES);
-    for y in (1..h - 1).step_by(step) {
-        for x in (1..w - 1).step_by(step) {
+    let mut near = Vec::with_capacity(2 * SAMPLES);
+    let mut far = Vec::with_capacity(2 * SAMPLES);
+    for y in (1..h - 2).step_by(step) {
+        for x in (1..w - 2).step_by(step) {
             let v = value(x, y);
             let around = value(x - 1, y) + value(x + 1, y) + value(x, y - 1) + value(x, y + 1);
-            off.push((v - 0.25 * around).abs());
+            near.push((v - 0.25 * around).abs());
+            far.push((v - value(x + 2, y + 2)).abs());
         }
     }
-    let middle = off.len() / 2;
-    let median = *off.select_nth_unstable_by(middle, f32::total_cmp).1;
     // For independent pixels; three channels of their own make luma quieter than one of them.
-    let one = median / 0.6745 / 1.25f32.sqrt() / 0.68;
-    if one < LEAST { 0.0 } else { one }
+    let deviation = |mut off: Vec<f32>, share: f32| {
+        let middle = off.len() / 2;
+        *off.select_nth_unstable_by(middle, f32::total_cmp).1 / 0.6745 / share.sqrt() / 0.68
+    };
+    let (near, far) = (deviation(near, 1.25), deviation(far, 2.0));
+    if near < LEAST || near < WHITE * far { 0.0 } else { near }
 }
 
 #[cfg(test)]
@@ -107,6 +114,10 @@ mod tests {
     #[test]
     fn the_strength_of_grain_is_told_and_drawings_have_none() {
         let (h, w) = (120, 160);
+        // A texture is no grain.
+        let soft =
+            |x: usize, y: usize| 0.5 + 0.2 * ((x as f32 / 2.0).sin() * (y as f32 / 1.7).cos());
+        assert_eq!(strength(h, w, soft), 0.0);
         for deviation in [0.0, 0.02, 0.06] {
             let make = |seed: usize| {
                 let pixel = |i: usize| {

@@ -436,45 +436,6 @@ fn pictures_that_begin_after_the_sound_stay_in_step() {
     }
 }
 
-/// With the drawings' own rhythm every picture is one of the source, at its own time.
-#[test]
-fn every_sound_in_every_container_keeps_in_step() {
-    let Some(desk) = Desk::new() else { return };
-    desk.square(48);
-    desk.ffmpeg(&format!("-i square.mkv {LOSSLESS} pictures.mp4"));
-    for (sound, source, outputs) in [
-        ("aac", "mp4", &["mkv", "mp4", "mov", "avi", "webm"][..]),
-        ("aac", "mkv", &["mkv", "mp4"]),
-        ("libmp3lame", "mp4", &["mkv", "mp4"]),
-        ("libopus", "mp4", &["mkv", "webm"]),
-        ("libopus", "mkv", &["mkv", "webm", "mov"]),
-        ("ac3", "mkv", &["mkv", "mp4"]),
-        ("flac", "mkv", &["mkv", "mov"]),
-        ("libvorbis", "mkv", &["mkv", "webm", "mp4"]),
-    ] {
-        if !desk.encodes(sound) {
-            continue;
-        }
-        let clip = format!("late.{source}");
-        desk.ffmpeg(&format!(
-            "-itsoffset 0.541667 -i pictures.mp4 -f lavfi -i aevalsrc=if(gte(t\\,1.041667)\\,sin(2*PI*1000*t)*0.8\\,0):s=48000:d=2.6 \
-             -map 0:v -map 1:a -c:v copy -c:a {sound} {clip}"
-        ));
-        let step = |file: &str| desk.first_move_and_end(file).0 - desk.first_heard(file);
-        let wanted = step(&clip);
-        assert!(wanted.abs() < 0.03, "{clip}: {wanted}");
-        for ending in outputs {
-            let output = format!("o.{ending}");
-            desk.retime(&[&clip, &output, "--to", "120", "--strength", "0", "--overwrite"]).ok();
-            let found = step(&output);
-            assert!(
-                (found - wanted).abs() < 0.005,
-                "{sound} {clip} {output}: {found} for {wanted}"
-            );
-        }
-    }
-}
-
 #[test]
 fn sound_that_begins_after_the_pictures_stays_in_step() {
     let Some(desk) = Desk::new() else { return };

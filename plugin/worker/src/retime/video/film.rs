@@ -18,17 +18,13 @@ use serde_json::Value;
 use super::super::pictures::{Depth, Form};
 use super::super::whole;
 use super::super::work::{LIST, Part, Work, part_name};
-use super::carry::{Carried, Carry};
+use super::carry::Carry;
 use super::encoder::{Encoder, Wishes};
 use super::{Video, ending_of, tool};
 use crate::failure::{Failure, Kind, Result};
 
 /// Frames of a part, at least: what is lost when a machine fails, and what lies on the disk as pictures.
 const PART: u64 = 240;
-
-/// Millionths of a second that a container rounds by, and more than any encoder's silence at the beginning.
-const NO_GRID: f64 = 2_000.0;
-const MOST_PRIMING: f64 = 150_000.0;
 
 /// Frames of a part, at most, where its length would be a whole number of thousandths of a second.
 const MOST: u64 = 2000;
@@ -42,8 +38,6 @@ pub(in super::super) struct Film {
     carry: Carry,
     like: Option<(PathBuf, Video)>,
     digest: ContentHash,
-    /// By how much the muxer moves the pictures against the sound, in millionths of a second.
-    late: i64,
     /// How often the first picture is repeated before its time, in files that cannot begin later than their sound.
     lead: u64,
 }
@@ -68,7 +62,7 @@ impl Film {
         });
         let to = std::path::absolute(to).unwrap_or_else(|_| to.into());
         let digest = encoder.digest();
-        let mut film = Self { to, rate, encoder, carry, like, digest, late: 0, lead: 0 };
+        let mut film = Self { to, rate, encoder, carry, like, digest, lead: 0 };
         film.rehearse(folder, form, size)?;
         Ok(film)
     }
@@ -221,9 +215,9 @@ impl Film {
         let rate = self.rate.to_string();
         let mut command = tool::ffmpeg();
         command.current_dir(folder).arg("-y");
-        let offset = begins - self.late;
-        if offset != 0 {
-            command.args(["-itsoffset", &format!("{offset}us")]);
+        if begins > 0 {
+            command
+                .args(["-itsoffset", &format!("{}.{:06}", begins / 1_000_000, begins % 1_000_000)]);
         }
         command.args(pictures);
         if let Some((path, _)) = &self.like {
@@ -285,7 +279,6 @@ impl Film {
         ));
         let tried = |film: &Self| film.mux(&input, folder, 0, &place, Some(seconds));
         if tried(self).is_ok() {
-            self.late = self.moved(&place);
             return Ok(());
         }
         // One of the streams is to blame: each on its own.
@@ -309,34 +302,7 @@ impl Film {
                 }
             }
         }
-        tried(self).map_err(refuse)?;
-        self.late = self.moved(&place);
-        Ok(())
-    }
-
-    /// By how much the pictures of the file `tried`, which should begin with the source, are late against its first
-    /// sound, in millionths of a second.
-    ///
-    /// Encoders of sound begin with some silence. Where a container cannot say that it is to be skipped, all is moved,
-    /// and that is right; but some muxers move the pictures although it can.
-    fn moved(&self, tried: &Path) -> i64 {
-        let Some((path, _)) = &self.like else { return 0 };
-        let sound = |carried: &&Carried| carried.stream.kind == "audio";
-        let Some(at) = self.carry.streams.iter().position(|carried| sound(&carried)) else {
-            return 0;
-        };
-        let carried = &self.carry.streams[at];
-        // Sound that is carried over has the same packets; of sound that is encoded anew the first sample counts.
-        let what = if carried.codec[0] == "copy" { "packet" } else { "frame" };
-        let times = || {
-            let source = first_time(path, carried.stream.index, what)?;
-            let (pictures, sound) =
-                (first_time(tried, 0, "packet")?, first_time(tried, at as u64 + 1, what)?);
-            Some((pictures - sound) + source - file_begins(path)?)
-        };
-        let late = times().map_or(0.0, |late: f64| late * 1e6).round();
-        // A container's own grid is no fault, and more than this is something else.
-        if (NO_GRID..MOST_PRIMING).contains(&late.abs()) { late as i64 } else { 0 }
+        tried(self).map_err(refuse)
     }
 
     /// How many packets the streams that are carried over as they are have in the source, about; 1 for others that
@@ -412,25 +378,6 @@ fn check(file: &Path, wanted: &[u64]) -> Result<()> {
     Err(kept(format!(
         "ffmpeg has written a file that is not whole: of {wanted:?} packets of pictures and other streams it holds {found:?}. Is there room on the disk?"
     )))
-}
-
-/// When the first packet or frame of a stream is seen or heard, in seconds.
-fn first_time(file: &Path, stream: u64, what: &str) -> Option<f64> {
-    let mut command: Command = tool::ffprobe();
-    command.args(["-select_streams", &stream.to_string(), "-read_intervals", "%+#1"]);
-    command.args(["-show_entries", &format!("{what}=pts_time")]);
-    let told = tool::run(command.arg(tool::address(file))).ok()?;
-    let told: Value = serde_json::from_slice(&told.out).ok()?;
-    told[format!("{what}s")][0]["pts_time"].as_str()?.parse().ok()
-}
-
-fn file_begins(file: &Path) -> Option<f64> {
-    let mut command: Command = tool::ffprobe();
-    let told =
-        tool::run(command.args(["-show_entries", "format=start_time"]).arg(tool::address(file)))
-            .ok()?;
-    let told: Value = serde_json::from_slice(&told.out).ok()?;
-    told["format"]["start_time"].as_str()?.parse().ok()
 }
 
 /// Number of packets in each stream of a file.
