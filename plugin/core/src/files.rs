@@ -59,7 +59,7 @@ mod tests {
     fn pipes_devices_and_folders_are_refused_at_once() {
         let dir = tempfile::tempdir().unwrap();
         let pipe = dir.path().join("pipe");
-        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        assert!(crate::program::command("mkfifo").arg(&pipe).status().unwrap().success());
         for path in [&*pipe, Path::new("/dev/zero"), Path::new("/dev/tty"), dir.path()] {
             let read = open(path).unwrap_err();
             assert_eq!(read.kind(), ErrorKind::InvalidInput, "{}: {read}", path.display());

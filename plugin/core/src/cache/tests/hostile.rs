@@ -70,7 +70,7 @@ fn at_once(work: impl FnOnce() + Send + 'static) {
 
 #[cfg(unix)]
 fn pipe(path: &Path) {
-    assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+    assert!(crate::program::command("mkfifo").arg(path).status().unwrap().success());
 }
 
 #[cfg(unix)]
