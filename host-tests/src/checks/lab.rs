@@ -190,14 +190,21 @@ impl Lab {
         for needs in all {
             let setup = self.setup_with(plugin, context, &Recipe::default(), &needs)?;
             let instance = Instance::new(plugin, &setup)?;
-            let time = self.busy_time(&instance).unwrap_or(3.0);
-            let rendered = instance.render(Shot::at(time))?;
-            if rendered.status == Status::OK {
-                return Ok(Some(needs));
+            let busy = self.busy_time(&instance).unwrap_or(3.0);
+            // Several times: the first may be a held key.
+            let mut refused = None;
+            for time in [busy, 4.0, 6.0, RANGE.1] {
+                let rendered = instance.render(Shot::at(time))?;
+                if rendered.status != Status::OK {
+                    refused = Some(rendered);
+                    break;
+                }
             }
-            // A failure without a word asks for nothing.
-            if rendered.said().is_none() {
-                return Ok(Some(Needs::default()));
+            match refused {
+                None => return Ok(Some(needs)),
+                // A failure without a word asks for nothing.
+                Some(refused) if refused.said().is_none() => return Ok(Some(Needs::default())),
+                Some(_) => {}
             }
         }
         Ok(None)
