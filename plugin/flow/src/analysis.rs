@@ -38,8 +38,9 @@ pub(crate) struct Seen {
     pub(crate) trust: [Map; 2],
     /// The start flows at half guide size, first to last key and back: `[2, h / 2, w / 2]`.
     pub(crate) flows: [Map; 2],
-    /// Grain of the keys in the guides' and in the frames' values; 0 for none.
+    /// Grain that was taken out of the guides, and grain of the frames in their own values; 0 for none.
     pub(crate) grain: f32,
+    /// See `grain`.
     pub(crate) full_grain: f32,
     /// What rests in both keys.
     pub(crate) rest: Rest,

@@ -5,6 +5,7 @@
 
 use inbetween_core::Frame;
 
+use crate::guide::grey;
 use crate::map::Map;
 use crate::start::Guided;
 
@@ -19,25 +20,21 @@ const SAMPLES: usize = 20_000;
 
 /// Standard deviation of the grain of both keys in a frame's values, or 0 where there is none.
 pub(crate) fn of_frames(first: &Frame, last: &Frame) -> f32 {
-    let grey = |f: &Frame| {
+    let of = |f: &Frame| {
         let (w, p) = (f.width(), f.pixels());
         strength(f.height(), w, |x, y| {
             let [r, g, b, _] = p[y * w + x];
-            0.3 * r + 0.6 * g + 0.1 * b
+            grey([r, g, b])
         })
     };
-    grey(first).min(grey(last))
+    of(first).min(of(last))
 }
 
 /// Takes the grain out of both guides `[3, h, w]`; tells how strong it was, 0 where there is none.
 pub(crate) fn remove(guides: &mut [Map; 2]) -> f32 {
     let found = [0, 1].map(|k| {
         let g = &guides[k];
-        let at = |x: usize, y: usize| {
-            let c = |c: usize| g.row(c, y)[x];
-            0.3 * c(0) + 0.6 * c(1) + 0.1 * c(2)
-        };
-        strength(g.h, g.w, at)
+        strength(g.h, g.w, |x, y| grey([0, 1, 2].map(|c| g.row(c, y)[x])))
     });
     let grain = found[0].min(found[1]);
     if grain > 0.0 {
@@ -53,7 +50,7 @@ pub(crate) fn remove(guides: &mut [Map; 2]) -> f32 {
     grain
 }
 
-/// The grain's pixel of two that join at one place, where they differ by no more than grain.
+/// Whether two pixels that join at one place differ by more than grain.
 #[inline]
 pub(crate) fn differ(a: &[f32; 4], b: &[f32; 4], grain: f32) -> bool {
     (0..4).any(|c| (a[c] - b[c]).abs() > SPREAD * std::f32::consts::SQRT_2 * grain)
@@ -98,18 +95,7 @@ fn strength(h: usize, w: usize, value: impl Fn(usize, usize) -> f32) -> f32 {
 mod tests {
     use super::*;
 
-    fn noise(i: usize) -> f32 {
-        // Sum of uniform values: near enough to normal, deviation 1.
-        let mut state = i as u64 * 0x9E37_79B9_7F4A_7C15 + 77;
-        let mut sum = 0.0;
-        for _ in 0..12 {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            sum += (state >> 40) as f32 / (1 << 24) as f32;
-        }
-        sum - 6.0
-    }
+    include!("../tests/common/noise.rs");
 
     #[test]
     fn the_strength_of_grain_is_told_and_drawings_have_none() {
@@ -122,7 +108,8 @@ mod tests {
             let make = |seed: usize| {
                 let pixel = |i: usize| {
                     let base = if ((i % w) / 20).is_multiple_of(2) { 0.3 } else { 0.7 };
-                    let [r, g, b] = [0, 1, 2].map(|c| base + deviation * noise(seed + 3 * i + c));
+                    let [r, g, b] =
+                        [0, 1, 2].map(|c| base + deviation * noise((seed + 3 * i + c) as u64));
                     [r, g, b, 1.0]
                 };
                 Frame::from_pixels(w, h, (0..h * w).map(pixel).collect()).unwrap()

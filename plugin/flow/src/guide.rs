@@ -90,6 +90,11 @@ fn reduce(frame: &Frame, h: usize, w: usize) -> Map {
     out
 }
 
+/// How light a colour is, about.
+pub(crate) fn grey([r, g, b]: [f32; 3]) -> f32 {
+    0.3 * r + 0.6 * g + 0.1 * b
+}
+
 /// A grey, display-referred, that the drawing of both keys stands out from.
 fn ground(keys: &[Map; 2], encoding: Encoding) -> f32 {
     let (mut luma, mut cover) = (0.0f64, 0.0f64);
@@ -97,8 +102,7 @@ fn ground(keys: &[Map; 2], encoding: Encoding) -> f32 {
         for i in 0..key.area() {
             let alpha = key.v[3 * key.area() + i].clamp(0.0, 1.0);
             if alpha > 0.01 {
-                let grey =
-                    (0.3 * key.plane(0)[i] + 0.6 * key.plane(1)[i] + 0.1 * key.plane(2)[i]) / alpha;
+                let grey = grey([0, 1, 2].map(|c| key.plane(c)[i])) / alpha;
                 luma += f64::from(display(grey, encoding) * alpha);
                 cover += f64::from(alpha);
             }

@@ -58,39 +58,25 @@ impl Light {
     pub(crate) fn between(keys: &[Map; 2], encoding: Encoding) -> Option<Self> {
         let step = ((keys[0].area() / SAMPLES) as f32).sqrt().max(1.0) as usize;
         let pixels = [0, 1].map(|k| samples(&keys[k], step));
-        let shown = [0, 1].map(|k| Views::of(pixels[k].iter().map(|p| eye(p, encoding))));
+        let seen = [0, 1].map(|k| pixels[k].iter().map(|p| eye(p, encoding)).collect::<Vec<_>>());
+        let shown = [0, 1].map(|k| Views::of(&seen[k]));
         let before = shown[0].apart(&shown[1]);
         if before <= SAME {
             return None;
         }
         let mut best: Option<(f32, Self)> = None;
         for from in 0..2 {
-            let to = 1 - from;
-            for light in candidates(from, [&pixels[from], &pixels[to]]) {
+            let (own, other) = (&seen[from], &seen[1 - from]);
+            for light in candidates(from, [&pixels[from], &pixels[1 - from]]) {
                 let made: Vec<Pixel> =
                     pixels[from].iter().map(|p| eye(&light.whole(p), encoding)).collect();
-                let after = Views::of(made.iter().copied()).apart(&shown[to]);
-                let in_place = |a: &[Pixel]| {
-                    let like = a.iter().zip(&pixels[to]).filter(|(a, b)| {
-                        let b = eye(b, encoding);
-                        (0..4).all(|c| (a[c] - b[c]).abs() < EXPLAINED)
-                    });
-                    like.count() as f32 / a.len().max(1) as f32
-                };
-                let (mut changed, mut stayed) = (1e-6, 0.0);
-                for ((made, a), b) in made.iter().zip(&pixels[from]).zip(&pixels[to]) {
-                    let (a, b) = (eye(a, encoding), eye(b, encoding));
-                    let most = |p: &Pixel| (0..4).map(|c| (a[c] - p[c]).abs()).fold(0.0, f32::max);
-                    if most(made) > CHANGES {
-                        changed += 1.0;
-                        stayed += f32::from(u8::from(most(&b) < EXPLAINED));
-                    }
-                }
-                if stayed > STAY * changed {
+                // Asked first: to sort all colours takes longer.
+                if much_stays(own, other, &made) {
                     continue;
                 }
+                let after = Views::of(&made).apart(&shown[1 - from]);
                 let fits = after < LEFT * before
-                    || after < LEFT_IN_PLACE.0 * before && in_place(&made) > LEFT_IN_PLACE.1;
+                    || after < LEFT_IN_PLACE.0 * before && in_place(&made, other) > LEFT_IN_PLACE.1;
                 if fits && best.is_none_or(|b| after < b.0) {
                     best = Some((after, light));
                 }
@@ -157,6 +143,29 @@ impl Light {
     fn whole(&self, p: &Pixel) -> Pixel {
         [0, 1, 2, 3].map(|c| self.gain[c] * p[c] + self.offset[c])
     }
+}
+
+/// Whether much of what would change from `own` to `made` stays as it was in the other key.
+fn much_stays(own: &[Pixel], other: &[Pixel], made: &[Pixel]) -> bool {
+    let (mut changed, mut stayed) = (0.0, 0.0);
+    for ((own, other), made) in own.iter().zip(other).zip(made) {
+        if apart(own, made) > CHANGES {
+            changed += 1.0;
+            stayed += f32::from(u8::from(apart(own, other) < EXPLAINED));
+        }
+    }
+    stayed > STAY * changed
+}
+
+/// Share of the samples that are explained where they are.
+fn in_place(made: &[Pixel], other: &[Pixel]) -> f32 {
+    let like = made.iter().zip(other).filter(|(a, b)| apart(a, b) < EXPLAINED);
+    like.count() as f32 / made.len().max(1) as f32
+}
+
+/// Largest difference of a channel.
+fn apart(a: &Pixel, b: &Pixel) -> f32 {
+    (0..4).map(|c| (a[c] - b[c]).abs()).fold(0.0, f32::max)
 }
 
 /// Changes of light that turn the colours of one key into those of the other.
@@ -236,10 +245,10 @@ fn eye(p: &Pixel, encoding: Encoding) -> Pixel {
 struct Views([Vec<f32>; VIEWS.len()]);
 
 impl Views {
-    fn of(pixels: impl Iterator<Item = Pixel> + Clone) -> Self {
+    fn of(pixels: &[Pixel]) -> Self {
         Self(VIEWS.map(|view| {
-            let dot = |p: Pixel| (0..4).map(|c| view[c] * p[c]).sum::<f32>();
-            let mut v: Vec<f32> = pixels.clone().map(dot).collect();
+            let dot = |p: &Pixel| (0..4).map(|c| view[c] * p[c]).sum::<f32>();
+            let mut v: Vec<f32> = pixels.iter().map(dot).collect();
             v.sort_by(f32::total_cmp);
             v
         }))

@@ -78,14 +78,7 @@ pub(crate) struct Rest {
 impl Rest {
     /// `fades: [1, h / 2, w / 2]`, where something fades.
     pub(crate) fn of(guides: &[Map; 2], fades: &Map, grain: f32) -> Self {
-        let mut differ = Map::new(1, guides[0].h, guides[0].w);
-        for c in 0..3 {
-            let planes = guides[0].plane(c).iter().zip(guides[1].plane(c));
-            for (to, (a, b)) in differ.v.iter_mut().zip(planes) {
-                *to = to.max(255.0 * (a - b).abs());
-            }
-        }
-        let differ = differ.blur(2);
+        let differ = disagreement(guides).blur(2);
         let limit = ALIKE + 255.0 * LEFT_GRAIN * grain;
         let fades = fades.resize(guides[0].h, guides[0].w);
         Self { alike: differ.map(|differ| (2.0 - differ / limit).clamp(0.0, 1.0)), fades }
@@ -115,11 +108,11 @@ pub(crate) fn moved(motion: &Map, guides: &[Map; 2]) -> [Map; 2] {
     [warp(&guides[0], motion, 0), warp(&guides[1], motion, 2)]
 }
 
-/// Largest channel difference of the moved guides, 0..=255: `[1, h, w]`
-pub(crate) fn disagreement(moved: &[Map; 2]) -> Map {
-    let mut out = Map::new(1, moved[0].h, moved[0].w);
+/// Largest channel difference of two pictures, 0..=255: `[1, h, w]`
+pub(crate) fn disagreement(pictures: &[Map; 2]) -> Map {
+    let mut out = Map::new(1, pictures[0].h, pictures[0].w);
     for c in 0..3 {
-        for ((to, a), b) in out.v.iter_mut().zip(moved[0].plane(c)).zip(moved[1].plane(c)) {
+        for ((to, a), b) in out.v.iter_mut().zip(pictures[0].plane(c)).zip(pictures[1].plane(c)) {
             *to = to.max(255.0 * (a - b).abs());
         }
     }

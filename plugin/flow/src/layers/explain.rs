@@ -95,8 +95,7 @@ impl Work<'_> {
 
     /// The motion of piece `p` as seen from `key`.
     pub(super) fn motion(&self, p: usize, key: usize) -> Option<Affine> {
-        let motion = self.pieces[p].motion;
-        if key == 0 { Some(motion) } else { motion.inverse() }
+        self.pieces[p].motion.seen_from(key)
     }
 
     /// Adds a piece with these regions and marks what it explains.
@@ -148,7 +147,7 @@ impl Work<'_> {
             .flat_map_iter(|&seed| {
                 let rough = search.climb(&whole, seed, 2, &[8.0, 4.0], false).motion;
                 let fine = |motion| search.climb(&whole, motion, 1, &[2.0, 1.0], false);
-                search.beside(&few, rough).into_iter().map(fine).collect::<Vec<Found>>()
+                search.repeats(&few, rough).into_iter().map(fine).collect::<Vec<Found>>()
             })
             .collect();
         let rest = search.worth(&whole, &still, 1);
@@ -185,9 +184,7 @@ impl Work<'_> {
         let motion = self.moves();
         let members = [0, 1].map(|key| {
             let side = self.keys[key];
-            let Some(motion) = (if key == 0 { Some(motion) } else { motion.inverse() }) else {
-                return Vec::new();
-            };
+            let Some(motion) = motion.seen_from(key) else { return Vec::new() };
             let search = self.search(key, motion);
             (0..side.groups.len())
                 .into_par_iter()

@@ -128,10 +128,7 @@ impl Layers {
     /// Whether the key that does not show piece `p` shows the ground in its place.
     fn vanishes(&self, p: usize, piece: &Laid) -> bool {
         let Some(key) = piece.only else { return false };
-        let Some(there) = (if key == 0 { Some(piece.motion) } else { piece.motion.inverse() })
-        else {
-            return true;
-        };
+        let Some(there) = piece.motion.seen_from(key) else { return true };
         let (mut bare, mut all) = (0, 0);
         for i in (0..self.h * self.w).filter(|&i| self.owners[key].piece[i] as usize == p) {
             let q = there.at([(i % self.w) as f32, (i / self.w) as f32]);

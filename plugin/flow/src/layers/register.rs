@@ -120,7 +120,7 @@ impl Search<'_> {
     }
 
     /// Motions a short way from `motion` that fit about as well: where something repeats itself, each repeat.
-    pub(super) fn beside(&self, group: &Group, motion: Affine) -> Vec<Affine> {
+    pub(super) fn repeats(&self, group: &Group, motion: Affine) -> Vec<Affine> {
         const REACH: i32 = 12;
         const STEP: f32 = 2.0;
         let side = (2 * REACH + 1) as usize;

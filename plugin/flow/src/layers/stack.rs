@@ -43,11 +43,8 @@ pub(super) fn order(work: &Work, regions: [&Regions; 2]) -> Vec<usize> {
             area[*p] += 0.5;
         }
         // Every pixel of a piece in the other key, brought here.
-        let here: Vec<Option<Affine>> = work
-            .pieces
-            .iter()
-            .map(|p| if key == 0 { p.motion.inverse() } else { Some(p.motion) })
-            .collect();
+        let here: Vec<Option<Affine>> =
+            work.pieces.iter().map(|p| p.motion.seen_from(1 - key)).collect();
         for (i, l) in owner[1 - key].iter().enumerate() {
             let Some((l, here)) = l.and_then(|l| Some((l, here[l]?))) else { continue };
             let q = here.at([(i % w) as f32, (i / w) as f32]);

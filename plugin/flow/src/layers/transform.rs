@@ -43,6 +43,11 @@ impl Affine {
         })
     }
 
+    /// The motion as key `key` sees it: this one from the first, the way back from the last.
+    pub(crate) fn seen_from(&self, key: usize) -> Option<Self> {
+        if key == 0 { Some(*self) } else { self.inverse() }
+    }
+
     /// Turned by `angle` and stretched about where it carries `from`: `m` becomes `turn m stretch`.
     pub(crate) fn changed(&self, shift: Place, angle: f32, stretch: [[f32; 2]; 2]) -> Self {
         let m = product(turn(angle), product(self.m, stretch));

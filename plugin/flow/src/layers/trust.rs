@@ -133,11 +133,7 @@ impl Layers {
         let n = self.pieces.len();
         let mut share = vec![1.0f32; n];
         for (key, flow) in flows.iter().enumerate() {
-            let ways: Vec<Option<Affine>> = self
-                .pieces
-                .iter()
-                .map(|p| if key == 0 { Some(p.motion) } else { p.motion.inverse() })
-                .collect();
+            let ways = self.ways(key);
             let mut counts = vec![[0u32; 2]; n];
             let owners = &self.owners[key];
             for i in (0..owners.line.len()).filter(|&i| owners.line[i]) {
@@ -168,13 +164,14 @@ impl Layers {
         let mut all = none();
         for (key, owners) in self.owners.iter().enumerate() {
             let [reached, shown] = self.reached(guides, motion, key);
+            let ways = self.ways(key);
             for i in (0..owners.line.len()).filter(|&i| owners.line[i]) {
                 let p = owners.piece[i] as usize;
                 let one = |yes: bool| f32::from(u8::from(yes));
                 all[p][key] += 1.0;
                 out.found[p][key] += one(reached[i]);
                 out.drawn[p][key] += one(shown[i]);
-                out.explained[p][key] += one(self.carries(guides, p, key, i));
+                out.explained[p][key] += one(self.carries(guides, ways[p].as_ref(), key, i));
             }
         }
         for shares in [&mut out.found, &mut out.drawn, &mut out.explained] {
@@ -213,12 +210,14 @@ impl Layers {
         out
     }
 
-    /// Whether piece `p` carries pixel `i` of a key to its like, or within a sample of it.
-    fn carries(&self, guides: &[Map; 2], p: usize, key: usize, i: usize) -> bool {
-        let motion = self.pieces[p].motion;
-        let Some(there) = (if key == 0 { Some(motion) } else { motion.inverse() }) else {
-            return false;
-        };
+    /// The motion of each piece as key `key` sees it.
+    fn ways(&self, key: usize) -> Vec<Option<Affine>> {
+        self.pieces.iter().map(|p| p.motion.seen_from(key)).collect()
+    }
+
+    /// Whether `way` carries pixel `i` of a key to its like in the other, or within a sample of it.
+    fn carries(&self, guides: &[Map; 2], way: Option<&Affine>, key: usize, i: usize) -> bool {
+        let Some(there) = way else { return false };
         let at = [(i % self.w) as f32, (i / self.w) as f32];
         let to = there.at(at);
         [[0.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]].iter().any(|d| {

@@ -4,6 +4,16 @@
 use super::{UNIT, difference};
 use crate::map::{Map, warp};
 
+/// Mean and variance of each window of `radius` to each side.
+pub(super) fn moments(map: &Map, radius: usize) -> (Map, Map) {
+    let mean = map.blur(radius);
+    let mut variance = map.clone().map(|v| v * v).blur(radius);
+    for (v, m) in variance.v.iter_mut().zip(&mean.v) {
+        *v = (*v - m * m).max(0.0);
+    }
+    (mean, variance)
+}
+
 /// A mean that stops at edges of its guide picture.
 ///
 /// After He et al., "Guided Image Filtering", ECCV 2010.
@@ -18,13 +28,8 @@ pub(crate) struct Guided {
 impl Guided {
     /// `guide: [1, h, w]`; `softness` in its squared units.
     pub(crate) fn new(guide: Map, radius: usize, softness: f32) -> Self {
-        let mean = guide.blur(radius);
-        let mut square = guide.clone();
-        square.v.iter_mut().for_each(|v| *v *= *v);
-        let mut variance = square.blur(radius);
-        for (v, m) in variance.v.iter_mut().zip(&mean.v) {
-            *v = (*v - m * m).max(0.0) + softness;
-        }
+        let (mean, mut variance) = moments(&guide, radius);
+        variance.v.iter_mut().for_each(|v| *v += softness);
         Self { guide, mean, variance, radius }
     }
 

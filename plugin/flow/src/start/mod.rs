@@ -19,7 +19,7 @@ use coarse::coarse;
 pub(crate) use features::grey;
 pub(crate) use features::{features, lab};
 pub(crate) use fuse::Guided;
-use fuse::{Judge, lightness, median};
+use fuse::{Judge, lightness, median, moments};
 use regions::{Regions, match_regions};
 
 /// Size of a sample of this search in guide samples: motion is found at half the guides' size,
@@ -221,15 +221,7 @@ impl Search<'_> {
 
 /// How much there is to see around a place, 0..=1: `[1, h, w]`
 fn structure(look: &Map) -> Map {
-    let light = lightness(look);
-    let mut square = light.clone();
-    square.v.iter_mut().for_each(|v| *v *= *v);
-    let (mean, square) = (light.blur(5), square.blur(5));
-    let mut out = mean.clone();
-    for (out, square) in out.v.iter_mut().zip(&square.v) {
-        *out = ((square - *out * *out).max(0.0).sqrt() / 0.1).min(1.0);
-    }
-    out
+    moments(&lightness(look), 5).1.map(|variance| (variance.sqrt() / 0.1).min(1.0))
 }
 
 /// What `flow` costs, both ways.
