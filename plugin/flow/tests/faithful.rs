@@ -2,9 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-use std::sync::Arc;
+mod common;
 
-use inbetween_core::{ContentHash, Control, Drawn, Engine, Frame, Job, Request, Settings};
+use common::noise::noise;
+use inbetween_core::{Control, Drawn, Engine, Frame};
 use inbetween_flow::FlowEngine;
 
 const W: usize = 320;
@@ -17,21 +18,8 @@ const RED: [f32; 4] = [0.85, 0.25, 0.2, 1.0];
 const BLUE: [f32; 4] = [0.25, 0.45, 0.8, 1.0];
 const CLEAR: [f32; 4] = [0.0; 4];
 
-/// A picture of a colour for each place; each pixel is the mean of 3 x 3 samples.
 fn picture(colour: impl Fn(f32, f32) -> [f32; 4]) -> Frame {
-    let mut pixels = Vec::with_capacity(W * H);
-    for y in 0..H {
-        for x in 0..W {
-            let mut sum = [0.0f32; 4];
-            for k in 0..9 {
-                let at = |v: usize, k: usize| v as f32 + (k as f32 - 1.0) / 3.0;
-                let p = colour(at(x, k % 3), at(y, k / 3));
-                (0..4).for_each(|c| sum[c] += p[c] / 9.0);
-            }
-            pixels.push(sum);
-        }
-    }
-    Frame::from_pixels(W, H, pixels).unwrap()
+    common::painted(W, H, colour)
 }
 
 fn changed(frame: &Frame, change: impl Fn(usize, [f32; 4]) -> [f32; 4]) -> Frame {
@@ -44,19 +32,7 @@ fn scaled(frame: &Frame, gain: [f32; 4]) -> Frame {
 }
 
 fn draw(first: &Frame, last: &Frame, t: f64) -> Drawn {
-    let hash = |f: &Frame| {
-        let bytes: Vec<u8> = f.pixels().iter().flatten().flat_map(|v| v.to_le_bytes()).collect();
-        ContentHash::of(&bytes)
-    };
-    let request = Request {
-        first: hash(first),
-        last: hash(last),
-        sketches: Vec::new(),
-        position: t,
-        settings: Settings::default(),
-    };
-    let (first, last) = (Arc::new(first.clone()), Arc::new(last.clone()));
-    let job = Job { request, first, last, sketches: Vec::new() };
+    let job = common::job(first, last, t, &[]);
     FlowEngine::new().unwrap().draw(&job, &Control::default()).unwrap()
 }
 
@@ -205,19 +181,6 @@ fn a_wheel_keeps_its_spokes() {
         let off = apart(&drawn, &wheel(spokes, 0.5 * turn), 2);
         assert!(off < 3.0, "{off} for {spokes} spokes turned by {turn}");
     }
-}
-
-/// Noise of deviation 1, its own at each place and in each channel.
-fn noise(seed: u64) -> f32 {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0x5851_F42D_4C95_7F2D;
-    let mut sum = 0.0;
-    for _ in 0..12 {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        sum += (state >> 40) as f32 / (1 << 24) as f32;
-    }
-    sum - 6.0
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-use std::sync::Arc;
+mod common;
 
-use inbetween_core::{ContentHash, Control, Engine, Frame, Job, Request, Settings};
+use inbetween_core::{Control, Engine, Frame};
 use inbetween_flow::FlowEngine;
 
 const W: usize = 960;
@@ -25,8 +25,8 @@ struct Pose {
     squash: [f32; 2],
 }
 
-/// The ball on paper; each pixel is the mean of 3 x 3 samples.
-fn ball(pose: Pose) -> Arc<Frame> {
+/// The ball on paper.
+fn ball(pose: Pose) -> Frame {
     let (s, c) = pose.turn.sin_cos();
     let colour = |x: f32, y: f32| {
         let (x, y) = (x - pose.middle[0], y - pose.middle[1]);
@@ -45,31 +45,11 @@ fn ball(pose: Pose) -> Arc<Frame> {
             RED
         }
     };
-    let mut pixels = Vec::with_capacity(W * H);
-    for y in 0..H {
-        for x in 0..W {
-            let mut sum = [0.0f32; 4];
-            for k in 0..9 {
-                let at = |v: usize, k: usize| v as f32 + (k as f32 - 1.0) / 3.0;
-                let p = colour(at(x, k % 3), at(y, k / 3));
-                (0..4).for_each(|c| sum[c] += p[c] / 9.0);
-            }
-            pixels.push(sum);
-        }
-    }
-    Arc::new(Frame::from_pixels(W, H, pixels).unwrap())
+    common::painted(W, H, colour)
 }
 
-fn draw(engine: &FlowEngine, first: &Arc<Frame>, last: &Arc<Frame>, pair: u8, t: f64) -> Frame {
-    let request = Request {
-        first: ContentHash([pair; 32]),
-        last: ContentHash([pair + 100; 32]),
-        sketches: Vec::new(),
-        position: t,
-        settings: Settings::default(),
-    };
-    let job = Job { request, first: first.clone(), last: last.clone(), sketches: Vec::new() };
-    engine.draw(&job, &Control::default()).unwrap().frame
+fn draw(engine: &FlowEngine, first: &Frame, last: &Frame, t: f64) -> Frame {
+    engine.draw(&common::job(first, last, t, &[]), &Control::default()).unwrap().frame
 }
 
 /// What of a picture is near a colour.
@@ -117,7 +97,7 @@ fn stays_whole(engine: &FlowEngine, pair: u8, from: Pose, to: Pose) {
     let (end, _, _) = figure(&last);
     for n in 1..8 {
         let t = n as f32 / 8.0;
-        let drawn = draw(engine, &first, &last, pair, f64::from(t));
+        let drawn = draw(engine, &first, &last, f64::from(t));
         let (area, middle, pieces) = figure(&drawn);
         let what = format!("pair {pair} at {n} of 8");
         assert_eq!(pieces, 1, "{what}: the ball is in pieces");

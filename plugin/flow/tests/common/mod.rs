@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test, in helpers too")]
 #![allow(dead_code, reason = "each user takes its part")]
 
+pub(crate) mod noise;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -30,6 +32,23 @@ pub(crate) fn of_image(picture: &DynamicImage, width: Option<u32>) -> Frame {
         })
         .collect();
     Frame::from_pixels(picture.width() as usize, picture.height() as usize, pixels).unwrap()
+}
+
+/// A picture of a colour for each place; each pixel is the mean of 3 x 3 samples.
+pub(crate) fn painted(w: usize, h: usize, colour: impl Fn(f32, f32) -> [f32; 4]) -> Frame {
+    let mut pixels = Vec::with_capacity(w * h);
+    for y in 0..h {
+        for x in 0..w {
+            let mut sum = [0.0f32; 4];
+            for k in 0..9 {
+                let at = |v: usize, k: usize| v as f32 + (k as f32 - 1.0) / 3.0;
+                let p = colour(at(x, k % 3), at(y, k / 3));
+                (0..4).for_each(|c| sum[c] += p[c] / 9.0);
+            }
+            pixels.push(sum);
+        }
+    }
+    Frame::from_pixels(w, h, pixels).unwrap()
 }
 
 /// Lightness 0..=1 over white.
