@@ -59,4 +59,4 @@ mod tests;
 pub use nearby::shown_at;
 pub use pace::{Feel, Pace, Shown};
 pub use plan::Plan;
-pub use rate::{Moment, Rate};
+pub use rate::{Moment, Rate, common_divisor};

@@ -53,15 +53,6 @@ pub enum ProgressForm {
 }
 
 impl ProgressForm {
-    /// A percent, to whoever reads standard output.
-    fn percent(self, percent: u32) {
-        match self {
-            Self::Openjd => println!("openjd_progress: {percent}"),
-            Self::Lines => println!("progress {percent} %"),
-            Self::Bar => {}
-        }
-    }
-
     /// What is being done, to whoever reads standard output.
     fn status(self, text: &str) {
         match self {
@@ -79,12 +70,35 @@ impl ProgressForm {
     }
 }
 
+/// Whole percents, to whoever reads standard output, each told once.
+#[derive(Debug)]
+struct Percents {
+    form: ProgressForm,
+    told: Option<u64>,
+}
+
+impl Percents {
+    fn of(form: ProgressForm) -> Self {
+        Self { form, told: None }
+    }
+
+    fn tell(&mut self, percent: u64) {
+        if self.told.replace(percent) == Some(percent) {
+            return;
+        }
+        match self.form {
+            ProgressForm::Openjd => println!("openjd_progress: {percent}"),
+            ProgressForm::Lines => println!("progress {percent} %"),
+            ProgressForm::Bar => {}
+        }
+    }
+}
+
 /// Progress of some work in the wanted form.
 pub(crate) struct Told {
     form: ProgressForm,
     bar: ProgressBar,
-    /// The percent told last.
-    percent: Option<u32>,
+    percents: Percents,
 }
 
 /// Units of a bar that is told fractions.
@@ -96,7 +110,7 @@ impl Told {
             ProgressForm::Bar => of_work(what, UNITS),
             ProgressForm::Lines | ProgressForm::Openjd => ProgressBar::hidden(),
         };
-        Self { form, bar, percent: None }
+        Self { form, bar, percents: Percents::of(form) }
     }
 
     /// What is being done.
@@ -108,10 +122,7 @@ impl Told {
     /// How far it is, 0 to 1.
     pub(crate) fn report(&mut self, fraction: f32) {
         self.bar.set_position((f64::from(fraction) * UNITS as f64) as u64);
-        let percent = (fraction.clamp(0.0, 1.0) * 100.0) as u32;
-        if self.percent.replace(percent) != Some(percent) {
-            self.form.percent(percent);
-        }
+        self.percents.tell((fraction.clamp(0.0, 1.0) * 100.0) as u64);
     }
 
     /// Takes the bar away.
@@ -127,8 +138,7 @@ pub(crate) struct Frames {
     what: &'static str,
     all: u64,
     done: u64,
-    /// The percent told last.
-    percent: Option<u64>,
+    percents: Percents,
     /// Those that took time.
     worked: u64,
     started: Instant,
@@ -146,7 +156,8 @@ impl Frames {
         });
         let now = Instant::now();
         form.status(what);
-        Self { form, what, all, done: 0, percent: None, worked: 0, started: now, told: now, bar }
+        let percents = Percents::of(form);
+        Self { form, what, all, done: 0, percents, worked: 0, started: now, told: now, bar }
     }
 
     /// Another frame is done.
@@ -164,10 +175,7 @@ impl Frames {
         } else if self.told.elapsed() >= BETWEEN_LINES {
             self.tell();
         }
-        let percent = 100 * self.done.min(self.all) / self.all.max(1);
-        if self.percent.replace(percent) != Some(percent) {
-            self.form.percent(percent as u32);
-        }
+        self.percents.tell(100 * self.done.min(self.all) / self.all.max(1));
     }
 
     /// All are done. A log is told so.

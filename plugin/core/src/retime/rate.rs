@@ -43,7 +43,7 @@ impl Rate {
         if !usable {
             return Err(refuse(&format!("{frames}/{seconds}")));
         }
-        let common = common_divisor(frames, seconds);
+        let common = common_divisor(frames.into(), seconds.into()) as u32;
         Ok(Self { frames: frames / common, seconds: seconds / common })
     }
 
@@ -146,7 +146,8 @@ fn refuse(value: &str) -> Error {
     }
 }
 
-fn common_divisor(a: u32, b: u32) -> u32 {
+/// The greatest number that divides both; the other one where one is 0.
+pub fn common_divisor(a: u64, b: u64) -> u64 {
     if b == 0 { a } else { common_divisor(b, a % b) }
 }
 

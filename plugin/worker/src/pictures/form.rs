@@ -1,5 +1,6 @@
 //! What a picture file stores for each pixel, and frames in that form.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use image::{ColorType, DynamicImage, ImageBuffer, ImageFormat};
@@ -69,13 +70,7 @@ impl Form {
         encoding: Encoding,
         premultiplied: bool,
     ) -> Vec<f32> {
-        let converted;
-        let frame = if encoding == self.encoding() {
-            frame
-        } else {
-            converted = frame.clone().converted(encoding, self.encoding());
-            &converted
-        };
+        let frame = in_encoding(frame, encoding, self.encoding());
         let as_stored = self.depth >= Depth::Half || premultiplied;
         let pixel = |pixel: &[f32; 4]| if as_stored { *pixel } else { straight(*pixel) };
         let pixels = frame.pixels().iter().map(pixel);
@@ -132,6 +127,11 @@ impl From<Stored> for Form {
         };
         Self { depth, colour: colour.has_color() && !stored.grey, alpha: colour.has_alpha() }
     }
+}
+
+/// The frame with its values in another encoding; not copied where it is in that already.
+pub(super) fn in_encoding(frame: &Frame, from: Encoding, to: Encoding) -> Cow<'_, Frame> {
+    if from == to { Cow::Borrowed(frame) } else { Cow::Owned(frame.clone().converted(from, to)) }
 }
 
 /// The colour as it looks, freed of its alpha.

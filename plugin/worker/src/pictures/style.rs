@@ -10,7 +10,7 @@ use inbetween_core::picture::stored;
 use inbetween_core::{Encoding, Frame};
 
 use super::exr::Exr;
-use super::form::{Depth, Form};
+use super::form::{Depth, Form, in_encoding};
 use super::jpeg::Jpeg;
 use super::png;
 use super::tiff::Tiff;
@@ -139,21 +139,11 @@ impl Style {
         encoding: Encoding,
     ) -> std::result::Result<Vec<u8>, String> {
         if self.format == ImageFormat::OpenExr {
-            let converted;
-            let frame = if encoding == Encoding::Linear {
-                frame
-            } else {
-                converted = frame.clone().converted(encoding, Encoding::Linear);
-                &converted
+            let frame = in_encoding(frame, encoding, Encoding::Linear);
+            return match &self.beside {
+                Beside::Exr(exr) => exr.encode(&frame, self.form),
+                _ => Exr::default().encode(&frame, self.form),
             };
-            let plain;
-            let exr: &Exr = if let Beside::Exr(exr) = &self.beside {
-                exr
-            } else {
-                plain = Exr::default();
-                &plain
-            };
-            return exr.encode(frame, self.form);
         }
         let premultiplied = matches!(&self.beside, Beside::Tiff(tiff) if tiff.premultiplied);
         let mut image = self

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use image::codecs::gif::GifDecoder;
 use image::codecs::png::PngDecoder;
 use image::{AnimationDecoder, DynamicImage, Frames, ImageResult};
-use inbetween_core::retime::Rate;
+use inbetween_core::retime::{Rate, common_divisor};
 use tempfile::TempDir;
 
 use super::sequence::Sequence;
@@ -88,22 +88,15 @@ fn frames_of(path: &Path) -> ImageResult<Frames<'static>> {
 
 /// The slowest rate at which every delay (a fraction of milliseconds) is a whole number of frames, and those numbers.
 fn rate_of(delays: &[(u32, u32)]) -> Option<(Rate, Vec<usize>)> {
-    let common = |a: u64, b: u64| {
-        let (mut a, mut b) = (a, b);
-        while b != 0 {
-            (a, b) = (b, a % b);
-        }
-        a
-    };
     let below = delays.iter().try_fold(1_u64, |all, (_, of)| {
         let of = u64::from(*of);
-        (all / common(all, of)).checked_mul(of)
+        (all / common_divisor(all, of)).checked_mul(of)
     })?;
     let parts: Vec<u64> =
         delays.iter().map(|(delay, of)| u64::from(*delay) * (below / u64::from(*of))).collect();
-    let step = parts.iter().copied().fold(0, common);
+    let step = parts.iter().copied().fold(0, common_divisor);
     let second = 1000 * below;
-    let divisor = common(second, step).max(1);
+    let divisor = common_divisor(second, step).max(1);
     let number = |value: u64| u32::try_from(value / divisor).ok();
     let rate = Rate::new(number(second)?, number(step)?).ok()?;
     let frames = parts.iter().map(|part| usize::try_from(part / step).ok());

@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 
 use image::{DynamicImage, ImageFormat};
 use inbetween_core::ContentHash;
-use inbetween_core::retime::Rate;
+use inbetween_core::retime::{Rate, common_divisor};
 use serde_json::Value;
 
 use super::super::pictures::{Depth, Form};
@@ -356,9 +356,6 @@ fn feed(
 
 /// Frames of a part: a whole number of thousandths of a second, where there is one, as many containers count those.
 fn part_length(rate: Rate) -> u64 {
-    fn common_divisor(a: u64, b: u64) -> u64 {
-        if b == 0 { a } else { common_divisor(b, a % b) }
-    }
     let (frames, seconds) = (u64::from(rate.frames()), u64::from(rate.seconds()));
     let step = frames / common_divisor(frames, 1000 * seconds);
     if step > MOST { PART } else { step * PART.div_ceil(step) }
