@@ -31,7 +31,7 @@ impl OddTiff {
         let mut numbers = |tag: Tag| file.find_tag_unsigned_vec::<u16>(tag).ok().flatten();
         let meaning = numbers(Tag::PhotometricInterpretation)?;
         let bits = numbers(Tag::BitsPerSample)?;
-        let kind = if meaning == [PALETTE] && bits.len() == 1 && bits[0] <= 8 {
+        let kind = if meaning == [PALETTE] && matches!(bits[..], [1 | 2 | 4 | 8]) {
             let (bits, colours) = (u32::from(bits[0]), numbers(Tag::ColorMap)?);
             (colours.len() == 3 << bits).then_some(Kind::Palette { bits, colours })?
         } else {

@@ -424,3 +424,11 @@ fn tiff_with_a_palette_of_any_size() {
         }
     }
 }
+
+#[test]
+fn palettes_of_impossible_sizes_are_refused() {
+    for bits in [0_u16, 3, 5, 6, 7] {
+        let colours = vec![0; 3 << bits];
+        assert!(!reason(&palette_tiff(bits, &[0; 8], &colours, false)).is_empty(), "{bits}");
+    }
+}
