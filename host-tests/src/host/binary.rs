@@ -9,6 +9,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use libloading::{Library, Symbol};
+use parking_lot::RwLock;
 
 use crate::host::sys::*;
 
@@ -64,7 +65,7 @@ fn text(pointer: *const std::ffi::c_char) -> String {
 /// An opened plug-in file.
 pub struct Binary {
     path: PathBuf,
-    entries: Vec<Entry>,
+    entries: RwLock<Vec<Entry>>,
     /// Never closed: threads that a plug-in started may outlive its last action, and their code with it.
     library: ManuallyDrop<Library>,
 }
@@ -78,6 +79,18 @@ impl Binary {
         let library = unsafe { Library::new(&absolute) }
             .with_context(|| format!("{} cannot be loaded as a library", path.display()))?;
         let library = ManuallyDrop::new(library);
+        let entries = Self::ask(&library, path)?;
+        Ok(Arc::new(Self { path: absolute, entries: RwLock::new(entries), library }))
+    }
+
+    /// Asks for the plug-ins once more: what Unload leaves of one may be gone, its entry included, as in plug-ins
+    /// made with the OpenFX Support library.
+    pub(crate) fn ask_again(&self) -> Result<()> {
+        *self.entries.write() = Self::ask(&self.library, &self.path)?;
+        Ok(())
+    }
+
+    fn ask(library: &Library, path: &Path) -> Result<Vec<Entry>> {
         type Count = unsafe extern "C" fn() -> c_int;
         type Get = unsafe extern "C" fn(c_int) -> *mut OfxPlugin;
         let missing =
@@ -99,7 +112,7 @@ impl Binary {
             }
             entries.push(Entry { raw });
         }
-        Ok(Arc::new(Self { path: absolute, entries, library }))
+        Ok(entries)
     }
 
     /// The file.
@@ -109,27 +122,29 @@ impl Binary {
 
     /// Identifiers of its plug-ins.
     pub fn ids(&self) -> Vec<String> {
-        self.entries.iter().map(Entry::id).collect()
+        self.entries.read().iter().map(Entry::id).collect()
     }
 
     /// Versions of the plug-in of that id.
     pub(crate) fn versions(&self, id: &str) -> Vec<(u32, u32)> {
-        let same = self.entries.iter().filter(|entry| entry.id().eq_ignore_ascii_case(id));
+        let entries = self.entries.read();
+        let same = entries.iter().filter(|entry| entry.id().eq_ignore_ascii_case(id));
         same.map(Entry::version).collect()
     }
 
     /// The plug-in of that id, or the only one. Ids are compared without regard to case, as the standard asks.
     pub(crate) fn entry(&self, id: Option<&str>) -> Result<Entry> {
+        let entries = self.entries.read();
         let entry = match id {
-            Some(id) => self.entries.iter().find(|entry| entry.id().eq_ignore_ascii_case(id)),
-            None if self.entries.len() > 1 => {
+            Some(id) => entries.iter().find(|entry| entry.id().eq_ignore_ascii_case(id)),
+            None if entries.len() > 1 => {
                 bail!(
                     "{} has several plug-ins, say which with --id: {}",
                     self.path.display(),
                     self.ids().join(", ")
                 )
             }
-            None => self.entries.first(),
+            None => entries.first(),
         };
         let Some(entry) = entry else {
             let ids = self.ids().join(", ");

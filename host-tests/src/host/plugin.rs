@@ -56,7 +56,10 @@ static LOADS: Mutex<BTreeMap<(PathBuf, String), usize>> = Mutex::new(BTreeMap::n
 /// A plug-in that a host works with.
 pub struct Plugin {
     binary: Arc<Binary>,
-    entry: Entry,
+    /// Kept here: an entry may be gone after Unload.
+    id: String,
+    version: (u32, u32),
+    entry: RwLock<Entry>,
     host: Arc<Host>,
     descriptor: RwLock<Option<Arc<Effect>>>,
     contexts: RwLock<BTreeMap<String, Arc<Effect>>>,
@@ -74,7 +77,9 @@ impl Plugin {
         }
         let plugin = Arc::new(Self {
             binary: Arc::clone(binary),
-            entry,
+            id: entry.id(),
+            version: entry.version(),
+            entry: RwLock::new(entry),
             host: Arc::clone(host),
             descriptor: RwLock::new(None),
             contexts: RwLock::new(BTreeMap::new()),
@@ -103,7 +108,7 @@ impl Plugin {
 
     /// Calls `setHost`: first of all, and again where another host was introduced meanwhile.
     pub fn set_host(&self) -> Result<()> {
-        let Some(set_host) = self.entry.raw().setHost else {
+        let Some(set_host) = self.entry().raw().setHost else {
             bail!("{} has no setHost function", self.id());
         };
         // SAFETY: the standard's function with a structure that lives as long as the host.
@@ -111,14 +116,18 @@ impl Plugin {
         Ok(())
     }
 
+    fn entry(&self) -> Entry {
+        *self.entry.read()
+    }
+
     /// Identifier.
     pub fn id(&self) -> String {
-        self.entry.id()
+        self.id.clone()
     }
 
     /// Major and minor version.
     pub fn version(&self) -> (u32, u32) {
-        self.entry.version()
+        self.version
     }
 
     /// Whether its file has another version of it.
@@ -138,7 +147,7 @@ impl Plugin {
 
     /// Calls the entry point, and looks afterwards for what the action left behind.
     pub(crate) fn call(&self, action: &Action<'_>) -> Status {
-        let Some(main) = self.entry.raw().mainEntry else {
+        let Some(main) = self.entry().raw().mainEntry else {
             return Status(kOfxStatFailed);
         };
         let mut scope = self.scope(action.name);
@@ -257,8 +266,14 @@ impl Plugin {
         }
     }
 
-    /// Load and Describe, with an error for any answer that is not fine.
+    /// Load and Describe, with an error for any answer that is not fine. After an Unload the plug-in may have
+    /// forgotten the host, so it is introduced again.
     pub fn start(&self) -> Result<()> {
+        if LOADS.lock().get(&self.loads_key()).is_none_or(|count| *count == 0) {
+            self.binary.ask_again()?;
+            *self.entry.write() = self.binary.entry(Some(&self.id))?;
+        }
+        self.set_host()?;
         for (name, status) in [("Load", self.load()), ("Describe", self.describe())] {
             if !status.is_fine() {
                 bail!("{} answered {status} to {name}{}", self.id(), self.said());
@@ -269,7 +284,6 @@ impl Plugin {
 
     /// What MLT does before each instance: introduces itself, loads and describes once more.
     pub fn start_again(&self) -> Result<()> {
-        self.set_host()?;
         let contexts: Vec<String> = self.contexts.read().keys().cloned().collect();
         self.start()?;
         for context in contexts {
