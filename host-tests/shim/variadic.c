@@ -21,7 +21,7 @@ typedef union {
 extern int ofx_host_param_slots(void *param, int *count);
 extern OfxStatus ofx_host_param_get(void *param, int timed, double time, void *const *out, int count);
 extern OfxStatus ofx_host_param_set(void *param, int timed, double time, const Slot *in, int count);
-extern OfxStatus ofx_host_param_slope(void *param);
+extern OfxStatus ofx_host_param_slope(void *param, double from, double to, double *const *out, int count);
 extern int ofx_host_loses_arguments(void *handle);
 extern OfxStatus ofx_host_message(void *handle, const char *type, const char *id, const char *text, int persistent);
 
@@ -87,17 +87,33 @@ OfxStatus ofx_host_paramSetValueAtTime(void *param, double time, ...)
     return status;
 }
 
+static OfxStatus slope(void *param, double from, double to, va_list *args)
+{
+    double *out[MAX_SLOTS] = { 0 };
+    int count = 0;
+    ofx_host_param_slots(param, &count);
+    for (int i = 0; i < count && i < MAX_SLOTS; ++i)
+        out[i] = va_arg(*args, double *);
+    return ofx_host_param_slope(param, from, to, out, count);
+}
+
+/* A derivative is what a time that goes from itself to itself asks for. */
 OfxStatus ofx_host_paramGetDerivative(void *param, double time, ...)
 {
-    (void)time;
-    return ofx_host_param_slope(param);
+    va_list args;
+    va_start(args, time);
+    const OfxStatus status = slope(param, time, time, &args);
+    va_end(args);
+    return status;
 }
 
 OfxStatus ofx_host_paramGetIntegral(void *param, double from, double to, ...)
 {
-    (void)from;
-    (void)to;
-    return ofx_host_param_slope(param);
+    va_list args;
+    va_start(args, to);
+    const OfxStatus status = slope(param, from, to, &args);
+    va_end(args);
+    return status;
 }
 
 static OfxStatus say(void *handle, const char *type, const char *id, const char *format, va_list *args, int persistent)

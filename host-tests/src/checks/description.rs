@@ -5,11 +5,11 @@ use std::{ffi::CStr, sync::Arc};
 use super::names::taken_by;
 use crate::{
     checks::{
-        lab::Lab,
+        lab::{Lab, SIZE},
         outcome::{Checked, Outcome, Stop, require},
     },
     host::effect::{Effect, short},
-    host::param::{Param, ParamType, default_of},
+    host::param::{Param, ParamType, default_of, in_project},
     host::plugin::Plugin,
     host::sys::*,
 };
@@ -138,9 +138,16 @@ pub(super) fn param_types(lab: &Lab) -> Checked {
     })
 }
 
+/// Parameters of the standard that the host moves: it knows what they are, and shows none.
+fn is_of_the_host(param: &Param) -> bool {
+    [kOfxImageEffectTransitionParamName, kOfxImageEffectRetimerParamName]
+        .iter()
+        .any(|name| name.to_bytes() == param.name.as_bytes())
+}
+
 pub(super) fn param_ranges(lab: &Lab) -> Checked {
     each_param(lab, |param| {
-        if !param.kind.is_number() {
+        if !param.kind.is_number() || is_of_the_host(param) {
             return None;
         }
         let set = |name| param.props.was_set(name);
@@ -167,7 +174,7 @@ pub(super) fn param_ranges(lab: &Lab) -> Checked {
 
 pub(super) fn param_defaults(lab: &Lab) -> Checked {
     each_param(lab, |param| {
-        let value = default_of(param.kind, &param.props);
+        let value = in_project(&param.props, default_of(param.kind, &param.props), SIZE);
         if let Err(text) = param.check_range(&value) {
             return Some(format!("the default of {text}"));
         }
@@ -195,10 +202,15 @@ pub(super) fn param_names(lab: &Lab) -> Checked {
 }
 
 pub(super) fn param_hints(lab: &Lab) -> Checked {
-    each_param(lab, |param| {
+    let missing = each_param(lab, |param| {
         let wants = param.kind.has_value() || param.kind == ParamType::PushButton;
         let secret = param.props.int(kOfxParamPropSecret) == Some(1);
         let hint = param.props.text(kOfxParamPropHint).unwrap_or_default();
-        (wants && !secret && hint.trim().is_empty()).then(|| format!("{} has no hint", param.name))
-    })
+        let shown = !secret && !is_of_the_host(param);
+        (wants && shown && hint.trim().is_empty()).then(|| format!("{} has no hint", param.name))
+    });
+    match missing {
+        Err(Stop::Fail(text)) => Ok(Outcome::Warning(text)),
+        other => other,
+    }
 }

@@ -12,7 +12,7 @@ use crate::{
     host::clip::{Footage, Format},
     host::effect::{Project, short},
     host::instance::{Instance, Rendered, Setup, Shot},
-    host::param::{Param, ParamType, Value},
+    host::param::{Param, ParamType, Value, default_of},
     host::pixels::{Components, Depth, Premult},
     host::plugin::Plugin,
     host::profile::Profile,
@@ -177,6 +177,7 @@ impl Lab {
             found = self.first_that_renders(&plugin, context, with_files)?;
         }
         let found = found.unwrap_or_default();
+        let found = self.made_busy(&plugin, context, found)?;
         self.needs.lock().insert(context.to_owned(), found.clone());
         Ok(found)
     }
@@ -208,6 +209,27 @@ impl Lab {
             }
         }
         Ok(None)
+    }
+
+    /// The same, with a parameter moved where every frame would be one of an input: a gain of 1 draws nothing.
+    fn made_busy(&self, plugin: &Arc<Plugin>, context: &str, needs: Needs) -> Checked<Needs> {
+        let is_busy = |needs: &Needs| -> Checked<bool> {
+            let setup = self.setup_with(plugin, context, &Recipe::default(), needs)?;
+            Ok(self.busy_time(&Instance::new(plugin, &setup)?).is_ok())
+        };
+        if is_busy(&needs)? {
+            return Ok(needs);
+        }
+        for param in plugin.context(context)?.params.all() {
+            for value in moved(&param) {
+                let mut other = needs.clone();
+                other.values.push((param.name.clone(), value));
+                if is_busy(&other)? {
+                    return Ok(other);
+                }
+            }
+        }
+        Ok(needs)
     }
 
     /// Key files in the first parameters for files, one more each time, with each option of each choice: one of
@@ -375,6 +397,28 @@ pub fn must_render(instance: &Instance, shot: Shot, what: &str) -> Checked<Rende
         return Err(Stop::Fail(format!("{what}: render answered {}{said}", rendered.status)));
     }
     Ok(rendered)
+}
+
+/// Other values than the default, inside of the range.
+fn moved(param: &Param) -> Vec<Value> {
+    let values = match default_of(param.kind, &param.props) {
+        Value::Doubles(v) => [1.0, -0.5, 0.25]
+            .map(|step| Value::Doubles(v.iter().map(|v| v + step).collect()))
+            .to_vec(),
+        Value::Ints(v) if param.kind == ParamType::Boolean => {
+            vec![Value::Ints(v.iter().map(|v| 1 - v).collect())]
+        }
+        Value::Ints(v) if param.kind == ParamType::Choice => {
+            let options = c_int::try_from(param.options().len()).unwrap_or(0);
+            (0..options)
+                .filter(|option| !v.contains(option))
+                .map(|v| Value::Ints(vec![v]))
+                .collect()
+        }
+        Value::Ints(v) => vec![Value::Ints(v.iter().map(|v| v.saturating_add(1)).collect())],
+        _ => Vec::new(),
+    };
+    values.into_iter().filter(|value| param.check_range(value).is_ok()).collect()
 }
 
 /// A drawing with outlines that moves, another one for each clip.

@@ -78,8 +78,8 @@ pub static CHECKS: &[Check] = &[
         "life-cycle",
         life::life_cycle,
         "Load, Describe, DescribeInContext, CreateInstance, DestroyInstance and Unload are \
-         called once each. All must answer OK: Resolve shows no controls and MLT drops the \
-         plug-in on ReplyDefault.",
+         called once each. The descriptions must answer OK, the others OK or ReplyDefault; MLT drops a \
+         plug-in whose Load is no OK, and Resolve shows no controls where CreateInstance is none.",
     ),
     Check::new(
         Life,
@@ -141,8 +141,8 @@ pub static CHECKS: &[Check] = &[
         Description,
         "param-hints",
         description::param_hints,
-        "Every parameter that holds a value must have a hint, for the person who meets it \
-         first.",
+        "Every parameter that holds a value should have a hint, for the person who meets it \
+         first; without one it is a warning.",
     ),
     Check::new(
         Description,
@@ -338,8 +338,7 @@ pub static CHECKS: &[Check] = &[
         Pixels,
         "hdr-kept",
         pixels::hdr_kept,
-        "Drawings of values far above 1 must not come out within 0..=1, at half and float \
-         depth.",
+        "Drawings of values far above 1 must not come out cut off at 1, at half and float depth.",
     ),
     Check::new(
         Robustness,
@@ -347,6 +346,13 @@ pub static CHECKS: &[Check] = &[
         robustness::scale_mismatch,
         "Images that state another scale than the render, as those of Fusion and Vegas do, must \
          render.",
+    ),
+    Check::new(
+        Robustness,
+        "spare-images",
+        robustness::spare_images,
+        "Images lack their render scale, field and unique identifier. The picture must be the same; a plug-in \
+         that cannot do without says so by answering ErrMissingHostFeature.",
     ),
     Check::new(
         Robustness,
@@ -372,8 +378,9 @@ pub static CHECKS: &[Check] = &[
         "missing-clip",
         robustness::missing_clip,
         "A mandatory clip without pictures, in every way in which hosts say so, must end in a \
-         failure or in a message, never in a black frame without a word, never in a crash. A \
-         message must reach the user: Natron loses the arguments of a format.",
+         failure or in a message, never in a crash. A black frame without a word fails where the plug-in \
+         called the clip optional and asked for it, and is a warning else. A message must reach the user: \
+         Natron loses the arguments of a format.",
     ),
     Check::new(
         Robustness,
@@ -403,6 +410,13 @@ pub static CHECKS: &[Check] = &[
         "Values of a project are set as newer hosts do, which tell the plug-in of each as if it had made the \
          change. InstanceChanged must answer without error, and the picture must be that of an instance \
          which had the values from its beginning.",
+    ),
+    Check::new(
+        Robustness,
+        "unlicensed",
+        robustness::unlicensed,
+        "A plug-in without a licence may say so only to a host that asked: others get a picture and OK. Where \
+         the host wants to go on, there must be a picture too.",
     ),
     Check::new(
         Robustness,

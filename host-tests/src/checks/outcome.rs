@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::host::instance::Incompatible;
+
 /// End of a check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", content = "text", rename_all = "lowercase")]
@@ -49,7 +51,10 @@ pub enum Stop {
 
 impl From<anyhow::Error> for Stop {
     fn from(error: anyhow::Error) -> Self {
-        Self::Fail(format!("{error:#}"))
+        match error.downcast_ref::<Incompatible>() {
+            Some(incompatible) => Self::Skip(incompatible.to_string()),
+            None => Self::Fail(format!("{error:#}")),
+        }
     }
 }
 

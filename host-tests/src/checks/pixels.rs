@@ -72,8 +72,12 @@ fn does_tiles(lab: &Lab, plugin: &Plugin) -> bool {
     lab.profile.tiles && says != Some(0)
 }
 
-fn window(x1: i32, y1: i32, x2: i32, y2: i32) -> Option<OfxRectI> {
-    Some(OfxRectI { x1, y1, x2, y2 })
+/// A part of the frame's pixels: edges in 64ths of its width and 48ths of its height. `None` where nothing is in it.
+fn window(full: OfxRectI, x1: i32, y1: i32, x2: i32, y2: i32) -> Option<OfxRectI> {
+    let x = |part: i32| full.x1 + (full.x2 - full.x1) * part / 64;
+    let y = |part: i32| full.y1 + (full.y2 - full.y1) * part / 48;
+    let window = OfxRectI { x1: x(x1), y1: y(y1), x2: x(x2), y2: y(y2) };
+    (window.x1 < window.x2 && window.y1 < window.y2).then_some(window)
 }
 
 pub(super) fn window_respected(lab: &Lab) -> Checked {
@@ -81,12 +85,14 @@ pub(super) fn window_respected(lab: &Lab) -> Checked {
         plugin.host().change(|conduct| conduct.prefills_output = false);
         let instance = lab.instance(plugin, context, &Recipe::default())?;
         let time = lab.busy_time(&instance)?;
-        let windows = match does_tiles(lab, plugin) {
-            true => vec![None, window(5, 7, 38, 31), window(0, 47, 64, 48)],
-            false => vec![None],
-        };
+        let full = instance.bounds(time, 1.0)?;
+        let mut windows = vec![full];
+        if does_tiles(lab, plugin) {
+            windows
+                .extend(window(full, 5, 7, 38, 31).into_iter().chain(window(full, 0, 47, 64, 48)));
+        }
         for window in windows {
-            lab.render(&instance, Shot { window, ..Shot::at(time) })?;
+            lab.render(&instance, Shot { window: Some(window), ..Shot::at(time) })?;
         }
         let found = plugin.host().journal().violations_of(Rule::OutsideWindow);
         require(found.is_empty(), || found.join("; "))?;
@@ -202,8 +208,9 @@ pub(super) fn tiles(lab: &Lab) -> Checked {
         let instance = lab.instance(plugin, context, &Recipe::default())?;
         let time = lab.busy_time(&instance)?;
         let whole = lab.render(&instance, Shot::at(time))?;
+        let full = instance.bounds(time, 1.0)?;
         for tile in [(0, 0, 29, 17), (29, 0, 64, 17), (0, 17, 29, 48), (29, 17, 64, 48)] {
-            let window = window(tile.0, tile.1, tile.2, tile.3);
+            let window = window(full, tile.0, tile.1, tile.2, tile.3);
             let shot = Shot { window, ..Shot::at(time) };
             let part = must_render(&instance, shot, &format!("tile {tile:?}"))?;
             require(part.bytes() == whole.buffer.window_bytes(part.window), || {
@@ -335,12 +342,14 @@ pub(super) fn hdr_kept(lab: &Lab) -> Checked {
             if picture == plain {
                 return Err(Stop::Skip("the picture does not come from the clips".into()));
             }
-            let inside = |pixel: &&[f32; 4]| pixel[..3].iter().all(|v| (0.0..=1.0).contains(v));
-            let clamped = picture.pixels.iter().filter(inside).count();
+            let output = instance.effect().clip(&kOfxImageEffectOutputClipName.to_string_lossy());
+            if output.and_then(|clip| clip.format()).is_none_or(|format| !format.depth.is_float()) {
+                return Err(Stop::Skip("the output is of an integer depth".into()));
+            }
+            let at_the_end = |pixel: &&[f32; 4]| pixel[..3].iter().all(|v| (v - 1.0).abs() < 1e-3);
+            let clamped = picture.pixels.iter().filter(at_the_end).count();
             require(clamped == 0, || {
-                format!(
-                    "of drawings of 3 to 7, {clamped} pixels came out within 0..=1 at {depth:?}"
-                )
+                format!("of drawings of 3 to 7, {clamped} pixels came out as 1 at {depth:?}")
             })?;
         }
         Ok(format!("{deep:?}"))

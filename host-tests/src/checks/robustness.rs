@@ -15,7 +15,7 @@ use crate::{
     host::instance::{Instance, Shot},
     host::param::{Param, ParamType, Value},
     host::pixels::Depth,
-    host::status::Status,
+    host::status::{Refused, Status},
     host::sys::*,
     pictures::picture::Picture,
 };
@@ -29,6 +29,27 @@ pub(super) fn scale_mismatch(lab: &Lab) -> Checked {
             let what = format!("images that state scale {stated} in a render at {scale:.3}");
             must_render(&instance, Shot { scale, ..Shot::at(time) }, &what)?;
         }
+        Ok(String::new())
+    })
+}
+
+pub(super) fn spare_images(lab: &Lab) -> Checked {
+    lab.in_contexts(|plugin, context| {
+        let (time, expected) = lab.baseline(plugin, context)?;
+        plugin.host().change(|conduct| conduct.spare_images = true);
+        let instance = lab.instance(plugin, context, &Recipe::default())?;
+        let rendered = instance.render(Shot::at(time))?;
+        if rendered.status.0 == kOfxStatErrMissingHostFeature {
+            return Err(Stop::Skip("the plug-in needs all that images tell".into()));
+        }
+        require(rendered.status == Status::OK, || {
+            let said = rendered.said().map(|text| format!(": {text}")).unwrap_or_default();
+            format!(
+                "images without scale, field and identifier: render answered {}{said}",
+                rendered.status
+            )
+        })?;
+        require(rendered.bytes() == expected, || "the picture is another one".into())?;
         Ok(String::new())
     })
 }
@@ -155,7 +176,12 @@ pub(super) fn missing_clip(lab: &Lab) -> Checked {
                 let recipe = Recipe { without: vec![clip.clone()], ..Recipe::default() };
                 // Failing to create an instance is an answer too, if a late one.
                 let Ok(instance) = lab.instance(plugin, context, &recipe) else { continue };
-                let rendered = instance.render(Shot::at(time))?;
+                let rendered = match instance.render(Shot::at(time)) {
+                    Ok(rendered) => rendered,
+                    // To refuse what hosts ask before the render is an answer as well.
+                    Err(error) if error.is::<Refused>() => continue,
+                    Err(error) => return Err(error.into()),
+                };
                 let blank = rendered.said().is_none() && !rendered.messages.is_empty();
                 require(!blank, || {
                     format!(
@@ -174,8 +200,8 @@ pub(super) fn missing_clip(lab: &Lab) -> Checked {
                     continue;
                 }
                 let text = format!("{what}: the render answered OK without a message");
-                // Hosts that follow the standard render no filter without its one clip.
-                require(context.as_bytes() == kOfxImageEffectContextFilter.to_bytes(), || text.clone())?;
+                // Hosts that follow the standard render nothing without a clip that is not optional.
+                require(!needed.contains(clip), || text.clone())?;
                 black.lock().get_or_insert(text);
             }
         }
@@ -267,7 +293,7 @@ pub(super) fn project_load(lab: &Lab) -> Checked {
     lab.in_contexts(|plugin, context| {
         let mut random = Dice::new(lab.seed);
         let mut setup = lab.setup(plugin, context, &Recipe::default())?;
-        let loaded = Instance::new(plugin, &setup)?;
+        let mut loaded = Instance::new(plugin, &setup)?;
         for param in loaded.effect().params.all() {
             // Values of the setup stay: the plug-in may need them to render.
             let given = setup.values.iter().any(|(id, ..)| *id == param.name);
@@ -278,6 +304,8 @@ pub(super) fn project_load(lab: &Lab) -> Checked {
             })?;
             setup.values.push((param.name.clone(), None, value));
         }
+        // Formats may hang on parameters, so a host asks again.
+        loaded.negotiate()?;
         let born = Instance::new(plugin, &setup)?;
         let time = lab.busy_time(&born).unwrap_or(3.0);
         let (loaded, born) = (loaded.render(Shot::at(time))?, born.render(Shot::at(time))?);
@@ -288,6 +316,31 @@ pub(super) fn project_load(lab: &Lab) -> Checked {
             "the picture is another one where values come from a project".into()
         })?;
         Ok(note.clone())
+    })
+}
+
+pub(super) fn unlicensed(lab: &Lab) -> Checked {
+    lab.in_contexts(|plugin, context| {
+        let mut said = "needs none here";
+        for wanted in [None, Some(kOfxUnlicensedContinue), Some(kOfxUnlicensedFail)] {
+            plugin.host().change(|conduct| {
+                (conduct.unlicensed, conduct.prefills_output) = (wanted, false);
+            });
+            let instance = lab.instance(plugin, context, &Recipe::default())?;
+            let rendered = instance.render(Shot::at(lab.busy_time(&instance)?))?;
+            if rendered.status.0 != kOfxStatUnlicensed {
+                continue;
+            }
+            said = "says that it has none";
+            require(wanted.is_some(), || {
+                "render answered Unlicensed to a host that did not say what it wants then".into()
+            })?;
+            let drawn = !rendered.buffer.has_unwritten(rendered.window);
+            require(wanted != Some(kOfxUnlicensedContinue) || drawn, || {
+                "there is no picture although the host wants to go on without a licence".into()
+            })?;
+        }
+        Ok(said.into())
     })
 }
 

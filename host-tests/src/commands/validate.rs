@@ -271,8 +271,22 @@ fn child(executable: &Path, lab: &Lab, check: &Check, limit: Duration) -> Result
 fn print(reports: &[Report], quiet: bool) {
     let coloured = std::io::stdout().is_terminal();
     let mut heading = String::new();
-    for report in reports {
+    for (at, report) in reports.iter().enumerate() {
         let (word, text) = report.outcome.parts();
+        // What cannot be checked for one reason is told once.
+        let same = |other: &&Report| {
+            (other.profile, &other.id, &other.outcome)
+                == (report.profile, &report.id, &report.outcome)
+        };
+        let skipped = matches!(report.outcome, Outcome::Skipped(_));
+        if skipped && reports[..at].iter().any(|other| same(&other)) {
+            continue;
+        }
+        let others = if skipped { reports[at + 1..].iter().filter(same).count() } else { 0 };
+        let text = match others {
+            0 => text.to_owned(),
+            more => format!("and {more} more: {text}"),
+        };
         if quiet && matches!(report.outcome, Outcome::Success(_)) {
             continue;
         }
@@ -295,7 +309,19 @@ fn print(reports: &[Report], quiet: bool) {
         |wanted: &str| reports.iter().filter(|report| report.outcome.parts().0 == wanted).count();
     let counts = ["success", "warning", "failed", "crashed", "skipped"]
         .map(|word| format!("{} {word}", count(word)));
-    println!("{} checks: {}", reports.len(), counts.join(", "));
+    let mut reasons: Vec<_> = reports
+        .iter()
+        .filter(|report| matches!(report.outcome, Outcome::Skipped(_)))
+        .map(|report| (report.profile, &report.id, report.outcome.parts().1))
+        .collect();
+    reasons.sort_unstable();
+    reasons.dedup();
+    let reasons = match reasons.len() {
+        0 => String::new(),
+        1 => " for 1 reason".to_owned(),
+        count => format!(" for {count} reasons"),
+    };
+    println!("{} checks: {}{reasons}", reports.len(), counts.join(", "));
 }
 
 fn describe_checks() {

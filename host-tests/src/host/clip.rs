@@ -56,6 +56,10 @@ pub(crate) struct Image {
     pub(crate) action: Option<u64>,
 }
 
+/// What images of some hosts lack.
+const SPARED: &[&CStr] =
+    &[kOfxImageEffectPropRenderScale, kOfxImagePropField, kOfxImagePropUniqueIdentifier];
+
 /// The picture, kept so that its address is its own; the scale; and the image made of it.
 type Stored = (Arc<Picture>, u64, Arc<Buffer>);
 
@@ -290,7 +294,7 @@ impl Clip {
         let format = self.format();
         let mut set = PropertySet::of(what.clone(), effect.host.journal())
             .read_only()
-            .missing(effect.host.profile().missing_on_images)
+            .missing(if conduct.spare_images { SPARED } else { &[] })
             .text(kOfxPropType, ascii(kOfxTypeImage))
             .doubles(kOfxImageEffectPropRenderScale, &[scale, scale])
             .doubles(kOfxImagePropPixelAspectRatio, &[1.0])

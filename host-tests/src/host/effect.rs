@@ -147,7 +147,7 @@ impl Effect {
             &self.host,
             Role::Instance(context),
             props,
-            self.params.instantiate(),
+            self.params.instantiate(project.size),
             clips.collect(),
             Some(project),
         )
@@ -301,7 +301,7 @@ pub fn short(context: &str) -> &str {
 }
 
 fn describe(host: &Host, id: &str, path: &str) -> Builder {
-    PropertySet::of("the descriptor", host.journal())
+    let set = PropertySet::of("the descriptor", host.journal())
         .missing(host.profile().missing_on_effects)
         .text(kOfxPropType, ascii(kOfxTypeImageEffect))
         .text(kOfxPropLabel, id)
@@ -333,15 +333,33 @@ fn describe(host: &Host, id: &str, path: &str) -> Builder {
         .text(kOfxImageEffectPropThumbnailRender, "true")
         .text(kOfxImageEffectPropNoSpatialAwareness, "false")
         .ints(kOfxImageEffectPluginPropObsolete, &[0])
-        .lock(&[kOfxPropType, kOfxPluginPropFilePath])
+        .lock(&[kOfxPropType, kOfxPluginPropFilePath]);
+    match host.conduct().colourspace {
+        Some(_) => set
+            .text(
+                kOfxImageEffectPropColourManagementStyle,
+                ascii(kOfxImageEffectColourManagementNone),
+            )
+            .list::<&str>(kOfxImageEffectPropColourManagementAvailableConfigs, &[]),
+        None => set,
+    }
 }
 
 fn instance(host: &Host, descriptor: &Effect, context: &str, project: Project) -> Arc<PropertySet> {
     let (width, height) = (project.size.0 as f64, project.size.1 as f64);
     let sequential = descriptor.props.int(kOfxImageEffectInstancePropSequentialRender).unwrap_or(0);
     let tiles = descriptor.props.int(kOfxImageEffectPropSupportsTiles).unwrap_or(1);
-    PropertySet::of("the instance", host.journal())
-        .missing(host.profile().missing_on_effects)
+    let mut set = PropertySet::of("the instance", host.journal());
+    if host.conduct().colourspace.is_some() {
+        // The richest style that both sides know, and the config that names are found in.
+        let style =
+            descriptor.props.text(kOfxImageEffectPropColourManagementStyle).unwrap_or_default();
+        let config = descriptor.props.text(kOfxImageEffectPropColourManagementAvailableConfigs);
+        set = set
+            .text(kOfxImageEffectPropColourManagementStyle, &style)
+            .text(kOfxImageEffectPropColourManagementConfig, &config.unwrap_or_default());
+    }
+    set.missing(host.profile().missing_on_effects)
         .text(kOfxPropType, ascii(kOfxTypeImageEffectInstance))
         .text(kOfxImageEffectPropContext, context)
         .pointer(kOfxPropInstanceData, 0)
@@ -394,9 +412,11 @@ fn describe_clip(host: &Host, name: &str) -> Arc<PropertySet> {
 
 fn instance_clip(host: &Host, clip: &Clip, project: Project) -> Arc<PropertySet> {
     let none = ascii(kOfxBitDepthNone);
-    clip.props
-        .copy(format!("clip {}", clip.name))
-        .missing(host.profile().missing_on_clips)
+    let mut set = clip.props.copy(format!("clip {}", clip.name));
+    if let Some(colourspace) = host.conduct().colourspace {
+        set = set.text(kOfxImageClipPropColourspace, colourspace);
+    }
+    set.missing(host.profile().missing_on_clips)
         .text(kOfxImageEffectPropPixelDepth, none)
         .text(kOfxImageEffectPropComponents, ascii(kOfxImageComponentNone))
         .text(kOfxImageClipPropUnmappedPixelDepth, none)

@@ -66,7 +66,7 @@ pub struct Conduct {
     pub instance_per_frame: bool,
     /// Load and Describe are called again before each instance.
     pub describes_per_instance: bool,
-    /// IsIdentity and GetFramesNeeded are called.
+    /// IsIdentity, GetFramesNeeded and GetTimeDomain are called.
     pub asks_planning: bool,
     /// The output holds a copy of the source before the render.
     pub prefills_output: bool,
@@ -74,6 +74,13 @@ pub struct Conduct {
     pub crops_inputs: bool,
     /// Regions of definition of clips are told.
     pub knows_regions: bool,
+    /// Images lack what plug-ins seldom ask for: render scale, field, unique identifier.
+    pub spare_images: bool,
+    /// What the host wants of a plug-in without a licence, where it says so.
+    pub unlicensed: Option<&'static CStr>,
+    /// Colourspace of every clip, in a host that manages colours; plug-ins are told so where it is set before they
+    /// are described.
+    pub colourspace: Option<&'static str>,
 }
 
 /// A host in the manner of a profile.

@@ -19,6 +19,7 @@ use crate::{
     host::call::{self, Scope, Stage},
     host::clip::ascii,
     host::effect::{Effect, short},
+    host::instance::Incompatible,
     host::journal::Rule,
     host::pixels::Buffer,
     host::props::PropertySet,
@@ -275,9 +276,23 @@ impl Plugin {
         }
         self.set_host()?;
         for (name, status) in [("Load", self.load()), ("Describe", self.describe())] {
+            if status.0 == kOfxStatErrMissingHostFeature {
+                let host = self.host.profile().label;
+                let said = self.said();
+                Err(Incompatible(format!("{} misses a feature in {host}{said}", self.id())))?;
+            }
             if !status.is_fine() {
                 bail!("{} answered {status} to {name}{}", self.id(), self.said());
             }
+        }
+        let says = |name, wanted: &str| {
+            let said = self.descriptor().and_then(|descriptor| descriptor.props.text(name));
+            said.is_some_and(|said| said == wanted)
+        };
+        if says(kOfxImageEffectPropOpenGLRenderSupported, "needed")
+            || says(kOfxImageEffectPropCPURenderSupported, "false")
+        {
+            Err(Incompatible(format!("{} draws on a graphics card only", self.id())))?;
         }
         Ok(())
     }

@@ -56,8 +56,6 @@ pub struct Profile {
     pub missing_on_clips: &'static [&'static CStr],
     /// The same for parameters.
     pub missing_on_params: &'static [&'static CStr],
-    /// The same for images.
-    pub missing_on_images: &'static [&'static CStr],
     /// What it does.
     pub conduct: Conduct,
 }
@@ -119,6 +117,9 @@ const FAITHFUL: Conduct = Conduct {
     prefills_output: false,
     crops_inputs: false,
     knows_regions: true,
+    spare_images: false,
+    unlicensed: None,
+    colourspace: None,
 };
 
 const HOST_SINCE_1_2: &[&CStr] = &[
@@ -180,7 +181,6 @@ pub static PROFILES: [Profile; 6] = [
         missing_on_effects: &[],
         missing_on_clips: &[],
         missing_on_params: &[],
-        missing_on_images: &[],
         conduct: Conduct { loses_message_arguments: true, ..FAITHFUL },
     },
     Profile {
@@ -214,7 +214,6 @@ pub static PROFILES: [Profile; 6] = [
         ],
         missing_on_clips: &[],
         missing_on_params: &[kOfxParamPropUseHostOverlayHandle, kOfxParamPropHasHostOverlayHandle],
-        missing_on_images: &[],
         conduct: Conduct { padding: 64, ..FAITHFUL },
     },
     Profile {
@@ -253,7 +252,6 @@ pub static PROFILES: [Profile; 6] = [
         ],
         missing_on_clips: &[kOfxImageClipPropContinuousSamples],
         missing_on_params: &[kOfxParamPropDefaultCoordinateSystem, kOfxParamPropShowTimeMarker],
-        missing_on_images: &[kOfxImageEffectPropRenderScale, kOfxImagePropField],
         conduct: Conduct {
             absent: Absent::Black,
             always_connected: true,
@@ -295,7 +293,6 @@ pub static PROFILES: [Profile; 6] = [
         ],
         missing_on_clips: &[],
         missing_on_params: &[kOfxParamPropChoiceEnum, kOfxParamPropChoiceOrder],
-        missing_on_images: &[],
         conduct: Conduct { image_scale: Some(3.0), ..FAITHFUL },
     },
     Profile {
@@ -332,7 +329,6 @@ pub static PROFILES: [Profile; 6] = [
             kOfxImageEffectPropUnmappedFrameRate,
         ],
         missing_on_params: &[],
-        missing_on_images: &[],
         conduct: Conduct {
             absent: Absent::NoData,
             rows: Rows::Downward,
@@ -377,7 +373,6 @@ pub static PROFILES: [Profile; 6] = [
             kOfxParamPropUseHostOverlayHandle,
             kOfxParamPropHasHostOverlayHandle,
         ],
-        missing_on_images: &[kOfxImagePropUniqueIdentifier],
         conduct: Conduct { padding: 12, ..FAITHFUL },
     },
 ];

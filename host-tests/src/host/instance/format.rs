@@ -1,8 +1,12 @@
 //! Connecting clips, and the choice of their formats.
 
-use std::{ffi::c_int, sync::Arc};
+use std::{
+    ffi::{CStr, c_int},
+    fmt,
+    sync::Arc,
+};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result};
 
 use crate::{
     host::clip::{Clip, Footage, Format},
@@ -13,8 +17,31 @@ use crate::{
     host::sys::*,
 };
 
+/// Host and plug-in have nothing in common that the effect could work with: nobody's fault.
+#[derive(Debug)]
+pub struct Incompatible(pub String);
+
+impl fmt::Display for Incompatible {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Incompatible {}
+
 /// Gives a clip its pictures and says so in its properties.
-pub(super) fn connect(clip: &Clip, footage: Option<Arc<dyn Footage>>, effect: &Effect) {
+pub(super) fn connect(
+    clip: &Clip,
+    footage: Option<Arc<dyn Footage>>,
+    format: Format,
+    effect: &Effect,
+) {
+    // What a reader of the pictures would have: theirs, whatever the effect is given.
+    let native = |name: &CStr| Values::Text(vec![name.to_owned()]);
+    if footage.is_some() {
+        clip.props.put(kOfxImageClipPropUnmappedPixelDepth, native(format.depth.name()));
+        clip.props.put(kOfxImageClipPropUnmappedComponents, native(format.components.name()));
+    }
     let connected = footage.is_some() || clip.is_output() || effect.host.conduct().always_connected;
     clip.props.put(kOfxImageClipPropConnected, Values::Int(vec![c_int::from(connected)]));
     if let Some(footage) = &footage {
@@ -40,7 +67,7 @@ pub(super) fn choose(
     plugin: &Plugin,
     effect: &Effect,
 ) -> Result<Format> {
-    let Some(descriptor) = plugin.descriptor() else { bail!("the plug-in was not described") };
+    let descriptor = plugin.descriptor().context("the plug-in was not described")?;
     let host = &effect.host;
     let depths = descriptor.depths();
     let has = |depth: &Depth| depths.contains(depth) && host.gives_depth(*depth);
@@ -51,15 +78,23 @@ pub(super) fn choose(
     match (depth, components) {
         (Some(depth), Some(components)) => Ok(Format { depth, components, ..wanted }),
         (None, _) => {
-            bail!("{} and {} have no sample type in common", plugin.id(), host.profile().label)
+            let host = host.profile().label;
+            Err(Incompatible(format!("{} and {host} have no sample type in common", plugin.id())))?
         }
         (_, None) => {
             let known = clip.props.texts(kOfxImageEffectPropSupportedComponents);
-            bail!(
-                "clip {} takes {known:?}, of which {} has nothing",
-                clip.name,
-                host.profile().label
-            )
+            let host = host.profile().label;
+            Err(Incompatible(format!(
+                "clip {} takes {known:?}, of which {host} has nothing",
+                clip.name
+            )))?
         }
     }
+}
+
+/// The wanted format with the first components that the clip lists, whether the host has them or not.
+pub(super) fn own(clip: &Clip, wanted: Format) -> Format {
+    let listed = clip.props.texts(kOfxImageEffectPropSupportedComponents);
+    let components = listed.iter().find_map(|name| Components::from_name(name));
+    Format { components: components.unwrap_or(wanted.components), ..wanted }
 }

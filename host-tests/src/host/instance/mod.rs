@@ -15,7 +15,8 @@ use std::{
 
 use anyhow::{Result, bail};
 
-use format::{choose, connect};
+pub use format::Incompatible;
+use format::{choose, connect, own};
 
 use crate::{
     host::clip::{Footage, Format, ascii, length},
@@ -112,6 +113,8 @@ pub struct Instance {
     plugin: Arc<Plugin>,
     effect: Arc<Effect>,
     preferences: Preferences,
+    /// What clips are wanted in, by name.
+    colourspaces: BTreeMap<String, Vec<String>>,
     /// Answers to CreateInstance, GetClipPreferences.
     pub created: Status,
     destroyed: AtomicBool,
@@ -130,8 +133,18 @@ impl Instance {
             let given = setup.footage.get(&clip.name).cloned();
             let source = clip.name.as_bytes() == kOfxImageEffectSimpleSourceClipName.to_bytes();
             let given = given.filter(|_| source || !host.conduct().only_source);
-            connect(&clip, given, &effect);
-            clip.agree(choose(&clip, setup.format, plugin, &effect)?);
+            match choose(&clip, setup.format, plugin, &effect) {
+                Ok(format) => {
+                    connect(&clip, given, setup.format, &effect);
+                    clip.agree(format);
+                }
+                // A clip that the effect can do without stays unconnected.
+                Err(error) if clip.is_optional() && error.is::<Incompatible>() => {
+                    connect(&clip, None, setup.format, &effect);
+                    clip.agree(own(&clip, setup.format));
+                }
+                Err(error) => return Err(error),
+            }
         }
         for name in setup.footage.keys() {
             if effect.clip(name).is_none() {
@@ -159,6 +172,7 @@ impl Instance {
             plugin: Arc::clone(plugin),
             effect,
             preferences: Preferences::default(),
+            colourspaces: BTreeMap::new(),
             created,
             destroyed: AtomicBool::new(!created.is_fine()),
         };
@@ -296,8 +310,14 @@ impl Instance {
             .ints(kOfxImageEffectPropCudaEnabled, &[0])
             .ints(kOfxImageEffectPropOpenCLEnabled, &[0])
             .ints(kOfxImageEffectPropOpenGLEnabled, &[0])
-            .ints(kOfxImageEffectPropMetalEnabled, &[0])
-            .build();
+            .ints(kOfxImageEffectPropMetalEnabled, &[0]);
+        let arguments = match conduct.unlicensed {
+            Some(wanted) => {
+                arguments.text(kOfxImageEffectPropBehaviourWhenUnlicensed, ascii(wanted))
+            }
+            None => arguments,
+        };
+        let arguments = arguments.build();
         *self.effect.now.write() = shot.time;
         self.effect.set_scale(shot.scale);
         self.effect.add_target(&buffer);

@@ -13,6 +13,7 @@ use crate::{
     host::pixels::{Components, Depth, Premult},
     host::plugin::Action,
     host::props::{Values, c_text},
+    host::status::Refused,
     host::sys::*,
 };
 
@@ -35,6 +36,10 @@ impl Instance {
             .text(kOfxImageClipPropFieldOrder, ascii(kOfxImageFieldNone));
         for clip in &clips {
             let Some(format) = clip.format() else { continue };
+            if self.effect.host.conduct().colourspace.is_some() {
+                results = results
+                    .list::<&str>(&name("OfxImageClipPropPreferredColourspaces_", clip), &[]);
+            }
             results = results
                 .text(&name("OfxImageClipPropComponents_", clip), ascii(format.components.name()))
                 .text(&name("OfxImageClipPropDepth_", clip), ascii(format.depth.name()))
@@ -59,6 +64,15 @@ impl Instance {
             frame_varying: results.int(kOfxImageEffectFrameVarying) == Some(1),
             continuous: results.int(kOfxImageClipPropContinuousSamples) == Some(1),
         };
+        self.colourspaces = clips
+            .iter()
+            .map(|clip| {
+                (
+                    clip.name.clone(),
+                    results.texts(&name("OfxImageClipPropPreferredColourspaces_", clip)),
+                )
+            })
+            .collect();
         for clip in &clips {
             let Some(mut format) = clip.format() else { continue };
             let components =
@@ -94,6 +108,36 @@ impl Instance {
         Ok(())
     }
 
+    /// Colourspaces that the plug-in prefers for a clip, the best first.
+    pub fn preferred_colourspaces(&self, clip: &str) -> &[String] {
+        self.colourspaces.get(clip).map_or(&[], Vec::as_slice)
+    }
+
+    /// GetOutputColourspace: what the plug-in answers for its output, if it does.
+    pub fn output_colourspace(&self, preferred: &[&str]) -> Result<Option<String>> {
+        let arguments = self
+            .arguments("GetOutputColourspace")
+            .list(kOfxImageClipPropPreferredColourspaces, preferred)
+            .build();
+        let results =
+            self.results("GetOutputColourspace").text(kOfxImageClipPropColourspace, "").build();
+        let action = Action {
+            arguments: Some(&arguments),
+            results: Some(&results),
+            ..Action::new(kOfxImageEffectActionGetOutputColourspace)
+        };
+        let status = self.plugin.call(&action.on(&self.effect));
+        match status.0 {
+            kOfxStatReplyDefault => Ok(None),
+            kOfxStatOK => Ok(results.text(kOfxImageClipPropColourspace)),
+            _ => bail!(
+                "{} answered {status} to GetOutputColourspace{}",
+                self.plugin.id(),
+                self.plugin.said()
+            ),
+        }
+    }
+
     /// Region of definition in canonical coordinates: the plug-in's, or the union of the inputs.
     pub fn region(&self, time: f64, scale: f64) -> Result<OfxRectD> {
         let fallback = self.default_region();
@@ -119,14 +163,26 @@ impl Instance {
         match (status.0, results.numbers(kOfxImageEffectPropRegionOfDefinition).as_slice()) {
             (kOfxStatReplyDefault, _) => Ok(fallback),
             (kOfxStatOK, [x1, y1, x2, y2]) if x1 <= x2 && y1 <= y2 => {
-                Ok(OfxRectD { x1: *x1, y1: *y1, x2: *x2, y2: *y2 })
+                // Where the plug-in could draw without end, the project or its inputs end it.
+                let low = |v: f64, end: f64| {
+                    if v.is_finite() && v <= kOfxFlagInfiniteMin.into() { end } else { v }
+                };
+                let high = |v: f64, end: f64| {
+                    if v.is_finite() && v >= kOfxFlagInfiniteMax.into() { end } else { v }
+                };
+                Ok(OfxRectD {
+                    x1: low(*x1, fallback.x1),
+                    y1: low(*y1, fallback.y1),
+                    x2: high(*x2, fallback.x2),
+                    y2: high(*y2, fallback.y2),
+                })
             }
             (kOfxStatOK, other) => bail!("GetRegionOfDefinition answers no region: {other:?}"),
-            _ => bail!(
+            _ => Err(Refused(format!(
                 "{} answered {status} to GetRegionOfDefinition{}",
                 self.plugin.id(),
                 self.plugin.said()
-            ),
+            )))?,
         }
     }
 
@@ -145,9 +201,11 @@ impl Instance {
         union.unwrap_or(OfxRectD { x1, y1, x2: x1 + width as f64, y2: y1 + height as f64 })
     }
 
-    /// Pixels of the region of definition at a scale.
+    /// Pixels of the region of definition at a scale. Where all pictures have one size, it is that of the project.
     pub fn bounds(&self, time: f64, scale: f64) -> Result<OfxRectI> {
         let region = self.region(time, scale)?;
+        let all = self.effect.host.profile().multi_resolution;
+        let region = if all { region } else { self.default_region() };
         let low = |v: f64| (v * scale).floor() as c_int;
         let high = |v: f64| (v * scale).ceil() as c_int;
         Ok(OfxRectI {

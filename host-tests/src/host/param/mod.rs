@@ -115,6 +115,36 @@ impl Param {
         }
     }
 
+    fn doubles_at(&self, time: f64) -> Vec<f64> {
+        match self.value_at(time) {
+            Value::Doubles(values) => values,
+            _ => Vec::new(),
+        }
+    }
+
+    /// How fast the numbers change at a time, in units for a frame.
+    pub(crate) fn derivative(&self, time: f64) -> Vec<f64> {
+        const STEP: f64 = 1e-3;
+        let (before, after) = (self.doubles_at(time - STEP), self.doubles_at(time + STEP));
+        before.iter().zip(&after).map(|(a, b)| (b - a) / (2.0 * STEP)).collect()
+    }
+
+    /// The numbers summed up over time: exact, since they go straight from key to key.
+    pub(crate) fn integral(&self, from: f64, to: f64) -> Vec<f64> {
+        let (low, high) = (from.min(to), from.max(to));
+        let mut times = vec![low];
+        times.extend(self.key_times().into_iter().filter(|time| low < *time && *time < high));
+        times.push(high);
+        let mut sum = vec![0.0; self.kind.count()];
+        for pair in times.windows(2) {
+            let (a, b) = (self.doubles_at(pair[0]), self.doubles_at(pair[1]));
+            for (sum, (a, b)) in sum.iter_mut().zip(a.iter().zip(&b)) {
+                *sum += 0.5 * (a + b) * (pair[1] - pair[0]) * (to - from).signum();
+            }
+        }
+        sum
+    }
+
     /// Gives the parameter one value for all times.
     pub fn set(&self, value: Value) {
         let mut state = self.state.lock();
@@ -297,6 +327,37 @@ pub(crate) fn default_of(kind: ParamType, props: &PropertySet) -> Value {
     }
 }
 
+/// A default that is told in parts of the project, in the coordinates that values have.
+pub(crate) fn in_project(props: &PropertySet, value: Value, size: (usize, usize)) -> Value {
+    let is = |name, wanted: &[&CStr]| {
+        let value = props.text(name).unwrap_or_default();
+        wanted.iter().any(|wanted| wanted.to_bytes() == value.as_bytes())
+    };
+    let of_y = is(kOfxParamPropDoubleType, &[kOfxParamDoubleTypeY, kOfxParamDoubleTypeYAbsolute]);
+    let of_place = of_y
+        || is(
+            kOfxParamPropDoubleType,
+            &[
+                kOfxParamDoubleTypeX,
+                kOfxParamDoubleTypeXAbsolute,
+                kOfxParamDoubleTypeXY,
+                kOfxParamDoubleTypeXYAbsolute,
+            ],
+        );
+    match value {
+        Value::Doubles(mut values)
+            if of_place
+                && is(kOfxParamPropDefaultCoordinateSystem, &[kOfxParamCoordinatesNormalised]) =>
+        {
+            for (at, value) in values.iter_mut().enumerate().take(2) {
+                *value *= if at == 1 || of_y { size.1 } else { size.0 } as f64;
+            }
+            Value::Doubles(values)
+        }
+        other => other,
+    }
+}
+
 /// Parameters of a descriptor or of an instance.
 pub struct ParamSet {
     handle: Handle,
@@ -336,17 +397,17 @@ impl ParamSet {
         Self::with(props, Vec::new(), true, missing)
     }
 
-    /// The set of an instance: every parameter at its default.
-    pub(crate) fn instantiate(&self) -> Arc<Self> {
+    /// The set of an instance in a project of that size: every parameter at its default.
+    pub(crate) fn instantiate(&self, size: (usize, usize)) -> Arc<Self> {
         let params = self.all().into_iter().map(|param| {
             let props = param.props.copy(format!("parameter {}", param.name));
             let props =
                 props.text(kOfxPropType, ascii(kOfxTypeParameterInstance)).missing(self.missing);
-            Param::new(
-                param.name.clone(),
-                param.kind,
-                props.lock(&[kOfxParamPropType, kOfxPropName]).build(),
-            )
+            let props = props.lock(&[kOfxParamPropType, kOfxPropName]).build();
+            let default = in_project(&props, default_of(param.kind, &props), size);
+            let param = Param::new(param.name.clone(), param.kind, props);
+            param.state.lock().value = default;
+            param
         });
         let props = self.props.copy("the parameter set").build();
         Self::with(props, params.collect(), false, self.missing)

@@ -364,13 +364,33 @@ unsafe extern "C" fn ofx_host_param_set(
     })
 }
 
-/// For the shim: derivatives and integrals, which hardly any host has.
+/// For the shim: the integral of a number over time, or where `from` is `to` its derivative.
 #[unsafe(no_mangle)]
-extern "C" fn ofx_host_param_slope(handle: *mut c_void) -> OfxStatus {
-    call::suite("paramGetDerivative or paramGetIntegral", || {
-        status(
-            param("paramGetDerivative or paramGetIntegral", handle.cast())
-                .map(|_| kOfxStatErrUnsupported),
-        )
+unsafe extern "C" fn ofx_host_param_slope(
+    handle: *mut c_void,
+    from: f64,
+    to: f64,
+    out: *const *mut f64,
+    count: c_int,
+) -> OfxStatus {
+    let function = "paramGetDerivative or paramGetIntegral";
+    call::suite(function, || {
+        status(param(function, handle.cast()).and_then(|param| {
+            if param.kind.slot() != Slot::Double || param.is_untold() {
+                return Err(kOfxStatErrUnsupported);
+            }
+            let count = usize::try_from(count).unwrap_or(0).min(4);
+            // SAFETY: the shim passes an array of `count` addresses.
+            let out = unsafe { std::slice::from_raw_parts(out, count) };
+            if out.iter().any(|address| address.is_null()) {
+                return Err(call::null(function, "result address"));
+            }
+            let values = if from == to { param.derivative(from) } else { param.integral(from, to) };
+            for (out, value) in out.iter().zip(values) {
+                // SAFETY: the plug-in passes addresses of doubles, none of them NULL.
+                unsafe { out.write(value) };
+            }
+            Ok(kOfxStatOK)
+        }))
     })
 }

@@ -97,6 +97,8 @@ plugins! {
     RefusesPurge => c"org.example.bad.refuses-purge",
     AtOriginOnly => c"org.example.bad.at-origin-only",
     RefusesEnds => c"org.example.bad.refuses-ends",
+    NeedsIdentifier => c"org.example.bad.needs-identifier",
+    Unlicensed => c"org.example.bad.unlicensed",
     RegionNowhere => c"org.example.bad.region-nowhere",
     UpsideDown => c"org.example.bad.upside-down",
     Unwritten => c"org.example.bad.unwritten",

@@ -105,6 +105,10 @@ pub enum Flaw {
     AtOriginOnly,
     /// Answers an edit to the end of a range with Failed.
     RefusesEnds,
+    /// Fails where images have no identifier.
+    NeedsIdentifier,
+    /// Answers that it has no licence, whatever the host wants then.
+    Unlicensed,
     /// Tells a region of definition that is nowhere.
     RegionNowhere,
     /// Turns pictures over whose rows go down in memory.
@@ -173,6 +177,8 @@ impl Flaw {
         Self::RefusesPurge,
         Self::AtOriginOnly,
         Self::RefusesEnds,
+        Self::NeedsIdentifier,
+        Self::Unlicensed,
         Self::RegionNowhere,
         Self::UpsideDown,
         Self::Unwritten,

@@ -7,6 +7,7 @@
 mod flaw;
 pub mod ofx;
 mod render;
+pub mod supported;
 
 use std::{
     ffi::{CStr, c_char, c_int, c_void},
@@ -116,6 +117,9 @@ impl Effect {
                 self.frames_needed(arguments, results)
             }
             a if a == kOfxImageEffectActionIsIdentity => self.identity(arguments, results),
+            a if a == kOfxImageEffectActionRender && self.has(Flaw::Unlicensed) => {
+                Ok(kOfxStatUnlicensed)
+            }
             a if a == kOfxImageEffectActionRender => self.render(arguments),
             _ if self.has(Flaw::AnswersAnything) => Ok(kOfxStatOK),
             _ => Ok(kOfxStatReplyDefault),
@@ -235,15 +239,7 @@ impl Effect {
     }
 
     fn define(&self, kind: &CStr, name: &CStr) -> Result<Properties, Failure> {
-        let mut params = ptr::null_mut();
-        let get = self.suites.effect.getParamSet.ok_or(kOfxStatErrMissingHostFeature)?;
-        // SAFETY: `params` is a place for the result.
-        check(unsafe { get(self.handle, &raw mut params) })?;
-        let mut raw = ptr::null_mut();
-        let define = self.suites.param.paramDefine.ok_or(kOfxStatErrMissingHostFeature)?;
-        // SAFETY: both texts are NUL-terminated, `raw` is a place for the result.
-        check(unsafe { define(params, kind.as_ptr(), name.as_ptr(), &raw mut raw) })?;
-        Ok(self.suites.set(raw))
+        self.suites.define(self.handle, kind, name)
     }
 
     fn number(&self, name: &CStr, range: (f64, f64), default: f64) -> Result<(), Failure> {

@@ -1,14 +1,16 @@
 //! The little of the OpenFX API that a dissolve needs, over the raw suites.
 
 use std::{
-    ffi::{CStr, CString, c_char, c_int, c_void},
+    ffi::{CStr, CString, c_char, c_int, c_uint, c_void},
     ptr,
     sync::atomic::{AtomicPtr, Ordering},
 };
 
 pub use openfx::sys::{
     generic::{core::*, property::*},
-    image_effect_v1::{gpu_render::*, image_effect::*, memory::*, message::*, param::*},
+    image_effect_v1::{
+        gpu_render::*, image_effect::*, memory::*, message::*, multi_thread::*, param::*,
+    },
 };
 
 use crate::Flaw;
@@ -89,6 +91,72 @@ impl Suites {
         // SAFETY: `raw` is a place for the result.
         check(unsafe { get(effect, &raw mut raw) })?;
         Ok(self.set(raw))
+    }
+
+    /// Defines a parameter of an effect that is described.
+    pub(crate) fn define(
+        &self,
+        effect: OfxImageEffectHandle,
+        kind: &CStr,
+        name: &CStr,
+    ) -> Result<Properties, Failure> {
+        let mut params = ptr::null_mut();
+        let get = self.effect.getParamSet.ok_or(kOfxStatErrMissingHostFeature)?;
+        // SAFETY: `params` is a place for the result.
+        check(unsafe { get(effect, &raw mut params) })?;
+        let mut raw = ptr::null_mut();
+        let define = self.param.paramDefine.ok_or(kOfxStatErrMissingHostFeature)?;
+        // SAFETY: both texts are NUL-terminated, `raw` is a place for the result.
+        check(unsafe { define(params, kind.as_ptr(), name.as_ptr(), &raw mut raw) })?;
+        Ok(self.set(raw))
+    }
+
+    /// Value of a Double2D at a time.
+    pub(crate) fn point(
+        &self,
+        effect: OfxImageEffectHandle,
+        name: &CStr,
+        time: f64,
+    ) -> Option<(f64, f64)> {
+        let (mut params, mut param) = (ptr::null_mut(), ptr::null_mut());
+        // SAFETY: `params` is a place for the result.
+        check(unsafe { self.effect.getParamSet?(effect, &raw mut params) }).ok()?;
+        let get = self.param.paramGetHandle?;
+        // SAFETY: the name is NUL-terminated, `param` is a place for the result.
+        check(unsafe { get(params, name.as_ptr(), &raw mut param, ptr::null_mut()) }).ok()?;
+        let (mut x, mut y) = (0.0_f64, 0.0_f64);
+        // SAFETY: a Double2D is read into two doubles.
+        check(unsafe { self.param.paramGetValueAtTime?(param, time, &raw mut x, &raw mut y) })
+            .ok()?;
+        Some((x, y))
+    }
+
+    /// Does the work in as many threads of the host's as it has processors.
+    pub(crate) fn in_threads<T>(
+        &self,
+        work: &T,
+        share: fn(&T, c_uint, c_uint),
+    ) -> Result<OfxStatus, Failure> {
+        struct Job<'a, T> {
+            work: &'a T,
+            share: fn(&T, c_uint, c_uint),
+        }
+        unsafe extern "C" fn enter<T>(thread: c_uint, threads: c_uint, job: *mut c_void) {
+            // SAFETY: the address of the job below, which lives until all threads are done.
+            let job = unsafe { &*job.cast::<Job<'_, T>>() };
+            (job.share)(job.work, thread, threads);
+        }
+        let missing = kOfxStatErrMissingHostFeature;
+        let suite = suite::<OfxMultiThreadSuiteV1>(kOfxMultiThreadSuite, 1).ok_or(missing)?;
+        let (count, run) =
+            (suite.multiThreadNumCPUs.ok_or(missing)?, suite.multiThread.ok_or(missing)?);
+        let mut threads: c_uint = 1;
+        // SAFETY: `threads` is a place for the result.
+        check(unsafe { count(&raw mut threads) })?;
+        let mut job = Job { work, share };
+        // SAFETY: the function takes what it is given here, and the call returns when all threads are done.
+        check(unsafe { run(Some(enter::<T>), threads.max(1), (&raw mut job).cast()) })?;
+        Ok(kOfxStatOK)
     }
 
     /// Takes a message back.

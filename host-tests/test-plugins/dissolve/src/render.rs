@@ -80,6 +80,9 @@ impl Effect {
                     return Err(kOfxStatErrImageFormat);
                 }
             }
+            Some(Flaw::NeedsIdentifier) => {
+                from.props.string(kOfxImagePropUniqueIdentifier).ok_or(kOfxStatFailed)?;
+            }
             Some(Flaw::ScaleStickler) => {
                 let stated = from.props.double(kOfxImageEffectPropRenderScale, 0).unwrap_or(scale);
                 if stated != scale {
@@ -192,7 +195,7 @@ fn fill(output: &Image, window: OfxRectI) {
 }
 
 /// One sample, transparent black outside of the image.
-fn read(image: &Image, x: c_int, y: c_int, at: usize) -> f32 {
+pub(crate) fn read(image: &Image, x: c_int, y: c_int, at: usize) -> f32 {
     let Some(pixel) = image.pixel(x, y) else { return 0.0 };
     // SAFETY: the sample is inside of the pixel, which is inside of the image; rows may start anywhere, so reads
     // are unaligned.
@@ -213,7 +216,7 @@ fn read(image: &Image, x: c_int, y: c_int, at: usize) -> f32 {
 
 /// # Safety
 /// `sample` has room for one sample of that depth.
-unsafe fn write(sample: *mut u8, depth: &str, value: f32) {
+pub(crate) unsafe fn write(sample: *mut u8, depth: &str, value: f32) {
     // SAFETY: the caller vouches for the room.
     unsafe {
         match depth.as_bytes() {

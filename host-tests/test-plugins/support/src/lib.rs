@@ -1,0 +1,73 @@
+//! Two plug-ins in the manner of the OpenFX C++ Support library: an invert and a box.
+//!
+//! As with that library, Unload takes the structures of the plug-ins back, and nothing works until they are asked
+//! for, get a host and are loaded again.
+
+use std::ffi::{CStr, c_char, c_int, c_void};
+
+use dissolve::ofx::{
+    OfxHost, OfxPlugin, OfxPropertySetHandle, OfxStatus, kOfxImageEffectPluginApi,
+};
+use dissolve::supported::{self, Kind};
+
+unsafe extern "C" fn set_host(host: *mut OfxHost) {
+    dissolve::ofx::set_host(host);
+}
+
+unsafe extern "C" fn invert(
+    action: *const c_char,
+    handle: *const c_void,
+    arguments: OfxPropertySetHandle,
+    results: OfxPropertySetHandle,
+) -> OfxStatus {
+    // SAFETY: arguments come from the host as the standard states them.
+    unsafe { supported::main_entry(Kind::Invert, action, handle, arguments, results) }
+}
+
+unsafe extern "C" fn draw_box(
+    action: *const c_char,
+    handle: *const c_void,
+    arguments: OfxPropertySetHandle,
+    results: OfxPropertySetHandle,
+) -> OfxStatus {
+    // SAFETY: arguments come from the host as the standard states them.
+    unsafe { supported::main_entry(Kind::Box, action, handle, arguments, results) }
+}
+
+const fn plugin(
+    id: &'static CStr,
+    main_entry: openfx::sys::generic::core::OfxPluginEntryPoint,
+) -> OfxPlugin {
+    OfxPlugin {
+        pluginApi: kOfxImageEffectPluginApi.as_ptr(),
+        apiVersion: 1,
+        pluginIdentifier: id.as_ptr(),
+        pluginVersionMajor: 1,
+        pluginVersionMinor: 0,
+        setHost: Some(set_host),
+        mainEntry: main_entry,
+    }
+}
+
+static PLUGINS: [OfxPlugin; 2] = [
+    plugin(c"org.example.support.invert", Some(invert)),
+    plugin(c"org.example.support.box", Some(draw_box)),
+];
+
+/// Number of plug-ins, as OpenFX asks.
+#[unsafe(no_mangle)]
+pub extern "C" fn OfxGetNumberOfPlugins() -> c_int {
+    2
+}
+
+/// A plug-in, as OpenFX asks.
+#[unsafe(no_mangle)]
+pub extern "C" fn OfxGetPlugin(index: c_int) -> *const OfxPlugin {
+    match index {
+        0 | 1 => {
+            supported::hand_out(if index == 0 { Kind::Invert } else { Kind::Box });
+            &raw const PLUGINS[index as usize]
+        }
+        _ => std::ptr::null(),
+    }
+}
