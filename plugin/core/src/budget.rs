@@ -1,5 +1,5 @@
 //! One limit for all that a process keeps in memory to save time: drawings, key pictures, what frames look
-//! like.
+//! like, what Flow found out of pairs of keys.
 //!
 //! Each kind has a [`Shelf`] of its own. Where room is needed, what was used longest ago goes first, of
 //! whichever kind it is: a host that plays a clip keeps its looks, one that renders keeps its keys.
@@ -10,10 +10,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use lru::LruCache;
-use once_cell::sync::OnceCell;
 use parking_lot::Mutex;
 
 use crate::cache::CacheConfig;
+use crate::process_memo::ProcessMemo;
 
 /// What several shelves may hold together.
 pub struct Budget {
@@ -32,8 +32,17 @@ impl Budget {
 
     /// The budget of this process, as large as the environment says when it is first asked for.
     pub fn of_process() -> &'static Arc<Self> {
-        static OF_PROCESS: OnceCell<Arc<Budget>> = OnceCell::new();
-        OF_PROCESS.get_or_init(|| Self::new(CacheConfig::from_environment().memory_bytes))
+        static OF_PROCESS: ProcessMemo<Arc<Budget>> = ProcessMemo::new(
+            || Budget::new(CacheConfig::from_environment().memory_bytes),
+            |budget| budget.clear(),
+        );
+        OF_PROCESS.get()
+    }
+
+    /// Gives up everything on all shelves.
+    pub fn clear(&self) {
+        let shelves: Vec<_> = self.shelves.lock().iter().filter_map(Weak::upgrade).collect();
+        shelves.iter().for_each(|shelf| shelf.clear());
     }
 
     /// Bytes held now on all shelves, never more than the limit.
@@ -64,6 +73,7 @@ trait Holds: Send + Sync {
     /// Takes that off, for the caller to drop outside of all locks: returning tens of megabytes to the
     /// system takes time.
     fn give_up_oldest(&self) -> Option<Arc<dyn Any + Send + Sync>>;
+    fn clear(&self);
 }
 
 struct Kept<K, V> {
@@ -94,6 +104,11 @@ where
         let (_, entry) = entries.0.pop_lru()?;
         entries.1 -= entry.bytes;
         Some(entry.value)
+    }
+
+    fn clear(&self) {
+        let all = std::mem::replace(&mut *self.entries.lock(), (LruCache::unbounded(), 0));
+        drop(all);
     }
 }
 
@@ -158,10 +173,7 @@ where
 
     /// Gives up everything on this shelf.
     pub fn clear(&self) {
-        let mut entries = self.kept.entries.lock();
-        let all = std::mem::replace(&mut *entries, (LruCache::unbounded(), 0));
-        drop(entries);
-        drop(all);
+        self.kept.clear();
     }
 
     /// Bytes on this shelf now.
@@ -221,6 +233,10 @@ mod tests {
         put(&keys, 2);
         assert!(drawings.get(&2).is_none() && drawings.get(&1).is_some());
         assert_eq!(budget.bytes(), 3 * SIZE);
+        budget.clear();
+        assert!(budget.bytes() == 0 && drawings.is_empty() && keys.is_empty());
+        put(&keys, 2);
+        put(&drawings, 1);
         drop(drawings);
         assert_eq!(budget.bytes(), SIZE, "a shelf that is gone holds nothing");
     }

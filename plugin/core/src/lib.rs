@@ -85,7 +85,7 @@
 //! |----------------------|---------|---------|
 //! | `INBETWEEN_CACHE_DIR` | directory of the disk cache | the platform's cache directory |
 //! | `INBETWEEN_CACHE_MB`  | size of the disk cache in MiB, 0 for none | 4096 |
-//! | `INBETWEEN_MEMORY_MB` | memory for drawings, key pictures and looks together in MiB, 0 for none | 512 |
+//! | `INBETWEEN_MEMORY_MB` | memory for drawings, key pictures, looks at frames and analyses of pairs together in MiB, 0 for none | 512 |
 //! | `INBETWEEN_WORKER`    | the executable `inbetween` that the worker runs | the one beside the plug-in, then `PATH` |
 //! | `INBETWEEN_SOCKET_DIR` | directory of the worker's socket and lock | the user's runtime directory |
 //! | `INBETWEEN_LOG_DIR`   | directory of the worker's log | the platform's log directory |

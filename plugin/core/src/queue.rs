@@ -24,7 +24,6 @@ pub use run::{Outcome, Ticket};
 pub use state::{Busy, Priority};
 
 use crate::cache::{self, Cache};
-use crate::process_memo::ProcessMemo;
 use crate::{ContentHash, Drawn, Engine, EngineKind, Error, Job, Request, threads};
 use lock::{Bell, Lock};
 use run::Run;
@@ -286,21 +285,9 @@ fn catch<T>(work: impl FnOnce() -> T) -> Result<T, String> {
 
 static OF_PROCESS: Lock<Option<Arc<Queue>>> = Lock::new(None);
 
-/// The drawings that the queue of this process holds in memory.
-static DRAWINGS: ProcessMemo<()> = ProcessMemo::new(
-    || (),
-    |()| {
-        let queue = OF_PROCESS.lock().clone();
-        if let Some(queue) = queue {
-            queue.cache().clear_memory();
-        }
-    },
-);
-
 /// The queue of this process, made by the first who asks. It outlives every instance of the
 /// effect; [`shut_down`] ends it.
 pub fn of_process(make: impl FnOnce() -> Queue) -> Arc<Queue> {
-    DRAWINGS.get();
     OF_PROCESS.lock().get_or_insert_with(|| Arc::new(make())).clone()
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use inbetween_core::budget::Budget;
 use inbetween_core::{ContentHash, Control, Drawn, Engine, EngineKind, Error, Frame, Job, Output};
 
 use crate::analysis::{Analysis, Seen};
@@ -17,12 +18,6 @@ use crate::synth::Plan;
 
 /// The weights that come with the engine.
 static WEIGHTS: &[u8] = include_bytes!("../../../resources/flow/flow.safetensors");
-
-/// Memory for analyses of recent pairs, in bytes.
-const MEMO_BYTES: usize = 192 << 20;
-
-/// Memory for what recent sketches ask, in bytes: some 3 MB for each at standard quality.
-const BEND_BYTES: usize = 64 << 20;
 
 /// Changes with every change of this crate that may change a picture.
 const REVISION: &str = "flow-8";
@@ -69,7 +64,8 @@ impl FlowEngine {
         let digest = ContentHash::of(weights).to_string();
         let version = format!("{REVISION} {} {} {start:?}", config.version, &digest[..8]);
         let net = TweenNet::new(&config, weights)?;
-        Ok(Self { net, start, version, memo: Memo::new(MEMO_BYTES), bends: Memo::new(BEND_BYTES) })
+        let budget = Budget::of_process();
+        Ok(Self { net, start, version, memo: Memo::new(budget), bends: Memo::new(budget) })
     }
 
     /// Multiplications and additions of the convolutions for guides of `height` x `width`: once

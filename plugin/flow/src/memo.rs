@@ -1,16 +1,18 @@
 //! Analyses of recent pairs of keys, so that further positions of a pair come cheap.
 //!
-//! Bounded in bytes, least recently used first out. What is found here equals what would be
+//! They count to the [`Budget`] that all memories of the process share. What is found here equals what would be
 //! computed afresh, so a hit never changes a picture.
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
+use inbetween_core::budget::{Budget, Shelf};
 use inbetween_core::{ContentHash, Control, Encoding, Error, Quality, SketchRef};
 
-/// What the bend by sketches depends on.
+/// What the bend by sketches depends on. Its numbers come from checked requests, so none is NaN.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct SketchKey {
     pub(crate) pair: PairKey,
@@ -18,8 +20,18 @@ pub(crate) struct SketchKey {
     pub(crate) strength: f32,
 }
 
+impl Eq for SketchKey {}
+
+impl Hash for SketchKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // Pictures tell keys apart well enough: 0 and -0 are equal, and differ in their bits.
+        self.pair.hash(state);
+        self.sketches.iter().for_each(|sketch| sketch.picture.hash(state));
+    }
+}
+
 /// What an analysis depends on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct PairKey {
     pub(crate) first: ContentHash,
     pub(crate) last: ContentHash,
@@ -28,32 +40,20 @@ pub(crate) struct PairKey {
     pub(crate) quality: Quality,
 }
 
-struct Entry<K, T> {
-    key: K,
-    value: Arc<T>,
-    bytes: usize,
-}
-
-struct State<K, T> {
-    /// Least recently used first.
-    entries: Vec<Entry<K, T>>,
-    running: Vec<K>,
-}
-
 /// A small cache of `T` by what it depends on.
 pub(crate) struct Memo<K, T> {
-    limit: usize,
-    state: Mutex<State<K, T>>,
+    kept: Shelf<K, T>,
+    running: Mutex<Vec<K>>,
     done: Condvar,
 }
 
-impl<K: Clone + PartialEq, T> Memo<K, T> {
-    pub(crate) fn new(limit: usize) -> Self {
-        Self {
-            limit,
-            state: Mutex::new(State { entries: Vec::new(), running: Vec::new() }),
-            done: Condvar::new(),
-        }
+impl<K, T> Memo<K, T>
+where
+    K: Clone + Hash + Eq + Send + 'static,
+    T: Send + Sync + 'static,
+{
+    pub(crate) fn new(budget: &Arc<Budget>) -> Self {
+        Self { kept: Shelf::new(budget), running: Mutex::default(), done: Condvar::new() }
     }
 
     /// The value for `key`, made by `make` (which also tells its size in bytes) if it is not here.
@@ -65,36 +65,25 @@ impl<K: Clone + PartialEq, T> Memo<K, T> {
         control: &Control,
         make: impl FnOnce() -> Result<(T, usize), Error>,
     ) -> Result<Arc<T>, Error> {
-        let mut state = self.state.lock();
+        let mut running = self.running.lock();
         loop {
-            if let Some(i) = state.entries.iter().position(|e| e.key == key) {
-                let entry = state.entries.remove(i);
-                let value = entry.value.clone();
-                state.entries.push(entry);
+            if let Some(value) = self.kept.get(&key) {
                 return Ok(value);
             }
             // A thread of the pool must not wait: it may be the one that has to finish the work
             // it waits for. It makes the value a second time instead.
-            if !state.running.contains(&key) || rayon::current_thread_index().is_some() {
+            if !running.contains(&key) || rayon::current_thread_index().is_some() {
                 break;
             }
-            self.done.wait_for(&mut state, Duration::from_millis(20));
+            self.done.wait_for(&mut running, Duration::from_millis(20));
             control.check()?;
         }
-        state.running.push(key.clone());
-        drop(state);
+        running.push(key.clone());
+        drop(running);
         let running = Running { memo: self, key: key.clone() };
         let (value, bytes) = make()?;
         let value = Arc::new(value);
-        let mut state = self.state.lock();
-        if bytes <= self.limit && !state.entries.iter().any(|e| e.key == key) {
-            let mut total = bytes + state.entries.iter().map(|e| e.bytes).sum::<usize>();
-            while total > self.limit {
-                total -= state.entries.remove(0).bytes;
-            }
-            state.entries.push(Entry { key, value: value.clone(), bytes });
-        }
-        drop(state);
+        self.kept.put(key, value.clone(), bytes);
         drop(running);
         Ok(value)
     }
@@ -108,11 +97,11 @@ struct Running<'a, K: PartialEq, T> {
 
 impl<K: PartialEq, T> Drop for Running<'_, K, T> {
     fn drop(&mut self) {
-        let mut state = self.memo.state.lock();
-        if let Some(i) = state.running.iter().position(|k| *k == self.key) {
-            state.running.swap_remove(i);
+        let mut running = self.memo.running.lock();
+        if let Some(i) = running.iter().position(|key| *key == self.key) {
+            running.swap_remove(i);
         }
-        drop(state);
+        drop(running);
         self.memo.done.notify_all();
     }
 }
@@ -142,17 +131,23 @@ mod tests {
     }
 
     #[test]
-    fn the_least_recently_used_goes_first() {
-        let memo = Memo::new(10);
+    fn the_least_recently_used_goes_first_of_whatever_kind() {
+        let budget = Budget::new(10);
+        let memo = Memo::new(&budget);
         assert!(get(&memo, 1, 4) && get(&memo, 2, 4));
         assert!(!get(&memo, 1, 4), "1 is kept and now the most recent");
         assert!(get(&memo, 3, 4), "3 needs the place of 2");
         assert!(!get(&memo, 1, 4) && get(&memo, 2, 4));
+        assert_eq!(budget.bytes(), 8);
+        // A drawing of the cache needs the place of both.
+        let drawings = Shelf::new(&budget);
+        drawings.put(1, Arc::new(()), 9);
+        assert!(get(&memo, 1, 1) && budget.bytes() == 10);
     }
 
     #[test]
     fn what_is_too_large_is_not_kept() {
-        let memo = Memo::new(10);
+        let memo = Memo::new(&Budget::new(10));
         assert!(get(&memo, 1, 4));
         assert!(get(&memo, 2, 11) && get(&memo, 2, 11));
         assert!(!get(&memo, 1, 4));
@@ -160,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_failure_leaves_nothing_behind() {
-        let memo: Memo<PairKey, u8> = Memo::new(10);
+        let memo: Memo<PairKey, u8> = Memo::new(&Budget::new(10));
         let failed = memo.get(key(1), &Control::default(), || Err(Error::Cancelled));
         assert!(failed.is_err());
         assert!(get(&memo, 1, 4));
@@ -168,7 +163,7 @@ mod tests {
 
     #[test]
     fn who_waits_can_be_cancelled() {
-        let memo: Memo<PairKey, u8> = Memo::new(10);
+        let memo: Memo<PairKey, u8> = Memo::new(&Budget::new(10));
         let inside = std::sync::Barrier::new(2);
         let control = Control::default();
         std::thread::scope(|scope| {
