@@ -34,6 +34,7 @@ pub(crate) fn perform(effect: &EffectRef<'_>, action: Action<'_>) -> Result<Repl
             process_memo::forget_all();
             Ok(Reply::Ok)
         }
+        Action::GetOutputColourspace(out) => answers::output_colourspace(effect, out),
         Action::GetClipPreferences(out) => answers::clip_preferences(effect, out),
         Action::GetRegionOfDefinition(time, out) => {
             answers::region_of_definition(effect, time, out)

@@ -5,13 +5,14 @@ use std::ffi::CStr;
 use std::ptr;
 
 use openfx::sys::generic::core::*;
+use openfx::sys::image_effect_v1::colour::*;
 use openfx::sys::image_effect_v1::image_effect::*;
 
 use super::entry::EffectRef;
 use super::host::call;
 use super::image::Image;
 use super::pixels::Depth;
-use super::props::Props;
+use super::props::{Props, c_text};
 use super::status::{Error, Result, answered, check};
 
 /// A rectangle in canonical coordinates: y grows upwards, edges may lie between pixels.
@@ -111,6 +112,21 @@ impl<'a> Clip<'a> {
     /// every clip connected, MLT does not say, so a picture must be asked for.
     pub(crate) fn is_surely_unconnected(&self) -> bool {
         self.props.int(kOfxImageClipPropConnected) == Some(0)
+    }
+
+    /// The colourspace of the clip's pictures, where the host manages colours.
+    /// <https://openfx.readthedocs.io/en/main/Reference/ofxColour.html>
+    pub(crate) fn colourspace(&self) -> Option<String> {
+        const AS_CLIP: &str = "OfxColourspace_";
+        let name = self.props.string(kOfxImageClipPropColourspace)?;
+        let name = match name.strip_prefix(AS_CLIP) {
+            Some(other) => {
+                self.effect.clip(&c_text(other))?.props.string(kOfxImageClipPropColourspace)?
+            }
+            None => name,
+        };
+        // Two clips that point at each other tell nothing.
+        (!name.starts_with(AS_CLIP)).then_some(name)
     }
 
     /// First and last frame, if the host tells and they make sense.

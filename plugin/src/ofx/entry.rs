@@ -8,6 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use openfx::sys::generic::core::*;
+use openfx::sys::image_effect_v1::colour::*;
 use openfx::sys::image_effect_v1::image_effect::*;
 
 use super::Context;
@@ -60,6 +61,18 @@ impl<'a> EffectRef<'a> {
         self.props().ok()?.double(kOfxImageEffectPropFrameRate)
     }
 
+    /// Whether the host tells clips' colourspaces, in a way that the effect said it knows.
+    pub(crate) fn manages_colours(&self) -> bool {
+        let style = self
+            .props()
+            .ok()
+            .and_then(|props| props.string(kOfxImageEffectPropColourManagementStyle));
+        style.is_some_and(|style| {
+            !style.is_empty()
+                && Some(style.as_str()) != kOfxImageEffectColourManagementNone.to_str().ok()
+        })
+    }
+
     /// Where the project has pixels, in canonical coordinates, as far as the host tells.
     pub(crate) fn project_region(&self) -> Option<Region> {
         let props = self.props().ok()?;
@@ -91,6 +104,8 @@ pub(crate) enum Action<'a> {
     PurgeCaches,
     /// How shall clips be handed over?
     GetClipPreferences(Props<'a>),
+    /// In which colourspace is the output?
+    GetOutputColourspace(Props<'a>),
     /// Where will there be pixels at this time?
     GetRegionOfDefinition(f64, Props<'a>),
     /// Which parts of the clips are needed at this time?
@@ -203,6 +218,7 @@ fn parse<'a>(
         }),
         n if n == kOfxActionPurgeCaches => Action::PurgeCaches,
         n if n == kOfxImageEffectActionGetClipPreferences => Action::GetClipPreferences(out),
+        n if n == kOfxImageEffectActionGetOutputColourspace => Action::GetOutputColourspace(out),
         n if n == kOfxImageEffectActionGetRegionOfDefinition => {
             Action::GetRegionOfDefinition(time()?, out)
         }

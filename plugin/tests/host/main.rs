@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test, with its place")]
 
 mod bench;
+mod colour;
 mod flow;
 mod hosts;
 mod retime;

@@ -4,8 +4,9 @@
 
 use std::ffi::CStr;
 
-use inbetween_core::EngineKind;
+use inbetween_core::{EngineKind, Output};
 use openfx::sys::generic::core::*;
+use openfx::sys::image_effect_v1::colour::*;
 use openfx::sys::image_effect_v1::image_effect::*;
 
 use crate::effect::moment::keys;
@@ -19,6 +20,10 @@ use crate::ofx::{Context, EffectRef, IfKnown, Props, Region, Reply, Result, c_te
 
 /// Prefix of the out-argument that holds a clip's frames needed.
 const FRAMES_OF: &str = "OfxImageClipPropFrameRange_";
+/// Prefix of the out-argument that holds the colourspaces that a clip is wanted in.
+const PREFERRED_COLOURSPACES_OF: &str = "OfxImageClipPropPreferredColourspaces_";
+/// The colourspace of values that are no colours.
+const NO_COLOURS: &CStr = c"ofx_raw";
 /// Prefix of the out-argument that holds a clip's region of interest.
 const REGION_OF: &str = "OfxImageClipPropRoI_";
 
@@ -26,11 +31,30 @@ const REGION_OF: &str = "OfxImageClipPropRoI_";
 /// Natron would otherwise render one frame and show it for ever. A retimed clip has its new rate.
 pub(crate) fn clip_preferences(effect: &EffectRef<'_>, out: Props<'_>) -> Result<Reply> {
     out.set_ints(kOfxImageEffectFrameVarying, &[1]).if_known();
+    if effect.manages_colours() {
+        // Keys are compared, so both are wanted in one colourspace, whichever that is.
+        let pairs = [(KEY_B, c"OfxColourspace_Source"), (SOURCE_TO, c"OfxColourspace_SourceFrom")];
+        for (clip, same) in pairs {
+            let name = c_text(&format!("{PREFERRED_COLOURSPACES_OF}{}", clip.to_string_lossy()));
+            out.set_strings(&name, &[same]).if_known();
+        }
+    }
     if effect.host().sets_frame_rate()
         && let Some(rate) = asked(effect, 0.0, |task| task.frame_rate())
     {
         out.set_doubles(kOfxImageEffectPropFrameRate, &[rate.per_second()]).if_known();
     }
+    Ok(Reply::Ok)
+}
+
+/// Answers GetOutputColourspace: drawings are in the colourspace of the first key, confidence and motion are no
+/// colours.
+pub(crate) fn output_colourspace(effect: &EffectRef<'_>, out: Props<'_>) -> Result<Reply> {
+    let output = Choices::read(effect, 0.0).map(|choices| choices.output);
+    if !matches!(output, Ok(Output::Confidence | Output::Motion)) {
+        return Ok(Reply::Default);
+    }
+    out.set_strings(kOfxImageClipPropColourspace, &[NO_COLOURS])?;
     Ok(Reply::Ok)
 }
 

@@ -5,6 +5,7 @@ use std::ffi::CStr;
 
 use inbetween_core::settings::{AnyKind, AnySetting, Number, Whole};
 use openfx::sys::generic::core::*;
+use openfx::sys::image_effect_v1::colour::*;
 use openfx::sys::image_effect_v1::image_effect::*;
 use openfx::sys::image_effect_v1::param::*;
 
@@ -16,6 +17,9 @@ use crate::ofx::{
     Components, Context, Depth, EffectRef, Error, IfKnown, ParamKind, ParamSet, Props, Reply,
     Result,
 };
+
+/// The config of colourspaces that hosts may name.
+const COLOURSPACES: &CStr = c"ofx-native-v1.5_aces-v1.3_ocio-v2.3";
 
 const DESCRIPTION: &CStr =
     c"Draws the frames between two key drawings. The keys are two clips, two times in one clip, or \
@@ -41,6 +45,12 @@ pub(crate) fn describe(effect: &EffectRef<'_>) -> Result<Reply> {
     props.set_text(kOfxPropVersionLabel, env!("CARGO_PKG_VERSION")).if_known();
     props.set_strings(kOfxImageEffectPropSupportedContexts, &Context::ALL.map(Context::name))?;
     props.set_strings(kOfxImageEffectPropSupportedPixelDepths, &Depth::ALL.map(Depth::name))?;
+    // Whatever colourspace a clip is in, its name says how its values are meant.
+    let style = kOfxImageEffectColourManagementFull;
+    props.set_strings(kOfxImageEffectPropColourManagementStyle, &[style]).if_known();
+    props
+        .set_strings(kOfxImageEffectPropColourManagementAvailableConfigs, &[COLOURSPACES])
+        .if_known();
     let safety = if quirks.one_render_per_instance {
         kOfxImageEffectRenderInstanceSafe
     } else {

@@ -6,11 +6,13 @@ pub(crate) use inbetween_core::settings::list::KeysFrom;
 use inbetween_core::timing::{Chart, Exposure, Timing};
 use inbetween_core::{Encoding, EngineKind, Output, Quality, Settings};
 
+use super::colourspace::told_encoding;
 use super::reader::ParamReader;
 pub(crate) use super::reader::SketchChoice;
 use super::retime::RetimeChoice;
 use super::rows::*;
 use super::tooncrafter::ToonCrafter;
+use crate::effect::names::{SOURCE, SOURCE_FROM};
 use crate::hosts::Quirks;
 use crate::ofx::{Context, Depth, EffectRef, Error, Result};
 
@@ -48,6 +50,8 @@ pub(crate) struct Choices {
     engine: Option<EngineKind>,
     tooncrafter: ToonCrafter,
     encoding: Option<Encoding>,
+    /// How the first key is encoded, where the host tells its colourspace.
+    told_encoding: Option<Encoding>,
 }
 
 impl Choices {
@@ -94,6 +98,7 @@ impl Choices {
             draft: pick.switch(&DRAFT)?,
             note: None,
             encoding: pick.choice(&COLOUR)?,
+            told_encoding: told_encoding(effect, if timed { SOURCE } else { SOURCE_FROM }),
         };
         let worker = pick.former_path(WORKER)?;
         let unused = choices.engine() == EngineKind::ToonCrafter && !worker.as_os_str().is_empty();
@@ -138,7 +143,7 @@ impl Choices {
     /// How pictures of `depth` are encoded in a host with `quirks`.
     pub(crate) fn encoding(&self, depth: Depth, quirks: Quirks) -> Encoding {
         let automatic = if depth.is_float() { quirks.float_encoding } else { Encoding::Srgb };
-        self.encoding.unwrap_or(automatic)
+        self.encoding.or(self.told_encoding).unwrap_or(automatic)
     }
 
     /// The engine that draws: what Auto comes to depends on this machine's files alone.
@@ -209,6 +214,7 @@ impl Choices {
             engine: Some(EngineKind::Flow),
             tooncrafter: ToonCrafter::example(),
             encoding: None,
+            told_encoding: None,
         }
     }
 }
@@ -226,6 +232,16 @@ mod tests {
         assert_eq!(encoding(Depth::Short, quirks(Encoding::Linear)), Encoding::Srgb);
         assert_eq!(encoding(Depth::Float, quirks(Encoding::Linear)), Encoding::Linear);
         assert_eq!(encoding(Depth::Half, quirks(Encoding::Srgb)), Encoding::Srgb);
+    }
+
+    #[test]
+    fn a_colourspace_that_is_told_beats_the_depth_and_loses_to_the_artist() {
+        let mut choices = Choices::example(Context::General, KeysFrom::TwoClips);
+        choices.told_encoding = Some(Encoding::Srgb);
+        let quirks = Quirks::with_encoding(Encoding::Linear);
+        assert_eq!(choices.encoding(Depth::Float, quirks), Encoding::Srgb);
+        choices.encoding = Some(Encoding::Linear);
+        assert_eq!(choices.encoding(Depth::Float, quirks), Encoding::Linear);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! read and made sense of ([`choices`]). Nothing here knows of times, keys or actions.
 
 pub(crate) mod choices;
+mod colourspace;
 pub(crate) mod reader;
 pub(crate) mod retime;
 pub(crate) mod rows;

@@ -53,8 +53,9 @@ pub static QUALITY: Setting<Choice<Quality>> = Setting {
 pub static COLOUR: Setting<Choice<Option<Encoding>>> = Setting {
     id: c"colour",
     label: c"Colour",
-    hint: c"How the clips are encoded. Automatic takes 8-bit and 16-bit integer pictures as sRGB and float \
-            pictures as linear light, except in hosts that hand out display colours.",
+    hint: c"How the clips are encoded. Automatic goes by the colourspace that the host tells; where it tells none, 8-bit \
+            and 16-bit integer pictures are sRGB and float pictures linear light, except in hosts that hand out \
+            display colours.",
     engine: None,
     decides: Decides::Look,
     kind: Choice {
