@@ -317,16 +317,16 @@ impl Lab {
                 values.push((id.clone(), None, param.parse(text).map_err(Stop::Fail)?));
             }
         }
-        let position = kOfxImageEffectTransitionParamName.to_string_lossy();
-        if let Some(param) = descriptor.params.find(&position)
-            && param.kind == ParamType::Double
-        {
-            for (time, value) in [(RANGE.0, 0.0), (RANGE.1, 1.0)] {
-                values.push((
-                    position.clone().into_owned(),
-                    Some(time),
-                    Value::Doubles(vec![value]),
-                ));
+        // What the host moves: through a transition, and through a clip at half its speed.
+        for (name, ends) in [
+            (kOfxImageEffectTransitionParamName, (0.0, 1.0)),
+            (kOfxImageEffectRetimerParamName, (RANGE.0, (RANGE.0 + RANGE.1) / 2.0)),
+        ] {
+            let name = name.to_string_lossy().into_owned();
+            if descriptor.params.find(&name).is_some_and(|param| param.kind == ParamType::Double) {
+                for (time, value) in [(RANGE.0, ends.0), (RANGE.1, ends.1)] {
+                    values.push((name.clone(), Some(time), Value::Doubles(vec![value])));
+                }
             }
         }
         Ok(Setup {

@@ -78,8 +78,9 @@ pub static CHECKS: &[Check] = &[
         "life-cycle",
         life::life_cycle,
         "Load, Describe, DescribeInContext, CreateInstance, DestroyInstance and Unload are \
-         called once each. The descriptions must answer OK, the others OK or ReplyDefault; MLT drops a \
-         plug-in whose Load is no OK, and Resolve shows no controls where CreateInstance is none.",
+         called once each. The descriptions must answer OK, the others OK or ReplyDefault. It is a warning \
+         that MLT drops a plug-in whose Load is no OK, and that Resolve shows no controls where \
+         CreateInstance is none.",
     ),
     Check::new(
         Life,
@@ -371,7 +372,8 @@ pub static CHECKS: &[Check] = &[
         Robustness,
         "finite-output",
         robustness::finite_output,
-        "NaN and infinities in the drawings must not come out again.",
+        "NaN and infinities in the drawings must not spread to pixels where none came in. Where one pixel alone \
+         decides it may be what it was; where several pictures are combined that is a warning.",
     ),
     Check::new(
         Robustness,
@@ -386,8 +388,8 @@ pub static CHECKS: &[Check] = &[
         Robustness,
         "optional-clip",
         robustness::optional_clip,
-        "An optional clip without pictures, in every way in which hosts say so, must not hinder \
-         the render; nor must one with pictures. A clip that the plug-in asks for by a message \
+        "An optional clip without pictures, in the way in which the host says so, must not hinder \
+         the render, and in the ways of others should not; nor must one with pictures. A clip that the plug-in asks for by a message \
          counts as mandatory.",
     ),
     Check::new(
@@ -401,7 +403,7 @@ pub static CHECKS: &[Check] = &[
         Robustness,
         "choice-values",
         robustness::choice_values,
-        "In a host that tells no value of a choice, the render must end in a picture or in a message.",
+        "In a host that tells no value of a choice, the render should end in a picture or in a message.",
     ),
     Check::new(
         Robustness,

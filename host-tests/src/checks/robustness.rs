@@ -1,6 +1,9 @@
 //! Checks of what the plug-in does with hostile hosts and pictures.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use parking_lot::Mutex;
 
@@ -94,7 +97,8 @@ pub(super) fn odd_bounds(lab: &Lab) -> Checked {
 }
 
 pub(super) fn finite_output(lab: &Lab) -> Checked {
-    lab.in_contexts(|plugin, context| {
+    let passed = Mutex::new(None);
+    let outcome = lab.in_contexts(|plugin, context| {
         let (time, _) = lab.baseline(plugin, context)?;
         let depths = plugin.descriptor().map(|d| d.depths()).unwrap_or_default();
         let floats = |depth: &Depth| depth.is_float() && plugin.host().gives_depth(*depth);
@@ -114,42 +118,65 @@ pub(super) fn finite_output(lab: &Lab) -> Checked {
             let instance =
                 lab.instance(plugin, context, &Recipe { format, paint, ..Recipe::default() })?;
             for time in [time, 2.0] {
+                for clip in instance.effect().clips() {
+                    clip.take_fetched();
+                }
                 let picture = must_render(&instance, Shot::at(time), "NaN and infinity")?.picture();
-                let is_wild = |pixel: &[f32; 4]| pixel.iter().any(|v| !v.is_finite());
-                let wild = picture.pixels.iter().filter(|pixel| is_wild(pixel)).count();
-                if wild > 0 && follows(&instance, &picture, time, is_wild)? {
-                    // A pixel that depends on its own place alone may be what it was: that spreads nothing.
+                let count = picture.pixels.iter().filter(|pixel| is_wild(pixel)).count();
+                if count == 0 {
                     continue;
                 }
-                require(wild == 0, || {
-                    format!("{wild} pixels of frame {time} at {depth:?} are NaN or infinite")
-                })?;
+                let text =
+                    format!("{count} pixels of frame {time} at {depth:?} are NaN or infinite");
+                let inputs = inputs_of(&instance)?;
+                let in_place =
+                    inputs.iter().all(|input| input.pixels.len() == picture.pixels.len())
+                        && (0..picture.pixels.len()).all(|at| {
+                            !is_wild(&picture.pixels[at])
+                                || inputs.iter().any(|input| is_wild(&input.pixels[at]))
+                        });
+                require(in_place, || format!("{text}, also where no input is"))?;
+                if inputs.len() > 1 {
+                    passed.lock().get_or_insert(text);
+                }
             }
         }
         Ok(String::new())
-    })
+    })?;
+    Ok(passed.into_inner().map_or(outcome, Outcome::Warning))
 }
 
-/// Whether the wild pixels of a picture lie just where those of a single input lie at the same time.
-fn follows(
-    instance: &Instance,
-    picture: &Picture,
-    time: f64,
-    is_wild: impl Fn(&[f32; 4]) -> bool,
-) -> Checked<bool> {
-    let clips = instance.effect().clips();
-    let mut fed = clips.iter().filter(|clip| !clip.is_output()).filter_map(|clip| clip.footage());
-    let (Some(footage), None) = (fed.next(), fed.next()) else { return Ok(false) };
-    let Some(input) = footage.picture(time)? else { return Ok(false) };
-    Ok(input.pixels.len() == picture.pixels.len()
-        && input.pixels.iter().zip(&picture.pixels).all(|(a, b)| is_wild(a) || !is_wild(b)))
+fn is_wild(pixel: &[f32; 4]) -> bool {
+    pixel.iter().any(|v| !v.is_finite())
 }
 
-const FORMS: [Absent; 4] = [Absent::Unconnected, Absent::Null, Absent::NoData, Absent::Black];
+/// The pictures that were fetched since the last call.
+fn inputs_of(instance: &Instance) -> Checked<Vec<Arc<Picture>>> {
+    let mut inputs = Vec::new();
+    for clip in instance.effect().clips() {
+        let times = clip.take_fetched();
+        let Some(footage) = clip.footage().filter(|_| !clip.is_output()) else { continue };
+        for time in times {
+            inputs.extend(footage.picture(time)?);
+        }
+    }
+    Ok(inputs)
+}
 
 /// The ways in which a clip can be without pictures: what its image is, and whether it says that it is connected.
-fn forms() -> impl Iterator<Item = (Absent, bool)> {
-    FORMS.into_iter().flat_map(|form| [(form, false), (form, true)])
+/// Images that are there and hold nothing are the way of few hosts, whose plug-ins are asked to stand all others too.
+fn forms(lab: &Lab) -> Vec<(Absent, bool)> {
+    let mut forms = vec![Absent::Unconnected, Absent::Black];
+    if !matches!(lab.profile.conduct.absent, Absent::Unconnected | Absent::Black) {
+        forms.extend([Absent::Null, Absent::NoData]);
+    }
+    forms.into_iter().flat_map(|form| [(form, false), (form, true)]).collect()
+}
+
+/// Whether the host itself does so.
+fn is_own(lab: &Lab, (absent, connected): (Absent, bool)) -> bool {
+    let own = lab.profile.conduct;
+    (own.absent, own.always_connected) == (absent, connected)
 }
 
 pub(super) fn missing_clip(lab: &Lab) -> Checked {
@@ -168,7 +195,7 @@ pub(super) fn missing_clip(lab: &Lab) -> Checked {
         }
         let (time, expected) = lab.baseline(plugin, context)?;
         for clip in &mandatory {
-            for (absent, connected) in forms() {
+            for (absent, connected) in forms(lab) {
                 plugin.host().change(|conduct| {
                     (conduct.absent, conduct.always_connected) = (absent, connected);
                     conduct.prefills_output = false;
@@ -211,7 +238,8 @@ pub(super) fn missing_clip(lab: &Lab) -> Checked {
 }
 
 pub(super) fn optional_clip(lab: &Lab) -> Checked {
-    lab.in_contexts(|plugin, context| {
+    let elsewhere = Mutex::new(None);
+    let outcome = lab.in_contexts(|plugin, context| {
         let needed = lab.needs(context)?.clips;
         let clips = plugin.context(context)?.clips().into_iter();
         let optional = clips.filter(|clip| clip.is_optional() && !needed.contains(&clip.name));
@@ -225,16 +253,24 @@ pub(super) fn optional_clip(lab: &Lab) -> Checked {
         let instance = lab.instance(plugin, context, &full)?;
         // With all clips it renders, or the context cannot be judged.
         lab.render(&instance, Shot::at(time))?;
-        for (absent, connected) in forms() {
+        for (absent, connected) in forms(lab) {
             plugin.host().change(|conduct| {
                 (conduct.absent, conduct.always_connected) = (absent, connected);
             });
             let instance = lab.instance(plugin, context, &Recipe::default())?;
             let what = format!("no pictures ({absent:?}, says connected: {connected})");
-            must_render(&instance, Shot::at(time), &what)?;
+            match must_render(&instance, Shot::at(time), &what) {
+                Err(Stop::Fail(text)) if !is_own(lab, (absent, connected)) => {
+                    elsewhere.lock().get_or_insert(text);
+                }
+                rendered => {
+                    rendered?;
+                }
+            }
         }
         Ok(names.join(", "))
-    })
+    })?;
+    Ok(elsewhere.into_inner().map_or(outcome, Outcome::Warning))
 }
 
 pub(super) fn abort(lab: &Lab) -> Checked {
@@ -271,21 +307,23 @@ pub(super) fn abort(lab: &Lab) -> Checked {
 }
 
 pub(super) fn choice_values(lab: &Lab) -> Checked {
-    lab.in_contexts(|plugin, context| {
+    let silent = Mutex::new(None);
+    let outcome = lab.in_contexts(|plugin, context| {
         let instance = lab.instance(plugin, context, &Recipe::default())?;
         let time = lab.busy_time(&instance)?;
         let params = instance.effect().params.all();
         let choices = params.iter().filter(|param| param.kind == ParamType::Choice);
         let count = choices.inspect(|param| param.keep_untold()).count();
         let rendered = instance.render(Shot::at(time))?;
-        require(rendered.status == Status::OK || rendered.said().is_some(), || {
-            format!(
+        if rendered.status != Status::OK && rendered.said().is_none() {
+            silent.lock().get_or_insert(format!(
                 "without values of choices, render answered {} without a message",
                 rendered.status
-            )
-        })?;
+            ));
+        }
         Ok(format!("{count} choices"))
-    })
+    })?;
+    Ok(silent.into_inner().map_or(outcome, Outcome::Warning))
 }
 
 pub(super) fn project_load(lab: &Lab) -> Checked {

@@ -364,7 +364,8 @@ impl Scene {
 
     fn edit(&self, instance: &Instance, time: f64, dice: &mut Dice) {
         let params = instance.effect().params.all();
-        let param = &params[dice.below(params.len())];
+        // A description that was cut short leaves none.
+        let Some(param) = params.get(dice.below(params.len())) else { return };
         let value = match dice.below(3) {
             0 => wild(param, dice),
             _ => sensible(param, dice),

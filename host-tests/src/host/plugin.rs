@@ -277,17 +277,14 @@ impl Plugin {
         self.set_host()?;
         for (name, status) in [("Load", self.load()), ("Describe", self.describe())] {
             if status.0 == kOfxStatErrMissingHostFeature {
-                let host = self.host.profile().label;
-                let said = self.said();
-                Err(Incompatible(format!("{} misses a feature in {host}{said}", self.id())))?;
+                return Err(self.misses_something());
             }
             if !status.is_fine() {
                 bail!("{} answered {status} to {name}{}", self.id(), self.said());
             }
         }
         let says = |name, wanted: &str| {
-            let said = self.descriptor().and_then(|descriptor| descriptor.props.text(name));
-            said.is_some_and(|said| said == wanted)
+            self.descriptor().is_some_and(|descriptor| descriptor.props.was_told(name, wanted))
         };
         if says(kOfxImageEffectPropOpenGLRenderSupported, "needed")
             || says(kOfxImageEffectPropCPURenderSupported, "false")
@@ -295,6 +292,12 @@ impl Plugin {
             Err(Incompatible(format!("{} draws on a graphics card only", self.id())))?;
         }
         Ok(())
+    }
+
+    /// The end of a plug-in that answered that this host lacks a feature.
+    pub(crate) fn misses_something(&self) -> anyhow::Error {
+        let (host, said) = (self.host.profile().label, self.said());
+        Incompatible(format!("{} misses a feature in {host}{said}", self.id())).into()
     }
 
     /// What MLT does before each instance: introduces itself, loads and describes once more.

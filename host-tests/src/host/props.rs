@@ -119,6 +119,8 @@ struct Store {
     properties: BTreeMap<String, Property>,
     /// Replaced texts: the plug-in may still read the address that it was given.
     replaced: Vec<CString>,
+    /// What the plug-in set although this host lacks the property.
+    refused: Vec<(String, Values)>,
 }
 
 /// A set of properties of one object.
@@ -205,6 +207,15 @@ impl PropertySet {
         self.store.read().properties.get(key(name)).is_some_and(|p| p.touched)
     }
 
+    /// True if the plug-in set the property to that text, even where this host does not know it.
+    pub fn was_told(&self, name: &CStr, text: &str) -> bool {
+        let told = Values::Text(vec![c_text(text)]);
+        let of_property =
+            |(refused, values): &(String, Values)| refused == key(name) && *values == told;
+        self.values(name).is_some_and(|values| values == told)
+            || self.store.read().refused.iter().any(of_property)
+    }
+
     /// True if the set has the property.
     pub fn has(&self, name: &CStr) -> bool {
         self.store.read().properties.contains_key(key(name))
@@ -216,7 +227,7 @@ impl PropertySet {
             return;
         }
         let mut store = self.store.write();
-        let Store { properties, replaced } = &mut *store;
+        let Store { properties, replaced, .. } = &mut *store;
         match properties.get_mut(key(name)) {
             Some(property) => {
                 if let Values::Text(old) = std::mem::replace(&mut property.values, values) {
@@ -251,8 +262,9 @@ impl PropertySet {
     /// Sets one value for the plug-in.
     pub(crate) fn set<T: Scalar>(&self, name: &CStr, index: usize, value: T) -> OfxStatus {
         let mut store = self.store.write();
-        let Store { properties, replaced } = &mut *store;
+        let Store { properties, replaced, refused } = &mut *store;
         let Some(property) = properties.get_mut(key(name)) else {
+            refused.push((key(name).to_owned(), T::wrap(vec![value])));
             return self.absent(name, T::TYPE, "set");
         };
         if !(property.writable && self.writable) {
@@ -321,7 +333,7 @@ impl PropertySet {
     /// Goes back to the host's values.
     pub(crate) fn reset(&self, name: &CStr) -> OfxStatus {
         let mut store = self.store.write();
-        let Store { properties, replaced } = &mut *store;
+        let Store { properties, replaced, .. } = &mut *store;
         let Some(property) = properties.get_mut(key(name)) else {
             return self.absent(name, known::ANY, "reset");
         };
@@ -466,7 +478,11 @@ impl Builder {
             journal: self.journal,
             writable: self.writable,
             missing: self.missing,
-            store: RwLock::new(Store { properties: self.properties, replaced: Vec::new() }),
+            store: RwLock::new(Store {
+                properties: self.properties,
+                replaced: Vec::new(),
+                refused: Vec::new(),
+            }),
         });
         set.handle.publish(Object::Properties(Arc::downgrade(&set)));
         set

@@ -440,3 +440,40 @@ impl ParamSet {
         Some(param)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_summed_up_from_key_to_key() {
+        let params = ParamSet::describing(&Journal::new(), &[]);
+        let speed = params.define(ParamType::Double, "speed").unwrap();
+        speed.set(Value::Doubles(vec![2.0]));
+        assert_eq!(speed.integral(1.0, 4.0), [6.0]);
+        assert_eq!(speed.derivative(1.0), [0.0]);
+        for (time, value) in [(0.0, 0.0), (2.0, 4.0), (4.0, 4.0)] {
+            speed.set_key(time, Value::Doubles(vec![value]));
+        }
+        assert_eq!(speed.integral(0.0, 4.0), [12.0]);
+        assert_eq!(speed.integral(4.0, 0.0), [-12.0]);
+        assert!((speed.derivative(1.0)[0] - 2.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn defaults_in_parts_of_the_project_become_places_in_it() {
+        let params = ParamSet::describing(&Journal::new(), &[]);
+        let corner = params.define(ParamType::Double2D, "corner").unwrap();
+        let text = |value: &CStr| Values::Text(vec![value.to_owned()]);
+        corner.props.put(kOfxParamPropDoubleType, text(kOfxParamDoubleTypeXYAbsolute));
+        corner.props.put(kOfxParamPropDefault, Values::Double(vec![0.25, 0.5]));
+        let default = |size| {
+            let corner = params.instantiate(size).find("corner").unwrap();
+            corner.value_at(0.0)
+        };
+        assert_eq!(default((64, 48)), Value::Doubles(vec![0.25, 0.5]));
+        let system = text(kOfxParamCoordinatesNormalised);
+        corner.props.put(kOfxParamPropDefaultCoordinateSystem, system);
+        assert_eq!(default((64, 48)), Value::Doubles(vec![16.0, 24.0]));
+    }
+}

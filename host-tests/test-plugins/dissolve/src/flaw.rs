@@ -61,7 +61,7 @@ pub enum Flaw {
     FullScaleOnly,
     /// Refuses images whose scale property is not the render's.
     ScaleStickler,
-    /// Passes NaN on.
+    /// Passes NaN on to the neighbour.
     PassesNan,
     /// Clamps to 0..=1.
     Clamps,

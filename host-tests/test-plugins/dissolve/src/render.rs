@@ -170,6 +170,9 @@ impl Effect {
                     if position == 0.0 {
                         value = a;
                     }
+                    if self.has(Flaw::PassesNan) {
+                        value += 0.0 * read(from, x + 1, of, at);
+                    }
                     if !value.is_finite() && !self.has(Flaw::PassesNan) {
                         value = 0.0;
                     }

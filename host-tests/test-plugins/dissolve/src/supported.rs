@@ -263,15 +263,12 @@ impl Work<'_> {
                 + ((window.y2 - window.y1) as i64 * i64::from(at) / i64::from(threads)) as c_int
         };
         for y in share(thread)..share(thread + 1) {
-            // SAFETY: the handle of the render in progress.
-            if self
-                .effect
-                .suites
-                .effect
-                .abort
-                .is_some_and(|abort| unsafe { abort(self.effect.handle) } != 0)
-            {
-                return;
+            if let Some(abort) = self.effect.suites.effect.abort {
+                // SAFETY: the handle of the render in progress.
+                let wanted = unsafe { abort(self.effect.handle) };
+                if wanted != 0 {
+                    return;
+                }
             }
             for x in window.x1..window.x2 {
                 let Some(pixel) = self.output.pixel(x, y) else { continue };
