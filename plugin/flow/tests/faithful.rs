@@ -154,6 +154,55 @@ fn a_fence_goes_with_the_whole_picture() {
     }
 }
 
+/// Trees on a hill, panned by `pan` behind a frame line, and a car whose middle is at `car`.
+fn drive(pan: f32, car: f32, gap: f32) -> Frame {
+    const GRASS: [f32; 4] = [0.5, 0.72, 0.4, 1.0];
+    const LEAVES: [f32; 4] = [0.2, 0.5, 0.28, 1.0];
+    let lined = |away: f32, r: f32, colour: [f32; 4]| {
+        (away < r).then_some(if away < r - 2.0 { colour } else { INK })
+    };
+    picture(|x, y| {
+        if y > 177.0 {
+            return INK;
+        }
+        let body = (x - car).abs() < 34.0 && (102.0..132.0).contains(&y);
+        let rim = (x - car).abs() > 32.0 || !(104.0..130.0).contains(&y);
+        for wheel in [-20.0, 20.0] {
+            if let Some(c) = lined((x - car - wheel).hypot(y - 134.0), 10.0, PAPER) {
+                return c;
+            }
+        }
+        if body {
+            return if rim { INK } else { RED };
+        }
+        let x = x - pan;
+        let n = (x / gap).round();
+        // No two trees stand equally high.
+        let up = 96.0 + 9.0 * (1.7 * n).sin();
+        if let Some(c) = lined((x - n * gap).hypot(0.8 * (y - up)), 13.0, LEAVES) {
+            return c;
+        }
+        match () {
+            () if (x - n * gap).abs() < 2.5 && (up..128.0).contains(&y) => [0.4, 0.25, 0.12, 1.0],
+            () if y > 114.0 => GRASS,
+            () if y > 112.0 => INK,
+            () => [0.6, 0.8, 0.95, 1.0],
+        }
+    })
+}
+
+#[test]
+fn what_a_figure_passes_before_stays_with_the_ground() {
+    for (gap, pan, car) in [(44.0, -40.0, -70.0), (52.0, -60.0, -30.0), (48.0, -36.0, 50.0)] {
+        let at = |t: f32| drive(t * pan, 170.0 + t * car, gap);
+        for t in [0.25f32, 0.5, 0.75] {
+            let drawn = draw(&at(0.0), &at(1.0), f64::from(t)).frame;
+            let off = apart(&drawn, &at(t), 0);
+            assert!(off < 2.0, "{off} at {t}, trees {gap} apart, pan {pan}, car {car}");
+        }
+    }
+}
+
 /// A wheel of `spokes` spokes, turned by so many degrees, with a mark.
 fn wheel(spokes: f32, turn: f32) -> Frame {
     picture(|x, y| {

@@ -158,3 +158,48 @@ fn a_ball_stays_whole_while_it_is_squashed() {
         stays_whole(&engine, pair, from, pose(620.0, 400.0, degrees, flat));
     }
 }
+
+/// The ball over a floor, with a shadow that has no outline of its own.
+fn over_floor(pose: Pose) -> Frame {
+    const FLOOR: f32 = 440.0;
+    let ball = ball(pose);
+    let half = 36.0 + 90.0 * (pose.middle[1] / FLOOR).powi(2);
+    let floor = common::painted(W, H, |x, y| {
+        let shadow = ((x - pose.middle[0]) / half).hypot((y - FLOOR - 8.0) / 9.0) < 1.0;
+        match () {
+            () if (y - FLOOR).abs() < 2.5 => INK,
+            () if y < FLOOR => PAPER,
+            () if shadow => [0.4, 0.6, 0.33, 1.0],
+            () => [0.55, 0.75, 0.45, 1.0],
+        }
+    });
+    let paper = of_colour(&ball, PAPER);
+    let mut out = floor;
+    for ((to, from), paper) in out.pixels_mut().iter_mut().zip(ball.pixels()).zip(paper) {
+        if !paper {
+            *to = *from;
+        }
+    }
+    out
+}
+
+#[test]
+fn a_ball_that_lands_takes_nothing_of_the_floor_and_leaves_nothing_on_it() {
+    let engine = FlowEngine::new().unwrap();
+    for (x, squash) in [(560.0, [1.4, 0.62]), (420.0, [1.2, 0.8])] {
+        // It lies in the line of the floor.
+        let to = pose(x, 440.0 - squash[1] * BALL + 1.0, 0.0, squash);
+        let keys = [pose(200.0, 110.0, 0.0, [1.0, 1.0]), to].map(over_floor);
+        for pair in [[0, 1], [1, 0]] {
+            for n in 3..6 {
+                let t = f64::from(n) / 8.0;
+                let drawn = draw(&engine, &keys[pair[0]], &keys[pair[1]], t);
+                let paper = of_colour(&drawn, PAPER);
+                // Between the ball and the floor there is paper, from side to side.
+                let marks = (400..434).flat_map(|y| (0..W).map(move |x| y * W + x));
+                let marks = marks.filter(|&i| !paper[i]).count();
+                assert!(marks < 12, "{marks} marks over the floor at {t}, ball to {x}, {pair:?}");
+            }
+        }
+    }
+}

@@ -77,7 +77,9 @@ pub(super) fn explain<'a>(keys: [&'a Side; 2]) -> Work<'a> {
     };
     work.ground();
     work.figures();
+    work.scenery();
     work.leftovers();
+    work.scenery();
     work
 }
 
@@ -90,6 +92,7 @@ impl Work<'_> {
             expected,
             joint: Vec::new(),
             diagonal: self.diagonal,
+            leaves: false,
         }
     }
 
@@ -136,30 +139,37 @@ impl Work<'_> {
             }
             whole = every.clone();
         }
-        let search = self.search(0, still);
+        let search = Search { leaves: true, ..self.search(0, still) };
         let (h, w) = (a.regions.h, a.regions.w);
-        let mut seeds = shifts(&whole, &b.looks, h, w);
-        seeds.extend(shifts(&every, &b.looks, h, w));
-        let mut few = whole.clone();
-        few.points = thin(few.points, 300);
+        // A horizon says nothing of a pan along it: what was found by all that is seen is followed by that.
+        let mut many = every.clone();
+        many.points = thin(many.points, 2000);
+        let by = |group| shifts(group, &b.looks, h, w).into_iter().map(move |seed| (group, seed));
+        let seeds: Vec<(&Group, Affine)> = by(&whole).chain(by(&many)).collect();
         let mut found: Vec<Found> = seeds
             .par_iter()
-            .flat_map_iter(|&seed| {
-                let rough = search.climb(&whole, seed, 2, &[8.0, 4.0], false).motion;
-                let fine = |motion| search.climb(&whole, motion, 1, &[2.0, 1.0], false);
+            .flat_map_iter(|&(group, seed)| {
+                let rough = search.climb(group, seed, 2, &[8.0, 4.0], false).motion;
+                let mut few = group.clone();
+                few.points = thin(few.points, 300);
+                let fine = |motion| {
+                    let motion = search.climb(group, motion, 1, &[2.0, 1.0], false).motion;
+                    Found { motion, worth: search.worth(&whole, &motion, 1) }
+                };
                 search.repeats(&few, rough).into_iter().map(fine).collect::<Vec<Found>>()
             })
             .collect();
         let rest = search.worth(&whole, &still, 1);
-        found.insert(0, Found { motion: still, worth: rest + REST });
+        found.insert(0, Found { motion: still, worth: rest });
         let most = found.iter().map(|f| f.worth).fold(f32::MIN, f32::max);
         found.retain(|f| f.worth > most - REPEATS);
         // Where the ground repeats itself, all else that the picture shows says how far it went.
-        let mut many = every;
-        many.points = thin(many.points, 2000);
         let best = found
             .into_iter()
-            .map(|f| Found { worth: f.worth + search.worth(&many, &f.motion, 1), ..f })
+            .map(|f| {
+                let rest = if f.motion == still { REST } else { 0.0 };
+                Found { worth: f.worth + search.worth(&many, &f.motion, 1) + rest, ..f }
+            })
             .reduce(|a, b| if b.worth > a.worth + 1e-4 { b } else { a });
         let straight = |f: &Found| {
             let bent = f.motion.m.iter().flatten().zip(UNIT.iter().flatten());
@@ -190,7 +200,7 @@ impl Work<'_> {
                 .into_par_iter()
                 .filter(|&k| {
                     let group = &side.groups[k];
-                    if group.within(&motion, search.other) < STAYS {
+                    if side.regions.list[k].frame || group.within(&motion, search.other) < STAYS {
                         return true;
                     }
                     let at_border = side.regions.list[k].at_border;
@@ -439,7 +449,7 @@ fn shifts(whole: &Group, other: &Looks, h: usize, w: usize) -> Vec<Affine> {
         .par_iter()
         .map(|[x, y]| {
             let shift = Affine::shift([(x * step) as f32, (y * step) as f32]);
-            (few.agreement(&shift, other, &none, 3), shift)
+            (few.agreement_within(&shift, other, &none, 3), shift)
         })
         .collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0));

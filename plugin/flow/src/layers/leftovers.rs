@@ -7,6 +7,14 @@ use super::side::colours;
 
 /// Agreement at a quarter of the size from which something is a changed part of the figure that it touches.
 const CHANGED: f32 = 0.4;
+/// Worth of a motion from which two things that stand free and look alike are one that changes its shape ...
+const LIKE: f32 = 0.2;
+/// ... and of one that turns it by more than [`TURNED`] (radians).
+const SURE: f32 = 0.5;
+/// See [`SURE`].
+const TURNED: f32 = 0.5;
+/// What such a motion must be worth more than one that does not turn it.
+const UPRIGHT: f32 = 0.15;
 /// Share of a region that the other key may show otherwise if it is said to be hidden there.
 const HIDDEN: f32 = 0.3;
 
@@ -62,9 +70,16 @@ impl Work<'_> {
             }
             let ground = self.ground_of(key, &[k]);
             let side = self.keys[key];
-            let touches = side.regions.list[k].beside.iter().any(|&(n, border)| {
-                border >= 3 && self.of[key][n].is_some_and(|p| p < self.grounds)
-            });
+            // Longer beside the ground than beside figures.
+            let (mut open, mut covered) = (0, 0);
+            for &(n, border) in &side.regions.list[k].beside {
+                match self.of[key][n] {
+                    Some(p) if p < self.grounds => open += border,
+                    Some(_) => covered += border,
+                    None => {}
+                }
+            }
+            let touches = open >= 3 && open > covered;
             if touches && self.contradicted(key, k, ground) < HIDDEN {
                 self.join(key, ground, &[k]);
             }
@@ -109,11 +124,19 @@ impl Work<'_> {
             }
             let (p, q) = (&first.group, &last.group);
             let search = self.search(0, self.pieces[self.ground_of(0, &first.some)].motion);
-            let best = by_moments((p.middle, p.moments), (q.middle, q.moments))
+            let better = |x: Found, y: Found| if y.worth > x.worth { y } else { x };
+            let turns = |f: &Found| f.motion.polar().0.abs() > TURNED;
+            let all: Vec<Found> = by_moments((p.middle, p.moments), (q.middle, q.moments))
                 .into_iter()
                 .map(|motion| Found { motion, worth: search.worth(p, &motion, 1) })
-                .reduce(|x, y| if y.worth > x.worth { y } else { x });
-            if let Some(found) = best.filter(|f| f.worth > 0.2) {
+                .collect();
+            let upright = all.iter().copied().filter(|f| !turns(f)).reduce(better);
+            let best = all.iter().copied().reduce(better).map(|best| {
+                // What looks about the same either way up was not turned over.
+                upright.filter(|f| f.worth > best.worth - UPRIGHT).unwrap_or(best)
+            });
+            let least = |f: &Found| if turns(f) { SURE } else { LIKE };
+            if let Some(found) = best.filter(|f| f.worth > least(f)) {
                 self.add(found.motion, [first.some.clone(), last.some.clone()]);
             }
         }

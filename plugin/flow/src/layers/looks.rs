@@ -13,6 +13,8 @@ pub(super) const LEVELS: usize = 4;
 const UNLIKE: [f32; 2] = [26.0, 80.0];
 /// What a point counts that leaves the picture: nothing is known of it.
 const OUTSIDE: f32 = 0.2;
+/// Share of its points that must stay in the picture if anything is to be said of a motion.
+const STAYS: f32 = 0.4;
 /// What a point counts that lands on something which is explained already.
 const TAKEN: f32 = 0.25;
 
@@ -67,10 +69,26 @@ impl Looks {
 #[derive(Clone)]
 pub(super) struct Point {
     pub(super) at: Place,
-    weight: f32,
+    pub(super) weight: f32,
     /// Difference at which it does not agree any more.
     unlike: f32,
     looks: [Look; LEVELS],
+}
+
+impl Point {
+    /// How far it agrees with the other key around `q`.
+    fn like(&self, q: Place, other: &Looks, taken: Option<&Taken>) -> f32 {
+        [[0.0, 0.0], [2.0, 0.0], [-2.0, 0.0], [0.0, 2.0], [0.0, -2.0]]
+            .iter()
+            .filter_map(|d| {
+                let r = [q[0] + d[0], q[1] + d[1]];
+                let look = other.at(1, r)?;
+                let like = (1.0 - away(&self.looks[1], &look) / self.unlike).max(0.0);
+                Some(if taken.is_some_and(|t| t.at(r)) { TAKEN * like } else { like })
+            })
+            .reduce(f32::max)
+            .unwrap_or(OUTSIDE)
+    }
 }
 
 /// Points that move together.
@@ -177,18 +195,46 @@ impl Group {
         taken: &Taken,
         level: usize,
     ) -> f32 {
+        self.mean(motion, other, taken, level, Some(OUTSIDE))
+    }
+
+    /// The same of those points that stay in the picture; 0 where too few do.
+    pub(super) fn agreement_within(
+        &self,
+        motion: &Affine,
+        other: &Looks,
+        taken: &Taken,
+        level: usize,
+    ) -> f32 {
+        if self.within(motion, other) < STAYS {
+            return 0.0;
+        }
+        self.mean(motion, other, taken, level, None)
+    }
+
+    /// Mean agreement; `outside` is what a point counts that leaves the picture, or nothing of it counts.
+    fn mean(
+        &self,
+        motion: &Affine,
+        other: &Looks,
+        taken: &Taken,
+        level: usize,
+        outside: Option<f32>,
+    ) -> f32 {
         let (mut sum, mut all) = (0.0f32, 1e-6f32);
         for p in &self.points {
             let q = motion.at(p.at);
-            all += p.weight;
-            sum += p.weight
-                * match other.at(level, q) {
-                    None => OUTSIDE,
-                    Some(look) => {
-                        let like = (1.0 - away(&p.looks[level], &look) / p.unlike).max(0.0);
-                        if taken.at(q) { TAKEN * like } else { like }
-                    }
-                };
+            let like = match other.at(level, q) {
+                None => outside,
+                Some(look) => {
+                    let like = (1.0 - away(&p.looks[level], &look) / p.unlike).max(0.0);
+                    Some(if taken.at(q) { TAKEN * like } else { like })
+                }
+            };
+            if let Some(like) = like {
+                all += p.weight;
+                sum += p.weight * like;
+            }
         }
         sum / all
     }
@@ -197,20 +243,19 @@ impl Group {
     pub(super) fn follows(&self, motion: &Affine, other: &Looks, taken: &Taken) -> f32 {
         let (mut sum, mut all) = (0.0f32, 1e-6f32);
         for p in &self.points {
-            let q = motion.at(p.at);
             all += p.weight;
-            let mut best: Option<f32> = None;
-            for d in [[0.0, 0.0], [2.0, 0.0], [-2.0, 0.0], [0.0, 2.0], [0.0, -2.0]] {
-                let r = [q[0] + d[0], q[1] + d[1]];
-                if let Some(look) = other.at(1, r) {
-                    let like = (1.0 - away(&p.looks[1], &look) / p.unlike).max(0.0);
-                    let like = if taken.at(r) { TAKEN * like } else { like };
-                    best = Some(best.map_or(like, |b| b.max(like)));
-                }
-            }
-            sum += p.weight * best.unwrap_or(OUTSIDE);
+            sum += p.weight * p.like(motion.at(p.at), other, Some(taken));
         }
         sum / all
+    }
+
+    /// Each point and how far it agrees with where `motion` carries it, with the same room, 0..=1.
+    pub(super) fn likes(
+        &self,
+        motion: &Affine,
+        other: &Looks,
+    ) -> impl Iterator<Item = (&Point, f32)> {
+        self.points.iter().map(move |p| (p, p.like(motion.at(p.at), other, None)))
     }
 
     /// Share of the points that stay in the picture.

@@ -6,6 +6,7 @@ mod leftovers;
 mod looks;
 mod regions;
 mod register;
+mod scenery;
 mod side;
 mod stack;
 mod transform;
@@ -19,6 +20,7 @@ use regions::Regions;
 use side::Side;
 use stack::{Laid, Owners, lay, order};
 use transform::{Affine, Place};
+use trust::carries;
 
 /// Two keys, understood as pieces that move.
 pub(crate) struct Layers {
@@ -77,7 +79,12 @@ impl Layers {
         let order = order(&work, regions);
         let mut rank = vec![0; order.len()];
         order.iter().enumerate().for_each(|(r, &p)| rank[p] = r);
-        let own = |k: usize| Owners::of(regions[k], &work.of[k], &rank, &light[k]);
+        let own = |k: usize| {
+            let ways: Vec<Option<Affine>> =
+                work.pieces.iter().map(|p| p.motion.seen_from(k)).collect();
+            let explains = |p: usize, i: usize| carries(guides, ways[p].as_ref(), k, i);
+            Owners::of(regions[k], &work.of[k], &rank, work.grounds, &light[k], explains)
+        };
         let (first, last) = rayon::join(|| own(0), || own(1));
         let owners = [first, last];
         let mut pieces = lay(&work, regions, [&owners[0], &owners[1]]);

@@ -10,6 +10,10 @@ const THIN: u32 = 3;
 
 /// Length along the picture's border, as a share of its shorter side, from which a region reaches it.
 const REACHES: f32 = 0.12;
+/// Width of a frame line around the picture that a region may lie behind and still reach the border, in samples.
+const FRAME: usize = 4;
+/// Share of a side that lines along it cover where there is a frame.
+const COVERED: f32 = 0.6;
 /// Lines reach at most this far from the region they belong to, in samples.
 const LINE: usize = 8;
 
@@ -27,6 +31,8 @@ pub(super) struct Region {
     pub(super) moments: [f32; 3],
     /// It reaches the picture's border along a fair length, as grounds do.
     pub(super) at_border: bool,
+    /// It is part of a frame line around the picture.
+    pub(super) frame: bool,
     /// Regions across a line, with the length of the common border in samples.
     pub(super) beside: Vec<(usize, u32)>,
 }
@@ -86,6 +92,13 @@ impl Regions {
         let list = measure(&core, &label, count, lab);
         let across = across(&core, &label, h, w);
         Self { core, label, across, list, h, w }
+    }
+
+    /// Whether pixel `i` is on a line along the picture's border.
+    pub(super) fn of_frame(&self, i: usize) -> bool {
+        let (x, y) = (i % self.w, i / self.w);
+        let near = x.min(y).min(self.w - 1 - x).min(self.h - 1 - y) < FRAME;
+        near && (self.core[i] == 0 || self.at(i).is_some_and(|k| self.list[k].frame))
     }
 
     /// The region at pixel `i`.
@@ -194,16 +207,54 @@ fn across(core: &[u16], label: &[u16], h: usize, w: usize) -> Vec<u16> {
     out
 }
 
+/// Which of `thin` things at the picture's border are frame lines: those on a side that they cover for the most
+/// part. Also how far each region runs along the border, or along a frame line there, in samples.
+fn borders(
+    core: &[u16],
+    label: &[u16],
+    thin: &[bool],
+    h: usize,
+    w: usize,
+) -> (Vec<bool>, Vec<usize>) {
+    let (mut frame, mut length) = (vec![false; thin.len()], vec![0; thin.len()]);
+    let named = |l: u16| (l as usize).checked_sub(1);
+    // Places along a side, and the place behind a frame line from each.
+    let (far_y, far_x) = (FRAME.min(h - 1), FRAME.min(w - 1));
+    let sides: [Vec<[usize; 2]>; 4] = [
+        (0..w).map(|x| [x, far_y * w + x]).collect(),
+        (0..w).map(|x| [(h - 1) * w + x, (h - 1 - far_y) * w + x]).collect(),
+        (0..h).map(|y| [y * w, y * w + far_x]).collect(),
+        (0..h).map(|y| [y * w + w - 1, y * w + w - 1 - far_x]).collect(),
+    ];
+    for side in sides {
+        let line = |at: usize| named(core[at]).filter(|&k| thin[k]);
+        let covered = side.iter().filter(|[at, _]| line(*at).is_some()).count();
+        let framed = covered as f32 > COVERED * side.len() as f32;
+        for [at, behind] in side {
+            if let Some(k) = named(label[at]) {
+                length[k] += 1;
+            }
+            if let Some(k) = line(at).filter(|_| framed) {
+                frame[k] = true;
+                if let Some(k) = named(label[behind]).filter(|&m| m != k) {
+                    length[k] += 1;
+                }
+            }
+        }
+    }
+    (frame, length)
+}
+
 fn measure(core: &[u16], label: &[u16], count: usize, lab: &Map) -> Vec<Region> {
     let (h, w, area) = (lab.h, lab.w, lab.area());
     // Area, x, y, xx, xy, yy; and of the core alone: area, three colours.
     let mut sums = vec![[0.0f64; 10]; count];
-    let mut border = vec![0usize; count];
+    let mut frame = vec![0usize; count];
     let mut beside = vec![std::collections::BTreeMap::<usize, u32>::new(); count];
     for (i, &l) in label.iter().enumerate() {
         let Some(k) = (l as usize).checked_sub(1) else { continue };
         let (x, y) = (i % w, i / w);
-        border[k] += usize::from(x < 1 || y < 1 || x + 2 > w || y + 2 > h);
+        frame[k] += usize::from(x.min(y).min(w - 1 - x).min(h - 1 - y) < FRAME);
         for n in [(x + 1 < w).then_some(i + 1), (y + 1 < h).then_some(i + w)].into_iter().flatten()
         {
             if let Some(m) = (label[n] as usize).checked_sub(1).filter(|&m| m != k) {
@@ -222,10 +273,13 @@ fn measure(core: &[u16], label: &[u16], count: usize, lab: &Map) -> Vec<Region> 
             }
         }
     }
+    let thin: Vec<bool> =
+        sums.iter().zip(&frame).map(|(s, n)| 10.0 * (s[0] - *n as f64) < s[0]).collect();
+    let (frame, border) = borders(core, label, &thin, h, w);
     sums.iter()
-        .zip(border)
+        .zip(border.into_iter().zip(frame))
         .zip(beside)
-        .map(|((s, border), beside)| {
+        .map(|((s, (border, frame)), beside)| {
             let n = s[0].max(1.0);
             let (x, y) = (s[1] / n, s[2] / n);
             let moments = [s[3] / n - x * x + 0.1, s[4] / n - x * y, s[5] / n - y * y + 0.1];
@@ -236,6 +290,7 @@ fn measure(core: &[u16], label: &[u16], count: usize, lab: &Map) -> Vec<Region> 
                 colour,
                 moments: moments.map(|m| m as f32),
                 at_border: border as f32 >= REACHES * h.min(w) as f32,
+                frame,
                 beside: beside.into_iter().collect(),
             }
         })

@@ -29,6 +29,8 @@ pub(super) struct Search<'a> {
     pub(super) joint: Vec<Place>,
     /// The picture's diagonal, in samples.
     pub(super) diagonal: f32,
+    /// What leaves the picture says nothing against a motion: a camera's.
+    pub(super) leaves: bool,
 }
 
 /// A motion, what it explains, and what it is worth when its oddity is taken off.
@@ -42,8 +44,16 @@ impl Search<'_> {
     /// Agreement less what is odd about the motion.
     pub(super) fn worth(&self, group: &Group, motion: &Affine, level: usize) -> f32 {
         match self.oddity(group, motion) {
-            Some(odd) => group.agreement(motion, self.other, self.taken, level) - odd,
+            Some(odd) => self.agreement(group, motion, level) - odd,
             None => -1.0,
+        }
+    }
+
+    fn agreement(&self, group: &Group, motion: &Affine, level: usize) -> f32 {
+        if self.leaves {
+            group.agreement_within(motion, self.other, self.taken, level)
+        } else {
+            group.agreement(motion, self.other, self.taken, level)
         }
     }
 
@@ -128,9 +138,8 @@ impl Search<'_> {
             let d = [(n % side) as i32 - REACH, (n / side) as i32 - REACH];
             motion.changed(d.map(|d| d as f32 * STEP), 0.0, UNIT)
         };
-        let fits: Vec<f32> = (0..side * side)
-            .map(|n| group.agreement(&shifted(n), self.other, self.taken, 1))
-            .collect();
+        let fits: Vec<f32> =
+            (0..side * side).map(|n| self.agreement(group, &shifted(n), 1)).collect();
         let most = fits.iter().copied().fold(0.0, f32::max);
         let mut peaks: Vec<usize> = (0..side * side)
             .filter(|&n| {

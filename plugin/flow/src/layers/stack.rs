@@ -6,8 +6,14 @@ use super::transform::Affine;
 use crate::map::Map;
 use crate::segments::neighbours;
 
-/// Share of the rim of a region that is dark where it has an outline; the rest of the rim is soft.
+/// Share of a rim that is dark where there is an outline; the rest of it is soft.
 const OUTLINED: f32 = 0.45;
+/// Share of a rim that counts as a fair length of it.
+const FAIR: f32 = 0.2;
+/// Share of its lines that a piece must explain before it gives any of them away.
+const KNOWN: f32 = 0.8;
+/// Width of the soft rim of what has no outline, in samples.
+const RIM: usize = 2;
 /// Difference of Gaussians of the lightness below which a pixel is part of a dark line.
 const DARK: f32 = -3.0;
 
@@ -15,7 +21,7 @@ const DARK: f32 = -3.0;
 pub(super) struct Owners {
     /// The piece of each pixel; lines belong to the piece in front.
     pub(super) piece: Vec<u16>,
-    /// Nothing of another piece is mixed into this pixel.
+    /// Nothing of another piece, or of a frame line around the picture, is mixed into this pixel.
     pub(super) clean: Vec<bool>,
     /// Outlines and edges: what the eye follows.
     pub(super) line: Vec<bool>,
@@ -83,8 +89,16 @@ pub(super) fn order(work: &Work, regions: [&Regions; 2]) -> Vec<usize> {
 }
 
 impl Owners {
-    /// `rank`: place of each piece from the front. `light: [1, h, w]`, 0..=255.
-    pub(super) fn of(regions: &Regions, of: &[Option<usize>], rank: &[usize], light: &Map) -> Self {
+    /// `rank`: place of each piece from the front; the first `grounds` pieces go with the ground. `light: [1, h, w]`, 0..=255. `explains` tells whether the
+    /// motion of a piece carries a pixel to its like in the other key.
+    pub(super) fn of(
+        regions: &Regions,
+        of: &[Option<usize>],
+        rank: &[usize],
+        grounds: usize,
+        light: &Map,
+        explains: impl Fn(usize, usize) -> bool,
+    ) -> Self {
         let (h, w) = (regions.h, regions.w);
         let (fine, coarse) = (light.gauss(0.8), light.gauss(2.4));
         let piece_of = |l: u16| (l as usize).checked_sub(1).and_then(|k| of[k]);
@@ -92,33 +106,51 @@ impl Owners {
             regions.label.iter().map(|&l| piece_of(l).unwrap_or(0) as u16).collect();
         let mut piece = base.clone();
         let dark = |i: usize| fine.v[i] - coarse.v[i] < DARK;
-        // What has no outline of its own, such as a shadow, owns no line that it touches.
-        let mut rim = vec![[0u32; 2]; regions.list.len() + 1];
-        for i in (0..h * w).filter(|&i| regions.core[i] == 0 && regions.across[i] > 0) {
-            for l in [regions.label[i], regions.across[i]] {
-                rim[l as usize][0] += u32::from(dark(i));
-                rim[l as usize][1] += 1;
+        let outlined = outlined(regions, piece_of, dark);
+        for i in (0..h * w).filter(|&i| regions.core[i] == 0) {
+            let (own, other) = (regions.label[i], regions.across[i]);
+            let Some(p) = piece_of(other).filter(|_| outlined[other as usize]) else { continue };
+            let bare = !outlined[own as usize];
+            let takes = if dark(i) {
+                bare || rank[p] < rank[base[i] as usize]
+            } else {
+                // Of the soft side of a line as well, what has no outline owns its own rim only.
+                bare && base[i] != 0 && !within(regions, i, RIM)
+            };
+            if takes {
+                piece[i] = p as u16;
             }
         }
-        let outlined = |l: u16| rim[l as usize][0] as f32 > OUTLINED * rim[l as usize][1] as f32;
-        for i in 0..h * w {
-            if regions.core[i] != 0 || !dark(i) {
-                continue;
+        // A line that only the piece on its other side explains is that piece's: where a ball lies on the line
+        // of a floor, each takes its own along. What is known in part only keeps all its lines.
+        let lines: Vec<usize> = (0..h * w).filter(|&i| regions.core[i] == 0).collect();
+        let mut known = vec![[0u32; 2]; rank.len()];
+        let own: Vec<bool> = lines.iter().map(|&i| explains(piece[i] as usize, i)).collect();
+        for (&i, &own) in lines.iter().zip(&own) {
+            known[piece[i] as usize][0] += u32::from(own);
+            known[piece[i] as usize][1] += 1;
+        }
+        let mut gives = vec![None; h * w];
+        for (&i, _) in lines.iter().zip(&own).filter(|(_, own)| !**own) {
+            let own = piece[i] as usize;
+            let sides = [base[i] as usize, piece_of(regions.across[i]).unwrap_or(own)];
+            if known[own][0] as f32 > KNOWN * known[own][1] as f32 {
+                gives[i] = sides.into_iter().find(|&p| p != own && explains(p, i));
             }
-            let (own, other) = (regions.label[i], regions.across[i]);
-            if let Some(p) = piece_of(other)
-                && outlined(other)
-                && (rank[p] < rank[base[i] as usize] || !outlined(own))
-            {
-                piece[i] = p as u16;
+        }
+        // Not for single samples that happen to be alike.
+        let taken = piece.clone();
+        for &i in &lines {
+            let Some(to) = gives[i] else { continue };
+            let around = || around(i, 2, h, w).filter(|&n| taken[n] == taken[i]);
+            let like = around().filter(|&n| gives[n] == Some(to)).count();
+            if 2 * like > around().filter(|&n| regions.core[n] == 0).count() {
+                piece[i] = to as u16;
             }
         }
         // The soft rim of a line goes with it.
         let lined = piece.clone();
-        for i in 0..h * w {
-            if regions.core[i] != 0 {
-                continue;
-            }
+        for i in (0..h * w).filter(|&i| regions.core[i] == 0 && !dark(i)) {
             for n in neighbours(i, h, w).into_iter().flatten() {
                 if rank[lined[n] as usize] < rank[piece[i] as usize] {
                     piece[i] = lined[n];
@@ -126,11 +158,60 @@ impl Owners {
             }
         }
         let front = foremost(&piece, rank, h, w);
-        let clean: Vec<bool> = front.iter().zip(&piece).map(|(f, p)| f == p).collect();
-        let ground = nearest(&piece, &clean, regions);
+        let clean: Vec<bool> =
+            (0..h * w).map(|i| front[i] == piece[i] && !regions.of_frame(i)).collect();
+        let ground = nearest(|i| clean[i] && (piece[i] as usize) < grounds, regions);
         let line = regions.core.iter().map(|&l| l == 0).collect();
         Self { piece, clean, line, front, ground }
     }
+}
+
+/// For each region (from 1) whether its piece has an outline of its own: its rim is dark towards everything
+/// that it touches along a fair length. A shadow that lies along a line of the ground has none, and owns no
+/// line. Regions of the ground are asked one by one.
+fn outlined(
+    regions: &Regions,
+    piece_of: impl Fn(u16) -> Option<usize>,
+    dark: impl Fn(usize) -> bool,
+) -> Vec<bool> {
+    let count = regions.list.len() + 1;
+    let unit = |l: u16| match piece_of(l) {
+        Some(p) if p > 0 => count + p,
+        _ => l as usize,
+    };
+    // Rim between two: dark pixels, all pixels.
+    let mut rims = std::collections::BTreeMap::<(usize, usize), [u32; 2]>::new();
+    for i in (0..regions.core.len()).filter(|&i| regions.core[i] == 0 && regions.across[i] > 0) {
+        let (own, other) = (unit(regions.label[i]), unit(regions.across[i]));
+        for pair in [(own, other), (other, own)] {
+            let rim = rims.entry(pair).or_default();
+            rim[0] += u32::from(dark(i));
+            rim[1] += 1;
+        }
+    }
+    (0..count as u16)
+        .map(|l| {
+            let unit = unit(l);
+            let own = || rims.range((unit, 0)..(unit + 1, 0)).filter(|(pair, _)| pair.1 != unit);
+            let whole: u32 = own().map(|(_, rim)| rim[1]).sum();
+            own()
+                .filter(|(_, rim)| rim[1] as f32 >= FAIR * whole as f32)
+                .all(|(_, rim)| rim[0] as f32 > OUTLINED * rim[1] as f32)
+        })
+        .collect()
+}
+
+/// Whether the region that pixel `i` was given to is within `reach` samples of it.
+fn within(regions: &Regions, i: usize, reach: usize) -> bool {
+    around(i, reach, regions.h, regions.w).any(|n| regions.core[n] == regions.label[i])
+}
+
+/// The pixels of the square that reaches so far from pixel `i`.
+fn around(i: usize, reach: usize, h: usize, w: usize) -> impl Iterator<Item = usize> {
+    let (x, y) = (i % w, i / w);
+    let columns = x.saturating_sub(reach)..(x + reach + 1).min(w);
+    let rows = y.saturating_sub(reach)..(y + reach + 1).min(h);
+    rows.flat_map(move |y| columns.clone().map(move |x| y * w + x))
 }
 
 /// The foremost piece within two pixels of each pixel.
@@ -153,21 +234,15 @@ fn foremost(piece: &[u16], rank: &[usize], h: usize, w: usize) -> Vec<u16> {
     out
 }
 
-/// For each pixel the nearest clean one of piece 0, off its lines.
-fn nearest(piece: &[u16], clean: &[bool], regions: &Regions) -> Vec<u32> {
+/// For each pixel the nearest clean one of a ground, off its lines.
+fn nearest(clean_ground: impl Fn(usize) -> bool, regions: &Regions) -> Vec<u32> {
     let (h, w) = (regions.h, regions.w);
     // A surface, no line and no crumb.
     let wide: Vec<bool> = std::iter::once(false)
         .chain(regions.list.iter().map(|r| r.area > 0.004 * (h * w) as f32))
         .collect();
     let mut out: Vec<u32> = (0..h * w)
-        .map(|i| {
-            if piece[i] == 0 && clean[i] && wide[regions.core[i] as usize] {
-                i as u32
-            } else {
-                NOWHERE
-            }
-        })
+        .map(|i| if clean_ground(i) && wide[regions.core[i] as usize] { i as u32 } else { NOWHERE })
         .collect();
     let away = |i: usize, to: u32| {
         let to = to as usize;

@@ -11,7 +11,7 @@ use crate::map::{Corner, Map};
 /// A ground is drawn as a piece where fewer of its lines than this are found on its way ...
 const KEPT: f32 = 0.7;
 /// ... and it moves by more than this share of the diagonal.
-const PAN: f32 = 0.1;
+const PAN: f32 = 0.08;
 /// How far a line may be off the piece's motion: so many samples, and a share of the way.
 const OFF: (f32, f32) = (3.0, 0.06);
 /// Share of its lines below which a piece is lost without the layers.
@@ -171,7 +171,7 @@ impl Layers {
                 all[p][key] += 1.0;
                 out.found[p][key] += one(reached[i]);
                 out.drawn[p][key] += one(shown[i]);
-                out.explained[p][key] += one(self.carries(guides, ways[p].as_ref(), key, i));
+                out.explained[p][key] += one(carries(guides, ways[p].as_ref(), key, i));
             }
         }
         for shares in [&mut out.found, &mut out.drawn, &mut out.explained] {
@@ -213,17 +213,6 @@ impl Layers {
     /// The motion of each piece as key `key` sees it.
     fn ways(&self, key: usize) -> Vec<Option<Affine>> {
         self.pieces.iter().map(|p| p.motion.seen_from(key)).collect()
-    }
-
-    /// Whether `way` carries pixel `i` of a key to its like in the other, or within a sample of it.
-    fn carries(&self, guides: &[Map; 2], way: Option<&Affine>, key: usize, i: usize) -> bool {
-        let Some(there) = way else { return false };
-        let at = [(i % self.w) as f32, (i / self.w) as f32];
-        let to = there.at(at);
-        [[0.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]].iter().any(|d| {
-            let to = [to[0] + d[0], to[1] + d[1]];
-            apart(guides, if key == 0 { [at, to] } else { [to, at] }) < ALIKE
-        })
     }
 
     /// Whether any piece is drawn as one.
@@ -283,6 +272,17 @@ impl Layers {
         }
         out
     }
+}
+
+/// Whether `way` carries pixel `i` of a key to its like in the other, or within a sample of it.
+pub(super) fn carries(guides: &[Map; 2], way: Option<&Affine>, key: usize, i: usize) -> bool {
+    let Some(there) = way else { return false };
+    let at = [(i % guides[0].w) as f32, (i / guides[0].w) as f32];
+    let to = there.at(at);
+    [[0.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]].iter().any(|d| {
+        let to = [to[0] + d[0], to[1] + d[1]];
+        apart(guides, if key == 0 { [at, to] } else { [to, at] }) < ALIKE
+    })
 }
 
 /// Largest difference of a channel between the two keys' places: infinite outside.
