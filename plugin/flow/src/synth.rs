@@ -13,6 +13,12 @@ use crate::map::{Map, Tap};
 /// Sharpness of the cubic; -0.5 is Catmull-Rom.
 const SHARP: f32 = -0.5;
 
+/// Name of what is drawn by no piece.
+pub(crate) const NO_PIECE: u16 = u16::MAX;
+
+/// Difference of the motion of neighbours in one piece, in samples, from which they are not mixed.
+const RIFT: f32 = 4.0;
+
 /// Up to four pieces that meet in a pixel: the share of each and its motion, in pixels.
 type Shares = [(f32, [f32; 5]); 4];
 
@@ -134,21 +140,28 @@ impl Plan {
         ];
         let places = index.map(|(y, x)| y * self.motion.w + x);
         let names = places.map(|i| self.label[i]);
-        if names.iter().all(|n| *n == names[0]) {
+        let area = self.motion.area();
+        let far = |i: usize, j: usize| {
+            (0..4).any(|c| (self.motion.v[c * area + i] - self.motion.v[c * area + j]).abs() > RIFT)
+        };
+        // The same piece, and for a ground that both keys hide, fetched from the same side.
+        let one = |a: usize, b: usize| {
+            names[a] == names[b] && (names[a] == NO_PIECE || !far(places[a], places[b]))
+        };
+        if (1..4).all(|k| one(0, k)) {
             return None;
         }
         let (fx, fy) = (across.part, down.part);
         let weights = [(1.0 - fx) * (1.0 - fy), fx * (1.0 - fy), (1.0 - fx) * fy, fx * fy];
         let scale = [w as f32 / self.width as f32, h as f32 / self.height as f32];
         let scale = [scale[0], scale[1], scale[0], scale[1], 1.0];
-        let area = self.motion.area();
         let mut parts: Shares = [(0.0, [0.0; 5]); 4];
-        let (mut count, mut named) = (0, [0u16; 4]);
+        let (mut count, mut firsts) = (0, [0; 4]);
         for k in 0..4 {
-            let at = match named[..count].iter().position(|n| *n == names[k]) {
+            let at = match firsts[..count].iter().position(|&first| one(first, k)) {
                 Some(at) => at,
                 None => {
-                    named[count] = names[k];
+                    firsts[count] = k;
                     count += 1;
                     count - 1
                 }

@@ -160,16 +160,13 @@ impl Work<'_> {
             })
             .collect();
         let rest = search.worth(&whole, &still, 1);
-        found.insert(0, Found { motion: still, worth: rest });
+        found.insert(0, Found { motion: still, worth: rest + REST });
         let most = found.iter().map(|f| f.worth).fold(f32::MIN, f32::max);
         found.retain(|f| f.worth > most - REPEATS);
         // Where the ground repeats itself, all else that the picture shows says how far it went.
         let best = found
             .into_iter()
-            .map(|f| {
-                let rest = if f.motion == still { REST } else { 0.0 };
-                Found { worth: f.worth + search.worth(&many, &f.motion, 1) + rest, ..f }
-            })
+            .map(|f| Found { worth: f.worth + search.worth(&many, &f.motion, 1), ..f })
             .reduce(|a, b| if b.worth > a.worth + 1e-4 { b } else { a });
         let straight = |f: &Found| {
             let bent = f.motion.m.iter().flatten().zip(UNIT.iter().flatten());

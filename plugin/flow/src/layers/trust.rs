@@ -7,6 +7,7 @@ use super::Layers;
 use super::stack::Laid;
 use super::transform::Affine;
 use crate::map::{Corner, Map};
+use crate::synth::NO_PIECE;
 
 /// A ground is drawn as a piece where fewer of its lines than this are found on its way ...
 const KEPT: f32 = 0.7;
@@ -263,7 +264,7 @@ impl Layers {
         };
         let take: Vec<bool> =
             (0..area).map(|i| self.needed[label[i] as usize] || stale(i) || known(i)).collect();
-        let mut out = vec![u16::MAX; area];
+        let mut out = vec![NO_PIECE; area];
         for i in (0..area).filter(|&i| take[i]) {
             out[i] = label[i];
             for c in 0..5 {
