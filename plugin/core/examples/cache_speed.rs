@@ -7,14 +7,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use inbetween_core::cache::{Cache, CacheConfig, DiskConfig};
-use inbetween_core::{ContentHash, Drawn, Frame};
+use inbetween_core::{ContentHash, Drawn, Frame, Remarks};
 
 const ROUNDS: usize = 20;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let pixels = (0..1920 * 1080).map(|at| [at as f32 / 7.0, 0.5, 0.25, 1.0]).collect();
     let frame = Frame::from_pixels(1920, 1080, pixels)?;
-    let drawn = Arc::new(Drawn { frame, confidence: 1.0, cut: false });
+    let drawn = Arc::new(Drawn { frame, confidence: 1.0, cut: false, remarks: Remarks::default() });
     let key = ContentHash::of(b"1080p");
     let dir = tempfile::tempdir()?;
     let disk = DiskConfig { dir: dir.path().to_path_buf(), limit_bytes: 1 << 30 };

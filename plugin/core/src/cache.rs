@@ -10,6 +10,7 @@ mod entry;
 mod key;
 pub mod lease;
 mod packing;
+mod remarks;
 #[cfg(test)]
 mod tests;
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
-use crate::{ContentHash, EngineKind, Error, Frame, Settings};
+use crate::{ContentHash, EngineKind, Error, Frame, Pin, Settings, pins};
 
 /// A request for one in-between, as plain data: it can be hashed, stored and sent elsewhere.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -18,6 +18,9 @@ pub struct Request {
     pub last: ContentHash,
     /// Sketches that guide the in-between, in order of position; may be empty.
     pub sketches: Vec<SketchRef>,
+    /// Points whose way the artist sets; Flow alone heeds them. May be empty.
+    #[serde(default)]
+    pub pins: Vec<Pin>,
     /// Where the in-between lies: strictly between 0 (first key) and 1 (last key).
     pub position: f64,
     /// How it shall look.
@@ -57,9 +60,11 @@ impl Job {
     ///
     /// # Errors
     /// [`Error::KeysDiffer`] when sizes differ, [`Error::Setting`] when a setting is out of range,
-    /// the position is not strictly between 0 and 1, or sketches and pictures are not one for one.
+    /// the position is not strictly between 0 and 1, sketches and pictures are not one for one, or a pin makes
+    /// no sense.
     pub fn check(&self) -> Result<(), Error> {
         self.request.settings.check()?;
+        pins::check(&self.request.pins)?;
         let size = |frame: &Frame| (frame.width(), frame.height());
         for other in std::iter::once(&self.last).chain(&self.sketches) {
             if size(&self.first) != size(other) {
@@ -98,6 +103,26 @@ pub struct Drawn {
     pub confidence: f32,
     /// The keys show different scenes, so the nearer one was held.
     pub cut: bool,
+    /// What the artist should know of it.
+    pub remarks: Remarks,
+}
+
+/// What is to be said of a drawing that could be made all the same.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Remarks {
+    /// Pins that lie on the ground in both keys and bind nothing: their places in the request.
+    pub loose_pins: Vec<usize>,
+    /// What of the picture cannot be trusted; `None` where nothing is worth a word.
+    pub unsure: Option<Unsure>,
+}
+
+/// The part of a drawing that cannot be trusted.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Unsure {
+    /// Share of the picture, 0..=1.
+    pub share: f32,
+    /// Around it: left, top, right and bottom as shares of the picture's width and height, from the top left.
+    pub area: [f32; 4],
 }
 
 /// Something that draws in-betweens.

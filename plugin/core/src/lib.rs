@@ -37,7 +37,7 @@
 //!     }
 //!     fn draw(&self, job: &Job, control: &Control) -> Result<Drawn, Error> {
 //!         control.check()?;
-//!         Ok(Drawn { frame: (*job.first).clone(), confidence: 0.0, cut: false })
+//!         Ok(Drawn { frame: (*job.first).clone(), confidence: 0.0, cut: false, remarks: Default::default() })
 //!     }
 //! }
 //!
@@ -51,6 +51,7 @@
 //!     first: first.content_hash(),
 //!     last: last.content_hash(),
 //!     sketches: Vec::new(),
+//!     pins: Vec::new(),
 //!     position,
 //!     settings: Settings::default(),
 //! };
@@ -103,6 +104,7 @@ pub mod fingerprint;
 pub mod frame;
 pub mod hash;
 pub mod picture;
+pub mod pins;
 pub mod pixel_hash;
 pub mod process_memo;
 pub mod program;
@@ -114,9 +116,10 @@ pub mod sketch;
 pub mod threads;
 pub mod timing;
 
-pub use engine::{About, Control, Drawn, Engine, Job, Request, SketchRef};
+pub use engine::{About, Control, Drawn, Engine, Job, Remarks, Request, SketchRef, Unsure};
 pub use error::Error;
 pub use frame::Frame;
 pub use hash::ContentHash;
+pub use pins::{Pin, WayPoint};
 pub use pixel_hash::PixelHasher;
 pub use settings::{Encoding, EngineKind, Output, Quality, Settings};

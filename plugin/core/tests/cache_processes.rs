@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use inbetween_core::cache::{DiskCache, DiskConfig};
-use inbetween_core::{ContentHash, Drawn, Frame};
+use inbetween_core::{ContentHash, Drawn, Frame, Remarks};
 
 const DIR: &str = "INBETWEEN_TEST_DIR";
 const DRAWINGS: u8 = 12;
@@ -16,7 +16,7 @@ const FILE_BYTES: u64 = 250;
 fn drawn(of: u8) -> Drawn {
     let pixels = vec![[f32::from(of), 0.5, 2.0, 1.0]; SIDE * SIDE];
     let frame = Frame::from_pixels(SIDE, SIDE, pixels).expect("the size matches the pixels");
-    Drawn { frame, confidence: 1.0, cut: false }
+    Drawn { frame, confidence: 1.0, cut: false, remarks: Remarks::default() }
 }
 
 /// One process among several: reads and writes the same few drawings in its own order.

@@ -31,6 +31,7 @@ fn main() -> Result<()> {
             first: ContentHash([pair; 32]),
             last: ContentHash([pair + 100; 32]),
             sketches: Vec::new(),
+            pins: Vec::new(),
             position: 0.2 + 0.2 * round as f64,
             settings: Settings::default(),
         };

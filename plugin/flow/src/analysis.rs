@@ -51,11 +51,13 @@ pub(crate) struct Seen {
 }
 
 impl Analysis {
-    /// Analyses the keys of `job`; also tells how many bytes the result takes.
+    /// Analyses the keys of `job`, which are one scene whatever they show if they are `joined`; also tells how many
+    /// bytes the result takes.
     pub(crate) fn of(
         job: &Job,
         net: &TweenNet,
         start: Start,
+        joined: bool,
         control: &Control,
     ) -> Result<(Self, usize), Error> {
         let settings = &job.request.settings;
@@ -68,7 +70,7 @@ impl Analysis {
         let small = [guides[0].pool(2), guides[1].pool(2)];
         let shape = (g.height, g.width);
         let stage = Stage::begin("layers");
-        let mut layers = Layers::of(&guides, shape);
+        let mut layers = Layers::of(&guides, shape, &[]);
         stage.end();
         control.check()?;
         control.report(0.2);
@@ -80,7 +82,7 @@ impl Analysis {
         control.report(0.4);
         let found = [found_share(&flows.confidence[0]), found_share(&flows.confidence[1])];
         let confidence = 0.5 * (found[0] + found[1]);
-        if is_cut([&small[0], &small[1]], confidence) {
+        if !joined && is_cut([&small[0], &small[1]], confidence) {
             let cut = Self { cut: true, confidence, shape, seen: None };
             return Ok((cut, size_of::<Self>()));
         }

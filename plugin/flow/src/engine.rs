@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use inbetween_core::budget::Budget;
-use inbetween_core::{ContentHash, Control, Drawn, Engine, EngineKind, Error, Frame, Job, Output};
+use inbetween_core::{
+    ContentHash, Control, Drawn, Engine, EngineKind, Error, Frame, Job, Output, Remarks,
+};
 
 use crate::analysis::{Analysis, Seen};
 use crate::beside::{carry, taught};
+use crate::layers::Layers;
 use crate::map::Map;
 use crate::mask::{confidence, settle, stay_inside};
-use crate::memo::{Memo, PairKey, SketchKey};
+use crate::memo::{Memo, PairKey, PinKey, SketchKey};
 use crate::net::TweenNet;
 use crate::net::config::{Config, Start};
 use crate::sketch::{EDGE, Guidance, felt, strength};
@@ -32,6 +35,7 @@ pub struct FlowEngine {
     version: String,
     memo: Memo<PairKey, Analysis>,
     bends: Memo<SketchKey, Guidance>,
+    pinned: Memo<PinKey, Layers>,
 }
 
 impl FlowEngine {
@@ -65,7 +69,8 @@ impl FlowEngine {
         let version = format!("{REVISION} {} {} {start:?}", config.version, &digest[..8]);
         let net = TweenNet::new(&config, weights)?;
         let budget = Budget::of_process();
-        Ok(Self { net, start, version, memo: Memo::new(budget), bends: Memo::new(budget) })
+        let (memo, bends) = (Memo::new(budget), Memo::new(budget));
+        Ok(Self { net, start, version, memo, bends, pinned: Memo::new(budget) })
     }
 
     /// Multiplications and additions of the convolutions for guides of `height` x `width`: once
@@ -75,7 +80,12 @@ impl FlowEngine {
     }
 
     fn analysis(&self, job: &Job, control: &Control) -> Result<Arc<Analysis>, Error> {
-        self.memo.get(pair(job), control, || Analysis::of(job, &self.net, self.start, control))
+        let of = |joined| {
+            let make = || Analysis::of(job, &self.net, self.start, joined, control);
+            self.memo.get(PairKey { joined, ..pair(job) }, control, make)
+        };
+        let analysis = of(false)?;
+        if analysis.cut && !job.request.pins.is_empty() { of(true) } else { Ok(analysis) }
     }
 }
 
@@ -94,7 +104,8 @@ impl Engine for FlowEngine {
         let t = job.request.position as f32;
         let near = if job.request.position < 0.5 { &job.first } else { &job.last };
         let guided = felt(job);
-        if !guided && job.first.pixels() == job.last.pixels() {
+        let pinned = !job.request.pins.is_empty();
+        if !guided && !pinned && job.first.pixels() == job.last.pixels() {
             return still(near, job.request.settings.output, 1.0, false);
         }
         let analysis = self.analysis(job, control)?;
@@ -105,7 +116,9 @@ impl Engine for FlowEngine {
         let guidance =
             if guided { Some(self.guidance(job, seen, &analysis, control)?) } else { None };
         control.report(0.7);
-        let plan = self.plan(seen, &analysis, t, guidance.as_deref());
+        let pins =
+            if pinned { Some(self.pinned(job, seen, &analysis, guided, control)?) } else { None };
+        let plan = self.plan(seen, &analysis, t, guidance.as_deref(), pins.as_deref());
         control.check()?;
         control.report(0.8);
         let stage = Stage::begin("full size");
@@ -122,7 +135,9 @@ impl Engine for FlowEngine {
         control.check()?;
         control.report(1.0);
         let frame = Frame::from_pixels(near.width(), near.height(), pixels)?;
-        Ok(Drawn { frame, confidence: analysis.confidence, cut: analysis.cut })
+        let loose_pins = pins.map_or_else(Vec::new, |pins| pins.loose_pins().to_vec());
+        let remarks = Remarks { loose_pins, unsure: None };
+        Ok(Drawn { frame, confidence: analysis.confidence, cut: analysis.cut, remarks })
     }
 }
 
@@ -144,11 +159,47 @@ impl FlowEngine {
         self.bends.get(key, control, make)
     }
 
-    fn plan(&self, seen: &Seen, analysis: &Analysis, t: f32, guidance: Option<&Guidance>) -> Plan {
+    /// The drawing in layers with what the pins of `job` bind.
+    fn pinned(
+        &self,
+        job: &Job,
+        seen: &Seen,
+        analysis: &Analysis,
+        guided: bool,
+        control: &Control,
+    ) -> Result<Arc<Layers>, Error> {
+        let pins = job.request.pins.clone();
+        let key = PinKey { pair: pair(job), pins, guided };
+        let make = || {
+            let stage = Stage::begin("pins");
+            let mut layers = Layers::of(&seen.guides, analysis.shape, &job.request.pins);
+            if guided {
+                layers.bound_only();
+            } else {
+                layers.compare(&seen.guides, &seen.flows, || self.decoded(seen, 0.5));
+                layers.with_bound();
+            }
+            stage.end();
+            let bytes = layers.byte_len();
+            Ok((layers, bytes))
+        };
+        self.pinned.get(key, control, make)
+    }
+
+    fn plan(
+        &self,
+        seen: &Seen,
+        analysis: &Analysis,
+        t: f32,
+        guidance: Option<&Guidance>,
+        pins: Option<&Layers>,
+    ) -> Plan {
         let (height, width) = analysis.shape;
         let mut motion = self.motion(seen, analysis.shape, t, guidance);
-        let label = match (&seen.layers, guidance) {
-            (Some(layers), None) => layers.lay_over(&mut motion, &seen.guides, t),
+        let label = match (pins, &seen.layers, guidance) {
+            (Some(layers), _, _) | (None, Some(layers), None) => {
+                layers.lay_over(&mut motion, &seen.guides, t)
+            }
             _ => Vec::new(),
         };
         Plan {
@@ -213,6 +264,7 @@ fn pair(job: &Job) -> PairKey {
         size: (job.first.width(), job.first.height()),
         encoding: request.settings.encoding,
         quality: request.settings.quality,
+        joined: false,
     }
 }
 
@@ -229,5 +281,5 @@ fn still(key: &Frame, output: Output, confidence: f32, cut: bool) -> Result<Draw
             flat([trust, trust, trust, 1.0])?
         }
     };
-    Ok(Drawn { frame, confidence, cut })
+    Ok(Drawn { frame, confidence, cut, remarks: Remarks::default() })
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex};
 
 use inbetween_core::budget::{Budget, Shelf};
-use inbetween_core::{ContentHash, Control, Encoding, Error, Quality, SketchRef};
+use inbetween_core::{ContentHash, Control, Encoding, Error, Pin, Quality, SketchRef};
 
 /// What the bend by sketches depends on. Its numbers come from checked requests, so none is NaN.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +30,25 @@ impl Hash for SketchKey {
     }
 }
 
+/// What a pinned drawing in layers depends on. Its numbers come from checked requests, so none is NaN.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct PinKey {
+    pub(crate) pair: PairKey,
+    pub(crate) pins: Vec<Pin>,
+    /// Sketches move all that pins do not bind.
+    pub(crate) guided: bool,
+}
+
+impl Eq for PinKey {}
+
+impl Hash for PinKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.pair.hash(state);
+        self.pins.len().hash(state);
+        self.guided.hash(state);
+    }
+}
+
 /// What an analysis depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct PairKey {
@@ -38,6 +57,8 @@ pub(crate) struct PairKey {
     pub(crate) size: (usize, usize),
     pub(crate) encoding: Encoding,
     pub(crate) quality: Quality,
+    /// Pins bind the keys, so that they are one scene however little they have in common.
+    pub(crate) joined: bool,
 }
 
 /// A small cache of `T` by what it depends on.
@@ -117,6 +138,7 @@ mod tests {
             size: (1, 1),
             encoding: Encoding::Srgb,
             quality: Quality::Draft,
+            joined: false,
         }
     }
 

@@ -4,90 +4,12 @@
 
 mod common;
 
+use common::ball::*;
 use inbetween_core::{Control, Engine, Frame};
 use inbetween_flow::FlowEngine;
 
-const W: usize = 960;
-const H: usize = 540;
-/// Radius of the ball, in pixels.
-const BALL: f32 = 75.0;
-
-const PAPER: [f32; 4] = [0.95, 0.93, 0.85, 1.0];
-const INK: [f32; 4] = [0.08, 0.08, 0.1, 1.0];
-const RED: [f32; 4] = [0.92, 0.25, 0.2, 1.0];
-const YELLOW: [f32; 4] = [0.98, 0.85, 0.25, 1.0];
-
-/// How a ball lies: middle, turn in radians, stretch along its length and across.
-#[derive(Clone, Copy)]
-struct Pose {
-    middle: [f32; 2],
-    turn: f32,
-    squash: [f32; 2],
-}
-
-/// The ball on paper.
-fn ball(pose: Pose) -> Frame {
-    let (s, c) = pose.turn.sin_cos();
-    let colour = |x: f32, y: f32| {
-        let (x, y) = (x - pose.middle[0], y - pose.middle[1]);
-        let (x, y) = (x / pose.squash[0], y / pose.squash[1]);
-        let (u, v) = (c * x + s * y, c * y - s * x);
-        let away = u.hypot(v);
-        // A mark that tells up from down.
-        let mark = (u - 25.0).hypot(v + 38.0) < 11.0;
-        if away > BALL {
-            PAPER
-        } else if away > BALL - 5.0 || (v.abs() - 16.0).abs() < 2.5 || mark {
-            INK
-        } else if v.abs() < 16.0 {
-            YELLOW
-        } else {
-            RED
-        }
-    };
-    common::painted(W, H, colour)
-}
-
 fn draw(engine: &FlowEngine, first: &Frame, last: &Frame, t: f64) -> Frame {
     engine.draw(&common::job(first, last, t, &[]), &Control::default()).unwrap().frame
-}
-
-/// What of a picture is near a colour.
-fn of_colour(frame: &Frame, colour: [f32; 4]) -> Vec<bool> {
-    let near = |p: &[f32; 4]| (0..3).all(|c| (p[c] - colour[c]).abs() < 0.2);
-    frame.pixels().iter().map(near).collect()
-}
-
-/// Area, middle and the number of pieces (of 30 pixels or more) of what is not paper.
-fn figure(frame: &Frame) -> (f32, [f32; 2], usize) {
-    let mut open: Vec<bool> = of_colour(frame, PAPER).iter().map(|paper| !paper).collect();
-    let (mut area, mut sum) = (0.0f32, [0.0f32; 2]);
-    for (i, _) in open.iter().enumerate().filter(|(_, figure)| **figure) {
-        area += 1.0;
-        sum[0] += (i % W) as f32;
-        sum[1] += (i / W) as f32;
-    }
-    let mut pieces = 0;
-    for start in 0..W * H {
-        let mut stack = Vec::new();
-        if std::mem::take(&mut open[start]) {
-            stack.push(start);
-        }
-        let mut size = 0;
-        while let Some(i) = stack.pop() {
-            size += 1;
-            let (x, y) = (i % W, i / W);
-            for ny in y.saturating_sub(1)..(y + 2).min(H) {
-                for nx in x.saturating_sub(1)..(x + 2).min(W) {
-                    if std::mem::take(&mut open[ny * W + nx]) {
-                        stack.push(ny * W + nx);
-                    }
-                }
-            }
-        }
-        pieces += usize::from(size >= 30);
-    }
-    (area, sum.map(|s| s / area.max(1.0)), pieces)
 }
 
 /// Every in-between of both poses holds one whole ball on its way.
@@ -115,10 +37,6 @@ fn stays_whole(engine: &FlowEngine, pair: u8, from: Pose, to: Pose) {
             assert!(seen > share * whole * scale, "{what}: {name} {:.2}", seen / (whole * scale));
         }
     }
-}
-
-fn pose(x: f32, y: f32, degrees: f32, squash: [f32; 2]) -> Pose {
-    Pose { middle: [x, y], turn: degrees.to_radians(), squash }
 }
 
 #[test]

@@ -41,6 +41,7 @@ pub(super) fn flow(
         first: pair[0].content_hash(),
         last: pair[1].content_hash(),
         sketches: Vec::new(),
+        pins: Vec::new(),
         position,
         settings,
     };

@@ -31,7 +31,7 @@ use inbetween_core::cache::{CacheConfig, span_key};
 use inbetween_core::engine::About;
 use inbetween_core::remote::tooncrafter_version;
 use inbetween_core::settings::ToonCrafterSettings;
-use inbetween_core::{Control, Drawn, Engine, EngineKind, Error, Frame, Job, Output};
+use inbetween_core::{Control, Drawn, Engine, EngineKind, Error, Frame, Job, Output, Remarks};
 use inbetween_flow::FlowEngine;
 use inbetween_tooncrafter::pipeline::FRAMES;
 
@@ -161,7 +161,12 @@ impl Engine for ToonCrafterEngine {
             Output::Motion => composition.motion(full)?,
         };
         control.report(1.0);
-        Ok(Drawn { frame, confidence: composition.confidence, cut: false })
+        Ok(Drawn {
+            frame,
+            confidence: composition.confidence,
+            cut: false,
+            remarks: Remarks::default(),
+        })
     }
 
     fn about(&self) -> About {

@@ -87,6 +87,7 @@ fn job(first: &Frame, last: &Frame, position: f64, settings: &Settings) -> Job {
         first: first.content_hash(),
         last: last.content_hash(),
         sketches: Vec::new(),
+        pins: Vec::new(),
         position,
         settings: settings.clone(),
     };

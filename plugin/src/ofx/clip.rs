@@ -50,6 +50,11 @@ impl Region {
         }
     }
 
+    /// Its middle.
+    pub(crate) fn middle(self) -> [f64; 2] {
+        [0.5 * (self.x1 + self.x2), 0.5 * (self.y1 + self.y2)]
+    }
+
     /// Whether it has a finite, positive area. Hosts answer with infinite or empty regions for
     /// generators and for clips without a picture.
     pub(crate) fn is_usable(self) -> bool {
@@ -171,6 +176,12 @@ impl<'a> Clip<'a> {
     pub(crate) fn depth(&self) -> Option<Depth> {
         let name = self.props.string(kOfxImageEffectPropPixelDepth)?;
         Depth::ALL.into_iter().find(|depth| depth.name().to_str() == Ok(&name))
+    }
+
+    /// Width of a pixel for its height; 1 where the host does not tell.
+    pub(crate) fn pixel_aspect(&self) -> f64 {
+        let told = self.props.double(kOfxImagePropPixelAspectRatio);
+        told.filter(|aspect| aspect.is_finite() && *aspect > 0.0).unwrap_or(1.0)
     }
 
     /// Where the clip has pixels at `time`, in canonical coordinates.

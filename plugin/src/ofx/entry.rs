@@ -144,6 +144,8 @@ pub(crate) struct RenderArgs {
     pub(crate) interactive: bool,
     /// The host wants something quick to look at, such as while a slider is moved.
     pub(crate) draft: bool,
+    /// Pixels for a unit of canonical height, and of width where pixels are square: below 1 in proxies.
+    pub(crate) scale: [f64; 2],
 }
 
 /// Remembers the host. Called before any action, and again whenever the host likes.
@@ -238,6 +240,10 @@ fn parse<'a>(
                 })?,
                 interactive: given.int(kOfxImageEffectPropInteractiveRenderStatus) == Some(1),
                 draft: given.int(kOfxImageEffectPropRenderQualityDraft) == Some(1),
+                scale: given
+                    .doubles(kOfxImageEffectPropRenderScale)
+                    .filter(|scale: &[f64; 2]| scale.iter().all(|s| s.is_finite() && *s > 0.0))
+                    .unwrap_or([1.0; 2]),
             })
         }
         n if n == kOfxImageEffectActionBeginSequenceRender

@@ -17,6 +17,8 @@ use super::status::{Result, check};
 pub(crate) enum ParamKind {
     /// A number.
     Double,
+    /// Two numbers: a place.
+    Double2D,
     /// A whole number.
     Integer,
     /// A switch.
@@ -35,6 +37,7 @@ impl ParamKind {
     fn name(self) -> &'static CStr {
         match self {
             Self::Double => kOfxParamTypeDouble,
+            Self::Double2D => kOfxParamTypeDouble2D,
             Self::Integer => kOfxParamTypeInteger,
             Self::Boolean => kOfxParamTypeBoolean,
             Self::Choice => kOfxParamTypeChoice,
@@ -92,6 +95,16 @@ impl<'a> ParamSet<'a> {
         Ok(value)
     }
 
+    /// Two numbers at `time`.
+    pub(crate) fn point(&self, id: &CStr, time: f64) -> Result<[f64; 2]> {
+        let (handle, _) = self.find(id)?;
+        let (mut x, mut y) = (0.0_f64, 0.0_f64);
+        let (to_x, to_y): (*mut f64, *mut f64) = (&mut x, &mut y);
+        let status = call!(self.host.param, paramGetValueAtTime(handle, time, to_x, to_y))?;
+        check(status, || format!("paramGetValueAtTime({id:?})"))?;
+        Ok([x, y])
+    }
+
     /// A whole number, or the index of a choice, at `time`.
     pub(crate) fn integer(&self, id: &CStr, time: f64) -> Result<c_int> {
         let (handle, _) = self.find(id)?;
@@ -136,12 +149,25 @@ impl<'a> ParamSet<'a> {
         check(status, || format!("paramSetValue({id:?})"))
     }
 
+    /// Sets two numbers, as [`ParamSet::set_integer`].
+    pub(crate) fn set_point(&self, id: &CStr, [x, y]: [f64; 2]) -> Result<()> {
+        let (handle, _) = self.find(id)?;
+        let status = call!(self.host.param, paramSetValue(handle, x, y))?;
+        check(status, || format!("paramSetValue({id:?})"))
+    }
+
     /// Sets a text, as [`ParamSet::set_integer`]. What lies behind a NUL is dropped.
     pub(crate) fn set_string(&self, id: &CStr, value: &str) -> Result<()> {
         let (handle, _) = self.find(id)?;
         let text = c_text(value);
         let status = call!(self.host.param, paramSetValue(handle, text.as_ptr()))?;
         check(status, || format!("paramSetValue({id:?})"))
+    }
+
+    /// Hides a parameter, or shows it. Nuke never shows one that was hidden while it was described.
+    pub(crate) fn set_secret(&self, id: &CStr, secret: bool) -> Result<()> {
+        let (_, props) = self.find(id)?;
+        props.set_ints(kOfxParamPropSecret, &[c_int::from(secret)])
     }
 
     /// Greys a parameter out, or not.

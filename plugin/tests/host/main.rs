@@ -10,5 +10,6 @@ mod bench;
 mod colour;
 mod flow;
 mod hosts;
+mod pins;
 mod retime;
 mod tooncrafter;

@@ -432,7 +432,7 @@ mod tests {
     fn options_have_the_defaults_and_choices_of_the_list_in_every_command() {
         let cli = Cli::command();
         let mut found = 0;
-        for setting in ALL {
+        for setting in ALL.iter() {
             let name = option_of(setting.id().to_str().unwrap());
             for command in ["render", "retime", "generate"] {
                 let command = cli.find_subcommand(command).unwrap();
@@ -459,7 +459,7 @@ mod tests {
                     }
                     AnyKind::Text(of) => vec![of.default.to_str().unwrap().to_owned()],
                     // A switch of the plug-in may be a flag, and a file has no default.
-                    AnyKind::Switch(_) | AnyKind::File => continue,
+                    AnyKind::Switch(_) | AnyKind::File | AnyKind::Point(_) => continue,
                 };
                 assert_eq!(defaults, wanted, "--{name} of {}", command.get_name());
                 found += 1;

@@ -103,6 +103,7 @@ fn flow() -> Finding {
             first: ContentHash::of(b"first"),
             last: ContentHash::of(b"last"),
             sketches: Vec::new(),
+            pins: Vec::new(),
             position: 0.5,
             settings: Settings::default(),
         };

@@ -28,7 +28,7 @@ use tempfile::NamedTempFile;
 
 use super::config::DiskConfig;
 use super::entry::{self, Entry, Head, Holds, Unreadable};
-use crate::{ContentHash, Drawn, Error, Frame, files};
+use crate::{ContentHash, Drawn, Error, Frame, Remarks, files};
 
 /// The directory within the cache directory; another one when the form of files changes.
 const SUBDIRECTORY: &str = "drawings-2";
@@ -93,17 +93,17 @@ impl DiskCache {
     /// The drawing of this key and of this width and height, checked byte by byte; any other under its
     /// name is deleted.
     pub fn get(&self, key: &ContentHash, size: (usize, usize)) -> Option<Drawn> {
-        let Entry { head, mut frames } =
+        let Entry { head, mut frames, remarks } =
             self.load(Holds::Drawing, key, |found| found == size, 1)?;
         let frame = frames.pop()?;
-        Some(Drawn { frame, confidence: head.confidence, cut: head.cut })
+        Some(Drawn { frame, confidence: head.confidence, cut: head.cut, remarks })
     }
 
     /// Stores a drawing, unless it is larger than the limit or the directory cannot be used.
     /// Whether it lies there now.
     pub fn put(&self, key: &ContentHash, drawn: &Drawn) -> bool {
-        let Drawn { frame, confidence, cut } = drawn;
-        self.keep(Holds::Drawing, key, &[frame], *cut, *confidence)
+        let Drawn { frame, confidence, cut, remarks } = drawn;
+        self.keep(Holds::Drawing, key, &[frame], *cut, *confidence, remarks)
     }
 
     /// The key or sketch of this content address, of this width and height, checked as drawings are.
@@ -113,7 +113,7 @@ impl DiskCache {
 
     /// Stores a key or a sketch under its content address. Whether it lies there now.
     pub fn put_picture(&self, address: &ContentHash, picture: &Frame) -> bool {
-        self.keep(Holds::Picture, address, &[picture], false, 1.0)
+        self.keep(Holds::Picture, address, &[picture], false, 1.0, &Remarks::default())
     }
 
     /// The generated frames of a span, in order, checked as drawings are: `count` of them, all of a
@@ -131,7 +131,7 @@ impl DiskCache {
     /// now.
     pub fn put_span(&self, key: &ContentHash, frames: &[Frame]) -> bool {
         let frames: Vec<&Frame> = frames.iter().collect();
-        self.keep(Holds::Span, key, &frames, false, 1.0)
+        self.keep(Holds::Span, key, &frames, false, 1.0, &Remarks::default())
     }
 
     /// Whether a span lies here, by its name alone: reading it may still find it damaged.
@@ -225,6 +225,7 @@ impl DiskCache {
         frames: &[&Frame],
         cut: bool,
         confidence: f32,
+        remarks: &Remarks,
     ) -> bool {
         let path = self.path_of(holds, key);
         let size = frames.first().map_or((0, 0), |frame| (frame.width(), frame.height()));
@@ -232,7 +233,7 @@ impl DiskCache {
         {
             return true;
         }
-        let Some(file) = entry::file(holds, key, frames, cut, confidence) else {
+        let Some(file) = entry::file(holds, key, frames, cut, confidence, remarks) else {
             log::error!("{} frames do not belong together, or cannot be packed", frames.len());
             return false;
         };

@@ -10,11 +10,11 @@
 //! | 24..28   | number of frames, 1 but for a span |
 //! | 28..32   | 1 when the keys show different scenes, else 0 |
 //! | 32..36   | confidence, 32-bit float |
-//! | 36..40   | 0 |
+//! | 36..40   | bytes of remarks behind the pixels; 0 in files of versions that had none |
 //! | 40..48   | bytes after this head |
 //! | 48..80   | cache key |
 //! | 80..112  | BLAKE3 of bytes 0..80 and of what follows the head |
-//! | 112..    | pixels of all frames in order, packed (see [`packing`](super::packing)): 32-bit float RGBA, premultiplied, top row first |
+//! | 112..    | pixels of all frames in order, packed (see [`packing`](super::packing)): 32-bit float RGBA, premultiplied, top row first; then the remarks (see [`remarks`](super::remarks)) |
 //!
 //! The checksum finds damage. It is no signature: whoever may write to the directory can write a
 //! drawing into it.
@@ -22,9 +22,9 @@
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 
-use super::packing;
+use super::{packing, remarks};
 use crate::frame::{MAX_PIXELS, check_size};
-use crate::{ContentHash, Frame};
+use crate::{ContentHash, Frame, Remarks};
 
 /// Bytes ahead of the pixels.
 pub(super) const HEAD_BYTES: usize = 112;
@@ -94,6 +94,7 @@ struct Found {
     head: Head,
     bytes: [u8; HEAD_BYTES],
     packed: u64,
+    remarks: usize,
 }
 
 /// What was read: the head, and the frames that it announces.
@@ -101,6 +102,7 @@ struct Found {
 pub(super) struct Entry {
     pub(super) head: Head,
     pub(super) frames: Vec<Frame>,
+    pub(super) remarks: Remarks,
 }
 
 /// The file of these frames; `None` when they are none, too many, or not of one size.
@@ -110,6 +112,7 @@ pub(super) fn file(
     frames: &[&Frame],
     cut: bool,
     confidence: f32,
+    remarks: &Remarks,
 ) -> Option<Vec<u8>> {
     let size = |frame: &Frame| (frame.width(), frame.height());
     let first = frames.first()?;
@@ -120,7 +123,8 @@ pub(super) fn file(
     let packed: Option<Vec<_>> = frames.iter().map(|frame| packing::pack(frame.pixels())).collect();
     let packed = packed?;
     // Several frames are told apart by the length ahead of each.
-    let length = packed.iter().map(|frame| 8 + frame.len()).sum::<usize>();
+    let remarks = remarks::pack(remarks);
+    let length = packed.iter().map(|frame| 8 + frame.len()).sum::<usize>() + remarks.len();
     let number = |of: usize| (of as u32).to_le_bytes();
     let mut file = Vec::with_capacity(HEAD_BYTES + length);
     file.extend_from_slice(MAGIC);
@@ -130,7 +134,7 @@ pub(super) fn file(
         file.extend_from_slice(&number(of));
     }
     file.extend_from_slice(&confidence.to_le_bytes());
-    file.extend_from_slice(&[0; 4]);
+    file.extend_from_slice(&number(remarks.len()));
     file.extend_from_slice(&(length as u64).to_le_bytes());
     file.extend_from_slice(&key.0);
     file.resize(HEAD_BYTES, 0);
@@ -138,6 +142,7 @@ pub(super) fn file(
         file.extend_from_slice(&(frame.len() as u64).to_le_bytes());
         file.extend_from_slice(frame);
     }
+    file.extend_from_slice(&remarks);
     let sum = checksum(&file[..SIGNED_BYTES], &file[HEAD_BYTES..]);
     file[SIGNED_BYTES..HEAD_BYTES].copy_from_slice(&sum.0);
     Some(file)
@@ -180,7 +185,7 @@ fn found(file: &mut File, key: &ContentHash) -> Result<Found, Unreadable> {
         return Err(Unreadable::Damaged("its confidence is no number"));
     }
     let head = Head { holds, size, frames, cut: number(28) != 0, confidence };
-    Ok(Found { head, bytes, packed })
+    Ok(Found { head, bytes, packed, remarks: number(36) as usize })
 }
 
 /// Reads the file of `key` and checks every byte of it, once `wanted` has agreed to its head: what
@@ -190,7 +195,7 @@ pub(super) fn read(
     key: &ContentHash,
     wanted: impl FnOnce(&Head) -> bool,
 ) -> Result<Entry, Unreadable> {
-    let Found { head, bytes, packed } = found(file, key)?;
+    let Found { head, bytes, packed, remarks } = found(file, key)?;
     if !wanted(&head) {
         return Err(Unreadable::Damaged("it is of another kind or size than was asked for"));
     }
@@ -216,8 +221,8 @@ pub(super) fn read(
         finite.then_some(frame)
     });
     let frames = frames.collect::<Option<Vec<_>>>();
-    match frames {
-        Some(frames) if rest.is_empty() => Ok(Entry { head, frames }),
+    match frames.zip(remarks::unpack(rest)) {
+        Some((frames, said)) if rest.len() == remarks => Ok(Entry { head, frames, remarks: said }),
         _ => Err(Unreadable::Damaged("its pixels cannot be unpacked")),
     }
 }

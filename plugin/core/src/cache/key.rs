@@ -4,7 +4,9 @@ use crate::settings::list::*;
 use crate::settings::{
     AnySetting, PrecisionChoice, Setting, SolverChoice, ToonCrafterSettings, WeightRef,
 };
-use crate::{ContentHash, Encoding, EngineKind, Output, Quality, Request, Settings, SketchRef};
+use crate::{
+    ContentHash, Encoding, EngineKind, Output, Pin, Quality, Request, Settings, SketchRef,
+};
 
 /// Part of every key: a change of the byte form below, or of what a stored drawing means, gets
 /// another number, so that old entries are never found again.
@@ -32,7 +34,7 @@ pub fn span_key(request: &Request, engine_version: &str) -> ContentHash {
 
 fn drawing(request: &Request, engine_version: &str) -> Name {
     // Taken apart field by field: a new field cannot be forgotten here.
-    let Request { first: _, last: _, sketches: _, position, settings } = request;
+    let Request { first: _, last: _, sketches: _, pins, position, settings } = request;
     let Settings { engine, encoding: _, quality, output, sketch_strength: _, tooncrafter: _ } =
         settings;
 
@@ -42,7 +44,28 @@ fn drawing(request: &Request, engine_version: &str) -> Name {
     name.hasher.update(&bits(*position));
     name.tag(&QUALITY, quality_tag(*quality));
     name.tag(&OUTPUT, output_tag(*output));
+    add_pins(&mut name, pins);
     name
+}
+
+/// Without pins nothing is added: the name is that of the drawings before there were any.
+fn add_pins(name: &mut Name, pins: &[Pin]) {
+    if pins.is_empty() {
+        return;
+    }
+    name.text("pins");
+    name.hasher.update(&length(pins.len()));
+    for Pin { first, last, way } in pins {
+        for place in first.iter().chain(last) {
+            name.hasher.update(&bits(*place));
+        }
+        name.hasher.update(&[u8::from(way.is_some())]);
+        if let Some(way) = way {
+            for number in [way.position, way.at[0], way.at[1]] {
+                name.hasher.update(&bits(number));
+            }
+        }
+    }
 }
 
 /// A name while it is being made. Each setting's value comes with its row of the list, so that a test can hold
@@ -84,7 +107,8 @@ impl Name {
 }
 
 fn add_span(name: &mut Name, request: &Request, engine_version: &str) {
-    let Request { first, last, sketches, position: _, settings } = request;
+    // Pins are not for the engine that generates spans.
+    let Request { first, last, sketches, pins: _, position: _, settings } = request;
     let Settings { engine, encoding, quality: _, output: _, sketch_strength, tooncrafter } =
         settings;
     name.text(engine_version);
@@ -203,12 +227,14 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+    use crate::WayPoint;
 
     fn request() -> Request {
         Request {
             first: ContentHash::of(b"first"),
             last: ContentHash::of(b"last"),
             sketches: vec![SketchRef { position: 0.25, picture: ContentHash::of(b"sketch") }],
+            pins: Vec::new(),
             position: 0.5,
             settings: Settings::default(),
         }
@@ -230,7 +256,9 @@ mod tests {
 
     #[test]
     fn whatever_decides_the_pixels_decides_the_key() {
-        let changes: [fn(&mut Request); 13] = [
+        const PIN: Pin = Pin { first: [0.25; 2], last: [0.5; 2], way: None };
+        const WAY: Option<WayPoint> = Some(WayPoint { position: 0.5, at: [0.25, 0.5] });
+        let changes: [fn(&mut Request); 18] = [
             |_| (),
             |r| r.first = ContentHash::of(b"other"),
             |r| r.last = ContentHash::of(b"other"),
@@ -244,6 +272,11 @@ mod tests {
             |r| r.settings.quality = Quality::Draft,
             |r| r.settings.output = Output::Motion,
             |r| r.settings.sketch_strength = 0.5,
+            |r| r.pins = vec![PIN],
+            |r| r.pins = vec![PIN, PIN],
+            |r| r.pins = vec![Pin { first: [0.25, 0.75], ..PIN }],
+            |r| r.pins = vec![Pin { last: [0.25, 0.75], ..PIN }],
+            |r| r.pins = vec![Pin { way: WAY, ..PIN }],
         ];
         let mut keys: HashSet<ContentHash> = changes
             .iter()

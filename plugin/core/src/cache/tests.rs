@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use tempfile::TempDir;
 
 use super::*;
-use crate::Frame;
+use crate::{Frame, Remarks};
 
 const SIDE: usize = 4;
 const SIZE: (usize, usize) = (SIDE, SIDE);
@@ -20,13 +20,14 @@ const SIZE: (usize, usize) = (SIDE, SIDE);
 /// Bytes of the file of each of these drawings: they differ in one value that takes no room of its own.
 fn file_bytes() -> u64 {
     let drawn = drawn(1);
-    entry::file(Holds::Drawing, &key(1), &[&drawn.frame], true, 0.25).unwrap().len() as u64
+    entry::file(Holds::Drawing, &key(1), &[&drawn.frame], true, 0.25, &drawn.remarks).unwrap().len()
+        as u64
 }
 
 fn drawn(of: u8) -> Drawn {
     let pixels = (0..SIDE * SIDE).map(|at| [f32::from(of), at as f32, -0.0, 1e-40]).collect();
     let frame = Frame::from_pixels(SIDE, SIDE, pixels).unwrap();
-    Drawn { frame, confidence: 0.25, cut: of % 2 == 1 }
+    Drawn { frame, confidence: 0.25, cut: of % 2 == 1, remarks: Remarks::default() }
 }
 
 fn key(of: u8) -> ContentHash {

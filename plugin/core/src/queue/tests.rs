@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use super::*;
 use crate::cache::{CacheConfig, DiskConfig};
 use crate::settings::{ToonCrafterSettings, WeightRef};
-use crate::{Control, Frame, Settings};
+use crate::{Control, Frame, Remarks, Settings};
 
 /// Longer than any machine needs; a test that waits this long has failed.
 const LONG: Duration = Duration::from_secs(60);
@@ -58,7 +58,7 @@ impl Engine for GatedEngine {
         };
         let grey = job.request.position as f32;
         let frame = Frame::from_pixels(side, side, vec![[grey; 4]; side * side])?;
-        Ok(Drawn { frame, confidence: 1.0, cut: false })
+        Ok(Drawn { frame, confidence: 1.0, cut: false, remarks: Remarks::default() })
     }
 }
 
@@ -120,6 +120,7 @@ fn job(position: f64) -> Job {
             first: ContentHash::of(b"first"),
             last: ContentHash::of(b"last"),
             sketches: Vec::new(),
+            pins: Vec::new(),
             position,
             settings: Settings::default(),
         },
@@ -419,7 +420,12 @@ fn many_host_threads_on_many_frames_all_get_theirs() {
             let grey = job.request.position as f32;
             let pixels = (0..64 * 64).into_par_iter().map(|_| [grey; 4]).collect();
             control.check()?;
-            Ok(Drawn { frame: Frame::from_pixels(64, 64, pixels)?, confidence: 1.0, cut: false })
+            Ok(Drawn {
+                frame: Frame::from_pixels(64, 64, pixels)?,
+                confidence: 1.0,
+                cut: false,
+                remarks: Remarks::default(),
+            })
         }
     }
     let engine = Arc::new(ParallelEngine(AtomicUsize::new(0)));
@@ -473,7 +479,12 @@ impl Engine for Instant {
     }
 
     fn draw(&self, job: &Job, _control: &Control) -> Result<Drawn, Error> {
-        Ok(Drawn { frame: (*job.first).clone(), confidence: 1.0, cut: false })
+        Ok(Drawn {
+            frame: (*job.first).clone(),
+            confidence: 1.0,
+            cut: false,
+            remarks: Remarks::default(),
+        })
     }
 }
 

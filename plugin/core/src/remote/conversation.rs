@@ -7,7 +7,7 @@ use interprocess::local_socket::Stream;
 use super::protocol::{CachePlace, Draw, Hello, PROTOCOL, PictureHead, Status, ToClient, ToWorker};
 use super::wire::{Broken, Wire, sum_of};
 use crate::cache::DiskCache;
-use crate::{ContentHash, Control, Drawn, Error, Frame, Job};
+use crate::{ContentHash, Control, Drawn, Error, Frame, Job, Remarks};
 
 /// Between two looks at whether the host wants to stop.
 const LOOK: Duration = Duration::from_millis(10);
@@ -105,7 +105,7 @@ impl Talk {
                     self.say(&ToWorker::Fetch, control)?;
                     let go_on = || !control.is_cancelled();
                     let frame = self.wire.receive_pixels(size, &sum, go_on)?;
-                    return Ok(Drawn { frame, confidence, cut });
+                    return Ok(Drawn { frame, confidence, cut, remarks: Remarks::default() });
                 }
                 ToClient::Failed(failure) => return Err(Stopped::For(failure.into())),
                 ToClient::Refused { reason, ending } => {

@@ -15,6 +15,7 @@ fn draw() -> ToWorker {
         first: ContentHash::of(b"first"),
         last: ContentHash::of(b"last"),
         sketches: vec![SketchRef { position: 1.0 / 3.0, picture: ContentHash::of(b"s") }],
+        pins: Vec::new(),
         position: f64::from_bits(0x3fd5_5555_5555_5553),
         settings: Settings {
             engine: EngineKind::ToonCrafter,

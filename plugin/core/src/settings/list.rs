@@ -7,21 +7,30 @@
 //! [`Settings`](super::Settings), whose cache key then asks for it.
 
 mod drawing;
+mod pins;
 mod preset;
 mod retime;
 mod span;
 mod tooncrafter;
 
 pub use drawing::*;
+pub use pins::*;
 pub use preset::*;
 pub use retime::*;
 pub use span::*;
 pub use tooncrafter::*;
 
+use std::sync::LazyLock;
+
 use super::setting::AnySetting;
 
 /// Every setting, in the order in which they are shown.
-pub static ALL: &[&dyn AnySetting] = &[
+pub static ALL: LazyLock<Vec<&'static dyn AnySetting>> = LazyLock::new(|| {
+    let pins = PINS.iter().flat_map(PinSettings::all);
+    BEFORE_PINS.iter().copied().chain(pins).chain(AFTER_PINS.iter().copied()).collect()
+});
+
+static BEFORE_PINS: &[&dyn AnySetting] = &[
     &PRESET,
     &KEYS_FROM,
     &FIRST_FILE,
@@ -39,6 +48,11 @@ pub static ALL: &[&dyn AnySetting] = &[
     &USE_SKETCH,
     &SKETCH_LINES,
     &SKETCH_STRENGTH,
+    &USE_PINS,
+    &PIN_COUNT,
+];
+
+static AFTER_PINS: &[&dyn AnySetting] = &[
     &CHECKPOINT,
     &SKETCH_CHECKPOINT,
     &PROMPT,

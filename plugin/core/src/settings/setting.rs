@@ -113,6 +113,13 @@ pub struct Text {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct File;
 
+/// A place in the picture, as a share of its width and height from the lower left corner, as hosts count.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Point {
+    /// The value without a choice.
+    pub default: [f64; 2],
+}
+
 /// A [`Setting`] of any kind.
 pub trait AnySetting: Sync {
     /// [`Setting::id`].
@@ -143,6 +150,8 @@ pub enum AnyKind<'a> {
     Text(&'a Text),
     /// [`File`].
     File,
+    /// [`Point`].
+    Point(&'a Point),
 }
 
 /// A [`Choice`] of whatever values.
@@ -190,6 +199,12 @@ impl Kind for Text {
 impl Kind for File {
     fn any(&self) -> AnyKind<'_> {
         AnyKind::File
+    }
+}
+
+impl Kind for Point {
+    fn any(&self) -> AnyKind<'_> {
+        AnyKind::Point(self)
     }
 }
 

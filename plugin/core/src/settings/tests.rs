@@ -12,7 +12,7 @@ fn text(text: &'static std::ffi::CStr) -> &'static str {
 #[test]
 fn ids_are_unique_and_fit_every_host() {
     let mut seen = HashSet::new();
-    for setting in ALL {
+    for setting in ALL.iter() {
         let id = text(setting.id());
         assert!(seen.insert(id), "{id} stands twice");
         assert!(id.chars().all(|c| c.is_ascii_alphanumeric()), "{id}");
@@ -21,7 +21,7 @@ fn ids_are_unique_and_fit_every_host() {
 
 #[test]
 fn every_hint_is_a_sentence() {
-    for setting in ALL {
+    for setting in ALL.iter() {
         let hint = text(setting.hint());
         assert!(hint.ends_with('.') && hint.len() > 20, "{:?}: {hint}", setting.id());
         assert!(!hint.contains("  "), "{:?}: {hint}", setting.id());
@@ -30,7 +30,7 @@ fn every_hint_is_a_sentence() {
 
 #[test]
 fn defaults_lie_within_their_ranges() {
-    for setting in ALL {
+    for setting in ALL.iter() {
         let id = setting.id();
         match setting.kind() {
             AnyKind::Number(Number { default, range, display, step, .. }) => {
@@ -51,6 +51,9 @@ fn defaults_lie_within_their_ranges() {
                 assert_eq!((names.len(), values.len()), (count, count), "{id:?}");
             }
             AnyKind::Text(of) => assert!(of.default.count_bytes() <= of.longest, "{id:?}"),
+            AnyKind::Point(of) => {
+                assert!(of.default.iter().all(|share| (0.0..=1.0).contains(share)), "{id:?}");
+            }
             AnyKind::Switch(_) | AnyKind::File => {}
         }
     }
@@ -194,7 +197,7 @@ const SAVED: &[Saved] = &[
 #[test]
 fn options_that_projects_have_saved_stay_where_they_are_and_mean_what_they_meant() {
     let mut found = Vec::new();
-    for setting in ALL {
+    for setting in ALL.iter() {
         let AnyKind::Choice(choice) = setting.kind() else { continue };
         let labels = choice.labels().into_iter().map(text);
         let rows = labels.zip(choice.names()).zip(choice.values());
@@ -214,9 +217,13 @@ fn the_ids_of_saved_projects_are_unchanged() {
     let ids: Vec<_> = ALL.iter().map(|setting| text(setting.id())).collect();
     let saved = "preset keysFrom firstKeyFile \
                  lastKeyFile firstKey lastKey Transition timingChart customChart exposure engine quality \
-                 colour output useSketch sketchLines sketchStrength checkpoint sketchCheckpoint prompt \
+                 colour output useSketch sketchLines sketchStrength usePins pinCount PINS checkpoint \
+                 sketchCheckpoint prompt \
                  seed steps solver guidance rescale motion precision device memoryLimit draft \
                  mode fromRate toRate customRate raiseStrength timeline clipStart";
+    let of_pin = |n| ["From", "To", "When", "Way"].map(|what| format!("pin{n}{what}"));
+    let pins = (1..=12).flat_map(of_pin).collect::<Vec<_>>().join(" ");
+    let saved = saved.replace("PINS", &pins);
     assert_eq!(ids, saved.split_whitespace().collect::<Vec<_>>());
 }
 

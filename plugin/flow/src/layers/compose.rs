@@ -62,6 +62,9 @@ impl Layers {
     /// From the first key to `t`: about its joint, which goes with what it hangs on.
     fn placed(&self, p: usize, t: f32, depth: usize) -> Affine {
         let piece = &self.pieces[p];
+        if let Some(way) = &piece.pinned {
+            return way.at(t);
+        }
         let mut own = piece.motion.part(t);
         if let Some(parent) = piece.parent.filter(|_| depth < 8) {
             let from = piece.motion.from;

@@ -4,6 +4,8 @@ mod compose;
 mod explain;
 mod leftovers;
 mod looks;
+mod nails;
+mod pins;
 mod regions;
 mod register;
 mod scenery;
@@ -12,10 +14,13 @@ mod stack;
 mod transform;
 mod trust;
 
+use inbetween_core::Pin;
+
 use crate::map::Map;
 use crate::start::lab;
 use explain::explain;
 use looks::Looks;
+use nails::{Nail, PinnedWay};
 use regions::Regions;
 use side::Side;
 use stack::{Laid, Owners, lay, order};
@@ -40,6 +45,10 @@ pub(crate) struct Layers {
     still: bool,
     /// Pieces that only the layers draw whole.
     needed: Vec<bool>,
+    /// What pins bind, and what has to be drawn with it.
+    bound: Vec<bool>,
+    /// Pins with nothing but ground under them, by number from 0.
+    loose_pins: Vec<usize>,
 }
 
 /// From a place of the in-between to the keys.
@@ -65,7 +74,7 @@ impl Way {
 
 impl Layers {
     /// `guides: [3, h, w]`, of which `height` x `width` show the frame.
-    pub(crate) fn of(guides: &[Map; 2], (height, width): (usize, usize)) -> Self {
+    pub(crate) fn of(guides: &[Map; 2], (height, width): (usize, usize), pins: &[Pin]) -> Self {
         let (h, w) = (guides[0].h, guides[0].w);
         let side = |k: usize| {
             let colours = lab(&guides[k]);
@@ -74,7 +83,9 @@ impl Layers {
         };
         let ((a, light_a), (b, light_b)) = rayon::join(|| side(0), || side(1));
         let (sides, light) = ([a, b], [light_a, light_b]);
-        let work = explain([&sides[0], &sides[1]]);
+        let mut work = explain([&sides[0], &sides[1]]);
+        let nails: Vec<Nail> = pins.iter().map(|pin| Nail::of(pin, (height, width))).collect();
+        let pinned = work.bind(&nails);
         let regions = [&sides[0].regions, &sides[1].regions];
         let order = order(&work, regions);
         let mut rank = vec![0; order.len()];
@@ -88,6 +99,15 @@ impl Layers {
         let (first, last) = rayon::join(|| own(0), || own(1));
         let owners = [first, last];
         let mut pieces = lay(&work, regions, [&owners[0], &owners[1]]);
+        let mut bound = vec![false; pieces.len()];
+        for part in pinned.bound {
+            let piece = &mut pieces[part.piece];
+            let way = PinnedWay::new(piece.motion, part.nails);
+            (piece.motion, piece.parent, piece.only) = (way.whole(), None, part.only);
+            piece.pinned = Some(way);
+            bound[part.piece] = true;
+        }
+        pinned.bereft.iter().for_each(|&p| bound[p] = true);
         let ground = pieces[0].motion;
         let rests = pieces
             .iter()
@@ -106,9 +126,13 @@ impl Layers {
             owners,
             rests,
             needed: Vec::new(),
+            bound,
+            loose_pins: pinned.loose,
         };
         for (p, piece) in pieces.iter_mut().enumerate() {
-            piece.vanishes = out.vanishes(p, piece);
+            // What pins bind stays to be seen, and what they took the other half from does not double it.
+            let bereft = out.bound[p] && piece.pinned.is_none();
+            piece.vanishes = bereft || piece.pinned.is_none() && out.vanishes(p, piece);
         }
         out.pieces = pieces;
         out
@@ -130,6 +154,33 @@ impl Layers {
             }
             out
         }))
+    }
+
+    /// Draws nothing as a piece but what pins bind.
+    pub(crate) fn bound_only(&mut self) {
+        // Sketches may move things before a ground that rests: it is not known where it shows.
+        self.still = false;
+        self.needed.clone_from(&self.bound);
+        self.with_bound();
+    }
+
+    /// Draws what pins bind as pieces too, and what touches it.
+    pub(crate) fn with_bound(&mut self) {
+        let mut open: Vec<usize> = (0..self.bound.len()).filter(|&p| self.bound[p]).collect();
+        open.iter().for_each(|&p| self.needed[p] = true);
+        while let Some(p) = open.pop() {
+            for &q in &self.pieces[p].touches {
+                if !self.needed[q] && !self.rests[q] {
+                    self.needed[q] = true;
+                    open.push(q);
+                }
+            }
+        }
+    }
+
+    /// Pins with nothing but ground under them, by number from 0.
+    pub(crate) fn loose_pins(&self) -> &[usize] {
+        &self.loose_pins
     }
 
     /// Whether the key that does not show piece `p` shows the ground in its place.

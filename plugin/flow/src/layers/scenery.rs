@@ -46,7 +46,7 @@ impl Work<'_> {
         let looks = &self.keys[1 - key].looks;
         let (mut agreed, mut seen, mut whole) = (0.0, 0.0, 1e-6);
         for (point, like) in side.groups[k].likes(&motion, looks) {
-            let hidden = self.lands(key, &motion, point.at).is_some_and(|p| p >= self.grounds);
+            let hidden = self.covered(key, &motion, point.at).is_some_and(|p| p >= self.grounds);
             whole += point.weight;
             agreed += point.weight * if hidden { like.max(1.0) } else { like };
             seen += point.weight * if hidden { 0.0 } else { like };
@@ -58,7 +58,7 @@ impl Work<'_> {
             let own = self.motion(piece, key);
             let points = &side.groups[k].points;
             let on_ground = points.iter().filter(|point| {
-                let there = own.and_then(|own| self.lands(key, &own, point.at));
+                let there = own.and_then(|own| self.covered(key, &own, point.at));
                 there.is_some_and(|p| p < self.grounds)
             });
             on_ground.count() as f32 > FOREIGN * points.len() as f32
@@ -67,7 +67,7 @@ impl Work<'_> {
     }
 
     /// The piece that `motion` carries a place of `key` onto in the other key.
-    fn lands(&self, key: usize, motion: &Affine, at: [f32; 2]) -> Option<usize> {
+    fn covered(&self, key: usize, motion: &Affine, at: [f32; 2]) -> Option<usize> {
         let other = &self.keys[1 - key].regions;
         let q = motion.at(at).map(|v| (v + 0.5).floor());
         let inside = q[0] >= 0.0 && q[1] >= 0.0 && q[0] < other.w as f32 && q[1] < other.h as f32;

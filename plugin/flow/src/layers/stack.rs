@@ -1,6 +1,7 @@
 //! Which piece lies before which, and whose each pixel of a key is.
 
 use super::explain::Work;
+use super::nails::PinnedWay;
 use super::regions::Regions;
 use super::transform::Affine;
 use crate::map::Map;
@@ -285,6 +286,8 @@ pub(super) struct Laid {
     pub(super) only: Option<usize>,
     /// The other key shows that it is gone.
     pub(super) vanishes: bool,
+    /// How it goes where pins bind it.
+    pub(super) pinned: Option<PinnedWay>,
 }
 
 /// Joints and bounds of all pieces.
@@ -380,6 +383,7 @@ pub(super) fn lay(work: &Work, regions: [&Regions; 2], owners: [&Owners; 2]) -> 
                 touches,
                 only,
                 vanishes: false,
+                pinned: None,
             }
         })
         .collect()

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test, in helpers too")]
 #![allow(dead_code, reason = "each user takes its part")]
 
+pub(crate) mod ball;
 pub(crate) mod noise;
 
 use std::path::Path;
@@ -120,6 +121,7 @@ pub(crate) fn job(first: &Frame, last: &Frame, position: f64, sketches: &[(f64, 
             first: hash(first),
             last: hash(last),
             sketches: refs.collect(),
+            pins: Vec::new(),
             position,
             settings: Settings::default(),
         },

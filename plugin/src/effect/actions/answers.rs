@@ -14,6 +14,7 @@ use crate::effect::moment::plan::KeySource;
 use crate::effect::moment::task::{Needs, Task};
 use crate::effect::names::{KEY_B, SKETCH, SOURCE, SOURCE_FROM, SOURCE_TO};
 use crate::effect::parameters::choices::Choices;
+use crate::effect::parameters::pins;
 use crate::effect::parameters::reader::ParamReader;
 use crate::effect::parameters::rows::{self, *};
 use crate::ofx::{Context, EffectRef, IfKnown, Props, Region, Reply, Result, c_text};
@@ -185,6 +186,9 @@ pub(crate) fn enable_params(effect: &EffectRef<'_>) -> Result<Reply> {
             enable(id, tooncrafter && heeded);
         }
     }
+    let heeded = !retimed && engine != Some(EngineKind::ToonCrafter);
+    enable(USE_PINS.id, heeded);
+    pins::show(&params, &pick, heeded && pick.switch(&USE_PINS).unwrap_or(false));
     if context == Context::General {
         enable(USE_SKETCH.id, !retimed);
         [SKETCH_LINES.id, SKETCH_STRENGTH.id].into_iter().for_each(|id| enable(id, sketched));

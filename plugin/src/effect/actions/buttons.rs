@@ -15,6 +15,7 @@ use crate::effect::moment::drawings::{self, Wanted};
 use crate::effect::moment::prepare::{OutputPicture, Prepared};
 use crate::effect::moment::task::Task;
 use crate::effect::parameters::choices::{Choices, KeysFrom};
+use crate::effect::parameters::pins;
 use crate::effect::parameters::reader::ParamReader;
 use crate::effect::parameters::rows::*;
 use crate::ofx::{
@@ -29,6 +30,7 @@ pub(crate) fn changed(effect: &EffectRef<'_>, changed: &Changed) -> Result<Reply
         return Ok(Reply::Ok);
     }
     forget_dialog(effect);
+    place_pins(effect, changed)?;
     let is = |id: &CStr| id.to_str() == Ok(changed.name.as_str());
     let or_why = |done: Result<String>| match done {
         Ok(text) => {
@@ -83,6 +85,13 @@ pub(crate) fn changed(effect: &EffectRef<'_>, changed: &Changed) -> Result<Reply
         params.set_string(STATUS_TEXT, &text).if_known();
     }
     Ok(Reply::Ok)
+}
+
+/// Puts pins that came into use where they can be seen.
+fn place_pins(effect: &EffectRef<'_>, changed: &Changed) -> Result<()> {
+    let params = effect.params()?;
+    let pick = ParamReader::new(&params, changed.time);
+    pins::put(&params, &pick, effect.project_region(), &changed.name)
 }
 
 /// Sets what the chosen preset sets, and tells it in one line.
@@ -197,8 +206,14 @@ fn generate(effect: &EffectRef<'_>, time: f64) -> Result<String> {
         });
     };
     let queue = engines::queue()?;
-    let prepared =
-        Prepared::new(effect, &choices, &plan.at_position(first), &settings, output.whole)?;
+    let prepared = Prepared::new(
+        effect,
+        &choices,
+        &plan.at_position(first),
+        &settings,
+        output.whole,
+        [1.0; 2],
+    )?;
     let requests: Vec<_> = positions
         .iter()
         .map(|&position| inbetween_core::Request { position, ..prepared.request.clone() })

@@ -3,7 +3,7 @@
 
 use std::ffi::CStr;
 
-use inbetween_core::settings::{AnyKind, AnySetting, Number, Whole};
+use inbetween_core::settings::{AnyKind, AnySetting, Number, Point, Whole};
 use openfx::sys::generic::core::*;
 use openfx::sys::image_effect_v1::colour::*;
 use openfx::sys::image_effect_v1::image_effect::*;
@@ -135,6 +135,7 @@ fn define(params: &ParamSet<'_>, param: &Param, keys_from: KeysFrom) -> Result<(
         What::Group { .. } => ParamKind::Group,
         What::Setting(setting) => match setting.kind() {
             AnyKind::Number(_) => ParamKind::Double,
+            AnyKind::Point(_) => ParamKind::Double2D,
             AnyKind::Whole(_) => ParamKind::Integer,
             AnyKind::Switch(_) => ParamKind::Boolean,
             AnyKind::Choice(_) => ParamKind::Choice,
@@ -190,6 +191,7 @@ fn define_values(props: &Props<'_>, setting: &dyn AnySetting, keys_from: KeysFro
             props.set_ints(kOfxParamPropDisplayMin, &[display.0])?;
             props.set_ints(kOfxParamPropDisplayMax, &[display.1])
         }
+        AnyKind::Point(of) => define_point(props, of),
         AnyKind::Switch(of) => props.set_ints(kOfxParamPropDefault, &[i32::from(of.default)]),
         AnyKind::Choice(of) => {
             props.set_strings(kOfxParamPropChoiceOption, &of.labels())?;
@@ -210,6 +212,31 @@ fn define_values(props: &Props<'_>, setting: &dyn AnySetting, keys_from: KeysFro
             props.set_strings(kOfxParamPropDefault, &[c""])
         }
     }
+}
+
+/// A place in the picture, with the host's own handle in the viewer.
+fn define_point(props: &Props<'_>, of: &Point) -> Result<()> {
+    props.set_strings(kOfxParamPropDoubleType, &[kOfxParamDoubleTypeXYAbsolute]).if_known();
+    let normalised = props
+        .set_strings(kOfxParamPropDefaultCoordinateSystem, &[kOfxParamCoordinatesNormalised])
+        .is_ok();
+    // Hosts without that property take the default for pixels, so it is put into the picture when a pin is used.
+    let default = if normalised { of.default } else { [0.0; 2] };
+    props.set_doubles(kOfxParamPropDefault, &default)?;
+    // Resolve keeps values within -1..1 unless all four are there.
+    const FARTHEST: f64 = 1e6;
+    for (name, value) in [
+        (kOfxParamPropMin, -FARTHEST),
+        (kOfxParamPropMax, FARTHEST),
+        (kOfxParamPropDisplayMin, -10_000.0),
+        (kOfxParamPropDisplayMax, 10_000.0),
+    ] {
+        props.set_doubles(name, &[value; 2])?;
+    }
+    props.set_doubles(kOfxParamPropIncrement, &[1.0; 2]).if_known();
+    props.set_ints(kOfxParamPropDigits, &[1]).if_known();
+    props.set_ints(kOfxParamPropUseHostOverlayHandle, &[1]).if_known();
+    Ok(())
 }
 
 /// A text that only the effect writes.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use inbetween_core::queue::{Priority, Ticket};
-use inbetween_core::{Drawn, EngineKind, Frame, Output, Request, Settings};
+use inbetween_core::{Drawn, EngineKind, Frame, Output, Request, Settings, pins};
 
 use super::background::{self, Standing};
 use super::draft;
@@ -65,9 +65,13 @@ fn draw(effect: &EffectRef<'_>, args: RenderArgs, note: &mut Option<String>) -> 
         let picture = KeyPicture::find(effect, key, source, settings.encoding, output.whole())?;
         return show(&picture, &mut output, args.window);
     }
-    let prepared = Prepared::new(effect, &choices, &plan, &settings, output.whole())?;
+    let prepared = Prepared::new(effect, &choices, &plan, &settings, output.whole(), args.scale)?;
     let canvas = prepared.canvas;
+    let pin_numbers = prepared.pin_numbers.clone();
     let shown = obtain(effect, prepared, &choices, args)?;
+    let loose = shown.drawn.remarks.loose_pins.iter().filter_map(|&pin| pin_numbers.get(pin));
+    let said = loose.map(|&number| pins::loose(number));
+    *note = note.take().into_iter().chain(said).reduce(|all, said| format!("{all} {said}"));
     write(&shown.drawn, canvas, settings.output, plan.pace, &mut output, args.window);
     if shown.is_draft {
         draft::mark(&mut output, args.window);

@@ -6,6 +6,7 @@ use inbetween_core::timing::Key;
 use inbetween_core::{Frame, Job, Request, Settings};
 
 use super::keys::KeyPicture;
+use super::pins::Pixels;
 use super::plan::Plan;
 use super::sketches::Sketches;
 use crate::effect::names::OUTPUT_CLIP;
@@ -18,12 +19,15 @@ pub(crate) struct Prepared<'a> {
     pub(crate) request: Request,
     /// Where the pictures lie, in pixels.
     pub(crate) canvas: Rect,
+    /// The number of each pin of the request, from 1: those that are not placed yet are left out.
+    pub(crate) pin_numbers: Vec<usize>,
     keys: [KeyPicture<'a>; 2],
     sketches: Sketches<'a>,
 }
 
 impl<'a> Prepared<'a> {
-    /// Finds the keys and sketches of `plan`. Keys from files are fitted to `output`.
+    /// Finds the keys and sketches of `plan`. Keys from files are fitted to `output`, whose pixels are `scale` of a
+    /// unit of the host's coordinates.
     ///
     /// # Errors
     /// When a key is missing or cannot be used; the text says what to do.
@@ -33,23 +37,30 @@ impl<'a> Prepared<'a> {
         plan: &Plan,
         settings: &Settings,
         output: Rect,
+        scale: [f64; 2],
     ) -> Result<Self> {
         let find = |key| KeyPicture::find(effect, key, plan.source(key), settings.encoding, output);
         let keys = [find(Key::First)?, find(Key::Last)?];
         let bounds = keys.iter().filter_map(KeyPicture::bounds);
         let canvas = bounds.reduce(Rect::union).unwrap_or(output);
         let sketches = Sketches::find(effect, choices, plan, settings.encoding, canvas)?;
+        let project = effect.project_region();
+        let pins = choices.pins.iter().filter(|pin| !pin.is_unplaced(project));
+        let aspect = effect.clip(OUTPUT_CLIP).map_or(1.0, |clip| clip.pixel_aspect());
+        let pixels = Pixels { scale, aspect };
+        let (pin_numbers, pins) = pins.map(|pin| (pin.number, pixels.pin(pin, canvas))).unzip();
         let request = Request {
             first: keys[0].id(canvas)?,
             last: keys[1].id(canvas)?,
             sketches: sketches.refs(),
+            pins,
             position: plan.drawn_position(),
             settings: settings.clone(),
         };
         if !request.sketches.is_empty() {
             Choices::check_sketched(settings)?;
         }
-        Ok(Self { request, canvas, keys, sketches })
+        Ok(Self { request, canvas, pin_numbers, keys, sketches })
     }
 
     /// Width and height of the drawing, in pixels.

@@ -7,6 +7,7 @@ use inbetween_core::timing::{Chart, Exposure, Timing};
 use inbetween_core::{Encoding, EngineKind, Output, Quality, Settings};
 
 use super::colourspace::told_encoding;
+use super::pins::{self, PinChoice};
 use super::reader::ParamReader;
 pub(crate) use super::reader::SketchChoice;
 use super::retime::RetimeChoice;
@@ -41,6 +42,8 @@ pub(crate) struct Choices {
     pub(crate) output: Output,
     /// How sketches are used; `None` when they are not.
     pub(crate) sketch: Option<SketchChoice>,
+    /// The pins in use; none where nothing heeds them.
+    pub(crate) pins: Vec<PinChoice>,
     /// Whether a draft may be shown to an artist who waits.
     pub(crate) draft: bool,
     /// What the artist should know although everything works.
@@ -95,14 +98,21 @@ impl Choices {
             } else {
                 None
             },
+            pins: Vec::new(),
             draft: pick.switch(&DRAFT)?,
             note: None,
             encoding: pick.choice(&COLOUR)?,
             told_encoding: told_encoding(effect, if timed { SOURCE } else { SOURCE_FROM }),
         };
+        // A span has one set of pins. Where they move over time all the same, those at the first key count.
+        let at_first = if timed { choices.key_times[0] } else { time };
+        let pick_pins = ParamReader::new(&params, at_first);
+        if choices.retime.is_none() && choices.engine() == EngineKind::Flow {
+            choices.pins = pins::read(&pick_pins)?;
+        }
         let worker = pick.former_path(WORKER)?;
         let unused = choices.engine() == EngineKind::ToonCrafter && !worker.as_os_str().is_empty();
-        let notes = [pick.note(), unused.then(|| unused_worker(&worker))];
+        let notes = [pick.note(), pick_pins.note(), unused.then(|| unused_worker(&worker))];
         choices.note = notes.into_iter().flatten().reduce(|all, note| format!("{all} {note}"));
         Ok(choices)
     }
@@ -209,6 +219,7 @@ impl Choices {
             output: Output::InBetween,
             quality: QUALITY.kind.default,
             sketch: None,
+            pins: Vec::new(),
             draft: false,
             note: None,
             engine: Some(EngineKind::Flow),

@@ -3,6 +3,7 @@
 
 pub(crate) mod choices;
 mod colourspace;
+pub(crate) mod pins;
 pub(crate) mod reader;
 pub(crate) mod retime;
 pub(crate) mod rows;

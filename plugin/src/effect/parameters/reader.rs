@@ -5,7 +5,7 @@ use std::ffi::CStr;
 use std::path::PathBuf;
 
 use inbetween_core::retime::{Feel, Rate};
-use inbetween_core::settings::{Choice, File, Number, Setting, Switch, Text, Whole};
+use inbetween_core::settings::{Choice, File, Number, Point, Setting, Switch, Text, Whole};
 use inbetween_core::sketch::Lines;
 use inbetween_core::timing::Chart;
 
@@ -62,6 +62,11 @@ impl ParamReader<'_> {
 
     pub(crate) fn number(&self, of: &Setting<Number>) -> Result<f64> {
         self.or_default(of, self.params.double(of.id, self.time), of.kind.default)
+    }
+
+    /// A place in canonical coordinates; `None` where the host does not tell, since no place is a default.
+    pub(crate) fn point(&self, of: &Setting<Point>) -> Result<Option<[f64; 2]>> {
+        self.or_default(of, self.params.point(of.id, self.time).map(Some), None)
     }
 
     /// A whole number; below 0, where no setting goes, it counts as 0.

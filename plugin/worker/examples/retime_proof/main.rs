@@ -133,6 +133,7 @@ fn retimed(
                     first: first.content_hash(),
                     last: last.content_hash(),
                     sketches: Vec::new(),
+                    pins: Vec::new(),
                     position,
                     settings: Settings::default(),
                 };

@@ -14,6 +14,7 @@ use inbetween_core::sketch::Lines;
 use inbetween_core::timing::{Chart, Exposure, Timing};
 use inbetween_core::{EngineKind, Quality};
 
+use super::pins::PixelPin;
 use super::usage;
 use crate::cli::frame_and_file;
 use crate::failure::Result;
@@ -81,6 +82,12 @@ pub struct Render {
     /// A sketch and the frame it is for, as 5=sketch.png. May be repeated.
     #[arg(long, value_parser = frame_and_file)]
     pub sketch: Vec<(usize, PathBuf)>,
+    /// A pin: where a point of a figure lies in the first key and where in the last, in pixels to the right and down
+    /// from the top left corner of the keys, as 100,80:240,60. It binds the figure or part under it and moves nothing
+    /// else. One shifts, two turn and scale, three stretch and slant. @0.5:170,20 behind it bends the way through that
+    /// place at that time, 0 being the first key and 1 the last. May be repeated, up to 12 times. Engine: Flow.
+    #[arg(long, value_name = "X,Y:X,Y[@T:X,Y]", allow_hyphen_values = true)]
+    pub pin: Vec<PixelPin>,
     #[arg(
         long, help = help(&SKETCH_LINES), value_parser = choice(&SKETCH_LINES),
         default_value = name_of_default(&SKETCH_LINES)

@@ -2,9 +2,11 @@
 
 mod args;
 mod output;
+mod pins;
 mod request;
 mod spans;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -58,7 +60,12 @@ fn draw_all(arguments: &Render) -> Result<()> {
         draw_span(span, &queue, &mut |part| told.report((at as f32 + part) / count), &mut done)?;
     }
     told.done();
-    let Done { files, engine, drawn, found } = done;
+    let Done { files, engine, drawn, found, loose_pins } = done;
+    let warnings: Vec<String> =
+        loose_pins.into_iter().map(|pin| inbetween_core::pins::loose(pin + 1)).collect();
+    for warning in &warnings {
+        eprintln!("inbetween: {warning}");
+    }
     let seconds = started.elapsed().as_secs_f64();
     if arguments.json {
         let files: Vec<String> = files.iter().map(|path| path.display().to_string()).collect();
@@ -68,6 +75,7 @@ fn draw_all(arguments: &Render) -> Result<()> {
             "drawn": drawn,
             "from_cache": found,
             "seconds": seconds,
+            "warnings": warnings,
         }));
     } else {
         println!(
@@ -86,6 +94,8 @@ struct Done {
     engine: &'static str,
     drawn: usize,
     found: usize,
+    /// Pins that bind nothing, counted from 0.
+    loose_pins: BTreeSet<usize>,
 }
 
 /// Draws the frames of one span; `report` is told how far it is, 0 to 1.
@@ -111,7 +121,9 @@ fn draw_span(
         let place = timing.at(f64::from(frame))?;
         match (place, place.key()) {
             (Place::Between { position }, _) => {
-                writer.write(frame, &source.get(position, &mut report)?.frame)?;
+                let drawn = source.get(position, &mut report)?;
+                done.loose_pins.extend(&drawn.remarks.loose_pins);
+                writer.write(frame, &drawn.frame)?;
             }
             (_, Some(Key::First)) => {
                 writer.write_key(frame, &arguments.first, &prepared.first)?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use inbetween_core::settings::WeightRef;
 use inbetween_core::timing::{Place, Timing};
 use inbetween_core::{
-    ContentHash, Encoding, EngineKind, Frame, Job, Request, Settings, SketchRef, fingerprint,
+    ContentHash, Encoding, EngineKind, Frame, Job, Pin, Request, Settings, SketchRef, fingerprint,
     picture, sketch,
 };
 use inbetween_tooncrafter::weights::NamedFile;
@@ -27,6 +27,7 @@ pub(super) struct Prepared {
     pub(super) last: Arc<Frame>,
     hashes: [ContentHash; 2],
     sketches: Vec<(SketchRef, Arc<Frame>)>,
+    pins: Vec<Pin>,
 }
 
 impl Prepared {
@@ -56,6 +57,11 @@ impl Prepared {
                 None => log::warn!("{} shows no lines and guides nothing", path.display()),
             }
         }
+        let size = (first.frame.width(), first.frame.height());
+        let pins: Vec<Pin> = arguments.pin.iter().map(|pin| pin.on(size)).collect();
+        if !pins.is_empty() && settings.engine != EngineKind::Flow {
+            return Err(usage("Pins guide Flow only: choose --engine flow, or leave --pin out."));
+        }
         sketches.sort_by(|(a, _), (b, _)| a.position.total_cmp(&b.position));
         let prepared = Self {
             encoding,
@@ -65,6 +71,7 @@ impl Prepared {
             first: first.frame,
             last: last.frame,
             sketches,
+            pins,
         };
         prepared.job(0.5).check()?;
         Ok(prepared)
@@ -75,6 +82,7 @@ impl Prepared {
             first: self.hashes[0],
             last: self.hashes[1],
             sketches: self.sketches.iter().map(|(name, _)| name.clone()).collect(),
+            pins: self.pins.clone(),
             position,
             settings: self.settings.clone(),
         };

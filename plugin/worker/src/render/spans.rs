@@ -55,6 +55,9 @@ pub(super) fn of(arguments: &Render) -> Result<Vec<Render>> {
     if spans.len() > 1 && (arguments.sheet || arguments.preview.is_some()) {
         return Err(usage("A sheet or a preview shows one span: name it with --span."));
     }
+    if spans.len() > 1 && !arguments.pin.is_empty() {
+        return Err(usage("Pins belong to one span: name it with --span."));
+    }
     Ok(spans)
 }
 

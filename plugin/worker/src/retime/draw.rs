@@ -191,6 +191,7 @@ fn job(
         first: first.hash,
         last: last.hash,
         sketches: Vec::new(),
+        pins: Vec::new(),
         position,
         settings: settings.clone(),
     };

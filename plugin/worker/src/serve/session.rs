@@ -217,7 +217,8 @@ fn wait(ticket: &Ticket, wire: &mut Talk) -> Result<Found, Broken> {
 }
 
 fn hand_over(wire: &mut Talk, drawn: &Drawn) -> Result<(), Broken> {
-    let Drawn { frame, confidence, cut } = drawn;
+    // What is drawn here has no remarks: only Flow makes some, and it draws where it is asked.
+    let Drawn { frame, confidence, cut, remarks: _ } = drawn;
     let (confidence, cut, sum) = (*confidence, *cut, sum_of(frame));
     say(wire, &ToClient::Done { confidence, cut, sum })?;
     match wire.receive(PATIENCE)? {

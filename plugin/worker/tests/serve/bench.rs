@@ -81,6 +81,7 @@ impl Bench {
             first: first.content_hash(),
             last: last.content_hash(),
             sketches: Vec::new(),
+            pins: Vec::new(),
             position,
             settings,
         };

@@ -142,7 +142,7 @@ mod tests {
 
     use super::super::DiskConfig;
     use super::*;
-    use crate::{Drawn, Frame};
+    use crate::{Drawn, Frame, Remarks};
 
     #[test]
     fn what_was_stored_is_listed_checked_and_pruned() {
@@ -151,7 +151,15 @@ mod tests {
         assert_eq!(cache.list().unwrap(), []);
         let frame = Frame::transparent(4, 4).unwrap();
         let key = |of: u8| ContentHash::of(&[of]);
-        cache.put(&key(0), &Drawn { frame: frame.clone(), confidence: 1.0, cut: false });
+        cache.put(
+            &key(0),
+            &Drawn {
+                frame: frame.clone(),
+                confidence: 1.0,
+                cut: false,
+                remarks: Remarks::default(),
+            },
+        );
         cache.put_picture(&key(1), &frame);
         cache.put_span(&key(2), &[frame.clone(), frame]);
         fs::write(dir.path().join("drawings-2").join("notes.txt"), "not the cache's").unwrap();

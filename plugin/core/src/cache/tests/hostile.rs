@@ -5,7 +5,7 @@ use super::*;
 /// Puts a file of the cache's own making under the name of drawing 1.
 fn plant(dir: &TempDir, holds: Holds, frames: &[Frame]) {
     let frames: Vec<&Frame> = frames.iter().collect();
-    let file = entry::file(holds, &key(1), &frames, false, 1.0).unwrap();
+    let file = entry::file(holds, &key(1), &frames, false, 1.0, &Remarks::default()).unwrap();
     fs::create_dir_all(drawings_dir(dir)).unwrap();
     fs::write(file_of(dir, 1), file).unwrap();
 }
@@ -157,7 +157,7 @@ fn a_drawing_takes_at_most_half_of_its_pixels_and_a_clean_one_much_less() {
     for (of, grain, most) in [(1, false, 0.15), (2, true, 0.5)] {
         let frame = cel(grain);
         let (size, bytes) = ((frame.width(), frame.height()), frame.byte_len());
-        let drawn = Drawn { frame, confidence: 1.0, cut: false };
+        let drawn = Drawn { frame, confidence: 1.0, cut: false, remarks: Remarks::default() };
         assert!(cache.put(&key(of), &drawn));
         let share = fs::metadata(file_of(&dir, of)).unwrap().len() as f64 / bytes as f64;
         println!("grain {grain}: {:.1} % of its pixels", 100.0 * share);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use super::super::*;
-use crate::Frame;
+use crate::{Frame, Remarks};
 
 const FRAMES: usize = 3;
 const SIZE: (usize, usize) = (5, 3);
@@ -22,7 +22,9 @@ fn span(of: f32) -> Vec<Frame> {
 fn file_bytes() -> u64 {
     let frames = span(1.0);
     let frames: Vec<&Frame> = frames.iter().collect();
-    entry::file(Holds::Span, &ContentHash::of(b"span"), &frames, false, 1.0).unwrap().len() as u64
+    entry::file(Holds::Span, &ContentHash::of(b"span"), &frames, false, 1.0, &Remarks::default())
+        .unwrap()
+        .len() as u64
 }
 
 fn disk(dir: &Path, limit_bytes: u64) -> DiskCache {
@@ -84,7 +86,8 @@ fn spans_pictures_and_drawings_share_one_limit() {
     let cache = disk(dir.path(), 3 * file_bytes());
     let key = |of: u8| ContentHash::of(&[of]);
     let frame = span(1.0).remove(0);
-    let drawn = Drawn { frame: frame.clone(), confidence: 1.0, cut: false };
+    let drawn =
+        Drawn { frame: frame.clone(), confidence: 1.0, cut: false, remarks: Remarks::default() };
     for of in 0..12 {
         match of % 3 {
             0 => assert!(cache.put_span(&key(of), &span(f32::from(of)))),

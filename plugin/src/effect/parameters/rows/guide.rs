@@ -30,6 +30,7 @@ fn values(setting: &dyn AnySetting) -> String {
             });
             options.collect::<Vec<_>>().join(" · ")
         }
+        AnyKind::Point(_) => "a place in the viewer".into(),
         AnyKind::Text(of) if of.default.is_empty() => "text".into(),
         AnyKind::Text(of) => format!("`{}`", of.default.to_string_lossy()),
         AnyKind::File => "file".into(),
@@ -41,6 +42,18 @@ fn tables() -> String {
     let mut text = format!("{BEGIN}\n{HEAD}");
     for param in all() {
         let (label, id) = (param.label().to_string_lossy(), param.id().to_string_lossy());
+        // Pins are alike: one row for all of them.
+        let pin = |pin: &PinSettings| pin.all().iter().any(|of| of.id() == param.id());
+        if PINS.iter().skip(1).any(pin) {
+            continue;
+        }
+        let all = |text: &str| {
+            let last = format!("pin{}", PINS.len());
+            let (label, ids) = (format!("Pin 1 … {}:", PINS.len()), text.replace("pin1", &last));
+            (text.replace("Pin 1:", &label), format!("{text}` … `{ids}"))
+        };
+        let (label, id) =
+            if pin(&PINS[0]) { (all(&label).0.into(), all(&id).1.into()) } else { (label, id) };
         let values = match param.what {
             What::Group { .. } => {
                 write!(text, "\n## {label}\n\n{HEAD}").unwrap();
@@ -52,7 +65,7 @@ fn tables() -> String {
             // Hidden from artists.
             What::Former(_) | What::Counter(_) => continue,
         };
-        let hint = param.hint().unwrap_or_default().to_string_lossy();
+        let hint = param.hint().unwrap_or_default().to_string_lossy().replace("pin 1", "the pin");
         writeln!(text, "| {label} | `{id}` | {values} | {hint} |").unwrap();
     }
     text + "\n" + END

@@ -13,6 +13,7 @@ pub(crate) const GROUP_TIMING: &CStr = c"timing";
 pub(crate) const GROUP_DRAWING: &CStr = c"drawing";
 pub(crate) const GROUP_TOONCRAFTER: &CStr = c"toonCrafter";
 pub(crate) const GROUP_SKETCH: &CStr = c"sketch";
+pub(crate) const GROUP_PINS: &CStr = c"pins";
 pub(crate) const GROUP_WORK: &CStr = c"work";
 pub(crate) const PREVIOUS_DRAWING: &CStr = c"previousDrawing";
 pub(crate) const SPAN_HERE: &CStr = c"spanHere";

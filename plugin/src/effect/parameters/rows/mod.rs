@@ -10,6 +10,7 @@ mod ids;
 mod tests;
 
 use std::ffi::CStr;
+use std::sync::LazyLock;
 
 pub(crate) use ids::*;
 use inbetween_core::settings::AnySetting;
@@ -127,8 +128,8 @@ const fn button(
     Param { what, group: Some(group), animates: false, contexts }
 }
 
-/// The parameters in the order in which they are shown.
-static PANEL: &[Param] = &[
+/// Parameters above the places of the pins.
+static ABOVE_PINS: &[Param] = &[
     Param { what: What::Setting(&PRESET), group: None, animates: false, contexts: EVERYWHERE },
     group(GROUP_KEYS, c"Keys", TIMED),
     setting(&KEYS_FROM, GROUP_KEYS, TIMED),
@@ -179,6 +180,13 @@ static PANEL: &[Param] = &[
     setting(&USE_SKETCH, GROUP_SKETCH, SKETCHED),
     setting(&SKETCH_LINES, GROUP_SKETCH, SKETCHED),
     setting(&SKETCH_STRENGTH, GROUP_SKETCH, SKETCHED),
+    folded(GROUP_PINS, c"Pins", EVERYWHERE),
+    setting(&USE_PINS, GROUP_PINS, EVERYWHERE),
+    setting(&PIN_COUNT, GROUP_PINS, EVERYWHERE),
+];
+
+/// Parameters below them.
+static BELOW_PINS: &[Param] = &[
     folded(GROUP_TOONCRAFTER, c"ToonCrafter", EVERYWHERE),
     setting(&CHECKPOINT, GROUP_TOONCRAFTER, EVERYWHERE),
     setting(&SKETCH_CHECKPOINT, GROUP_TOONCRAFTER, SKETCHED),
@@ -269,5 +277,9 @@ static PANEL: &[Param] = &[
 
 /// The parameters in the order in which they are shown.
 pub(crate) fn all() -> impl Iterator<Item = &'static Param> {
-    PANEL.iter()
+    static PLACES: LazyLock<Vec<Param>> = LazyLock::new(|| {
+        let settings = PINS.iter().flat_map(PinSettings::all);
+        settings.map(|of| setting(of, GROUP_PINS, EVERYWHERE)).collect()
+    });
+    ABOVE_PINS.iter().chain(PLACES.iter()).chain(BELOW_PINS)
 }

@@ -1,0 +1,105 @@
+//! Pins: points of a figure whose way the artist sets. Twelve of them, each with the same four settings.
+
+use std::ffi::CStr;
+
+use crate::pins::MOST_PINS;
+use crate::settings::EngineKind;
+use crate::settings::setting::{AnySetting, Decides, Number, Point, Setting, Switch, Whole};
+
+/// They mean something to Flow only.
+const FLOW: Option<EngineKind> = Some(EngineKind::Flow);
+
+/// Whether pins are heeded.
+pub static USE_PINS: Setting<Switch> = Setting {
+    id: c"usePins",
+    label: c"Use pins",
+    hint: c"Shows pins in the viewer: points that say here in the first key, there in the last. Each binds the \
+            figure or part under it, moves nothing else, and wins over the motion that is found. Engine: Flow.",
+    engine: FLOW,
+    decides: Decides::Moment,
+    kind: Switch { default: false },
+};
+
+/// How many pins are heeded, from the first.
+pub static PIN_COUNT: Setting<Whole> = Setting {
+    id: c"pinCount",
+    label: c"Pins",
+    hint: c"How many pins are used. One shifts a figure, two turn and scale it, three stretch and slant it as \
+            well. A pin with both ends in the middle of the picture is not placed yet and does nothing.",
+    engine: FLOW,
+    decides: Decides::Moment,
+    kind: Whole { default: 1, range: (1, MOST_PINS as i32), display: (1, MOST_PINS as i32) },
+};
+
+/// The settings of one pin.
+#[derive(Debug)]
+pub struct PinSettings {
+    /// Where it is in the first key.
+    pub first: Setting<Point>,
+    /// Where it is in the last key.
+    pub last: Setting<Point>,
+    /// When it passes its point on the way; at either key it has none.
+    pub when: Setting<Number>,
+    /// Where it passes then.
+    pub way: Setting<Point>,
+}
+
+impl PinSettings {
+    /// Its settings in the order in which they are shown.
+    pub fn all(&self) -> [&dyn AnySetting; 4] {
+        [&self.first, &self.last, &self.when, &self.way]
+    }
+}
+
+const fn point(id: &'static CStr, label: &'static CStr, hint: &'static CStr) -> Setting<Point> {
+    let kind = Point { default: [0.5, 0.5] };
+    Setting { id, label, hint, engine: FLOW, decides: Decides::Moment, kind }
+}
+
+/// Puts texts together to one for C.
+macro_rules! text {
+    ($($part:expr),*) => {
+        match CStr::from_bytes_with_nul(concat!($($part,)* "\0").as_bytes()) {
+            Ok(text) => text,
+            Err(_) => panic!("a text has no NUL within"),
+        }
+    };
+}
+
+macro_rules! pins {
+    ($($n:literal)*) => {
+        [$(PinSettings {
+            first: point(
+                text!("pin", $n, "From"),
+                text!("Pin ", $n, ": first key"),
+                text!("Where pin ", $n, " lies in the first key: on the figure or part that it binds."),
+            ),
+            last: point(
+                text!("pin", $n, "To"),
+                text!("Pin ", $n, ": last key"),
+                text!("Where the same point of the figure lies in the last key."),
+            ),
+            when: Setting {
+                id: text!("pin", $n, "When"),
+                label: text!("Pin ", $n, ": passes at"),
+                hint: text!(
+                    "When pin ", $n, " passes its point on the way, from 0 (first key) to 1 (last key), as \
+                     positions of a timing chart; at 0 it has none and goes straight."
+                ),
+                engine: FLOW,
+                decides: Decides::Moment,
+                kind: Number {
+                    default: 0.0, range: (0.0, 1.0), display: (0.0, 1.0), step: 0.05, digits: 3,
+                },
+            },
+            way: point(
+                text!("pin", $n, "Way"),
+                text!("Pin ", $n, ": on the way"),
+                text!("Where pin ", $n, " passes on its way, which bends it to an arc."),
+            ),
+        }),*]
+    };
+}
+
+/// The pins, from the first.
+pub static PINS: [PinSettings; MOST_PINS] = pins!(1 2 3 4 5 6 7 8 9 10 11 12);

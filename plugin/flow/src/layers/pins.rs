@@ -1,0 +1,390 @@
+//! Pins: what the artist binds is a piece of its own, and goes where its pins say, whatever else was found.
+//!
+//! A pin binds the part under it: the regions that were found to move as one, and what is drawn on them. What
+//! touches the part goes along rigidly where its own motion would tear it off; where that motion keeps it
+//! in place, it was found rightly and stays as it is.
+
+use super::Layers;
+use super::explain::{Piece, Work};
+use super::looks::Taken;
+use super::nails::{Nail, fit};
+use super::register::{Found, Search, by_moments};
+use super::transform::{Affine, Place, UNIT, turn};
+use crate::map::Map;
+use crate::segments::neighbours;
+
+/// Share of the picture from which a region of the ground at the picture's border is no thing before it.
+const GROUND: f32 = 0.2;
+/// How far a pin may lie beside what it binds, in samples.
+const BESIDE: isize = 4;
+/// Share of its outline that a region has in common with what it is drawn on.
+const DRAWN_ON: f32 = 0.35;
+/// How far motions may differ and still be one: so many samples, and a share of the way.
+const ONE: (f32, f32) = (3.0, 0.06);
+/// Share of a part that must land on its like, or the other key does not show it there.
+const LANDS: f32 = 0.3;
+/// How much better a turn or stretch must agree than a shift, and how well at least.
+const BETTER: f32 = 0.02;
+const AGREES: f32 = 0.5;
+
+/// A part that pins bind.
+pub(super) struct Bound {
+    /// Its piece.
+    pub(super) piece: usize,
+    pub(super) nails: Vec<Nail>,
+    /// The only key that shows it where the pins put it.
+    pub(super) only: Option<usize>,
+    /// The motion that was found of it, if it was found in both keys.
+    was: Option<Affine>,
+}
+
+/// What the pins of a span come to.
+#[derive(Default)]
+pub(super) struct Pinned {
+    pub(super) bound: Vec<Bound>,
+    /// Pieces that lost their like in the other key to a bound part: they rest, and are seen with their key.
+    pub(super) bereft: Vec<usize>,
+    /// Pins with nothing but ground under them, by number from 0.
+    pub(super) loose: Vec<usize>,
+}
+
+/// Regions that pins bind, in each key.
+struct Part {
+    nails: Vec<Nail>,
+    some: [Vec<usize>; 2],
+}
+
+impl Work<'_> {
+    /// Makes a piece of every part that is bound. `nails` are the pins, in samples.
+    pub(super) fn bind(&mut self, nails: &[Nail]) -> Pinned {
+        let mut out = Pinned::default();
+        let mut parts: Vec<Part> = Vec::new();
+        for (number, nail) in nails.iter().enumerate() {
+            let some = [self.under(0, nail.first), self.under(1, nail.last)];
+            if some.iter().all(Vec::is_empty) {
+                out.loose.push(number);
+                continue;
+            }
+            let shares = |part: &&mut Part| {
+                (0..2).any(|key| some[key].iter().any(|k| part.some[key].contains(k)))
+            };
+            match parts.iter_mut().find(shares) {
+                Some(part) => {
+                    part.nails.push(nail.clone());
+                    for (all, some) in part.some.iter_mut().zip(some) {
+                        all.extend(some);
+                        all.sort_unstable();
+                        all.dedup();
+                    }
+                }
+                None => parts.push(Part { nails: vec![nail.clone()], some }),
+            }
+        }
+        let before: Vec<[bool; 2]> =
+            self.pieces.iter().map(|p| [0, 1].map(|key| !p.members[key].is_empty())).collect();
+        let made = self.pieces.len();
+        for part in parts {
+            let bound = self.make(part);
+            out.bound.push(bound);
+        }
+        for bound in &mut out.bound {
+            self.take_along(bound, made);
+            let nails = &bound.nails;
+            let shown = |key: usize| self.lands(bound.piece, key);
+            bound.only = match [0, 1].map(|key| !self.pieces[bound.piece].members[key].is_empty()) {
+                [true, false] => Some(0),
+                [false, true] => Some(1),
+                _ if shown(0).max(shown(1)) >= LANDS => None,
+                // It is where the pins are: in the key whose ends lie on it.
+                _ => {
+                    let on = |key: usize| {
+                        nails.iter().filter(|n| !self.under(key, n.end(key)).is_empty()).count()
+                    };
+                    Some(usize::from(on(1) > on(0)))
+                }
+            };
+        }
+        let ground = self.pieces[0].motion;
+        for (p, before) in before.iter().enumerate().skip(self.grounds) {
+            let now = [0, 1].map(|key| !self.pieces[p].members[key].is_empty());
+            if *before == [true, true] && now != *before && now != [false, false] {
+                self.pieces[p].motion = ground;
+                out.bereft.push(p);
+            }
+        }
+        out
+    }
+
+    /// Regions of the part under `at` in a key; none where it lies on the ground or outside.
+    fn under(&self, key: usize, at: Place) -> Vec<usize> {
+        let regions = &self.keys[key].regions;
+        let (h, w) = (regions.h as isize, regions.w as isize);
+        let (x, y) = (at[0].round() as isize, at[1].round() as isize);
+        if x < 0 || y < 0 || x >= w || y >= h {
+            return Vec::new();
+        }
+        let mut best: Option<(isize, usize)> = None;
+        for dy in -BESIDE..=BESIDE {
+            for dx in -BESIDE..=BESIDE {
+                let (x, y, far) = (x + dx, y + dy, dx * dx + dy * dy);
+                if x < 0 || y < 0 || x >= w || y >= h || best.is_some_and(|b| b.0 <= far) {
+                    continue;
+                }
+                if let Some(k) =
+                    regions.at((y * w + x) as usize).filter(|&k| !self.is_ground(key, k))
+                {
+                    best = Some((far, k));
+                }
+            }
+        }
+        best.map_or_else(Vec::new, |(_, k)| self.part_of(key, k))
+    }
+
+    /// Whether region `k` is the ground itself, and no thing that rests before it.
+    fn is_ground(&self, key: usize, k: usize) -> bool {
+        let regions = &self.keys[key].regions;
+        let region = &regions.list[k];
+        let (h, w) = (regions.h, regions.w);
+        if !region.at_border || self.of[key][k].is_none_or(|p| p >= self.grounds) {
+            return false;
+        }
+        let mut sides = [false; 4];
+        for &i in &self.keys[key].places[k] {
+            let (x, y) = (i as usize % w, i as usize / w);
+            for (side, on) in sides.iter_mut().zip([x == 0, x + 1 == w, y == 0, y + 1 == h]) {
+                *side |= on;
+            }
+        }
+        region.area > GROUND * (h * w) as f32 || sides.iter().filter(|on| **on).count() > 1
+    }
+
+    /// All that moves with region `start` of a key, in order.
+    fn part_of(&self, key: usize, start: usize) -> Vec<usize> {
+        let side = self.keys[key];
+        let piece = |k: usize| self.of[key][k].unwrap_or(0);
+        let outline = |k: usize| side.regions.list[k].beside.iter().map(|b| b.1).sum::<u32>();
+        let figure = piece(start) >= self.grounds;
+        let mut seen = vec![false; side.groups.len()];
+        let mut part = Vec::new();
+        let mut open = vec![start];
+        while let Some(k) = open.pop() {
+            if std::mem::replace(&mut seen[k], true) {
+                continue;
+            }
+            part.push(k);
+            if figure {
+                open.extend(&self.pieces[piece(k)].members[key]);
+            }
+            for &(n, border) in &side.regions.list[k].beside {
+                // The ground seen through a figure is no part of it.
+                if seen[n] || figure != (piece(n) >= self.grounds) || self.is_ground(key, n) {
+                    continue;
+                }
+                let drawn_on = border as f32 > DRAWN_ON * outline(k).min(outline(n)) as f32;
+                if drawn_on && !self.go_apart(piece(k), piece(n), side.regions.list[n].middle) {
+                    open.push(n);
+                }
+            }
+        }
+        part.sort_unstable();
+        part
+    }
+
+    /// Whether two pieces were found in both keys and go different ways at `place` of the first.
+    fn go_apart(&self, p: usize, q: usize, place: Place) -> bool {
+        let found = |p: usize| self.pieces[p].members.iter().all(|some| !some.is_empty());
+        if p == q || !found(p) || !found(q) {
+            return false;
+        }
+        !alike(&self.pieces[p].motion, &self.pieces[q].motion, place)
+    }
+
+    /// Makes a piece of a part.
+    fn make(&mut self, mut part: Part) -> Bound {
+        // Under the other end lies only ground: what was found of the part there, if anything.
+        for key in 0..2 {
+            if part.some[key].is_empty() {
+                let mut pieces: Vec<usize> =
+                    part.some[1 - key].iter().filter_map(|&k| self.of[1 - key][k]).collect();
+                pieces.retain(|&p| p >= self.grounds);
+                pieces.sort_unstable();
+                pieces.dedup();
+                part.some[key] =
+                    pieces.iter().flat_map(|&p| self.pieces[p].members[key].clone()).collect();
+            }
+        }
+        let motion = match &part.nails[..] {
+            [nail] => self.pinned_motion(&part.some, nail),
+            nails => fit(&nails.iter().map(|n| (n.first, n.last)).collect::<Vec<_>>()),
+        };
+        let found = |p: &usize| self.pieces[*p].members.iter().all(|some| !some.is_empty());
+        let mut pieces = part.some[0].iter().filter_map(|&k| self.of[0][k]);
+        let was = pieces.find(|p| *p >= self.grounds && found(p)).map(|p| self.pieces[p].motion);
+        let piece = self.pieces.len();
+        self.pieces.push(Piece { motion, members: [Vec::new(), Vec::new()] });
+        for (key, some) in part.some.iter().enumerate() {
+            self.hand_over(key, some, piece);
+        }
+        Bound { piece, nails: part.nails, only: None, was }
+    }
+
+    /// Gives regions of a key to another piece.
+    fn hand_over(&mut self, key: usize, some: &[usize], piece: usize) {
+        for &k in some {
+            if let Some(from) = self.of[key][k].filter(|&from| from != piece) {
+                self.pieces[from].members[key].retain(|&m| m != k);
+            }
+        }
+        self.join(key, piece, some);
+    }
+
+    /// The motion of a part with one pin: the pinned point goes where it must; turn and stretch are
+    /// those that agree best with what the last key shows.
+    fn pinned_motion(&self, some: &[Vec<usize>; 2], nail: &Nail) -> Affine {
+        let still = Affine { m: UNIT, from: nail.first, to: nail.last };
+        if some.iter().any(Vec::is_empty) {
+            return still;
+        }
+        let [a, b] = self.keys;
+        let group = a.together(&some[0]);
+        let other = b.together(&some[1]);
+        let none = Taken::none(a.regions.h, a.regions.w);
+        let search = Search {
+            other: &b.looks,
+            taken: &none,
+            expected: still,
+            joint: Vec::new(),
+            diagonal: self.diagonal,
+            leaves: false,
+        };
+        let found = some[0].iter().filter_map(|&k| self.of[0][k]).map(|p| self.pieces[p].motion);
+        let moments = by_moments((group.middle, group.moments), (other.middle, other.moments));
+        let turns =
+            (0..24).map(|n| Affine { m: turn(n as f32 * std::f32::consts::PI / 12.0), ..still });
+        let at = |motion: Affine, level| {
+            let motion = Affine { m: motion.m, ..still };
+            Found { motion, worth: search.worth(&group, &motion, level) }
+        };
+        let better = |x: &Found, y: &Found| y.worth.total_cmp(&x.worth);
+        let mut kept: Vec<Found> =
+            turns.chain(found).chain(moments).map(|motion| at(motion, 2)).collect();
+        for (level, most, steps) in
+            [(2, 6, [0.2, 0.1]), (1, 3, [0.05, 0.025]), (0, 1, [0.012, 0.006])]
+        {
+            kept.sort_by(better);
+            kept.truncate(most);
+            for found in &mut kept {
+                *found = at(found.motion, level);
+                for step in steps {
+                    while let Some(next) = steps_from(&found.motion, step)
+                        .map(|motion| at(motion, level))
+                        .reduce(|x, y| if y.worth > x.worth { y } else { x })
+                        .filter(|next| next.worth > found.worth + 1e-4)
+                    {
+                        *found = next;
+                    }
+                }
+            }
+        }
+        let shift = at(still, 0);
+        let best = kept.into_iter().min_by(better).unwrap_or(shift);
+        let agrees = group.agreement(&best.motion, &b.looks, &none, 0) > AGREES;
+        if agrees && best.worth > shift.worth + BETTER { best.motion } else { still }
+    }
+
+    /// Has go with a bound piece what touches it and would be torn off, among the pieces before `made`, the
+    /// first one that pins made. What was found to go another way before is another figure.
+    fn take_along(&mut self, Bound { piece: bound, was, .. }: &Bound, made: usize) {
+        let bound = *bound;
+        loop {
+            let mut torn = None;
+            'search: for key in 0..2 {
+                for q in self.grounds..made {
+                    let piece = &self.pieces[q];
+                    if piece.members[key].is_empty() {
+                        continue;
+                    }
+                    let Some(joint) = self.border(key, q, bound) else { continue };
+                    let Some(place) = (match key {
+                        0 => Some(joint),
+                        _ => self.pieces[bound].motion.inverse().map(|back| back.at(joint)),
+                    }) else {
+                        continue;
+                    };
+                    let found = piece.members.iter().all(|some| !some.is_empty());
+                    let held = was.is_none_or(|was| alike(&piece.motion, &was, place));
+                    if !found || held && !alike(&piece.motion, &self.pieces[bound].motion, place) {
+                        torn = Some((key, q));
+                        break 'search;
+                    }
+                }
+            }
+            let Some((key, q)) = torn else { return };
+            let some = self.pieces[q].members[key].clone();
+            self.hand_over(key, &some, bound);
+        }
+    }
+
+    /// The middle of the line between two pieces in a key, where they touch in earnest.
+    fn border(&self, key: usize, p: usize, q: usize) -> Option<Place> {
+        let side = self.keys[key];
+        let (h, w) = (side.regions.h, side.regions.w);
+        let touch =
+            |k: usize| side.regions.list[k].beside.iter().any(|&(n, _)| self.of[key][n] == Some(q));
+        let (mut count, mut sum) = (0u32, [0.0f32; 2]);
+        for &k in self.pieces[p].members[key].iter().filter(|&&k| touch(k)) {
+            for &i in &side.places[k] {
+                let i = i as usize;
+                let beside = neighbours(i, h, w).into_iter().flatten();
+                let q = |n: usize| side.regions.at(n).is_some_and(|m| self.of[key][m] == Some(q));
+                if beside.into_iter().any(q) {
+                    count += 1;
+                    sum[0] += (i % w) as f32;
+                    sum[1] += (i / w) as f32;
+                }
+            }
+        }
+        (count >= 3).then(|| sum.map(|s| s / count as f32))
+    }
+
+    /// Share of a piece's pixels in a key that its motion lands on its own pixels of the other.
+    fn lands(&self, p: usize, key: usize) -> f32 {
+        let Some(there) = self.motion(p, key) else { return 0.0 };
+        let (side, other) = (self.keys[key], &self.keys[1 - key].regions);
+        let (h, w) = (other.h, other.w);
+        let (mut on, mut all) = (0u32, 0u32);
+        for &k in &self.pieces[p].members[key] {
+            for &i in side.places[k].iter().step_by(3) {
+                let q = there.at([(i as usize % w) as f32, (i as usize / w) as f32]);
+                let (x, y) = (q[0].round(), q[1].round());
+                all += 1;
+                if x >= 0.0 && y >= 0.0 && x < w as f32 && y < h as f32 {
+                    let k = other.at(y as usize * w + x as usize);
+                    on += u32::from(k.is_some_and(|k| self.of[1 - key][k] == Some(p)));
+                }
+            }
+        }
+        on as f32 / all.max(1) as f32
+    }
+}
+
+/// Whether two motions take `place` the same way.
+fn alike(a: &Affine, b: &Affine, place: Place) -> bool {
+    let (p, q) = (a.at(place), b.at(place));
+    let way = (p[0] - place[0]).hypot(p[1] - place[1]);
+    (p[0] - q[0]).hypot(p[1] - q[1]) <= ONE.0 + ONE.1 * way
+}
+
+/// Motions a little more turned or stretched about the pinned point.
+fn steps_from(motion: &Affine, step: f32) -> impl Iterator<Item = Affine> {
+    let motion = *motion;
+    [step, -step].into_iter().flat_map(move |s| {
+        let stretches = [
+            [[1.0 + s, 0.0], [0.0, 1.0 + s]],
+            [[1.0 + s, 0.0], [0.0, 1.0 / (1.0 + s)]],
+            [[1.0, s], [s, 1.0]],
+        ];
+        let stretched = stretches.map(|stretch| motion.changed([0.0; 2], 0.0, stretch));
+        std::iter::once(motion.changed([0.0; 2], s, UNIT)).chain(stretched)
+    })
+}
