@@ -416,3 +416,31 @@ fn generate_refuses_what_it_cannot_do() {
     assert_eq!(done.code, 8, "{}", done.err);
     assert!(done.err.contains("sketch encoder"), "{}", done.err);
 }
+
+#[test]
+fn pins_that_make_no_sense_are_refused_with_a_reason() {
+    let small = Small { folder: TempDir::new().unwrap() };
+    let (first, last) = (small.drawing("a.png", 40), small.drawing("b.png", 90));
+    let out = small.path("out");
+    let render = |pins: &[&str]| {
+        let begin = ["render", &first, &last, "--out", &out, "--frames", "5", "--cache", &out];
+        let pins = pins.iter().flat_map(|pin| ["--pin", pin]);
+        inbetween(&begin.into_iter().chain(pins).collect::<Vec<_>>())
+    };
+    for (pins, word) in [
+        (&["40,64:90"][..], "is no pin; write one as 100,80:240,60"),
+        (&["40,64:90,x"], "is no pin"),
+        (&["400,64:90,640"], "outside the picture, as pin 1 is"),
+        (&["40,64:90,64", "40,64:90,5000"], "outside the picture, as pin 2 is"),
+        (&["40,64:90,64@1:60,60"], "above 0 and below 1"),
+        (&["40,64:90,64"; 13], "13 at once"),
+    ] {
+        let done = render(pins);
+        assert_eq!(done.code, 2, "{pins:?}: {}", done.err);
+        assert!(done.err.contains(word), "{pins:?}: {}", done.err);
+    }
+    let done = render(&["5,5:9,9", "40,64:90,64"]);
+    assert_eq!(done.code, 0, "{}", done.err);
+    assert!(done.err.contains("Pin 1 lies on the background"), "{}", done.err);
+    assert!(!done.err.contains("Pin 2"), "{}", done.err);
+}
