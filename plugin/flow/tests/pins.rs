@@ -5,6 +5,7 @@
 mod common;
 
 use common::ball::*;
+use common::noise::noise;
 use inbetween_core::{Control, Drawn, Engine, Frame, Pin, WayPoint};
 use inbetween_flow::FlowEngine;
 
@@ -178,14 +179,16 @@ fn a_point_on_the_way_makes_an_arc() {
 fn a_pin_joins_keys_that_look_like_two_scenes() {
     let engine = FlowEngine::new().unwrap();
     let (from, to) = (pose(160.0, 200.0, 0.0, [1.0; 2]), pose(700.0, 330.0, 0.0, [1.0; 2]));
-    let first = ball(from);
-    let last = common::painted(W, H, |x, y| {
-        let dice = (x as u32 / 48 * 7919 + y as u32 / 36 * 104_729).wrapping_mul(0x9e37_79b9) >> 16;
-        let part = |shift: u32| 0.4 * (dice >> shift & 15) as f32 / 15.0;
-        let ground = [part(0), part(4), part(8), 1.0];
-        let (x, y) = (x - to.middle[0], y - to.middle[1]);
-        if x.hypot(y) < BALL { [0.2, 0.75, 0.3, 1.0] } else { ground }
-    });
+    // Each before a ground of its own, of which the other shows nothing.
+    let scene = |pose: Pose, seed: u64, tint: [f32; 3]| {
+        common::painted(W, H, |x, y| {
+            let block = (y / 60.0).round() as u64 * 17 + (x / 60.0).round() as u64;
+            let light = (0.5 + 0.25 * noise(seed + block)).clamp(0.0, 1.0);
+            let [r, g, b] = tint.map(|c| c * light);
+            colour(pose, x, y).unwrap_or([r, g, b, 1.0])
+        })
+    };
+    let (first, last) = (scene(from, 1, [1.0, 0.3, 0.1]), scene(to, 1000, [0.1, 0.5, 1.0]));
     let keys = [&first, &last];
     let cut = draw(&engine, keys, &[], 0.25);
     assert!(cut.cut && cut.frame == first, "two scenes");

@@ -4,13 +4,11 @@
 //! touches the part goes along rigidly where its own motion would tear it off; where that motion keeps it
 //! in place, it was found rightly and stays as it is.
 
-use super::Layers;
 use super::explain::{Piece, Work};
 use super::looks::Taken;
 use super::nails::{Nail, fit};
 use super::register::{Found, Search, by_moments};
 use super::transform::{Affine, Place, UNIT, turn};
-use crate::map::Map;
 use crate::segments::neighbours;
 
 /// Share of the picture from which a region of the ground at the picture's border is no thing before it.
