@@ -233,7 +233,7 @@ fn define_point(props: &Props<'_>, of: &Point) -> Result<()> {
     ] {
         props.set_doubles(name, &[value; 2])?;
     }
-    props.set_doubles(kOfxParamPropIncrement, &[1.0; 2]).if_known();
+    props.set_doubles(kOfxParamPropIncrement, &[1.0]).if_known();
     props.set_ints(kOfxParamPropDigits, &[1]).if_known();
     props.set_ints(kOfxParamPropUseHostOverlayHandle, &[1]).if_known();
     Ok(())
