@@ -54,27 +54,42 @@ FunctionEnd
 !insertmacro FindFolders ""
 !insertmacro FindFolders "un."
 
-; Files in use can be renamed but not replaced: the old bundle is moved aside, and what a host still holds open goes
-; away with the next start of Windows.
+; A plug-in stays loaded until its host ends. A file that is in use can be moved but not replaced, and a folder that holds one
+; can often not even be moved: so both programs are moved aside, and what a host still holds open goes away with the next
+; start of Windows.
 !macro TakeAway un
 Function ${un}TakeAway
     ${IfNot} ${FileExists} "$Plugins\${FOLDER}\*.*"
         Return
     ${EndIf}
+    StrCpy $2 "$Plugins\${FOLDER}\Contents\Win64"
     ; A worker that waits for the next drawing would keep its program.
-    nsExec::Exec '"$Plugins\${FOLDER}\Contents\Win64\inbetween.exe" serve --stop'
+    nsExec::Exec '"$2\inbetween.exe" serve --stop'
     Pop $0
-    ; The name has to be free, and must not be looked into by hosts: names that begin with @ are not.
-    GetTempFileName $1 "$Plugins"
-    Delete $1
-    StrCpy $1 "$1.@old"
+    ; Hosts do not look into folders whose names begin with @.
+    StrCpy $1 "$Plugins\@old"
+    StrCpy $0 0
+    ${While} ${FileExists} "$1$0\*.*"
+        IntOp $0 $0 + 1
+    ${EndWhile}
+    StrCpy $1 "$1$0"
+    CreateDirectory "$1"
     ClearErrors
-    Rename "$Plugins\${FOLDER}" "$1"
+    Rename "$2\AIInbetween.ofx" "$1\AIInbetween.ofx"
+    ${IfNot} ${Errors}
+        Rename "$2\inbetween.exe" "$1\inbetween.exe"
+        ${If} ${Errors}
+            Rename "$1\AIInbetween.ofx" "$2\AIInbetween.ofx"
+            SetErrors
+        ${EndIf}
+    ${EndIf}
     ${If} ${Errors}
+        RMDir "$1"
         MessageBox MB_OK|MB_ICONSTOP "${NAME} is in use. Close the programs that use it and try again." /SD IDOK
         SetErrorLevel 2
         Quit
     ${EndIf}
+    RMDir /r "$Plugins\${FOLDER}"
     RMDir /r /REBOOTOK "$1"
 FunctionEnd
 !macroend
