@@ -119,6 +119,21 @@ for place in 'C:\with spaces\and more' 'C:\Кадры 作画 é\выход' "$de
 done
 say "render and retime take spaces, Unicode, drive letters and ${#deep} characters"
 
+# What cannot be moved aside is left as it is, and the installer says so by its exit status.
+installed="C:\\Program Files\\Common Files\\OFX\\Plugins\\AIInbetween.ofx.bundle\\Contents\\Win64"
+for name in AIInbetween.ofx inbetween.exe; do
+    printf '@ping -n 60 127.0.0.1 < "%s\\%s"\r\n' "$installed" $name >"$WINEPREFIX/drive_c/hold.bat"
+    wine cmd /c 'C:\hold.bat' >"$out/hold.log" 2>&1 &
+    sleep 5
+    status=0
+    wine "$setup" /S >"$out/refused.log" 2>&1 || status=$?
+    wineserver --kill
+    wait $! || true
+    [ "$status" -eq 2 ] || die "with $name held the installer ended with status $status"
+    [ -s "$bundle/Contents/Win64/AIInbetween.ofx" ] && [ -s "$program" ] || die "with $name held the installer lost a file"
+done
+say "a file that cannot be moved aside stops the installer, and nothing is lost"
+
 # A host that draws does not hold the new version up: it goes on with the old one, which is moved aside.
 INBETWEEN_CACHE_MB=0 wine "$host" render --plugin 'C:\Program Files\Common Files\OFX\Plugins\AIInbetween.ofx.bundle' --context general \
     --depth byte --frames 0-8 --set firstKey=0 --set lastKey=8 --clip "Source=$key_a" --clip "KeyB=$key_b" \

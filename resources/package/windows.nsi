@@ -54,6 +54,13 @@ FunctionEnd
 !insertmacro FindFolders ""
 !insertmacro FindFolders "un."
 
+!macro Refuse
+    RMDir "$1"
+    MessageBox MB_OK|MB_ICONSTOP "${NAME} is in use. Close the programs that use it and try again." /SD IDOK
+    SetErrorLevel 2
+    Quit
+!macroend
+
 ; A plug-in stays loaded until its host ends. A file that is in use can be moved but not replaced, and a folder that holds one
 ; can often not even be moved: so both programs are moved aside, and what a host still holds open goes away with the next
 ; start of Windows.
@@ -75,19 +82,18 @@ Function ${un}TakeAway
     StrCpy $1 "$1$0"
     CreateDirectory "$1"
     ClearErrors
-    Rename "$2\AIInbetween.ofx" "$1\AIInbetween.ofx"
-    ${IfNot} ${Errors}
+    ${If} ${FileExists} "$2\AIInbetween.ofx"
+        Rename "$2\AIInbetween.ofx" "$1\AIInbetween.ofx"
+        ${If} ${Errors}
+            !insertmacro Refuse
+        ${EndIf}
+    ${EndIf}
+    ${If} ${FileExists} "$2\inbetween.exe"
         Rename "$2\inbetween.exe" "$1\inbetween.exe"
         ${If} ${Errors}
             Rename "$1\AIInbetween.ofx" "$2\AIInbetween.ofx"
-            SetErrors
+            !insertmacro Refuse
         ${EndIf}
-    ${EndIf}
-    ${If} ${Errors}
-        RMDir "$1"
-        MessageBox MB_OK|MB_ICONSTOP "${NAME} is in use. Close the programs that use it and try again." /SD IDOK
-        SetErrorLevel 2
-        Quit
     ${EndIf}
     RMDir /r "$Plugins\${FOLDER}"
     RMDir /r /REBOOTOK "$1"
