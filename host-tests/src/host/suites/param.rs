@@ -253,6 +253,24 @@ extern "C" fn ofx_host_param_slots(handle: *mut c_void, count: &mut c_int) -> c_
     param.map_or(Slot::None, |param| param.kind.slot()) as c_int
 }
 
+/// The addresses that a plug-in gave for results, none of them NULL.
+///
+/// # Safety
+/// `out` is an array of `count` addresses.
+unsafe fn addresses<'a, T>(
+    function: &str,
+    out: *const *mut T,
+    count: c_int,
+) -> Result<&'a [*mut T], OfxStatus> {
+    let count = usize::try_from(count).unwrap_or(0).min(4);
+    // SAFETY: as the caller states.
+    let out = unsafe { std::slice::from_raw_parts(out, count) };
+    if out.iter().any(|address| address.is_null()) {
+        return Err(call::null(function, "result address"));
+    }
+    Ok(out)
+}
+
 /// For the shim: reads the value into `count` addresses.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn ofx_host_param_get(
@@ -268,12 +286,8 @@ unsafe extern "C" fn ofx_host_param_get(
             if !param.kind.has_value() || param.is_untold() {
                 return Err(kOfxStatErrUnsupported);
             }
-            let count = usize::try_from(count).unwrap_or(0).min(4);
             // SAFETY: the shim passes an array of `count` addresses.
-            let out = unsafe { std::slice::from_raw_parts(out, count) };
-            if out.iter().any(|address| address.is_null()) {
-                return Err(call::null(function, "result address"));
-            }
+            let out = unsafe { addresses(function, out, count) }?;
             let scope = call::scope();
             let now = scope.and_then(|scope| scope.time).unwrap_or(0.0);
             let value = param.value_at(if timed == 0 { now } else { time });
@@ -379,12 +393,8 @@ unsafe extern "C" fn ofx_host_param_slope(
             if param.kind.slot() != Slot::Double || param.is_untold() {
                 return Err(kOfxStatErrUnsupported);
             }
-            let count = usize::try_from(count).unwrap_or(0).min(4);
             // SAFETY: the shim passes an array of `count` addresses.
-            let out = unsafe { std::slice::from_raw_parts(out, count) };
-            if out.iter().any(|address| address.is_null()) {
-                return Err(call::null(function, "result address"));
-            }
+            let out = unsafe { addresses(function, out, count) }?;
             let values = if from == to { param.derivative(from) } else { param.integral(from, to) };
             for (out, value) in out.iter().zip(values) {
                 // SAFETY: the plug-in passes addresses of doubles, none of them NULL.

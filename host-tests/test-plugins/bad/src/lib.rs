@@ -1,30 +1,11 @@
 //! One plug-in per flaw: what our host must find, each under its own identifier.
 
-use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ffi::{c_char, c_int, c_void};
 
 use dissolve::{
     Flaw,
-    ofx::{OfxHost, OfxPlugin, OfxPropertySetHandle, OfxStatus, kOfxImageEffectPluginApi},
+    ofx::{OfxPlugin, OfxPropertySetHandle, OfxStatus, plugin},
 };
-
-unsafe extern "C" fn set_host(host: *mut OfxHost) {
-    dissolve::ofx::set_host(host);
-}
-
-const fn plugin(
-    id: &'static CStr,
-    main_entry: openfx::sys::generic::core::OfxPluginEntryPoint,
-) -> OfxPlugin {
-    OfxPlugin {
-        pluginApi: kOfxImageEffectPluginApi.as_ptr(),
-        apiVersion: 1,
-        pluginIdentifier: id.as_ptr(),
-        pluginVersionMajor: 1,
-        pluginVersionMinor: 0,
-        setHost: Some(set_host),
-        mainEntry: main_entry,
-    }
-}
 
 macro_rules! plugins {
     ($($flaw:ident => $id:literal,)*) => {

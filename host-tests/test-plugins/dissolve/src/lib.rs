@@ -11,7 +11,6 @@ pub mod supported;
 
 use std::{
     ffi::{CStr, c_char, c_int, c_void},
-    panic::{AssertUnwindSafe, catch_unwind},
     ptr,
     sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
@@ -44,16 +43,12 @@ pub unsafe fn main_entry(
     arguments: OfxPropertySetHandle,
     results: OfxPropertySetHandle,
 ) -> OfxStatus {
-    if action.is_null() {
-        return kOfxStatErrValue;
-    }
-    // SAFETY: not NULL, and NUL-terminated as the standard states.
-    let action = unsafe { CStr::from_ptr(action) };
-    let reply = catch_unwind(AssertUnwindSafe(|| {
+    let act = |action: &CStr| {
         let effect = Effect { flaw, suites: Suites::fetch()?, handle: handle.cast_mut().cast() };
         effect.act(action, arguments, results)
-    }));
-    reply.map_or(kOfxStatFailed, |reply| reply.unwrap_or_else(|status| status))
+    };
+    // SAFETY: the action is one as the standard states it.
+    unsafe { answer(action, act) }
 }
 
 impl Effect {

@@ -2,6 +2,7 @@
 
 use std::{
     ffi::{CStr, CString, c_char, c_int, c_uint, c_void},
+    panic::{AssertUnwindSafe, catch_unwind},
     ptr,
     sync::atomic::{AtomicPtr, Ordering},
 };
@@ -17,9 +18,38 @@ use crate::Flaw;
 
 static HOST: AtomicPtr<OfxHost> = AtomicPtr::new(ptr::null_mut());
 
-/// What `setHost` does.
-pub fn set_host(host: *mut OfxHost) {
+unsafe extern "C" fn set_host(host: *mut OfxHost) {
     HOST.store(host, Ordering::SeqCst);
+}
+
+/// The structure of a plug-in that a host asks for.
+pub const fn plugin(id: &'static CStr, main_entry: OfxPluginEntryPoint) -> OfxPlugin {
+    OfxPlugin {
+        pluginApi: kOfxImageEffectPluginApi.as_ptr(),
+        apiVersion: 1,
+        pluginIdentifier: id.as_ptr(),
+        pluginVersionMajor: 1,
+        pluginVersionMinor: 0,
+        setHost: Some(set_host),
+        mainEntry: main_entry,
+    }
+}
+
+/// What `act` answers to an action, as a status; a panic is a failure.
+///
+/// # Safety
+/// `action` is NULL or NUL-terminated.
+pub(crate) unsafe fn answer(
+    action: *const c_char,
+    act: impl FnOnce(&CStr) -> Result<OfxStatus, Failure>,
+) -> OfxStatus {
+    if action.is_null() {
+        return kOfxStatErrValue;
+    }
+    // SAFETY: not NULL, and NUL-terminated as the caller states.
+    let action = unsafe { CStr::from_ptr(action) };
+    let reply = catch_unwind(AssertUnwindSafe(|| act(action)));
+    reply.map_or(kOfxStatFailed, |reply| reply.unwrap_or_else(|status| status))
 }
 
 /// Status of a call that went wrong.

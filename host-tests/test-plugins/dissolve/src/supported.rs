@@ -7,7 +7,6 @@
 
 use std::{
     ffi::{CStr, c_char, c_int, c_uint, c_void},
-    panic::{AssertUnwindSafe, catch_unwind},
     ptr,
     sync::{
         Mutex,
@@ -58,17 +57,12 @@ pub unsafe fn main_entry(
     arguments: OfxPropertySetHandle,
     results: OfxPropertySetHandle,
 ) -> OfxStatus {
-    if action.is_null() {
-        return kOfxStatErrValue;
-    }
-    // SAFETY: not NULL, and NUL-terminated as the standard states.
-    let action = unsafe { CStr::from_ptr(action) };
-    let life = life(kind);
-    if !life.handed_out.load(Ordering::SeqCst) {
-        // Where the library would run what is freed.
-        return kOfxStatErrFatal;
-    }
-    let reply = catch_unwind(AssertUnwindSafe(|| {
+    let act = |action: &CStr| {
+        let life = life(kind);
+        if !life.handed_out.load(Ordering::SeqCst) {
+            // Where the library would run what is freed.
+            return Err(kOfxStatErrFatal);
+        }
         let mut loaded = life.suites.lock().map_err(|_| kOfxStatErrFatal)?;
         if action == kOfxActionLoad {
             *loaded = Some(Suites::fetch()?);
@@ -83,8 +77,9 @@ pub unsafe fn main_entry(
         drop(loaded);
         let effect = Effect { kind, suites, handle: handle.cast_mut().cast() };
         effect.act(action, suites.set(arguments), suites.set(results))
-    }));
-    reply.map_or(kOfxStatFailed, |reply| reply.unwrap_or_else(|status| status))
+    };
+    // SAFETY: the action is one as the standard states it.
+    unsafe { answer(action, act) }
 }
 
 #[derive(Clone, Copy)]

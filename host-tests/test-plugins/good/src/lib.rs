@@ -2,13 +2,7 @@
 
 use std::ffi::{c_char, c_int, c_void};
 
-use dissolve::ofx::{
-    OfxHost, OfxPlugin, OfxPropertySetHandle, OfxStatus, kOfxImageEffectPluginApi,
-};
-
-unsafe extern "C" fn set_host(host: *mut OfxHost) {
-    dissolve::ofx::set_host(host);
-}
+use dissolve::ofx::{OfxPlugin, OfxPropertySetHandle, OfxStatus, plugin};
 
 unsafe extern "C" fn main_entry(
     action: *const c_char,
@@ -20,15 +14,7 @@ unsafe extern "C" fn main_entry(
     unsafe { dissolve::main_entry(None, action, handle, arguments, results) }
 }
 
-static PLUGIN: OfxPlugin = OfxPlugin {
-    pluginApi: kOfxImageEffectPluginApi.as_ptr(),
-    apiVersion: 1,
-    pluginIdentifier: c"org.example.good".as_ptr(),
-    pluginVersionMajor: 1,
-    pluginVersionMinor: 0,
-    setHost: Some(set_host),
-    mainEntry: Some(main_entry),
-};
+static PLUGIN: OfxPlugin = plugin(c"org.example.good", Some(main_entry));
 
 /// Number of plug-ins, as OpenFX asks.
 #[unsafe(no_mangle)]

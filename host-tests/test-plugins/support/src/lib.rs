@@ -3,16 +3,10 @@
 //! As with that library, Unload takes the structures of the plug-ins back, and nothing works until they are asked
 //! for, get a host and are loaded again.
 
-use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ffi::{c_char, c_int, c_void};
 
-use dissolve::ofx::{
-    OfxHost, OfxPlugin, OfxPropertySetHandle, OfxStatus, kOfxImageEffectPluginApi,
-};
+use dissolve::ofx::{OfxPlugin, OfxPropertySetHandle, OfxStatus, plugin};
 use dissolve::supported::{self, Kind};
-
-unsafe extern "C" fn set_host(host: *mut OfxHost) {
-    dissolve::ofx::set_host(host);
-}
 
 unsafe extern "C" fn invert(
     action: *const c_char,
@@ -32,21 +26,6 @@ unsafe extern "C" fn draw_box(
 ) -> OfxStatus {
     // SAFETY: arguments come from the host as the standard states them.
     unsafe { supported::main_entry(Kind::Box, action, handle, arguments, results) }
-}
-
-const fn plugin(
-    id: &'static CStr,
-    main_entry: openfx::sys::generic::core::OfxPluginEntryPoint,
-) -> OfxPlugin {
-    OfxPlugin {
-        pluginApi: kOfxImageEffectPluginApi.as_ptr(),
-        apiVersion: 1,
-        pluginIdentifier: id.as_ptr(),
-        pluginVersionMajor: 1,
-        pluginVersionMinor: 0,
-        setHost: Some(set_host),
-        mainEntry: main_entry,
-    }
 }
 
 static PLUGINS: [OfxPlugin; 2] = [
