@@ -196,12 +196,10 @@ impl FlowEngine {
     ) -> Plan {
         let (height, width) = analysis.shape;
         let mut motion = self.motion(seen, analysis.shape, t, guidance);
-        let label = match (pins, &seen.layers, guidance) {
-            (Some(layers), _, _) | (None, Some(layers), None) => {
-                layers.lay_over(&mut motion, &seen.guides, t)
-            }
-            _ => Vec::new(),
-        };
+        // Sketches move all that pins do not bind.
+        let layers = pins.or(seen.layers.as_ref().filter(|_| guidance.is_none()));
+        let label =
+            layers.map_or_else(Vec::new, |layers| layers.lay_over(&mut motion, &seen.guides, t));
         Plan {
             motion,
             label,

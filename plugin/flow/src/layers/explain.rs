@@ -6,7 +6,7 @@
 
 use rayon::prelude::*;
 
-use super::looks::{Group, Looks, Taken};
+use super::looks::{Group, Looks, STAYS, Taken};
 use super::register::{Found, SLACK, Search, by_moments};
 use super::side::{Side, colours};
 use super::transform::{Affine, Place, UNIT};
@@ -36,8 +36,6 @@ const WIDE: f32 = 0.2;
 const ALL: f32 = 0.7;
 /// Agreement within which motions of the ground are as good as each other.
 const REPEATS: f32 = 0.06;
-/// Share of its points that must stay in the picture, or it is said to leave.
-const STAYS: f32 = 0.4;
 /// Difference in colour (Lab) beyond which two regions are not the same.
 const OTHER_COLOUR: f32 = 26.0;
 /// Rounds of explaining; a drawing has fewer things.

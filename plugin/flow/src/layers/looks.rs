@@ -13,8 +13,9 @@ pub(super) const LEVELS: usize = 4;
 const UNLIKE: [f32; 2] = [26.0, 80.0];
 /// What a point counts that leaves the picture: nothing is known of it.
 const OUTSIDE: f32 = 0.2;
-/// Share of its points that must stay in the picture if anything is to be said of a motion.
-const STAYS: f32 = 0.4;
+/// Share of its points that must stay in the picture if anything is to be said of a motion; with fewer a region is
+/// said to leave.
+pub(super) const STAYS: f32 = 0.4;
 /// What a point counts that lands on something which is explained already.
 const TAKEN: f32 = 0.25;
 

@@ -166,16 +166,9 @@ impl Layers {
 
     /// Draws what pins bind as pieces too, and what touches it.
     pub(crate) fn with_bound(&mut self) {
-        let mut open: Vec<usize> = (0..self.bound.len()).filter(|&p| self.bound[p]).collect();
+        let open: Vec<usize> = (0..self.bound.len()).filter(|&p| self.bound[p]).collect();
         open.iter().for_each(|&p| self.needed[p] = true);
-        while let Some(p) = open.pop() {
-            for &q in &self.pieces[p].touches {
-                if !self.needed[q] && !self.rests[q] {
-                    self.needed[q] = true;
-                    open.push(q);
-                }
-            }
-        }
+        self.spread(open);
     }
 
     /// Pins with nothing but ground under them, by number from 0.

@@ -8,7 +8,7 @@ use super::explain::{Piece, Work};
 use super::looks::Taken;
 use super::nails::{Nail, fit};
 use super::register::{Found, Search, by_moments};
-use super::transform::{Affine, Place, UNIT, turn};
+use super::transform::{Affine, Place, UNIT, one_way, turn};
 use crate::segments::neighbours;
 
 /// Share of the picture from which a region of the ground at the picture's border is no thing before it.
@@ -17,8 +17,6 @@ const GROUND: f32 = 0.2;
 const BESIDE: isize = 4;
 /// Share of its outline that a region has in common with what it is drawn on.
 const DRAWN_ON: f32 = 0.35;
-/// How far motions may differ and still be one: so many samples, and a share of the way.
-const ONE: (f32, f32) = (3.0, 0.06);
 /// Share of a part that must land on its like, or the other key does not show it there.
 const LANDS: f32 = 0.3;
 /// How much better a turn or stretch must agree than a shift, and how well at least.
@@ -368,9 +366,7 @@ impl Work<'_> {
 
 /// Whether two motions take `place` the same way.
 fn alike(a: &Affine, b: &Affine, place: Place) -> bool {
-    let (p, q) = (a.at(place), b.at(place));
-    let way = (p[0] - place[0]).hypot(p[1] - place[1]);
-    (p[0] - q[0]).hypot(p[1] - q[1]) <= ONE.0 + ONE.1 * way
+    one_way(place, a.at(place), b.at(place))
 }
 
 /// Motions a little more turned or stretched about the pinned point.

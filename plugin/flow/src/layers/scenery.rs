@@ -48,7 +48,7 @@ impl Work<'_> {
         for (point, like) in side.groups[k].likes(&motion, looks) {
             let hidden = self.covered(key, &motion, point.at).is_some_and(|p| p >= self.grounds);
             whole += point.weight;
-            agreed += point.weight * if hidden { like.max(1.0) } else { like };
+            agreed += point.weight * if hidden { 1.0 } else { like };
             seen += point.weight * if hidden { 0.0 } else { like };
         }
         if agreed < EXPLAINED * whole {

@@ -90,8 +90,9 @@ pub(super) fn order(work: &Work, regions: [&Regions; 2]) -> Vec<usize> {
 }
 
 impl Owners {
-    /// `rank`: place of each piece from the front; the first `grounds` pieces go with the ground. `light: [1, h, w]`, 0..=255. `explains` tells whether the
-    /// motion of a piece carries a pixel to its like in the other key.
+    /// `rank`: place of each piece from the front; the first `grounds` pieces go with the ground.
+    /// `light: [1, h, w]`, 0..=255. `explains` tells whether the motion of a piece carries a pixel to its like in the
+    /// other key.
     pub(super) fn of(
         regions: &Regions,
         of: &[Option<usize>],

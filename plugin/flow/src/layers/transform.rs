@@ -95,6 +95,15 @@ impl Affine {
     }
 }
 
+/// How far two ways may part and still be one: so many samples, and a share of the way.
+const OFF: (f32, f32) = (3.0, 0.06);
+
+/// Whether the ways from `from` to `to` and to `other` are one.
+pub(super) fn one_way(from: Place, to: Place, other: Place) -> bool {
+    let length = (to[0] - from[0]).hypot(to[1] - from[1]);
+    (to[0] - other[0]).hypot(to[1] - other[1]) <= OFF.0 + OFF.1 * length
+}
+
 /// A turn by `angle` radians.
 pub(crate) fn turn(angle: f32) -> [[f32; 2]; 2] {
     let (s, c) = (libm::sinf(angle), libm::cosf(angle));

@@ -5,7 +5,7 @@
 
 use super::Layers;
 use super::stack::Laid;
-use super::transform::Affine;
+use super::transform::{Affine, one_way};
 use crate::map::{Corner, Map};
 use crate::synth::NO_PIECE;
 
@@ -13,8 +13,6 @@ use crate::synth::NO_PIECE;
 const KEPT: f32 = 0.7;
 /// ... and it moves by more than this share of the diagonal.
 const PAN: f32 = 0.08;
-/// How far a line may be off the piece's motion: so many samples, and a share of the way.
-const OFF: (f32, f32) = (3.0, 0.06);
 /// Share of its lines below which a piece is lost without the layers.
 const LOST: f32 = 0.4;
 /// Share of its lines that a piece must explain in either key to be drawn as one.
@@ -116,17 +114,21 @@ impl Layers {
         if sum < COMPLETE * whole && gone < 0.5 * whole {
             return;
         }
-        // What touches a piece that is drawn as one is drawn with it.
-        let mut open: Vec<usize> = (0..n).filter(|&p| needed[p] && !self.rests[p]).collect();
+        let open = (0..n).filter(|&p| needed[p] && !self.rests[p]).collect();
+        self.needed = needed;
+        self.spread(open);
+    }
+
+    /// What touches a piece that is drawn as one is drawn with it, from those in `open`.
+    pub(super) fn spread(&mut self, mut open: Vec<usize>) {
         while let Some(p) = open.pop() {
-            for &q in &pieces[p].touches {
-                if !needed[q] && !self.rests[q] {
-                    needed[q] = true;
+            for &q in &self.pieces[p].touches {
+                if !self.needed[q] && !self.rests[q] {
+                    self.needed[q] = true;
                     open.push(q);
                 }
             }
         }
-        self.needed = needed;
     }
 
     /// Share of the lines of each piece that the start flows take its way, in the key where it is less.
@@ -145,10 +147,8 @@ impl Layers {
                 let j =
                     (i / self.w / 2).min(flow.h - 1) * flow.w + (i % self.w / 2).min(flow.w - 1);
                 let got = [0, 1].map(|c| at[c] + 2.0 * flow.v[c * flow.area() + j]);
-                let length = (to[0] - at[0]).hypot(to[1] - at[1]);
-                let off = (to[0] - got[0]).hypot(to[1] - got[1]);
                 counts[p][0] += 1;
-                counts[p][1] += u32::from(off <= OFF.0 + OFF.1 * length);
+                counts[p][1] += u32::from(one_way(at, to, got));
             }
             for (share, [all, followed]) in share.iter_mut().zip(counts) {
                 *share = share.min(followed as f32 / all.max(1) as f32);
@@ -198,8 +198,7 @@ impl Layers {
             let j = cy as usize * w + cx as usize;
             let piece = &self.pieces[self.owners[key].piece[j] as usize];
             let to = piece.motion.at(q[0]);
-            let way = (to[0] - q[0][0]).hypot(to[1] - q[0][1]);
-            let goes = (to[0] - q[1][0]).hypot(to[1] - q[1][1]) <= OFF.0 + OFF.1 * way;
+            let goes = one_way(q[0], to, q[1]);
             let alike = apart(guides, q) < ALIKE;
             for y in (j / w).saturating_sub(1)..(j / w + 2).min(h) {
                 for x in (j % w).saturating_sub(1)..(j % w + 2).min(w) {
