@@ -47,13 +47,13 @@ fn tables() -> String {
         if PINS.iter().skip(1).any(pin) {
             continue;
         }
-        let all = |text: &str| {
-            let last = format!("pin{}", PINS.len());
-            let (label, ids) = (format!("Pin 1 … {}:", PINS.len()), text.replace("pin1", &last));
-            (text.replace("Pin 1:", &label), format!("{text}` … `{ids}"))
+        let (label, id) = if pin(&PINS[0]) {
+            let label = label.replace("Pin 1:", &format!("Pin 1 … {}:", PINS.len()));
+            let last = id.replace("pin1", &format!("pin{}", PINS.len()));
+            (label.into(), format!("{id}` … `{last}").into())
+        } else {
+            (label, id)
         };
-        let (label, id) =
-            if pin(&PINS[0]) { (all(&label).0.into(), all(&id).1.into()) } else { (label, id) };
         let values = match param.what {
             What::Group { .. } => {
                 write!(text, "\n## {label}\n\n{HEAD}").unwrap();
