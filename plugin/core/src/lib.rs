@@ -116,7 +116,7 @@ pub mod sketch;
 pub mod threads;
 pub mod timing;
 
-pub use engine::{About, Control, Drawn, Engine, Job, Remarks, Request, SketchRef, Unsure};
+pub use engine::{About, Control, Drawn, Engine, Job, Remarks, Request, SketchRef};
 pub use error::Error;
 pub use frame::Frame;
 pub use hash::ContentHash;

@@ -136,7 +136,7 @@ impl Engine for FlowEngine {
         control.report(1.0);
         let frame = Frame::from_pixels(near.width(), near.height(), pixels)?;
         let loose_pins = pins.map_or_else(Vec::new, |pins| pins.loose_pins().to_vec());
-        let remarks = Remarks { loose_pins, unsure: None };
+        let remarks = Remarks { loose_pins };
         Ok(Drawn { frame, confidence: analysis.confidence, cut: analysis.cut, remarks })
     }
 }
