@@ -93,7 +93,7 @@ render() {
 # ours DEPTH BITS
 ours() {
     local log="$out/${sample}_$2_ours.log"
-    cargo run --release --quiet --manifest-path "$project/Cargo.toml" -p host-tests -- render \
+    "$project/target/release/host-tests" render \
         --plugin "$bundle" --context filter --depth "$1" --frames "0-$last" \
         --clip "Source=$job/keys/key_a.png" --set "keysFrom=Image files" --set firstKey=0 --set lastKey=$last \
         --set "firstKeyFile=$job/keys/key_a.png" --set "lastKeyFile=$job/keys/key_b.png" \

@@ -41,7 +41,7 @@ unix() {
 # As a user has it: on drive C, in a folder with spaces.
 plugins="$WINEPREFIX/drive_c/Program Files/Common Files/OFX/Plugins"
 mkdir -p "$plugins" "$out/setup"
-cargo run --release --quiet --manifest-path "$project/Cargo.toml" -p bundle -- --target x86_64-pc-windows-gnu \
+"$project/target/release/bundle" --target x86_64-pc-windows-gnu \
     --built "$built" --package --out "$out/setup"
 setup="$(echo "$out"/setup/AIInbetween-*-setup.exe)"
 bundle="$plugins/AIInbetween.ofx.bundle"
@@ -76,7 +76,6 @@ compare() {
         { cat "$out/$1.txt"; die "$1: the pictures of Windows are others than those of Linux"; }
     sed "s/^/windows: $1: /" "$out/$1.txt"
 }
-cargo build --release --quiet --manifest-path "$project/Cargo.toml" --workspace --bin host-tests --bin inbetween
 for sample in walk scene; do
     mkdir -p "$out/$sample-windows" "$out/$sample-linux"
     arguments=(--context general --depth byte --frames 0-8 --set firstKey=0 --set lastKey=8)

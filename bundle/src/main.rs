@@ -26,6 +26,13 @@ const PLUGIN: &str = "inbetween-plugin";
 /// The package whose program runs ToonCrafter for the plug-in.
 const WORKER: &str = "inbetween-worker";
 
+/// The package whose program renders samples through the OpenFX API.
+const HOST: &str = "host-tests";
+
+/// Chosen together on this machine, these give shared dependencies the features that the whole workspace gives
+/// them, so that neither this program nor the tests after it compile one twice.
+const TOGETHER: [&str; 4] = [PLUGIN, WORKER, HOST, "draw-samples"];
+
 #[derive(Parser)]
 #[command(about = "Builds the plug-in and packs AIInbetween.ofx.bundle")]
 struct Options {
@@ -133,7 +140,8 @@ fn main() -> Result<()> {
                 "the bundle has no binary for this machine ({folder}), so the sample cannot be rendered"
             );
         }
-        render(root, &name, &binary, &options.out.join(&name))?;
+        let host = build_host(root, &metadata)?;
+        render(root, &host, &name, &binary, &options.out.join(&name))?;
     }
     Ok(())
 }
@@ -177,17 +185,32 @@ fn metadata(root: &Path, triple: &str) -> Result<Metadata> {
 /// Builds the plug-in's library and its worker and says where they are.
 fn build(root: &Path, metadata: &Metadata, target: Target, foreign: bool) -> Result<Built> {
     let mut command = cargo();
-    command.current_dir(root).args(["build", "--release", "-p", PLUGIN, "-p", WORKER]);
-    command.args(["--lib", "--bins"]);
+    command.current_dir(root).args(["build", "--release", "--lib", "--bins"]);
     let mut folder = metadata.target_directory.clone();
     if foreign {
-        command.args(["--target", &target.triple]);
+        command.args(["-p", PLUGIN, "-p", WORKER, "--target", &target.triple]);
         folder.push(&target.triple);
+    } else {
+        command.args(TOGETHER.iter().flat_map(|package| ["-p", package]));
     }
     if !command.status().context("cargo does not start")?.success() {
         bail!("the plug-in could not be built for {}; cargo's message stands above", target.triple);
     }
     found(&folder.join("release"), target)
+}
+
+/// Builds our own OpenFX host for this machine and says where it is.
+fn build_host(root: &Path, metadata: &Metadata) -> Result<PathBuf> {
+    let status = cargo()
+        .current_dir(root)
+        .args(["build", "--release", "--quiet", "--bin", HOST])
+        .args(TOGETHER.iter().flat_map(|package| ["-p", package]))
+        .status()
+        .context("cargo does not start")?;
+    if !status.success() {
+        bail!("our own host could not be built; cargo's message stands above");
+    }
+    Ok(metadata.target_directory.join("release").join(format!("{HOST}{}", env::consts::EXE_SUFFIX)))
 }
 
 /// The binaries of a target in a folder.
@@ -289,25 +312,12 @@ fn keys_of(root: &Path, name: &str) -> Result<[PathBuf; 2]> {
 }
 
 /// Renders the seven in-betweens through our own OpenFX host, which puts the keys on the sheet itself.
-fn render(root: &Path, name: &str, binary: &Path, out: &Path) -> Result<()> {
+fn render(root: &Path, host: &Path, name: &str, binary: &Path, out: &Path) -> Result<()> {
     let [a, b] = keys_of(root, name)?;
     fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
     let clip = |name: &str, file: &Path| format!("{name}={}", file.display());
-    let status = cargo()
-        .args(["run", "--release", "--quiet", "--manifest-path"])
-        .arg(root.join("Cargo.toml"))
-        .args([
-            "-p",
-            "host-tests",
-            "--",
-            "render",
-            "--context",
-            "general",
-            "--depth",
-            "byte",
-            "--frames",
-            "1-7",
-        ])
+    let status = Command::new(host)
+        .args(["render", "--context", "general", "--depth", "byte", "--frames", "1-7"])
         .args(["--set", "firstKey=0", "--set", "lastKey=8", "--plugin"])
         .arg(binary)
         .args(["--clip", &clip("Source", &a), "--clip", &clip("KeyB", &b), "--out"])
@@ -317,7 +327,7 @@ fn render(root: &Path, name: &str, binary: &Path, out: &Path) -> Result<()> {
         .arg("--preview")
         .arg(out.join("preview.gif"))
         .status()
-        .context("cargo does not start")?;
+        .with_context(|| format!("{} does not start", host.display()))?;
     if !status.success() {
         bail!("the sample could not be rendered; the host's message stands above");
     }
