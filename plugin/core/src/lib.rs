@@ -92,6 +92,7 @@
 //! | `INBETWEEN_LOG_DIR`   | directory of the worker's log | the platform's log directory |
 
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 pub mod budget;
 pub mod cache;

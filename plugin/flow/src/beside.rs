@@ -45,7 +45,7 @@ pub(crate) fn carry(motion: Map, t: f32) -> Map {
         *far += closer - *near;
         *near = closer;
     }
-    let prior = |t: f32| ((1.0 - t) / t).ln();
+    let prior = |t: f32| libm::logf((1.0 - t) / t);
     let gain = prior(t) - prior(from);
     odds.iter_mut().for_each(|o| *o += gain);
     out

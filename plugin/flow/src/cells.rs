@@ -42,8 +42,8 @@ pub(crate) fn to_cells(flows: &Flows) -> Matched {
         let area = flow.area();
         let mut out = Map::new(1, flow.h, flow.w);
         for (i, to) in out.v.iter_mut().enumerate() {
-            let error = (flow.v[i] + back.v[i]).hypot(flow.v[area + i] + back.v[area + i]);
-            *to = (-error).exp();
+            let error = libm::hypotf(flow.v[i] + back.v[i], flow.v[area + i] + back.v[area + i]);
+            *to = libm::expf(-error);
         }
         out
     });
@@ -57,7 +57,7 @@ pub(crate) fn before_ground(matched: &mut Matched) {
         let ground = [0, 1].map(|c| median(flow.plane(c)));
         let area = flow.area();
         for (i, counts) in counts.v.iter_mut().enumerate() {
-            let away = (flow.v[i] - ground[0]).hypot(flow.v[area + i] - ground[1]).min(FAR);
+            let away = libm::hypotf(flow.v[i] - ground[0], flow.v[area + i] - ground[1]).min(FAR);
             *counts *= 1.0 + BEFORE * away * away;
         }
     }

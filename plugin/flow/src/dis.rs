@@ -50,8 +50,8 @@ pub(crate) fn dis(from: &Map, to: &Map, init: Option<(&Map, usize)>) -> Map {
 
 /// Index of the coarsest pyramid level on which patches still make sense.
 fn coarsest(h: usize, w: usize) -> usize {
-    let long = ((h.max(w) as f32 / (2 * PATCH) as f32).log2() - 0.5).max(0.0) as usize;
-    let short = (h.min(w) as f32 / PATCH as f32).log2().max(0.0) as usize;
+    let long = (libm::log2f(h.max(w) as f32 / (2 * PATCH) as f32) - 0.5).max(0.0) as usize;
+    let short = libm::log2f(h.min(w) as f32 / PATCH as f32).max(0.0) as usize;
     long.min(short)
 }
 
@@ -171,7 +171,7 @@ impl<'a> Search<'a> {
                     }
                     (best, best_cost) = (flow, probe.cost);
                 }
-                let away = (best[0] - seed[0]).hypot(best[1] - seed[1]);
+                let away = libm::hypotf(best[0] - seed[0], best[1] - seed[1]);
                 let ok = away <= PATCH as f32 && best[0].is_finite() && best[1].is_finite();
                 found[i] = if ok { best } else { begin[i] };
                 cost[i] = best_cost;

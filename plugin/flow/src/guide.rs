@@ -2,6 +2,7 @@
 //!
 //! Guides are never drawn into the result; only motion and mask come from them.
 
+use inbetween_core::colour::{linear_to_srgb, srgb_to_linear};
 use inbetween_core::{Encoding, Frame, Quality};
 
 use crate::grain;
@@ -115,7 +116,7 @@ fn ground(keys: &[Map; 2], encoding: Encoding) -> f32 {
 fn show(key: &Map, ground: f32, encoding: Encoding) -> Map {
     let ground = match encoding {
         Encoding::Srgb => ground,
-        Encoding::Linear => ((ground + 0.055) / 1.055).powf(2.4),
+        Encoding::Linear => srgb_to_linear(ground),
     };
     let mut out = Map::new(3, key.h, key.w);
     let (w, alpha) = (key.w, key.plane(3));
@@ -136,11 +137,10 @@ pub(crate) fn display(v: f32, encoding: Encoding) -> f32 {
     let v = v.max(0.0);
     let v = match encoding {
         Encoding::Srgb => v,
-        Encoding::Linear if v <= 0.003_130_8 => v * 12.92,
-        Encoding::Linear => 1.055 * v.powf(1.0 / 2.4) - 0.055,
+        Encoding::Linear => linear_to_srgb(v),
     };
     let room = CEILING - 1.0;
-    if v <= 1.0 { v } else { 1.0 + room * (1.0 - (-(v - 1.0) / room).exp()) }
+    if v <= 1.0 { v } else { 1.0 + room * (1.0 - libm::expf(-(v - 1.0) / room)) }
 }
 
 #[cfg(test)]

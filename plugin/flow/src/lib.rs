@@ -7,6 +7,8 @@
 //!
 //! No thread is started and no memory of note is taken before the first draw.
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 mod analysis;
 mod beside;
 mod cells;

@@ -225,7 +225,7 @@ impl Map {
     pub(crate) fn gauss(&self, sigma: f32) -> Self {
         let r = (sigma * 4.0).round().max(1.0) as isize;
         let mut kernel: Vec<f32> =
-            (-r..=r).map(|i| (-(i * i) as f32 / (2.0 * sigma * sigma)).exp()).collect();
+            (-r..=r).map(|i| libm::expf(-(i * i) as f32 / (2.0 * sigma * sigma))).collect();
         let sum: f32 = kernel.iter().sum();
         kernel.iter_mut().for_each(|k| *k /= sum);
         let (h, w) = (self.h, self.w);

@@ -94,7 +94,7 @@ impl Rest {
         for i in 0..area {
             for c in [0, 2] {
                 let (u, v) = (motion.v[c * area + i], motion.v[(c + 1) * area + i]);
-                let slight = (2.0 - u.hypot(v) / SLIGHT).clamp(0.0, 1.0);
+                let slight = (2.0 - libm::hypotf(u, v) / SLIGHT).clamp(0.0, 1.0);
                 let share = 1.0 - (self.alike.v[i] * slight).max(self.fades.v[i]);
                 motion.v[c * area + i] = share * u;
                 motion.v[(c + 1) * area + i] = share * v;
@@ -135,10 +135,10 @@ pub(crate) fn confidence(seen: &Seen, motion: &Map) -> Map {
         let cell = |v: f32| (v + 0.5) / cells - 0.5;
         let at = crate::map::Corner::at(cell(x), cell(y), forward.h, forward.w);
         let (fu, fv) = (at.of(forward.plane(0)) * cells, at.of(forward.plane(1)) * cells);
-        let length = (u1 - u0).hypot(v1 - v0);
-        let away = (fu - (u1 - u0)).hypot(fv - (v1 - v0)) / (2.0 + 0.1 * length);
-        let colour = (-(differ.v[i] - left).max(0.0) / 24.0).exp();
-        *to = colour * (-0.5 * away * away).exp() * (0.5 + 0.5 * at.of(&trust.v));
+        let length = libm::hypotf(u1 - u0, v1 - v0);
+        let away = libm::hypotf(fu - (u1 - u0), fv - (v1 - v0)) / (2.0 + 0.1 * length);
+        let colour = libm::expf(-(differ.v[i] - left).max(0.0) / 24.0);
+        *to = colour * libm::expf(-0.5 * away * away) * (0.5 + 0.5 * at.of(&trust.v));
     }
     out
 }

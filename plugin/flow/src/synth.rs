@@ -19,6 +19,9 @@ pub(crate) const NO_PIECE: u16 = u16::MAX;
 /// Difference of the motion of neighbours in one piece, in samples, from which they are not mixed.
 const RIFT: f32 = 4.0;
 
+/// Log odds beyond which one key alone is shown: those of a share of 0.999.
+const CLEAR: f32 = 6.906_755;
+
 /// Up to four pieces that meet in a pixel: the share of each and its motion, in pixels.
 type Shares = [(f32, [f32; 5]); 4];
 
@@ -96,13 +99,13 @@ impl Plan {
         let lean = self.light.map_or(0.0, |(light, _)| light.odds());
         let one = |x: f32, y: f32, [u0, v0, u1, v1, odds]: [f32; 5]| {
             let odds = odds + lean;
-            let mask = 1.0 / (1.0 + (-odds.clamp(-20.0, 20.0)).exp());
-            if mask > 0.999 {
+            if odds > CLEAR {
                 return from_first(x + u0, y + v0);
             }
-            if mask < 0.001 {
+            if odds < -CLEAR {
                 return from_last(x + u1, y + v1);
             }
+            let mask = 1.0 / (1.0 + libm::expf(-odds));
             let (a, b) = (from_first(x + u0, y + v0), from_last(x + u1, y + v1));
             if self.grain > 0.0 && !grain::differ(&a, &b, self.grain) {
                 return if mask >= 0.5 { a } else { b };

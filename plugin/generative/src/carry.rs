@@ -133,7 +133,7 @@ impl WarpedKey {
             .zip(&self.inside)
             .map(|(difference, inside)| {
                 let away = difference.into_iter().map(f32::abs).fold(0.0, f32::max) / TOLERANCE;
-                [if *inside { (-away * away).exp() } else { 0.0 }]
+                [if *inside { libm::expf(-away * away) } else { 0.0 }]
             })
             .collect();
         smooth(&agreement, width).into_iter().map(|[v]| v).collect()

@@ -256,11 +256,11 @@ impl Keys<'_> {
 /// Log odds that a pixel comes from the first key, by how it agrees with both and by the time.
 fn odds(first: f32, last: f32, t: f32) -> f32 {
     let (a, b) = (first * (1.0 - t) + 1e-4, last * t + 1e-4);
-    (PICK * (a / b).ln()).clamp(-20.0, 20.0)
+    (PICK * libm::logf(a / b)).clamp(-20.0, 20.0)
 }
 
 fn sigmoid(odds: f32) -> f32 {
-    1.0 / (1.0 + (-odds).exp())
+    1.0 / (1.0 + libm::expf(-odds))
 }
 
 /// 0 below the range, 1 above it, smooth within.

@@ -15,6 +15,8 @@
 //! Beside the drawing there are its confidence (how far each pixel is the keys' own) and its motion
 //! over the span, both from where the keys' parts were found.
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 mod carry;
 mod colour;
 mod compose;

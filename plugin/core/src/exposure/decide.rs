@@ -138,8 +138,8 @@ fn limit_of(differences: &[f32]) -> f32 {
     inside.extend([LEAST_LIMIT, MOST_LIMIT]);
     inside.sort_by(f32::total_cmp);
     let clear = |gap: &[f32]| {
-        let off = ((gap[0] * gap[1]).sqrt() / USUAL_LIMIT).ln().abs();
-        (gap[1] / gap[0]).ln() / (1.0 + 0.25 * off)
+        let off = libm::logf((gap[0] * gap[1]).sqrt() / USUAL_LIMIT).abs();
+        libm::logf(gap[1] / gap[0]) / (1.0 + 0.25 * off)
     };
     let clearest = inside.windows(2).max_by(|a, b| clear(a).total_cmp(&clear(b)));
     clearest.map_or(USUAL_LIMIT, |gap| (gap[0] * gap[1]).sqrt())
@@ -147,7 +147,7 @@ fn limit_of(differences: &[f32]) -> f32 {
 
 /// How far a difference keeps from the limit: 0 on it, towards 1 far away.
 fn clearness(difference: f32, limit: f32) -> f32 {
-    1.0 - (-(difference.max(1e-3) / limit).ln().abs()).exp()
+    1.0 - libm::expf(-libm::logf(difference.max(1e-3) / limit).abs())
 }
 
 /// Which steps lead to another scene.
@@ -211,7 +211,7 @@ fn is_step(moves: &[[f32; 2]], is_cut: &[bool], another: &[bool], at: usize, wea
 
 /// Whether the picture jumps by `way` and all but stands still in the step beside.
 pub(super) fn jumps(way: [f32; 2], beside: [f32; 2], weave: f32) -> bool {
-    let length = |way: [f32; 2]| way[0].hypot(way[1]);
+    let length = |way: [f32; 2]| libm::hypotf(way[0], way[1]);
     length(way) > LEAST_PAN.max(5.0 * weave) && length(beside) < 0.3 * length(way)
 }
 
@@ -229,9 +229,9 @@ pub(super) fn steady_pan(steps: impl Iterator<Item = [f32; 2]>) -> Option<[f32; 
     const LEAST: usize = 3;
     let steps: Vec<[f32; 2]> = steps.collect();
     let middle = [0, 1].map(|axis| median(steps.iter().map(|step| step[axis]).collect()));
-    let length = middle[0].hypot(middle[1]);
+    let length = libm::hypotf(middle[0], middle[1]);
     let is_near = |step: &&[f32; 2]| {
-        (step[0] - middle[0]).hypot(step[1] - middle[1]) < LEAST_PAN + 0.2 * length
+        libm::hypotf(step[0] - middle[0], step[1] - middle[1]) < LEAST_PAN + 0.2 * length
     };
     let near = steps.iter().filter(is_near).count();
     let is_sure = near >= LEAST && near + 1 >= steps.len() && length > 2.0 * LEAST_PAN;
@@ -246,7 +246,7 @@ fn kind_of(moves: &[[f32; 2]], is_cut: &[bool], first: usize, end: usize, weave:
     }
     let own = &moves[first..end - 1];
     let shift = [0, 1].map(|axis| own.iter().map(|step| step[axis]).sum::<f32>());
-    let length = |way: [f32; 2]| way[0].hypot(way[1]);
+    let length = |way: [f32; 2]| libm::hypotf(way[0], way[1]);
     let speed = speed_at(moves, is_cut, first + own.len() / 2);
     let way = speed.map(|part| part * own.len() as f32);
     let off = length([shift[0] - way[0], shift[1] - way[1]]);

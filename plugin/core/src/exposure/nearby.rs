@@ -195,7 +195,7 @@ fn jumps_of(steps: &[[f32; 2]]) -> Vec<bool> {
 /// Whether these steps lead somewhere: their middle is farther from zero than they scatter.
 fn is_pan(shifts: &[[f32; 2]]) -> bool {
     let middle = [0, 1].map(|axis| median(shifts.iter().map(|step| step[axis]).collect()));
-    let from = |step: &[f32; 2], to: [f32; 2]| (step[0] - to[0]).hypot(step[1] - to[1]);
+    let from = |step: &[f32; 2], to: [f32; 2]| libm::hypotf(step[0] - to[0], step[1] - to[1]);
     let scatter = median(shifts.iter().map(|step| from(step, middle)).collect());
-    middle[0].hypot(middle[1]) > LEAST_PAN.max(1.5 * scatter)
+    libm::hypotf(middle[0], middle[1]) > LEAST_PAN.max(1.5 * scatter)
 }

@@ -142,7 +142,7 @@ impl Layers {
             let at = self.owners[k].ground[i];
             (at != NOWHERE).then(|| {
                 let at = [(at as usize % self.w) as f32, (at as usize / self.w) as f32];
-                ((at[0] - q[k][0]).hypot(at[1] - q[k][1]), at)
+                (libm::hypotf(at[0] - q[k][0], at[1] - q[k][1]), at)
             })
         };
         match [behind(near), behind(1 - near)] {

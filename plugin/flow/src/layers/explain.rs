@@ -71,7 +71,7 @@ pub(super) fn explain<'a>(keys: [&'a Side; 2]) -> Work<'a> {
         of: keys.map(|k| vec![None; k.groups.len()]),
         pieces: Vec::new(),
         grounds: 0,
-        diagonal: (h as f32).hypot(w as f32),
+        diagonal: libm::hypotf(h as f32, w as f32),
     };
     work.ground();
     work.figures();
@@ -394,7 +394,7 @@ impl Work<'_> {
             return false;
         }
         let moved = [found.motion.at(group.middle), expected.at(group.middle)];
-        let off = (moved[0][0] - moved[1][0]).hypot(moved[0][1] - moved[1][1]);
+        let off = libm::hypotf(moved[0][0] - moved[1][0], moved[0][1] - moved[1][1]);
         if touches && base < self.grounds && off > WITH_GROUND * self.diagonal {
             return false;
         }
@@ -452,7 +452,7 @@ fn shifts(whole: &Group, other: &Looks, h: usize, w: usize) -> Vec<Affine> {
     for (_, shift) in scored {
         if kept
             .iter()
-            .all(|k| (k.to[0] - shift.to[0]).hypot(k.to[1] - shift.to[1]) > 1.5 * step as f32)
+            .all(|k| libm::hypotf(k.to[0] - shift.to[0], k.to[1] - shift.to[1]) > 1.5 * step as f32)
         {
             kept.push(shift);
         }

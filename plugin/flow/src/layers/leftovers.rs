@@ -106,10 +106,10 @@ impl Work<'_> {
             let ground = self.pieces[self.ground_of(0, &first.some)].motion;
             let expected = ground.at(first.group.middle);
             for (j, last) in lasts.iter().enumerate() {
-                let size = (first.size / last.size).ln().abs();
+                let size = libm::logf(first.size / last.size).abs();
                 let colour = colours(first.colour, last.colour);
                 let to = last.group.middle;
-                let far = (expected[0] - to[0]).hypot(expected[1] - to[1]);
+                let far = libm::hypotf(expected[0] - to[0], expected[1] - to[1]);
                 // In one of the keys it may touch a figure.
                 if (first.free || last.free) && colour < 12.0 && size < 1.3 {
                     pairs.push((colour / 12.0 + size + 2.0 * far / self.diagonal, i, j));

@@ -64,14 +64,14 @@ impl Search<'_> {
         let (angle, stretch) = apart.polar();
         let [[a, b], [_, d]] = stretch;
         // Eigenvalues of the symmetric stretch.
-        let (mean, half) = (0.5 * (a + d), (0.5 * (a - d)).hypot(b));
+        let (mean, half) = (0.5 * (a + d), libm::hypotf(0.5 * (a - d), b));
         let (large, small) = (mean + half, mean - half);
         if small < 1.0 / MOST || large > MOST {
             return None;
         }
-        let stretched = large.ln().abs() + small.ln().abs();
+        let stretched = libm::logf(large).abs() + libm::logf(small).abs();
         let (p, q) = (motion.at(group.middle), self.expected.at(group.middle));
-        let far = (p[0] - q[0]).hypot(p[1] - q[1]) / self.diagonal;
+        let far = libm::hypotf(p[0] - q[0], p[1] - q[1]) / self.diagonal;
         let torn = self.torn(motion);
         Some(
             TORN * (torn - SLACK).max(0.0)
@@ -85,7 +85,7 @@ impl Search<'_> {
     pub(super) fn torn(&self, motion: &Affine) -> f32 {
         let off = |&p: &Place| {
             let (a, b) = (motion.at(p), self.expected.at(p));
-            (a[0] - b[0]).hypot(a[1] - b[1])
+            libm::hypotf(a[0] - b[0], a[1] - b[1])
         };
         self.joint.iter().map(off).reduce(f32::min).unwrap_or(0.0)
     }

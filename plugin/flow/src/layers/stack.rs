@@ -358,7 +358,7 @@ pub(super) fn lay(work: &Work, regions: [&Regions; 2], owners: [&Owners; 2]) -> 
                     }
                     // A joint holds where both agree on it.
                     let (u, v) = (piece.motion.at(at), work.pieces[other].motion.at(at));
-                    if (u[0] - v[0]).hypot(u[1] - v[1]) < 4.0 + 0.25 * whole(p).sqrt() {
+                    if libm::hypotf(u[0] - v[0], u[1] - v[1]) < 4.0 + 0.25 * whole(p).sqrt() {
                         best = joint[0];
                         parent = Some(other);
                         from = at;

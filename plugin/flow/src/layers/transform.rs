@@ -91,7 +91,7 @@ impl Affine {
             .flat_map(|&i| [0, 1].map(|j| self.m[i][j] - other.m[i][j]))
             .map(|d| d * d)
             .sum();
-        (p[0] - q[0]).hypot(p[1] - q[1]) + reach * (0.5 * shape).sqrt()
+        libm::hypotf(p[0] - q[0], p[1] - q[1]) + reach * (0.5 * shape).sqrt()
     }
 }
 
@@ -100,8 +100,8 @@ const OFF: (f32, f32) = (3.0, 0.06);
 
 /// Whether the ways from `from` to `to` and to `other` are one.
 pub(super) fn one_way(from: Place, to: Place, other: Place) -> bool {
-    let length = (to[0] - from[0]).hypot(to[1] - from[1]);
-    (to[0] - other[0]).hypot(to[1] - other[1]) <= OFF.0 + OFF.1 * length
+    let length = libm::hypotf(to[0] - from[0], to[1] - from[1]);
+    libm::hypotf(to[0] - other[0], to[1] - other[1]) <= OFF.0 + OFF.1 * length
 }
 
 /// A turn by `angle` radians.

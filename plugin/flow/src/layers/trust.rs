@@ -70,7 +70,7 @@ impl Layers {
         let far: Vec<bool> = (0..n)
             .map(|p| {
                 let least = if self.rests[p] {
-                    PAN * (self.h as f32).hypot(self.w as f32)
+                    PAN * libm::hypotf(self.h as f32, self.w as f32)
                 } else {
                     (FAR * self.pieces[p].size.sqrt()).max(SLIGHT)
                 };

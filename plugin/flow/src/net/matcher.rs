@@ -38,7 +38,7 @@ impl Attn {
     fn forward(&self, x: &Tensor, y: &Tensor) -> Result<Tensor> {
         let a = attend(&self.q.forward(x)?, &self.k.forward(y)?, &self.v.forward(y)?)?;
         let a = Tensor::cat(&[x, &self.o.forward(&a)?], D::Minus1)?;
-        let a = self.m.1.forward(&self.m.0.forward(&a)?.gelu_erf()?)?;
+        let a = self.m.1.forward(&gelu(&self.m.0.forward(&a)?)?)?;
         x + self.n.forward(&a)?
     }
 }
@@ -79,7 +79,7 @@ impl Matcher {
             (x, y) = (ca.forward(&x, &y)?, ca.forward(&y, &x)?);
         }
         let (p, q) = (unit(&self.proj.forward(&x)?)?, unit(&self.proj.forward(&y)?)?);
-        let sharp = self.temp.exp() * 4.0;
+        let sharp = libm::expf(self.temp) * 4.0;
         let (p, q) = (rows(&(p * f64::from(sharp))?)?, rows(&q)?);
         let grid: Vec<f32> = (0..n).flat_map(|i| [(i % w) as f32, (i / w) as f32]).collect();
         let forward = self.spread(&x, &flow(&p, &q, &grid, a.c))?;
@@ -105,6 +105,12 @@ impl Matcher {
     }
 }
 
+/// The share of `x` that the normal distribution gives it; candle's own asks the system's C library.
+fn gelu(x: &Tensor) -> Result<Tensor> {
+    let bent = |v: f32| 0.5 * v * (1.0 + libm::erff(v * std::f32::consts::FRAC_1_SQRT_2));
+    Tensor::from_vec(rows(x)?.into_iter().map(bent).collect(), x.shape(), &Device::Cpu)
+}
+
 fn rows(x: &Tensor) -> Result<Vec<f32>> {
     x.flatten_all()?.to_vec1()
 }
@@ -122,9 +128,9 @@ fn position_code(h: usize, w: usize, d: usize) -> Result<Tensor> {
     let mut code = Vec::with_capacity(h * w * d);
     for i in 0..h * w {
         for place in [(i % w) as f32, (i / w) as f32] {
-            let angle = |j: usize| place * (step * j as f32).exp();
-            code.extend((0..k).map(|j| 0.3 * angle(j).sin()));
-            code.extend((0..k).map(|j| 0.3 * angle(j).cos()));
+            let angle = |j: usize| place * libm::expf(step * j as f32);
+            code.extend((0..k).map(|j| 0.3 * libm::sinf(angle(j))));
+            code.extend((0..k).map(|j| 0.3 * libm::cosf(angle(j))));
         }
     }
     Tensor::from_vec(code, (h * w, d), &Device::Cpu)
@@ -151,7 +157,7 @@ fn attend(q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Tensor> {
 /// Softmax in place; returns the maximum and the sum of exponentials relative to it.
 fn softmax(row: &mut [f32]) -> (f32, f32) {
     let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    row.iter_mut().for_each(|v| *v = (*v - max).exp());
+    row.iter_mut().for_each(|v| *v = libm::expf(*v - max));
     let sum: f32 = row.iter().sum();
     let scale = 1.0 / sum;
     row.iter_mut().for_each(|v| *v *= scale);
@@ -190,7 +196,7 @@ fn mutual(p: &[f32], q: &[f32], d: usize) -> [Vec<f32>; 2] {
             multiply_transposed(a, b, &mut scores, [out.len(), d, n]);
             for (o, row) in out.iter_mut().zip(scores.chunks_mut(n)) {
                 let (max, sum) = softmax(row);
-                *o = max + sum.ln();
+                *o = max + libm::logf(sum);
             }
         });
         out
@@ -205,7 +211,7 @@ fn mutual(p: &[f32], q: &[f32], d: usize) -> [Vec<f32>; 2] {
                 for (i, (o, row)) in out.iter_mut().zip(scores.chunks(n)).enumerate() {
                     let own = of_a[block * QUERIES + i];
                     let top = row.iter().zip(of_b).map(|(s, other)| 2.0 * s - own - other);
-                    *o = top.fold(f32::NEG_INFINITY, f32::max).exp();
+                    *o = libm::expf(top.fold(f32::NEG_INFINITY, f32::max));
                 }
             },
         );

@@ -180,7 +180,7 @@ impl TweenNet {
     ) -> Map {
         let [a, b] = features.map(|f| &f.levels);
         let flow = flow_at(matched, t);
-        let odds = ((1.0 - t) / t).ln();
+        let odds = libm::logf((1.0 - t) / t);
         let mask = Map { c: 1, h: flow.h, w: flow.w, v: vec![odds; flow.area()] };
         let e = self.d3.forward(&a[2], &b[2], Map::stack(&[&flow, &mask]), t, &[]);
         let e = self.d2.forward(&a[1], &b[1], double(&e.motion), t, &[&twice(&e.hidden)]);

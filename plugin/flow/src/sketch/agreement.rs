@@ -26,7 +26,7 @@ pub(super) fn agreed(sketch: &[Point], needs: &[f32], h: usize, w: usize) -> Map
         for row in around(y, h) {
             for column in around(x, w) {
                 let apart = (column as f32 - x).powi(2) + (row as f32 - y).powi(2);
-                let weight = (-0.5 * apart / (reach * reach)).exp();
+                let weight = libm::expf(-0.5 * apart / (reach * reach));
                 sums.v[row * w + column] += weight;
                 sums.v[(h + row) * w + column] += weight * need;
             }

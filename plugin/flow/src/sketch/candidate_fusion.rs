@@ -114,7 +114,7 @@ pub(super) fn fuse(
                             let apart: f32 = (0..2)
                                 .map(|k| {
                                     let [u, v] = met[k][labels[m][k]][j].to;
-                                    (u - mine[k][0]).hypot(v - mine[k][1])
+                                    libm::hypotf(u - mine[k][0], v - mine[k][1])
                                 })
                                 .sum();
                             best = best.min(sum + (BEND * apart).min(APART));
@@ -153,10 +153,10 @@ fn met(p: &Point, to: [f32; 2], turn: f32, place: &KeyCandidates) -> PointMatch 
     let (x, y) = (p.x + to[0], p.y + to[1]);
     let (away, n) = place.near.at(x, y, p.angle + turn);
     let own = p.angle + turn;
-    let (mut nx, mut ny) = (-own.sin(), own.cos());
+    let (mut nx, mut ny) = (-libm::sinf(own), libm::cosf(own));
     if away < LOST {
         let line = &place.points[n as usize];
-        let (lx, ly) = (-line.angle.sin(), line.angle.cos());
+        let (lx, ly) = (-libm::sinf(line.angle), libm::cosf(line.angle));
         // The sketch's own sides, whichever way the key's line was traced.
         let side = if lx * nx + ly * ny < 0.0 { -1.0 } else { 1.0 };
         (nx, ny) = (side * lx, side * ly);
@@ -175,7 +175,7 @@ fn neighbours(sketch: &[Point]) -> Vec<Vec<usize>> {
         .par_iter()
         .enumerate()
         .map(|(i, p)| {
-            let apart = |q: &Point| (q.x - p.x).hypot(q.y - p.y);
+            let apart = |q: &Point| libm::hypotf(q.x - p.x, q.y - p.y);
             let mut all: Vec<(f32, usize)> = sketch
                 .iter()
                 .enumerate()

@@ -35,7 +35,7 @@ impl ChamferIndex {
             }
             let (cx, cy) = (x.round().max(0.0) as usize, y.round().max(0.0) as usize);
             let i = bin(p.angle) * area + cy.min(h - 1) * w + cx.min(w - 1);
-            let away = (x - cx as f32).hypot(y - cy as f32) * step as f32;
+            let away = libm::hypotf(x - cx as f32, y - cy as f32) * step as f32;
             if away < found[i].0 {
                 found[i] = (away, n as u32);
             }

@@ -69,7 +69,7 @@ fn seen(key: &Map, h: usize, w: usize) -> Map {
             if !(px > -1.0 && py > -1.0 && px < w as f32 && py < h as f32) {
                 continue;
             }
-            let front = (FRONT * m).exp();
+            let front = libm::expf(FRONT * m);
             let (x0, y0) = (px.floor(), py.floor());
             for (cx, cy) in [(x0, y0), (x0 + 1.0, y0), (x0, y0 + 1.0), (x0 + 1.0, y0 + 1.0)] {
                 if cx < 0.0 || cy < 0.0 || cx >= w as f32 || cy >= h as f32 {
@@ -145,7 +145,7 @@ fn torn(key: &Map) -> Vec<bool> {
                 continue;
             };
             let (u, v) = (key.v[i] - key.v[j], key.v[area + i] - key.v[area + j]);
-            if u.hypot(v) > TORN {
+            if libm::hypotf(u, v) > TORN {
                 out[i] = true;
                 out[j] = true;
             }
@@ -204,7 +204,7 @@ impl WarpedKeys {
         t: f32,
     ) {
         let (w, area) = (motion.w, motion.area());
-        let even = ((1.0 - t) / t).ln().clamp(-3.0, 3.0);
+        let even = libm::logf((1.0 - t) / t).clamp(-3.0, 3.0);
         let [a, b] = [0, 1].map(|k| self.shown(k, &guides[k]));
         let mut differ = Map::new(1, motion.h, w);
         for c in 0..3 {
@@ -233,7 +233,7 @@ impl WarpedKeys {
                 let at = Corner::at(0.5 * x - 0.25, 0.5 * y - 0.25, stage_a.h, stage_a.w);
                 let ground = (0..2).any(|k| {
                     let way = &self.seen[k].v;
-                    !bare[k] && front[k] < 0.5 && way[i].hypot(way[area + i]) < GROUND
+                    !bare[k] && front[k] < 0.5 && libm::hypotf(way[i], way[area + i]) < GROUND
                 });
                 let staged = ground && at.of(&stage_a.v) + at.of(&stage_b.v) > 0.02;
                 let lands = (0..2).any(|k| !bare[k] && front[k] > 0.5);

@@ -77,7 +77,7 @@ pub(super) fn needs(sketch: &[Point], away: &Map, longest: f32) -> Vec<f32> {
             for (o, away) in sketch.iter().zip(&away) {
                 let apart = (o.x - p.x).powi(2) + (o.y - p.y).powi(2);
                 if apart < 6.0 * JUDGED * JUDGED {
-                    let weight = (-apart / (2.0 * JUDGED * JUDGED)).exp();
+                    let weight = libm::expf(-apart / (2.0 * JUDGED * JUDGED));
                     sum += weight * away;
                     total += weight;
                 }
@@ -120,7 +120,7 @@ pub(super) fn find_close(sketch: &[Point], needs: &[f32], lines: &Lines) -> Vec<
 /// How surely the line of a point lies where `to` takes it.
 pub(super) fn trust(point: &Point, to: [f32; 2], turn: f32, lines: &Lines) -> f32 {
     let (away, _) = lines.near.at(point.x + to[0], point.y + to[1], point.angle + turn);
-    if away < 8.0 { (-away * away / 12.0).exp() } else { 0.0 }
+    if away < 8.0 { libm::expf(-away * away / 12.0) } else { 0.0 }
 }
 
 /// Everything stays where it is.
@@ -198,7 +198,7 @@ fn roughly(
                         })
                         .sum();
                     let moved = if k == labels / 2 { 0.0 } else { leave };
-                    share * lost + AWAY * u.hypot(v) + moved
+                    share * lost + AWAY * libm::hypotf(u, v) + moved
                 })
                 .collect()
         })
@@ -284,7 +284,7 @@ pub(super) fn settle(
                     return [0.0; 4];
                 }
                 let q = &lines.points[n as usize];
-                let normal = [-q.angle.sin(), q.angle.cos()];
+                let normal = [-libm::sinf(q.angle), libm::cosf(q.angle)];
                 let left = (q.x - x) * normal[0] + (q.y - y) * normal[1];
                 let weight = 1.0 - away / gate;
                 [normal[0], normal[1], left, weight * weight]
@@ -303,7 +303,7 @@ pub(super) fn settle(
                         continue;
                     }
                     let (ex, ey) = (e[0] - d[0], e[1] - d[1]);
-                    let w = weight * (apart * near - (ex * ex + ey * ey) / 128.0).exp();
+                    let w = weight * libm::expf(apart * near - (ex * ex + ey * ey) / 128.0);
                     xx += w * nx * nx;
                     xy += w * nx * ny;
                     yy += w * ny * ny;

@@ -39,10 +39,10 @@ impl KnownDisplacement {
         let (h, w, area) = (self.sums.h, self.sums.w, self.sums.area());
         let tie = |i: usize, j: usize| {
             let (u, v) = (layers.v[i] - layers.v[j], layers.v[area + i] - layers.v[area + j]);
-            let length =
-                layers.v[i].hypot(layers.v[area + i]).max(layers.v[j].hypot(layers.v[area + j]));
-            let apart = u.hypot(v) / (0.6 * self.step + 0.04 * length);
-            (-apart * apart).exp() + 0.004
+            let length = libm::hypotf(layers.v[i], layers.v[area + i])
+                .max(libm::hypotf(layers.v[j], layers.v[area + j]));
+            let apart = libm::hypotf(u, v) / (0.6 * self.step + 0.04 * length);
+            libm::expf(-apart * apart) + 0.004
         };
         let ties = Ties::new(h, w, tie);
         let mut out = Map::new(2, h, w);
@@ -65,12 +65,12 @@ pub(super) fn carried(points: &[Point], flow: &Map, part: f32) -> Vec<Point> {
     points
         .iter()
         .map(|p| {
-            let (dx, dy) = (3.0 * p.angle.cos(), 3.0 * p.angle.sin());
+            let (dx, dy) = (3.0 * libm::cosf(p.angle), 3.0 * libm::sinf(p.angle));
             let ([x, y], [ax, ay], [bx, by]) =
                 (at(p.x, p.y), at(p.x - dx, p.y - dy), at(p.x + dx, p.y + dy));
-            let turned = (by - ay).atan2(bx - ax).rem_euclid(std::f32::consts::PI);
+            let turned = libm::atan2f(by - ay, bx - ax).rem_euclid(std::f32::consts::PI);
             // A tear in the motion is no turn.
-            let torn = (bx - ax).hypot(by - ay) > 12.0;
+            let torn = libm::hypotf(bx - ax, by - ay) > 12.0;
             Point { x, y, angle: if torn { p.angle } else { turned } }
         })
         .collect()

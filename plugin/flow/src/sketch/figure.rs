@@ -113,7 +113,7 @@ impl Sketch<'_> {
                 let [hx, hy] = half([x, y]);
                 let at = Corner::at(hx, hy, flow.h, flow.w);
                 let [u, v] = [0, 1].map(|c| 2.0 * part * at.of(flow.plane(c)));
-                let off = (dx + u).hypot(dy + v);
+                let off = libm::hypotf(dx + u, dy + v);
                 KeyPoint {
                     x,
                     y,
@@ -145,7 +145,8 @@ impl Sketch<'_> {
         let rests = self.resting();
         (0..flow.area())
             .map(|i| {
-                let still = 1.0 - (flow.v[i].hypot(flow.v[flow.area() + i]) / 0.75).min(1.0);
+                let still =
+                    1.0 - (libm::hypotf(flow.v[i], flow.v[flow.area() + i]) / 0.75).min(1.0);
                 LOYAL * sure.v[i] + RESTING * rests.v[i] * still + 1e-6
             })
             .collect()

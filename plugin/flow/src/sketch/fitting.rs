@@ -148,7 +148,7 @@ impl Sketch<'_> {
             for (n, p) in self.drawn.iter().enumerate() {
                 let apart = (p.x - x).powi(2) + (p.y - y).powi(2);
                 if apart < 9.0 * AROUND * AROUND {
-                    let weight = (-0.5 * apart / (AROUND * AROUND)).exp();
+                    let weight = libm::expf(-0.5 * apart / (AROUND * AROUND));
                     sum += weight * (missed[1][n] - missed[0][n]);
                     total += weight;
                 }
@@ -176,7 +176,7 @@ impl Sketch<'_> {
         }
         let differ = disagreement(&moved(motion, &self.seen.guides));
         let mixed = |odds: f32| {
-            let share = 1.0 / (1.0 + (-odds.clamp(-20.0, 20.0)).exp());
+            let share = 1.0 / (1.0 + libm::expf(-odds.clamp(-20.0, 20.0)));
             4.0 * share * (1.0 - share)
         };
         let torn: f32 =
@@ -200,7 +200,7 @@ impl Sketch<'_> {
         for c in 0..3 {
             let planes = drawn.v[c * area..(c + 1) * area].iter_mut().zip(a.plane(c));
             for ((to, a), odds) in planes.zip(motion.plane(4)) {
-                *to += (a - *to) / (1.0 + (-odds.clamp(-20.0, 20.0)).exp());
+                *to += (a - *to) / (1.0 + libm::expf(-odds.clamp(-20.0, 20.0)));
             }
         }
         drawn

@@ -219,7 +219,7 @@ fn trace(thin: Vec<bool>, h: usize, w: usize) -> Vec<Point> {
                 }
             }
         }
-        let angle = (0.5 * (2.0 * xy).atan2(xx - yy)).rem_euclid(std::f32::consts::PI);
+        let angle = (0.5 * libm::atan2f(2.0 * xy, xx - yy)).rem_euclid(std::f32::consts::PI);
         points.push(Point { x: x as f32, y: y as f32, angle });
     }
     points

@@ -39,7 +39,7 @@ fn way(points: &[ControlPoint], x: f32, y: f32, reach: f32) -> [f32; 2] {
         let (dx, dy) = (p.x - x, p.y - y);
         let fall = scale * (dx * dx + dy * dy);
         // Beyond this the rest is all that is left.
-        let near = if fall > -11.0 { fall.exp() } else { 0.0 };
+        let near = if fall > -11.0 { libm::expf(fall) } else { 0.0 };
         let weight = p.weight * (near + FAR);
         weights.push(weight);
         total += weight;
@@ -58,7 +58,7 @@ fn way(points: &[ControlPoint], x: f32, y: f32, reach: f32) -> [f32; 2] {
     }
     let (a, b) = (real / square, imaginary / square);
     // Figures hardly grow.
-    let scale = (1.0 + a).hypot(b).max(1e-3);
+    let scale = libm::hypotf(1.0 + a, b).max(1e-3);
     let held = scale.clamp(GROWTH[0], GROWTH[1]) / scale;
     let (a, b) = (held * (1.0 + a) - 1.0, held * b);
     [gone[0] - a * mean[0] + b * mean[1], gone[1] - b * mean[0] - a * mean[1]]
@@ -74,7 +74,7 @@ pub(super) fn consent(points: &[ControlPoint], others: &[ControlPoint]) -> Vec<f
             .par_iter()
             .map(|p| {
                 let [u, v] = way(&left, p.x, p.y, 1.5 * reach);
-                let off = (p.by[0] - u).hypot(p.by[1] - v) / (2.4 * doubtful);
+                let off = libm::hypotf(p.by[0] - u, p.by[1] - v) / (2.4 * doubtful);
                 1.0 / (1.0 + off * off)
             })
             .collect();
@@ -84,7 +84,7 @@ pub(super) fn consent(points: &[ControlPoint], others: &[ControlPoint]) -> Vec<f
     }
     let around = |all: &[ControlPoint], p: &ControlPoint| -> f32 {
         let apart = |q: &ControlPoint| (q.x - p.x).powi(2) + (q.y - p.y).powi(2);
-        all.iter().map(|q| q.weight * (-0.5 * apart(q) / (1.5 * reach).powi(2)).exp()).sum()
+        all.iter().map(|q| q.weight * libm::expf(-0.5 * apart(q) / (1.5 * reach).powi(2))).sum()
     };
     left.par_iter()
         .zip(points)
@@ -110,7 +110,7 @@ pub(super) fn ways(points: &[ControlPoint], h: usize, w: usize, step: usize) -> 
                 .par_iter()
                 .map(|p| {
                     let [u, v] = way(&left, p.x, p.y, reach);
-                    let off = (p.by[0] - u).hypot(p.by[1] - v) / doubtful;
+                    let off = libm::hypotf(p.by[0] - u, p.by[1] - v) / doubtful;
                     1.0 / (1.0 + off * off)
                 })
                 .collect();

@@ -39,17 +39,17 @@ pub(super) struct Pose {
 
 impl Pose {
     fn turned(turn: f32, about: [f32; 2], shift: [f32; 2]) -> Self {
-        let (b, a) = turn.sin_cos();
+        let (b, a) = (libm::sinf(turn), libm::cosf(turn));
         let [x, y] = about;
         Self { a, b, u: x - a * x + b * y + shift[0], v: y - b * x - a * y + shift[1] }
     }
 
     pub(super) fn turn(&self) -> f32 {
-        self.b.atan2(self.a)
+        libm::atan2f(self.b, self.a)
     }
 
     fn scale(&self) -> f32 {
-        self.a.hypot(self.b)
+        libm::hypotf(self.a, self.b)
     }
 
     /// How far (`x`, `y`) is moved.
@@ -120,7 +120,8 @@ fn guess(
                                 .max(0.0)
                         })
                         .sum();
-                    let score = votes - lazy * shift[0].hypot(shift[1]) - 0.02 * n * turn.abs();
+                    let score =
+                        votes - lazy * libm::hypotf(shift[0], shift[1]) - 0.02 * n * turn.abs();
                     if best.len() < 2 || score > best[best.len() - 1].0 {
                         best.push((score, Pose::turned(turn, about, shift)));
                         best.sort_by(|a, b| b.0.total_cmp(&a.0));
@@ -140,7 +141,7 @@ fn guess(
             let votes: f32 =
                 sketch.iter().map(|p| (1.0 - away(near[1], &pose.of(p)) / MET).max(0.0)).sum();
             let [dx, dy] = pose.shift(about[0], about[1]);
-            (votes / sketch.len() as f32 - LAZY * dx.hypot(dy) / w.max(h) as f32, pose)
+            (votes / sketch.len() as f32 - LAZY * libm::hypotf(dx, dy) / w.max(h) as f32, pose)
         })
         .collect();
     fine.into_iter().max_by(|a, b| a.0.total_cmp(&b.0)).map(|best| best.1)
@@ -158,7 +159,7 @@ fn fitted(sketch: &[Point], mut pose: Pose, near: &ChamferIndex, points: &[Point
                 continue;
             }
             let line = &points[n as usize];
-            let (nx, ny) = (-line.angle.sin(), line.angle.cos());
+            let (nx, ny) = (-libm::sinf(line.angle), libm::cosf(line.angle));
             let weight = f64::from((1.0 - away / gate).powi(2));
             let row = [nx * p.x + ny * p.y, ny * p.x - nx * p.y, nx, ny].map(f64::from);
             let wanted = f64::from(nx * line.x + ny * line.y);

@@ -92,7 +92,7 @@ fn ties(picture: &Map) -> Ties {
     let tie = |i: usize, j: usize| {
         let apart = |c: usize| (picture.v[c * area + i] - picture.v[c * area + j]).abs();
         let colour = (0..3).map(apart).fold(0.0, f32::max) / EDGE;
-        let colour = (-colour * colour).exp();
+        let colour = libm::expf(-colour * colour);
         if picture.c > 3 {
             if apart(3) > 0.5 { 0.0 } else { colour.max(WITHIN) }
         } else {

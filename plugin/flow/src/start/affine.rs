@@ -62,7 +62,7 @@ fn consensus(probes: &[([f64; 2], [f64; 2])]) -> Option<Matrix> {
 
 fn off(m: &Matrix, (from, to): &([f64; 2], [f64; 2])) -> f64 {
     let moved = m.map(|r| r[0] * from[0] + r[1] * from[1] + r[2]);
-    (moved[0] - to[0]).hypot(moved[1] - to[1])
+    libm::hypot(moved[0] - to[0], moved[1] - to[1])
 }
 
 /// Least squares over the chosen probes, none when they lie on a line.

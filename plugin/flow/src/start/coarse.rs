@@ -40,7 +40,7 @@ impl Cells {
             for (step, soft) in &taps {
                 for dy in -REACH..=REACH {
                     for dx in -REACH..=REACH {
-                        let weight = (-(dx * dx + dy * dy) as f32 / (4.0 * 1.8 * 1.8)).exp();
+                        let weight = libm::expf(-(dx * dx + dy * dy) as f32 / (4.0 * 1.8 * 1.8));
                         let y = (cy + dy * step).clamp(0, soft.h as isize - 1) as usize;
                         let x = (cx + dx * step).clamp(0, soft.w as isize - 1) as usize;
                         for c in 0..soft.c {
@@ -124,7 +124,7 @@ fn costs(a: &Cells, b: &Cells) -> Vec<f32> {
             for (j, cost) in cost.iter_mut().enumerate() {
                 let look = (square_a[i] + square_b[j] - 2.0 * *cost).max(0.0);
                 let [u, v] = b.place(j);
-                let length = (u - x).hypot(v - y) / longest;
+                let length = libm::hypotf(u - x, v - y) / longest;
                 *cost = (look * 12.0 / a.size as f32).sqrt() + LENGTH * length;
             }
         }
@@ -152,9 +152,10 @@ fn spread(cells: &Cells, best: &[(usize, f32)], back: &[(usize, f32)]) -> Map {
             let (j, cost) = best[i];
             let ([x, y], [u, v]) = (cells.place(i), cells.place(j));
             let [bx, by] = cells.place(back[j].0);
-            let error = (bx - x).hypot(by - y);
-            let trust =
-                (-error).exp() * (cells.spread(i) / 6.0).clamp(0.05, 1.0) * (-cost / 14.0).exp();
+            let error = libm::hypotf(bx - x, by - y);
+            let trust = libm::expf(-error)
+                * (cells.spread(i) / 6.0).clamp(0.05, 1.0)
+                * libm::expf(-cost / 14.0);
             ([u - x, v - y], trust)
         })
         .collect();
@@ -172,7 +173,7 @@ fn spread(cells: &Cells, best: &[(usize, f32)], back: &[(usize, f32)]) -> Map {
                 }
                 let colour: f32 =
                     own.iter().zip(cells.centre(j)).map(|(a, b)| (a - b) * (a - b)).sum();
-                near.push((flow, (-apart - colour / 200.0).exp() * trust));
+                near.push((flow, libm::expf(-apart - colour / 200.0) * trust));
             }
             let mean = |keep: &dyn Fn([f32; 2]) -> f32, fallback: [f32; 2], tiny: f32| {
                 let mut sum = [tiny * fallback[0], tiny * fallback[1], tiny];
@@ -190,7 +191,7 @@ fn spread(cells: &Cells, best: &[(usize, f32)], back: &[(usize, f32)]) -> Map {
                 let centre = flow;
                 let keep = |f: [f32; 2]| {
                     let (dx, dy) = (f[0] - centre[0], f[1] - centre[1]);
-                    (-(dx * dx + dy * dy) / 8.0).exp()
+                    libm::expf(-(dx * dx + dy * dy) / 8.0)
                 };
                 flow = mean(&keep, centre, 1e-6);
             }

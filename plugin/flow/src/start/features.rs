@@ -1,5 +1,7 @@
 //! What matching looks at: smoothed CIE Lab colour and the lines of the drawing.
 
+use inbetween_core::colour::srgb_to_linear;
+
 use crate::map::Map;
 
 /// Grey as the eye weighs it, 0..=255: `[3, h, w]` → `[1, h, w]`
@@ -20,7 +22,7 @@ pub(crate) fn lab(picture: &Map) -> Map {
     out.fill_bands(|band| {
         let start = band.y0 * w;
         for i in 0..band.planes[0].len() {
-            let [r, g, b] = [0, 1, 2].map(|c| linear(picture.v[c * area + start + i]));
+            let [r, g, b] = [0, 1, 2].map(|c| srgb_to_linear(picture.v[c * area + start + i]));
             let x = bent((0.412_453 * r + 0.357_58 * g + 0.180_423 * b) / 0.950_456);
             let y = bent(0.212_671 * r + 0.715_16 * g + 0.072_169 * b);
             let z = bent((0.019_334 * r + 0.119_193 * g + 0.950_227 * b) / 1.088_754);
@@ -32,12 +34,8 @@ pub(crate) fn lab(picture: &Map) -> Map {
     out
 }
 
-fn linear(v: f32) -> f32 {
-    if v <= 0.04045 { v / 12.92 } else { ((v + 0.055) / 1.055).powf(2.4) }
-}
-
 fn bent(v: f32) -> f32 {
-    if v > 0.008_856 { v.cbrt() } else { 7.787 * v + 16.0 / 116.0 }
+    if v > 0.008_856 { libm::cbrtf(v) } else { 7.787 * v + 16.0 / 116.0 }
 }
 
 /// Smoothed Lab and the difference of Gaussians of the lightness: `[4, h, w]` from Lab.

@@ -86,14 +86,14 @@ impl<'a> Judge<'a> {
         let returned = warp(back, flow, 0);
         for (i, e) in error.v.iter_mut().enumerate() {
             let (u, v) = (flow.v[i], flow.v[area + i]);
-            let twice = UNIT * (u + returned.v[i]).hypot(v + returned.v[area + i]);
+            let twice = UNIT * libm::hypotf(u + returned.v[i], v + returned.v[area + i]);
             let (x, y) = ((i % w) as f32 + u, (i / w) as f32 + v);
             let outside = x < -1.0 || y < -1.0 || x > w as f32 || y > h as f32;
             *e = e.min(30.0) + 1.2 * twice.min(6.0) + if outside { 6.0 } else { 0.0 };
         }
         let means = [0, 1].map(|k| self.filters[k].run(&error));
         for (i, e) in error.v.iter_mut().enumerate() {
-            let length = (UNIT * flow.v[i].hypot(flow.v[area + i])).min(150.0);
+            let length = (UNIT * libm::hypotf(flow.v[i], flow.v[area + i])).min(150.0);
             *e = 0.5 * (means[0].v[i] + means[1].v[i]) + 0.1 * *e + 0.012 * length;
         }
         error

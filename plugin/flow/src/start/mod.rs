@@ -207,7 +207,7 @@ impl Search<'_> {
             for (i, (cost, seen)) in cost.v.iter_mut().zip(&seen.v).enumerate() {
                 // The same way, found more exactly.
                 let [u, v] = [i, area + i].map(|i| own.v[i] - other.v[i]);
-                if u.hypot(v) < NEAR {
+                if libm::hypotf(u, v) < NEAR {
                     *cost = f32::INFINITY;
                     continue;
                 }
@@ -248,7 +248,8 @@ fn smooth(flow: &Map, confidence: &Map, look: &Map) -> Map {
     for i in 0..area {
         let weight = mean.v[2 * area + i].max(1e-3);
         let (u, v) = (mean.v[i] / weight, mean.v[area + i] / weight);
-        let away = (flow.v[i] - u).hypot(flow.v[area + i] - v) / (2.0 / UNIT + 0.1 * u.hypot(v));
+        let away = libm::hypotf(flow.v[i] - u, flow.v[area + i] - v)
+            / (2.0 / UNIT + 0.1 * libm::hypotf(u, v));
         let share = (away - 0.5).clamp(0.0, 1.0) * (1.2 - confidence.v[i]).clamp(0.0, 1.0);
         let share = share.max(0.35);
         out.v[i] += share * (u - flow.v[i]);
@@ -264,7 +265,7 @@ fn confidence(looks: &[Map; 2], flows: &[Map; 2]) -> [Map; 2] {
         let mut agree = consistency(flow, back);
         let differ = difference(&looks[k], &looks[1 - k], flow).blur(1);
         for (a, d) in agree.v.iter_mut().zip(&differ.v) {
-            *a *= (-d.min(60.0) / 18.0).exp();
+            *a *= libm::expf(-d.min(60.0) / 18.0);
         }
         agree
     })
@@ -277,9 +278,9 @@ fn consistency(flow: &Map, back: &Map) -> Map {
     let mut out = Map::new(1, flow.h, flow.w);
     for (i, to) in out.v.iter_mut().enumerate() {
         let (u, v) = (flow.v[i], flow.v[area + i]);
-        let error = (u + returned.v[i]).hypot(v + returned.v[area + i]);
-        let error = error / (1.0 / UNIT + 0.08 * u.hypot(v));
-        *to = (-0.5 * error * error).exp();
+        let error = libm::hypotf(u + returned.v[i], v + returned.v[area + i]);
+        let error = error / (1.0 / UNIT + 0.08 * libm::hypotf(u, v));
+        *to = libm::expf(-0.5 * error * error);
     }
     out
 }

@@ -97,17 +97,17 @@ pub(super) fn match_regions(keys: [&Regions; 2], prior: &Map) -> Option<[RegionF
         return None;
     }
     let (h, w) = (prior.h, prior.w);
-    let diagonal = (h as f32).hypot(w as f32);
+    let diagonal = libm::hypotf(h as f32, w as f32);
     let cost = |p: &Region, q: &Region| {
         let at = (p.y as usize).min(h - 1) * w + (p.x as usize).min(w - 1);
         let (u, v) = (0.5 * prior.plane(0)[at], 0.5 * prior.plane(1)[at]);
-        let away = (p.x + u - q.x).hypot(p.y + v - q.y) / diagonal;
+        let away = libm::hypotf(p.x + u - q.x, p.y + v - q.y) / diagonal;
         let colour: f32 =
             p.colour.iter().zip(&q.colour).map(|(a, b)| (a - b) * (a - b)).sum::<f32>().sqrt();
         colour / 7.0
-            + 1.5 * (p.area / q.area).ln().abs()
-            + (p.spread[0] / q.spread[0]).ln().abs()
-            + (p.spread[1] / q.spread[1]).ln().abs()
+            + 1.5 * libm::logf(p.area / q.area).abs()
+            + libm::logf(p.spread[0] / q.spread[0]).abs()
+            + libm::logf(p.spread[1] / q.spread[1]).abs()
             + 7.0 * away
     };
     let costs: Vec<Vec<f32>> = a.iter().map(|p| b.iter().map(|q| cost(p, q)).collect()).collect();
