@@ -5,7 +5,7 @@ use std::{ffi::CStr, sync::Arc};
 use super::names::taken_by;
 use crate::{
     checks::{
-        lab::{Lab, SIZE},
+        fixture::{Fixture, SIZE},
         outcome::{Checked, Outcome, Stop, require},
     },
     host::effect::{Effect, short},
@@ -18,8 +18,8 @@ fn is(context: &str, name: &CStr) -> bool {
     context.as_bytes() == name.to_bytes()
 }
 
-pub(super) fn describes_itself(lab: &Lab) -> Checked {
-    let plugin = lab.started()?;
+pub(super) fn describes_itself(fixture: &Fixture) -> Checked {
+    let plugin = fixture.started()?;
     let descriptor = plugin.descriptor().ok_or_else(|| Stop::Fail("no descriptor".into()))?;
     let label = descriptor.props.text(kOfxPropLabel).unwrap_or_default();
     require(descriptor.props.was_set(kOfxPropLabel) && !label.is_empty(), || {
@@ -31,7 +31,7 @@ pub(super) fn describes_itself(lab: &Lab) -> Checked {
     require(!is_obsolete(&plugin) || plugin.has_other_version(), || {
         "it is marked obsolete, and the file has no other version of it: no host offers it".into()
     })?;
-    let contexts = lab.contexts(&plugin)?;
+    let contexts = fixture.contexts(&plugin)?;
     for context in &contexts {
         mandated(&*plugin.context(context)?, context)?;
     }
@@ -39,7 +39,7 @@ pub(super) fn describes_itself(lab: &Lab) -> Checked {
     if group.is_empty() {
         return Ok(Outcome::Warning("no group is stated: hosts file it under \"other\"".into()));
     }
-    if label.contains('-') && lab.profile.id == "nuke" {
+    if label.contains('-') && fixture.profile.id == "nuke" {
         let text = format!("Nuke makes node names of labels and dislikes the dash in \"{label}\"");
         return Ok(Outcome::Warning(text));
     }
@@ -99,11 +99,11 @@ fn mandated(effect: &Effect, context: &str) -> Checked<()> {
 }
 
 /// Runs a body on every parameter of every context and collects what it finds wrong.
-fn each_param(lab: &Lab, body: impl Fn(&Param) -> Option<String>) -> Checked {
-    let plugin = lab.started()?;
+fn each_param(fixture: &Fixture, body: impl Fn(&Param) -> Option<String>) -> Checked {
+    let plugin = fixture.started()?;
     let mut wrong = Vec::new();
     let mut count = 0;
-    for context in lab.contexts(&plugin)? {
+    for context in fixture.contexts(&plugin)? {
         let params: Vec<Arc<Param>> = plugin.context(&context)?.params.all();
         count = count.max(params.len());
         for text in params.iter().filter_map(|param| body(param)) {
@@ -119,16 +119,16 @@ fn each_param(lab: &Lab, body: impl Fn(&Param) -> Option<String>) -> Checked {
     }
 }
 
-pub(super) fn param_types(lab: &Lab) -> Checked {
-    each_param(lab, |param| {
+pub(super) fn param_types(fixture: &Fixture) -> Checked {
+    each_param(fixture, |param| {
         let unwanted = match param.kind {
             ParamType::Integer2D | ParamType::Integer3D => true,
-            ParamType::StrChoice => !lab.profile.str_choice,
-            ParamType::Bytes => lab.profile.api.is_none_or(|api| api < [1, 5]),
+            ParamType::StrChoice => !fixture.profile.str_choice,
+            ParamType::Bytes => fixture.profile.api.is_none_or(|api| api < [1, 5]),
             _ => false,
         };
         unwanted.then(|| {
-            let host = lab.profile.label;
+            let host = fixture.profile.label;
             format!(
                 "{} is of type {}, which {host} or Resolve cannot take",
                 param.name,
@@ -145,8 +145,8 @@ fn is_of_the_host(param: &Param) -> bool {
         .any(|name| name.to_bytes() == param.name.as_bytes())
 }
 
-pub(super) fn param_ranges(lab: &Lab) -> Checked {
-    each_param(lab, |param| {
+pub(super) fn param_ranges(fixture: &Fixture) -> Checked {
+    each_param(fixture, |param| {
         if !param.kind.is_number() || is_of_the_host(param) {
             return None;
         }
@@ -172,8 +172,8 @@ pub(super) fn param_ranges(lab: &Lab) -> Checked {
     })
 }
 
-pub(super) fn param_defaults(lab: &Lab) -> Checked {
-    each_param(lab, |param| {
+pub(super) fn param_defaults(fixture: &Fixture) -> Checked {
+    each_param(fixture, |param| {
         let value = in_project(&param.props, default_of(param.kind, &param.props), SIZE);
         if let Err(text) = param.check_range(&value) {
             return Some(format!("the default of {text}"));
@@ -192,8 +192,8 @@ pub(super) fn param_defaults(lab: &Lab) -> Checked {
     })
 }
 
-pub(super) fn param_names(lab: &Lab) -> Checked {
-    each_param(lab, |param| {
+pub(super) fn param_names(fixture: &Fixture) -> Checked {
+    each_param(fixture, |param| {
         let script = param.props.text(kOfxParamPropScriptName).unwrap_or_default();
         let names = [param.name.as_str(), script.as_str()];
         let (name, whose) = names.into_iter().find_map(|name| Some((name, taken_by(name)?)))?;
@@ -201,8 +201,8 @@ pub(super) fn param_names(lab: &Lab) -> Checked {
     })
 }
 
-pub(super) fn param_hints(lab: &Lab) -> Checked {
-    let missing = each_param(lab, |param| {
+pub(super) fn param_hints(fixture: &Fixture) -> Checked {
+    let missing = each_param(fixture, |param| {
         let wants = param.kind.has_value() || param.kind == ParamType::PushButton;
         let secret = param.props.int(kOfxParamPropSecret) == Some(1);
         let hint = param.props.text(kOfxParamPropHint).unwrap_or_default();

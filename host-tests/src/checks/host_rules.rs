@@ -4,34 +4,34 @@ use std::sync::Arc;
 
 use crate::{
     checks::{
-        lab::{Lab, RANGE, Recipe},
+        fixture::{Fixture, RANGE, Recipe},
         outcome::{Checked, Outcome, Stop},
     },
-    host::instance::{Instance, Shot},
+    host::instance::{FrameRequest, Instance},
     host::journal::{Journal, Rule},
     host::plugin::Plugin,
     host::sys::*,
 };
 
 /// Leads the plug-in through everything that hosts do. Whether it renders is another check's matter.
-fn live(lab: &Lab, skip_unwilling: bool) -> Checked<Arc<Journal>> {
-    let plugin = lab.started()?;
+fn live(fixture: &Fixture, skip_unwilling: bool) -> Checked<Arc<Journal>> {
+    let plugin = fixture.started()?;
     let journal = Arc::clone(plugin.host().journal());
     let mut rendered = false;
-    for context in lab.contexts(&plugin)? {
+    for context in fixture.contexts(&plugin)? {
         for optional_too in [false, true] {
             let recipe = Recipe { optional_too, ..Recipe::default() };
-            let mut instance = lab.instance(&plugin, &context, &recipe)?;
-            rendered |= use_instance(lab, &plugin, &mut instance)?;
+            let mut instance = fixture.instance(&plugin, &context, &recipe)?;
+            rendered |= use_instance(fixture, &plugin, &mut instance)?;
             instance.destroy();
         }
         // An instance with something to complain of when it goes.
         let clips = plugin.context(&context)?.clips();
         let without = clips.iter().filter(|clip| !clip.is_output()).map(|clip| clip.name.clone());
         let recipe = Recipe { without: without.collect(), ..Recipe::default() };
-        if let Ok(instance) = lab.instance(&plugin, &context, &recipe) {
+        if let Ok(instance) = fixture.instance(&plugin, &context, &recipe) {
             // Whether it fails, and with which words, is another check's matter too.
-            let _ = instance.render(Shot::at(3.0));
+            let _ = instance.render(FrameRequest::at(3.0));
             instance.destroy();
         }
     }
@@ -42,20 +42,20 @@ fn live(lab: &Lab, skip_unwilling: bool) -> Checked<Arc<Journal>> {
     Ok(journal)
 }
 
-fn use_instance(lab: &Lab, plugin: &Plugin, instance: &mut Instance) -> Checked<bool> {
+fn use_instance(fixture: &Fixture, plugin: &Plugin, instance: &mut Instance) -> Checked<bool> {
     let (first, last) = RANGE;
-    let planning = lab.profile.conduct.asks_planning;
+    let planning = fixture.profile.behaviour.asks_planning;
     instance.begin(RANGE, 1.0, 1.0);
     let mut rendered = false;
     for time in [first, 3.0, 4.0, last] {
-        let shot = Shot::at(time);
+        let request = FrameRequest::at(time);
         if planning {
-            instance.identity(shot)?;
+            instance.identity(request)?;
             instance.frames_needed(time)?;
         }
         let region = instance.region(time, 1.0)?;
         instance.regions_of_interest(time, 1.0, region)?;
-        rendered |= instance.render(shot)?.status.is_fine();
+        rendered |= instance.render(request)?.status.is_fine();
     }
     instance.end(RANGE, 1.0, 1.0);
     if planning {
@@ -74,8 +74,8 @@ fn use_instance(lab: &Lab, plugin: &Plugin, instance: &mut Instance) -> Checked<
     Ok(rendered)
 }
 
-fn none_of(lab: &Lab, rules: &[Rule], skip_unwilling: bool) -> Checked {
-    let journal = live(lab, skip_unwilling)?;
+fn none_of(fixture: &Fixture, rules: &[Rule], skip_unwilling: bool) -> Checked {
+    let journal = live(fixture, skip_unwilling)?;
     let broken: Vec<String> = rules.iter().flat_map(|rule| journal.violations_of(*rule)).collect();
     if broken.is_empty() {
         Ok(Outcome::Success(format!("{} calls of the host", journal.suite_calls())))
@@ -84,38 +84,38 @@ fn none_of(lab: &Lab, rules: &[Rule], skip_unwilling: bool) -> Checked {
     }
 }
 
-pub(super) fn properties_known(lab: &Lab) -> Checked {
-    none_of(lab, &[Rule::UnknownProperty], false)
+pub(super) fn properties_known(fixture: &Fixture) -> Checked {
+    none_of(fixture, &[Rule::UnknownProperty], false)
 }
 
-pub(super) fn property_types(lab: &Lab) -> Checked {
-    none_of(lab, &[Rule::PropertyType], false)
+pub(super) fn property_types(fixture: &Fixture) -> Checked {
+    none_of(fixture, &[Rule::PropertyType], false)
 }
 
-pub(super) fn properties_read_only(lab: &Lab) -> Checked {
-    none_of(lab, &[Rule::ReadOnlyProperty], false)
+pub(super) fn properties_read_only(fixture: &Fixture) -> Checked {
+    none_of(fixture, &[Rule::ReadOnlyProperty], false)
 }
 
-pub(super) fn handles(lab: &Lab) -> Checked {
-    none_of(lab, &[Rule::BadHandle, Rule::NullArgument], false)
+pub(super) fn handles(fixture: &Fixture) -> Checked {
+    none_of(fixture, &[Rule::BadHandle, Rule::NullArgument], false)
 }
 
-pub(super) fn images_released(lab: &Lab) -> Checked {
-    none_of(lab, &[Rule::UnreleasedImage], true)
+pub(super) fn images_released(fixture: &Fixture) -> Checked {
+    none_of(fixture, &[Rule::UnreleasedImage], true)
 }
 
-pub(super) fn memory_returned(lab: &Lab) -> Checked {
-    none_of(lab, &[Rule::Memory], false)
+pub(super) fn memory_returned(fixture: &Fixture) -> Checked {
+    none_of(fixture, &[Rule::Memory], false)
 }
 
-pub(super) fn background_threads(lab: &Lab) -> Checked {
-    none_of(lab, &[Rule::BackgroundThread], false)
+pub(super) fn background_threads(fixture: &Fixture) -> Checked {
+    none_of(fixture, &[Rule::BackgroundThread], false)
 }
 
-pub(super) fn calls_allowed(lab: &Lab) -> Checked {
-    none_of(lab, &[Rule::Action], false)
+pub(super) fn calls_allowed(fixture: &Fixture) -> Checked {
+    none_of(fixture, &[Rule::Action], false)
 }
 
-pub(super) fn definitions(lab: &Lab) -> Checked {
-    none_of(lab, &[Rule::Definition], false)
+pub(super) fn definitions(fixture: &Fixture) -> Checked {
+    none_of(fixture, &[Rule::Definition], false)
 }

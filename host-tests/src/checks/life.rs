@@ -4,11 +4,11 @@ use std::time::Instant;
 
 use crate::{
     checks::{
-        lab::{Lab, Recipe},
+        fixture::{Fixture, Recipe},
         outcome::{Checked, Outcome, Stop, require},
     },
     host::effect::short,
-    host::instance::Shot,
+    host::instance::FrameRequest,
     host::plugin::Plugin,
     host::status::Status,
     host::sys::*,
@@ -33,19 +33,19 @@ fn must_be_fine(action: &str, status: Status, plugin: &Plugin) -> Checked<()> {
     require(status.is_fine(), || format!("{action} answered {status}{}", plugin.said()))
 }
 
-pub(super) fn life_cycle(lab: &Lab) -> Checked {
-    let plugin = lab.plugin()?;
+pub(super) fn life_cycle(fixture: &Fixture) -> Checked {
+    let plugin = fixture.plugin()?;
     let loaded = plugin.load();
     not_missing(loaded, &plugin)?;
     must_be_fine("Load", loaded, &plugin)?;
     let mut minded = None;
-    if loaded != Status::OK && lab.profile.id == "mlt" {
+    if loaded != Status::OK && fixture.profile.id == "mlt" {
         minded = Some(format!("Load answered {loaded}: MLT drops the plug-in"));
     }
     let described = plugin.describe();
     not_missing(described, &plugin)?;
     must_be_ok("Describe", described, &plugin)?;
-    let contexts = match lab.contexts(&plugin) {
+    let contexts = match fixture.contexts(&plugin) {
         Ok(contexts) => contexts,
         Err(stop) => {
             // Still a plug-in to unload: other hosts than this one will use it.
@@ -59,10 +59,10 @@ pub(super) fn life_cycle(lab: &Lab) -> Checked {
     }
     for context in &contexts {
         let recipe = Recipe { needed_too: false, ..Recipe::default() };
-        let instance = lab.instance(&plugin, context, &recipe)?;
+        let instance = fixture.instance(&plugin, context, &recipe)?;
         let what = |action: &str| format!("{action} in {}", short(context));
         must_be_fine(&what("CreateInstance"), instance.created, &plugin)?;
-        if instance.created != Status::OK && lab.profile.id == "resolve" {
+        if instance.created != Status::OK && fixture.profile.id == "resolve" {
             minded = Some(format!(
                 "{} answered {}: Resolve shows no controls",
                 what("CreateInstance"),
@@ -79,11 +79,11 @@ pub(super) fn life_cycle(lab: &Lab) -> Checked {
     Ok(Outcome::Success(names.join(", ")))
 }
 
-pub(super) fn load_again(lab: &Lab) -> Checked {
-    let plugin = lab.started()?;
-    let contexts = lab.contexts(&plugin)?;
+pub(super) fn load_again(fixture: &Fixture) -> Checked {
+    let plugin = fixture.started()?;
+    let contexts = fixture.contexts(&plugin)?;
     let first = contexts.first().cloned().unwrap_or_default();
-    let instance = lab.instance(&plugin, &first, &Recipe::default())?;
+    let instance = fixture.instance(&plugin, &first, &Recipe::default())?;
     for round in 2..=3 {
         plugin.start_again().map_err(|error| Stop::Fail(format!("round {round}: {error:#}")))?;
         let (status, _) = plugin.describe_in_context(&first);
@@ -92,8 +92,8 @@ pub(super) fn load_again(lab: &Lab) -> Checked {
         })?;
     }
     // The instance made before all that still renders or says why not.
-    let time = lab.busy_time(&instance).unwrap_or(3.0);
-    match lab.render(&instance, Shot::at(time)) {
+    let time = fixture.busy_time(&instance).unwrap_or(3.0);
+    match fixture.render(&instance, FrameRequest::at(time)) {
         Ok(_) | Err(Stop::Skip(_)) => {}
         Err(Stop::Fail(text)) => {
             return Err(Stop::Fail(format!("an instance made before a second Load: {text}")));
@@ -102,17 +102,17 @@ pub(super) fn load_again(lab: &Lab) -> Checked {
     instance.destroy();
     plugin.unload();
     plugin.start().map_err(|error| Stop::Fail(format!("after Unload: {error:#}")))?;
-    require(plugin.contexts() == contexts || lab.context.is_some(), || {
+    require(plugin.contexts() == contexts || fixture.context.is_some(), || {
         "the contexts differ after Unload and Load".into()
     })?;
     Ok(Outcome::Success("loaded 4 times".into()))
 }
 
-pub(super) fn load_time(lab: &Lab) -> Checked {
+pub(super) fn load_time(fixture: &Fixture) -> Checked {
     const WARN: f64 = 100.0;
     const FAIL: f64 = 500.0;
     let started = Instant::now();
-    let plugin = lab.started()?;
+    let plugin = fixture.started()?;
     for context in plugin.contexts() {
         plugin.context(&context)?;
     }
@@ -125,27 +125,27 @@ pub(super) fn load_time(lab: &Lab) -> Checked {
     }
 }
 
-pub(super) fn unknown_actions(lab: &Lab) -> Checked {
-    lab.in_contexts(|plugin, context| {
-        let instance = lab.instance(plugin, context, &Recipe::default())?;
+pub(super) fn unknown_actions(fixture: &Fixture) -> Checked {
+    fixture.in_contexts(|plugin, context| {
+        let instance = fixture.instance(plugin, context, &Recipe::default())?;
         let status = instance.action(c"OrgExampleActionThatNobodyKnows");
         require(status == Status::DEFAULT, || format!("the answer was {status}"))?;
         Ok(String::new())
     })
 }
 
-pub(super) fn host_order(lab: &Lab) -> Checked {
-    lab.in_contexts(|plugin, context| {
-        let idle = lab.instance(plugin, context, &Recipe::default())?;
-        let other = lab.instance(plugin, context, &Recipe::default())?;
+pub(super) fn host_order(fixture: &Fixture) -> Checked {
+    fixture.in_contexts(|plugin, context| {
+        let idle = fixture.instance(plugin, context, &Recipe::default())?;
+        let other = fixture.instance(plugin, context, &Recipe::default())?;
         for action in [kOfxActionSyncPrivateData, kOfxActionPurgeCaches] {
             let status = other.action(action);
             require(status.is_fine(), || {
                 format!("{} answered {status}", action.to_string_lossy())
             })?;
         }
-        let time = lab.busy_time(&other).unwrap_or(3.0);
-        if let Err(Stop::Fail(text)) = lab.render(&other, Shot::at(time)) {
+        let time = fixture.busy_time(&other).unwrap_or(3.0);
+        if let Err(Stop::Fail(text)) = fixture.render(&other, FrameRequest::at(time)) {
             return Err(Stop::Fail(format!("without BeginSequenceRender: {text}")));
         }
         for instance in [&idle, &other] {

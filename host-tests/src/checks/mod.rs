@@ -4,8 +4,8 @@
 //! plug-in which breaks one rule fails one check.
 
 mod description;
+pub mod fixture;
 mod host_rules;
-pub mod lab;
 mod life;
 mod names;
 pub mod outcome;
@@ -13,7 +13,7 @@ mod pixels;
 mod planning;
 mod robustness;
 
-use lab::Lab;
+use fixture::Fixture;
 use outcome::{Checked, Outcome, Stop};
 
 /// What a check is about.
@@ -41,14 +41,14 @@ pub struct Check {
     pub theme: Theme,
     /// What is done, and what is wrong, in prose.
     pub about: &'static str,
-    run: fn(&Lab) -> Checked,
+    run: fn(&Fixture) -> Checked,
 }
 
 impl Check {
     const fn new(
         theme: Theme,
         name: &'static str,
-        run: fn(&Lab) -> Checked,
+        run: fn(&Fixture) -> Checked,
         about: &'static str,
     ) -> Self {
         Self { name, theme, about, run }
@@ -60,8 +60,8 @@ impl Check {
     }
 
     /// Runs it in this process.
-    pub fn run(&self, lab: &Lab) -> Outcome {
-        match (self.run)(lab) {
+    pub fn run(&self, fixture: &Fixture) -> Outcome {
+        match (self.run)(fixture) {
             Ok(outcome) => outcome,
             Err(Stop::Skip(text)) => Outcome::Skipped(text),
             Err(Stop::Fail(text)) => Outcome::Failed(text),

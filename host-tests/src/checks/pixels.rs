@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use crate::{
     checks::{
-        lab::{Lab, RANGE, Recipe, must_render},
+        fixture::{Fixture, RANGE, Recipe, must_render},
         outcome::{Checked, Outcome, Stop, require},
     },
     host::clip::Format,
-    host::instance::{Instance, Shot},
+    host::instance::{FrameRequest, Instance},
     host::journal::Rule,
     host::pixels::{Components, Depth, Premult, Rows},
     host::plugin::Plugin,
@@ -16,18 +16,18 @@ use crate::{
     pictures::picture::Picture,
 };
 
-pub(super) fn renders(lab: &Lab) -> Checked {
+pub(super) fn renders(fixture: &Fixture) -> Checked {
     let mut unwilling = Vec::new();
-    let contexts = lab.contexts(&*lab.started()?)?;
+    let contexts = fixture.contexts(&*fixture.started()?)?;
     let mut done = Vec::new();
     for context in &contexts {
-        let plugin = lab.started()?;
+        let plugin = fixture.started()?;
         let name = crate::host::effect::short(context).to_owned();
-        let instance = lab.instance(&plugin, context, &Recipe::default())?;
+        let instance = fixture.instance(&plugin, context, &Recipe::default())?;
         instance.begin(RANGE, 1.0, 1.0);
         let mut refused = None;
         for time in 1..=9 {
-            match lab.render(&instance, Shot::at(f64::from(time))) {
+            match fixture.render(&instance, FrameRequest::at(f64::from(time))) {
                 Ok(_) => {}
                 Err(Stop::Skip(text)) => {
                     refused = Some(text);
@@ -45,19 +45,19 @@ pub(super) fn renders(lab: &Lab) -> Checked {
     match (done.is_empty(), unwilling.is_empty()) {
         (_, true) => Ok(Outcome::Success(done.join(", "))),
         // A host that gives one clip and no other times may have nothing that the effect could work on.
-        (true, false) if !lab.profile.temporal => Err(Stop::Skip(unwilling.join("; "))),
+        (true, false) if !fixture.profile.temporal => Err(Stop::Skip(unwilling.join("; "))),
         (true, false) => Err(Stop::Fail(unwilling.join("; "))),
         (false, false) => Ok(Outcome::Warning(unwilling.join("; "))),
     }
 }
 
-pub(super) fn whole_window(lab: &Lab) -> Checked {
-    lab.in_contexts(|plugin, context| {
+pub(super) fn whole_window(fixture: &Fixture) -> Checked {
+    fixture.in_contexts(|plugin, context| {
         // What the host put there before would hide what was left out.
-        plugin.host().change(|conduct| conduct.prefills_output = false);
-        let instance = lab.instance(plugin, context, &Recipe::default())?;
-        for time in [lab.busy_time(&instance)?, RANGE.0, RANGE.1] {
-            let rendered = lab.render(&instance, Shot::at(time))?;
+        plugin.host().change(|behaviour| behaviour.prefills_output = false);
+        let instance = fixture.instance(plugin, context, &Recipe::default())?;
+        for time in [fixture.busy_time(&instance)?, RANGE.0, RANGE.1] {
+            let rendered = fixture.render(&instance, FrameRequest::at(time))?;
             require(!rendered.buffer.has_unwritten(rendered.window), || {
                 format!("pixels of frame {time} were not written")
             })?;
@@ -66,10 +66,10 @@ pub(super) fn whole_window(lab: &Lab) -> Checked {
     })
 }
 
-fn does_tiles(lab: &Lab, plugin: &Plugin) -> bool {
+fn does_tiles(fixture: &Fixture, plugin: &Plugin) -> bool {
     let descriptor = plugin.descriptor();
     let says = descriptor.and_then(|d| d.props.int(kOfxImageEffectPropSupportsTiles));
-    lab.profile.tiles && says != Some(0)
+    fixture.profile.tiles && says != Some(0)
 }
 
 /// A part of the frame's pixels: edges in 64ths of its width and 48ths of its height. `None` where nothing is in it.
@@ -80,19 +80,22 @@ fn window(full: OfxRectI, x1: i32, y1: i32, x2: i32, y2: i32) -> Option<OfxRectI
     (window.x1 < window.x2 && window.y1 < window.y2).then_some(window)
 }
 
-pub(super) fn window_respected(lab: &Lab) -> Checked {
-    lab.in_contexts(|plugin, context| {
-        plugin.host().change(|conduct| conduct.prefills_output = false);
-        let instance = lab.instance(plugin, context, &Recipe::default())?;
-        let time = lab.busy_time(&instance)?;
+pub(super) fn window_respected(fixture: &Fixture) -> Checked {
+    fixture.in_contexts(|plugin, context| {
+        plugin.host().change(|behaviour| behaviour.prefills_output = false);
+        let instance = fixture.instance(plugin, context, &Recipe::default())?;
+        let time = fixture.busy_time(&instance)?;
         let full = instance.bounds(time, 1.0)?;
         let mut windows = vec![full];
-        if does_tiles(lab, plugin) {
+        if does_tiles(fixture, plugin) {
             windows
                 .extend(window(full, 5, 7, 38, 31).into_iter().chain(window(full, 0, 47, 64, 48)));
         }
         for window in windows {
-            lab.render(&instance, Shot { window: Some(window), ..Shot::at(time) })?;
+            fixture.render(
+                &instance,
+                FrameRequest { window: Some(window), ..FrameRequest::at(time) },
+            )?;
         }
         let found = plugin.host().journal().violations_of(Rule::OutsideWindow);
         require(found.is_empty(), || found.join("; "))?;
@@ -100,13 +103,13 @@ pub(super) fn window_respected(lab: &Lab) -> Checked {
     })
 }
 
-pub(super) fn inputs_untouched(lab: &Lab) -> Checked {
-    lab.in_contexts(|plugin, context| {
-        plugin.host().change(|conduct| conduct.watches_inputs = true);
+pub(super) fn inputs_untouched(fixture: &Fixture) -> Checked {
+    fixture.in_contexts(|plugin, context| {
+        plugin.host().change(|behaviour| behaviour.watches_inputs = true);
         let recipe = Recipe { optional_too: true, ..Recipe::default() };
-        let instance = lab.instance(plugin, context, &recipe)?;
-        for time in [lab.busy_time(&instance)?, RANGE.0, RANGE.1] {
-            lab.render(&instance, Shot::at(time))?;
+        let instance = fixture.instance(plugin, context, &recipe)?;
+        for time in [fixture.busy_time(&instance)?, RANGE.0, RANGE.1] {
+            fixture.render(&instance, FrameRequest::at(time))?;
         }
         let found = plugin.host().journal().violations_of(Rule::InputWritten);
         require(found.is_empty(), || found.join("; "))?;
@@ -131,9 +134,9 @@ fn offered(plugin: &Plugin, context: &str) -> Checked<(Vec<Depth>, Vec<Component
     Ok((depths, components.collect()))
 }
 
-pub(super) fn formats(lab: &Lab) -> Checked {
-    lab.in_contexts(|plugin, context| {
-        let (time, _) = lab.baseline(plugin, context)?;
+pub(super) fn formats(fixture: &Fixture) -> Checked {
+    fixture.in_contexts(|plugin, context| {
+        let (time, _) = fixture.baseline(plugin, context)?;
         let (depths, all) = offered(plugin, context)?;
         for components in &all {
             // Integer and float depths apart: an effect may take the one as display-referred, the
@@ -145,8 +148,8 @@ pub(super) fn formats(lab: &Lab) -> Checked {
                     let what = format!("{depth:?} {components:?}");
                     let format = Format { depth, components: *components, premult: Premult::Un };
                     let recipe = Recipe { format, ..Recipe::default() };
-                    let instance = lab.instance(plugin, context, &recipe)?;
-                    let picture = must_render(&instance, Shot::at(time), &what)?.picture();
+                    let instance = fixture.instance(plugin, context, &recipe)?;
+                    let picture = must_render(&instance, FrameRequest::at(time), &what)?.picture();
                     let Some(reference) = &finest else {
                         finest = Some(picture);
                         continue;
@@ -167,9 +170,9 @@ fn mean_difference(a: &Picture, b: &Picture) -> f32 {
     samples.map(|(a, b)| (a - b).abs()).sum::<f32>() / (4 * a.pixels.len()).max(1) as f32
 }
 
-pub(super) fn premultiplication(lab: &Lab) -> Checked {
-    lab.in_contexts(|plugin, context| {
-        let (time, _) = lab.baseline(plugin, context)?;
+pub(super) fn premultiplication(fixture: &Fixture) -> Checked {
+    fixture.in_contexts(|plugin, context| {
+        let (time, _) = fixture.baseline(plugin, context)?;
         for premult in [Premult::Un, Premult::Pre, Premult::Opaque] {
             let paint = match premult {
                 Premult::Opaque => |[r, g, b, _]: [f32; 4]| [r, g, b, 1.0],
@@ -177,22 +180,24 @@ pub(super) fn premultiplication(lab: &Lab) -> Checked {
             };
             let format = Format { premult, ..Recipe::default().format };
             let recipe = Recipe { format, paint, ..Recipe::default() };
-            let instance = lab.instance(plugin, context, &recipe)?;
-            must_render(&instance, Shot::at(time), &format!("{premult:?}"))?;
+            let instance = fixture.instance(plugin, context, &recipe)?;
+            must_render(&instance, FrameRequest::at(time), &format!("{premult:?}"))?;
         }
         Ok(String::new())
     })
 }
 
-pub(super) fn row_layouts(lab: &Lab) -> Checked {
-    lab.in_contexts(|plugin, context| {
-        let (time, expected) = lab.baseline(plugin, context)?;
+pub(super) fn row_layouts(fixture: &Fixture) -> Checked {
+    fixture.in_contexts(|plugin, context| {
+        let (time, expected) = fixture.baseline(plugin, context)?;
         for rows in [Rows::Upward, Rows::Downward] {
             for padding in [0, 4, 20, 256] {
-                plugin.host().change(|conduct| (conduct.rows, conduct.padding) = (rows, padding));
-                let instance = lab.instance(plugin, context, &Recipe::default())?;
+                plugin
+                    .host()
+                    .change(|behaviour| (behaviour.rows, behaviour.padding) = (rows, padding));
+                let instance = fixture.instance(plugin, context, &Recipe::default())?;
                 let what = format!("rows {rows:?} with {padding} bytes between them");
-                let rendered = must_render(&instance, Shot::at(time), &what)?;
+                let rendered = must_render(&instance, FrameRequest::at(time), &what)?;
                 require(rendered.bytes() == expected, || format!("{what} give another picture"))?;
             }
         }
@@ -200,19 +205,19 @@ pub(super) fn row_layouts(lab: &Lab) -> Checked {
     })
 }
 
-pub(super) fn tiles(lab: &Lab) -> Checked {
-    lab.in_contexts(|plugin, context| {
-        if !does_tiles(lab, plugin) {
+pub(super) fn tiles(fixture: &Fixture) -> Checked {
+    fixture.in_contexts(|plugin, context| {
+        if !does_tiles(fixture, plugin) {
             return Err(Stop::Skip("plug-in or host does no tiles".into()));
         }
-        let instance = lab.instance(plugin, context, &Recipe::default())?;
-        let time = lab.busy_time(&instance)?;
-        let whole = lab.render(&instance, Shot::at(time))?;
+        let instance = fixture.instance(plugin, context, &Recipe::default())?;
+        let time = fixture.busy_time(&instance)?;
+        let whole = fixture.render(&instance, FrameRequest::at(time))?;
         let full = instance.bounds(time, 1.0)?;
         for tile in [(0, 0, 29, 17), (29, 0, 64, 17), (0, 17, 29, 48), (29, 17, 64, 48)] {
             let window = window(full, tile.0, tile.1, tile.2, tile.3);
-            let shot = Shot { window, ..Shot::at(time) };
-            let part = must_render(&instance, shot, &format!("tile {tile:?}"))?;
+            let request = FrameRequest { window, ..FrameRequest::at(time) };
+            let part = must_render(&instance, request, &format!("tile {tile:?}"))?;
             require(part.bytes() == whole.buffer.window_bytes(part.window), || {
                 format!("tile {tile:?} differs from that part of the whole frame")
             })?;
@@ -221,12 +226,12 @@ pub(super) fn tiles(lab: &Lab) -> Checked {
     })
 }
 
-pub(super) fn deterministic(lab: &Lab) -> Checked {
-    lab.in_contexts(|plugin, context| {
-        let (time, expected) = lab.baseline(plugin, context)?;
-        let instance = lab.instance(plugin, context, &Recipe::default())?;
+pub(super) fn deterministic(fixture: &Fixture) -> Checked {
+    fixture.in_contexts(|plugin, context| {
+        let (time, expected) = fixture.baseline(plugin, context)?;
+        let instance = fixture.instance(plugin, context, &Recipe::default())?;
         for round in 2..=3 {
-            let bytes = must_render(&instance, Shot::at(time), "again")?.bytes();
+            let bytes = must_render(&instance, FrameRequest::at(time), "again")?.bytes();
             require(bytes == expected, || format!("render {round} of frame {time} differs"))?;
             instance.action(kOfxActionPurgeCaches);
         }
@@ -234,18 +239,18 @@ pub(super) fn deterministic(lab: &Lab) -> Checked {
     })
 }
 
-pub(super) fn independent(lab: &Lab) -> Checked {
-    lab.in_contexts(|plugin, context| {
-        let one = lab.instance(plugin, context, &Recipe::default())?;
+pub(super) fn independent(fixture: &Fixture) -> Checked {
+    fixture.in_contexts(|plugin, context| {
+        let one = fixture.instance(plugin, context, &Recipe::default())?;
         let times = [2.0, 3.0, 4.0, 6.0];
         let mut expected = Vec::new();
         for time in times {
-            expected.push(lab.render(&one, Shot::at(time))?.bytes());
+            expected.push(fixture.render(&one, FrameRequest::at(time))?.bytes());
         }
         one.destroy();
         for (time, expected) in times.iter().zip(&expected).rev() {
-            let instance = lab.instance(plugin, context, &Recipe::default())?;
-            let bytes = must_render(&instance, Shot::at(*time), "a new instance")?.bytes();
+            let instance = fixture.instance(plugin, context, &Recipe::default())?;
+            let bytes = must_render(&instance, FrameRequest::at(*time), "a new instance")?.bytes();
             require(&bytes == expected, || {
                 format!("frame {time} by a new instance differs from the one rendered in order")
             })?;
@@ -254,8 +259,8 @@ pub(super) fn independent(lab: &Lab) -> Checked {
     })
 }
 
-pub(super) fn threads(lab: &Lab) -> Checked {
-    lab.in_contexts(|plugin, context| {
+pub(super) fn threads(fixture: &Fixture) -> Checked {
+    fixture.in_contexts(|plugin, context| {
         let safety =
             plugin.descriptor().and_then(|d| d.props.text(kOfxImageEffectPluginRenderThreadSafety));
         let safety = safety.unwrap_or_default();
@@ -267,8 +272,8 @@ pub(super) fn threads(lab: &Lab) -> Checked {
         let shared = safety.as_bytes() == kOfxImageEffectRenderFullySafe.to_bytes();
         let times: Vec<f64> = (0..8).map(|at| 1.5 + 0.75 * f64::from(at)).collect();
         // Threads first, so that nothing is remembered from the renders in order.
-        let first = Arc::new(lab.instance(plugin, context, &Recipe::default())?);
-        lab.render(&first, Shot::at(lab.busy_time(&first)?))?;
+        let first = Arc::new(fixture.instance(plugin, context, &Recipe::default())?);
+        fixture.render(&first, FrameRequest::at(fixture.busy_time(&first)?))?;
         let results: Vec<Checked<Vec<u8>>> = std::thread::scope(|scope| {
             let renders: Vec<_> = times
                 .iter()
@@ -279,10 +284,10 @@ pub(super) fn threads(lab: &Lab) -> Checked {
                         let instance: &Instance = if shared {
                             &first
                         } else {
-                            own = lab.instance(plugin, context, &Recipe::default())?;
+                            own = fixture.instance(plugin, context, &Recipe::default())?;
                             &own
                         };
-                        Ok(must_render(instance, Shot::at(*time), "in threads")?.bytes())
+                        Ok(must_render(instance, FrameRequest::at(*time), "in threads")?.bytes())
                     })
                 })
                 .collect();
@@ -291,9 +296,9 @@ pub(super) fn threads(lab: &Lab) -> Checked {
             });
             joined.collect()
         });
-        let fresh = lab.instance(plugin, context, &Recipe::default())?;
+        let fresh = fixture.instance(plugin, context, &Recipe::default())?;
         for (time, result) in times.iter().zip(results) {
-            let expected = must_render(&fresh, Shot::at(*time), "alone")?.bytes();
+            let expected = must_render(&fresh, FrameRequest::at(*time), "alone")?.bytes();
             require(result? == expected, || {
                 format!("frame {time} differs when threads render at once")
             })?;
@@ -305,13 +310,13 @@ pub(super) fn threads(lab: &Lab) -> Checked {
     })
 }
 
-pub(super) fn render_scale(lab: &Lab) -> Checked {
-    lab.in_contexts(|plugin, context| {
-        let (time, _) = lab.baseline(plugin, context)?;
-        let instance = lab.instance(plugin, context, &Recipe::default())?;
+pub(super) fn render_scale(fixture: &Fixture) -> Checked {
+    fixture.in_contexts(|plugin, context| {
+        let (time, _) = fixture.baseline(plugin, context)?;
+        let instance = fixture.instance(plugin, context, &Recipe::default())?;
         for scale in [0.5, 0.25, 1.0 / 3.0] {
-            let shot = Shot { scale, ..Shot::at(time) };
-            let rendered = must_render(&instance, shot, &format!("scale {scale:.3}"))?;
+            let request = FrameRequest { scale, ..FrameRequest::at(time) };
+            let rendered = must_render(&instance, request, &format!("scale {scale:.3}"))?;
             require(!rendered.buffer.has_unwritten(rendered.window), || {
                 format!("pixels were left unwritten at scale {scale:.3}")
             })?;
@@ -322,9 +327,9 @@ pub(super) fn render_scale(lab: &Lab) -> Checked {
     })
 }
 
-pub(super) fn hdr_kept(lab: &Lab) -> Checked {
-    lab.in_contexts(|plugin, context| {
-        let (time, _) = lab.baseline(plugin, context)?;
+pub(super) fn hdr_kept(fixture: &Fixture) -> Checked {
+    fixture.in_contexts(|plugin, context| {
+        let (time, _) = fixture.baseline(plugin, context)?;
         let (depths, _) = offered(plugin, context)?;
         let deep: Vec<Depth> = depths.into_iter().filter(|depth| depth.is_float()).collect();
         if deep.is_empty() {
@@ -334,11 +339,12 @@ pub(super) fn hdr_kept(lab: &Lab) -> Checked {
             let format = Format { depth: *depth, ..Recipe::default().format };
             let paint = |[r, g, b, _]: [f32; 4]| [r * 4.0 + 3.0, g * 4.0 + 3.0, b * 4.0 + 3.0, 1.0];
             let plain = Recipe { format, ..Recipe::default() };
-            let plain = lab.instance(plugin, context, &plain)?;
-            let plain = must_render(&plain, Shot::at(time), "plain drawings")?.picture();
+            let plain = fixture.instance(plugin, context, &plain)?;
+            let plain = must_render(&plain, FrameRequest::at(time), "plain drawings")?.picture();
             let recipe = Recipe { format, paint, ..Recipe::default() };
-            let instance = lab.instance(plugin, context, &recipe)?;
-            let picture = must_render(&instance, Shot::at(time), "bright drawings")?.picture();
+            let instance = fixture.instance(plugin, context, &recipe)?;
+            let picture =
+                must_render(&instance, FrameRequest::at(time), "bright drawings")?.picture();
             if picture == plain {
                 return Err(Stop::Skip("the picture does not come from the clips".into()));
             }

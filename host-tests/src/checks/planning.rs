@@ -2,28 +2,28 @@
 
 use crate::{
     checks::{
-        lab::{Lab, RANGE, Recipe, SIZE, must_render},
+        fixture::{Fixture, RANGE, Recipe, SIZE, must_render},
         outcome::{Checked, Stop, require},
     },
     host::Host,
-    host::instance::{Instance, Shot},
+    host::instance::{FrameRequest, Instance},
     host::status::Refused,
     host::sys::*,
 };
 
 /// Stops where the imitated host never asks.
-fn asked(lab: &Lab, action: &str) -> Checked<()> {
-    if lab.profile.conduct.asks_planning {
+fn asked(fixture: &Fixture, action: &str) -> Checked<()> {
+    if fixture.profile.behaviour.asks_planning {
         Ok(())
     } else {
-        Err(Stop::Skip(format!("{} never calls {action}", lab.profile.label)))
+        Err(Stop::Skip(format!("{} never calls {action}", fixture.profile.label)))
     }
 }
 
-pub(super) fn frame_varying(lab: &Lab) -> Checked {
-    lab.in_contexts(|plugin, context| {
+pub(super) fn frame_varying(fixture: &Fixture) -> Checked {
+    fixture.in_contexts(|plugin, context| {
         let recipe = Recipe { still: true, ..Recipe::default() };
-        let instance = lab.instance(plugin, context, &recipe)?;
+        let instance = fixture.instance(plugin, context, &recipe)?;
         // A parameter that moves over time tells the host enough.
         let animated = |param: &crate::host::param::Param| {
             param.props.int(kOfxParamPropIsAnimating) == Some(1)
@@ -33,7 +33,7 @@ pub(super) fn frame_varying(lab: &Lab) -> Checked {
         }
         let mut pictures = Vec::new();
         for time in [2.0, 3.0, 4.0, 6.0] {
-            pictures.push((time, lab.render(&instance, Shot::at(time))?.bytes()));
+            pictures.push((time, fixture.render(&instance, FrameRequest::at(time))?.bytes()));
         }
         let (_, first) = &pictures[0];
         let other = pictures.iter().find(|(_, bytes)| bytes != first);
@@ -49,28 +49,31 @@ pub(super) fn frame_varying(lab: &Lab) -> Checked {
     })
 }
 
-pub(super) fn frame_rate(lab: &Lab) -> Checked {
+pub(super) fn frame_rate(fixture: &Fixture) -> Checked {
     let allowed =
-        Host::new(lab.profile).props().int(kOfxImageEffectPropSetableFrameRate) == Some(1);
-    lab.in_contexts(|plugin, context| {
-        let instance = lab.instance(plugin, context, &Recipe::default())?;
+        Host::new(fixture.profile).props().int(kOfxImageEffectPropSetableFrameRate) == Some(1);
+    fixture.in_contexts(|plugin, context| {
+        let instance = fixture.instance(plugin, context, &Recipe::default())?;
         let rate = instance.preferences().rate;
         let usual = instance.effect().project().map_or(rate, |project| project.rate);
         require(rate == usual || allowed, || {
-            format!("{rate} frames per second were set, which {} does not allow", lab.profile.label)
+            format!(
+                "{rate} frames per second were set, which {} does not allow",
+                fixture.profile.label
+            )
         })?;
         require(rate.is_finite() && rate > 0.0, || format!("the frame rate was set to {rate}"))?;
-        let asks = lab.profile.conduct.asks_planning;
+        let asks = fixture.profile.behaviour.asks_planning;
         let domain = if asks { instance.time_domain()? } else { None };
         let domain = domain.map(|(first, last)| format!(", frames {first} to {last}"));
         Ok(format!("{rate}{}", domain.unwrap_or_default()))
     })
 }
 
-pub(super) fn frames_needed(lab: &Lab) -> Checked {
-    asked(lab, "GetFramesNeeded")?;
-    lab.in_contexts(|plugin, context| {
-        let instance = lab.instance(plugin, context, &Recipe::default())?;
+pub(super) fn frames_needed(fixture: &Fixture) -> Checked {
+    asked(fixture, "GetFramesNeeded")?;
+    fixture.in_contexts(|plugin, context| {
+        let instance = fixture.instance(plugin, context, &Recipe::default())?;
         let clips = instance.effect().clips();
         let mut fetched_any = false;
         for time in [RANGE.0, 2.0, 3.0, 5.0, RANGE.1] {
@@ -78,7 +81,7 @@ pub(super) fn frames_needed(lab: &Lab) -> Checked {
             for clip in &clips {
                 clip.take_fetched();
             }
-            lab.render(&instance, Shot::at(time))?;
+            fixture.render(&instance, FrameRequest::at(time))?;
             for clip in clips.iter().filter(|clip| !clip.is_output() && clip.footage().is_some()) {
                 let ranges = needed.get(&clip.name).cloned().unwrap_or_default();
                 for fetched in clip.take_fetched() {
@@ -97,17 +100,17 @@ pub(super) fn frames_needed(lab: &Lab) -> Checked {
     })
 }
 
-pub(super) fn identity(lab: &Lab) -> Checked {
-    asked(lab, "IsIdentity")?;
-    lab.in_contexts(|plugin, context| {
-        let instance = lab.instance(plugin, context, &Recipe::default())?;
+pub(super) fn identity(fixture: &Fixture) -> Checked {
+    asked(fixture, "IsIdentity")?;
+    fixture.in_contexts(|plugin, context| {
+        let instance = fixture.instance(plugin, context, &Recipe::default())?;
         let mut found = 0;
         for time in 0..=10 {
-            let shot = Shot::at(f64::from(time));
-            let Some((clip, at)) = instance.identity(shot)? else { continue };
+            let request = FrameRequest::at(f64::from(time));
+            let Some((clip, at)) = instance.identity(request)? else { continue };
             found += 1;
             let picture = instance.identity_picture(&clip, at, 1.0)?;
-            let rendered = lab.render(&instance, shot)?;
+            let rendered = fixture.render(&instance, request)?;
             let depth = rendered.buffer.layout().depth;
             let other = rendered.picture();
             let same = picture.pixels.iter().flatten().zip(other.pixels.iter().flatten());
@@ -120,9 +123,9 @@ pub(super) fn identity(lab: &Lab) -> Checked {
     })
 }
 
-pub(super) fn regions(lab: &Lab) -> Checked {
-    lab.in_contexts(|plugin, context| {
-        let instance = lab.instance(plugin, context, &Recipe::default())?;
+pub(super) fn regions(fixture: &Fixture) -> Checked {
+    fixture.in_contexts(|plugin, context| {
+        let instance = fixture.instance(plugin, context, &Recipe::default())?;
         for (time, scale) in [(RANGE.0, 1.0), (3.0, 1.0), (3.0, 0.5)] {
             let region = instance.region(time, scale)?;
             let finite = [region.x1, region.y1, region.x2, region.y2].iter().all(|v| v.is_finite());
@@ -140,22 +143,22 @@ pub(super) fn regions(lab: &Lab) -> Checked {
     })
 }
 
-pub(super) fn cropped_inputs(lab: &Lab) -> Checked {
-    lab.in_contexts(|plugin, context| {
-        let (time, _) = lab.baseline(plugin, context)?;
-        let mut setup = lab.setup(plugin, context, &Recipe::default())?;
+pub(super) fn cropped_inputs(fixture: &Fixture) -> Checked {
+    fixture.in_contexts(|plugin, context| {
+        let (time, _) = fixture.baseline(plugin, context)?;
+        let mut setup = fixture.setup(plugin, context, &Recipe::default())?;
         // Drawings that reach beyond the project, as an overscan does.
         setup.project.size = (SIZE.0 / 2, SIZE.1 / 2);
         for knows_regions in [true, false] {
             let render = |crops_inputs| -> Checked<_> {
-                plugin.host().change(|conduct| {
-                    (conduct.knows_regions, conduct.crops_inputs) = (knows_regions, crops_inputs);
+                plugin.host().change(|behaviour| {
+                    (behaviour.knows_regions, behaviour.crops_inputs) = (knows_regions, crops_inputs);
                 });
                 let instance = Instance::new(plugin, &setup)?;
                 match instance.region(time, 1.0) {
                     // It needs the regions that this host does not tell, and says so.
                     Err(error) if !knows_regions && error.is::<Refused>() => Ok(None),
-                    _ => must_render(&instance, Shot::at(time), "drawings larger than the project")
+                    _ => must_render(&instance, FrameRequest::at(time), "drawings larger than the project")
                         .map(Some),
                 }
             };

@@ -9,13 +9,13 @@ use parking_lot::Mutex;
 
 use crate::{
     checks::{
-        lab::{Lab, RANGE, Recipe, must_render},
+        fixture::{Fixture, RANGE, Recipe, must_render},
         outcome::{Checked, Outcome, Stop, require},
     },
-    host::Absent,
+    host::MissingImage,
     host::chaos::Dice,
     host::clip::Format,
-    host::instance::{Instance, Shot},
+    host::instance::{FrameRequest, Instance},
     host::param::{Param, ParamType, Value},
     host::pixels::Depth,
     host::status::{Refused, Status},
@@ -23,25 +23,25 @@ use crate::{
     pictures::picture::Picture,
 };
 
-pub(super) fn scale_mismatch(lab: &Lab) -> Checked {
-    lab.in_contexts(|plugin, context| {
-        let (time, _) = lab.baseline(plugin, context)?;
+pub(super) fn scale_mismatch(fixture: &Fixture) -> Checked {
+    fixture.in_contexts(|plugin, context| {
+        let (time, _) = fixture.baseline(plugin, context)?;
         for (stated, scale) in [(3.0, 1.0 / 3.0), (1.0, 0.25), (0.5, 1.0)] {
-            plugin.host().change(|conduct| conduct.image_scale = Some(stated));
-            let instance = lab.instance(plugin, context, &Recipe::default())?;
+            plugin.host().change(|behaviour| behaviour.image_scale = Some(stated));
+            let instance = fixture.instance(plugin, context, &Recipe::default())?;
             let what = format!("images that state scale {stated} in a render at {scale:.3}");
-            must_render(&instance, Shot { scale, ..Shot::at(time) }, &what)?;
+            must_render(&instance, FrameRequest { scale, ..FrameRequest::at(time) }, &what)?;
         }
         Ok(String::new())
     })
 }
 
-pub(super) fn spare_images(lab: &Lab) -> Checked {
-    lab.in_contexts(|plugin, context| {
-        let (time, expected) = lab.baseline(plugin, context)?;
-        plugin.host().change(|conduct| conduct.spare_images = true);
-        let instance = lab.instance(plugin, context, &Recipe::default())?;
-        let rendered = instance.render(Shot::at(time))?;
+pub(super) fn spare_images(fixture: &Fixture) -> Checked {
+    fixture.in_contexts(|plugin, context| {
+        let (time, expected) = fixture.baseline(plugin, context)?;
+        plugin.host().change(|behaviour| behaviour.spare_images = true);
+        let instance = fixture.instance(plugin, context, &Recipe::default())?;
+        let rendered = instance.render(FrameRequest::at(time))?;
         if rendered.status.0 == kOfxStatErrMissingHostFeature {
             return Err(Stop::Skip("the plug-in needs all that images tell".into()));
         }
@@ -57,19 +57,19 @@ pub(super) fn spare_images(lab: &Lab) -> Checked {
     })
 }
 
-pub(super) fn odd_sizes(lab: &Lab) -> Checked {
-    let mut random = Dice::new(lab.seed);
+pub(super) fn odd_sizes(fixture: &Fixture) -> Checked {
+    let mut random = Dice::new(fixture.seed);
     let mut sizes = vec![(1, 1), (1, 7), (9, 1), (2, 3), (3, 2), (17, 13), (63, 5), (101, 67)];
     sizes.extend((0..3).map(|_| (1 + random.below(160), 1 + random.below(120))));
-    let note = format!("seed {}", lab.seed);
-    lab.in_contexts(|plugin, context| {
-        let (time, _) = lab.baseline(plugin, context)?;
+    let note = format!("seed {}", fixture.seed);
+    fixture.in_contexts(|plugin, context| {
+        let (time, _) = fixture.baseline(plugin, context)?;
         for size in &sizes {
             let (width, height) = *size;
             let what = format!("{width}x{height} ({note})");
             let recipe = Recipe { size: *size, ..Recipe::default() };
-            let instance = lab.instance(plugin, context, &recipe)?;
-            let rendered = must_render(&instance, Shot::at(time), &what)?;
+            let instance = fixture.instance(plugin, context, &recipe)?;
+            let rendered = must_render(&instance, FrameRequest::at(time), &what)?;
             require(!rendered.buffer.has_unwritten(rendered.window), || {
                 format!("{what}: pixels were left unwritten")
             })?;
@@ -78,15 +78,15 @@ pub(super) fn odd_sizes(lab: &Lab) -> Checked {
     })
 }
 
-pub(super) fn odd_bounds(lab: &Lab) -> Checked {
-    lab.in_contexts(|plugin, context| {
-        let (time, expected) = lab.baseline(plugin, context)?;
+pub(super) fn odd_bounds(fixture: &Fixture) -> Checked {
+    fixture.in_contexts(|plugin, context| {
+        let (time, expected) = fixture.baseline(plugin, context)?;
         let mut moved = 0;
         for origin in [(-7, 11), (5, -3), (1920, 1080)] {
-            plugin.host().change(|conduct| conduct.origin = origin);
-            let instance = lab.instance(plugin, context, &Recipe::default())?;
+            plugin.host().change(|behaviour| behaviour.origin = origin);
+            let instance = fixture.instance(plugin, context, &Recipe::default())?;
             let what = format!("pictures with their corner at {origin:?}");
-            let rendered = must_render(&instance, Shot::at(time), &what)?;
+            let rendered = must_render(&instance, FrameRequest::at(time), &what)?;
             require(!rendered.buffer.has_unwritten(rendered.window), || {
                 format!("{what}: pixels were left unwritten")
             })?;
@@ -96,10 +96,10 @@ pub(super) fn odd_bounds(lab: &Lab) -> Checked {
     })
 }
 
-pub(super) fn finite_output(lab: &Lab) -> Checked {
+pub(super) fn finite_output(fixture: &Fixture) -> Checked {
     let passed = Mutex::new(None);
-    let outcome = lab.in_contexts(|plugin, context| {
-        let (time, _) = lab.baseline(plugin, context)?;
+    let outcome = fixture.in_contexts(|plugin, context| {
+        let (time, _) = fixture.baseline(plugin, context)?;
         let depths = plugin.descriptor().map(|d| d.depths()).unwrap_or_default();
         let floats = |depth: &Depth| depth.is_float() && plugin.host().gives_depth(*depth);
         let deep: Vec<Depth> = depths.into_iter().filter(floats).collect();
@@ -115,13 +115,17 @@ pub(super) fn finite_output(lab: &Lab) -> Checked {
         };
         for depth in deep {
             let format = Format { depth, ..Recipe::default().format };
-            let instance =
-                lab.instance(plugin, context, &Recipe { format, paint, ..Recipe::default() })?;
+            let instance = fixture.instance(
+                plugin,
+                context,
+                &Recipe { format, paint, ..Recipe::default() },
+            )?;
             for time in [time, 2.0] {
                 for clip in instance.effect().clips() {
                     clip.take_fetched();
                 }
-                let picture = must_render(&instance, Shot::at(time), "NaN and infinity")?.picture();
+                let picture =
+                    must_render(&instance, FrameRequest::at(time), "NaN and infinity")?.picture();
                 let count = picture.pixels.iter().filter(|pixel| is_wild(pixel)).count();
                 if count == 0 {
                     continue;
@@ -165,25 +169,28 @@ fn inputs_of(instance: &Instance) -> Checked<Vec<Arc<Picture>>> {
 
 /// The ways in which a clip can be without pictures: what its image is, and whether it says that it is connected.
 /// Images that are there and hold nothing are the way of few hosts, whose plug-ins are asked to stand all others too.
-fn forms(lab: &Lab) -> Vec<(Absent, bool)> {
-    let mut forms = vec![Absent::Unconnected, Absent::Black];
-    if !matches!(lab.profile.conduct.absent, Absent::Unconnected | Absent::Black) {
-        forms.extend([Absent::Null, Absent::NoData]);
+fn forms(fixture: &Fixture) -> Vec<(MissingImage, bool)> {
+    let mut forms = vec![MissingImage::Unconnected, MissingImage::Black];
+    if !matches!(
+        fixture.profile.behaviour.missing_image,
+        MissingImage::Unconnected | MissingImage::Black
+    ) {
+        forms.extend([MissingImage::Null, MissingImage::NoData]);
     }
     forms.into_iter().flat_map(|form| [(form, false), (form, true)]).collect()
 }
 
 /// Whether the host itself does so.
-fn is_own(lab: &Lab, (absent, connected): (Absent, bool)) -> bool {
-    let own = lab.profile.conduct;
-    (own.absent, own.always_connected) == (absent, connected)
+fn is_own(fixture: &Fixture, (missing_image, connected): (MissingImage, bool)) -> bool {
+    let own = fixture.profile.behaviour;
+    (own.missing_image, own.always_connected) == (missing_image, connected)
 }
 
-pub(super) fn missing_clip(lab: &Lab) -> Checked {
+pub(super) fn missing_clip(fixture: &Fixture) -> Checked {
     let black = Mutex::new(None);
-    let outcome = lab.in_contexts(|plugin, context| {
+    let outcome = fixture.in_contexts(|plugin, context| {
         let inputs = plugin.context(context)?.clips();
-        let needed = lab.needs(context)?.clips;
+        let needed = fixture.needs(context)?.clips;
         let mandatory: Vec<String> = inputs
             .iter()
             .filter(|clip| !clip.is_output())
@@ -193,17 +200,17 @@ pub(super) fn missing_clip(lab: &Lab) -> Checked {
         if mandatory.is_empty() {
             return Err(Stop::Skip("no clip is mandatory".into()));
         }
-        let (time, expected) = lab.baseline(plugin, context)?;
+        let (time, expected) = fixture.baseline(plugin, context)?;
         for clip in &mandatory {
-            for (absent, connected) in forms(lab) {
-                plugin.host().change(|conduct| {
-                    (conduct.absent, conduct.always_connected) = (absent, connected);
-                    conduct.prefills_output = false;
+            for (missing_image, connected) in forms(fixture) {
+                plugin.host().change(|behaviour| {
+                    (behaviour.missing_image, behaviour.always_connected) = (missing_image, connected);
+                    behaviour.prefills_output = false;
                 });
                 let recipe = Recipe { without: vec![clip.clone()], ..Recipe::default() };
                 // Failing to create an instance is an answer too, if a late one.
-                let Ok(instance) = lab.instance(plugin, context, &recipe) else { continue };
-                let rendered = match instance.render(Shot::at(time)) {
+                let Ok(instance) = fixture.instance(plugin, context, &recipe) else { continue };
+                let rendered = match instance.render(FrameRequest::at(time)) {
                     Ok(rendered) => rendered,
                     // To refuse what hosts ask before the render is an answer as well.
                     Err(error) if error.is::<Refused>() => continue,
@@ -214,16 +221,16 @@ pub(super) fn missing_clip(lab: &Lab) -> Checked {
                     format!(
                         "the message about {clip} is blank in {}: send the text itself as the format, with \
                          each percent sign doubled",
-                        lab.profile.label
+                        fixture.profile.label
                     )
                 })?;
                 let told = rendered.status != Status::OK || rendered.said().is_some();
                 // The parameters may be such that the clip is not looked at.
                 let unused = !told && rendered.bytes() == expected;
                 let what =
-                    format!("{clip} without pictures ({absent:?}, says connected: {connected})");
+                    format!("{clip} without pictures ({missing_image:?}, says connected: {connected})");
                 // A host that gives black pictures instead of none leaves the plug-in nothing to notice.
-                if told || unused || absent == Absent::Black {
+                if told || unused || missing_image == MissingImage::Black {
                     continue;
                 }
                 let text = format!("{what}: the render answered OK without a message");
@@ -237,30 +244,30 @@ pub(super) fn missing_clip(lab: &Lab) -> Checked {
     Ok(black.into_inner().map_or(outcome, Outcome::Warning))
 }
 
-pub(super) fn optional_clip(lab: &Lab) -> Checked {
+pub(super) fn optional_clip(fixture: &Fixture) -> Checked {
     let elsewhere = Mutex::new(None);
-    let outcome = lab.in_contexts(|plugin, context| {
-        let needed = lab.needs(context)?.clips;
+    let outcome = fixture.in_contexts(|plugin, context| {
+        let needed = fixture.needs(context)?.clips;
         let clips = plugin.context(context)?.clips().into_iter();
         let optional = clips.filter(|clip| clip.is_optional() && !needed.contains(&clip.name));
         let names: Vec<String> = optional.map(|clip| clip.name.clone()).collect();
         if names.is_empty() {
             return Err(Stop::Skip("no clip is optional".into()));
         }
-        let plain = lab.instance(plugin, context, &Recipe::default())?;
-        let time = lab.busy_time(&plain)?;
+        let plain = fixture.instance(plugin, context, &Recipe::default())?;
+        let time = fixture.busy_time(&plain)?;
         let full = Recipe { optional_too: true, ..Recipe::default() };
-        let instance = lab.instance(plugin, context, &full)?;
+        let instance = fixture.instance(plugin, context, &full)?;
         // With all clips it renders, or the context cannot be judged.
-        lab.render(&instance, Shot::at(time))?;
-        for (absent, connected) in forms(lab) {
-            plugin.host().change(|conduct| {
-                (conduct.absent, conduct.always_connected) = (absent, connected);
+        fixture.render(&instance, FrameRequest::at(time))?;
+        for (missing_image, connected) in forms(fixture) {
+            plugin.host().change(|behaviour| {
+                (behaviour.missing_image, behaviour.always_connected) = (missing_image, connected);
             });
-            let instance = lab.instance(plugin, context, &Recipe::default())?;
-            let what = format!("no pictures ({absent:?}, says connected: {connected})");
-            match must_render(&instance, Shot::at(time), &what) {
-                Err(Stop::Fail(text)) if !is_own(lab, (absent, connected)) => {
+            let instance = fixture.instance(plugin, context, &Recipe::default())?;
+            let what = format!("no pictures ({missing_image:?}, says connected: {connected})");
+            match must_render(&instance, FrameRequest::at(time), &what) {
+                Err(Stop::Fail(text)) if !is_own(fixture, (missing_image, connected)) => {
                     elsewhere.lock().get_or_insert(text);
                 }
                 rendered => {
@@ -273,16 +280,16 @@ pub(super) fn optional_clip(lab: &Lab) -> Checked {
     Ok(elsewhere.into_inner().map_or(outcome, Outcome::Warning))
 }
 
-pub(super) fn abort(lab: &Lab) -> Checked {
-    lab.in_contexts(|plugin, context| {
-        let instance = lab.instance(plugin, context, &Recipe::default())?;
-        let time = lab.busy_time(&instance)?;
+pub(super) fn abort(fixture: &Fixture) -> Checked {
+    fixture.in_contexts(|plugin, context| {
+        let instance = fixture.instance(plugin, context, &Recipe::default())?;
+        let time = fixture.busy_time(&instance)?;
         let mut longest = Duration::ZERO;
         let mut aborted = 0;
         for polls in [0, 1, 3] {
             instance.effect().abort_after(Some(polls));
             let started = Instant::now();
-            let rendered = instance.render(Shot::at(time))?;
+            let rendered = instance.render(FrameRequest::at(time))?;
             longest = longest.max(started.elapsed());
             let status = rendered.status;
             require(
@@ -293,7 +300,7 @@ pub(super) fn abort(lab: &Lab) -> Checked {
         }
         instance.effect().abort_after(None);
         let started = Instant::now();
-        lab.render(&instance, Shot::at(time))?;
+        fixture.render(&instance, FrameRequest::at(time))?;
         let normal = started.elapsed();
         let asked = instance.effect().polls();
         let limit = normal / 2 + Duration::from_millis(500);
@@ -306,15 +313,15 @@ pub(super) fn abort(lab: &Lab) -> Checked {
     })
 }
 
-pub(super) fn choice_values(lab: &Lab) -> Checked {
+pub(super) fn choice_values(fixture: &Fixture) -> Checked {
     let silent = Mutex::new(None);
-    let outcome = lab.in_contexts(|plugin, context| {
-        let instance = lab.instance(plugin, context, &Recipe::default())?;
-        let time = lab.busy_time(&instance)?;
+    let outcome = fixture.in_contexts(|plugin, context| {
+        let instance = fixture.instance(plugin, context, &Recipe::default())?;
+        let time = fixture.busy_time(&instance)?;
         let params = instance.effect().params.all();
         let choices = params.iter().filter(|param| param.kind == ParamType::Choice);
         let count = choices.inspect(|param| param.keep_untold()).count();
-        let rendered = instance.render(Shot::at(time))?;
+        let rendered = instance.render(FrameRequest::at(time))?;
         if rendered.status != Status::OK && rendered.said().is_none() {
             silent.lock().get_or_insert(format!(
                 "without values of choices, render answered {} without a message",
@@ -326,11 +333,11 @@ pub(super) fn choice_values(lab: &Lab) -> Checked {
     Ok(silent.into_inner().map_or(outcome, Outcome::Warning))
 }
 
-pub(super) fn project_load(lab: &Lab) -> Checked {
-    let note = format!("seed {}", lab.seed);
-    lab.in_contexts(|plugin, context| {
-        let mut random = Dice::new(lab.seed);
-        let mut setup = lab.setup(plugin, context, &Recipe::default())?;
+pub(super) fn project_load(fixture: &Fixture) -> Checked {
+    let note = format!("seed {}", fixture.seed);
+    fixture.in_contexts(|plugin, context| {
+        let mut random = Dice::new(fixture.seed);
+        let mut setup = fixture.setup(plugin, context, &Recipe::default())?;
         let mut loaded = Instance::new(plugin, &setup)?;
         for param in loaded.effect().params.all() {
             // Values of the setup stay: the plug-in may need them to render.
@@ -345,8 +352,9 @@ pub(super) fn project_load(lab: &Lab) -> Checked {
         // Formats may hang on parameters, so a host asks again.
         loaded.negotiate()?;
         let born = Instance::new(plugin, &setup)?;
-        let time = lab.busy_time(&born).unwrap_or(3.0);
-        let (loaded, born) = (loaded.render(Shot::at(time))?, born.render(Shot::at(time))?);
+        let time = fixture.busy_time(&born).unwrap_or(3.0);
+        let (loaded, born) =
+            (loaded.render(FrameRequest::at(time))?, born.render(FrameRequest::at(time))?);
         require(loaded.status == born.status && loaded.said() == born.said(), || {
             format!("render answered {} instead of {}", loaded.status, born.status)
         })?;
@@ -357,15 +365,15 @@ pub(super) fn project_load(lab: &Lab) -> Checked {
     })
 }
 
-pub(super) fn unlicensed(lab: &Lab) -> Checked {
-    lab.in_contexts(|plugin, context| {
+pub(super) fn unlicensed(fixture: &Fixture) -> Checked {
+    fixture.in_contexts(|plugin, context| {
         let mut said = "needs none here";
         for wanted in [None, Some(kOfxUnlicensedContinue), Some(kOfxUnlicensedFail)] {
-            plugin.host().change(|conduct| {
-                (conduct.unlicensed, conduct.prefills_output) = (wanted, false);
+            plugin.host().change(|behaviour| {
+                (behaviour.unlicensed, behaviour.prefills_output) = (wanted, false);
             });
-            let instance = lab.instance(plugin, context, &Recipe::default())?;
-            let rendered = instance.render(Shot::at(lab.busy_time(&instance)?))?;
+            let instance = fixture.instance(plugin, context, &Recipe::default())?;
+            let rendered = instance.render(FrameRequest::at(fixture.busy_time(&instance)?))?;
             if rendered.status.0 != kOfxStatUnlicensed {
                 continue;
             }
@@ -382,11 +390,11 @@ pub(super) fn unlicensed(lab: &Lab) -> Checked {
     })
 }
 
-pub(super) fn param_values(lab: &Lab) -> Checked {
-    let note = format!("seed {}", lab.seed);
-    lab.in_contexts(|plugin, context| {
-        let mut random = Dice::new(lab.seed);
-        let instance = lab.instance(plugin, context, &Recipe::default())?;
+pub(super) fn param_values(fixture: &Fixture) -> Checked {
+    let note = format!("seed {}", fixture.seed);
+    fixture.in_contexts(|plugin, context| {
+        let mut random = Dice::new(fixture.seed);
+        let instance = fixture.instance(plugin, context, &Recipe::default())?;
         let params = instance.effect().params.all();
         let params: Vec<_> = params.iter().filter(|param| param.kind.has_value()).collect();
         let set = |param: &Param, value: Value| -> Checked<()> {
@@ -403,14 +411,14 @@ pub(super) fn param_values(lab: &Lab) -> Checked {
             }
             set(param, before)?;
         }
-        let time = lab.busy_time(&instance).unwrap_or(3.0);
+        let time = fixture.busy_time(&instance).unwrap_or(3.0);
         for case in 0..6 {
             for param in &params {
                 if let Some(value) = any(param, &mut random) {
                     set(param, value)?;
                 }
             }
-            let rendered = instance.render(Shot::at(time))?;
+            let rendered = instance.render(FrameRequest::at(time))?;
             require(rendered.status == Status::OK || rendered.said().is_some(), || {
                 let values: Vec<_> =
                     params.iter().map(|p| format!("{} = {:?}", p.name, p.value_at(time))).collect();

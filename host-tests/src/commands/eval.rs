@@ -21,7 +21,7 @@ use crate::{
     host::Host,
     host::clip::{Footage, Format},
     host::effect::{Effect, Project, short},
-    host::instance::{Instance, Setup, Shot},
+    host::instance::{FrameRequest, Instance, Setup},
     host::param::Value,
     host::pixels::{Components, Depth, Premult},
     host::plugin::Plugin,
@@ -173,7 +173,7 @@ fn one(args: &EvalArgs, plugin: &Arc<Plugin>, context: &str, item: &Item) -> Res
     };
     let instance = Instance::new(plugin, &setup)?;
     let started = Instant::now();
-    let (picture, ..) = one_frame(&instance, Shot::at(LAST * item.t))?;
+    let (picture, ..) = one_frame(&instance, FrameRequest::at(LAST * item.t))?;
     let took = started.elapsed();
     picture.save(&args.out.join(&item.pred), Reading::default(), args.depth != Depth::Byte)?;
     Ok(took)

@@ -24,7 +24,7 @@ use crate::{
     host::chaos::{self, DOUBLES, Dice, INTS},
     host::clip::{Footage, Format, ascii},
     host::effect::Project,
-    host::instance::{Instance, Setup, Shot},
+    host::instance::{FrameRequest, Instance, Setup},
     host::journal::Rule,
     host::param::{Param, ParamType, Value},
     host::pixels::{Buffer, Components, Depth, Layout, Premult, Rows},
@@ -32,7 +32,7 @@ use crate::{
     host::profile::Profile,
     host::props::{Builder, PropertySet, c_text},
     host::sys::*,
-    host::{Absent, Host},
+    host::{Host, MissingImage},
     pictures::footage::Moving,
     pictures::picture::Picture,
 };
@@ -110,7 +110,7 @@ fn within(args: &HostileArgs) -> Result<()> {
         plugin.context(context)?;
     }
     // Reading inputs again and again for writes is the pages' matter here.
-    plugin.host().change(|conduct| conduct.watches_inputs = false);
+    plugin.host().change(|behaviour| behaviour.watches_inputs = false);
     chaos::guard_pages();
     let scene = Scene {
         plugin,
@@ -196,7 +196,7 @@ impl Scene {
             Arc::clone(instance)
         };
         let time = any_time(dice);
-        let shot = Shot { interactive: dice.below(2) == 0, ..Shot::at(time) };
+        let request = FrameRequest { interactive: dice.below(2) == 0, ..FrameRequest::at(time) };
         let scale = any_scale(dice);
         // Whatever it answers is fine, as long as it answers.
         match dice.below(100) {
@@ -206,7 +206,7 @@ impl Scene {
             }
             15..30 => {
                 begin("IsIdentity");
-                let _ = instance.identity(shot);
+                let _ = instance.identity(request);
             }
             30..44 => {
                 begin("GetFramesNeeded");
@@ -255,18 +255,22 @@ impl Scene {
     fn create(&self, dice: &mut Dice) {
         let context = &self.contexts[dice.below(self.contexts.len())];
         let Ok(descriptor) = self.plugin.context(context) else { return };
-        self.plugin.host().change(|conduct| {
-            conduct.absent =
-                dice.one(&[Absent::Unconnected, Absent::Black, Absent::Null, Absent::NoData]);
-            conduct.always_connected = dice.below(4) == 0;
-            conduct.rows = dice.one(&[Rows::Upward, Rows::Downward]);
-            conduct.padding = dice.one(&[0, 0, 1, 4, 100]);
-            conduct.origin = dice.one(&[(0, 0), (0, 0), (-7, 11), (1920, 1080)]);
+        self.plugin.host().change(|behaviour| {
+            behaviour.missing_image = dice.one(&[
+                MissingImage::Unconnected,
+                MissingImage::Black,
+                MissingImage::Null,
+                MissingImage::NoData,
+            ]);
+            behaviour.always_connected = dice.below(4) == 0;
+            behaviour.rows = dice.one(&[Rows::Upward, Rows::Downward]);
+            behaviour.padding = dice.one(&[0, 0, 1, 4, 100]);
+            behaviour.origin = dice.one(&[(0, 0), (0, 0), (-7, 11), (1920, 1080)]);
             // Too few to be true for any picture.
-            conduct.row_bytes = dice.one(&[None, None, None, None, None, Some(0)]);
-            conduct.knows_regions = dice.below(4) > 0;
-            conduct.ignores_time = dice.below(8) == 0;
-            conduct.undefined_clip_is_null = dice.below(4) == 0;
+            behaviour.row_bytes = dice.one(&[None, None, None, None, None, Some(0)]);
+            behaviour.knows_regions = dice.below(4) > 0;
+            behaviour.ignores_time = dice.below(8) == 0;
+            behaviour.undefined_clip_is_null = dice.below(4) == 0;
         });
         let size = dice.one(&[(1, 1), (2, 3), (24, 16), (24, 16), (33, 1), (1, 20), (40, 30)]);
         let format = Format {
@@ -308,11 +312,11 @@ impl Scene {
         let output = effect.clips().into_iter().find(|clip| clip.is_output());
         let Some(format) = output.and_then(|clip| clip.format()) else { return };
         let (width, height) = effect.project_size();
-        let conduct = effect.host.conduct();
-        let (x1, y1) = conduct.origin;
+        let behaviour = effect.host.behaviour();
+        let (x1, y1) = behaviour.origin;
         let bounds = OfxRectI { x1, y1, x2: x1 + width as i32, y2: y1 + height as i32 };
         let (depth, components) = (format.depth, format.components);
-        let (rows, padding) = (conduct.rows, conduct.padding);
+        let (rows, padding) = (behaviour.rows, behaviour.padding);
         let Some(buffer) = Buffer::new(Layout { bounds, depth, components, rows, padding }) else {
             return;
         };

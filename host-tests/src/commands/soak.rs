@@ -13,7 +13,7 @@ use crate::{
     host::chaos::Dice,
     host::clip::{Footage, Format},
     host::effect::{Effect, Project},
-    host::instance::{Instance, Setup, Shot},
+    host::instance::{FrameRequest, Instance, Setup},
     host::param::{Param, ParamType, Value},
     host::pixels::{Components, Depth, Premult},
     host::plugin::Plugin,
@@ -66,14 +66,14 @@ const TOLERATED_BYTES: u64 = 16 << 20;
 
 /// What the process holds.
 #[derive(Clone, Copy, Debug)]
-pub struct Held {
+pub struct ResourceUsage {
     /// Resident memory in bytes.
     pub memory: u64,
     /// Open files.
     pub files: usize,
 }
 
-impl Held {
+impl ResourceUsage {
     /// Of this process, where the system tells.
     pub fn now() -> Option<Self> {
         let pages: u64 = std::fs::read_to_string("/proc/self/statm")
@@ -98,7 +98,7 @@ pub fn run(args: &SoakArgs) -> Result<()> {
     let contexts = plugin.contexts();
     let mut dice = Dice::new(args.seed);
     let (mut done, mut good, mut refused) = (0, 0, BTreeMap::<String, usize>::new());
-    let mut samples: Vec<Held> = Vec::new();
+    let mut samples: Vec<ResourceUsage> = Vec::new();
     let started = Instant::now();
     let mut made = 0;
     while done < args.renders {
@@ -127,8 +127,9 @@ pub fn run(args: &SoakArgs) -> Result<()> {
                 0 => dice.part() * 14.0 - 2.0,
                 _ => dice.below(11) as f64,
             };
-            let shot = Shot { interactive: dice.below(2) == 0, ..Shot::at(time) };
-            let rendered = instance.render(shot)?;
+            let request =
+                FrameRequest { interactive: dice.below(2) == 0, ..FrameRequest::at(time) };
+            let rendered = instance.render(request)?;
             done += 1;
             if rendered.status == Status::OK {
                 good += 1;
@@ -140,7 +141,7 @@ pub fn run(args: &SoakArgs) -> Result<()> {
                 *refused.entry(said).or_default() += 1;
             }
             if done * 20 / args.renders > samples.len()
-                && let Some(held) = Held::now()
+                && let Some(held) = ResourceUsage::now()
             {
                 samples.push(held);
                 println!(
@@ -164,16 +165,18 @@ pub fn run(args: &SoakArgs) -> Result<()> {
 }
 
 /// The last quarter must not hold more than the second one did.
-fn judge(samples: &[Held]) -> Result<()> {
+fn judge(samples: &[ResourceUsage]) -> Result<()> {
     if samples.len() < 8 {
         println!("this system does not tell what a process holds");
         return Ok(());
     }
     let quarter = samples.len() / 4;
     let (early, late) = (&samples[quarter..2 * quarter], &samples[samples.len() - quarter..]);
-    let memory = |samples: &[Held]| samples.iter().map(|held| held.memory).max().unwrap_or(0);
+    let memory =
+        |samples: &[ResourceUsage]| samples.iter().map(|held| held.memory).max().unwrap_or(0);
     // The least: a drawing that is just being put into the cache is open for a moment.
-    let files = |samples: &[Held]| samples.iter().map(|held| held.files).min().unwrap_or(0);
+    let files =
+        |samples: &[ResourceUsage]| samples.iter().map(|held| held.files).min().unwrap_or(0);
     let (before, after) = (memory(early), memory(late));
     println!(
         "memory {:.1} MB after the warm-up, {:.1} MB at the end; files {} and {}",
@@ -256,8 +259,8 @@ fn footage(
 mod tests {
     use super::*;
 
-    fn samples(memory: impl Fn(u64) -> u64, files: impl Fn(usize) -> usize) -> Vec<Held> {
-        (0..20).map(|n| Held { memory: memory(n as u64), files: files(n) }).collect()
+    fn samples(memory: impl Fn(u64) -> u64, files: impl Fn(usize) -> usize) -> Vec<ResourceUsage> {
+        (0..20).map(|n| ResourceUsage { memory: memory(n as u64), files: files(n) }).collect()
     }
 
     #[test]

@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use serde::Serialize;
 
 use crate::{
-    checks::{CHECKS, Check, lab::Lab, outcome::Outcome},
+    checks::{CHECKS, Check, fixture::Fixture, outcome::Outcome},
     commands::render::progress_bar,
     host::binary::{self, Binary},
     host::profile::{PROFILES, Profile},
@@ -123,24 +123,24 @@ pub fn validate(args: &ValidateArgs, executable: &Path) -> Result<Vec<Report>> {
     for id in &ids {
         for profile in profiles(args)? {
             for check in checks(args)? {
-                let mut lab = Lab::new(path.clone(), Some(id.clone()), profile, seed);
-                lab.context = args.context.clone();
-                lab.settings = settings.clone();
-                tasks.push((lab, check));
+                let mut fixture = Fixture::new(path.clone(), Some(id.clone()), profile, seed);
+                fixture.context = args.context.clone();
+                fixture.settings = settings.clone();
+                tasks.push((fixture, check));
             }
         }
     }
-    let finish = |lab: &Lab, check: &'static Check, outcome, started: Instant| Report {
-        id: lab.id.clone().unwrap_or_default(),
-        profile: lab.profile.id,
+    let finish = |fixture: &Fixture, check: &'static Check, outcome, started: Instant| Report {
+        id: fixture.id.clone().unwrap_or_default(),
+        profile: fixture.profile.id,
         check: check.name,
         outcome,
         seconds: started.elapsed().as_secs_f64(),
     };
     if args.in_process {
-        let reports = tasks.iter().map(|(lab, check)| {
+        let reports = tasks.iter().map(|(fixture, check)| {
             let started = Instant::now();
-            finish(lab, check, check.run(lab), started)
+            finish(fixture, check, check.run(fixture), started)
         });
         return Ok(reports.collect());
     }
@@ -155,10 +155,10 @@ pub fn validate(args: &ValidateArgs, executable: &Path) -> Result<Vec<Report>> {
             scope.spawn(|| {
                 loop {
                     let at = next.fetch_add(1, Ordering::SeqCst);
-                    let Some((lab, check)) = tasks.get(at) else { break };
+                    let Some((fixture, check)) = tasks.get(at) else { break };
                     let started = Instant::now();
-                    let outcome = isolated(executable, lab, check, limit);
-                    reports.lock().push((at, finish(lab, check, outcome, started)));
+                    let outcome = isolated(executable, fixture, check, limit);
+                    reports.lock().push((at, finish(fixture, check, outcome, started)));
                     bar.inc(1);
                 }
             });
@@ -199,29 +199,29 @@ fn checks(args: &ValidateArgs) -> Result<Vec<&'static Check>> {
 }
 
 /// Runs one check in a child process.
-fn isolated(executable: &Path, lab: &Lab, check: &Check, limit: Duration) -> Outcome {
-    match child(executable, lab, check, limit) {
+fn isolated(executable: &Path, fixture: &Fixture, check: &Check, limit: Duration) -> Outcome {
+    match child(executable, fixture, check, limit) {
         Ok(outcome) => outcome,
         Err(error) => Outcome::Crashed(format!("{error:#}")),
     }
 }
 
-fn child(executable: &Path, lab: &Lab, check: &Check, limit: Duration) -> Result<Outcome> {
+fn child(executable: &Path, fixture: &Fixture, check: &Check, limit: Duration) -> Result<Outcome> {
     // An empty folder of its own as cache and for temporary files: what one check leaves must not help another.
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
     let mut command = Command::new(executable);
     command.args(["validate", "--in-process", "--json", "--only", check.name]);
-    command.args(["--profile", lab.profile.id, "--seed", &lab.seed.to_string()]);
-    if let Some(id) = &lab.id {
+    command.args(["--profile", fixture.profile.id, "--seed", &fixture.seed.to_string()]);
+    if let Some(id) = &fixture.id {
         command.args(["--id", id]);
     }
-    if let Some(context) = &lab.context {
+    if let Some(context) = &fixture.context {
         command.args(["--context", context]);
     }
-    for (id, value) in &lab.settings {
+    for (id, value) in &fixture.settings {
         command.arg("--set").arg(OsString::from(format!("{id}={value}")));
     }
-    command.arg("--").arg(&lab.path);
+    command.arg("--").arg(&fixture.path);
     for variable in ["XDG_CACHE_HOME", "TMPDIR", "TEMP", "TMP"] {
         command.env(variable, folder.path());
     }

@@ -19,7 +19,7 @@ use crate::{
     host::props::{PropertySet, Values},
     host::registry::{Handle, Object},
     host::sys::*,
-    host::{Absent, Conduct},
+    host::{Behaviour, MissingImage},
     pictures::picture::Picture,
 };
 
@@ -158,14 +158,14 @@ impl Clip {
     /// Region of definition in canonical coordinates.
     pub fn region(&self) -> Option<OfxRectD> {
         let (width, height) = self.footage()?.size();
-        let (x, y) = self.effect.read().upgrade()?.host.conduct().origin;
+        let (x, y) = self.effect.read().upgrade()?.host.behaviour().origin;
         let (x1, y1) = (f64::from(x), f64::from(y));
         Some(OfxRectD { x1, y1, x2: x1 + width as f64, y2: y1 + height as f64 })
     }
 
     /// Whether the plug-in is told where the clip has pixels.
     pub(crate) fn tells_region(&self) -> bool {
-        self.effect.read().upgrade().is_some_and(|effect| effect.host.conduct().knows_regions)
+        self.effect.read().upgrade().is_some_and(|effect| effect.host.behaviour().knows_regions)
     }
 
     /// Gives images a part of their pixels only, or all again.
@@ -178,7 +178,7 @@ impl Clip {
         let effect = self.effect.read().upgrade();
         if let (Some(effect), Some(footage)) = (effect, self.footage())
             && let Ok(Some(picture)) = footage.picture(time)
-            && let Err(status) = self.image(&effect, &effect.host.conduct(), &picture)
+            && let Err(status) = self.image(&effect, &effect.host.behaviour(), &picture)
         {
             log::warn!("the image of clip {} was not made: status {status}", self.name);
         }
@@ -187,7 +187,7 @@ impl Clip {
     /// Gives an image to the plug-in: its property set's handle, or a status.
     pub(crate) fn fetch(&self, time: OfxTime) -> Result<OfxPropertySetHandle, OfxStatus> {
         let effect = self.effect.read().upgrade().ok_or(kOfxStatErrBadHandle)?;
-        let conduct = effect.host.conduct();
+        let behaviour = effect.host.behaviour();
         if self.is_output() {
             let target =
                 call::scope().and_then(|scope| scope.target).or_else(|| effect.only_target());
@@ -195,11 +195,11 @@ impl Clip {
                 log::debug!("the output was fetched outside of a render");
                 return Err(kOfxStatFailed);
             };
-            return Ok(self.hand_out(&effect, &conduct, Some(buffer), time, false));
+            return Ok(self.hand_out(&effect, &behaviour, Some(buffer), time, false));
         }
         self.fetched.lock().push(time);
         let time = match call::scope().and_then(|scope| scope.time) {
-            Some(now) if conduct.ignores_time => now,
+            Some(now) if behaviour.ignores_time => now,
             _ => time,
         };
         let picture = match self.footage() {
@@ -210,27 +210,27 @@ impl Clip {
             None => None,
         };
         let Some(picture) = picture else {
-            return match conduct.absent {
-                Absent::Unconnected => Err(kOfxStatFailed),
-                Absent::Null => Ok(std::ptr::null_mut()),
-                Absent::NoData => Ok(self.hand_out(&effect, &conduct, None, time, true)),
-                Absent::Black => {
+            return match behaviour.missing_image {
+                MissingImage::Unconnected => Err(kOfxStatFailed),
+                MissingImage::Null => Ok(std::ptr::null_mut()),
+                MissingImage::NoData => Ok(self.hand_out(&effect, &behaviour, None, time, true)),
+                MissingImage::Black => {
                     let size = effect.project_size();
                     let black = Arc::new(Picture::new(size.0, size.1, true));
-                    let buffer = self.image(&effect, &conduct, &black)?;
-                    Ok(self.hand_out(&effect, &conduct, Some(buffer), time, true))
+                    let buffer = self.image(&effect, &behaviour, &black)?;
+                    Ok(self.hand_out(&effect, &behaviour, Some(buffer), time, true))
                 }
             };
         };
-        let buffer = self.image(&effect, &conduct, &picture)?;
-        Ok(self.hand_out(&effect, &conduct, Some(buffer), time, true))
+        let buffer = self.image(&effect, &behaviour, &picture)?;
+        Ok(self.hand_out(&effect, &behaviour, Some(buffer), time, true))
     }
 
     /// The picture in the agreed format and at the effect's render scale.
     fn image(
         &self,
         effect: &Effect,
-        conduct: &Conduct,
+        behaviour: &Behaviour,
         picture: &Arc<Picture>,
     ) -> Result<Arc<Buffer>, OfxStatus> {
         let scale = effect.scale();
@@ -245,7 +245,7 @@ impl Clip {
         let scaled = (scale != 1.0).then(|| picture.scaled(scale));
         let pixels = scaled.as_ref().unwrap_or(picture);
         let pixel = |v: c_int| (f64::from(v) * scale).floor() as c_int;
-        let (x1, y1) = (pixel(conduct.origin.0), pixel(conduct.origin.1));
+        let (x1, y1) = (pixel(behaviour.origin.0), pixel(behaviour.origin.1));
         let mut bounds =
             OfxRectI { x1, y1, x2: x1 + length(pixels.width), y2: y1 + length(pixels.height) };
         if let Some(crop) = crop {
@@ -264,7 +264,7 @@ impl Clip {
         }
         let (depth, components) = (format.depth, format.components);
         let layout =
-            Layout { bounds, depth, components, rows: conduct.rows, padding: conduct.padding };
+            Layout { bounds, depth, components, rows: behaviour.rows, padding: behaviour.padding };
         let mut buffer = Buffer::new(layout).ok_or(kOfxStatErrMemory)?;
         buffer.fill(pixels, (x1, y1));
         buffer.protect();
@@ -283,23 +283,23 @@ impl Clip {
     fn hand_out(
         &self,
         effect: &Arc<Effect>,
-        conduct: &Conduct,
+        behaviour: &Behaviour,
         buffer: Option<Arc<Buffer>>,
         time: f64,
         input: bool,
     ) -> OfxPropertySetHandle {
         static SERIAL: AtomicU64 = AtomicU64::new(0);
         let what = format!("image of clip {} at time {time}", self.name);
-        let scale = conduct.image_scale.unwrap_or_else(|| effect.scale());
+        let scale = behaviour.image_scale.unwrap_or_else(|| effect.scale());
         let format = self.format();
         let mut set = PropertySet::of(what.clone(), effect.host.journal())
             .read_only()
-            .missing(if conduct.spare_images { SPARED } else { &[] })
+            .missing(if behaviour.spare_images { SPARED } else { &[] })
             .text(kOfxPropType, ascii(kOfxTypeImage))
             .doubles(kOfxImageEffectPropRenderScale, &[scale, scale])
             .doubles(kOfxImagePropPixelAspectRatio, &[1.0])
             .text(kOfxImagePropField, ascii(kOfxImageFieldNone))
-            .text(kOfxImagePropUniqueIdentifier, &unique(self, &buffer, time, &SERIAL, conduct));
+            .text(kOfxImagePropUniqueIdentifier, &unique(self, &buffer, time, &SERIAL, behaviour));
         if let Some(format) = format {
             set = set
                 .text(kOfxImageEffectPropPixelDepth, ascii(format.depth.name()))
@@ -314,12 +314,12 @@ impl Clip {
                 .ints(kOfxImagePropRegionOfDefinition, &[b.x1, b.y1, b.x2, b.y2])
                 .ints(
                     kOfxImagePropRowBytes,
-                    &[conduct.row_bytes.unwrap_or_else(|| buffer.row_bytes())],
+                    &[behaviour.row_bytes.unwrap_or_else(|| buffer.row_bytes())],
                 );
         }
         let props = set.build();
         let handle = props.raw();
-        let watch = input && conduct.watches_inputs;
+        let watch = input && behaviour.watches_inputs;
         let fingerprint = buffer.as_ref().filter(|_| watch).map(|buffer| buffer.fingerprint());
         effect.hold(
             handle as usize,
@@ -341,9 +341,9 @@ fn unique(
     buffer: &Option<Arc<Buffer>>,
     time: f64,
     serial: &AtomicU64,
-    conduct: &Conduct,
+    behaviour: &Behaviour,
 ) -> String {
-    if conduct.random_identifiers {
+    if behaviour.random_identifiers {
         return format!("image{}", serial.fetch_add(1, Ordering::Relaxed));
     }
     let data = buffer.as_ref().map_or(0, |buffer| buffer.data());

@@ -69,9 +69,9 @@ pub struct Effect {
 }
 
 /// Images that plug-ins hold, by handle.
-static HELD: Mutex<Option<HashMap<usize, Held>>> = Mutex::new(None);
+static HELD: Mutex<Option<HashMap<usize, HeldImage>>> = Mutex::new(None);
 
-type Held = (Weak<Effect>, Image);
+type HeldImage = (Weak<Effect>, Image);
 
 impl Effect {
     fn new(
@@ -334,7 +334,7 @@ fn describe(host: &Host, id: &str, path: &str) -> Builder {
         .text(kOfxImageEffectPropNoSpatialAwareness, "false")
         .ints(kOfxImageEffectPluginPropObsolete, &[0])
         .lock(&[kOfxPropType, kOfxPluginPropFilePath]);
-    match host.conduct().colourspace {
+    match host.behaviour().colourspace {
         Some(_) => set
             .text(
                 kOfxImageEffectPropColourManagementStyle,
@@ -350,7 +350,7 @@ fn instance(host: &Host, descriptor: &Effect, context: &str, project: Project) -
     let sequential = descriptor.props.int(kOfxImageEffectInstancePropSequentialRender).unwrap_or(0);
     let tiles = descriptor.props.int(kOfxImageEffectPropSupportsTiles).unwrap_or(1);
     let mut set = PropertySet::of("the instance", host.journal());
-    if host.conduct().colourspace.is_some() {
+    if host.behaviour().colourspace.is_some() {
         // The richest style that both sides know, and the config that names are found in.
         let style =
             descriptor.props.text(kOfxImageEffectPropColourManagementStyle).unwrap_or_default();
@@ -413,7 +413,7 @@ fn describe_clip(host: &Host, name: &str) -> Arc<PropertySet> {
 fn instance_clip(host: &Host, clip: &Clip, project: Project) -> Arc<PropertySet> {
     let none = ascii(kOfxBitDepthNone);
     let mut set = clip.props.copy(format!("clip {}", clip.name));
-    if let Some(colourspace) = host.conduct().colourspace {
+    if let Some(colourspace) = host.behaviour().colourspace {
         set = set.text(kOfxImageClipPropColourspace, colourspace);
     }
     set.missing(host.profile().missing_on_clips)
@@ -426,7 +426,7 @@ fn instance_clip(host: &Host, clip: &Clip, project: Project) -> Arc<PropertySet>
         .doubles(kOfxImageEffectPropFrameRate, &[project.rate])
         .doubles(kOfxImageEffectPropFrameRange, &[project.range.0, project.range.1])
         .text(kOfxImageClipPropFieldOrder, ascii(kOfxImageFieldNone))
-        .ints(kOfxImageClipPropConnected, &[c_int::from(host.conduct().always_connected)])
+        .ints(kOfxImageClipPropConnected, &[c_int::from(host.behaviour().always_connected)])
         .doubles(kOfxImageEffectPropUnmappedFrameRange, &[project.range.0, project.range.1])
         .doubles(kOfxImageEffectPropUnmappedFrameRate, &[project.rate])
         .ints(kOfxImageClipPropContinuousSamples, &[0])

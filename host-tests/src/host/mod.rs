@@ -20,4 +20,4 @@ pub mod status;
 mod suites;
 pub mod sys;
 
-pub use object::{Absent, Conduct, Host};
+pub use object::{Behaviour, Host, MissingImage};

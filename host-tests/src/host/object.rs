@@ -1,4 +1,4 @@
-//! The host object that a plug-in gets: its properties, its suites, its conduct.
+//! The host object that a plug-in gets: its properties, its suites, its behaviour.
 
 use std::{
     ffi::{CStr, c_char, c_int, c_void},
@@ -20,7 +20,7 @@ use crate::{
 
 /// What a clip without footage gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Absent {
+pub enum MissingImage {
     /// `clipGetImage` fails.
     Unconnected,
     /// A transparent black picture.
@@ -31,11 +31,11 @@ pub enum Absent {
     NoData,
 }
 
-/// What a host does, apart from what it says. Checks change single fields of a profile's conduct.
+/// What a host does, apart from what it says. Checks change single fields of a profile's behaviour.
 #[derive(Clone, Copy, Debug)]
-pub struct Conduct {
+pub struct Behaviour {
     /// What clips without footage give.
-    pub absent: Absent,
+    pub missing_image: MissingImage,
     /// Clips without footage say that they are connected.
     pub always_connected: bool,
     /// Row order of images.
@@ -88,7 +88,7 @@ pub struct Host {
     profile: &'static Profile,
     props: Arc<PropertySet>,
     journal: Arc<Journal>,
-    conduct: RwLock<Conduct>,
+    behaviour: RwLock<Behaviour>,
     /// At one address for the host's whole life, as plug-ins keep it.
     raw: Box<OfxHost>,
 }
@@ -107,8 +107,13 @@ impl Host {
         let journal = Journal::new();
         let props = describe(profile, &journal);
         let raw = Box::new(OfxHost { host: props.raw(), fetchSuite: Some(fetch_suite) });
-        let host =
-            Arc::new(Self { profile, props, journal, conduct: RwLock::new(profile.conduct), raw });
+        let host = Arc::new(Self {
+            profile,
+            props,
+            journal,
+            behaviour: RwLock::new(profile.behaviour),
+            raw,
+        });
         HOSTS.write().push(Arc::clone(&host));
         host
     }
@@ -129,13 +134,13 @@ impl Host {
     }
 
     /// What it does at present.
-    pub fn conduct(&self) -> Conduct {
-        *self.conduct.read()
+    pub fn behaviour(&self) -> Behaviour {
+        *self.behaviour.read()
     }
 
     /// Makes it do otherwise.
-    pub fn change(&self, change: impl FnOnce(&mut Conduct)) {
-        change(&mut self.conduct.write());
+    pub fn change(&self, change: impl FnOnce(&mut Behaviour)) {
+        change(&mut self.behaviour.write());
     }
 
     /// True if the host can give that depth.
@@ -159,7 +164,7 @@ impl Host {
             log::debug!("{} has no {} {version}", self.profile.id, name.to_string_lossy());
             return std::ptr::null();
         }
-        suites::find(name, version, self.conduct().null_message_two)
+        suites::find(name, version, self.behaviour().null_message_two)
     }
 }
 

@@ -9,7 +9,7 @@ use std::ffi::CStr;
 use crate::{
     host::pixels::{Components, Depth, Rows},
     host::sys::*,
-    host::{Absent, Conduct},
+    host::{Behaviour, MissingImage},
 };
 
 /// What a host says of itself.
@@ -57,7 +57,7 @@ pub struct Profile {
     /// The same for parameters.
     pub missing_on_params: &'static [&'static CStr],
     /// What it does.
-    pub conduct: Conduct,
+    pub behaviour: Behaviour,
 }
 
 const BASIC: [(&CStr, i32); 6] = [
@@ -96,8 +96,8 @@ static MLT_SUITES: [(&CStr, i32); 10] = suites([
 static BARE_SUITES: [(&CStr, i32); 6] = BASIC;
 
 /// Does everything that the standard allows, nothing that it forbids.
-const FAITHFUL: Conduct = Conduct {
-    absent: Absent::Unconnected,
+const CONFORMING: Behaviour = Behaviour {
+    missing_image: MissingImage::Unconnected,
     always_connected: false,
     rows: Rows::Upward,
     padding: 0,
@@ -181,7 +181,7 @@ pub static PROFILES: [Profile; 6] = [
         missing_on_effects: &[],
         missing_on_clips: &[],
         missing_on_params: &[],
-        conduct: Conduct { loses_message_arguments: true, ..FAITHFUL },
+        behaviour: Behaviour { loses_message_arguments: true, ..CONFORMING },
     },
     Profile {
         id: "nuke",
@@ -214,7 +214,7 @@ pub static PROFILES: [Profile; 6] = [
         ],
         missing_on_clips: &[],
         missing_on_params: &[kOfxParamPropUseHostOverlayHandle, kOfxParamPropHasHostOverlayHandle],
-        conduct: Conduct { padding: 64, ..FAITHFUL },
+        behaviour: Behaviour { padding: 64, ..CONFORMING },
     },
     Profile {
         id: "resolve",
@@ -252,11 +252,11 @@ pub static PROFILES: [Profile; 6] = [
         ],
         missing_on_clips: &[kOfxImageClipPropContinuousSamples],
         missing_on_params: &[kOfxParamPropDefaultCoordinateSystem, kOfxParamPropShowTimeMarker],
-        conduct: Conduct {
-            absent: Absent::Black,
+        behaviour: Behaviour {
+            missing_image: MissingImage::Black,
             always_connected: true,
             null_message_two: true,
-            ..FAITHFUL
+            ..CONFORMING
         },
     },
     Profile {
@@ -293,7 +293,7 @@ pub static PROFILES: [Profile; 6] = [
         ],
         missing_on_clips: &[],
         missing_on_params: &[kOfxParamPropChoiceEnum, kOfxParamPropChoiceOrder],
-        conduct: Conduct { image_scale: Some(3.0), ..FAITHFUL },
+        behaviour: Behaviour { image_scale: Some(3.0), ..CONFORMING },
     },
     Profile {
         id: "mlt",
@@ -329,8 +329,8 @@ pub static PROFILES: [Profile; 6] = [
             kOfxImageEffectPropUnmappedFrameRate,
         ],
         missing_on_params: &[],
-        conduct: Conduct {
-            absent: Absent::NoData,
+        behaviour: Behaviour {
+            missing_image: MissingImage::NoData,
             rows: Rows::Downward,
             ignores_time: true,
             random_identifiers: true,
@@ -340,7 +340,7 @@ pub static PROFILES: [Profile; 6] = [
             describes_per_instance: true,
             asks_planning: false,
             prefills_output: true,
-            ..FAITHFUL
+            ..CONFORMING
         },
     },
     Profile {
@@ -373,7 +373,7 @@ pub static PROFILES: [Profile; 6] = [
             kOfxParamPropUseHostOverlayHandle,
             kOfxParamPropHasHostOverlayHandle,
         ],
-        conduct: Conduct { padding: 12, ..FAITHFUL },
+        behaviour: Behaviour { padding: 12, ..CONFORMING },
     },
 ];
 

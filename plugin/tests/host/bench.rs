@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use host_tests::host::Host;
 use host_tests::host::clip::{Footage, Format};
 use host_tests::host::effect::Project;
-use host_tests::host::instance::{Instance, Rendered, Setup, Shot};
+use host_tests::host::instance::{FrameRequest, Instance, Rendered, Setup};
 use host_tests::host::param::Value;
 use host_tests::host::pixels::{Components, Depth, Premult};
 use host_tests::host::plugin::Plugin;
@@ -168,13 +168,13 @@ fn disc(centre: f32, x: usize, y: usize) -> [f32; 4] {
 
 /// The frame's samples; the render must succeed.
 pub(crate) fn frame(instance: &Instance, time: f64) -> Vec<u8> {
-    succeeded(instance.render(Shot::at(time)).unwrap()).bytes()
+    succeeded(instance.render(FrameRequest::at(time)).unwrap()).bytes()
 }
 
 /// What a viewer shows.
 pub(crate) fn viewed(instance: &Instance, time: f64) -> Vec<u8> {
-    let shot = Shot { interactive: true, ..Shot::at(time) };
-    succeeded(instance.render(shot).unwrap()).bytes()
+    let request = FrameRequest { interactive: true, ..FrameRequest::at(time) };
+    succeeded(instance.render(request).unwrap()).bytes()
 }
 
 #[track_caller]
@@ -186,7 +186,7 @@ pub(crate) fn succeeded(rendered: Rendered) -> Rendered {
 /// What a render that must fail says.
 #[track_caller]
 pub(crate) fn refusal(instance: &Instance, time: f64) -> String {
-    let rendered = instance.render(Shot::at(time)).unwrap();
+    let rendered = instance.render(FrameRequest::at(time)).unwrap();
     assert_ne!(rendered.status, Status::OK);
     rendered.said().expect("a failed render says why").to_owned()
 }

@@ -16,7 +16,7 @@ const FLOW: (&str, &str) = ("engine", "Flow");
 /// A host that manages colours, whose clips are in that colourspace.
 fn managing(colourspace: &'static str) -> Arc<Plugin> {
     let host = Host::new(Profile::find("natron").unwrap());
-    host.change(|conduct| conduct.colourspace = Some(colourspace));
+    host.change(|behaviour| behaviour.colourspace = Some(colourspace));
     let plugin = Plugin::open(&library(), None, &host).unwrap();
     plugin.start().unwrap();
     plugin

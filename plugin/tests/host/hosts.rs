@@ -5,11 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use host_tests::checks::{Check, lab::Lab, outcome::Outcome};
+use host_tests::checks::{Check, fixture::Fixture, outcome::Outcome};
 use host_tests::host::Host;
 use host_tests::host::clip::{Footage, Format};
 use host_tests::host::effect::Project;
-use host_tests::host::instance::{Instance, Setup, Shot};
+use host_tests::host::instance::{FrameRequest, Instance, Setup};
 use host_tests::host::journal::Rule;
 use host_tests::host::param::{ParamType, Value};
 use host_tests::host::pixels::{Components, Depth, Premult};
@@ -92,8 +92,8 @@ fn the_product_keeps_the_rules_that_hosts_brought_to_light() {
         let checks = ["param-names", "calls-allowed", "missing-clip", "cropped-inputs"];
         for check in checks.into_iter().chain(["choice-values", "project-load"]) {
             for profile in ["natron", "nuke", "resolve"] {
-                let lab = Lab::new(library(), None, Profile::find(profile).unwrap(), 7);
-                let outcome = Check::find(check).unwrap().run(&lab);
+                let fixture = Fixture::new(library(), None, Profile::find(profile).unwrap(), 7);
+                let outcome = Check::find(check).unwrap().run(&fixture);
                 assert!(matches!(outcome, Outcome::Success(_)), "{check}, {profile}: {outcome:?}");
             }
         }
@@ -115,12 +115,16 @@ fn a_project_cannot_choose_a_program() {
             ("worker", program.as_str()),
         ];
         let instance = span(&plugin, &with);
-        let rendered = succeeded(instance.render(Shot::at(5.0)).unwrap());
+        let rendered = succeeded(instance.render(FrameRequest::at(5.0)).unwrap());
         assert!(!mark.exists(), "the program that the project names was run");
         let said = rendered.said().expect("the artist is told").to_owned();
         assert!(said.contains(&program) && said.contains("INBETWEEN_WORKER"), "{said}");
         let flow = span(&plugin, &[("engine", "Flow"), ("worker", program.as_str())]);
-        assert_eq!(flow.render(Shot::at(5.0)).unwrap().said(), None, "nothing would run it");
+        assert_eq!(
+            flow.render(FrameRequest::at(5.0)).unwrap().said(),
+            None,
+            "nothing would run it"
+        );
     });
 }
 
@@ -140,7 +144,7 @@ fn stranger(folder: &Path, mark: &Path) -> String {
 fn keys_are_whole_where_the_host_tells_no_regions() {
     alone("hosts::keys_are_whole_where_the_host_tells_no_regions", |_| {
         let plugin = plugin(false);
-        plugin.host().change(|conduct| conduct.knows_regions = false);
+        plugin.host().change(|behaviour| behaviour.knows_regions = false);
         let instance = span(&plugin, &[("engine", "Flow")]);
         let some = OfxRectD { x1: 4.0, y1: 4.0, x2: 8.0, y2: 8.0 };
         for (clip, region) in instance.regions_of_interest(5.0, 1.0, some).unwrap() {
@@ -228,10 +232,10 @@ fn a_row_that_is_shorter_than_it_says_is_refused() {
         let plugin = plugin(false);
         let values = [("keysFrom", "Times in one clip"), ("engine", "Flow")];
         let row = || made(&plugin, kOfxImageEffectContextGeneral, &values, Some((64, 1)));
-        succeeded(row().render(Shot::at(5.0)).unwrap());
+        succeeded(row().render(FrameRequest::at(5.0)).unwrap());
         for row_bytes in [0, 4, -4] {
-            plugin.host().change(|conduct| conduct.row_bytes = Some(row_bytes));
-            let rendered = row().render(Shot::at(5.0)).unwrap();
+            plugin.host().change(|behaviour| behaviour.row_bytes = Some(row_bytes));
+            let rendered = row().render(FrameRequest::at(5.0)).unwrap();
             assert_ne!(rendered.status, Status::OK, "{row_bytes}");
             let said = rendered.said().unwrap().to_owned();
             assert!(said.contains("bytes between rows"), "{said}");
@@ -251,11 +255,11 @@ fn a_host_without_choices_gets_the_defaults_and_one_message() {
             }
         }
         plugin.host().journal().take_messages();
-        let rendered = succeeded(instance.render(Shot::at(5.0)).unwrap());
+        let rendered = succeeded(instance.render(FrameRequest::at(5.0)).unwrap());
         assert_eq!(rendered.bytes(), usual);
         let said = rendered.said().expect("the artist is told").to_owned();
         assert!(said.contains("defaults") && said.contains("Timing chart"), "{said}");
-        succeeded(instance.render(Shot::at(4.0)).unwrap());
+        succeeded(instance.render(FrameRequest::at(4.0)).unwrap());
         assert!(plugin.host().journal().take_messages().is_empty(), "told once");
     });
 }
@@ -287,7 +291,7 @@ fn one_that_logs() {
         let values = [("mode", "Retime a clip"), ("fromRate", "12"), ("toRate", "24 fps")];
         let retimed = made(&plugin, kOfxImageEffectContextGeneral, &values, Some(SIZE));
         retimed.effect().abort_after(Some(0));
-        assert_eq!(retimed.render(Shot::at(4.0)).unwrap().status.0, kOfxStatFailed);
+        assert_eq!(retimed.render(FrameRequest::at(4.0)).unwrap().status.0, kOfxStatFailed);
     });
 }
 

@@ -5,7 +5,7 @@ use std::process::Command;
 use host_tests::host::Host;
 use host_tests::host::clip::{Footage, Format};
 use host_tests::host::effect::Project;
-use host_tests::host::instance::{Instance, Setup, Shot};
+use host_tests::host::instance::{FrameRequest, Instance, Setup};
 use host_tests::host::param::Value;
 use host_tests::host::pixels::{Components, Depth, Premult};
 use host_tests::host::plugin::Plugin;
@@ -103,7 +103,7 @@ fn new_pins_lie_in_the_middle_and_do_nothing_yet() {
             instance.edit("pinCount", Value::Ints(vec![3]), 1.0).unwrap();
             assert_eq!(place(&instance, "pin3From"), [96.0, 72.0], "{profile}");
             assert_eq!(place(&instance, "pin3To"), [96.0, 72.0], "{profile}");
-            let render = succeeded(instance.render(Shot::at(5.0)).unwrap());
+            let render = succeeded(instance.render(FrameRequest::at(5.0)).unwrap());
             assert_eq!(render.said(), None, "{profile}");
             assert_eq!(render.bytes(), without, "{profile}");
             // A point on the way begins on the straight way.
@@ -162,7 +162,7 @@ fn a_pin_moves_the_same_in_the_plug_in_and_on_the_command_line() {
         for (at, (values, typed)) in PINNED.into_iter().enumerate() {
             let used = [("engine", "Flow"), ("usePins", "true")];
             let instance = in_host("natron", &[&used[..], values].concat());
-            let hosted = succeeded(instance.render(Shot::at(5.0)).unwrap());
+            let hosted = succeeded(instance.render(FrameRequest::at(5.0)).unwrap());
             assert_ne!(hosted.bytes(), without, "{typed:?}");
             let out = folder.join(format!("out{at}"));
             let mut command = Command::new(worker());
@@ -183,8 +183,8 @@ fn a_pin_moves_the_same_in_the_plug_in_and_on_the_command_line() {
         let (values, _) = PINNED[0];
         let used = [("engine", "Flow"), ("usePins", "true")];
         let instance = in_host("natron", &[&used[..], values].concat());
-        let whole = ball_at(&succeeded(instance.render(Shot::at(5.0)).unwrap()).picture());
-        let half = Shot { scale: 0.5, ..Shot::at(5.0) };
+        let whole = ball_at(&succeeded(instance.render(FrameRequest::at(5.0)).unwrap()).picture());
+        let half = FrameRequest { scale: 0.5, ..FrameRequest::at(5.0) };
         let half = ball_at(&succeeded(instance.render(half).unwrap()).picture());
         let off = (2.0 * half.0 - whole.0).hypot(2.0 * half.1 - whole.1);
         assert!(off < 1.0, "{half:?} of {whole:?}");
@@ -197,7 +197,7 @@ fn a_pin_on_bare_paper_is_told_and_one_outside_refused() {
     alone("pins::a_pin_on_bare_paper_is_told_and_one_outside_refused", |_| {
         let used = [("engine", "Flow"), ("usePins", "true"), ("pin1From", "10,10")];
         let instance = in_host("natron", &[&used[..], &[("pin1To", "20,12")]].concat());
-        let render = succeeded(instance.render(Shot::at(5.0)).unwrap());
+        let render = succeeded(instance.render(FrameRequest::at(5.0)).unwrap());
         let said = render.said().expect("the artist is told");
         assert!(said.contains("Pin 1 lies on the background"), "{said}");
         let instance = in_host(

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use host_tests::host::Host;
 use host_tests::host::clip::{Footage, Format};
 use host_tests::host::effect::Project;
-use host_tests::host::instance::{Instance, Setup, Shot};
+use host_tests::host::instance::{FrameRequest, Instance, Setup};
 use host_tests::host::param::Value;
 use host_tests::host::pixels::{Components, Depth, Premult};
 use host_tests::host::plugin::Plugin;
@@ -133,14 +133,14 @@ fn output(instance: &Instance, time: f64) -> Picture {
     let source = instance.effect().clip("Source").unwrap();
     let needed = instance.frames_needed(time).unwrap().remove("Source").unwrap();
     source.take_fetched();
-    let picture = succeeded(instance.render(Shot::at(time)).unwrap()).picture();
+    let picture = succeeded(instance.render(FrameRequest::at(time)).unwrap()).picture();
     let fetched = source.take_fetched();
     assert!(!fetched.is_empty());
     for at in fetched {
         let announced = needed.iter().any(|(first, last)| (*first..=*last).contains(&at));
         assert!(announced, "frame {time} fetched {at}; announced were {needed:?}");
     }
-    if let Some((clip, at)) = instance.identity(Shot::at(time)).unwrap() {
+    if let Some((clip, at)) = instance.identity(FrameRequest::at(time)).unwrap() {
         assert_eq!(instance.identity_picture(&clip, at, 1.0).unwrap(), picture, "frame {time}");
     }
     picture
@@ -290,7 +290,7 @@ fn a_host_without_other_frames_says_so() {
         let instance = stand(&plugin, Clip::new(&[2; 4], &[]), &Stage::default());
         let said = refusal(&instance, 4.0);
         assert!(said.contains("no other frames") && said.contains("inbetween retime"), "{said}");
-        assert_eq!(instance.identity(Shot::at(4.0)).unwrap(), None);
+        assert_eq!(instance.identity(FrameRequest::at(4.0)).unwrap(), None);
     });
 }
 
@@ -320,7 +320,7 @@ fn it_stops_between_two_frames() {
         let fetched = |polls| {
             instance.effect().abort_after(polls);
             source.take_fetched();
-            let rendered = instance.render(Shot::at(4.0)).unwrap();
+            let rendered = instance.render(FrameRequest::at(4.0)).unwrap();
             (rendered.status == Status::OK, rendered.said().is_some(), source.take_fetched().len())
         };
         let (done, _, all) = fetched(None);

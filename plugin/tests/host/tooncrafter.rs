@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
 
-use host_tests::host::instance::{Instance, Shot};
+use host_tests::host::instance::{FrameRequest, Instance};
 use host_tests::host::param::Value;
 use host_tests::host::plugin::Plugin;
 use host_tests::host::status::Status;
@@ -110,7 +110,7 @@ fn an_abort_ends_the_render_and_leaves_nothing_wrong() {
         let instance = drawn_by_model(&plugin, folder, &[("steps", "1000")], None);
         for polls in [0, 3, 40] {
             instance.effect().abort_after(Some(polls));
-            let rendered = instance.render(Shot::at(5.0)).unwrap();
+            let rendered = instance.render(FrameRequest::at(5.0)).unwrap();
             assert_ne!(rendered.status, Status::OK);
             assert_eq!(rendered.said(), None, "a stop is no error to tell of");
         }

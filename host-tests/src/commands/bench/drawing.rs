@@ -16,7 +16,7 @@ use crate::{
     commands::render::Size,
     host::clip::{Footage, Format},
     host::effect::Project,
-    host::instance::{Instance, Setup, Shot},
+    host::instance::{FrameRequest, Instance, Setup},
     host::param::Value,
     host::pixels::{Components, Depth, Premult},
     host::plugin::Plugin,
@@ -94,7 +94,7 @@ pub(super) fn instance(
     size: Size,
     pair: usize,
 ) -> Result<Instance> {
-    plugin.host().change(|conduct| conduct.watches_inputs = false);
+    plugin.host().change(|behaviour| behaviour.watches_inputs = false);
     let instance = Instance::new(plugin, &setup(args, size, pair)?)?;
     for clip in instance.effect().clips() {
         clip.warm(0.0);
@@ -104,7 +104,7 @@ pub(super) fn instance(
 
 /// The time that one render takes.
 pub(super) fn timed(instance: &Instance, time: f64) -> Result<Duration> {
-    let (took, rendered) = instance.render_timed(Shot::at(time))?;
+    let (took, rendered) = instance.render_timed(FrameRequest::at(time))?;
     if !rendered.status.is_fine() {
         bail!("{}", rendered.said().unwrap_or("the render failed without a message"));
     }

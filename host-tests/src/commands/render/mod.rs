@@ -24,7 +24,7 @@ pub use sheet::{Cell, sheet};
 use crate::{
     host::Host,
     host::effect::{Effect, Project, short},
-    host::instance::{Instance, Setup, Shot},
+    host::instance::{FrameRequest, Instance, Setup},
     host::journal::Message,
     host::param::Value,
     host::pixels::{Depth, Premult},
@@ -282,7 +282,7 @@ fn frame(
     said: &Mutex<Vec<Message>>,
     bar: &ProgressBar,
 ) -> Result<Finished> {
-    if plugin.host().conduct().instance_per_frame {
+    if plugin.host().behaviour().instance_per_frame {
         *own = None;
     }
     let instance = match own {
@@ -295,7 +295,7 @@ fn frame(
         }
     };
     let started = Instant::now();
-    let done = one_frame(&instance, Shot { scale: args.scale, ..Shot::at(time) });
+    let done = one_frame(&instance, FrameRequest { scale: args.scale, ..FrameRequest::at(time) });
     let took = started.elapsed();
     let (picture, origin, messages) = done?;
     for message in messages {
@@ -310,19 +310,22 @@ fn frame(
 }
 
 /// What a host does for a frame: asks whether it is another one, asks what is needed, renders.
-pub fn one_frame(instance: &Instance, shot: Shot) -> Result<(Picture, Origin, Vec<Message>)> {
-    let conduct = instance.effect().host.conduct();
-    if conduct.asks_planning {
-        if let Some((clip, time)) = instance.identity(shot)? {
-            let picture = instance.identity_picture(&clip, time, shot.scale)?;
+pub fn one_frame(
+    instance: &Instance,
+    request: FrameRequest,
+) -> Result<(Picture, Origin, Vec<Message>)> {
+    let behaviour = instance.effect().host.behaviour();
+    if behaviour.asks_planning {
+        if let Some((clip, time)) = instance.identity(request)? {
+            let picture = instance.identity_picture(&clip, time, request.scale)?;
             let messages = instance.effect().host.journal().take_messages();
             return Ok((picture, Origin::Identity(clip, time), messages));
         }
-        instance.frames_needed(shot.time)?;
+        instance.frames_needed(request.time)?;
     }
-    let region = instance.region(shot.time, shot.scale)?;
-    instance.regions_of_interest(shot.time, shot.scale, region)?;
-    let rendered = instance.render(shot)?;
+    let region = instance.region(request.time, request.scale)?;
+    instance.regions_of_interest(request.time, request.scale, region)?;
+    let rendered = instance.render(request)?;
     if !rendered.status.is_fine() {
         match rendered.said() {
             Some(text) => bail!("{text} ({})", rendered.status),

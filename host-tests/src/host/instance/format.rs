@@ -42,7 +42,8 @@ pub(super) fn connect(
         clip.props.put(kOfxImageClipPropUnmappedPixelDepth, native(format.depth.name()));
         clip.props.put(kOfxImageClipPropUnmappedComponents, native(format.components.name()));
     }
-    let connected = footage.is_some() || clip.is_output() || effect.host.conduct().always_connected;
+    let connected =
+        footage.is_some() || clip.is_output() || effect.host.behaviour().always_connected;
     clip.props.put(kOfxImageClipPropConnected, Values::Int(vec![c_int::from(connected)]));
     if let Some(footage) = &footage {
         let (first, last) = footage.range();

@@ -59,7 +59,7 @@ pub struct Preferences {
 
 /// One render.
 #[derive(Clone, Copy, Debug)]
-pub struct Shot {
+pub struct FrameRequest {
     /// Time in frames.
     pub time: f64,
     /// Scale of the images.
@@ -70,7 +70,7 @@ pub struct Shot {
     pub interactive: bool,
 }
 
-impl Shot {
+impl FrameRequest {
     /// The whole frame in full size.
     pub fn at(time: f64) -> Self {
         Self { time, scale: 1.0, window: None, interactive: false }
@@ -124,7 +124,7 @@ impl Instance {
     /// Makes the effect, connects its clips, sets its parameters, calls CreateInstance and GetClipPreferences.
     pub fn new(plugin: &Arc<Plugin>, setup: &Setup) -> Result<Self> {
         let host = plugin.host();
-        if host.conduct().describes_per_instance {
+        if host.behaviour().describes_per_instance {
             plugin.start_again()?;
         }
         let descriptor = plugin.context(&setup.context)?;
@@ -132,7 +132,7 @@ impl Instance {
         for clip in effect.clips() {
             let given = setup.footage.get(&clip.name).cloned();
             let source = clip.name.as_bytes() == kOfxImageEffectSimpleSourceClipName.to_bytes();
-            let given = given.filter(|_| source || !host.conduct().only_source);
+            let given = given.filter(|_| source || !host.behaviour().only_source);
             match choose(&clip, setup.format, plugin, &effect) {
                 Ok(format) => {
                     connect(&clip, given, setup.format, &effect);
@@ -245,21 +245,21 @@ impl Instance {
 
     /// The Render action. The output image covers the region of definition, or the window where the host does
     /// no tiles; what was written outside of the window is a broken rule.
-    pub fn render(&self, shot: Shot) -> Result<Rendered> {
-        Ok(self.render_timed(shot)?.1)
+    pub fn render(&self, request: FrameRequest) -> Result<Rendered> {
+        Ok(self.render_timed(request)?.1)
     }
 
     /// The same, with the time that the action alone took.
-    pub fn render_timed(&self, shot: Shot) -> Result<(Duration, Rendered)> {
-        let full = self.bounds(shot.time, shot.scale)?;
-        let window = shot.window.unwrap_or(full);
+    pub fn render_timed(&self, request: FrameRequest) -> Result<(Duration, Rendered)> {
+        let full = self.bounds(request.time, request.scale)?;
+        let window = request.window.unwrap_or(full);
         if window.x1 >= window.x2 || window.y1 >= window.y2 {
             bail!(
                 "there is nothing to render at time {}: the region of definition is empty",
-                shot.time
+                request.time
             );
         }
-        let conduct = self.effect.host.conduct();
+        let behaviour = self.effect.host.behaviour();
         let output = self.effect.clips().into_iter().find(|clip| clip.is_output());
         let Some(format) = output.and_then(|clip| clip.format()) else {
             bail!("{} has no clip Output", self.plugin.id());
@@ -269,8 +269,8 @@ impl Instance {
             bounds: full,
             depth,
             components,
-            rows: conduct.rows,
-            padding: conduct.padding,
+            rows: behaviour.rows,
+            padding: behaviour.padding,
         };
         let Some(mut buffer) = Buffer::new(layout) else {
             bail!(
@@ -279,20 +279,20 @@ impl Instance {
                 layout.height()
             );
         };
-        if conduct.prefills_output
-            && shot.window.is_none()
+        if behaviour.prefills_output
+            && request.window.is_none()
             && let Some(clip) = self.effect.clip("Source")
             && let Some(footage) = clip.footage()
-            && let Some(picture) = footage.picture(shot.time)?
+            && let Some(picture) = footage.picture(request.time)?
         {
             buffer.fill(&picture, (full.x1, full.y1));
         }
         let buffer = Arc::new(buffer);
-        if conduct.crops_inputs {
-            let canonical = |v: c_int| f64::from(v) / shot.scale;
+        if behaviour.crops_inputs {
+            let canonical = |v: c_int| f64::from(v) / request.scale;
             let [x1, y1, x2, y2] = [window.x1, window.y1, window.x2, window.y2].map(canonical);
             let region = OfxRectD { x1, y1, x2, y2 };
-            for (name, wanted) in self.regions_of_interest(shot.time, shot.scale, region)? {
+            for (name, wanted) in self.regions_of_interest(request.time, request.scale, region)? {
                 if let Some(clip) = self.effect.clip(&name) {
                     clip.crop(Some(wanted));
                 }
@@ -300,30 +300,30 @@ impl Instance {
         }
         let arguments = self
             .arguments("Render")
-            .doubles(kOfxPropTime, &[shot.time])
+            .doubles(kOfxPropTime, &[request.time])
             .text(kOfxImageEffectPropFieldToRender, ascii(kOfxImageFieldNone))
             .ints(kOfxImageEffectPropRenderWindow, &[window.x1, window.y1, window.x2, window.y2])
-            .doubles(kOfxImageEffectPropRenderScale, &[shot.scale, shot.scale])
+            .doubles(kOfxImageEffectPropRenderScale, &[request.scale, request.scale])
             .ints(kOfxImageEffectPropSequentialRenderStatus, &[0])
-            .ints(kOfxImageEffectPropInteractiveRenderStatus, &[c_int::from(shot.interactive)])
+            .ints(kOfxImageEffectPropInteractiveRenderStatus, &[c_int::from(request.interactive)])
             .ints(kOfxImageEffectPropRenderQualityDraft, &[0])
             .ints(kOfxImageEffectPropCudaEnabled, &[0])
             .ints(kOfxImageEffectPropOpenCLEnabled, &[0])
             .ints(kOfxImageEffectPropOpenGLEnabled, &[0])
             .ints(kOfxImageEffectPropMetalEnabled, &[0]);
-        let arguments = match conduct.unlicensed {
+        let arguments = match behaviour.unlicensed {
             Some(wanted) => {
                 arguments.text(kOfxImageEffectPropBehaviourWhenUnlicensed, ascii(wanted))
             }
             None => arguments,
         };
         let arguments = arguments.build();
-        *self.effect.now.write() = shot.time;
-        self.effect.set_scale(shot.scale);
+        *self.effect.now.write() = request.time;
+        self.effect.set_scale(request.scale);
         self.effect.add_target(&buffer);
         let action = Action {
             arguments: Some(&arguments),
-            time: Some(shot.time),
+            time: Some(request.time),
             target: Some(&buffer),
             ..Action::new(kOfxImageEffectActionRender)
         };

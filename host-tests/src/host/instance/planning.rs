@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Result, bail};
 
-use super::{Instance, Preferences, Shot, format::takes};
+use super::{FrameRequest, Instance, Preferences, format::takes};
 use crate::{
     host::clip::{Clip, ascii},
     host::pixels::{Components, Depth, Premult},
@@ -36,7 +36,7 @@ impl Instance {
             .text(kOfxImageClipPropFieldOrder, ascii(kOfxImageFieldNone));
         for clip in &clips {
             let Some(format) = clip.format() else { continue };
-            if self.effect.host.conduct().colourspace.is_some() {
+            if self.effect.host.behaviour().colourspace.is_some() {
                 results = results
                     .list::<&str>(&name("OfxImageClipPropPreferredColourspaces_", clip), &[]);
             }
@@ -196,7 +196,7 @@ impl Instance {
             y2: a.y2.max(b.y2),
         });
         let (width, height) = self.effect.project_size();
-        let (x, y) = self.effect.host.conduct().origin;
+        let (x, y) = self.effect.host.behaviour().origin;
         let (x1, y1) = (f64::from(x), f64::from(y));
         union.unwrap_or(OfxRectD { x1, y1, x2: x1 + width as f64, y2: y1 + height as f64 })
     }
@@ -336,27 +336,27 @@ impl Instance {
     }
 
     /// IsIdentity: the clip and time whose picture the output is, if so.
-    pub fn identity(&self, shot: Shot) -> Result<Option<(String, f64)>> {
-        let window = match shot.window {
+    pub fn identity(&self, request: FrameRequest) -> Result<Option<(String, f64)>> {
+        let window = match request.window {
             Some(window) => window,
-            None => self.bounds(shot.time, shot.scale)?,
+            None => self.bounds(request.time, request.scale)?,
         };
         let arguments = self
             .arguments("IsIdentity")
-            .doubles(kOfxPropTime, &[shot.time])
+            .doubles(kOfxPropTime, &[request.time])
             .text(kOfxImageEffectPropFieldToRender, ascii(kOfxImageFieldNone))
             .ints(kOfxImageEffectPropRenderWindow, &[window.x1, window.y1, window.x2, window.y2])
-            .doubles(kOfxImageEffectPropRenderScale, &[shot.scale, shot.scale])
+            .doubles(kOfxImageEffectPropRenderScale, &[request.scale, request.scale])
             .build();
         let results = self
             .results("IsIdentity")
             .text(kOfxPropName, "")
-            .doubles(kOfxPropTime, &[shot.time])
+            .doubles(kOfxPropTime, &[request.time])
             .build();
         let action = Action {
             arguments: Some(&arguments),
             results: Some(&results),
-            time: Some(shot.time),
+            time: Some(request.time),
             ..Action::new(kOfxImageEffectActionIsIdentity)
         };
         let status = self.plugin.call(&action.on(&self.effect));
@@ -372,7 +372,7 @@ impl Instance {
                 }
                 Ok(Some((
                     clip,
-                    results.numbers(kOfxPropTime).first().copied().unwrap_or(shot.time),
+                    results.numbers(kOfxPropTime).first().copied().unwrap_or(request.time),
                 )))
             }
             _ => {

@@ -51,7 +51,7 @@ impl Value {
     }
 }
 
-struct State {
+struct ParamState {
     value: Value,
     /// Sorted by time.
     keys: Vec<(f64, Value)>,
@@ -70,7 +70,7 @@ pub struct Param {
     pub kind: ParamType,
     /// Its properties.
     pub props: Arc<PropertySet>,
-    state: Mutex<State>,
+    state: Mutex<ParamState>,
     /// The host does not tell the value.
     untold: AtomicBool,
 }
@@ -87,7 +87,8 @@ impl Param {
 
     fn new(name: String, kind: ParamType, props: Arc<PropertySet>) -> Arc<Self> {
         let value = default_of(kind, &props);
-        let state = State { value, keys: Vec::new(), given: Vec::new(), given_bytes: Vec::new() };
+        let state =
+            ParamState { value, keys: Vec::new(), given: Vec::new(), given_bytes: Vec::new() };
         let param = Arc::new(Self {
             handle: Handle::reserve(),
             name,

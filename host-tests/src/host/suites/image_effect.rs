@@ -101,7 +101,7 @@ unsafe extern "C" fn clip_get_handle(
             // SAFETY: the plug-in passes NUL-terminated text.
             let name = unsafe { name("clipGetHandle", clip) }?.to_string_lossy();
             let found = effect.clip(&name);
-            if found.is_none() && !effect.host.conduct().undefined_clip_is_null {
+            if found.is_none() && !effect.host.behaviour().undefined_clip_is_null {
                 return Err(kOfxStatErrBadHandle);
             }
             let (clip, set) = match &found {

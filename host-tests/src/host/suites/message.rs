@@ -101,7 +101,7 @@ unsafe extern "C" fn ofx_host_message(
 #[unsafe(no_mangle)]
 extern "C" fn ofx_host_loses_arguments(handle: *mut c_void) -> c_int {
     let effect = registry::effect(handle);
-    c_int::from(effect.is_some_and(|effect| effect.host.conduct().loses_message_arguments))
+    c_int::from(effect.is_some_and(|effect| effect.host.behaviour().loses_message_arguments))
 }
 
 /// What Natron makes of a format whose arguments were lost: a blank for each of them.

@@ -57,7 +57,7 @@ fn index_of(index: c_int) -> Result<usize, OfxStatus> {
 }
 
 /// A type of the C side and how it becomes one of the store's.
-trait Passed: Copy {
+trait CValue: Copy {
     type Stored: Scalar;
     /// # Safety
     /// Text is NULL or NUL-terminated.
@@ -69,7 +69,7 @@ trait Passed: Copy {
     }
 }
 
-impl Passed for c_int {
+impl CValue for c_int {
     type Stored = c_int;
     unsafe fn store(self) -> c_int {
         self
@@ -82,7 +82,7 @@ impl Passed for c_int {
     }
 }
 
-impl Passed for f64 {
+impl CValue for f64 {
     type Stored = f64;
     unsafe fn store(self) -> f64 {
         self
@@ -95,7 +95,7 @@ impl Passed for f64 {
     }
 }
 
-impl Passed for *mut c_void {
+impl CValue for *mut c_void {
     type Stored = usize;
     unsafe fn store(self) -> usize {
         self as usize
@@ -105,7 +105,7 @@ impl Passed for *mut c_void {
     }
 }
 
-impl Passed for *mut c_char {
+impl CValue for *mut c_char {
     type Stored = CString;
     unsafe fn store(self) -> CString {
         if self.is_null() {
@@ -125,7 +125,7 @@ impl Passed for *mut c_char {
 
 /// # Safety
 /// Arguments are as the property suite states.
-unsafe fn set<T: Passed>(
+unsafe fn set<T: CValue>(
     function: &str,
     set: Set,
     property: Name,
@@ -143,7 +143,7 @@ unsafe fn set<T: Passed>(
 
 /// # Safety
 /// Arguments are as the property suite states: `values` has `count` values.
-unsafe fn set_many<T: Passed>(
+unsafe fn set_many<T: CValue>(
     function: &str,
     set: Set,
     property: Name,
@@ -170,7 +170,7 @@ unsafe fn set_many<T: Passed>(
 
 /// # Safety
 /// Arguments are as the property suite states.
-unsafe fn get<T: Passed>(
+unsafe fn get<T: CValue>(
     function: &str,
     set: Set,
     property: Name,
@@ -183,7 +183,7 @@ unsafe fn get<T: Passed>(
 
 /// # Safety
 /// `values` has room for `count` values.
-unsafe fn get_from<T: Passed>(
+unsafe fn get_from<T: CValue>(
     function: &str,
     set: Set,
     property: Name,

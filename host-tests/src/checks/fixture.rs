@@ -1,4 +1,4 @@
-//! Where checks work: a host of a profile, the plug-in, and synthetic drawings for its clips.
+//! What checks work with: a host of a profile, the plug-in, and synthetic drawings for its clips.
 
 use std::{collections::BTreeMap, ffi::c_int, path::PathBuf, sync::Arc};
 
@@ -11,7 +11,7 @@ use crate::{
     host::binary::{self, Binary},
     host::clip::{Footage, Format},
     host::effect::{Project, short},
-    host::instance::{Instance, Rendered, Setup, Shot},
+    host::instance::{FrameRequest, Instance, Rendered, Setup},
     host::param::{Param, ParamType, Value, default_of},
     host::pixels::{Components, Depth, Premult},
     host::plugin::Plugin,
@@ -25,7 +25,7 @@ use crate::{
 
 /// What is to be checked, and as which host.
 #[derive(Clone)]
-pub struct Lab {
+pub struct Fixture {
     /// File or bundle.
     pub path: PathBuf,
     /// Identifier, where the file has several plug-ins.
@@ -95,8 +95,8 @@ impl Default for Recipe {
     }
 }
 
-impl Lab {
-    /// A lab for a plug-in under a host.
+impl Fixture {
+    /// What checks work with: a plug-in under a host.
     pub fn new(path: PathBuf, id: Option<String>, profile: &'static Profile, seed: u64) -> Self {
         let (needs, files) = (Arc::default(), Arc::default());
         Self { path, id, profile, context: None, settings: Vec::new(), seed, needs, files }
@@ -195,7 +195,7 @@ impl Lab {
             // Several times: the first may be a held key.
             let mut refused = None;
             for time in [busy, 4.0, 6.0, RANGE.1] {
-                let rendered = instance.render(Shot::at(time))?;
+                let rendered = instance.render(FrameRequest::at(time))?;
                 if rendered.status != Status::OK {
                     refused = Some(rendered);
                     break;
@@ -350,11 +350,11 @@ impl Lab {
 
     /// A time of the project at which the plug-in does not answer that the frame is another one.
     pub fn busy_time(&self, instance: &Instance) -> Checked<f64> {
-        if !self.profile.conduct.asks_planning {
+        if !self.profile.behaviour.asks_planning {
             return Ok(3.0);
         }
         for time in [3.0, 5.0, 4.0, 2.0, 7.0, 6.0, 8.0, 1.0, 9.0] {
-            if instance.identity(Shot::at(time))?.is_none() {
+            if instance.identity(FrameRequest::at(time))?.is_none() {
                 return Ok(time);
             }
         }
@@ -363,18 +363,18 @@ impl Lab {
 
     /// Renders, and stops where that is not possible: with a skip if the plug-in says why, since the check called
     /// `renders` judges that.
-    pub fn render(&self, instance: &Instance, shot: Shot) -> Checked<Rendered> {
-        let rendered = instance.render(shot)?;
+    pub fn render(&self, instance: &Instance, request: FrameRequest) -> Checked<Rendered> {
+        let rendered = instance.render(request)?;
         if rendered.status == Status::OK {
             return Ok(rendered);
         }
         let text = match rendered.said() {
             Some(text) => {
-                format!("render at time {} answered {}: {text}", shot.time, rendered.status)
+                format!("render at time {} answered {}: {text}", request.time, rendered.status)
             }
             None => format!(
                 "render at time {} answered {} without a message",
-                shot.time, rendered.status
+                request.time, rendered.status
             ),
         };
         Err(if rendered.said().is_some() { Stop::Skip(text) } else { Stop::Fail(text) })
@@ -384,14 +384,14 @@ impl Lab {
     pub fn baseline(&self, plugin: &Arc<Plugin>, context: &str) -> Checked<(f64, Vec<u8>)> {
         let instance = self.instance(plugin, context, &Recipe::default())?;
         let time = self.busy_time(&instance)?;
-        let bytes = self.render(&instance, Shot::at(time))?.bytes();
+        let bytes = self.render(&instance, FrameRequest::at(time))?.bytes();
         Ok((time, bytes))
     }
 }
 
 /// A variation must render; a message is no excuse where the plain case rendered.
-pub fn must_render(instance: &Instance, shot: Shot, what: &str) -> Checked<Rendered> {
-    let rendered = instance.render(shot)?;
+pub fn must_render(instance: &Instance, request: FrameRequest, what: &str) -> Checked<Rendered> {
+    let rendered = instance.render(request)?;
     if rendered.status != Status::OK {
         let said = rendered.said().map(|text| format!(": {text}")).unwrap_or_default();
         return Err(Stop::Fail(format!("{what}: render answered {}{said}", rendered.status)));
