@@ -18,9 +18,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use config::{CacheConfig, DiskConfig};
-pub use disk::tend::Kept;
+pub use disk::maintenance::CacheFile;
 pub use disk::{DiskCache, DiskStats};
-pub use entry::Holds;
+pub use entry::EntryKind;
 pub use key::{key, span_key};
 
 use crate::budget::{Budget, Shelf};

@@ -132,8 +132,8 @@ pub trait Engine: Send + Sync {
     fn draw(&self, job: &Job, control: &Control) -> Result<Drawn, Error>;
 
     /// What it holds at the moment; for engines that hold something.
-    fn about(&self) -> About {
-        About::default()
+    fn about(&self) -> EngineInfo {
+        EngineInfo::default()
     }
 
     /// Gives back the memory of what can be loaded again.
@@ -142,7 +142,7 @@ pub trait Engine: Send + Sync {
 
 /// What an engine holds at the moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct About {
+pub struct EngineInfo {
     /// Where it computes, in words.
     pub device: Option<String>,
     /// The model that is loaded, in words.

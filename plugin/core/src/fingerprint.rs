@@ -23,12 +23,12 @@ const BLOCKS: u64 = 256;
 
 /// What tells, without reading it, that a file is still the one that was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Mark {
+struct FileStamp {
     length: u64,
     modified: Option<SystemTime>,
 }
 
-static KNOWN: ProcessMemo<Mutex<HashMap<PathBuf, (Mark, ContentHash)>>> =
+static KNOWN: ProcessMemo<Mutex<HashMap<PathBuf, (FileStamp, ContentHash)>>> =
     ProcessMemo::new(Mutex::default, |known| known.lock().clear());
 
 /// The fingerprint of the file at `path`. A file whose length and time of change are those of the
@@ -51,15 +51,15 @@ fn read(path: &Path) -> io::Result<ContentHash> {
     if !meta.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"));
     }
-    let mark = Mark { length: meta.len(), modified: meta.modified().ok() };
+    let stamp = FileStamp { length: meta.len(), modified: meta.modified().ok() };
     if let Some((known, print)) = KNOWN.get().lock().get(path)
-        && *known == mark
-        && mark.modified.is_some()
+        && *known == stamp
+        && stamp.modified.is_some()
     {
         return Ok(*print);
     }
-    let print = sampled(&mut File::open(path)?, mark.length)?;
-    KNOWN.get().lock().insert(path.to_owned(), (mark, print));
+    let print = sampled(&mut File::open(path)?, stamp.length)?;
+    KNOWN.get().lock().insert(path.to_owned(), (stamp, print));
     Ok(print)
 }
 

@@ -22,7 +22,7 @@
 //!
 //! use inbetween_core::cache::{Cache, CacheConfig};
 //! use inbetween_core::queue::{Priority, Queue};
-//! use inbetween_core::timing::{Chart, Exposure, Place, Timing};
+//! use inbetween_core::timing::{Chart, Exposure, SpanPosition, Timing};
 //! use inbetween_core::{Control, Drawn, Engine, EngineKind, Error, Frame, Job, Request, Settings};
 //!
 //! /// Shows the first key for the whole span.
@@ -46,7 +46,7 @@
 //! let last = Arc::new(Frame::transparent(64, 48)?);
 //!
 //! let timing = Timing::new(1.0, 9.0, Chart::EaseIn, Exposure::Twos)?;
-//! let Place::Between { position } = timing.at(5.0)? else { unreachable!("5 lies between 1 and 9") };
+//! let SpanPosition::Between { position } = timing.at(5.0)? else { unreachable!("5 lies between 1 and 9") };
 //! let request = Request {
 //!     first: first.content_hash(),
 //!     last: last.content_hash(),
@@ -117,7 +117,7 @@ pub mod sketch;
 pub mod threads;
 pub mod timing;
 
-pub use engine::{About, Control, Drawn, Engine, Job, Remarks, Request, SketchRef};
+pub use engine::{Control, Drawn, Engine, EngineInfo, Job, Remarks, Request, SketchRef};
 pub use error::Error;
 pub use frame::Frame;
 pub use hash::ContentHash;

@@ -10,7 +10,7 @@
 
 mod lock;
 mod run;
-mod state;
+mod scheduler;
 #[cfg(test)]
 mod tests;
 
@@ -21,13 +21,13 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 pub use run::{Outcome, Ticket};
-pub use state::{Busy, Priority};
+pub use scheduler::{Busy, Priority};
 
 use crate::cache::{self, Cache};
 use crate::{ContentHash, Drawn, Engine, EngineKind, Error, Job, Request, threads};
 use lock::{Bell, Lock};
 use run::Run;
-use state::State;
+use scheduler::Scheduler;
 
 /// Runs of one engine at a time unless told otherwise: every engine uses all cores by itself.
 pub const RUNS_AT_A_TIME: NonZeroUsize = NonZeroUsize::MIN;
@@ -45,7 +45,7 @@ struct Shared {
     cache: Cache,
     /// Whether a drawing lies on disk before anybody hears of it.
     stores_first: bool,
-    state: Lock<State>,
+    state: Lock<Scheduler>,
     /// Rung when a run waits for a thread, and when the queue closes.
     work: Bell,
 }
@@ -77,7 +77,7 @@ impl Queue {
         runs_at_a_time: NonZeroUsize,
         stores_first: bool,
     ) -> Self {
-        let state = Lock::new(State::default());
+        let state = Lock::new(Scheduler::default());
         let shared = Shared { engines, cache, stores_first, state, work: Bell::default() };
         Self { shared: Arc::new(shared), threads: Lock::default(), runs_at_a_time }
     }

@@ -12,8 +12,8 @@ mod tooncrafter;
 use serde::{Deserialize, Serialize};
 
 pub use setting::{
-    AnyChoice, AnyKind, AnySetting, Choice, ChoiceOption, Decides, File, Kind, Number, Point,
-    Setting, Switch, Text, Whole,
+    AnyChoice, AnyKind, AnySetting, Choice, ChoiceOption, Decides, File, Integer, Kind, Number,
+    Point, Setting, Switch, Text,
 };
 pub use tooncrafter::{
     DeviceChoice, PrecisionChoice, SolverChoice, ToonCrafterSettings, WeightRef,

@@ -1,16 +1,16 @@
 //! Which moment of a drawing belongs to which frame: keys, timing chart and exposure.
 //!
-//! Pure arithmetic. A host's time goes in, a [`Place`] comes out: one of the keys, or a position
+//! Pure arithmetic. A host's time goes in, a [`SpanPosition`] comes out: one of the keys, or a position
 //! strictly between them for an engine to draw. Engines know nothing of frames per drawing.
 //!
 //! ```
-//! use inbetween_core::timing::{Chart, Exposure, Place, Timing};
+//! use inbetween_core::timing::{Chart, Exposure, SpanPosition, Timing};
 //!
 //! let timing = Timing::new(1.0, 9.0, Chart::Linear, Exposure::Twos)?;
-//! assert_eq!(timing.at(1.0)?, Place::First);
-//! assert_eq!(timing.at(3.0)?, Place::Between { position: 0.25 });
-//! assert_eq!(timing.at(4.0)?, Place::Between { position: 0.25 });
-//! assert_eq!(timing.at(9.0)?, Place::Last);
+//! assert_eq!(timing.at(1.0)?, SpanPosition::First);
+//! assert_eq!(timing.at(3.0)?, SpanPosition::Between { position: 0.25 });
+//! assert_eq!(timing.at(4.0)?, SpanPosition::Between { position: 0.25 });
+//! assert_eq!(timing.at(9.0)?, SpanPosition::Last);
 //! # Ok::<(), inbetween_core::Error>(())
 //! ```
 
@@ -69,7 +69,7 @@ pub enum Key {
 
 /// What is seen at a time.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Place {
+pub enum SpanPosition {
     /// Ahead of the span: the first key is held.
     BeforeFirst,
     /// The first key itself.
@@ -85,7 +85,7 @@ pub enum Place {
     AfterLast,
 }
 
-impl Place {
+impl SpanPosition {
     /// The key that is seen, bit for bit; `None` where an engine has to draw.
     pub fn key(self) -> Option<Key> {
         match self {
@@ -178,7 +178,7 @@ impl Timing {
     ///
     /// # Errors
     /// [`Error::Setting`] when `time` is not a number.
-    pub fn at(&self, time: f64) -> Result<Place, Error> {
+    pub fn at(&self, time: f64) -> Result<SpanPosition, Error> {
         if time.is_nan() {
             return Err(Error::Setting {
                 name: "Time",
@@ -188,16 +188,16 @@ impl Timing {
         }
         let elapsed = time - self.first_key;
         if elapsed < -TIME_TOLERANCE {
-            return Ok(Place::BeforeFirst);
+            return Ok(SpanPosition::BeforeFirst);
         }
         let left = self.last_key - time;
         if left < -TIME_TOLERANCE {
-            return Ok(Place::AfterLast);
+            return Ok(SpanPosition::AfterLast);
         }
         if left <= TIME_TOLERANCE {
-            return Ok(Place::Last);
+            return Ok(SpanPosition::Last);
         }
-        Place::of_position(self.position(self.held(elapsed)))
+        SpanPosition::of_position(self.position(self.held(elapsed)))
     }
 
     /// Number of whole frames strictly between the keys, counted from the first key.
@@ -211,14 +211,14 @@ impl Timing {
     }
 
     /// Every frame from the first key to the last with what is seen on it, keys included.
-    pub fn frames(&self) -> impl Iterator<Item = (f64, Place)> + '_ {
+    pub fn frames(&self) -> impl Iterator<Item = (f64, SpanPosition)> + '_ {
         let between = (0..=self.frames_between()).map(|frame| {
             let elapsed = f64::from(frame);
-            let place = Place::of_position(self.position(self.held(elapsed)))
+            let place = SpanPosition::of_position(self.position(self.held(elapsed)))
                 .expect("a chart answers with positions from 0 to 1");
             (self.first_key + elapsed, place)
         });
-        between.chain(std::iter::once((self.last_key, Place::Last)))
+        between.chain(std::iter::once((self.last_key, SpanPosition::Last)))
     }
 
     fn span(&self) -> f64 {

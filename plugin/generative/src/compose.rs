@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::carry::WarpedKey;
 use super::colour::Curve;
-use super::fit::{self, Ground};
+use super::fit::{self, Background};
 use super::sample::{Corner, cubic, smooth};
 
 /// Agreement below which a pixel is generated, and above which it is the keys'.
@@ -28,7 +28,7 @@ pub(super) struct Keys<'a> {
     /// How those are encoded.
     pub(super) encoding: Encoding,
     /// What they are laid over; `None` when both are opaque.
-    pub(super) ground: Option<Ground>,
+    pub(super) ground: Option<Background>,
     /// Opaque, display-referred, small.
     pub(super) small: [Frame; 2],
 }
@@ -41,7 +41,7 @@ impl<'a> Keys<'a> {
         size: (usize, usize),
     ) -> Result<Self, Error> {
         let opaque = full.iter().all(|key| key.pixels().iter().all(|pixel| pixel[3] >= 0.999));
-        let ground = (!opaque).then(|| Ground::of(full, encoding));
+        let ground = (!opaque).then(|| Background::of(full, encoding));
         let value = ground.map_or(1.0, |ground| ground.value);
         let small = |key| fit::shown(key, encoding, value, size);
         Ok(Self { full, encoding, ground, small: [small(full[0])?, small(full[1])?] })

@@ -201,14 +201,14 @@ const GROUNDS: [f32; 5] = [1.0, 0.85, 0.5, 0.2, 0.0];
 
 /// What a drawing with transparency is laid over.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Ground {
+pub(super) struct Background {
     /// Its display value.
     pub(super) value: f32,
     /// How far nearly all of the drawing's colours are from it, 0..=1.
     pub(super) apart: f32,
 }
 
-impl Ground {
+impl Background {
     /// The usual paper where the drawing stands out from it, or else the grey from which it does.
     pub(super) fn of(keys: [&Frame; 2], encoding: Encoding) -> Self {
         // A few thousand pixels tell the colours of a drawing.
@@ -291,7 +291,7 @@ mod tests {
         for (colours, wanted) in [(&[0.0][..], 1.0), (&[0.0, 1.0], 0.5), (&[1.0], 0.0), (&[], 1.0)]
         {
             let key = drawing(colours);
-            let ground = Ground::of([&key, &key], Encoding::Srgb);
+            let ground = Background::of([&key, &key], Encoding::Srgb);
             assert_eq!(ground.value, wanted, "{colours:?}");
             assert!(ground.apart > 0.3);
         }

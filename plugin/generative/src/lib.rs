@@ -30,7 +30,7 @@ mod spans;
 use std::sync::Arc;
 
 use inbetween_core::cache::{CacheConfig, span_key};
-use inbetween_core::engine::About;
+use inbetween_core::engine::EngineInfo;
 use inbetween_core::remote::tooncrafter_version;
 use inbetween_core::settings::ToonCrafterSettings;
 use inbetween_core::{Control, Drawn, Engine, EngineKind, Error, Frame, Job, Output, Remarks};
@@ -171,8 +171,8 @@ impl Engine for ToonCrafterEngine {
         })
     }
 
-    fn about(&self) -> About {
-        About { spans: self.spans.generated(), ..self.model.about() }
+    fn about(&self) -> EngineInfo {
+        EngineInfo { spans: self.spans.generated(), ..self.model.about() }
     }
 
     /// The model's memory too, on its device, when the span that is being generated is done.

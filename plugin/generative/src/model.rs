@@ -4,12 +4,12 @@
 use std::time::Duration;
 
 use candle_core::Device;
-use inbetween_core::engine::About;
+use inbetween_core::engine::EngineInfo;
 use inbetween_core::settings::ToonCrafterSettings;
 use inbetween_core::settings::{DeviceChoice, PrecisionChoice, SolverChoice, WeightRef};
 use inbetween_core::{ContentHash, Control, Error, Frame, fingerprint};
 use inbetween_tooncrafter::config::SketchConfig;
-use inbetween_tooncrafter::memory::Keeping;
+use inbetween_tooncrafter::memory::Residency;
 use inbetween_tooncrafter::pipeline::{Drawing, FRAMES, Pipeline};
 use inbetween_tooncrafter::sampler::{Guidance, Solver};
 use inbetween_tooncrafter::weights::layout::{self, ModelConfig, tiny_sketch};
@@ -55,7 +55,7 @@ struct Loaded {
 pub(super) struct Model {
     slot: Mutex<Option<Loaded>>,
     /// Told without waiting for a span that is being generated.
-    about: Mutex<About>,
+    about: Mutex<EngineInfo>,
 }
 
 impl Model {
@@ -76,7 +76,7 @@ impl Model {
         let files = needed_files(settings, sketched)?;
         files.iter().try_for_each(|file| unchanged(file))?;
         let loaded = load(&mut slot, settings, &files)?;
-        *self.about.lock() = About {
+        *self.about.lock() = EngineInfo {
             device: Some(loaded.device_name().to_owned()),
             model: Some(settings.checkpoint.path.display().to_string()),
             memory: None,
@@ -87,7 +87,7 @@ impl Model {
         if kept.is_err() {
             // The file is mapped: nothing of it may be used any more, nor what came of it.
             *slot = None;
-            *self.about.lock() = About::default();
+            *self.about.lock() = EngineInfo::default();
         }
         kept.and(outcome)
     }
@@ -95,11 +95,11 @@ impl Model {
     /// Gives the memory back, after the span that is being generated.
     pub(super) fn release(&self) {
         *self.slot.lock() = None;
-        *self.about.lock() = About::default();
+        *self.about.lock() = EngineInfo::default();
     }
 
     /// What is loaded.
-    pub(super) fn about(&self) -> About {
+    pub(super) fn about(&self) -> EngineInfo {
         self.about.lock().clone()
     }
 }
@@ -256,7 +256,7 @@ impl Loaded {
             Error::Engine { reason, .. } if device::says_out_of_memory(reason) => short(needed),
             _ => error,
         })?;
-        self.resident = plan.keeping == Keeping::All;
+        self.resident = plan.keeping == Residency::All;
         fit.drawn_frames(&frames)
     }
 }

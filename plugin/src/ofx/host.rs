@@ -46,19 +46,19 @@ pub(crate) struct Host {
 }
 
 /// The host pointer given to setHost. It stays valid until the plug-in is unloaded (ofxCore.h).
-struct Given(NonNull<OfxHost>);
+struct HostPointer(NonNull<OfxHost>);
 
 // SAFETY: OpenFX allows the struct to be read from any thread that performs an action.
-unsafe impl Send for Given {}
+unsafe impl Send for HostPointer {}
 // SAFETY: it is only ever read.
-unsafe impl Sync for Given {}
+unsafe impl Sync for HostPointer {}
 
-static GIVEN: RwLock<Option<Given>> = RwLock::new(None);
+static GIVEN: RwLock<Option<HostPointer>> = RwLock::new(None);
 static HOST: RwLock<Option<Arc<Host>>> = RwLock::new(None);
 
 /// Remembers the host that will perform the actions to come.
 pub(super) fn remember(host: *mut OfxHost) {
-    *GIVEN.write() = NonNull::new(host).map(Given);
+    *GIVEN.write() = NonNull::new(host).map(HostPointer);
 }
 
 impl Host {

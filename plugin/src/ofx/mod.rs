@@ -11,9 +11,9 @@ mod entry;
 mod host;
 mod image;
 mod message;
+mod own_binary;
 mod params;
 mod pixels;
-mod place;
 mod progress;
 mod props;
 mod status;
@@ -24,9 +24,9 @@ pub(crate) use image::{Image, Rect};
 pub(crate) use message::{
     clear_message, forget_dialog, forget_messages, show_message, show_warning,
 };
+pub(crate) use own_binary::own_folder;
 pub(crate) use params::{ParamKind, ParamSet};
 pub(crate) use pixels::{Components, Depth};
-pub(crate) use place::own_folder;
 pub(crate) use progress::Progress;
 pub(crate) use props::{IfKnown, Props, c_text};
 pub(crate) use status::{Error, Reply, Result};

@@ -25,7 +25,7 @@ use inbetween_tooncrafter::ops::release_memory;
 use inbetween_tooncrafter::pipeline::{Drawing, Pipeline};
 use inbetween_tooncrafter::resampler::Resampler;
 use inbetween_tooncrafter::tokenizer::tokenize;
-use inbetween_tooncrafter::unet::{Extras, Unet};
+use inbetween_tooncrafter::unet::{OptionalInputs, Unet};
 use inbetween_tooncrafter::vae_decoder::VaeDecoder;
 use inbetween_tooncrafter::vae_encoder::VaeEncoder;
 use inbetween_tooncrafter::weights::layout::{self, ModelConfig, Part};
@@ -183,7 +183,7 @@ fn unet(weights: &Weights, dtype: DType) -> Result<()> {
     let unet = timed("unet: load", || Unet::new(&ModelConfig::default().unet, &vb))?;
     let x = random(&[1, 8, frames(), SIZE.height / 8, SIZE.width / 8])?;
     let context = random(&[1, 77 + 16 * frames(), 1024])?;
-    let extras = Extras { fs: Some(&[10.0]), ..Extras::default() };
+    let extras = OptionalInputs { fs: Some(&[10.0]), ..OptionalInputs::default() };
     let y = timed(&format!("unet: forward, {} frames", frames()), || {
         unet.forward(&x, &[999.0], &context, extras)
     })?;

@@ -15,7 +15,7 @@ use candle_core::{DType, Result, Tensor};
 use candle_nn::VarBuilder;
 use common::{choose_device, device, processor_seconds, random, settle};
 use inbetween_tooncrafter::ops::{
-    Activation, Conv2d, GroupNorm, LayerNorm, Linear, Plus, Precision, TemporalConv, Window,
+    Activation, Addend, Conv2d, GroupNorm, LayerNorm, Linear, Precision, TemporalConv, Window,
     attention, attention_over_time, has_bf16_tiles,
 };
 
@@ -168,7 +168,8 @@ fn products(bench: &Bench, dtype: DType, label: &str) -> Result<()> {
         let conv = TemporalConv::new(c, c, 1.0, &vb)?;
         let x = random(&[1, t, p, c])?;
         let name = format!("{label} conv over time {t} x {p}, {c}");
-        bench.run(&name, 6.0 * (t * p * c * c) as f64, 0.0, || conv.forward(&x, Plus::Nothing))?;
+        bench
+            .run(&name, 6.0 * (t * p * c * c) as f64, 0.0, || conv.forward(&x, Addend::Nothing))?;
     }
     Ok(())
 }
@@ -212,6 +213,6 @@ fn memory_bound(bench: &Bench) -> Result<()> {
     let gate =
         Linear::new(c, c, true, &weights(&[("weight", &[c, c]), ("bias", &[c])], DType::F32)?)?;
     bench.run(&format!("f32 linear + GELU {}", t * p), 2.0 * (t * p * c * c) as f64, 0.0, || {
-        gate.forward_with(&x, Activation::Gelu, Plus::Nothing)
+        gate.forward_with(&x, Activation::Gelu, Addend::Nothing)
     })
 }

@@ -4,7 +4,7 @@ use candle_core::{D, Result, Tensor, bail};
 use candle_nn::VarBuilder;
 
 use crate::ops::{
-    Activation, GroupNorm, LayerNorm, Linear, Plus, Precision, attention, attention_over_time,
+    Activation, Addend, GroupNorm, LayerNorm, Linear, Precision, attention, attention_over_time,
     precision,
 };
 
@@ -75,7 +75,7 @@ impl SelfAttention {
         let qkv = self.to_qkv.forward(x)?;
         let (q, k, v) = (part(&qkv, 0, 3)?, part(&qkv, 1, 3)?, part(&qkv, 2, 3)?);
         let y = attention(&q, &k, &v, self.heads, self.precision, false)?;
-        self.to_out.forward_with(&y, Activation::None, Plus::Residual(residual))
+        self.to_out.forward_with(&y, Activation::None, Addend::Residual(residual))
     }
 
     /// Over the frames of each position. `x, residual: [b, t, p, c]` → `[b, t, p, c]`
@@ -83,7 +83,7 @@ impl SelfAttention {
         let qkv = self.to_qkv.forward(x)?;
         let (q, k, v) = (part(&qkv, 0, 3)?, part(&qkv, 1, 3)?, part(&qkv, 2, 3)?);
         let y = attention_over_time(&q, &k, &v, self.heads)?;
-        self.to_out.forward_with(&y, Activation::None, Plus::Residual(residual))
+        self.to_out.forward_with(&y, Activation::None, Addend::Residual(residual))
     }
 }
 
@@ -129,7 +129,7 @@ impl CrossAttention {
             (_, None) => {}
             (None, Some(_)) => bail!("this attention has no keys for image tokens"),
         }
-        self.to_out.forward_with(&y, Activation::None, Plus::Residual(residual))
+        self.to_out.forward_with(&y, Activation::None, Addend::Residual(residual))
     }
 }
 
@@ -150,7 +150,7 @@ impl FeedForward {
     /// `x, residual: [.., c]` → `[.., c]`
     fn forward(&self, x: &Tensor, residual: &Tensor) -> Result<Tensor> {
         let hidden = self.proj.forward(x)?;
-        self.out.forward_with(&hidden, Activation::None, Plus::Residual(residual))
+        self.out.forward_with(&hidden, Activation::None, Addend::Residual(residual))
     }
 }
 
@@ -235,7 +235,7 @@ impl<A> Transformer<A> {
             x = attend(block, x)?;
             x = block.ff.forward(&block.norm3.forward(&x)?, &x)?;
         }
-        self.proj_out.forward_with(&x, Activation::None, Plus::Residual(residual))
+        self.proj_out.forward_with(&x, Activation::None, Addend::Residual(residual))
     }
 }
 

@@ -5,7 +5,7 @@ use candle_nn::VarBuilder;
 
 use crate::config::ClipConfig;
 use crate::ops::{
-    Activation, Columns, LayerNorm, Linear, Plus, Precision, attention, load, precision,
+    Activation, Addend, Columns, LayerNorm, Linear, Precision, attention, load, precision,
 };
 use crate::{Watch, unwatched};
 
@@ -50,10 +50,10 @@ impl ResidualAttentionBlock {
         let part = |i: usize| qkv.narrow(2, i * width, width);
         let y =
             attention(&part(0)?, &part(1)?, &part(2)?, self.heads, self.precision, self.causal)?;
-        let x = self.out_proj.forward_with(&y, Activation::None, Plus::Residual(x))?;
+        let x = self.out_proj.forward_with(&y, Activation::None, Addend::Residual(x))?;
         let h = self.ln_2.forward(&x)?;
-        let h = self.c_fc.forward_with(&h, Activation::Gelu, Plus::Nothing)?;
-        self.c_proj.forward_with(&h, Activation::None, Plus::Residual(&x))
+        let h = self.c_fc.forward_with(&h, Activation::Gelu, Addend::Nothing)?;
+        self.c_proj.forward_with(&h, Activation::None, Addend::Residual(&x))
     }
 }
 

@@ -5,9 +5,9 @@ use candle_core::{Result, Tensor};
 use crate::Watch;
 use crate::conditioning::Contexts;
 use crate::noise::{NoiseSource, Stream};
-use crate::sampler::{Advanced, Branches, Guidance, Sampler, Step};
+use crate::sampler::{Branches, Guidance, Sampler, Step, StepOutput};
 use crate::sketch::SketchEncoder;
-use crate::unet::{Extras, Unet};
+use crate::unet::{OptionalInputs, Unet};
 
 /// Where noise comes from: a seed, or a recording.
 pub trait Draws {
@@ -53,7 +53,7 @@ pub struct Denoising<'a> {
 }
 
 /// What one step has computed, for those who compare.
-pub struct Taken<'a> {
+pub struct StepTrace<'a> {
     /// The step.
     pub step: Step,
     /// Velocity of the conditional branch.
@@ -61,7 +61,7 @@ pub struct Taken<'a> {
     /// Velocity of the unconditional branch.
     pub v_uncond: Option<&'a Tensor>,
     /// The latent after the step, and the clean latent as predicted.
-    pub advanced: &'a Advanced,
+    pub advanced: &'a StepOutput,
 }
 
 impl Denoising<'_> {
@@ -76,7 +76,7 @@ impl Denoising<'_> {
         sampler: &mut Sampler,
         noise: &dyn Draws,
         watch: Watch,
-        taken: &mut dyn FnMut(Taken) -> Result<()>,
+        taken: &mut dyn FnMut(StepTrace) -> Result<()>,
     ) -> Result<Tensor> {
         let shape = self.concat.dims().to_vec();
         let mut x = noise.draw(Stream::Start, &shape)?;
@@ -98,7 +98,7 @@ impl Denoising<'_> {
                 .then(|| noise.draw(Stream::Step(step.number as u32), &shape))
                 .transpose()?;
             let advanced = sampler.advance(step, &x, &v, fresh.as_ref())?;
-            taken(Taken {
+            taken(StepTrace {
                 step,
                 v_cond: &v_cond,
                 v_uncond: v_uncond.as_ref(),
@@ -130,7 +130,7 @@ impl Denoising<'_> {
         };
         let input = Tensor::cat(&[x, self.concat], 1)?;
         let fs = [self.fs];
-        let extras = Extras { fs: Some(&fs), control: control.as_deref() };
+        let extras = OptionalInputs { fs: Some(&fs), control: control.as_deref() };
         self.unet.forward_watched(&input, &[timestep], context, extras, watch)
     }
 }

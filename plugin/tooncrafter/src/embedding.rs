@@ -3,7 +3,7 @@
 use candle_core::{Device, Result, Tensor};
 use candle_nn::VarBuilder;
 
-use crate::ops::{Activation, Linear, Plus};
+use crate::ops::{Activation, Addend, Linear};
 
 /// `[cos(v f_i) .., sin(v f_i) ..]` with `f_i = 10000^(-i / half)`; an odd `dim` ends in a zero.
 ///
@@ -40,6 +40,6 @@ impl Embedding {
     /// `values`: one for each batch → `[b, e]`
     pub fn forward(&self, values: &[f32], device: &Device) -> Result<Tensor> {
         let x = sinusoid(values, self.dim, device)?;
-        self.second.forward(&self.first.forward_with(&x, Activation::Silu, Plus::Nothing)?)
+        self.second.forward(&self.first.forward_with(&x, Activation::Silu, Addend::Nothing)?)
     }
 }

@@ -40,7 +40,7 @@ impl Stage {
 
 /// Which parts stay loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Keeping {
+pub enum Residency {
     /// Every part stays for the next run.
     All,
     /// Each part is dropped before the next is loaded.
@@ -55,7 +55,7 @@ pub struct MemoryPlan {
     /// Bytes that are free for us; none where the system does not say.
     pub available: Option<u64>,
     /// What follows from both.
-    pub keeping: Keeping,
+    pub keeping: Residency,
 }
 
 impl MemoryPlan {
@@ -64,17 +64,17 @@ impl MemoryPlan {
         let all = total_weights(&stages) + largest(&stages, |stage| stage.working);
         // Half stays free: the host application and its artist were here first.
         let fits = available.is_some_and(|available| all <= available / 2);
-        let keeping = if fits { Keeping::All } else { Keeping::OneByOne };
+        let keeping = if fits { Residency::All } else { Residency::OneByOne };
         Self { stages, available, keeping }
     }
 
     /// Most bytes that the run takes at once.
     pub fn peak(&self) -> u64 {
         match self.keeping {
-            Keeping::All => {
+            Residency::All => {
                 total_weights(&self.stages) + largest(&self.stages, |stage| stage.working)
             }
-            Keeping::OneByOne => largest(&self.stages, Stage::total),
+            Residency::OneByOne => largest(&self.stages, Stage::total),
         }
     }
 
@@ -103,8 +103,8 @@ impl fmt::Display for MemoryPlan {
             writeln!(f, "{:24} {weights:9.2} {working:9.2}", stage.name)?;
         }
         let how = match self.keeping {
-            Keeping::All => "all parts stay loaded",
-            Keeping::OneByOne => "one part at a time",
+            Residency::All => "all parts stay loaded",
+            Residency::OneByOne => "one part at a time",
         };
         write!(f, "needed at most {:.1} GiB, {how}; ", gib(self.peak()))?;
         match self.available {
@@ -218,9 +218,9 @@ mod tests {
 
     #[test]
     fn keeps_everything_only_where_half_stays_free() {
-        assert_eq!(MemoryPlan::new(stages(), Some(188)).keeping, Keeping::All);
-        assert_eq!(MemoryPlan::new(stages(), Some(187)).keeping, Keeping::OneByOne);
-        assert_eq!(MemoryPlan::new(stages(), None).keeping, Keeping::OneByOne);
+        assert_eq!(MemoryPlan::new(stages(), Some(188)).keeping, Residency::All);
+        assert_eq!(MemoryPlan::new(stages(), Some(187)).keeping, Residency::OneByOne);
+        assert_eq!(MemoryPlan::new(stages(), None).keeping, Residency::OneByOne);
     }
 
     #[test]

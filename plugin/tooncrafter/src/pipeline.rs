@@ -17,7 +17,7 @@ use crate::conditioning::{Contexts, encode_image, encode_keys, encode_text};
 use crate::config::SketchConfig;
 use crate::decode::{decode, has_second_decode};
 use crate::denoise::{Denoising, Draws, Sketches};
-use crate::memory::{self, Keeping, MemoryKind, MemoryPlan, RunSize, Stage};
+use crate::memory::{self, MemoryKind, MemoryPlan, Residency, RunSize, Stage};
 use crate::noise::{NoiseSource, Stream};
 use crate::ops::release_memory;
 use crate::resampler::Resampler;
@@ -144,13 +144,13 @@ impl<T> Default for Slot<T> {
 
 impl<T> Slot<T> {
     /// The part, loaded now unless it was kept.
-    fn get(&self, keeping: Keeping, load: impl FnOnce() -> Candle<T>) -> Candle<Arc<T>> {
+    fn get(&self, keeping: Residency, load: impl FnOnce() -> Candle<T>) -> Candle<Arc<T>> {
         let mut slot = self.0.lock();
         if let Some(part) = &*slot {
             return Ok(part.clone());
         }
         let part = Arc::new(load()?);
-        if keeping == Keeping::All {
+        if keeping == Residency::All {
             *slot = Some(part.clone());
         }
         Ok(part)
@@ -361,7 +361,7 @@ impl Pipeline {
         &self,
         drawing: &Drawing,
         sketched: bool,
-        keeping: Keeping,
+        keeping: Residency,
         control: &Control,
     ) -> Candle<Tensor> {
         let guidance = drawing.guidance;
@@ -390,8 +390,8 @@ impl Pipeline {
             encode_text(&tower, &tokenize(&drawing.prompt), &mut progress.watch(0.0))?
         };
         let release = || match keeping {
-            Keeping::All => {}
-            Keeping::OneByOne => release_memory(),
+            Residency::All => {}
+            Residency::OneByOne => release_memory(),
         };
         release();
         progress.add(work::TEXT);
@@ -465,7 +465,7 @@ impl Pipeline {
         &self,
         drawing: &Drawing,
         sketched: bool,
-        keeping: Keeping,
+        keeping: Residency,
     ) -> Candle<Option<(Arc<SketchEncoder>, Tensor)>> {
         if !sketched {
             return Ok(None);

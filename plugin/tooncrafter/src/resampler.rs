@@ -4,7 +4,7 @@ use candle_core::{DType, Result, Tensor};
 use candle_nn::VarBuilder;
 
 use crate::config::ResamplerConfig;
-use crate::ops::{Activation, LayerNorm, Linear, Plus, Precision, attention, load, precision};
+use crate::ops::{Activation, Addend, LayerNorm, Linear, Precision, attention, load, precision};
 
 /// Learned latents attend to the image tokens and to themselves.
 #[derive(Clone, Debug)]
@@ -41,7 +41,7 @@ impl PerceiverAttention {
         let inner = kv.dim(2)? / 2;
         let (k, v) = (kv.narrow(2, 0, inner)?, kv.narrow(2, inner, inner)?);
         let y = attention(&q, &k, &v, self.heads, self.precision, false)?;
-        self.to_out.forward_with(&y, Activation::None, Plus::Residual(latents))
+        self.to_out.forward_with(&y, Activation::None, Addend::Residual(latents))
     }
 }
 
@@ -96,8 +96,8 @@ impl Resampler {
         for (attn, ff) in &self.layers {
             latents = attn.forward(&x, &latents)?;
             let h = ff.norm.forward(&latents)?;
-            let h = ff.first.forward_with(&h, Activation::Gelu, Plus::Nothing)?;
-            latents = ff.second.forward_with(&h, Activation::None, Plus::Residual(&latents))?;
+            let h = ff.first.forward_with(&h, Activation::Gelu, Addend::Nothing)?;
+            latents = ff.second.forward_with(&h, Activation::None, Addend::Residual(&latents))?;
         }
         self.norm_out.forward(&self.proj_out.forward(&latents)?)?.to_dtype(DType::F32)
     }

@@ -136,7 +136,7 @@ pub struct Step {
 
 /// What a step results in, both `[b, c, t, h, w]`.
 #[derive(Clone, Debug)]
-pub struct Advanced {
+pub struct StepOutput {
     /// The latent to go on with; after the last step the finished one.
     pub x: Tensor,
     /// The clean latent as predicted at this step, scaled as for the next one.
@@ -218,7 +218,7 @@ impl Sampler {
         x: &Tensor,
         v: &Tensor,
         noise: Option<&Tensor>,
-    ) -> Result<Advanced> {
+    ) -> Result<StepOutput> {
         let v = v.to_dtype(x.dtype())?;
         match &mut self.method {
             Method::Ddim { table, signal } => {
@@ -247,7 +247,7 @@ fn ddim_step(
     x: &Tensor,
     v: &Tensor,
     noise: Option<&Tensor>,
-) -> Result<Advanced> {
+) -> Result<StepOutput> {
     let (a, b) = (f64::from(sqrt_alpha), f64::from(sqrt_one_minus_alpha));
     let eps = ((v * a)? + (x * b)?)?;
     let pred_x0 = ((x * a)? - (v * b)?)?;
@@ -262,7 +262,7 @@ fn ddim_step(
         };
         x = (x + (noise.to_dtype(v.dtype())? * f64::from(sigma))?)?;
     }
-    Ok(Advanced { x, pred_x0 })
+    Ok(StepOutput { x, pred_x0 })
 }
 
 fn unipc_step(
@@ -270,7 +270,7 @@ fn unipc_step(
     history: &mut History,
     x: &Tensor,
     v: &Tensor,
-) -> Result<Advanced> {
+) -> Result<StepOutput> {
     let d0 = ((x * (numbers.sqrt_alpha / numbers.scale))?
         - (v * (numbers.sqrt_one_minus_alpha / numbers.scale))?)?;
     let mut at = x.clone();
@@ -294,5 +294,5 @@ fn unipc_step(
     history.d2 = history.d1.take();
     history.d1 = Some(d0.clone());
     history.x = Some(at);
-    Ok(Advanced { x: next, pred_x0: d0 })
+    Ok(StepOutput { x: next, pred_x0: d0 })
 }

@@ -6,8 +6,8 @@ use candle_nn::VarBuilder;
 use crate::attention::{Context, SpatialTransformer};
 use crate::config::SketchConfig;
 use crate::embedding::Embedding;
-use crate::ops::{Activation, Conv2d, Linear, Plus, Window};
-use crate::unet::{Conditions, Layer, WayDown, run, transformer_of};
+use crate::ops::{Activation, Addend, Conv2d, Linear, Window};
+use crate::unet::{Conditions, DownBlocks, Layer, run, transformer_of};
 use crate::unet_blocks::ResBlock;
 use crate::{Watch, channels_last, unwatched};
 
@@ -52,7 +52,7 @@ impl SketchEncoder {
             c = channels;
         }
 
-        let down = WayDown { channels: config.in_channels, levels };
+        let down = DownBlocks { channels: config.in_channels, levels };
         let (input_blocks, widths) = down.build(&vb.pp("input_blocks"), &res, |vb, level, c| {
             levels.has_attention(level).then(|| spatial(&vb.pp(1), c)).into_iter().collect()
         })?;
@@ -82,7 +82,7 @@ impl SketchEncoder {
         let last = self.input_hint_block.len() - 1;
         for (i, conv) in self.input_hint_block.iter().enumerate() {
             let activation = if i == last { Activation::None } else { Activation::Silu };
-            x = conv.forward_with(&x, activation, Plus::Nothing)?;
+            x = conv.forward_with(&x, activation, Addend::Nothing)?;
         }
         Ok(x)
     }
@@ -106,7 +106,7 @@ impl SketchEncoder {
     /// `x: [n, 4, h, w]` noisy latents, `hint: [n, h, w, c]` from [`SketchEncoder::hint`],
     /// `context: [1, l, c]` for all frames → one `[n, h', w', c']` for each input block and one
     /// for the middle, to be scaled and given to the UNet as
-    /// [`Extras::control`](crate::unet::Extras).
+    /// [`OptionalInputs::control`](crate::unet::OptionalInputs).
     pub fn forward_watched(
         &self,
         x: &Tensor,

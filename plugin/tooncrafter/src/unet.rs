@@ -44,14 +44,14 @@ pub(crate) fn run(layers: &[Layer], x: &Tensor, with: &Conditions) -> Result<Ten
 
 /// The first half of a UNet, which the sketch encoder has too: a convolution, then for each level
 /// residual blocks, with attention where there is any, and a step down to the next level.
-pub(crate) struct WayDown<'a> {
+pub(crate) struct DownBlocks<'a> {
     /// Channels that come in.
     pub(crate) channels: usize,
     /// The levels.
     pub(crate) levels: &'a LevelsConfig,
 }
 
-impl WayDown<'_> {
+impl DownBlocks<'_> {
     /// The blocks under `vb` and the width of each. `res(vb, from, to)` makes a residual block,
     /// `attention(vb, level, width)` what follows it.
     pub(crate) fn build(
@@ -97,7 +97,7 @@ pub(crate) fn transformer_of(levels: &LevelsConfig, channels: usize) -> Transfor
 
 /// Everything optional in a call.
 #[derive(Clone, Copy, Default)]
-pub struct Extras<'a> {
+pub struct OptionalInputs<'a> {
     /// Frame rate for each batch; the configured default when absent.
     pub fs: Option<&'a [f32]>,
     /// Sketch features, `[n, h, w, c]` each, one for each input block and one for the middle;
@@ -154,7 +154,7 @@ impl Unet {
             Ok(layers)
         };
 
-        let down = WayDown { channels: config.in_channels, levels };
+        let down = DownBlocks { channels: config.in_channels, levels };
         let (input_blocks, mut skips) =
             down.build(&vb.pp("input_blocks"), &res, |vb, level, c| {
                 if levels.has_attention(level) { transformers(vb, 1, c) } else { Ok(Vec::new()) }
@@ -223,7 +223,7 @@ impl Unet {
         x: &Tensor,
         timesteps: &[f32],
         context: &Tensor,
-        extras: Extras,
+        extras: OptionalInputs,
     ) -> Result<Tensor> {
         self.forward_watched(x, timesteps, context, extras, &mut unwatched)
     }
@@ -235,7 +235,7 @@ impl Unet {
         x: &Tensor,
         timesteps: &[f32],
         context: &Tensor,
-        extras: Extras,
+        extras: OptionalInputs,
         watch: Watch,
     ) -> Result<Tensor> {
         let (b, c, t, height, width) = x.dims5()?;

@@ -3,7 +3,7 @@
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 
-use crate::ops::{Activation, Conv2d, GroupNorm, Linear, Plus, TemporalConv, Window};
+use crate::ops::{Activation, Addend, Conv2d, GroupNorm, Linear, TemporalConv, Window};
 
 /// Residual block with time embedding, and convolutions over time where the network has them.
 #[derive(Clone, Debug)]
@@ -46,13 +46,13 @@ impl ResBlock {
     pub fn forward(&self, x: &Tensor, emb: &Tensor, t: usize) -> Result<Tensor> {
         let emb = self.emb_layers.forward(&emb.silu()?)?;
         let h = self.in_norm.forward(x)?;
-        let h = self.in_conv.forward_with(&h, Activation::None, Plus::PerFrame(&emb))?;
+        let h = self.in_conv.forward_with(&h, Activation::None, Addend::PerFrame(&emb))?;
         let h = self.out_norm.forward(&h)?;
         let skip = match &self.skip_connection {
             Some(skip) => skip.forward(x)?,
             None => x.clone(),
         };
-        let h = self.out_conv.forward_with(&h, Activation::None, Plus::Residual(&skip))?;
+        let h = self.out_conv.forward_with(&h, Activation::None, Addend::Residual(&skip))?;
         match &self.temopral_conv {
             Some(conv) => conv.forward(&h, t),
             None => Ok(h),
@@ -88,7 +88,7 @@ impl TemporalConvBlock {
         let mut x = residual.clone();
         for (i, (norm, conv)) in self.convs.iter().enumerate() {
             let last = i + 1 == self.convs.len();
-            let plus = if last { Plus::Residual(&residual) } else { Plus::Nothing };
+            let plus = if last { Addend::Residual(&residual) } else { Addend::Nothing };
             x = conv.forward(&norm.forward(&x)?, plus)?;
         }
         x.reshape((n, h, w, c))

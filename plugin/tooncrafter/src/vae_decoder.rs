@@ -10,8 +10,8 @@ use candle_nn::VarBuilder;
 
 use crate::config::VaeConfig;
 use crate::ops::{
-    Activation, Conv2d, GroupNorm, Linear, Plus, Precision, TemporalConv, Window, attention, load,
-    precision, release_memory,
+    Activation, Addend, Conv2d, GroupNorm, Linear, Precision, TemporalConv, Window, attention,
+    load, precision, release_memory,
 };
 use crate::vae_encoder::{AttnBlock, EPS, ResnetBlock};
 use crate::{Watch, channels_first, channels_last, unwatched};
@@ -59,10 +59,10 @@ impl VideoResBlock {
         // One batch: statistics over all frames, [1, t, p, c].
         let y = y.reshape((1, t, h * w, self.c_out))?;
         // Each result is dropped once the next is there: three are alive at most.
-        let s = self.in_conv.forward(&self.in_norm.forward(&y)?, Plus::Nothing)?;
+        let s = self.in_conv.forward(&self.in_norm.forward(&y)?, Addend::Nothing)?;
         let normed = self.out_norm.forward(&s)?;
         drop(s);
-        let s = self.out_conv.forward(&normed, Plus::Residual(&y))?;
+        let s = self.out_conv.forward(&normed, Addend::Residual(&y))?;
         s.reshape((t, h, w, self.c_out))
     }
 }
@@ -140,7 +140,7 @@ impl FusionAttention {
         let (k, v) = (self.to_k.forward(&tokens)?, self.to_v.forward(&tokens)?);
         let y = attention(&q, &k, &v, self.heads, self.precision, false)?;
         drop(q);
-        let y = self.to_out.forward_with(&y, Activation::None, Plus::Residual(&residual))?;
+        let y = self.to_out.forward_with(&y, Activation::None, Addend::Residual(&residual))?;
         y.reshape((t, h, w, c))
     }
 }
@@ -296,7 +296,7 @@ impl VaeDecoder {
         watch("conv_out", &x)?;
         // [1, t, p, 3]
         let x = x.reshape((1, t, h * w, self.out_ch))?;
-        let y = self.time_mix_conv.forward(&x, Plus::Nothing)?;
+        let y = self.time_mix_conv.forward(&x, Addend::Nothing)?;
         channels_first(&y.reshape((t, h, w, self.out_ch))?)?.to_dtype(DType::F32)
     }
 }

@@ -8,7 +8,7 @@ use candle_nn::VarBuilder;
 
 use crate::config::VaeConfig;
 use crate::ops::{
-    Activation, Conv2d, GroupNorm, Linear, Plus, Precision, Window, attention, precision,
+    Activation, Addend, Conv2d, GroupNorm, Linear, Precision, Window, attention, precision,
 };
 use crate::{Watch, channels_first, channels_last, unwatched};
 
@@ -46,7 +46,7 @@ impl ResnetBlock {
             Some(shortcut) => shortcut.forward(x)?,
             None => x.clone(),
         };
-        self.conv2.forward_with(&h, Activation::None, Plus::Residual(&skip))
+        self.conv2.forward_with(&h, Activation::None, Addend::Residual(&skip))
     }
 }
 
@@ -82,7 +82,7 @@ impl AttnBlock {
         let x = self.norm.forward(&residual)?;
         let (q, k, v) = (self.q.forward(&x)?, self.k.forward(&x)?, self.v.forward(&x)?);
         let y = attention(&q, &k, &v, 1, self.precision, false)?;
-        let y = self.proj_out.forward_with(&y, Activation::None, Plus::Residual(&residual))?;
+        let y = self.proj_out.forward_with(&y, Activation::None, Addend::Residual(&residual))?;
         y.reshape((n, h, w, c))
     }
 }

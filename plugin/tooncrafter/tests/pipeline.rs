@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use candle_core::{DType, Device, Tensor};
 use inbetween_core::{Control, Error};
-use inbetween_tooncrafter::memory::{Keeping, RunSize};
+use inbetween_tooncrafter::memory::{Residency, RunSize};
 use inbetween_tooncrafter::pipeline::{Drawing, Pipeline};
 use inbetween_tooncrafter::weights::layout::{self, ModelConfig, tiny_sketch};
 use inbetween_tooncrafter::weights::{Element, Weights, write_random};
@@ -174,7 +174,7 @@ fn the_plan_counts_every_part() {
     assert_eq!(plain.stages.len(), 5);
     assert!(plain.stages.iter().all(|stage| stage.weights > 0 && stage.working > 0));
     assert!(sketched.peak() >= plain.peak());
-    assert!(matches!(plain.keeping, Keeping::All | Keeping::OneByOne));
+    assert!(matches!(plain.keeping, Residency::All | Residency::OneByOne));
     let text = plain.to_string();
     for word in ["UNet", "VAE decoder", "needed at most", "available"] {
         assert!(text.contains(word), "{text}");

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use inbetween_core::cache::{CacheConfig, DiskCache, Holds, Kept};
+use inbetween_core::cache::{CacheConfig, CacheFile, DiskCache, EntryKind};
 use serde_json::{Value, json};
 
 use crate::cli::{Cache, CacheFolder};
@@ -35,15 +35,15 @@ fn refused(folder: &Path, error: &std::io::Error) -> Failure {
     Failure::new(Kind::File, format!("{} could not be used: {error}.", folder.display()))
 }
 
-fn kind(kept: &Kept) -> &'static str {
+fn kind(kept: &CacheFile) -> &'static str {
     match kept.holds {
-        Holds::Drawing => "drawing",
-        Holds::Picture => "picture",
-        Holds::Span => "span",
+        EntryKind::Drawing => "drawing",
+        EntryKind::Picture => "picture",
+        EntryKind::Span => "span",
     }
 }
 
-fn described(kept: &Kept) -> Value {
+fn described(kept: &CacheFile) -> Value {
     let used = kept.used.duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let mut about = json!({"file": kept.path.display().to_string(), "holds": kind(kept), "bytes": kept.bytes, "used": used});
     if let Some(((width, height), frames)) = kept.shape {
@@ -53,7 +53,7 @@ fn described(kept: &Kept) -> Value {
     about
 }
 
-fn total(kept: &[Kept]) -> u64 {
+fn total(kept: &[CacheFile]) -> u64 {
     kept.iter().map(|kept| kept.bytes).sum()
 }
 
@@ -74,28 +74,28 @@ fn list(folder: &CacheFolder) -> Result<()> {
 }
 
 /// What a file holds, as a person says it.
-fn in_words(kept: &Kept) -> String {
+fn in_words(kept: &CacheFile) -> String {
     let Some(((width, height), frames)) = kept.shape else {
         return format!("damaged {}, see `cache verify`", kind(kept));
     };
     let what = match kept.holds {
-        Holds::Drawing => "in-between".to_owned(),
-        Holds::Picture => "key or sketch".to_owned(),
-        Holds::Span => format!("{frames} frames of a span"),
+        EntryKind::Drawing => "in-between".to_owned(),
+        EntryKind::Picture => "key or sketch".to_owned(),
+        EntryKind::Span => format!("{frames} frames of a span"),
     };
     format!("{what}, {width} x {height}")
 }
 
-fn summary(kept: &[Kept], limit: u64, dir: &Path) -> String {
-    let of = |holds: Holds, one: &str, more: &str| {
+fn summary(kept: &[CacheFile], limit: u64, dir: &Path) -> String {
+    let of = |holds: EntryKind, one: &str, more: &str| {
         let count = kept.iter().filter(|kept| kept.holds == holds).count();
         format!("{count} {}", if count == 1 { one } else { more })
     };
     format!(
         "{}, {} and {}: {} of {} in {}",
-        of(Holds::Drawing, "in-between", "in-betweens"),
-        of(Holds::Picture, "key or sketch", "keys and sketches"),
-        of(Holds::Span, "generated span", "generated spans"),
+        of(EntryKind::Drawing, "in-between", "in-betweens"),
+        of(EntryKind::Picture, "key or sketch", "keys and sketches"),
+        of(EntryKind::Span, "generated span", "generated spans"),
         bytes(total(kept) as usize),
         bytes(limit as usize),
         dir.display()
@@ -106,10 +106,10 @@ fn size(folder: &CacheFolder) -> Result<()> {
     let (dir, limit, cache) = open(folder.dir.as_ref())?;
     let kept = cache.list().map_err(|error| refused(&dir, &error))?;
     if folder.json {
-        let of = |holds: Holds| kept.iter().filter(|kept| kept.holds == holds).count();
+        let of = |holds: EntryKind| kept.iter().filter(|kept| kept.holds == holds).count();
         print_json(&json!({
             "folder": dir.display().to_string(), "bytes": total(&kept), "limit": limit,
-            "drawings": of(Holds::Drawing), "pictures": of(Holds::Picture), "spans": of(Holds::Span),
+            "drawings": of(EntryKind::Drawing), "pictures": of(EntryKind::Picture), "spans": of(EntryKind::Span),
         }));
     } else {
         println!("{}", summary(&kept, limit, &dir));

@@ -449,8 +449,8 @@ mod tests {
                 let wanted = match setting.kind() {
                     AnyKind::Number(of) => vec![of.default.to_string()],
                     // By the solver.
-                    AnyKind::Whole(_) if name == "steps" => Vec::new(),
-                    AnyKind::Whole(of) => vec![of.default.to_string()],
+                    AnyKind::Integer(_) if name == "steps" => Vec::new(),
+                    AnyKind::Integer(of) => vec![of.default.to_string()],
                     AnyKind::Choice(of) => {
                         let names: Vec<_> = option.get_possible_values();
                         let names: Vec<_> = names.iter().map(|value| value.get_name()).collect();

@@ -28,7 +28,7 @@ use crate::{cache, render};
 
 /// How something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum Verdict {
     Ok,
     /// Works, but not as well as it could.
     Warn,
@@ -36,7 +36,7 @@ enum State {
     Fail,
 }
 
-impl State {
+impl Verdict {
     fn word(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -49,7 +49,7 @@ impl State {
 /// One line: what was looked at, how it is, and what to do when it is not right.
 struct Finding {
     what: &'static str,
-    state: State,
+    verdict: Verdict,
     found: String,
     advice: &'static str,
     /// What a failure of it is for a script: the same as in the commands that need it.
@@ -65,18 +65,19 @@ pub(crate) fn run(arguments: &Doctor) -> Result<()> {
     if arguments.json {
         let lines: Vec<_> = findings
             .iter()
-            .map(|f| json!({"what": f.what, "state": f.state.word(), "found": f.found, "advice": f.advice}))
+            .map(|f| json!({"what": f.what, "state": f.verdict.word(), "found": f.found, "advice": f.advice}))
             .collect();
         print_json(&lines);
     } else {
         for finding in &findings {
-            println!("{:4} {:12} {}", finding.state.word(), finding.what, finding.found);
-            if finding.state != State::Ok {
+            println!("{:4} {:12} {}", finding.verdict.word(), finding.what, finding.found);
+            if finding.verdict != Verdict::Ok {
                 println!("                  {}", finding.advice);
             }
         }
     }
-    let failed: Vec<_> = findings.iter().filter(|finding| finding.state == State::Fail).collect();
+    let failed: Vec<_> =
+        findings.iter().filter(|finding| finding.verdict == Verdict::Fail).collect();
     if let Some(first) = failed.first() {
         return Err(Failure::new(
             first.kind,
@@ -110,13 +111,13 @@ fn flow() -> Finding {
         let job = Job { request, first: key(0)?, last: key(6)?, sketches: Vec::new() };
         FlowEngine::new()?.draw(&job, &Control::default()).map(|_| ())
     };
-    let (state, found) = match draw() {
-        Ok(()) => (State::Ok, "draws; it needs nothing else".to_owned()),
-        Err(error) => (State::Fail, error.user_message()),
+    let (verdict, found) = match draw() {
+        Ok(()) => (Verdict::Ok, "draws; it needs nothing else".to_owned()),
+        Err(error) => (Verdict::Fail, error.user_message()),
     };
     Finding {
         what: "Flow",
-        state,
+        verdict,
         found,
         advice: "Install the whole bundle of this machine's system again.",
         kind: Kind::Engine,
@@ -130,13 +131,13 @@ fn video() -> Finding {
         let text = String::from_utf8_lossy(&said.stdout).into_owned();
         Some(text.lines().next()?.split(" Copyright").next()?.to_owned())
     };
-    let (state, found) = match (version("ffmpeg"), version("ffprobe")) {
-        (Some(version), Some(_)) => (State::Ok, version),
-        _ => (State::Warn, "ffmpeg or ffprobe was not found".to_owned()),
+    let (verdict, found) = match (version("ffmpeg"), version("ffprobe")) {
+        (Some(version), Some(_)) => (Verdict::Ok, version),
+        _ => (Verdict::Warn, "ffmpeg or ffprobe was not found".to_owned()),
     };
     let advice = "Only video files need it; folders of pictures do not. Debian, Ubuntu: apt install ffmpeg; macOS: brew \
                   install ffmpeg; Windows: winget install ffmpeg.";
-    Finding { what: "video", state, found, advice, kind: Kind::Engine }
+    Finding { what: "video", verdict, found, advice, kind: Kind::Engine }
 }
 
 fn processor() -> Finding {
@@ -144,7 +145,7 @@ fn processor() -> Finding {
     let slow = cores < 4;
     Finding {
         what: "processor",
-        state: if slow { State::Warn } else { State::Ok },
+        verdict: if slow { Verdict::Warn } else { Verdict::Ok },
         found: format!("{cores} cores, {}", std::env::consts::ARCH),
         advice: "Flow draws well on it; ToonCrafter takes very long without a GPU.",
         kind: Kind::Engine,
@@ -152,29 +153,29 @@ fn processor() -> Finding {
 }
 
 fn device() -> Finding {
-    let (state, found) = match gpu() {
-        Ok(_) => (State::Ok, "an NVIDIA GPU can be used".to_owned()),
-        Err(why) => (State::Warn, format!("no GPU: {why}")),
+    let (verdict, found) = match gpu() {
+        Ok(_) => (Verdict::Ok, "an NVIDIA GPU can be used".to_owned()),
+        Err(why) => (Verdict::Warn, format!("no GPU: {why}")),
     };
     let own = own_programs()
         .map(|dir| format!("; a program inbetween-cuda would be looked for in {}", dir.display()));
     let found = found + &own.unwrap_or_default();
     let advice = "ToonCrafter runs on the CPU, many times slower. For an NVIDIA GPU install its \
                   driver and the download inbetween-cuda.";
-    Finding { what: "device", state, found, advice, kind: Kind::Engine }
+    Finding { what: "device", verdict, found, advice, kind: Kind::Engine }
 }
 
 fn driver() -> Finding {
     let version = std::fs::read_to_string("/proc/driver/nvidia/version").ok();
     let version = version.and_then(|text| text.lines().next().map(str::to_owned));
-    let (state, found) = match version {
-        Some(version) => (State::Ok, version),
-        None if cfg!(target_os = "linux") => (State::Warn, "no NVIDIA driver is loaded".into()),
-        None => (State::Ok, "not looked at on this system".into()),
+    let (verdict, found) = match version {
+        Some(version) => (Verdict::Ok, version),
+        None if cfg!(target_os = "linux") => (Verdict::Warn, "no NVIDIA driver is loaded".into()),
+        None => (Verdict::Ok, "not looked at on this system".into()),
     };
     let advice =
         "Without an NVIDIA GPU nothing is amiss. With one, install the driver and restart.";
-    Finding { what: "driver", state, found, advice, kind: Kind::Engine }
+    Finding { what: "driver", verdict, found, advice, kind: Kind::Engine }
 }
 
 /// Model files, and whether they fit into memory.
@@ -184,11 +185,11 @@ fn model(named: Option<&Path>) -> Result<Vec<Finding>> {
         None => render::downloaded("model.ckpt")?,
     };
     // Flow draws without; only a checkpoint that was asked for must be there.
-    let unfit = if named.is_some() { State::Fail } else { State::Warn };
+    let unfit = if named.is_some() { Verdict::Fail } else { Verdict::Warn };
     let Some(path) = path else {
         return Ok(vec![Finding {
             what: "model",
-            state: unfit,
+            verdict: unfit,
             found: "no checkpoint is there".into(),
             advice: "Flow draws without. For ToonCrafter fetch it with `inbetween models download`, or name one with --checkpoint.",
             kind: Kind::File,
@@ -199,7 +200,7 @@ fn model(named: Option<&Path>) -> Result<Vec<Finding>> {
         Err(error) => {
             return Ok(vec![Finding {
                 what: "model",
-                state: unfit,
+                verdict: unfit,
                 found: error.user_message(),
                 advice: "Fetch it with `inbetween models download`, or name another with --checkpoint.",
                 kind: Failure::from(error).kind,
@@ -216,7 +217,7 @@ fn model(named: Option<&Path>) -> Result<Vec<Finding>> {
     };
     let model = Finding {
         what: "model",
-        state: if whole { State::Ok } else { unfit },
+        verdict: if whole { Verdict::Ok } else { unfit },
         found,
         advice: "Choose the whole checkpoint; `inbetween models verify` tells what each file lacks.",
         kind: Kind::Unfit,
@@ -239,7 +240,7 @@ fn model(named: Option<&Path>) -> Result<Vec<Finding>> {
     };
     let memory = Finding {
         what: "memory",
-        state: if plan.fits() { State::Ok } else { unfit },
+        verdict: if plan.fits() { Verdict::Ok } else { unfit },
         found,
         advice: "Close other programs, choose Precision: bf16, or draw on another machine.",
         kind: Kind::Engine,
@@ -254,8 +255,8 @@ fn cache_folder() -> Finding {
     let (dir, limit, cache) = match cache::open(None) {
         Ok(opened) => opened,
         Err(failure) => {
-            let (state, found, kind) = (State::Warn, failure.message, failure.kind);
-            return Finding { what: WHAT, state, found, advice, kind };
+            let (verdict, found, kind) = (Verdict::Warn, failure.message, failure.kind);
+            return Finding { what: WHAT, verdict, found, advice, kind };
         }
     };
     let writable = std::fs::create_dir_all(&dir)
@@ -265,28 +266,28 @@ fn cache_folder() -> Finding {
             let total: u64 = kept.iter().map(|kept| kept.bytes).sum();
             let (total, limit) = (bytes(total as usize), bytes(limit as usize));
             let found = format!("{total} of {limit} in {}", dir.display());
-            Finding { what: WHAT, state: State::Ok, found, advice, kind: Kind::File }
+            Finding { what: WHAT, verdict: Verdict::Ok, found, advice, kind: Kind::File }
         }
         (Err(error), _) | (_, Err(error)) => {
             let found = format!("{} cannot be used: {error}", dir.display());
-            Finding { what: WHAT, state: State::Warn, found, advice, kind: Kind::File }
+            Finding { what: WHAT, verdict: Verdict::Warn, found, advice, kind: Kind::File }
         }
     }
 }
 
 fn worker() -> Finding {
     let config = RemoteConfig::new(CacheConfig::from_environment(), String::new());
-    let (state, found) = match RemoteEngine::new(config).status() {
-        Ok(None) => (State::Ok, "none runs; it is started when it is needed".to_owned()),
+    let (verdict, found) = match RemoteEngine::new(config).status() {
+        Ok(None) => (Verdict::Ok, "none runs; it is started when it is needed".to_owned()),
         Ok(Some(status)) => {
             let held = status.about.model.unwrap_or_else(|| "no model loaded".into());
-            (State::Ok, format!("process {}, {held}; log: {}", status.pid, status.log.display()))
+            (Verdict::Ok, format!("process {}, {held}; log: {}", status.pid, status.log.display()))
         }
-        Err(error) => (State::Warn, error.user_message()),
+        Err(error) => (Verdict::Warn, error.user_message()),
     };
     Finding {
         what: "worker",
-        state,
+        verdict,
         found,
         advice: "End the process `inbetween serve`; it is started again.",
         kind: Kind::Engine,

@@ -6,8 +6,8 @@ use inbetween_core::settings::list::{
     DEVICE, GUIDANCE, MEMORY_LIMIT, MOTION, PRECISION, PROMPT, RESCALE, SEED, SOLVER, STEPS,
 };
 use inbetween_core::settings::{
-    AnyKind, AnySetting, Choice, DeviceChoice, Number, PrecisionChoice, Setting, SolverChoice,
-    Text, ToonCrafterSettings, WeightRef, Whole,
+    AnyKind, AnySetting, Choice, DeviceChoice, Integer, Number, PrecisionChoice, Setting,
+    SolverChoice, Text, ToonCrafterSettings, WeightRef,
 };
 
 /// The value of a choice whose option may stand for none. Under this name clap takes it for a value, and not for an
@@ -19,7 +19,7 @@ pub(crate) fn help(of: &'static dyn AnySetting) -> String {
     let hint = of.hint().to_string_lossy();
     match of.kind() {
         AnyKind::Number(Number { range, .. }) => format!("{hint} [{} to {}]", range.0, range.1),
-        AnyKind::Whole(Whole { range, .. }) => format!("{hint} [{} to {}]", range.0, range.1),
+        AnyKind::Integer(Integer { range, .. }) => format!("{hint} [{} to {}]", range.0, range.1),
         _ => hint.into_owned(),
     }
 }
@@ -37,7 +37,7 @@ pub(crate) fn number(
 
 /// Reads a whole number within the setting's range.
 pub(crate) fn whole(
-    of: &'static Setting<Whole>,
+    of: &'static Setting<Integer>,
 ) -> impl Fn(&str) -> Result<u32, String> + Clone + Send + Sync + 'static {
     move |text| {
         let value = text.parse::<u64>().map_err(|_| "it is a whole number".to_owned())?;
@@ -75,7 +75,7 @@ pub(crate) fn name_of_default<T: PartialEq + 'static>(
 }
 
 /// What a whole number is without a choice.
-pub(crate) fn default_of(of: &'static Setting<Whole>) -> u32 {
+pub(crate) fn default_of(of: &'static Setting<Integer>) -> u32 {
     of.kind.default.unsigned_abs()
 }
 

@@ -95,7 +95,7 @@ impl Percents {
 }
 
 /// Progress of some work in the wanted form.
-pub(crate) struct Told {
+pub(crate) struct ProgressReporter {
     form: ProgressForm,
     bar: ProgressBar,
     percents: Percents,
@@ -104,7 +104,7 @@ pub(crate) struct Told {
 /// Units of a bar that is told fractions.
 const UNITS: u64 = 100_000;
 
-impl Told {
+impl ProgressReporter {
     pub(crate) fn new(form: ProgressForm, what: &str) -> Self {
         let bar = match form {
             ProgressForm::Bar => of_work(what, UNITS),

@@ -15,7 +15,7 @@
 //!
 //! Whatever goes wrong here costs time, never a picture: trouble is logged once and counted.
 
-pub(super) mod tend;
+pub(super) mod maintenance;
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
@@ -27,7 +27,7 @@ use parking_lot::Mutex;
 use tempfile::NamedTempFile;
 
 use super::config::DiskConfig;
-use super::entry::{self, Entry, Head, Holds, Unreadable};
+use super::entry::{self, Entry, EntryKind, Header, Unreadable};
 use crate::{ContentHash, Drawn, Error, Frame, Remarks, files};
 
 /// The directory within the cache directory; another one when the form of files changes.
@@ -94,7 +94,7 @@ impl DiskCache {
     /// name is deleted.
     pub fn get(&self, key: &ContentHash, size: (usize, usize)) -> Option<Drawn> {
         let Entry { head, mut frames, remarks } =
-            self.load(Holds::Drawing, key, |found| found == size, 1)?;
+            self.load(EntryKind::Drawing, key, |found| found == size, 1)?;
         let frame = frames.pop()?;
         Some(Drawn { frame, confidence: head.confidence, cut: head.cut, remarks })
     }
@@ -103,17 +103,17 @@ impl DiskCache {
     /// Whether it lies there now.
     pub fn put(&self, key: &ContentHash, drawn: &Drawn) -> bool {
         let Drawn { frame, confidence, cut, remarks } = drawn;
-        self.keep(Holds::Drawing, key, &[frame], *cut, *confidence, remarks)
+        self.keep(EntryKind::Drawing, key, &[frame], *cut, *confidence, remarks)
     }
 
     /// The key or sketch of this content address, of this width and height, checked as drawings are.
     pub fn get_picture(&self, address: &ContentHash, size: (usize, usize)) -> Option<Frame> {
-        self.load(Holds::Picture, address, |found| found == size, 1)?.frames.pop()
+        self.load(EntryKind::Picture, address, |found| found == size, 1)?.frames.pop()
     }
 
     /// Stores a key or a sketch under its content address. Whether it lies there now.
     pub fn put_picture(&self, address: &ContentHash, picture: &Frame) -> bool {
-        self.keep(Holds::Picture, address, &[picture], false, 1.0, &Remarks::default())
+        self.keep(EntryKind::Picture, address, &[picture], false, 1.0, &Remarks::default())
     }
 
     /// The generated frames of a span, in order, checked as drawings are: `count` of them, all of a
@@ -124,19 +124,19 @@ impl DiskCache {
         wanted: impl FnOnce((usize, usize)) -> bool,
         count: usize,
     ) -> Option<Vec<Frame>> {
-        Some(self.load(Holds::Span, key, wanted, count)?.frames)
+        Some(self.load(EntryKind::Span, key, wanted, count)?.frames)
     }
 
     /// Stores the generated frames of a span: one or more, all of one size. Whether they lie there
     /// now.
     pub fn put_span(&self, key: &ContentHash, frames: &[Frame]) -> bool {
         let frames: Vec<&Frame> = frames.iter().collect();
-        self.keep(Holds::Span, key, &frames, false, 1.0, &Remarks::default())
+        self.keep(EntryKind::Span, key, &frames, false, 1.0, &Remarks::default())
     }
 
     /// Whether a span lies here, by its name alone: reading it may still find it damaged.
     pub fn has_span(&self, key: &ContentHash) -> bool {
-        self.path_of(Holds::Span, key).is_file()
+        self.path_of(EntryKind::Span, key).is_file()
     }
 
     /// Deletes every drawing and span, of whichever process; gives how many files and bytes. Pictures stay:
@@ -154,7 +154,7 @@ impl DiskCache {
         let _turn = self.writer.lock();
         let (mut count, mut bytes, mut trouble) = (0, 0, None);
         for path in files.flatten().map(|file| file.path()) {
-            if !matches!(tend::of_name(&path), Some(Holds::Drawing | Holds::Span)) {
+            if !matches!(maintenance::of_name(&path), Some(EntryKind::Drawing | EntryKind::Span)) {
                 continue;
             }
             let length = fs::metadata(&path).map_or(0, |about| about.len());
@@ -178,13 +178,13 @@ impl DiskCache {
         }
     }
 
-    fn path_of(&self, holds: Holds, key: &ContentHash) -> PathBuf {
+    fn path_of(&self, holds: EntryKind, key: &ContentHash) -> PathBuf {
         self.dir.join(format!("{key}.{}", holds.extension()))
     }
 
     fn load(
         &self,
-        holds: Holds,
+        holds: EntryKind,
         key: &ContentHash,
         size: impl FnOnce((usize, usize)) -> bool,
         frames: usize,
@@ -220,7 +220,7 @@ impl DiskCache {
 
     fn keep(
         &self,
-        holds: Holds,
+        holds: EntryKind,
         key: &ContentHash,
         frames: &[&Frame],
         cut: bool,
@@ -229,8 +229,11 @@ impl DiskCache {
     ) -> bool {
         let path = self.path_of(holds, key);
         let size = frames.first().map_or((0, 0), |frame| (frame.width(), frame.height()));
-        if self.lies_there(&path, key, &Head { holds, size, frames: frames.len(), cut, confidence })
-        {
+        if self.lies_there(
+            &path,
+            key,
+            &Header { holds, size, frames: frames.len(), cut, confidence },
+        ) {
             return true;
         }
         let Some(file) = entry::file(holds, key, frames, cut, confidence, remarks) else {
@@ -253,7 +256,7 @@ impl DiskCache {
 
     /// Whether another process has stored it meanwhile: names follow content, so there is nothing
     /// to write, and the file counts as used.
-    fn lies_there(&self, path: &Path, key: &ContentHash, wanted: &Head) -> bool {
+    fn lies_there(&self, path: &Path, key: &ContentHash, wanted: &Header) -> bool {
         let Ok(mut file) = open(path) else { return false };
         let there = entry::head(&mut file, key).is_ok_and(|head| head == *wanted);
         if there {
@@ -266,7 +269,7 @@ impl DiskCache {
     fn store(&self, path: &Path, content: &[u8]) -> io::Result<bool> {
         if !self.dir.is_dir() {
             fs::create_dir_all(&self.dir)?;
-            FORMER.iter().for_each(|former| tend::remove_former(&self.root.join(former)));
+            FORMER.iter().for_each(|former| maintenance::remove_former(&self.root.join(former)));
         }
         let mut beside = new_file(&self.dir)?;
         beside.write_all(content)?;
@@ -374,7 +377,7 @@ fn new_file(dir: &Path) -> io::Result<NamedTempFile> {
 }
 
 fn counts(path: &Path) -> bool {
-    tend::of_name(path).is_some()
+    maintenance::of_name(path).is_some()
 }
 
 fn is_stale(path: &Path, used: SystemTime) -> bool {

@@ -38,7 +38,7 @@ const MAX_FRAMES: usize = 256;
 
 /// What a file of the cache holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Holds {
+pub enum EntryKind {
     /// A finished in-between.
     Drawing,
     /// A key or a sketch on its way to another process.
@@ -47,7 +47,7 @@ pub enum Holds {
     Span,
 }
 
-impl Holds {
+impl EntryKind {
     pub(super) const ALL: [Self; 3] = [Self::Drawing, Self::Picture, Self::Span];
 
     pub(super) fn extension(self) -> &'static str {
@@ -80,8 +80,8 @@ pub(super) enum Unreadable {
 
 /// What a file says of itself ahead of its pixels.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Head {
-    pub(super) holds: Holds,
+pub(super) struct Header {
+    pub(super) holds: EntryKind,
     /// Width and height of each frame.
     pub(super) size: (usize, usize),
     pub(super) frames: usize,
@@ -90,8 +90,8 @@ pub(super) struct Head {
 }
 
 /// A head as it lies in a file.
-struct Found {
-    head: Head,
+struct StoredHeader {
+    head: Header,
     bytes: [u8; HEAD_BYTES],
     packed: u64,
     remarks: usize,
@@ -100,14 +100,14 @@ struct Found {
 /// What was read: the head, and the frames that it announces.
 #[derive(Debug)]
 pub(super) struct Entry {
-    pub(super) head: Head,
+    pub(super) head: Header,
     pub(super) frames: Vec<Frame>,
     pub(super) remarks: Remarks,
 }
 
 /// The file of these frames; `None` when they are none, too many, or not of one size.
 pub(super) fn file(
-    holds: Holds,
+    holds: EntryKind,
     key: &ContentHash,
     frames: &[&Frame],
     cut: bool,
@@ -149,11 +149,11 @@ pub(super) fn file(
 }
 
 /// Reads the head of `key`'s file and checks what can be checked without the pixels.
-pub(super) fn head(file: &mut File, key: &ContentHash) -> Result<Head, Unreadable> {
+pub(super) fn head(file: &mut File, key: &ContentHash) -> Result<Header, Unreadable> {
     Ok(found(file, key)?.head)
 }
 
-fn found(file: &mut File, key: &ContentHash) -> Result<Found, Unreadable> {
+fn found(file: &mut File, key: &ContentHash) -> Result<StoredHeader, Unreadable> {
     let length = file.metadata().map_err(Unreadable::Io)?.len();
     let mut bytes = [0; HEAD_BYTES];
     fill(file, &mut bytes)?;
@@ -161,7 +161,7 @@ fn found(file: &mut File, key: &ContentHash) -> Result<Found, Unreadable> {
     if bytes[..8] != *MAGIC || number(8) != VERSION {
         return Err(Unreadable::Damaged("it is not of this version"));
     }
-    let holds = Holds::ALL.into_iter().find(|holds| holds.tag() == number(12));
+    let holds = EntryKind::ALL.into_iter().find(|holds| holds.tag() == number(12));
     let Some(holds) = holds else {
         return Err(Unreadable::Damaged("it holds nothing that is known"));
     };
@@ -184,8 +184,8 @@ fn found(file: &mut File, key: &ContentHash) -> Result<Found, Unreadable> {
     if !confidence.is_finite() {
         return Err(Unreadable::Damaged("its confidence is no number"));
     }
-    let head = Head { holds, size, frames, cut: number(28) != 0, confidence };
-    Ok(Found { head, bytes, packed, remarks: number(36) as usize })
+    let head = Header { holds, size, frames, cut: number(28) != 0, confidence };
+    Ok(StoredHeader { head, bytes, packed, remarks: number(36) as usize })
 }
 
 /// Reads the file of `key` and checks every byte of it, once `wanted` has agreed to its head: what
@@ -193,9 +193,9 @@ fn found(file: &mut File, key: &ContentHash) -> Result<Found, Unreadable> {
 pub(super) fn read(
     file: &mut File,
     key: &ContentHash,
-    wanted: impl FnOnce(&Head) -> bool,
+    wanted: impl FnOnce(&Header) -> bool,
 ) -> Result<Entry, Unreadable> {
-    let Found { head, bytes, packed, remarks } = found(file, key)?;
+    let StoredHeader { head, bytes, packed, remarks } = found(file, key)?;
     if !wanted(&head) {
         return Err(Unreadable::Damaged("it is of another kind or size than was asked for"));
     }

@@ -21,7 +21,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::{ContentHash, Control, Error};
-use file::{Folder, Lease, Taken};
+use file::{Attempt, Folder, Lease};
 
 /// What a claim came to.
 #[derive(Debug)]
@@ -75,7 +75,7 @@ fn claim_at(
     ready: impl Fn() -> bool,
 ) -> Result<Claim, Error> {
     let folder = Folder::new(dir, key);
-    let mut watched: Option<Watched> = None;
+    let mut watched: Option<ObservedLease> = None;
     loop {
         control.check()?;
         if ready() {
@@ -88,7 +88,7 @@ fn claim_at(
         let gone = match newest {
             None => None,
             Some(found) => {
-                let watched = Watched::update(&mut watched, found);
+                let watched = ObservedLease::update(&mut watched, found);
                 if !watched.is_gone(pace) {
                     std::thread::sleep(pace.poll);
                     continue;
@@ -97,24 +97,24 @@ fn claim_at(
             }
         };
         match folder.take(gone) {
-            Ok(Taken::Mine(owned)) => {
+            Ok(Attempt::Mine(owned)) => {
                 let guard = Guard::start(owned, pace);
                 // Between the first look and the claim its last owner may have finished.
                 return Ok(if ready() { Claim::Ready } else { Claim::Mine(guard) });
             }
-            Ok(Taken::Lost) => std::thread::sleep(pace.poll),
+            Ok(Attempt::Lost) => std::thread::sleep(pace.poll),
             Err(error) => return Ok(Claim::Mine(Guard::without_file(&error))),
         }
     }
 }
 
 /// Somebody else's claim, and since when it has looked the same.
-struct Watched {
+struct ObservedLease {
     lease: Lease,
     since: Instant,
 }
 
-impl Watched {
+impl ObservedLease {
     fn update(watched: &mut Option<Self>, found: Lease) -> &Self {
         let now = Instant::now();
         match watched.take() {

@@ -20,8 +20,9 @@ const SIZE: (usize, usize) = (SIDE, SIDE);
 /// Bytes of the file of each of these drawings: they differ in one value that takes no room of its own.
 fn file_bytes() -> u64 {
     let drawn = drawn(1);
-    entry::file(Holds::Drawing, &key(1), &[&drawn.frame], true, 0.25, &drawn.remarks).unwrap().len()
-        as u64
+    entry::file(EntryKind::Drawing, &key(1), &[&drawn.frame], true, 0.25, &drawn.remarks)
+        .unwrap()
+        .len() as u64
 }
 
 fn drawn(of: u8) -> Drawn {

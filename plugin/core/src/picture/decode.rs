@@ -63,7 +63,7 @@ pub(super) fn stored(path: &Path) -> Result<Stored, Error> {
     let mut file = BufReader::new(fs::File::open(path).map_err(failed)?);
     let format = format_of(file.fill_buf().map_err(failed)?).map_err(refuse)?;
     if format == ImageFormat::OpenExr {
-        let head = exr::Head::read(file).map_err(refuse)?;
+        let head = exr::Header::read(file).map_err(refuse)?;
         let has_alpha = head.channels.alpha.is_some();
         return Ok(Stored {
             format,
@@ -114,7 +114,7 @@ fn check_size(width: usize, height: usize) -> Result<(), String> {
 
 fn decode(bytes: &[u8], format: ImageFormat) -> Result<DynamicImage, String> {
     if format == ImageFormat::OpenExr {
-        let head = exr::Head::read(bytes)?;
+        let head = exr::Header::read(bytes)?;
         check_size(head.size.0, head.size.1)?;
         return head.picture(bytes);
     }

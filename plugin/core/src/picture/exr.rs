@@ -114,7 +114,7 @@ fn listed(all: &[String]) -> String {
 }
 
 /// What is known of a file before its pixels are read.
-pub(super) struct Head {
+pub(super) struct Header {
     pub(super) channels: ExrChannels,
     /// Sides of the display window.
     pub(super) size: (usize, usize),
@@ -124,7 +124,7 @@ pub(super) struct Head {
     pub(super) half: bool,
 }
 
-impl Head {
+impl Header {
     pub(super) fn read(bytes: impl std::io::Read) -> Result<Self, String> {
         let about = MetaData::read_from_buffered(std::io::BufReader::new(bytes), false)
             .map_err(|err| reason(&err))?;

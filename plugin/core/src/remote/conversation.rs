@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use interprocess::local_socket::Stream;
 
-use super::protocol::{CachePlace, Draw, Hello, PROTOCOL, PictureHead, Status, ToClient, ToWorker};
-use super::wire::{Broken, Wire, sum_of};
+use super::protocol::{CacheDir, Draw, Hello, PROTOCOL, PictureHead, Status, ToClient, ToWorker};
+use super::wire::{Wire, WireError, sum_of};
 use crate::cache::DiskCache;
 use crate::{ContentHash, Control, Drawn, Error, Frame, Job, Remarks};
 
@@ -21,7 +21,7 @@ const MAKE_ROOM: Duration = Duration::from_secs(10);
 
 /// Why a conversation came to nothing.
 #[derive(Debug)]
-pub(super) enum Stopped {
+pub(super) enum ConversationError {
     /// The worker is gone; another one may succeed.
     Lost(String),
     /// The worker is of another version, and gone to make room; one of ours may succeed.
@@ -30,39 +30,41 @@ pub(super) enum Stopped {
     For(Error),
 }
 
-impl From<Broken> for Stopped {
-    fn from(broken: Broken) -> Self {
+impl From<WireError> for ConversationError {
+    fn from(broken: WireError) -> Self {
         match broken {
-            Broken::Closed => Self::Lost("it ended".into()),
-            Broken::Silent(_) | Broken::Io(_) => Self::Lost(broken.to_string()),
+            WireError::Closed => Self::Lost("it ended".into()),
+            WireError::Silent(_) | WireError::Io(_) => Self::Lost(broken.to_string()),
             other => Self::For(other.into()),
         }
     }
 }
 
 /// A worker that has said welcome.
-pub(super) struct Talk {
+pub(super) struct Conversation {
     wire: Wire<ToClient>,
     pid: u32,
 }
 
-impl Talk {
-    pub(super) fn begin(stream: Stream, control: &Control) -> Result<Self, Stopped> {
-        let wire = Wire::new(stream).map_err(Broken::Io)?;
-        let mut talk = Self { wire, pid: 0 };
+impl Conversation {
+    pub(super) fn begin(stream: Stream, control: &Control) -> Result<Self, ConversationError> {
+        let wire = Wire::new(stream).map_err(WireError::Io)?;
+        let mut conversation = Self { wire, pid: 0 };
         let product = env!("CARGO_PKG_VERSION").to_owned();
-        talk.say(&ToWorker::Hello(Hello { protocol: PROTOCOL, product }), control)?;
-        match talk.answer(ANSWER, control)? {
+        conversation.say(&ToWorker::Hello(Hello { protocol: PROTOCOL, product }), control)?;
+        match conversation.answer(ANSWER, control)? {
             ToClient::Welcome(welcome) => {
-                talk.pid = welcome.pid;
-                Ok(talk)
+                conversation.pid = welcome.pid;
+                Ok(conversation)
             }
-            ToClient::Refused { reason, ending } => Err(talk.refused(reason, ending, control)),
+            ToClient::Refused { reason, ending } => {
+                Err(conversation.refused(reason, ending, control))
+            }
             other => Err(unexpected(&other)),
         }
     }
 
-    pub(super) fn status(&mut self) -> Result<Status, Stopped> {
+    pub(super) fn status(&mut self) -> Result<Status, ConversationError> {
         let control = Control::default();
         self.say(&ToWorker::Status, &control)?;
         match self.answer(ANSWER, &control)? {
@@ -71,7 +73,7 @@ impl Talk {
         }
     }
 
-    pub(super) fn stop(&mut self) -> Result<(), Stopped> {
+    pub(super) fn stop(&mut self) -> Result<(), ConversationError> {
         let control = Control::default();
         self.say(&ToWorker::Stop, &control)?;
         match self.answer(ANSWER, &control)? {
@@ -84,10 +86,10 @@ impl Talk {
         &mut self,
         job: &Job,
         key: &ContentHash,
-        cache: Option<CachePlace>,
+        cache: Option<CacheDir>,
         disk: Option<&DiskCache>,
         control: &Control,
-    ) -> Result<Drawn, Stopped> {
+    ) -> Result<Drawn, ConversationError> {
         let size = job.size();
         let draw = Draw { request: job.request.clone(), key: *key, size, cache };
         self.say(&ToWorker::Draw(Box::new(draw)), control)?;
@@ -107,7 +109,7 @@ impl Talk {
                     let frame = self.wire.receive_pixels(size, &sum, go_on)?;
                     return Ok(Drawn { frame, confidence, cut, remarks: Remarks::default() });
                 }
-                ToClient::Failed(failure) => return Err(Stopped::For(failure.into())),
+                ToClient::Failed(failure) => return Err(ConversationError::For(failure.into())),
                 ToClient::Refused { reason, ending } => {
                     return Err(self.refused(reason, ending, control));
                 }
@@ -121,11 +123,13 @@ impl Talk {
         job: &Job,
         addresses: &[ContentHash],
         control: &Control,
-    ) -> Result<(), Stopped> {
+    ) -> Result<(), ConversationError> {
         for wanted in addresses {
             let Some((address, picture)) = pictures(job).find(|(address, _)| address == wanted)
             else {
-                return Err(Stopped::For(misunderstood("it wants a picture of another drawing")));
+                return Err(ConversationError::For(misunderstood(
+                    "it wants a picture of another drawing",
+                )));
             };
             let head = PictureHead { address, sum: sum_of(picture) };
             self.say(&ToWorker::Picture(head), control)?;
@@ -134,20 +138,24 @@ impl Talk {
         Ok(())
     }
 
-    fn say(&mut self, message: &ToWorker, control: &Control) -> Result<(), Stopped> {
+    fn say(&mut self, message: &ToWorker, control: &Control) -> Result<(), ConversationError> {
         Ok(self.wire.send(message, || !control.is_cancelled())?)
     }
 
-    fn answer(&mut self, at_most: Duration, control: &Control) -> Result<ToClient, Stopped> {
+    fn answer(
+        &mut self,
+        at_most: Duration,
+        control: &Control,
+    ) -> Result<ToClient, ConversationError> {
         let since = Instant::now();
         loop {
-            control.check().map_err(Stopped::For)?;
+            control.check().map_err(ConversationError::For)?;
             if let Some(answer) = self.wire.receive(LOOK)? {
                 return Ok(answer);
             }
             if since.elapsed() > at_most {
                 let who = if self.pid == 0 { String::new() } else { format!(" {}", self.pid) };
-                return Err(Stopped::For(Error::Worker {
+                return Err(ConversationError::For(Error::Worker {
                     reason: format!("does not answer for {} s", at_most.as_secs()),
                     advice: format!("End its process{who} `inbetween serve` by hand."),
                 }));
@@ -156,24 +164,24 @@ impl Talk {
     }
 
     /// What a worker of another version means: it ends if nobody waits for it.
-    fn refused(&mut self, reason: String, ending: bool, control: &Control) -> Stopped {
+    fn refused(&mut self, reason: String, ending: bool, control: &Control) -> ConversationError {
         if !ending {
-            return Stopped::For(Error::Worker {
+            return ConversationError::For(Error::Worker {
                 reason: format!("refused ({reason})"),
                 advice: "Another version of AI In-between is at work. Wait until it is done, or end it with `inbetween serve --stop`.".into(),
             });
         }
         match self.wait_for_end(control) {
-            Ok(()) => Stopped::MadeRoom(reason),
+            Ok(()) => ConversationError::MadeRoom(reason),
             Err(stopped) => stopped,
         }
     }
 
     /// Waits until the worker has closed the connection.
-    fn wait_for_end(&mut self, control: &Control) -> Result<(), Stopped> {
+    fn wait_for_end(&mut self, control: &Control) -> Result<(), ConversationError> {
         let since = Instant::now();
         while since.elapsed() < MAKE_ROOM {
-            control.check().map_err(Stopped::For)?;
+            control.check().map_err(ConversationError::For)?;
             match self.wire.receive(LOOK) {
                 Ok(_) => {}
                 Err(_) => break,
@@ -191,13 +199,13 @@ pub(super) fn pictures(job: &Job) -> impl Iterator<Item = (ContentHash, &Frame)>
     addresses.zip([&*job.first, &*job.last].into_iter().chain(job.sketches.iter().map(|s| &**s)))
 }
 
-fn unexpected(answer: &ToClient) -> Stopped {
+fn unexpected(answer: &ToClient) -> ConversationError {
     let what = match answer {
         ToClient::Invalid { reason } => reason.clone(),
-        ToClient::Failed(failure) => return Stopped::For(failure.clone().into()),
+        ToClient::Failed(failure) => return ConversationError::For(failure.clone().into()),
         _ => "its answer belongs to another question".into(),
     };
-    Stopped::For(misunderstood(&what))
+    ConversationError::For(misunderstood(&what))
 }
 
 pub(super) fn misunderstood(what: &str) -> Error {

@@ -8,8 +8,8 @@
 //! connection, and the worker gives up what nobody else waits for.
 
 mod conversation;
+pub mod endpoint;
 pub mod failure;
-pub mod place;
 mod prepared;
 pub mod protocol;
 mod spawn;
@@ -25,10 +25,10 @@ use interprocess::local_socket::Stream;
 
 use crate::cache::{self, CacheConfig, DiskCache};
 use crate::{ContentHash, Control, Drawn, Engine, EngineKind, Error, Job};
-use conversation::{Stopped, Talk};
-use place::Place;
+use conversation::{Conversation, ConversationError};
+use endpoint::Endpoint;
 pub use prepared::Prepared;
-use protocol::{CachePlace, Status};
+use protocol::{CacheDir, Status};
 pub use spawn::{WORKER_VARIABLE, find as find_executable, own_programs};
 
 /// Changes with every change that may change a picture of ToonCrafter.
@@ -58,7 +58,7 @@ pub struct RemoteConfig {
     /// [`tooncrafter_version`] of this process.
     pub version: String,
     /// Where the worker is met.
-    pub place: Place,
+    pub endpoint: Endpoint,
     /// Where a worker that is started here logs.
     pub log_dir: PathBuf,
     /// How long a worker that is started here waits for work before it ends; `None` for its
@@ -74,8 +74,8 @@ impl RemoteConfig {
             beside: None,
             cache,
             version,
-            place: Place::from_environment(),
-            log_dir: place::log_dir(),
+            endpoint: Endpoint::from_environment(),
+            log_dir: endpoint::log_dir(),
             idle: None,
         }
     }
@@ -99,11 +99,11 @@ impl RemoteEngine {
     /// # Errors
     /// [`Error::Worker`] when there is one that cannot be understood.
     pub fn status(&self) -> Result<Option<Status>, Error> {
-        let Some(mut talk) = self.reach()? else { return Ok(None) };
-        talk.status().map(Some).or_else(|stopped| match stopped {
+        let Some(mut conversation) = self.reach()? else { return Ok(None) };
+        conversation.status().map(Some).or_else(|stopped| match stopped {
             // It ended between the two calls.
-            Stopped::Lost(_) | Stopped::MadeRoom(_) => Ok(None),
-            Stopped::For(error) => Err(error),
+            ConversationError::Lost(_) | ConversationError::MadeRoom(_) => Ok(None),
+            ConversationError::For(error) => Err(error),
         })
     }
 
@@ -112,10 +112,10 @@ impl RemoteEngine {
     /// # Errors
     /// [`Error::Worker`] when it does not end.
     pub fn stop(&self) -> Result<bool, Error> {
-        let Some(mut talk) = self.reach()? else { return Ok(false) };
-        match talk.stop() {
-            Ok(()) | Err(Stopped::Lost(_) | Stopped::MadeRoom(_)) => {}
-            Err(Stopped::For(error)) => return Err(error),
+        let Some(mut conversation) = self.reach()? else { return Ok(false) };
+        match conversation.stop() {
+            Ok(()) | Err(ConversationError::Lost(_) | ConversationError::MadeRoom(_)) => {}
+            Err(ConversationError::For(error)) => return Err(error),
         }
         let since = Instant::now();
         while self.connect(&Control::default()).is_ok_and(|found| found.is_some()) {
@@ -137,20 +137,20 @@ impl RemoteEngine {
     }
 
     /// A connection to the worker that listens; `None` when none does.
-    fn connect(&self, control: &Control) -> Result<Option<Stream>, Stopped> {
+    fn connect(&self, control: &Control) -> Result<Option<Stream>, ConversationError> {
         let since = Instant::now();
         loop {
-            match self.config.place.connect() {
+            match self.config.endpoint.connect() {
                 Ok(stream) => return Ok(Some(stream)),
                 Err(error) if error.kind() != ErrorKind::WouldBlock => return Ok(None),
                 Err(_) if since.elapsed() > TAKE_IN => {
-                    return Err(Stopped::For(Error::Worker {
+                    return Err(ConversationError::For(Error::Worker {
                         reason: format!("takes nobody in for {} s", TAKE_IN.as_secs()),
                         advice: "End its process `inbetween serve` by hand.".into(),
                     }));
                 }
                 Err(_) => {
-                    control.check().map_err(Stopped::For)?;
+                    control.check().map_err(ConversationError::For)?;
                     std::thread::sleep(Duration::from_millis(10));
                 }
             }
@@ -158,37 +158,37 @@ impl RemoteEngine {
     }
 
     /// The worker that runs, if one does.
-    fn reach(&self) -> Result<Option<Talk>, Error> {
-        if self.config.place.check().is_err() {
+    fn reach(&self) -> Result<Option<Conversation>, Error> {
+        if self.config.endpoint.check().is_err() {
             return Ok(None);
         }
         let control = Control::default();
-        let talk = match self.connect(&control) {
-            Ok(Some(stream)) => Talk::begin(stream, &control),
+        let conversation = match self.connect(&control) {
+            Ok(Some(stream)) => Conversation::begin(stream, &control),
             Ok(None) => return Ok(None),
             Err(stopped) => Err(stopped),
         };
-        match talk {
-            Ok(talk) => Ok(Some(talk)),
-            Err(Stopped::Lost(_) | Stopped::MadeRoom(_)) => Ok(None),
-            Err(Stopped::For(error)) => Err(error),
+        match conversation {
+            Ok(conversation) => Ok(Some(conversation)),
+            Err(ConversationError::Lost(_) | ConversationError::MadeRoom(_)) => Ok(None),
+            Err(ConversationError::For(error)) => Err(error),
         }
     }
 
     /// The worker, started when there is none.
-    fn reach_or_start(&self, control: &Control) -> Result<Talk, Stopped> {
-        self.config.place.prepare().map_err(Stopped::For)?;
+    fn reach_or_start(&self, control: &Control) -> Result<Conversation, ConversationError> {
+        self.config.endpoint.prepare().map_err(ConversationError::For)?;
         if let Some(stream) = self.connect(control)? {
-            return Talk::begin(stream, control);
+            return Conversation::begin(stream, control);
         }
         control.enter("starting the worker");
         let chosen = self.config.executable.as_deref();
         let executable = spawn::find(chosen, self.config.beside.as_deref());
-        let executable = executable.map_err(Stopped::For)?;
-        spawn::start(&executable, &self.config, control).map_err(Stopped::For)?;
+        let executable = executable.map_err(ConversationError::For)?;
+        spawn::start(&executable, &self.config, control).map_err(ConversationError::For)?;
         match self.connect(control)? {
-            Some(stream) => Talk::begin(stream, control),
-            None => Err(Stopped::Lost("it ended as soon as it was started".into())),
+            Some(stream) => Conversation::begin(stream, control),
+            None => Err(ConversationError::Lost("it ended as soon as it was started".into())),
         }
     }
 
@@ -197,18 +197,18 @@ impl RemoteEngine {
         job: &Job,
         key: &ContentHash,
         control: &Control,
-    ) -> Result<Drawn, Stopped> {
+    ) -> Result<Drawn, ConversationError> {
         if let Some(disk) = &self.disk {
             // What is not stored is asked for by the worker.
             for (address, picture) in conversation::pictures(job) {
-                control.check().map_err(Stopped::For)?;
+                control.check().map_err(ConversationError::For)?;
                 disk.put_picture(&address, picture);
             }
         }
-        let mut talk = self.reach_or_start(control)?;
+        let mut conversation = self.reach_or_start(control)?;
         let cache = self.config.cache.disk.clone();
-        let cache = cache.map(|disk| CachePlace { dir: disk.dir, limit_bytes: disk.limit_bytes });
-        talk.draw(job, key, cache, self.disk.as_ref(), control)
+        let cache = cache.map(|disk| CacheDir { dir: disk.dir, limit_bytes: disk.limit_bytes });
+        conversation.draw(job, key, cache, self.disk.as_ref(), control)
     }
 }
 
@@ -229,13 +229,13 @@ impl Engine for RemoteEngine {
         for _ in 0..2 {
             match self.try_to_draw(job, &key, control) {
                 Ok(drawn) => return Ok(drawn),
-                Err(Stopped::For(error)) => return Err(error),
-                Err(Stopped::Lost(how)) => {
+                Err(ConversationError::For(error)) => return Err(error),
+                Err(ConversationError::Lost(how)) => {
                     control.check()?;
                     log::warn!("the worker was lost: {how}");
                     lost.push(how);
                 }
-                Err(Stopped::MadeRoom(reason)) => {
+                Err(ConversationError::MadeRoom(reason)) => {
                     log::info!("a worker of another version made room: {reason}");
                     refusal = Some(reason);
                 }

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::failure::Failure;
-use crate::{About, ContentHash, Request};
+use crate::{ContentHash, EngineInfo, Request};
 
 /// Another number when a message changes its form or its meaning.
 pub const PROTOCOL: u32 = 1;
@@ -63,12 +63,12 @@ pub struct Draw {
     /// Width and height of the keys in pixels.
     pub size: (usize, usize),
     /// The disk cache of the client; `None` for none.
-    pub cache: Option<CachePlace>,
+    pub cache: Option<CacheDir>,
 }
 
 /// A disk cache that client and worker share.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct CachePlace {
+pub struct CacheDir {
     /// Its directory.
     pub dir: PathBuf,
     /// Most bytes in it.
@@ -154,7 +154,7 @@ pub struct Status {
     /// Drawings that wait for their turn.
     pub waiting: usize,
     /// What the engine holds; of several cache directories the sum.
-    pub about: About,
+    pub about: EngineInfo,
     /// Where it logs.
     pub log: PathBuf,
 }
@@ -168,7 +168,7 @@ pub(crate) enum Piece<M> {
 
 /// Why bytes are no piece.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Senseless {
+pub enum PieceError {
     /// Longer than [`MAX_PIECE`].
     #[error("a piece of {0} bytes; at most {MAX_PIECE} are allowed")]
     TooLong(usize),
@@ -183,12 +183,12 @@ pub enum Senseless {
 /// The bytes of a message.
 ///
 /// # Errors
-/// [`Senseless`] when it is too long or holds a path that is no Unicode.
-pub fn message(message: &impl Serialize) -> Result<Vec<u8>, Senseless> {
+/// [`PieceError`] when it is too long or holds a path that is no Unicode.
+pub fn message(message: &impl Serialize) -> Result<Vec<u8>, PieceError> {
     let content =
-        rmp_serde::to_vec_named(message).map_err(|error| Senseless::Message(error.to_string()))?;
+        rmp_serde::to_vec_named(message).map_err(|error| PieceError::Message(error.to_string()))?;
     if content.len() >= MAX_PIECE {
-        return Err(Senseless::TooLong(content.len()));
+        return Err(PieceError::TooLong(content.len()));
     }
     Ok(piece(MESSAGE, &content))
 }
@@ -209,23 +209,23 @@ fn piece(kind: u8, content: &[u8]) -> Vec<u8> {
 /// Takes the first piece off `bytes`; `None` while it is not there whole.
 pub(crate) fn take<M: DeserializeOwned>(
     bytes: &mut Vec<u8>,
-) -> Result<Option<Piece<M>>, Senseless> {
+) -> Result<Option<Piece<M>>, PieceError> {
     let Some(head) = bytes.first_chunk::<4>() else { return Ok(None) };
     let length = u32::from_le_bytes(*head) as usize;
     // Before waiting for what will never come.
     if length == 0 || length > MAX_PIECE {
-        return Err(Senseless::TooLong(length));
+        return Err(PieceError::TooLong(length));
     }
     let Some(&kind) = bytes.get(4) else { return Ok(None) };
     if kind != MESSAGE && kind != PIXELS {
-        return Err(Senseless::Kind(kind));
+        return Err(PieceError::Kind(kind));
     }
     let Some(content) = bytes.get(HEAD_BYTES..4 + length) else { return Ok(None) };
     let piece = if kind == PIXELS {
         Piece::Pixels(content.to_vec())
     } else {
         let message = rmp_serde::from_slice(content);
-        Piece::Message(message.map_err(|error| Senseless::Message(error.to_string()))?)
+        Piece::Message(message.map_err(|error| PieceError::Message(error.to_string()))?)
     };
     bytes.drain(..4 + length);
     Ok(Some(piece))

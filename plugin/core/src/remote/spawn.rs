@@ -7,7 +7,7 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use super::RemoteConfig;
-use super::place::{LOG_VARIABLE, SOCKET_VARIABLE};
+use super::endpoint::{LOG_VARIABLE, SOCKET_VARIABLE};
 use crate::{Control, Error, program};
 
 /// Environment variable that names the executable.
@@ -83,13 +83,13 @@ pub(super) fn start(
     config: &RemoteConfig,
     control: &Control,
 ) -> Result<(), Error> {
-    config.place.prepare()?;
+    config.endpoint.prepare()?;
     let mut command = program::command(executable);
     command.args(["serve", "--background"]);
     if let Some(idle) = config.idle {
         command.arg("--idle-seconds").arg(idle.as_secs().to_string());
     }
-    command.env(SOCKET_VARIABLE, config.place.dir());
+    command.env(SOCKET_VARIABLE, config.endpoint.dir());
     command.env(LOG_VARIABLE, &config.log_dir);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     log::info!("starting the worker {}", executable.display());

@@ -1,10 +1,10 @@
 //! Framing under arbitrary bytes, and errors that keep what the artist needs.
 
 use super::failure::Failure;
-use super::protocol::{self, MAX_PIECE, PROTOCOL, Piece, Senseless, ToClient, ToWorker, take};
+use super::protocol::{self, MAX_PIECE, PROTOCOL, Piece, PieceError, ToClient, ToWorker, take};
 use super::*;
 use crate::settings::{ToonCrafterSettings, WeightRef};
-use crate::{About, Request, Settings, SketchRef};
+use crate::{EngineInfo, Request, Settings, SketchRef};
 
 fn draw() -> ToWorker {
     let weights = WeightRef { path: "/m.ckpt".into(), fingerprint: ContentHash::of(b"m") };
@@ -24,7 +24,7 @@ fn draw() -> ToWorker {
         },
     };
     let key = cache::key(&request, "1");
-    let cache = Some(CachePlace { dir: "/cache".into(), limit_bytes: 1 << 40 });
+    let cache = Some(CacheDir { dir: "/cache".into(), limit_bytes: 1 << 40 });
     ToWorker::Draw(Box::new(protocol::Draw { request, key, size: (1920, 1080), cache }))
 }
 
@@ -67,10 +67,10 @@ fn messages_arrive_bit_for_bit_in_pieces_of_any_size() {
 fn what_is_too_long_is_refused_before_it_comes() {
     for length in [0, MAX_PIECE + 1, u32::MAX as usize] {
         let mut bytes = (length as u32).to_le_bytes().to_vec();
-        assert_eq!(take::<ToWorker>(&mut bytes), Err(Senseless::TooLong(length)));
+        assert_eq!(take::<ToWorker>(&mut bytes), Err(PieceError::TooLong(length)));
     }
     let long = ToClient::Invalid { reason: "a".repeat(MAX_PIECE) };
-    assert!(matches!(protocol::message(&long), Err(Senseless::TooLong(_))));
+    assert!(matches!(protocol::message(&long), Err(PieceError::TooLong(_))));
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn a_deeply_nested_message_is_refused() {
     let mut bytes = 100_001_u32.to_le_bytes().to_vec();
     bytes.push(1);
     bytes.extend(std::iter::repeat_n(0x91, 100_000));
-    assert!(matches!(take::<ToWorker>(&mut bytes), Err(Senseless::Message(_))));
+    assert!(matches!(take::<ToWorker>(&mut bytes), Err(PieceError::Message(_))));
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn a_status_survives_its_written_form() {
         clients: 1,
         running: vec![("drawing".into(), 0.5)],
         waiting: 2,
-        about: About { memory: Some(1 << 33), ..About::default() },
+        about: EngineInfo { memory: Some(1 << 33), ..EngineInfo::default() },
         log: "/log".into(),
     };
     let mut bytes = protocol::message(&ToClient::Status(Box::new(status.clone()))).unwrap();
@@ -158,7 +158,7 @@ fn a_status_survives_its_written_form() {
 fn without_an_executable_the_error_says_what_to_do() {
     let dir = tempfile::tempdir().unwrap();
     let mut config = RemoteConfig::new(CacheConfig::in_memory(0), "1".into());
-    config.place = Place::at(&dir.path().join("s"));
+    config.endpoint = Endpoint::at(&dir.path().join("s"));
     config.executable = Some(dir.path().join("absent"));
     let engine = RemoteEngine::new(config);
     assert!(engine.status().unwrap().is_none());
@@ -182,18 +182,18 @@ fn a_full_backlog_holds_nobody_up() {
     use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, bind, listen, socket};
     let dir = tempfile::tempdir().unwrap();
     let mut config = RemoteConfig::new(CacheConfig::in_memory(0), "1".into());
-    config.place = Place::at(&dir.path().join("s"));
-    config.place.prepare().unwrap();
+    config.endpoint = Endpoint::at(&dir.path().join("s"));
+    config.endpoint.prepare().unwrap();
     let deaf = socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
-    bind(&deaf, &SocketAddrUnix::new(config.place.socket_file()).unwrap()).unwrap();
+    bind(&deaf, &SocketAddrUnix::new(config.endpoint.socket_file()).unwrap()).unwrap();
     listen(&deaf, 1).unwrap();
     let mut dead = 0;
-    while let Ok(stream) = config.place.connect() {
+    while let Ok(stream) = config.endpoint.connect() {
         drop(stream);
         dead += 1;
         assert!(dead < 100, "the backlog never fills");
     }
-    assert_eq!(config.place.connect().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+    assert_eq!(config.endpoint.connect().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
     let engine = RemoteEngine::new(config);
     let ToWorker::Draw(draw) = draw() else { unreachable!() };
     let frame = std::sync::Arc::new(crate::Frame::transparent(2, 2).unwrap());

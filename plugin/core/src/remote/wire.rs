@@ -10,7 +10,7 @@ use interprocess::local_socket::traits::Stream as _;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::protocol::{self, HEAD_BYTES, MAX_PIECE, Piece, Senseless};
+use super::protocol::{self, HEAD_BYTES, MAX_PIECE, Piece, PieceError};
 use crate::frame::check_size;
 use crate::{ContentHash, Error, Frame};
 
@@ -33,7 +33,7 @@ pub struct Wire<M> {
 
 /// Why a connection is of no more use.
 #[derive(Debug, thiserror::Error)]
-pub enum Broken {
+pub enum WireError {
     /// The other side has closed it.
     #[error("the connection was closed")]
     Closed,
@@ -45,7 +45,7 @@ pub enum Broken {
     Io(#[from] io::Error),
     /// What came makes no sense.
     #[error("{0}")]
-    Senseless(#[from] Senseless),
+    PieceError(#[from] PieceError),
     /// Pixels where a message belongs, or the other way round, or of another length or sum.
     #[error("{0}")]
     Unexpected(&'static str),
@@ -67,12 +67,12 @@ impl<M: DeserializeOwned> Wire<M> {
     /// Sends a message.
     ///
     /// # Errors
-    /// [`Broken`], also when `go_on` answers no.
+    /// [`WireError`], also when `go_on` answers no.
     pub fn send(
         &mut self,
         message: &impl Serialize,
         go_on: impl Fn() -> bool,
-    ) -> Result<(), Broken> {
+    ) -> Result<(), WireError> {
         self.write(&protocol::message(message)?, &go_on)
     }
 
@@ -80,7 +80,11 @@ impl<M: DeserializeOwned> Wire<M> {
     ///
     /// # Errors
     /// As [`Wire::send`].
-    pub fn send_pixels(&mut self, frame: &Frame, go_on: impl Fn() -> bool) -> Result<(), Broken> {
+    pub fn send_pixels(
+        &mut self,
+        frame: &Frame,
+        go_on: impl Fn() -> bool,
+    ) -> Result<(), WireError> {
         let bytes: &[u8] = bytemuck::cast_slice(frame.pixels());
         for stretch in bytes.chunks(STRETCH) {
             self.write(&protocol::pixels(stretch), &go_on)?;
@@ -91,13 +95,13 @@ impl<M: DeserializeOwned> Wire<M> {
     /// The next message, if one comes within `at_most`.
     ///
     /// # Errors
-    /// [`Broken`]; [`Broken::Closed`] when the other side has gone.
-    pub fn receive(&mut self, at_most: Duration) -> Result<Option<M>, Broken> {
+    /// [`WireError`]; [`WireError::Closed`] when the other side has gone.
+    pub fn receive(&mut self, at_most: Duration) -> Result<Option<M>, WireError> {
         match self.piece(at_most)? {
             None => Ok(None),
             Some(Piece::Message(message)) => Ok(Some(message)),
             Some(Piece::Pixels(_)) => {
-                Err(Broken::Unexpected("pixels came where a message belongs"))
+                Err(WireError::Unexpected("pixels came where a message belongs"))
             }
         }
     }
@@ -105,14 +109,14 @@ impl<M: DeserializeOwned> Wire<M> {
     /// The pixels of a picture of `size`, whose BLAKE3 is `sum`. Memory follows what has come.
     ///
     /// # Errors
-    /// [`Broken`], also when `go_on` answers no.
+    /// [`WireError`], also when `go_on` answers no.
     pub fn receive_pixels(
         &mut self,
         size: (usize, usize),
         sum: &ContentHash,
         go_on: impl Fn() -> bool,
-    ) -> Result<Frame, Broken> {
-        let wrong = Broken::Unexpected("the pixels are not those of the picture");
+    ) -> Result<Frame, WireError> {
+        let wrong = WireError::Unexpected("the pixels are not those of the picture");
         if check_size(size.0, size.1).is_err() {
             return Err(wrong);
         }
@@ -121,7 +125,7 @@ impl<M: DeserializeOwned> Wire<M> {
         let mut heard = Instant::now();
         while bytes.len() < wanted {
             if !go_on() {
-                return Err(Broken::Cancelled);
+                return Err(WireError::Cancelled);
             }
             match self.piece(LONGEST_REST)? {
                 Some(Piece::Pixels(stretch)) if stretch.len() <= wanted - bytes.len() => {
@@ -129,7 +133,7 @@ impl<M: DeserializeOwned> Wire<M> {
                     heard = Instant::now();
                 }
                 Some(_) => return Err(wrong),
-                None if heard.elapsed() > PATIENCE => return Err(Broken::Silent(PATIENCE)),
+                None if heard.elapsed() > PATIENCE => return Err(WireError::Silent(PATIENCE)),
                 None => {}
             }
         }
@@ -140,7 +144,7 @@ impl<M: DeserializeOwned> Wire<M> {
         }
     }
 
-    fn piece(&mut self, at_most: Duration) -> Result<Option<Piece<M>>, Broken> {
+    fn piece(&mut self, at_most: Duration) -> Result<Option<Piece<M>>, WireError> {
         let until = Instant::now() + at_most;
         let mut rest = SHORTEST_REST;
         let mut buffer = vec![0; 64 << 10];
@@ -149,7 +153,7 @@ impl<M: DeserializeOwned> Wire<M> {
                 return Ok(Some(piece));
             }
             match self.stream.read(&mut buffer) {
-                Ok(0) => return Err(Broken::Closed),
+                Ok(0) => return Err(WireError::Closed),
                 Ok(count) => self.arrived.extend_from_slice(&buffer[..count]),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -165,7 +169,7 @@ impl<M: DeserializeOwned> Wire<M> {
         }
     }
 
-    fn write(&mut self, mut bytes: &[u8], go_on: &impl Fn() -> bool) -> Result<(), Broken> {
+    fn write(&mut self, mut bytes: &[u8], go_on: &impl Fn() -> bool) -> Result<(), WireError> {
         let mut heard = Instant::now();
         let mut rest = SHORTEST_REST;
         while !bytes.is_empty() {
@@ -182,10 +186,10 @@ impl<M: DeserializeOwned> Wire<M> {
                 Err(error) => return Err(gone(error)),
             }
             if !go_on() {
-                return Err(Broken::Cancelled);
+                return Err(WireError::Cancelled);
             }
             if heard.elapsed() > PATIENCE {
-                return Err(Broken::Silent(PATIENCE));
+                return Err(WireError::Silent(PATIENCE));
             }
             std::thread::sleep(rest);
             rest = (2 * rest).min(LONGEST_REST);
@@ -201,19 +205,19 @@ pub fn sum_of(frame: &Frame) -> ContentHash {
     hasher.finalize().into()
 }
 
-fn gone(error: io::Error) -> Broken {
+fn gone(error: io::Error) -> WireError {
     match error.kind() {
         ErrorKind::BrokenPipe | ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof => {
-            Broken::Closed
+            WireError::Closed
         }
-        _ => Broken::Io(error),
+        _ => WireError::Io(error),
     }
 }
 
-impl From<Broken> for Error {
-    fn from(broken: Broken) -> Self {
+impl From<WireError> for Error {
+    fn from(broken: WireError) -> Self {
         match broken {
-            Broken::Cancelled => Self::Cancelled,
+            WireError::Cancelled => Self::Cancelled,
             other => Self::Worker {
                 reason: format!("could not be understood ({other})"),
                 advice: "Try again; if it stays, end it with `inbetween serve --stop`.".into(),

@@ -52,7 +52,7 @@ pub struct Number {
 
 /// A whole number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Whole {
+pub struct Integer {
     /// The value without a choice.
     pub default: i32,
     /// Lowest and highest value.
@@ -140,8 +140,8 @@ pub trait AnySetting: Sync {
 pub enum AnyKind<'a> {
     /// [`Number`].
     Number(&'a Number),
-    /// [`Whole`].
-    Whole(&'a Whole),
+    /// [`Integer`].
+    Integer(&'a Integer),
     /// [`Switch`].
     Switch(&'a Switch),
     /// [`Choice`] of whatever values.
@@ -178,9 +178,9 @@ impl Kind for Number {
     }
 }
 
-impl Kind for Whole {
+impl Kind for Integer {
     fn any(&self) -> AnyKind<'_> {
-        AnyKind::Whole(self)
+        AnyKind::Integer(self)
     }
 }
 
@@ -293,7 +293,7 @@ impl Setting<Number> {
     }
 }
 
-impl Setting<Whole> {
+impl Setting<Integer> {
     /// Checks that `value` lies in the range.
     ///
     /// # Errors

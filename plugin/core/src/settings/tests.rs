@@ -38,7 +38,7 @@ fn defaults_lie_within_their_ranges() {
                 assert!(display.0 < display.1 && *step > 0.0, "{id:?}");
                 assert!((range.0..=range.1).contains(default), "{id:?}");
             }
-            AnyKind::Whole(Whole { default, range, display }) => {
+            AnyKind::Integer(Integer { default, range, display }) => {
                 assert!(range.0 <= display.0 && display.1 <= range.1, "{id:?}");
                 assert!(display.0 < display.1, "{id:?}");
                 assert!((range.0..=range.1).contains(default), "{id:?}");

@@ -15,9 +15,9 @@ fn timing(first: f64, last: f64, chart: Chart, exposure: Exposure) -> Timing {
 
 fn position(timing: &Timing, time: f64) -> f64 {
     match timing.at(time).unwrap() {
-        Place::BeforeFirst | Place::First => 0.0,
-        Place::Between { position } => position,
-        Place::Last | Place::AfterLast => 1.0,
+        SpanPosition::BeforeFirst | SpanPosition::First => 0.0,
+        SpanPosition::Between { position } => position,
+        SpanPosition::Last | SpanPosition::AfterLast => 1.0,
     }
 }
 
@@ -30,23 +30,23 @@ fn keys_and_beyond_are_the_keys() {
     for chart in CURVES {
         for exposure in [Exposure::Ones, Exposure::Twos, Exposure::Threes] {
             let timing = timing(10.0, 17.0, chart.clone(), exposure);
-            assert_eq!(timing.at(9.0).unwrap(), Place::BeforeFirst);
-            assert_eq!(timing.at(f64::NEG_INFINITY).unwrap(), Place::BeforeFirst);
-            assert_eq!(timing.at(10.0).unwrap(), Place::First);
-            assert_eq!(timing.at(17.0).unwrap(), Place::Last);
-            assert_eq!(timing.at(17.5).unwrap(), Place::AfterLast);
-            assert_eq!(timing.at(f64::INFINITY).unwrap(), Place::AfterLast);
+            assert_eq!(timing.at(9.0).unwrap(), SpanPosition::BeforeFirst);
+            assert_eq!(timing.at(f64::NEG_INFINITY).unwrap(), SpanPosition::BeforeFirst);
+            assert_eq!(timing.at(10.0).unwrap(), SpanPosition::First);
+            assert_eq!(timing.at(17.0).unwrap(), SpanPosition::Last);
+            assert_eq!(timing.at(17.5).unwrap(), SpanPosition::AfterLast);
+            assert_eq!(timing.at(f64::INFINITY).unwrap(), SpanPosition::AfterLast);
         }
     }
 }
 
 #[test]
 fn the_key_of_a_place_is_what_is_held() {
-    assert_eq!(Place::BeforeFirst.key(), Some(Key::First));
-    assert_eq!(Place::First.key(), Some(Key::First));
-    assert_eq!(Place::Between { position: 0.5 }.key(), None);
-    assert_eq!(Place::Last.key(), Some(Key::Last));
-    assert_eq!(Place::AfterLast.key(), Some(Key::Last));
+    assert_eq!(SpanPosition::BeforeFirst.key(), Some(Key::First));
+    assert_eq!(SpanPosition::First.key(), Some(Key::First));
+    assert_eq!(SpanPosition::Between { position: 0.5 }.key(), None);
+    assert_eq!(SpanPosition::Last.key(), Some(Key::Last));
+    assert_eq!(SpanPosition::AfterLast.key(), Some(Key::Last));
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn sub_frames_stay_within_their_hold() {
     let timing = timing(0.0, 9.0, Chart::Linear, Exposure::Threes);
     assert_eq!(position(&timing, 3.0), position(&timing, 5.99));
     assert_ne!(position(&timing, 5.99), position(&timing, 6.0));
-    assert_eq!(timing.at(2.9).unwrap(), Place::First);
+    assert_eq!(timing.at(2.9).unwrap(), SpanPosition::First);
     assert_eq!(timing.at(8.9).unwrap(), timing.at(6.0).unwrap());
 }
 
@@ -146,8 +146,8 @@ fn a_custom_list_of_the_right_length_is_taken_entry_by_entry() {
     for (at, wanted) in list.iter().enumerate() {
         assert_eq!(position(&timing, 2.0 + at as f64), *wanted, "entry {at}");
     }
-    assert_eq!(timing.at(6.0).unwrap(), Place::Last);
-    assert_eq!(timing.at(7.0).unwrap(), Place::First);
+    assert_eq!(timing.at(6.0).unwrap(), SpanPosition::Last);
+    assert_eq!(timing.at(7.0).unwrap(), SpanPosition::First);
     assert!((position(&timing, 2.5) - 0.4).abs() < 1e-15);
     assert!((position(&timing, 7.5) - 0.5).abs() < 1e-15);
 }
@@ -243,11 +243,11 @@ fn a_time_that_is_no_number_is_refused() {
 
 #[test]
 fn positions_next_to_a_key_are_the_key() {
-    assert_eq!(Place::of_position(1e-7).unwrap(), Place::First);
-    assert_eq!(Place::of_position(1.0 - 1e-7).unwrap(), Place::Last);
-    assert_eq!(Place::of_position(1e-3).unwrap(), Place::Between { position: 1e-3 });
-    assert!(Place::of_position(1.1).is_err());
-    assert!(Place::of_position(f64::NAN).is_err());
+    assert_eq!(SpanPosition::of_position(1e-7).unwrap(), SpanPosition::First);
+    assert_eq!(SpanPosition::of_position(1.0 - 1e-7).unwrap(), SpanPosition::Last);
+    assert_eq!(SpanPosition::of_position(1e-3).unwrap(), SpanPosition::Between { position: 1e-3 });
+    assert!(SpanPosition::of_position(1.1).is_err());
+    assert!(SpanPosition::of_position(f64::NAN).is_err());
 }
 
 #[test]
@@ -272,10 +272,10 @@ fn the_list_of_frames_agrees_with_asking_frame_by_frame() {
         for exposure in [Exposure::Ones, Exposure::Twos, Exposure::Threes] {
             for last in [13.0, 14.0, 21.5, 22.0] {
                 let timing = timing(12.5, last, chart.clone(), exposure);
-                let frames: Vec<(f64, Place)> = timing.frames().collect();
+                let frames: Vec<(f64, SpanPosition)> = timing.frames().collect();
                 assert_eq!(frames.len(), timing.frames_between() as usize + 2);
-                assert_eq!(frames.first(), Some(&(12.5, Place::First)));
-                assert_eq!(frames.last(), Some(&(last, Place::Last)));
+                assert_eq!(frames.first(), Some(&(12.5, SpanPosition::First)));
+                assert_eq!(frames.last(), Some(&(last, SpanPosition::Last)));
                 for (time, place) in frames {
                     assert_eq!(timing.at(time).unwrap(), place, "{timing:?} at {time}");
                 }

@@ -179,7 +179,7 @@ pub(crate) fn enable_params(effect: &EffectRef<'_>) -> Result<Reply> {
     let sketched =
         !retimed && context == Context::General && pick.switch(&USE_SKETCH).unwrap_or(false);
     for param in rows::all().filter(|param| param.contexts.contains(&context)) {
-        let What::Setting(setting) = param.what else { continue };
+        let RowKind::Setting(setting) = param.what else { continue };
         if setting.engine() == Some(EngineKind::ToonCrafter) {
             let id = setting.id();
             let heeded = (id != RESCALE.id || guided) && (id != SKETCH_CHECKPOINT.id || sketched);

@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 const MOST: usize = 128;
 
 /// One drawing under way, or just finished.
-struct Work {
+struct BackgroundDrawing {
     /// The address of the instance that asked; `None` when it is gone.
     owner: Option<usize>,
     key: ContentHash,
@@ -24,7 +24,7 @@ struct Work {
     drafted: bool,
 }
 
-static WORKS: Mutex<Vec<Work>> = Mutex::new(Vec::new());
+static WORKS: Mutex<Vec<BackgroundDrawing>> = Mutex::new(Vec::new());
 
 /// What an instance's background drawings have come to.
 #[derive(Debug, Default, PartialEq)]
@@ -44,7 +44,7 @@ pub(crate) struct Report {
 }
 
 /// How a background drawing stands.
-pub(crate) enum Standing {
+pub(crate) enum BackgroundStatus {
     /// Nobody has started it.
     Unknown,
     /// It goes on.
@@ -54,21 +54,23 @@ pub(crate) enum Standing {
 }
 
 /// How the drawing of `key` stands. A finished one is in the cache, so it is not known here any more.
-pub(crate) fn standing(key: &ContentHash) -> Standing {
+pub(crate) fn status_of(key: &ContentHash) -> BackgroundStatus {
     let mut works = WORKS.lock();
-    let Some(at) = works.iter().position(|work| work.key == *key) else { return Standing::Unknown };
+    let Some(at) = works.iter().position(|work| work.key == *key) else {
+        return BackgroundStatus::Unknown;
+    };
     match outcome(&works[at].ticket) {
         None => {
             works[at].drafted = true;
-            Standing::Running
+            BackgroundStatus::Running
         }
         Some(Ok(_)) => {
             works.remove(at);
-            Standing::Unknown
+            BackgroundStatus::Unknown
         }
         Some(Err(error)) => {
             works.remove(at);
-            Standing::Failed(error)
+            BackgroundStatus::Failed(error)
         }
     }
 }
@@ -90,7 +92,7 @@ pub(crate) fn keep(owner: usize, key: ContentHash, ticket: Ticket, drafted: bool
         works.remove(over);
     }
     if works.len() < MOST {
-        works.push(Work { owner: Some(owner), key, ticket, drafted });
+        works.push(BackgroundDrawing { owner: Some(owner), key, ticket, drafted });
     }
 }
 

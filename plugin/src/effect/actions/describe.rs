@@ -3,7 +3,7 @@
 
 use std::ffi::CStr;
 
-use inbetween_core::settings::{AnyKind, AnySetting, Number, Point, Whole};
+use inbetween_core::settings::{AnyKind, AnySetting, Integer, Number, Point};
 use openfx::sys::generic::core::*;
 use openfx::sys::image_effect_v1::colour::*;
 use openfx::sys::image_effect_v1::image_effect::*;
@@ -12,7 +12,7 @@ use openfx::sys::image_effect_v1::param::*;
 use super::engines;
 use crate::effect::names::{KEY_B, OUTPUT_CLIP, SKETCH, SOURCE, SOURCE_FROM, SOURCE_TO, VERSION};
 use crate::effect::parameters::choices::usual_keys;
-use crate::effect::parameters::rows::{self, DECIDE_RATE, KEYS_FROM, KeysFrom, Param, What};
+use crate::effect::parameters::rows::{self, DECIDE_RATE, KEYS_FROM, KeysFrom, Param, RowKind};
 use crate::ofx::{
     Components, Context, Depth, EffectRef, Error, IfKnown, ParamKind, ParamSet, Props, Reply,
     Result,
@@ -132,18 +132,18 @@ fn clip(
 
 fn define(params: &ParamSet<'_>, param: &Param, keys_from: KeysFrom) -> Result<()> {
     let kind = match param.what {
-        What::Group { .. } => ParamKind::Group,
-        What::Setting(setting) => match setting.kind() {
+        RowKind::Group { .. } => ParamKind::Group,
+        RowKind::Setting(setting) => match setting.kind() {
             AnyKind::Number(_) => ParamKind::Double,
             AnyKind::Point(_) => ParamKind::Double2D,
-            AnyKind::Whole(_) => ParamKind::Integer,
+            AnyKind::Integer(_) => ParamKind::Integer,
             AnyKind::Switch(_) => ParamKind::Boolean,
             AnyKind::Choice(_) => ParamKind::Choice,
             AnyKind::Text(_) | AnyKind::File => ParamKind::String,
         },
-        What::Button(_) => ParamKind::PushButton,
-        What::Report(_) | What::Former(_) => ParamKind::String,
-        What::Counter(_) => ParamKind::Integer,
+        RowKind::Button(_) => ParamKind::PushButton,
+        RowKind::Report(_) | RowKind::Former(_) => ParamKind::String,
+        RowKind::Counter(_) => ParamKind::Integer,
     };
     let props = params.define(kind, param.id())?;
     props.set_strings(kOfxPropLabel, &[param.label()])?;
@@ -158,15 +158,15 @@ fn define(params: &ParamSet<'_>, param: &Param, keys_from: KeysFrom) -> Result<(
         props.set_strings(kOfxParamPropParent, &[group]).if_known();
     }
     match param.what {
-        What::Setting(setting) => define_values(&props, setting, keys_from),
-        What::Group { open, .. } => {
+        RowKind::Setting(setting) => define_values(&props, setting, keys_from),
+        RowKind::Group { open, .. } => {
             props.set_ints(kOfxParamPropGroupOpen, &[i32::from(open)]).if_known();
             Ok(())
         }
-        What::Button(_) => Ok(()),
-        What::Report(_) => define_report(&props),
-        What::Former(_) => define_former(&props),
-        What::Counter(_) => define_counter(&props),
+        RowKind::Button(_) => Ok(()),
+        RowKind::Report(_) => define_report(&props),
+        RowKind::Former(_) => define_former(&props),
+        RowKind::Counter(_) => define_counter(&props),
     }
 }
 
@@ -183,7 +183,7 @@ fn define_values(props: &Props<'_>, setting: &dyn AnySetting, keys_from: KeysFro
             props.set_ints(kOfxParamPropDigits, &[i32::from(*digits)]).if_known();
             Ok(())
         }
-        AnyKind::Whole(Whole { default, range, display }) => {
+        AnyKind::Integer(Integer { default, range, display }) => {
             props.set_ints(kOfxParamPropDefault, &[*default])?;
             // Resolve falls back to 0..0 unless all four are there.
             props.set_ints(kOfxParamPropMin, &[range.0])?;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use inbetween_core::queue::{Priority, Ticket};
 use inbetween_core::{Drawn, EngineKind, Frame, Output, Request, Settings, pins};
 
-use super::background::{self, Standing};
+use super::background::{self, BackgroundStatus};
 use super::draft;
 use super::engines::queue;
 use crate::effect::moment::keys::KeyPicture;
@@ -125,10 +125,10 @@ fn obtain(
     }
     let request = prepared.request.clone();
     let key = queue.key(&request)?;
-    let running = match background::standing(&key) {
-        Standing::Failed(error) => return Err(error.into()),
-        Standing::Running => true,
-        Standing::Unknown => false,
+    let running = match background::status_of(&key) {
+        BackgroundStatus::Failed(error) => return Err(error.into()),
+        BackgroundStatus::Running => true,
+        BackgroundStatus::Unknown => false,
     };
     let settings =
         Settings { engine: EngineKind::Flow, tooncrafter: None, ..request.settings.clone() };

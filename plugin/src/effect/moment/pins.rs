@@ -2,7 +2,7 @@
 
 use inbetween_core::{Pin, WayPoint};
 
-use crate::effect::parameters::pins::{PinChoice, Place};
+use crate::effect::parameters::pins::{HostPoint, PinChoice};
 use crate::ofx::Rect;
 
 /// How canonical coordinates become pixels in one render.
@@ -16,7 +16,7 @@ pub(crate) struct Pixels {
 
 impl Pixels {
     /// `place` as shares of the width and height of `canvas`, from its top left corner.
-    fn share(&self, [x, y]: Place, canvas: Rect) -> [f64; 2] {
+    fn share(&self, [x, y]: HostPoint, canvas: Rect) -> [f64; 2] {
         let (x, y) = (x * self.scale[0] / self.aspect, y * self.scale[1]);
         [
             (x - f64::from(canvas.x1)) / canvas.width() as f64,

@@ -5,7 +5,7 @@ use std::ffi::CStr;
 use std::path::PathBuf;
 
 use inbetween_core::Output;
-use inbetween_core::timing::{Key, Place, Timing};
+use inbetween_core::timing::{Key, SpanPosition, Timing};
 
 use crate::effect::names::{KEY_B, SKETCH, SOURCE, SOURCE_FROM, SOURCE_TO};
 use crate::effect::parameters::choices::{Choices, KeysFrom};
@@ -32,13 +32,13 @@ pub(crate) enum KeySource {
 
 /// What one moment needs.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Plan {
+pub(crate) struct MomentPlan {
     /// The first key.
     pub(crate) first: KeySource,
     /// The last key.
     pub(crate) last: KeySource,
     /// What is seen.
-    pub(crate) place: Place,
+    pub(crate) place: SpanPosition,
     /// How far the position moves within one frame, around this moment.
     pub(crate) pace: f64,
     /// A frame of a retimed clip is shown: nothing moves towards another drawing.
@@ -63,7 +63,7 @@ const MOST_IN_BETWEENS: usize = 64;
 /// Motion at a key is that of a drawing right beside it: this far away.
 const BESIDE: f64 = 1e-3;
 
-impl Plan {
+impl MomentPlan {
     /// The plan for `time`.
     ///
     /// # Errors
@@ -107,7 +107,7 @@ impl Plan {
 
     /// The same span at another position.
     pub(crate) fn at_position(&self, position: f64) -> Self {
-        Self { place: Place::Between { position }, ..self.clone() }
+        Self { place: SpanPosition::Between { position }, ..self.clone() }
     }
 
     /// The key that is shown as it is; `None` where an engine has to draw.
@@ -163,7 +163,7 @@ pub(crate) fn in_betweens(timing: &Timing) -> Result<Vec<InBetween>> {
     let mut found: Vec<InBetween> = Vec::new();
     for frame in (0..frames).step_by(step) {
         let time = first + frame as f64;
-        if let Place::Between { position } = timing.at(time)?
+        if let SpanPosition::Between { position } = timing.at(time)?
             && found.last().is_none_or(|last| last.position != position)
         {
             found.push(InBetween { time, position });
@@ -185,22 +185,22 @@ pub(crate) fn no_other_frames(advice: &str) -> Error {
     ))
 }
 
-fn position_of(place: Place) -> f64 {
+fn position_of(place: SpanPosition) -> f64 {
     match place {
-        Place::BeforeFirst | Place::First => 0.0,
-        Place::Between { position } => position,
-        Place::Last | Place::AfterLast => 1.0,
+        SpanPosition::BeforeFirst | SpanPosition::First => 0.0,
+        SpanPosition::Between { position } => position,
+        SpanPosition::Last | SpanPosition::AfterLast => 1.0,
     }
 }
 
-fn place_in_transition(choices: &Choices) -> Result<Place> {
+fn place_in_transition(choices: &Choices) -> Result<SpanPosition> {
     let wanted = choices.transition;
     if !wanted.is_finite() {
         return Err(Error::BadArgument { what: "transition", found: wanted.to_string() });
     }
     // Hosts overshoot a little at the ends of a transition.
     let position = choices.chart.position(wanted.clamp(0.0, 1.0));
-    Ok(Place::of_position(position)?)
+    Ok(SpanPosition::of_position(position)?)
 }
 
 #[cfg(test)]
@@ -211,8 +211,8 @@ mod tests {
     use super::*;
     use crate::effect::parameters::choices::SketchChoice;
 
-    fn plan(choices: &Choices, time: f64) -> Plan {
-        Plan::new(choices, time).unwrap()
+    fn plan(choices: &Choices, time: f64) -> MomentPlan {
+        MomentPlan::new(choices, time).unwrap()
     }
 
     #[test]
@@ -221,7 +221,7 @@ mod tests {
         let plan = plan(&choices, 5.0);
         assert_eq!(plan.first, KeySource::Clip { name: SOURCE, time: 1.0 });
         assert_eq!(plan.last, KeySource::Clip { name: KEY_B, time: 9.0 });
-        assert_eq!(plan.place, Place::Between { position: 0.5 });
+        assert_eq!(plan.place, SpanPosition::Between { position: 0.5 });
     }
 
     #[test]
@@ -244,7 +244,7 @@ mod tests {
     #[test]
     fn a_filter_has_no_second_clip_and_says_so() {
         let choices = Choices::example(Context::Filter, KeysFrom::TwoClips);
-        let error = Plan::new(&choices, 5.0).unwrap_err();
+        let error = MomentPlan::new(&choices, 5.0).unwrap_err();
         assert!(error.user_message().unwrap().contains("Times in one clip"), "{error}");
     }
 
@@ -252,7 +252,8 @@ mod tests {
     fn a_host_without_other_frames_cannot_give_two_times_of_a_clip_and_is_told_so() {
         let mut choices = Choices::example(Context::Filter, KeysFrom::OneClip);
         choices.temporal_access = false;
-        let says = |choices: &Choices| Plan::new(choices, 5.0).unwrap_err().user_message().unwrap();
+        let says =
+            |choices: &Choices| MomentPlan::new(choices, 5.0).unwrap_err().user_message().unwrap();
         assert!(
             says(&choices).contains("no other frames") && says(&choices).contains("Image files")
         );
@@ -260,14 +261,14 @@ mod tests {
         sketched.temporal_access = false;
         assert!(says(&sketched).contains("Use sketch off"));
         choices.keys_from = KeysFrom::Files;
-        assert!(Plan::new(&choices, 5.0).is_ok());
+        assert!(MomentPlan::new(&choices, 5.0).is_ok());
     }
 
     #[test]
     fn a_span_the_wrong_way_round_is_refused() {
         let mut choices = Choices::example(Context::General, KeysFrom::TwoClips);
         choices.key_times = [9.0, 1.0];
-        assert!(Plan::new(&choices, 5.0).is_err());
+        assert!(MomentPlan::new(&choices, 5.0).is_err());
     }
 
     #[test]
@@ -301,8 +302,10 @@ mod tests {
         let middle = plan(&choices, 77.0);
         assert_eq!(middle.first, KeySource::Clip { name: SOURCE_FROM, time: 77.0 });
         assert_eq!(middle.last, KeySource::Clip { name: SOURCE_TO, time: 77.0 });
-        assert_eq!(middle.place, Place::Between { position: 0.25 });
-        for (transition, place) in [(-0.1, Place::First), (0.0, Place::First), (1.2, Place::Last)] {
+        assert_eq!(middle.place, SpanPosition::Between { position: 0.25 });
+        for (transition, place) in
+            [(-0.1, SpanPosition::First), (0.0, SpanPosition::First), (1.2, SpanPosition::Last)]
+        {
             choices.transition = transition;
             assert_eq!(plan(&choices, 77.0).place, place);
         }

@@ -7,7 +7,7 @@ use inbetween_core::{Frame, Job, Request, Settings};
 
 use super::keys::KeyPicture;
 use super::pins::Pixels;
-use super::plan::Plan;
+use super::plan::MomentPlan;
 use super::sketches::Sketches;
 use crate::effect::names::OUTPUT_CLIP;
 use crate::effect::parameters::choices::Choices;
@@ -34,7 +34,7 @@ impl<'a> Prepared<'a> {
     pub(crate) fn new(
         effect: &'a EffectRef<'a>,
         choices: &Choices,
-        plan: &Plan,
+        plan: &MomentPlan,
         settings: &Settings,
         output: Rect,
         scale: [f64; 2],

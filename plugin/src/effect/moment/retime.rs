@@ -11,11 +11,11 @@ use std::sync::Arc;
 use inbetween_core::Output;
 use inbetween_core::exposure::Signature;
 use inbetween_core::retime::{Feel, Moment, Pace, Rate, Shown, shown_at};
-use inbetween_core::timing::{MAX_TIME, POSITION_TOLERANCE, Place, TIME_TOLERANCE};
+use inbetween_core::timing::{MAX_TIME, POSITION_TOLERANCE, SpanPosition, TIME_TOLERANCE};
 
-use super::plan::{KeySource, Plan, no_other_frames};
+use super::plan::{KeySource, MomentPlan, no_other_frames};
 use crate::effect::names::SOURCE;
-use crate::effect::parameters::retime::{RetimeChoice, Timeline, To};
+use crate::effect::parameters::retime::{RetimeChoice, TargetRate, Timeline};
 use crate::ofx::{EffectRef, Error, Result};
 
 /// What the host tells; nothing where it makes no sense.
@@ -86,7 +86,7 @@ impl Retime {
             Timeline::OfOutput => true,
         };
         let (source, target) = if repeats {
-            let chosen = if let To::Rate(rate) = choice.to { Some(rate) } else { None };
+            let chosen = if let TargetRate::Rate(rate) = choice.to { Some(rate) } else { None };
             let target = told.project.or(chosen).or(told.clip).ok_or_else(no_project_rate)?;
             // Without being told, the repeated frames are taken as what they are: held drawings. Of a faster
             // clip the host has left frames out.
@@ -95,9 +95,9 @@ impl Retime {
         } else {
             let source = choice.from.or(told.clip).or(told.project).ok_or_else(no_clip_rate)?;
             let target = match choice.to {
-                To::Twice => source.times(2)?,
-                To::Project => told.project.ok_or_else(no_project_rate)?,
-                To::Rate(rate) => rate,
+                TargetRate::Twice => source.times(2)?,
+                TargetRate::Project => told.project.ok_or_else(no_project_rate)?,
+                TargetRate::Rate(rate) => rate,
             };
             (source, target)
         };
@@ -285,21 +285,21 @@ impl Retime {
     }
 
     /// The plan of drawing what is `shown`.
-    pub(crate) fn plan(&self, shown: Shown) -> Plan {
+    pub(crate) fn plan(&self, shown: Shown) -> MomentPlan {
         let found = |frame| KeySource::Found { time: self.time_of(frame) };
         match shown {
-            Shown::Source { frame } => Plan {
+            Shown::Source { frame } => MomentPlan {
                 first: found(frame),
                 last: found(frame),
-                place: Place::First,
+                place: SpanPosition::First,
                 pace: 0.0,
                 held: true,
                 sketches: Vec::new(),
             },
-            Shown::Between { first, last, position } => Plan {
+            Shown::Between { first, last, position } => MomentPlan {
                 first: found(first),
                 last: found(last),
-                place: Place::Between { position },
+                place: SpanPosition::Between { position },
                 pace: self.per_step() / (last - first) as f64,
                 held: false,
                 sketches: Vec::new(),

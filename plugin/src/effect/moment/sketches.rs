@@ -10,7 +10,7 @@ use lru::LruCache;
 use parking_lot::Mutex;
 
 use super::keys;
-use super::plan::{InBetween, Plan};
+use super::plan::{InBetween, MomentPlan};
 use crate::effect::names::SKETCH;
 use crate::effect::parameters::choices::Choices;
 use crate::ofx::{EffectRef, Error, Rect, Result};
@@ -47,7 +47,7 @@ impl<'a> Sketches<'a> {
     pub(crate) fn find(
         effect: &'a EffectRef<'a>,
         choices: &Choices,
-        plan: &Plan,
+        plan: &MomentPlan,
         encoding: Encoding,
         canvas: Rect,
     ) -> Result<Self> {

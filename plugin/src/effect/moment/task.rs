@@ -6,7 +6,7 @@
 use inbetween_core::retime::{Rate, Shown};
 use inbetween_core::{Encoding, Output};
 
-use super::plan::{KeySource, Plan, in_betweens};
+use super::plan::{KeySource, MomentPlan, in_betweens};
 use super::retime::Retime;
 use super::source_frames::SourceFrames;
 use crate::effect::parameters::choices::{Choices, KeysFrom};
@@ -50,7 +50,7 @@ impl<'c> Task<'c> {
     pub(crate) fn needs(&self, time: f64) -> Result<Needs> {
         let output = self.choices.output;
         let Some(retime) = &self.retime else {
-            let plan = Plan::new(self.choices, time)?;
+            let plan = MomentPlan::new(self.choices, time)?;
             let shown = plan.shown_key(output).map(|(_, source)| source.clone());
             return Ok(Needs { shown, keys: plan.keys(output), all: plan.needed(output) });
         };
@@ -86,8 +86,8 @@ impl<'c> Task<'c> {
         encoding: Encoding,
         canvas: Rect,
         time: f64,
-    ) -> Result<Plan> {
-        let Some(retime) = &self.retime else { return Plan::new(self.choices, time) };
+    ) -> Result<MomentPlan> {
+        let Some(retime) = &self.retime else { return MomentPlan::new(self.choices, time) };
         let output = self.choices.output;
         let mut source = SourceFrames::new(effect, encoding, canvas)?;
         let shown = retime.shown(time, output, |time| source.signature(time))?;
@@ -112,9 +112,9 @@ impl<'c> Task<'c> {
         encoding: Encoding,
         canvas: Rect,
         time: f64,
-    ) -> Result<(Plan, Vec<f64>)> {
+    ) -> Result<(MomentPlan, Vec<f64>)> {
         let Some(retime) = &self.retime else {
-            let plan = Plan::new(self.choices, time)?;
+            let plan = MomentPlan::new(self.choices, time)?;
             let positions = if self.choices.context == Context::Transition {
                 vec![plan.drawn_position()]
             } else {

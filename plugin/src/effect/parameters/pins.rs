@@ -8,17 +8,17 @@ use super::rows::{PIN_COUNT, USE_PINS};
 use crate::ofx::{IfKnown, ParamSet, Region, Result};
 
 /// A place in canonical coordinates: x grows to the right, y upwards, pixels may be wider than high.
-pub(crate) type Place = [f64; 2];
+pub(crate) type HostPoint = [f64; 2];
 
 /// One pin, its places in canonical coordinates.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct PinChoice {
     /// Its number, from 1.
     pub(crate) number: usize,
-    pub(crate) first: Place,
-    pub(crate) last: Place,
+    pub(crate) first: HostPoint,
+    pub(crate) last: HostPoint,
     /// When it passes where.
-    pub(crate) way: Option<(f64, Place)>,
+    pub(crate) way: Option<(f64, HostPoint)>,
 }
 
 impl PinChoice {
@@ -30,8 +30,8 @@ impl PinChoice {
 
 /// Whether a place is one that nobody has chosen: the middle of the project, or the default as it stands in
 /// hosts that do not translate it.
-fn is_default(place: Place, project: Option<Region>) -> bool {
-    let near = |other: Place| (0..2).all(|c| (place[c] - other[c]).abs() < 0.51);
+fn is_default(place: HostPoint, project: Option<Region>) -> bool {
+    let near = |other: HostPoint| (0..2).all(|c| (place[c] - other[c]).abs() < 0.51);
     place == [0.0; 2]
         || place == PINS[0].first.kind.default
         || project.is_some_and(|p| near(p.middle()))

@@ -5,11 +5,11 @@ use std::ffi::CStr;
 use std::path::PathBuf;
 
 use inbetween_core::retime::{Feel, Rate};
-use inbetween_core::settings::{Choice, File, Number, Point, Setting, Switch, Text, Whole};
+use inbetween_core::settings::{Choice, File, Integer, Number, Point, Setting, Switch, Text};
 use inbetween_core::sketch::Lines;
 use inbetween_core::timing::Chart;
 
-use super::retime::{RetimeChoice, To};
+use super::retime::{RetimeChoice, TargetRate};
 use super::rows::*;
 use crate::ofx::{Error, ParamSet, Result};
 
@@ -70,7 +70,7 @@ impl ParamReader<'_> {
     }
 
     /// A whole number; below 0, where no setting goes, it counts as 0.
-    pub(crate) fn whole(&self, of: &Setting<Whole>) -> Result<u32> {
+    pub(crate) fn whole(&self, of: &Setting<Integer>) -> Result<u32> {
         let told = self.params.integer(of.id, self.time);
         Ok(u32::try_from(self.or_default(of, told, of.kind.default)?).unwrap_or(0))
     }
@@ -123,10 +123,10 @@ impl ParamReader<'_> {
         }
         let from = self.number(&FROM_RATE)?;
         let to = match self.choice(&TO_RATE)? {
-            ToRate::Twice => To::Twice,
-            ToRate::Project => To::Project,
-            ToRate::Fixed(rate) => To::Rate(Rate::of_decimal(rate)?),
-            ToRate::Custom => To::Rate(Rate::of_decimal(self.number(&CUSTOM_RATE)?)?),
+            ToRate::Twice => TargetRate::Twice,
+            ToRate::Project => TargetRate::Project,
+            ToRate::Fixed(rate) => TargetRate::Rate(Rate::of_decimal(rate)?),
+            ToRate::Custom => TargetRate::Rate(Rate::of_decimal(self.number(&CUSTOM_RATE)?)?),
         };
         Ok(Some(RetimeChoice {
             from: if from == 0.0 { None } else { Some(Rate::of_decimal(from)?) },

@@ -5,7 +5,7 @@ pub(crate) use inbetween_core::settings::list::Timeline;
 
 /// The rate to retime to.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum To {
+pub(crate) enum TargetRate {
     /// Twice the source's.
     Twice,
     /// The project's.
@@ -20,7 +20,7 @@ pub(crate) struct RetimeChoice {
     /// The source's rate; `None` for what the host tells.
     pub(crate) from: Option<Rate>,
     /// The output's rate.
-    pub(crate) to: To,
+    pub(crate) to: TargetRate,
     /// How much of the drawn rhythm stays.
     pub(crate) feel: Feel,
     /// What a frame of the timeline is.

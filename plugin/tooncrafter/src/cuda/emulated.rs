@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 
 use super::plan::{self, Arg, Attended, Element, Heads, Launch, OverTime, Samples, Taps};
 use crate::noise::{NoiseSource, Stream};
-use crate::ops::{Activation, Plus, Window, reference};
+use crate::ops::{Activation, Addend, Window, reference};
 
 unsafe extern "C" {
     fn inbetween_emulate(
@@ -171,9 +171,9 @@ fn ends_of_products() -> Result<()> {
                 let biased = x.broadcast_add(&bias)?;
                 for (added, share) in [(None, 1), (Some(&plus), 1), (Some(&per_frame), each)] {
                     let kind = match added {
-                        None => Plus::Nothing,
-                        Some(added) if share == 1 && added.rank() == 3 => Plus::Residual(added),
-                        Some(added) => Plus::PerFrame(added),
+                        None => Addend::Nothing,
+                        Some(added) if share == 1 && added.rank() == 3 => Addend::Residual(added),
+                        Some(added) => Addend::PerFrame(added),
                     };
                     let wanted = reference::finish(biased.clone(), activation, kind)?;
                     let mut x = Buffer::of(&x, element)?;

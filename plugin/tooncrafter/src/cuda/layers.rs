@@ -6,7 +6,7 @@ use candle_core::{DType, Result, Tensor};
 
 use super::plan::{self, Attended, Heads, OverTime, Samples, Taps, WIDEST_HEAD};
 use super::run::{Run, element};
-use crate::ops::{Activation, Plus};
+use crate::ops::{Activation, Addend};
 
 /// Bytes of gathered rows in front of one product of a convolution.
 const GATHERED: usize = 256 << 20;
@@ -71,16 +71,16 @@ fn finish(
     dims: &[usize],
     bias: Option<&Tensor>,
     activation: Activation,
-    plus: Plus,
+    plus: Addend,
 ) -> Result<Tensor> {
     let c = dims.last().copied().unwrap_or(1);
     let rows = y.elem_count() / c.max(1);
     // Residuals may come from before the network, in f32.
     let same = |x: &Tensor| x.to_dtype(y.dtype())?.contiguous();
     let (plus, share) = match plus {
-        Plus::Nothing => (None, 1),
-        Plus::Residual(other) => (Some(same(other)?), 1),
-        Plus::PerFrame(other) => (Some(same(other)?), rows / other.dim(0)?.max(1)),
+        Addend::Nothing => (None, 1),
+        Addend::Residual(other) => (Some(same(other)?), 1),
+        Addend::PerFrame(other) => (Some(same(other)?), rows / other.dim(0)?.max(1)),
     };
     let activation = match activation {
         Activation::None => 0,
@@ -108,7 +108,7 @@ pub(crate) fn linear(
     (weight, bias): (&Tensor, Option<&Tensor>),
     gated: bool,
     activation: Activation,
-    plus: Plus,
+    plus: Addend,
 ) -> Result<Tensor> {
     let y = product(x, weight)?;
     if !gated {
@@ -122,7 +122,7 @@ pub(crate) fn linear(
         plan: &|at| plan::gate(element, [at.inputs[0], at.inputs[1], at.out], rows, c),
     };
     let y = run.on(&y)?;
-    if activation == Activation::None && matches!(plus, Plus::Nothing) {
+    if activation == Activation::None && matches!(plus, Addend::Nothing) {
         return Ok(y);
     }
     finish(&y, dims, None, activation, plus)
@@ -136,7 +136,7 @@ pub(crate) fn convolution(
     (weight, bias): (&Tensor, Option<&Tensor>),
     taps: Taps,
     activation: Activation,
-    plus: Plus,
+    plus: Addend,
 ) -> Result<Tensor> {
     let x = x.to_dtype(weight.dtype())?.contiguous()?;
     let (outputs, depth) = weight.dims2()?;
@@ -170,7 +170,7 @@ pub(crate) fn convolution_by_cudnn(
     (weight, bias): (&Tensor, Option<&Tensor>),
     window: crate::ops::Window,
     activation: Activation,
-    plus: Plus,
+    plus: Addend,
 ) -> Result<Tensor> {
     let y = crate::ops::plain_conv2d(&x.to_dtype(weight.dtype())?, weight, None, window)?;
     finish(&y, dims, bias, activation, plus)

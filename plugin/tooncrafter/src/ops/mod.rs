@@ -30,7 +30,7 @@ pub use norm::{GroupNorm, LayerNorm};
 pub use pack::Precision;
 pub use product::{Conv2d, Linear, TemporalConv};
 pub use time::attention_over_time;
-pub use window::{Plus, Window};
+pub use window::{Addend, Window};
 
 #[cfg(feature = "cuda")]
 pub(crate) use attention::rows_apart;

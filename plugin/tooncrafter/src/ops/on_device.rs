@@ -8,7 +8,7 @@ use candle_nn::VarBuilder;
 
 use super::igemm::Activation;
 use super::reference;
-use super::window::{Plus, Window};
+use super::window::{Addend, Window};
 
 #[cfg(feature = "cuda")]
 use crate::cuda::{layers, plan::Taps};
@@ -56,7 +56,7 @@ impl DeviceWeights {
         dims: &[usize],
         gated: bool,
         activation: Activation,
-        plus: Plus,
+        plus: Addend,
     ) -> Result<Tensor> {
         #[cfg(feature = "cuda")]
         if has_kernels(x.device()) {
@@ -77,7 +77,7 @@ impl DeviceWeights {
         dims: &[usize],
         window: Window,
         activation: Activation,
-        plus: Plus,
+        plus: Addend,
     ) -> Result<Tensor> {
         #[cfg(feature = "cuda")]
         if has_kernels(x.device()) {
@@ -103,7 +103,7 @@ impl DeviceWeights {
 
     /// A convolution over three frames of `x: [b, t, .., inputs]` to the shape `dims`.
     #[cfg_attr(not(feature = "cuda"), allow(unused_variables, reason = "only kernels ask"))]
-    pub(super) fn temporal_conv(&self, x: &Tensor, dims: &[usize], plus: Plus) -> Result<Tensor> {
+    pub(super) fn temporal_conv(&self, x: &Tensor, dims: &[usize], plus: Addend) -> Result<Tensor> {
         #[cfg(feature = "cuda")]
         if has_kernels(x.device()) {
             let layer = (&self.weight, self.bias.as_ref());
@@ -118,17 +118,17 @@ impl DeviceWeights {
 }
 
 /// As [`reference::finish`], for additions of another precision too.
-fn finish(y: Tensor, activation: Activation, plus: Plus) -> Result<Tensor> {
+fn finish(y: Tensor, activation: Activation, plus: Addend) -> Result<Tensor> {
     let same = |x: &Tensor| x.to_dtype(y.dtype());
     match plus {
-        Plus::Nothing => reference::finish(y, activation, plus),
-        Plus::Residual(other) => {
+        Addend::Nothing => reference::finish(y, activation, plus),
+        Addend::Residual(other) => {
             let other = same(other)?;
-            reference::finish(y, activation, Plus::Residual(&other))
+            reference::finish(y, activation, Addend::Residual(&other))
         }
-        Plus::PerFrame(other) => {
+        Addend::PerFrame(other) => {
             let other = same(other)?;
-            reference::finish(y, activation, Plus::PerFrame(&other))
+            reference::finish(y, activation, Addend::PerFrame(&other))
         }
     }
 }

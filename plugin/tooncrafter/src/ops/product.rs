@@ -13,7 +13,7 @@ use candle_nn::VarBuilder;
 use super::igemm::{Activation, Epilogue, igemm};
 use super::on_device::DeviceWeights;
 use super::pack::{Columns, Packed};
-use super::window::{Plus, Window};
+use super::window::{Addend, Window};
 use super::{buffer, cpu_values};
 
 /// Weights of a product, in the form that its device wants.
@@ -141,17 +141,17 @@ fn build(
     Ok(Arc::new(weights))
 }
 
-fn apply(op: ProductOp, x: &Tensor, plus: Plus) -> Result<Tensor> {
+fn apply(op: ProductOp, x: &Tensor, plus: Addend) -> Result<Tensor> {
     let x = x.contiguous()?;
     match plus {
-        Plus::Nothing => x.apply_op1_no_bwd(&op),
-        Plus::Residual(other) => {
+        Addend::Nothing => x.apply_op1_no_bwd(&op),
+        Addend::Residual(other) => {
             if other.shape() != &op.shape {
                 bail!("a residual of shape {:?} meets a product of {:?}", other.shape(), op.shape)
             }
             x.apply_op2_no_bwd(&other.contiguous()?, &op)
         }
-        Plus::PerFrame(other) => {
+        Addend::PerFrame(other) => {
             let dims = op.shape.dims();
             if other.dims() != [dims[0], dims[dims.len() - 1]] {
                 bail!("frame vectors of shape {:?} meet a product of {dims:?}", other.shape())
@@ -230,11 +230,11 @@ impl Linear {
 
     /// `x: [.., inputs]` → `[.., outputs]`
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        self.forward_with(x, Activation::None, Plus::Nothing)
+        self.forward_with(x, Activation::None, Addend::Nothing)
     }
 
     /// As [`Linear::forward`], then `activation`, then `plus`.
-    pub fn forward_with(&self, x: &Tensor, activation: Activation, plus: Plus) -> Result<Tensor> {
+    pub fn forward_with(&self, x: &Tensor, activation: Activation, plus: Addend) -> Result<Tensor> {
         let mut dims = x.dims().to_vec();
         match dims.last_mut() {
             Some(last) if *last == self.inputs => *last = self.outputs,
@@ -275,11 +275,11 @@ impl Conv2d {
 
     /// `x: [n, h, w, inputs]` → `[n, h', w', outputs]`
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        self.forward_with(x, Activation::None, Plus::Nothing)
+        self.forward_with(x, Activation::None, Addend::Nothing)
     }
 
     /// As [`Conv2d::forward`], then `activation`, then `plus`.
-    pub fn forward_with(&self, x: &Tensor, activation: Activation, plus: Plus) -> Result<Tensor> {
+    pub fn forward_with(&self, x: &Tensor, activation: Activation, plus: Addend) -> Result<Tensor> {
         let (n, h, w, c) = x.dims4()?;
         let scale = if self.window.enlarge { 2 } else { 1 };
         let reach = self.window.before + self.window.after;
@@ -321,7 +321,7 @@ impl TemporalConv {
     }
 
     /// `x: [b, t, .., inputs]` → `[b, t, .., outputs]`, then `plus`.
-    pub fn forward(&self, x: &Tensor, plus: Plus) -> Result<Tensor> {
+    pub fn forward(&self, x: &Tensor, plus: Addend) -> Result<Tensor> {
         let mut dims = x.dims().to_vec();
         let rank = dims.len();
         if rank < 3 || dims[rank - 1] != self.inputs {

@@ -5,7 +5,7 @@
 use candle_core::{D, DType, Result, Tensor};
 
 use super::igemm::Activation;
-use super::window::{Plus, Window};
+use super::window::{Addend, Window};
 
 /// `x W^T + b` over the last axis of `x`.
 pub(crate) fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
@@ -27,16 +27,16 @@ pub(crate) fn gate(x: &Tensor) -> Result<Tensor> {
 }
 
 /// Activation, then addition.
-pub(crate) fn finish(y: Tensor, activation: Activation, plus: Plus) -> Result<Tensor> {
+pub(crate) fn finish(y: Tensor, activation: Activation, plus: Addend) -> Result<Tensor> {
     let y = match activation {
         Activation::None => y,
         Activation::Silu => y.silu()?,
         Activation::Gelu => y.gelu_erf()?,
     };
     match plus {
-        Plus::Nothing => Ok(y),
-        Plus::Residual(other) => y + other,
-        Plus::PerFrame(vectors) => {
+        Addend::Nothing => Ok(y),
+        Addend::Residual(other) => y + other,
+        Addend::PerFrame(vectors) => {
             let mut dims = y.dims().to_vec();
             let rank = dims.len();
             dims[1..rank - 1].fill(1);

@@ -11,7 +11,7 @@ use crate::noise::{NoiseSource, Stream};
 use super::igemm::{Epilogue, igemm_on};
 use super::pack::{Columns, Packed};
 use super::{
-    Activation, Conv2d, GroupNorm, LayerNorm, Linear, Plus, Precision, TemporalConv, Window,
+    Activation, Addend, Conv2d, GroupNorm, LayerNorm, Linear, Precision, TemporalConv, Window,
     attention, attention_over_time, has_bf16_tiles, reference,
 };
 
@@ -68,9 +68,9 @@ fn linear_layers() -> Result<()> {
             assert_close(&what, &layer.forward(&x)?, &plain, tolerance);
             let residual = random(&[rows, outputs])?;
             for activation in [Activation::None, Activation::Silu, Activation::Gelu] {
-                let found = layer.forward_with(&x, activation, Plus::Residual(&residual))?;
+                let found = layer.forward_with(&x, activation, Addend::Residual(&residual))?;
                 let wanted =
-                    reference::finish(plain.clone(), activation, Plus::Residual(&residual))?;
+                    reference::finish(plain.clone(), activation, Addend::Residual(&residual))?;
                 assert_close(&format!("{what} {activation:?}"), &found, &wanted, tolerance);
             }
         }
@@ -131,8 +131,9 @@ fn convolutions() -> Result<()> {
                     reference::conv2d(&x, &tensors["weight"], Some(&tensors["bias"]), window)?;
                 assert_close(&what, &found, &wanted, tolerance);
                 let frames = random(&[n, c_out])?;
-                let found = conv.forward_with(&x, Activation::None, Plus::PerFrame(&frames))?;
-                let wanted = reference::finish(wanted, Activation::None, Plus::PerFrame(&frames))?;
+                let found = conv.forward_with(&x, Activation::None, Addend::PerFrame(&frames))?;
+                let wanted =
+                    reference::finish(wanted, Activation::None, Addend::PerFrame(&frames))?;
                 assert_close(&format!("{what}, per frame"), &found, &wanted, tolerance);
             }
         }
@@ -151,7 +152,7 @@ fn convolutions_over_time() -> Result<()> {
             let bias = Some(&tensors["bias"]);
             let wanted = (reference::temporal_conv(&x, &tensors["weight"], bias)? * 0.5)?;
             let what = format!("{dtype:?} {b} x {t} x {p}, {c_in} -> {c_out}");
-            assert_close(&what, &conv.forward(&x, Plus::Nothing)?, &wanted, tolerance);
+            assert_close(&what, &conv.forward(&x, Addend::Nothing)?, &wanted, tolerance);
         }
     }
     Ok(())
@@ -235,7 +236,7 @@ fn wrong_shapes_are_refused() -> Result<()> {
     assert!(layer.forward(&random(&[2, 5])?).is_err());
     let plus = random(&[2, 5])?;
     assert!(
-        layer.forward_with(&random(&[2, 3])?, Activation::None, Plus::Residual(&plus)).is_err()
+        layer.forward_with(&random(&[2, 3])?, Activation::None, Addend::Residual(&plus)).is_err()
     );
     let (q, k) = (random(&[2, 4, 8])?, random(&[3, 4, 8])?);
     assert!(attention(&q, &k, &k, 2, Precision::F32, false).is_err());

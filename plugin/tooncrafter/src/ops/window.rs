@@ -45,7 +45,7 @@ impl Window {
 
 /// What is added to a product before it is stored.
 #[derive(Clone, Copy)]
-pub enum Plus<'a> {
+pub enum Addend<'a> {
     /// Nothing.
     Nothing,
     /// A tensor of the result's shape.

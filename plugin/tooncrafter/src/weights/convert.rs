@@ -5,7 +5,7 @@ use std::path::Path;
 use super::error::{Result, WeightError};
 use super::names::Source;
 use super::stored::{Element, WeightFile};
-use super::writer::{self, Announced, DIGEST_KEY};
+use super::writer::{self, DIGEST_KEY, TensorHeader};
 use super::{NamedFile, load};
 
 /// What was written.
@@ -41,7 +41,7 @@ pub fn convert(
         let reason = "the converted file cannot replace the one it is read from".into();
         return Err(WeightError::Refused { file: path.into(), reason });
     }
-    let tensors: Vec<(Announced, &Source)> = file
+    let tensors: Vec<(TensorHeader, &Source)> = file
         .names()
         .iter()
         .filter_map(|(name, source)| {
@@ -51,7 +51,7 @@ pub fn convert(
                 _ if is_schedule(name) => Element::F32,
                 _ => element,
             };
-            Some((Announced { name: name.clone(), element, shape }, source))
+            Some((TensorHeader { name: name.clone(), element, shape }, source))
         })
         .collect();
     let (announced, sources): (Vec<_>, Vec<_>) = tensors.into_iter().unzip();

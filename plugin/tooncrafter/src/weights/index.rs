@@ -43,7 +43,7 @@ impl Element {
 
 /// Where a tensor lies in its file. The reader that made it has checked it against the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stored {
+pub struct TensorEntry {
     /// Type of the elements.
     pub element: Element,
     /// Shape, outermost axis first.
@@ -54,7 +54,7 @@ pub struct Stored {
     pub view: Option<(usize, Vec<usize>)>,
 }
 
-impl Stored {
+impl TensorEntry {
     /// Number of elements.
     pub fn count(&self) -> usize {
         self.shape.iter().product()
@@ -64,6 +64,6 @@ impl Stored {
 /// An index as a reader makes it.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    pub(super) tensors: BTreeMap<String, Stored>,
+    pub(super) tensors: BTreeMap<String, TensorEntry>,
     pub(super) metadata: BTreeMap<String, String>,
 }

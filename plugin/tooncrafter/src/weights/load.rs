@@ -6,7 +6,7 @@ use half::{bf16, f16};
 use rayon::prelude::*;
 
 use super::error::{Result, WeightError};
-use super::stored::{Element, Stored, WeightFile};
+use super::stored::{Element, TensorEntry, WeightFile};
 
 /// Elements that one thread casts at a time.
 const CHUNK: usize = 1 << 16;
@@ -57,7 +57,7 @@ impl Number for bf16 {
 pub(super) fn tensor(
     file: &WeightFile,
     name: &str,
-    stored: &Stored,
+    stored: &TensorEntry,
     dtype: DType,
     device: &Device,
 ) -> Result<candle_core::Result<Tensor>> {
@@ -81,7 +81,7 @@ pub(super) fn tensor(
 
 /// Refuses a tensor of which an element is NaN or infinite: every picture drawn with it would be, after
 /// minutes of work.
-pub(super) fn check_finite(file: &WeightFile, name: &str, stored: &Stored) -> Result<()> {
+pub(super) fn check_finite(file: &WeightFile, name: &str, stored: &TensorEntry) -> Result<()> {
     let finite = match stored.element {
         Element::F64 => all_finite::<f64>(file, stored),
         Element::F32 => all_finite::<f32>(file, stored),
@@ -95,7 +95,7 @@ pub(super) fn check_finite(file: &WeightFile, name: &str, stored: &Stored) -> Re
     Err(WeightError::NotFinite { file: file.path().into(), key: name.into() })
 }
 
-fn all_finite<From: Number>(file: &WeightFile, stored: &Stored) -> bool {
+fn all_finite<From: Number>(file: &WeightFile, stored: &TensorEntry) -> bool {
     // A view is looked at as what it shows.
     if stored.view.is_some() {
         return read::<From, f32>(file, stored).iter().all(|value| value.is_finite());
@@ -112,7 +112,7 @@ fn all_finite<From: Number>(file: &WeightFile, stored: &Stored) -> bool {
 pub(super) fn bytes(
     file: &WeightFile,
     name: &str,
-    stored: &Stored,
+    stored: &TensorEntry,
     element: Element,
 ) -> Result<Vec<u8>> {
     let flat = |bytes: &[u8]| bytes.to_vec();
@@ -130,7 +130,7 @@ fn wrong_type(file: &WeightFile, name: &str, element: Element) -> WeightError {
     WeightError::Type { file: file.path().into(), key: name.into(), found }
 }
 
-fn numbers<T: Number>(file: &WeightFile, name: &str, stored: &Stored) -> Result<Vec<T>> {
+fn numbers<T: Number>(file: &WeightFile, name: &str, stored: &TensorEntry) -> Result<Vec<T>> {
     let values = match stored.element {
         Element::F64 => read::<f64, T>(file, stored),
         Element::F32 => read::<f32, T>(file, stored),
@@ -142,7 +142,7 @@ fn numbers<T: Number>(file: &WeightFile, name: &str, stored: &Stored) -> Result<
     Ok(values)
 }
 
-fn read<From: Number, To: Number>(file: &WeightFile, stored: &Stored) -> Vec<To> {
+fn read<From: Number, To: Number>(file: &WeightFile, stored: &TensorEntry) -> Vec<To> {
     let bytes = file.bytes(stored);
     let size = size_of::<From>();
     let cast = |bytes: &[u8]| To::from_f32(bytemuck::pod_read_unaligned::<From>(bytes).to_f32());

@@ -42,7 +42,7 @@ pub use error::{Result, WeightError};
 pub use layout::Part;
 pub use names::{Layout, Source};
 pub use random::write_random;
-pub use stored::{Element, Format, Stored, WeightFile};
+pub use stored::{Element, Format, TensorEntry, WeightFile};
 pub use verify::{Problem, Report, verify, verify_numbers};
 
 /// A file together with what its tensors are called in the released checkpoint.

@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 
 use super::layout::Part;
-use super::stored::Stored;
+use super::stored::TensorEntry;
 
 /// How a released tensor is made from tensors of a file, all names as in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,7 +71,7 @@ const PROBES: [(&str, Layout); 7] = [
 ];
 
 /// Recognises a file by the names in it.
-pub(super) fn detect(tensors: &BTreeMap<String, Stored>) -> Option<Layout> {
+pub(super) fn detect(tensors: &BTreeMap<String, TensorEntry>) -> Option<Layout> {
     let found = PROBES.iter().find(|(name, _)| tensors.contains_key(*name)).map(|&(_, l)| l);
     // A tower of the released file, saved on its own under its full names.
     let tower = || {
@@ -85,7 +85,7 @@ pub(super) fn detect(tensors: &BTreeMap<String, Stored>) -> Option<Layout> {
 /// The released name of everything in a file, and how it is made.
 pub(super) fn released_names(
     layout: Layout,
-    tensors: &BTreeMap<String, Stored>,
+    tensors: &BTreeMap<String, TensorEntry>,
 ) -> BTreeMap<String, Source> {
     tensors
         .keys()

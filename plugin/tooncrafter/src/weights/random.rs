@@ -8,9 +8,9 @@ use rayon::prelude::*;
 
 use super::convert::Converted;
 use super::error::Result;
-use super::layout::Wanted;
+use super::layout::TensorSpec;
 use super::stored::Element;
-use super::writer::{self, Announced};
+use super::writer::{self, TensorHeader};
 use crate::noise::{NoiseSource, Stream};
 
 /// Elements that one thread makes at a time.
@@ -25,14 +25,18 @@ const CHUNK: usize = 1 << 16;
 /// When `path` cannot be written.
 pub fn write_random(
     path: &Path,
-    wanted: &[Wanted],
+    wanted: &[TensorSpec],
     element: Element,
     seed: u64,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Converted> {
-    let announced: Vec<Announced> = wanted
+    let announced: Vec<TensorHeader> = wanted
         .iter()
-        .map(|tensor| Announced { name: tensor.name.clone(), element, shape: tensor.shape.clone() })
+        .map(|tensor| TensorHeader {
+            name: tensor.name.clone(),
+            element,
+            shape: tensor.shape.clone(),
+        })
         .collect();
     let produce = |i: usize| Ok(bytes(&wanted[i], element, seed.wrapping_add(i as u64)));
     let notes = [("contents", "random weights, for tests only".to_owned())];
@@ -55,7 +59,7 @@ impl TryFrom<DType> for Element {
     }
 }
 
-fn bytes(wanted: &Wanted, element: Element, seed: u64) -> Vec<u8> {
+fn bytes(wanted: &TensorSpec, element: Element, seed: u64) -> Vec<u8> {
     let (centre, spread) = centre_and_spread(wanted);
     let count: usize = wanted.shape.iter().product();
     let size = element.size();
@@ -78,7 +82,7 @@ fn bytes(wanted: &Wanted, element: Element, seed: u64) -> Vec<u8> {
 }
 
 /// Uniform numbers lie within `spread` of the centre.
-fn centre_and_spread(wanted: &Wanted) -> (f32, f32) {
+fn centre_and_spread(wanted: &TensorSpec) -> (f32, f32) {
     let inputs: usize = wanted.shape.iter().skip(1).product();
     match wanted.shape.len() {
         // A norm's weight is 1, biases and mixing factors are near 0.

@@ -8,7 +8,7 @@ use std::path::Path;
 use safetensors::tensor::{Dtype, SafeTensors};
 
 use super::error::{Result, WeightError};
-use super::index::{Element, Index, Stored};
+use super::index::{Element, Index, TensorEntry};
 
 /// Longest header, in bytes. The released checkpoint needs less than half a million.
 const MAX_HEADER: usize = 16 << 20;
@@ -47,7 +47,7 @@ pub(super) fn read_index(path: &Path, bytes: &[u8]) -> Result<Index> {
             Dtype::BOOL => Element::Other("truth values", 1),
             _ => Element::Other("an unknown type", 0),
         };
-        let stored = Stored { element, shape: info.shape.clone(), bytes, view: None };
+        let stored = TensorEntry { element, shape: info.shape.clone(), bytes, view: None };
         index.tensors.insert(name, stored);
     }
     Ok(index)

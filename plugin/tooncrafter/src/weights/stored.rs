@@ -9,7 +9,7 @@ use inbetween_core::files;
 use memmap2::Mmap;
 
 use super::error::{Result, WeightError};
-pub use super::index::{Element, Stored};
+pub use super::index::{Element, TensorEntry};
 use super::{safetensors, torch};
 
 /// What kind of file it is.
@@ -36,7 +36,7 @@ pub struct WeightFile {
     path: PathBuf,
     map: Mmap,
     format: Format,
-    tensors: BTreeMap<String, Stored>,
+    tensors: BTreeMap<String, TensorEntry>,
     metadata: BTreeMap<String, String>,
 }
 
@@ -99,7 +99,7 @@ impl WeightFile {
     }
 
     /// All tensors by their name in the file.
-    pub fn tensors(&self) -> &BTreeMap<String, Stored> {
+    pub fn tensors(&self) -> &BTreeMap<String, TensorEntry> {
         &self.tensors
     }
 
@@ -109,7 +109,7 @@ impl WeightFile {
     }
 
     /// The bytes of a tensor, or of the storage that it is a view of.
-    pub(super) fn bytes(&self, stored: &Stored) -> &[u8] {
+    pub(super) fn bytes(&self, stored: &TensorEntry) -> &[u8] {
         &self.map[stored.bytes.clone()]
     }
 
@@ -120,7 +120,7 @@ impl WeightFile {
     }
 
     /// Lets the system take back the memory behind a tensor that has been copied out.
-    pub(super) fn release(&self, stored: &Stored) {
+    pub(super) fn release(&self, stored: &TensorEntry) {
         #[cfg(unix)]
         {
             // A failure only means that the pages stay until memory runs short.

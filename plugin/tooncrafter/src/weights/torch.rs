@@ -11,7 +11,7 @@ use std::path::Path;
 use zip::{CompressionMethod, ZipArchive};
 
 use super::error::{Result, WeightError};
-use super::index::{Index, Stored};
+use super::index::{Index, TensorEntry};
 use super::pickle::{self, Pickle, View};
 
 /// Most bytes of the pickle. The released checkpoint's has less than one million.
@@ -153,7 +153,7 @@ fn locate(
     view: &View,
     root: &str,
     entries: &HashMap<String, Range<usize>>,
-) -> std::result::Result<Stored, String> {
+) -> std::result::Result<TensorEntry, String> {
     let storage = &view.storage;
     let Some(bytes) = entries.get(&format!("{root}data/{}", storage.key)) else {
         return Err(format!("its storage {} is not in the file", storage.key));
@@ -190,10 +190,10 @@ fn locate(
     if count == 0 || is_contiguous(&view.shape, &view.strides) {
         let start = if count == 0 { bytes.start } else { bytes.start + view.offset * size };
         let bytes = start..start + count * size;
-        return Ok(Stored { element: storage.element, shape, bytes, view: None });
+        return Ok(TensorEntry { element: storage.element, shape, bytes, view: None });
     }
     let view = Some((view.offset, view.strides.clone()));
-    Ok(Stored { element: storage.element, shape, bytes: bytes.clone(), view })
+    Ok(TensorEntry { element: storage.element, shape, bytes: bytes.clone(), view })
 }
 
 fn is_contiguous(shape: &[usize], strides: &[usize]) -> bool {

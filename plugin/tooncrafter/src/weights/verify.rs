@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::error::WeightError;
-use super::layout::{Part, Wanted};
-use super::stored::{Element, Stored};
+use super::layout::{Part, TensorSpec};
+use super::stored::{Element, TensorEntry};
 use super::{NamedFile, Weights, load};
 
 /// Something that would keep a network from loading.
@@ -71,12 +71,12 @@ impl Report {
 /// are read for it, whole. `go_on` is told the bytes looked at and those in all, and may answer no.
 pub fn verify_numbers(
     weights: &Weights,
-    wanted: &[Wanted],
+    wanted: &[TensorSpec],
     go_on: &mut dyn FnMut(u64, u64) -> bool,
 ) -> Vec<WeightError> {
     let needed: HashSet<&str> =
         wanted.iter().filter(|wanted| wanted.needed).map(|wanted| wanted.name.as_str()).collect();
-    let mut tensors: Vec<(&NamedFile, &String, &Stored)> = Vec::new();
+    let mut tensors: Vec<(&NamedFile, &String, &TensorEntry)> = Vec::new();
     for file in weights.files() {
         let read = file.names().iter().filter(|(released, _)| needed.contains(released.as_str()));
         for name in read.flat_map(|(_, source)| source.names()) {
@@ -99,7 +99,7 @@ pub fn verify_numbers(
 }
 
 /// Compares files with the tensors that are `wanted`, all of them together as one model.
-pub fn verify(weights: &Weights, wanted: &[Wanted]) -> Report {
+pub fn verify(weights: &Weights, wanted: &[TensorSpec]) -> Report {
     let mut report = Report::default();
     let is_sketch = wanted.iter().any(|wanted| wanted.part == Some(Part::Sketch));
     let files: Vec<&NamedFile> =

@@ -15,13 +15,13 @@ use super::stored::Element;
 pub(super) const DIGEST_KEY: &str = "blake3";
 
 /// A tensor to be written.
-pub(super) struct Announced {
+pub(super) struct TensorHeader {
     pub(super) name: String,
     pub(super) element: Element,
     pub(super) shape: Vec<usize>,
 }
 
-impl Announced {
+impl TensorHeader {
     fn byte_len(&self) -> usize {
         self.shape.iter().product::<usize>() * self.element.size()
     }
@@ -31,7 +31,7 @@ impl Announced {
 /// telling `progress` the bytes written and the bytes in all. Returns size and digest.
 pub(super) fn write(
     path: &Path,
-    tensors: &[Announced],
+    tensors: &[TensorHeader],
     notes: &[(&str, String)],
     mut produce: impl FnMut(usize) -> Result<Vec<u8>>,
     progress: &mut dyn FnMut(u64, u64),
@@ -51,7 +51,7 @@ pub(super) fn write(
     out.write_all(&(header.len() as u64).to_le_bytes()).map_err(io)?;
     out.write_all(header.as_bytes()).map_err(io)?;
 
-    let total: usize = tensors.iter().map(Announced::byte_len).sum();
+    let total: usize = tensors.iter().map(TensorHeader::byte_len).sum();
     let mut done = 0;
     let mut hasher = blake3::Hasher::new();
     progress(0, total as u64);
@@ -84,7 +84,7 @@ fn readable_by_all(file: &std::fs::File) -> std::io::Result<()> {
     Ok(())
 }
 
-fn header(tensors: &[Announced], notes: &[(&str, String)], blank: &str) -> String {
+fn header(tensors: &[TensorHeader], notes: &[(&str, String)], blank: &str) -> String {
     let mut metadata = Map::new();
     metadata.insert("format".into(), "pt".into());
     metadata.insert(DIGEST_KEY.into(), blank.into());

@@ -7,7 +7,7 @@ use inbetween_tooncrafter::attention::{
 use inbetween_tooncrafter::config::{SketchConfig, UnetConfig};
 use inbetween_tooncrafter::embedding::sinusoid;
 use inbetween_tooncrafter::sketch::SketchEncoder;
-use inbetween_tooncrafter::unet::{Extras, Unet};
+use inbetween_tooncrafter::unet::{OptionalInputs, Unet};
 use inbetween_tooncrafter::unet_blocks::{Downsample, ResBlock, Upsample};
 use inbetween_tooncrafter::{channels_first, channels_last};
 
@@ -110,7 +110,7 @@ pub fn unet(case: &Case, judge: &mut Judge) -> Outcome<()> {
     let steps = case.numbers("in.timesteps")?;
     let context = case.get("in.context")?;
     let fs = case.has("in.fs").then(|| case.numbers("in.fs")).transpose()?;
-    let plain = Extras { fs: fs.as_deref(), ..Extras::default() };
+    let plain = OptionalInputs { fs: fs.as_deref(), ..OptionalInputs::default() };
     let frames = |name: &str| -> Result<Vec<Tensor>> {
         case.list(name).into_iter().map(channels_last).collect()
     };
@@ -119,7 +119,7 @@ pub fn unet(case: &Case, judge: &mut Judge) -> Outcome<()> {
     for (out, context, extras, watched) in [
         ("out.y", context, plain, true),
         ("out.y_without", context, plain, false),
-        ("out.y_with", context, Extras { control: Some(&control), ..plain }, false),
+        ("out.y_with", context, OptionalInputs { control: Some(&control), ..plain }, false),
         ("out.y_context_shared", case.get("in.context_shared").unwrap_or(context), plain, false),
     ] {
         let Ok(wanted) = case.get(out) else { continue };

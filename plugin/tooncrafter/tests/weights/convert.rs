@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 fn small(
     folder: &TempDir,
-) -> (std::path::PathBuf, Vec<inbetween_tooncrafter::weights::layout::Wanted>) {
+) -> (std::path::PathBuf, Vec<inbetween_tooncrafter::weights::layout::TensorSpec>) {
     let mut config = ModelConfig::tiny();
     config.clip.vocab = 300;
     let (path, wanted) = (folder.path().join("f32.safetensors"), model(&config));

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
-use inbetween_tooncrafter::weights::layout::{ModelConfig, Wanted, model, sketch, tiny_sketch};
+use inbetween_tooncrafter::weights::layout::{ModelConfig, TensorSpec, model, sketch, tiny_sketch};
 use inbetween_tooncrafter::weights::{
     Element, Layout, NamedFile, Part, Problem, WeightError, Weights, verify, write_random,
 };
@@ -25,7 +25,7 @@ const SAMPLES: [(Part, &str); 7] = [
 /// A small model in a folder, released layout, `f32`.
 struct Small {
     folder: TempDir,
-    wanted: Vec<Wanted>,
+    wanted: Vec<TensorSpec>,
     whole: PathBuf,
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use inbetween_tooncrafter::config::SketchConfig;
-use inbetween_tooncrafter::weights::layout::{ModelConfig, Wanted, model, sketch};
+use inbetween_tooncrafter::weights::layout::{ModelConfig, TensorSpec, model, sketch};
 use inbetween_tooncrafter::weights::{Part, WeightFile};
 
 use crate::{data, tensors};
@@ -20,7 +20,7 @@ fn listed(name: &str) -> BTreeMap<String, Vec<usize>> {
         .collect()
 }
 
-fn by_name(wanted: &[Wanted]) -> BTreeMap<String, Vec<usize>> {
+fn by_name(wanted: &[TensorSpec]) -> BTreeMap<String, Vec<usize>> {
     let map: BTreeMap<_, _> = wanted.iter().map(|w| (w.name.clone(), w.shape.clone())).collect();
     assert_eq!(map.len(), wanted.len(), "a name appears twice");
     map

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use inbetween_core::program;
 
-use super::{Finding, State};
+use super::{Finding, Verdict};
 use crate::failure::Kind;
 
 /// A host, and where it is usually found.
@@ -86,7 +86,7 @@ pub(super) fn look() -> Vec<Finding> {
     if findings.is_empty() {
         findings.push(Finding {
             what: "host",
-            state: State::Ok,
+            verdict: Verdict::Ok,
             found: "none is in the usual places; others find the plug-in in the same folders"
                 .into(),
             advice: "",
@@ -105,7 +105,7 @@ fn found(host: &Host, folders: &[PathBuf]) -> Option<Finding> {
     };
     let place = at_place.or_else(on_path)?;
     let found = format!("{} ({}). {}", host.name, place.display(), host.click);
-    Some(Finding { what: "host", state: State::Ok, found, advice: "", kind: Kind::Engine })
+    Some(Finding { what: "host", verdict: Verdict::Ok, found, advice: "", kind: Kind::Engine })
 }
 
 /// The file or folder, or the first in order whose name fits where the last part holds a `*`.
@@ -142,7 +142,7 @@ fn judge_melt(version: &str) -> Finding {
     let new = (numbers.next(), numbers.next()) >= (Some(7), Some(38));
     Finding {
         what: "host",
-        state: if new { State::Ok } else { State::Warn },
+        verdict: if new { Verdict::Ok } else { Verdict::Warn },
         found: format!("MLT {version} (melt)"),
         advice: "It has no OpenFX: Kdenlive and Shotcut need MLT 7.38 or later.",
         kind: Kind::Engine,
@@ -182,14 +182,14 @@ mod tests {
 
     #[test]
     fn an_mlt_without_openfx_is_told() {
-        for (version, state) in [
-            ("7.12.0", State::Warn),
-            ("7.9.0", State::Warn),
-            ("7.38.0", State::Ok),
-            ("7.42.0", State::Ok),
-            ("8.0.0", State::Ok),
+        for (version, verdict) in [
+            ("7.12.0", Verdict::Warn),
+            ("7.9.0", Verdict::Warn),
+            ("7.38.0", Verdict::Ok),
+            ("7.42.0", Verdict::Ok),
+            ("8.0.0", Verdict::Ok),
         ] {
-            assert_eq!(judge_melt(version).state, state, "{version}");
+            assert_eq!(judge_melt(version).verdict, verdict, "{version}");
         }
     }
 }

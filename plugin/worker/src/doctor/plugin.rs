@@ -4,7 +4,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::{Finding, State};
+use super::{Finding, Verdict};
 use crate::failure::Kind;
 
 const BUNDLE: &str = "AIInbetween.ofx.bundle";
@@ -56,25 +56,29 @@ pub(super) fn judge(found: &[PathBuf]) -> Finding {
     match found {
         [] => Finding {
             what: WHAT,
-            state: State::Warn,
+            verdict: Verdict::Warn,
             found: "no host finds the plug-in: it is not installed".into(),
             advice: "Run the installer, or copy the folder AIInbetween.ofx.bundle to where hosts look, or name its \
                      folder in OFX_PLUGIN_PATH; then start the host again.",
             kind: Kind::Engine,
         },
-        [only] if version(only).as_deref() == Some(this) => {
-            Finding { what: WHAT, state: State::Ok, found: list, advice: "", kind: Kind::Engine }
-        }
+        [only] if version(only).as_deref() == Some(this) => Finding {
+            what: WHAT,
+            verdict: Verdict::Ok,
+            found: list,
+            advice: "",
+            kind: Kind::Engine,
+        },
         [_] => Finding {
             what: WHAT,
-            state: State::Warn,
+            verdict: Verdict::Warn,
             found: format!("{list}, and this program is version {this}"),
             advice: "Install the bundle again, so that both are of one version.",
             kind: Kind::Engine,
         },
         _ => Finding {
             what: WHAT,
-            state: State::Warn,
+            verdict: Verdict::Warn,
             found: format!("it is installed more than once: {list}"),
             advice: "Hosts take the first; remove the others.",
             kind: Kind::Engine,
@@ -160,7 +164,7 @@ pub(super) fn look() -> Vec<Finding> {
         if let Some(file) = old.first() {
             findings.push(Finding {
                 what: "host",
-                state: State::Warn,
+                verdict: Verdict::Warn,
                 found: format!("{host} remembers an older plug-in: {}", file.display()),
                 advice,
                 kind: Kind::Engine,
@@ -193,7 +197,7 @@ mod tests {
         assert!(judge(&bundles(&folders)).found.contains("not installed"));
         bundle(other.path(), env!("CARGO_PKG_VERSION"));
         let told = judge(&bundles(&folders));
-        assert_eq!(told.state, State::Ok, "{}", told.found);
+        assert_eq!(told.verdict, Verdict::Ok, "{}", told.found);
         bundle(other.path(), "0.0.1");
         assert!(judge(&bundles(&folders)).found.contains("version 0.0.1), and this program"));
         bundle(one.path(), env!("CARGO_PKG_VERSION"));

@@ -15,14 +15,14 @@ use inbetween_core::budget::Budget;
 use inbetween_core::cache::{Cache, CacheConfig};
 use inbetween_core::queue::{Priority, Queue};
 use inbetween_core::remote::{RemoteConfig, RemoteEngine};
-use inbetween_core::timing::{Key, Place};
+use inbetween_core::timing::{Key, SpanPosition};
 use inbetween_core::{Drawn, Encoding, Engine, EngineKind, Error, Frame};
 use serde_json::json;
 
 pub use args::{FileFormat, Render};
 
 use crate::failure::{Failure, Kind, Result};
-use crate::progress::Told;
+use crate::progress::ProgressReporter;
 use output::Writer;
 use request::Prepared;
 
@@ -48,7 +48,7 @@ fn draw_all(arguments: &Render) -> Result<()> {
     }
     let queue = Queue::new(engines, Cache::within(Budget::of_process(), config.disk));
 
-    let mut told = Told::new(arguments.progress, "drawing");
+    let mut told = ProgressReporter::new(arguments.progress, "drawing");
     let mut done = Done::default();
     for (at, span) in spans.iter().enumerate() {
         let status = match arguments.keys {
@@ -120,7 +120,7 @@ fn draw_span(
         let mut report = |part: f32| report((at as f32 + part) / frames.len() as f32);
         let place = timing.at(f64::from(frame))?;
         match (place, place.key()) {
-            (Place::Between { position }, _) => {
+            (SpanPosition::Between { position }, _) => {
                 let drawn = source.get(position, &mut report)?;
                 done.loose_pins.extend(&drawn.remarks.loose_pins);
                 writer.write(frame, &drawn.frame)?;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use inbetween_core::settings::WeightRef;
-use inbetween_core::timing::{Place, Timing};
+use inbetween_core::timing::{SpanPosition, Timing};
 use inbetween_core::{
     ContentHash, Encoding, EngineKind, Frame, Job, Pin, Request, Settings, SketchRef, fingerprint,
     picture, sketch,
@@ -41,7 +41,7 @@ impl Prepared {
         settings.check()?;
         let mut sketches = Vec::new();
         for (frame, path) in &arguments.sketch {
-            let Ok(Place::Between { position }) = timing.at(*frame as f64) else {
+            let Ok(SpanPosition::Between { position }) = timing.at(*frame as f64) else {
                 return Err(usage(format!(
                     "The sketch {} is for frame {frame}, which does not lie between the keys.",
                     path.display()

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use inbetween_core::files;
 use inbetween_core::program;
-use inbetween_core::remote::place::Place;
+use inbetween_core::remote::endpoint::Endpoint;
 use interprocess::local_socket::{Listener, ListenerOptions};
 
 use super::failed;
@@ -21,13 +21,13 @@ const LOOK: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub(super) struct Instance {
     pub(super) listener: Listener,
-    pub(super) place: Place,
+    pub(super) endpoint: Endpoint,
     /// Held while the process lives; the system gives it back for one that was killed.
     _lock: File,
 }
 
 /// The outcome of asking for it.
-pub(super) enum Taken {
+pub(super) enum Acquired {
     Mine(Instance),
     AlreadyServed,
 }
@@ -36,9 +36,9 @@ pub(super) enum Taken {
 ///
 /// # Errors
 /// [`Kind::File`] when the place cannot be used.
-pub(super) fn take(place: &Place) -> Result<Taken> {
-    place.prepare().map_err(|error| failed(&error))?;
-    let path = place.lock_file();
+pub(super) fn take(endpoint: &Endpoint) -> Result<Acquired> {
+    endpoint.prepare().map_err(|error| failed(&error))?;
+    let path = endpoint.lock_file();
     let wrong = |what: &str, error: io::Error| {
         Failure::new(Kind::File, format!("{what} {}: {error}", path.display()))
     };
@@ -49,7 +49,9 @@ pub(super) fn take(place: &Place) -> Result<Taken> {
     loop {
         match lock.try_lock() {
             Ok(()) => break,
-            Err(TryLockError::WouldBlock) if answers(place) => return Ok(Taken::AlreadyServed),
+            Err(TryLockError::WouldBlock) if answers(endpoint) => {
+                return Ok(Acquired::AlreadyServed);
+            }
             Err(TryLockError::WouldBlock) if since.elapsed() < CHANGE_OVER => {
                 std::thread::sleep(LOOK);
             }
@@ -61,23 +63,23 @@ pub(super) fn take(place: &Place) -> Result<Taken> {
         }
     }
     // With the lock in hand, a socket that lies there belongs to nobody.
-    let _ = fs::remove_file(place.socket_file());
-    let name = place.name().map_err(|error| wrong("no socket beside", error))?;
+    let _ = fs::remove_file(endpoint.socket_file());
+    let name = endpoint.name().map_err(|error| wrong("no socket beside", error))?;
     let listener = ListenerOptions::new().name(name).create_sync();
     let listener = listener.map_err(|error| wrong("no socket beside", error))?;
-    Ok(Taken::Mine(Instance { listener, place: place.clone(), _lock: lock }))
+    Ok(Acquired::Mine(Instance { listener, endpoint: endpoint.clone(), _lock: lock }))
 }
 
 impl Instance {
     /// Nobody finds this worker any more.
     pub(super) fn hide(&self) {
-        let _ = fs::remove_file(self.place.socket_file());
+        let _ = fs::remove_file(self.endpoint.socket_file());
     }
 }
 
 /// Whether somebody listens.
-fn answers(place: &Place) -> bool {
-    match place.connect() {
+fn answers(endpoint: &Endpoint) -> bool {
+    match endpoint.connect() {
         Ok(_) => true,
         // It takes nobody in at the moment, but it is there.
         Err(error) => error.kind() == io::ErrorKind::WouldBlock,
@@ -97,7 +99,7 @@ pub(super) fn detach() {
 ///
 /// # Errors
 /// [`Kind::File`] when it cannot be started.
-pub(super) fn start_in_background(place: &Place, idle_seconds: u64) -> Result<()> {
+pub(super) fn start_in_background(endpoint: &Endpoint, idle_seconds: u64) -> Result<()> {
     let wrong = |reason: String| Failure::new(Kind::File, reason);
     let executable = std::env::current_exe().map_err(|error| wrong(error.to_string()))?;
     let mut command = program::command(executable);
@@ -116,12 +118,12 @@ pub(super) fn start_in_background(place: &Place, idle_seconds: u64) -> Result<()
     let mut worker = command.spawn().map_err(|error| wrong(error.to_string()))?;
     let since = Instant::now();
     loop {
-        if answers(place) {
+        if answers(endpoint) {
             return Ok(());
         }
         match worker.try_wait() {
             // It may have found another one at work, which then answers.
-            Ok(Some(status)) if !answers(place) && !status.success() => {
+            Ok(Some(status)) if !answers(endpoint) && !status.success() => {
                 return Err(wrong(format!("the worker ended at once ({status})")));
             }
             Ok(_) => {}

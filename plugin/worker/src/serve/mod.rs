@@ -4,25 +4,25 @@
 //! - `instance.rs`: the lock that makes it one, the socket, the way into the background.
 //! - `server.rs`: who is connected, when to end.
 //! - `session.rs`: one conversation with one client.
-//! - `desks.rs`: a queue over a cache for each cache directory, and one device for all of them.
+//! - `services.rs`: a queue over a cache for each cache directory, and one device for all of them.
 
-mod desks;
 mod instance;
 mod log_file;
 mod server;
+mod services;
 mod session;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use inbetween_core::cache::CacheConfig;
-use inbetween_core::remote::place::{Place, log_dir};
+use inbetween_core::remote::endpoint::{Endpoint, log_dir};
 use inbetween_core::remote::{RemoteConfig, RemoteEngine};
 use inbetween_core::{Engine, Error};
 
 use crate::cli;
 use crate::failure::{Failure, Kind, Result};
-use instance::Taken;
+use instance::Acquired;
 use server::Server;
 
 /// Makes the engines that draw into a cache.
@@ -33,24 +33,24 @@ pub type Engines = fn(&CacheConfig) -> std::result::Result<Vec<Arc<dyn Engine>>,
 /// # Errors
 /// [`Kind::File`] when log, lock or socket cannot be made; [`Kind::Engine`] when the engines cannot.
 pub fn run(arguments: &cli::Serve, engines: Engines) -> Result<()> {
-    let place = Place::from_environment();
+    let endpoint = Endpoint::from_environment();
     if arguments.stop {
-        return stop(place);
+        return stop(endpoint);
     }
     if arguments.background {
-        return instance::start_in_background(&place, arguments.idle_seconds);
+        return instance::start_in_background(&endpoint, arguments.idle_seconds);
     }
     instance::detach();
     let _log = log_file::start(&log_dir())?;
-    serve(&place, Duration::from_secs(arguments.idle_seconds), engines).inspect_err(|failure| {
+    serve(&endpoint, Duration::from_secs(arguments.idle_seconds), engines).inspect_err(|failure| {
         log::error!("{failure}");
     })
 }
 
-fn serve(place: &Place, idle: Duration, engines: Engines) -> Result<()> {
-    let instance = match instance::take(place)? {
-        Taken::Mine(instance) => instance,
-        Taken::AlreadyServed => {
+fn serve(endpoint: &Endpoint, idle: Duration, engines: Engines) -> Result<()> {
+    let instance = match instance::take(endpoint)? {
+        Acquired::Mine(instance) => instance,
+        Acquired::AlreadyServed => {
             log::info!("another worker serves already");
             return Ok(());
         }
@@ -59,7 +59,7 @@ fn serve(place: &Place, idle: Duration, engines: Engines) -> Result<()> {
         "worker {} of version {} listens in {}",
         std::process::id(),
         env!("CARGO_PKG_VERSION"),
-        place.dir().display()
+        endpoint.dir().display()
     );
     let server = Arc::new(Server::new(engines, idle)?);
     let why = server.run(instance);
@@ -67,9 +67,9 @@ fn serve(place: &Place, idle: Duration, engines: Engines) -> Result<()> {
     Ok(())
 }
 
-fn stop(place: Place) -> Result<()> {
+fn stop(endpoint: Endpoint) -> Result<()> {
     let mut config = RemoteConfig::new(CacheConfig::in_memory(0), String::new());
-    config.place = place;
+    config.endpoint = endpoint;
     match RemoteEngine::new(config).stop() {
         Ok(true) => println!("The worker has ended."),
         Ok(false) => println!("There was no worker."),

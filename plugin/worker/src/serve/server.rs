@@ -9,14 +9,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use inbetween_core::remote::place::log_dir;
+use inbetween_core::remote::endpoint::log_dir;
 use inbetween_core::remote::protocol::Status;
 use interprocess::local_socket::Stream;
 use interprocess::local_socket::traits::Listener as _;
 use parking_lot::{Condvar, Mutex};
 
-use super::desks::Desks;
 use super::instance::Instance;
+use super::services::Services;
 use super::{Engines, failed, session};
 use crate::failure::Result;
 
@@ -31,15 +31,15 @@ const REST: Duration = Duration::from_millis(100);
 
 /// The worker, as all its threads see it.
 pub(super) struct Server {
-    pub(super) desks: Desks,
+    pub(super) services: Services,
     idle: Duration,
     since: Instant,
-    state: Mutex<State>,
+    state: Mutex<Connections>,
     /// Rung when the worker shall end.
     news: Condvar,
 }
 
-struct State {
+struct Connections {
     /// All connections, the oldest first.
     conversations: BTreeMap<u64, Conversation>,
     /// The number of the next one.
@@ -55,7 +55,7 @@ struct Conversation {
     leave: Arc<AtomicBool>,
 }
 
-impl State {
+impl Connections {
     fn drawing(&self) -> usize {
         self.conversations.values().filter(|conversation| conversation.drawing).count()
     }
@@ -63,11 +63,11 @@ impl State {
 
 impl Server {
     pub(super) fn new(engines: Engines, idle: Duration) -> Result<Self> {
-        let desks = Desks::new(engines).map_err(|error| failed(&error))?;
+        let services = Services::new(engines).map_err(|error| failed(&error))?;
         let now = Instant::now();
         let conversations = BTreeMap::new();
-        let state = State { conversations, next: 0, last_use: now, ending: None };
-        Ok(Self { desks, idle, since: now, state: Mutex::new(state), news: Condvar::new() })
+        let state = Connections { conversations, next: 0, last_use: now, ending: None };
+        Ok(Self { services, idle, since: now, state: Mutex::new(state), news: Condvar::new() })
     }
 
     /// Serves until it is to end; gives the reason.
@@ -144,11 +144,11 @@ impl Server {
     }
 
     pub(super) fn status(&self) -> Status {
-        let (running, waiting, about) = self.desks.busy();
+        let (running, waiting, about) = self.services.busy();
         Status {
             pid: std::process::id(),
             product: env!("CARGO_PKG_VERSION").into(),
-            engine: self.desks.version().into(),
+            engine: self.services.version().into(),
             seconds: self.since.elapsed().as_secs(),
             clients: self.state.lock().drawing(),
             running,

@@ -8,12 +8,12 @@ use inbetween_core::cache;
 use inbetween_core::queue::{Priority, Ticket};
 use inbetween_core::remote::failure::Failure;
 use inbetween_core::remote::protocol::{Draw, PROTOCOL, ToClient, ToWorker, Welcome};
-use inbetween_core::remote::wire::{Broken, Wire, sum_of};
+use inbetween_core::remote::wire::{Wire, WireError, sum_of};
 use inbetween_core::{ContentHash, Drawn, Error, Frame, Job};
 use interprocess::local_socket::Stream;
 
-use super::desks::Desk;
 use super::server::{Client, MOST_DRAWINGS, Server};
+use super::services::Service;
 
 /// How long a client may take to say hello, and to say what it wants.
 const HELLO: Duration = Duration::from_secs(10);
@@ -25,7 +25,7 @@ const LOOK: Duration = Duration::from_millis(20);
 /// At the latest after this long the client gets a sign of life.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 
-type Talk = Wire<ToWorker>;
+type ClientWire = Wire<ToWorker>;
 
 /// Serves one client until it has what it wants, goes, or makes no sense.
 pub(super) fn serve(client: &Client, stream: Stream) {
@@ -34,7 +34,7 @@ pub(super) fn serve(client: &Client, stream: Stream) {
         Err(error) => return log::warn!("a connection cannot be used: {error}"),
     };
     match converse(client, &mut wire) {
-        Ok(()) | Err(Broken::Closed | Broken::Cancelled) => {}
+        Ok(()) | Err(WireError::Closed | WireError::Cancelled) => {}
         Err(broken) => {
             log::warn!("a client was turned away: {broken}");
             // It may be gone, or not read at all.
@@ -44,11 +44,11 @@ pub(super) fn serve(client: &Client, stream: Stream) {
     }
 }
 
-fn converse(client: &Client, wire: &mut Talk) -> Result<(), Broken> {
+fn converse(client: &Client, wire: &mut ClientWire) -> Result<(), WireError> {
     let server = &client.server;
     let hello = match listen(client, wire, HELLO)? {
         Some(ToWorker::Hello(hello)) => hello,
-        Some(_) => return Err(Broken::Unexpected("a client says hello first")),
+        Some(_) => return Err(WireError::Unexpected("a client says hello first")),
         None => return Ok(()),
     };
     if hello.protocol != PROTOCOL {
@@ -65,7 +65,7 @@ fn converse(client: &Client, wire: &mut Talk) -> Result<(), Broken> {
         match listen(client, wire, PATIENCE)? {
             None => return Ok(()),
             Some(ToWorker::Draw(draw)) => {
-                if cache::key(&draw.request, server.desks.version()) != draw.key {
+                if cache::key(&draw.request, server.services.version()) != draw.key {
                     let reason = "worker and client have different engines".to_owned();
                     return refuse(server, wire, reason);
                 }
@@ -81,7 +81,7 @@ fn converse(client: &Client, wire: &mut Talk) -> Result<(), Broken> {
                 return Ok(());
             }
             Some(ToWorker::Hello(_) | ToWorker::Picture(_) | ToWorker::Fetch) => {
-                return Err(Broken::Unexpected("this message has no place here"));
+                return Err(WireError::Unexpected("this message has no place here"));
             }
         }
     }
@@ -90,9 +90,9 @@ fn converse(client: &Client, wire: &mut Talk) -> Result<(), Broken> {
 /// What an idle client says next; `None` when it says nothing for that long, or shall make room.
 fn listen(
     client: &Client,
-    wire: &mut Talk,
+    wire: &mut ClientWire,
     patience: Duration,
-) -> Result<Option<ToWorker>, Broken> {
+) -> Result<Option<ToWorker>, WireError> {
     let since = Instant::now();
     loop {
         // What it has said already is heard first.
@@ -115,7 +115,7 @@ fn too_many() -> Failure {
 }
 
 /// Two versions cannot work together: the one that nobody uses gives way.
-fn refuse(server: &Arc<Server>, wire: &mut Talk, reason: String) -> Result<(), Broken> {
+fn refuse(server: &Arc<Server>, wire: &mut ClientWire, reason: String) -> Result<(), WireError> {
     let ending = server.is_unused();
     // Said first: the end of the process would swallow it.
     let said = say(wire, &ToClient::Refused { reason, ending });
@@ -125,9 +125,9 @@ fn refuse(server: &Arc<Server>, wire: &mut Talk, reason: String) -> Result<(), B
     said
 }
 
-fn draw(server: &Arc<Server>, wire: &mut Talk, draw: &Draw) -> Result<(), Broken> {
-    let found = match server.desks.of(draw.cache.as_ref()) {
-        Ok(desk) => find_or_draw(&desk, wire, draw)?,
+fn draw(server: &Arc<Server>, wire: &mut ClientWire, draw: &Draw) -> Result<(), WireError> {
+    let found = match server.services.of(draw.cache.as_ref()) {
+        Ok(service) => find_or_draw(&service, wire, draw)?,
         Err(error) => Err(Arc::new(error)),
     };
     match found {
@@ -141,23 +141,23 @@ fn draw(server: &Arc<Server>, wire: &mut Talk, draw: &Draw) -> Result<(), Broken
 
 type Found = Result<Arc<Drawn>, Arc<Error>>;
 
-fn find_or_draw(desk: &Desk, wire: &mut Talk, draw: &Draw) -> Result<Found, Broken> {
-    if let Some(drawn) = desk.queue.cached(&draw.request, draw.size) {
+fn find_or_draw(service: &Service, wire: &mut ClientWire, draw: &Draw) -> Result<Found, WireError> {
+    if let Some(drawn) = service.queue.cached(&draw.request, draw.size) {
         return Ok(Ok(drawn));
     }
-    let ticket = match desk.queue.join(&draw.request, Priority::Final) {
+    let ticket = match service.queue.join(&draw.request, Priority::Final) {
         Some(ticket) => ticket,
         None => {
-            let job = job(desk, wire, draw)?;
+            let job = job(service, wire, draw)?;
             log::info!("{} at {}", draw.key, draw.request.position);
-            desk.queue.submit(job, Priority::Final)
+            service.queue.submit(job, Priority::Final)
         }
     };
     wait(&ticket, wire)
 }
 
 /// The request with its pictures: from the disk, else from the client.
-fn job(desk: &Desk, wire: &mut Talk, draw: &Draw) -> Result<Job, Broken> {
+fn job(service: &Service, wire: &mut ClientWire, draw: &Draw) -> Result<Job, WireError> {
     let request = draw.request.clone();
     let sketches = request.sketches.iter().map(|sketch| sketch.picture);
     let addresses: Vec<_> = [request.first, request.last].into_iter().chain(sketches).collect();
@@ -165,7 +165,7 @@ fn job(desk: &Desk, wire: &mut Talk, draw: &Draw) -> Result<Job, Broken> {
     for address in &addresses {
         if !pictures.contains_key(address)
             && let Some(frame) =
-                desk.disk.as_ref().and_then(|disk| disk.get_picture(address, draw.size))
+                service.disk.as_ref().and_then(|disk| disk.get_picture(address, draw.size))
         {
             pictures.insert(*address, Arc::new(frame));
         }
@@ -179,23 +179,23 @@ fn job(desk: &Desk, wire: &mut Talk, draw: &Draw) -> Result<Job, Broken> {
     }
     for address in lacking {
         let Some(ToWorker::Picture(head)) = wire.receive(PATIENCE)? else {
-            return Err(Broken::Unexpected("a picture that was asked for did not come"));
+            return Err(WireError::Unexpected("a picture that was asked for did not come"));
         };
         if head.address != address {
-            return Err(Broken::Unexpected("another picture came than was asked for"));
+            return Err(WireError::Unexpected("another picture came than was asked for"));
         }
         let frame = wire.receive_pixels(draw.size, &head.sum, || true)?;
         pictures.insert(address, Arc::new(frame));
     }
     let of = |address: &ContentHash| {
-        pictures.get(address).cloned().ok_or(Broken::Unexpected("a picture is lacking"))
+        pictures.get(address).cloned().ok_or(WireError::Unexpected("a picture is lacking"))
     };
     let sketches = request.sketches.iter().map(|sketch| of(&sketch.picture));
     let sketches = sketches.collect::<Result<_, _>>()?;
     Ok(Job { first: of(&request.first)?, last: of(&request.last)?, sketches, request })
 }
 
-fn wait(ticket: &Ticket, wire: &mut Talk) -> Result<Found, Broken> {
+fn wait(ticket: &Ticket, wire: &mut ClientWire) -> Result<Found, WireError> {
     let mut told: Option<(Instant, f32, String)> = None;
     loop {
         if let Some(outcome) = ticket.wait_for(LOOK) {
@@ -203,7 +203,7 @@ fn wait(ticket: &Ticket, wire: &mut Talk) -> Result<Found, Broken> {
         }
         // A client has nothing to say now; that it has gone is heard here.
         if wire.receive(Duration::ZERO)?.is_some() {
-            return Err(Broken::Unexpected("a message came while the drawing was not done"));
+            return Err(WireError::Unexpected("a message came while the drawing was not done"));
         }
         let (fraction, phase) = (ticket.progress(), ticket.phase());
         let news = told.as_ref().is_none_or(|(when, before, what)| {
@@ -216,7 +216,7 @@ fn wait(ticket: &Ticket, wire: &mut Talk) -> Result<Found, Broken> {
     }
 }
 
-fn hand_over(wire: &mut Talk, drawn: &Drawn) -> Result<(), Broken> {
+fn hand_over(wire: &mut ClientWire, drawn: &Drawn) -> Result<(), WireError> {
     // What is drawn here has no remarks: only Flow makes some, and it draws where it is asked.
     let Drawn { frame, confidence, cut, remarks: _ } = drawn;
     let (confidence, cut, sum) = (*confidence, *cut, sum_of(frame));
@@ -228,10 +228,10 @@ fn hand_over(wire: &mut Talk, drawn: &Drawn) -> Result<(), Broken> {
             log::info!("a drawing goes over the socket: the cache did not take it");
             wire.send_pixels(frame, || true)
         }
-        Some(_) => Err(Broken::Unexpected("this message has no place here")),
+        Some(_) => Err(WireError::Unexpected("this message has no place here")),
     }
 }
 
-fn say(wire: &mut Talk, message: &ToClient) -> Result<(), Broken> {
+fn say(wire: &mut ClientWire, message: &ToClient) -> Result<(), WireError> {
     wire.send(message, || true)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use inbetween_core::cache::{CacheConfig, DiskConfig};
-use inbetween_core::remote::place::Place;
+use inbetween_core::remote::endpoint::Endpoint;
 use inbetween_core::remote::{RemoteConfig, RemoteEngine, tooncrafter_version};
 use inbetween_core::settings::{DeviceChoice, ToonCrafterSettings, WeightRef};
 use inbetween_core::{
@@ -43,7 +43,7 @@ impl Bench {
         let version = tooncrafter_version(FlowEngine::new().unwrap().version());
         let mut config = RemoteConfig::new(cache, version);
         config.executable = Some(env!("CARGO_BIN_EXE_inbetween").into());
-        config.place = Place::at(&self.path("s"));
+        config.endpoint = Endpoint::at(&self.path("s"));
         config.log_dir = self.path("log");
         config.idle = Some(Duration::from_secs(60));
         config

@@ -28,7 +28,7 @@ pub(super) struct Folder {
 }
 
 /// The outcome of an attempt.
-pub(super) enum Taken {
+pub(super) enum Attempt {
     Mine(Owned),
     /// Somebody else was faster, or what was found has changed meanwhile.
     Lost,
@@ -63,15 +63,15 @@ impl Folder {
     }
 
     /// Claims the generation after `gone`, or the first one.
-    pub(super) fn take(&self, gone: Option<&Lease>) -> io::Result<Taken> {
+    pub(super) fn take(&self, gone: Option<&Lease>) -> io::Result<Attempt> {
         fs::create_dir_all(&self.dir)?;
         let generation = gone.map_or(1, |gone| gone.generation + 1);
         let path = self.path_of(generation);
         let file = match OpenOptions::new().write(true).create_new(true).open(&path) {
             Ok(file) => file,
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(Taken::Lost),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(Attempt::Lost),
             // The directory was deleted between the two calls.
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Taken::Lost),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Attempt::Lost),
             Err(error) => return Err(error),
         };
         let mut owned = Owned { file, path, line: String::new(), beats: 0 };
@@ -88,7 +88,7 @@ impl Folder {
             read(&gone.path).is_ok_and(|now| String::from_utf8_lossy(&now) == gone.content)
         });
         if !newest || !still_gone {
-            return Ok(Taken::Lost);
+            return Ok(Attempt::Lost);
         }
         let mut older: Vec<_> = others.into_iter().filter(|other| *other < generation).collect();
         older.sort_unstable();
@@ -96,7 +96,7 @@ impl Folder {
             let _ = fs::remove_file(self.path_of(other));
         }
         self.sweep();
-        Ok(Taken::Mine(owned))
+        Ok(Attempt::Mine(owned))
     }
 
     fn path_of(&self, generation: u64) -> PathBuf {

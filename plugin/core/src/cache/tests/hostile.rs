@@ -3,7 +3,7 @@
 use super::*;
 
 /// Puts a file of the cache's own making under the name of drawing 1.
-fn plant(dir: &TempDir, holds: Holds, frames: &[Frame]) {
+fn plant(dir: &TempDir, holds: EntryKind, frames: &[Frame]) {
     let frames: Vec<&Frame> = frames.iter().collect();
     let file = entry::file(holds, &key(1), &frames, false, 1.0, &Remarks::default()).unwrap();
     fs::create_dir_all(drawings_dir(dir)).unwrap();
@@ -17,12 +17,12 @@ fn another_size_kind_or_number_of_frames_is_removed_and_logged() {
     let mut broken = frame(SIDE, SIDE);
     broken.pixels_mut()[5][1] = f32::NAN;
     let cases = [
-        (Holds::Drawing, vec![frame(SIDE + 1, SIDE)]),
-        (Holds::Drawing, vec![frame(2, 2)]),
-        (Holds::Picture, vec![frame(SIDE, SIDE)]),
-        (Holds::Span, vec![frame(SIDE, SIDE)]),
-        (Holds::Drawing, vec![frame(SIDE, SIDE), frame(SIDE, SIDE)]),
-        (Holds::Drawing, vec![broken]),
+        (EntryKind::Drawing, vec![frame(SIDE + 1, SIDE)]),
+        (EntryKind::Drawing, vec![frame(2, 2)]),
+        (EntryKind::Picture, vec![frame(SIDE, SIDE)]),
+        (EntryKind::Span, vec![frame(SIDE, SIDE)]),
+        (EntryKind::Drawing, vec![frame(SIDE, SIDE), frame(SIDE, SIDE)]),
+        (EntryKind::Drawing, vec![broken]),
     ];
     for (at, (holds, frames)) in cases.into_iter().enumerate() {
         let dir = TempDir::new().unwrap();

@@ -22,9 +22,16 @@ fn span(of: f32) -> Vec<Frame> {
 fn file_bytes() -> u64 {
     let frames = span(1.0);
     let frames: Vec<&Frame> = frames.iter().collect();
-    entry::file(Holds::Span, &ContentHash::of(b"span"), &frames, false, 1.0, &Remarks::default())
-        .unwrap()
-        .len() as u64
+    entry::file(
+        EntryKind::Span,
+        &ContentHash::of(b"span"),
+        &frames,
+        false,
+        1.0,
+        &Remarks::default(),
+    )
+    .unwrap()
+    .len() as u64
 }
 
 fn disk(dir: &Path, limit_bytes: u64) -> DiskCache {

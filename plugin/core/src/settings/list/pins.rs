@@ -4,7 +4,7 @@ use std::ffi::CStr;
 
 use crate::pins::MOST_PINS;
 use crate::settings::EngineKind;
-use crate::settings::setting::{AnySetting, Decides, Number, Point, Setting, Switch, Whole};
+use crate::settings::setting::{AnySetting, Decides, Integer, Number, Point, Setting, Switch};
 
 /// They mean something to Flow only.
 const FLOW: Option<EngineKind> = Some(EngineKind::Flow);
@@ -21,14 +21,14 @@ pub static USE_PINS: Setting<Switch> = Setting {
 };
 
 /// How many pins are heeded, from the first.
-pub static PIN_COUNT: Setting<Whole> = Setting {
+pub static PIN_COUNT: Setting<Integer> = Setting {
     id: c"pinCount",
     label: c"Pins",
     hint: c"How many pins are used. One shifts a figure, two turn and scale it, three stretch and slant it as \
             well. A pin with both ends in the middle of the picture is not placed yet and does nothing.",
     engine: FLOW,
     decides: Decides::Moment,
-    kind: Whole { default: 1, range: (1, MOST_PINS as i32), display: (1, MOST_PINS as i32) },
+    kind: Integer { default: 1, range: (1, MOST_PINS as i32), display: (1, MOST_PINS as i32) },
 };
 
 /// The settings of one pin.

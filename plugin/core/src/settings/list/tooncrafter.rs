@@ -1,7 +1,7 @@
 //! What ToonCrafter alone is told, and how its work is done.
 
 use crate::settings::setting::{
-    Choice, Decides, File, Number, Setting, Switch, Text, Whole, option,
+    Choice, Decides, File, Integer, Number, Setting, Switch, Text, option,
 };
 use crate::settings::{DeviceChoice, EngineKind, PrecisionChoice, SolverChoice};
 
@@ -42,23 +42,23 @@ pub static PROMPT: Setting<Text> = Setting {
 };
 
 /// Which of the possible in-betweens is drawn.
-pub static SEED: Setting<Whole> = Setting {
+pub static SEED: Setting<Integer> = Setting {
     id: c"seed",
     label: c"Seed",
     hint: c"Another seed gives another in-between of the same keys.",
     engine: TOONCRAFTER,
     decides: Decides::Look,
-    kind: Whole { default: 123, range: (0, i32::MAX), display: (0, 1000) },
+    kind: Integer { default: 123, range: (0, i32::MAX), display: (0, 1000) },
 };
 
 /// In how many steps the drawing emerges: by default as many as the default solver needs.
-pub static STEPS: Setting<Whole> = Setting {
+pub static STEPS: Setting<Integer> = Setting {
     id: c"steps",
     label: c"Steps",
     hint: c"How many steps the drawing takes to emerge. More take longer; 20 do with UniPC, 50 with DDIM.",
     engine: TOONCRAFTER,
     decides: Decides::Look,
-    kind: Whole {
+    kind: Integer {
         default: SOLVER.kind.default.steps() as i32,
         range: (1, 1000),
         display: (4, 50),
@@ -151,13 +151,13 @@ pub static DEVICE: Setting<Choice<DeviceChoice>> = Setting {
 };
 
 /// Most memory on the device; 0 for all that is free.
-pub static MEMORY_LIMIT: Setting<Whole> = Setting {
+pub static MEMORY_LIMIT: Setting<Integer> = Setting {
     id: c"memoryLimit",
     label: c"Memory limit (MB)",
     hint: c"Most memory that ToonCrafter may take on its device. 0 lets it take what is free.",
     engine: TOONCRAFTER,
     decides: Decides::Work,
-    kind: Whole { default: 0, range: (0, 1_048_576), display: (0, 98_304) },
+    kind: Integer { default: 0, range: (0, 1_048_576), display: (0, 98_304) },
 };
 
 /// Whether the viewer shows Flow's drawing meanwhile.

@@ -9,7 +9,7 @@ fn rate(text: &str) -> Rate {
     text.parse().unwrap()
 }
 
-fn choice(to: To) -> RetimeChoice {
+fn choice(to: TargetRate) -> RetimeChoice {
     RetimeChoice { from: None, to, feel: Feel::SMOOTH, timeline: Timeline::Automatic, start: 1.0 }
 }
 
@@ -78,7 +78,7 @@ fn a_compositor_and_an_editor_show_the_same() {
         for strength in [0.0, 0.6, 1.0] {
             let feel = Feel::new(strength).unwrap();
             let plan = retime::Plan::new(&sheet, rate(from), rate(to), feel);
-            let choice = RetimeChoice { feel, ..choice(To::Rate(rate(to))) };
+            let choice = RetimeChoice { feel, ..choice(TargetRate::Rate(rate(to))) };
             let length = plan.frames() as f64;
             let counted = Retime::of(&choice, told(from, "25", frames.len() as f64)).unwrap();
             assert_eq!(counted.range(), Some((1.0, length)));
@@ -111,7 +111,7 @@ fn a_compositor_and_an_editor_show_the_same() {
 #[test]
 fn repeated_frames_are_taken_where_hosts_agree_on_them() {
     for (from, to) in [("12", "24"), ("24", "60"), ("23.976", "30"), ("25", "60")] {
-        let choice = RetimeChoice { from: Some(rate(from)), ..choice(To::Project) };
+        let choice = RetimeChoice { from: Some(rate(from)), ..choice(TargetRate::Project) };
         let retime =
             Retime::of(&choice, HostTiming { repeats: true, ..told(to, to, 100.0) }).unwrap();
         let frames = retime.frames.unwrap();
@@ -130,7 +130,7 @@ fn repeated_frames_are_taken_where_hosts_agree_on_them() {
 fn an_editor_that_tells_no_rate_of_the_clip_still_gets_its_twos_on_ones() {
     let frames = signatures(&[2; 12]);
     let host = HostTiming { repeats: true, ..told("24", "24", frames.len() as f64) };
-    let retime = Retime::of(&choice(To::Twice), host).unwrap();
+    let retime = Retime::of(&choice(TargetRate::Twice), host).unwrap();
     assert_eq!(retime.rates(), (rate("24"), rate("24")));
     for time in 1..=22_i64 {
         let here = shown(&retime, time as f64, Output::InBetween, |time| {
@@ -148,7 +148,7 @@ fn an_editor_that_tells_no_rate_of_the_clip_still_gets_its_twos_on_ones() {
 
 #[test]
 fn the_ends_are_known_without_a_look() {
-    let retime = Retime::of(&choice(To::Twice), told("12", "24", 8.0)).unwrap();
+    let retime = Retime::of(&choice(TargetRate::Twice), told("12", "24", 8.0)).unwrap();
     assert_eq!(retime.range(), Some((1.0, 16.0)));
     for (time, known) in [
         (-50.0, Some(1.0)),
@@ -174,7 +174,7 @@ fn the_ends_are_known_without_a_look() {
 #[test]
 fn an_editor_is_asked_for_its_own_frame_beyond_what_it_tells() {
     let host = HostTiming { repeats: true, ..told("24", "24", 8.0) };
-    let retime = Retime::of(&choice(To::Twice), host).unwrap();
+    let retime = Retime::of(&choice(TargetRate::Twice), host).unwrap();
     for time in [-30.0, 0.0, 1.0, 8.0, 9.0, 5000.0] {
         assert_eq!(retime.known(time, Output::InBetween).unwrap(), Some(time));
         assert_eq!(retime.needed(time, Output::InBetween).unwrap(), [time]);
@@ -183,7 +183,7 @@ fn an_editor_is_asked_for_its_own_frame_beyond_what_it_tells() {
 
 #[test]
 fn nothing_is_asked_for_beyond_the_clip() {
-    let retime = Retime::of(&choice(To::Twice), told("12", "24", 8.0)).unwrap();
+    let retime = Retime::of(&choice(TargetRate::Twice), told("12", "24", 8.0)).unwrap();
     assert_eq!(retime.needed(2.0, Output::InBetween).unwrap(), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
     assert_eq!(
         retime.needed(14.0, Output::InBetween).unwrap(),
@@ -196,7 +196,8 @@ fn beyond_an_end_that_nobody_told_of_the_nearest_frame_is_held() {
     let frames = signatures(&[2, 2, 2]);
     for range in [None, Some((f64::from(i32::MIN), f64::from(i32::MAX)))] {
         let retime =
-            Retime::of(&choice(To::Twice), HostTiming { range, ..told("12", "24", 0.0) }).unwrap();
+            Retime::of(&choice(TargetRate::Twice), HostTiming { range, ..told("12", "24", 0.0) })
+                .unwrap();
         assert_eq!(retime.range(), None);
         let at = |time| {
             shown(&retime, time, Output::InBetween, |time| {
@@ -215,7 +216,7 @@ fn beyond_an_end_that_nobody_told_of_the_nearest_frame_is_held() {
 #[test]
 fn a_hole_in_a_clip_is_reported_and_not_drawn_over() {
     let frames = signatures(&[2; 6]);
-    let retime = Retime::of(&choice(To::Twice), told("12", "24", 12.0)).unwrap();
+    let retime = Retime::of(&choice(TargetRate::Twice), told("12", "24", 12.0)).unwrap();
     let at = |time| {
         shown(&retime, time, Output::InBetween, |time| {
             (time != 6.0).then(|| frames[time as usize - 1].clone())
@@ -231,7 +232,7 @@ fn a_hole_in_a_clip_is_reported_and_not_drawn_over() {
 fn motion_at_a_key_is_that_of_the_way_from_it() {
     let frames = signatures(&[2, 2, 12, 2]);
     let retime = Retime::of(
-        &RetimeChoice { feel: Feel::DRAWN, ..choice(To::Twice) },
+        &RetimeChoice { feel: Feel::DRAWN, ..choice(TargetRate::Twice) },
         told("12", "24", frames.len() as f64),
     )
     .unwrap();
@@ -255,23 +256,24 @@ fn rates_come_from_the_artist_the_clip_and_the_project_in_this_order() {
     };
     let host = told("12", "25", 8.0);
     let from = |from: &str, to| RetimeChoice { from: Some(rate(from)), ..choice(to) };
-    assert_eq!(rates(choice(To::Twice), host).unwrap(), (rate("12"), rate("24")));
-    assert_eq!(rates(choice(To::Project), host).unwrap(), (rate("12"), rate("25")));
-    assert_eq!(rates(from("8", To::Project), host).unwrap(), (rate("8"), rate("25")));
-    let to = To::Rate(rate("59.94"));
+    assert_eq!(rates(choice(TargetRate::Twice), host).unwrap(), (rate("12"), rate("24")));
+    assert_eq!(rates(choice(TargetRate::Project), host).unwrap(), (rate("12"), rate("25")));
+    assert_eq!(rates(from("8", TargetRate::Project), host).unwrap(), (rate("8"), rate("25")));
+    let to = TargetRate::Rate(rate("59.94"));
     assert_eq!(rates(from("23.976", to), host).unwrap(), (rate("24000/1001"), rate("60000/1001")));
     let silent = HostTiming { clip: None, ..host };
-    assert_eq!(rates(choice(To::Twice), silent).unwrap(), (rate("25"), rate("50")));
+    assert_eq!(rates(choice(TargetRate::Twice), silent).unwrap(), (rate("25"), rate("50")));
     let mute = HostTiming { clip: None, project: None, ..host };
     let why = |choice, told| rates(choice, told).unwrap_err().user_message().unwrap();
-    assert!(why(choice(To::Twice), mute).contains("Set From"));
-    assert!(why(from("12", To::Project), mute).contains("Choose it in To, as a number"));
+    assert!(why(choice(TargetRate::Twice), mute).contains("Set From"));
+    assert!(why(from("12", TargetRate::Project), mute).contains("Choose it in To, as a number"));
     assert!(
-        why(choice(To::Twice), HostTiming { repeats: true, ..mute }).contains("Choose it in To")
+        why(choice(TargetRate::Twice), HostTiming { repeats: true, ..mute })
+            .contains("Choose it in To")
     );
     let repeated = HostTiming { repeats: true, project: None, ..host };
     assert_eq!(rates(from("12", to), repeated).unwrap(), (rate("12"), rate("59.94")));
-    assert!(rates(from("600", To::Twice), host).is_err(), "1200 frames a second");
+    assert!(rates(from("600", TargetRate::Twice), host).is_err(), "1200 frames a second");
 }
 
 #[test]
@@ -282,7 +284,7 @@ fn the_artist_may_overrule_what_the_host_is_known_for() {
         (Timeline::OfSource, true, Some(rate("24"))),
         (Timeline::OfOutput, false, None),
     ] {
-        let choice = RetimeChoice { timeline, ..choice(To::Twice) };
+        let choice = RetimeChoice { timeline, ..choice(TargetRate::Twice) };
         let retime = Retime::of(&choice, HostTiming { repeats, ..told("12", "24", 8.0) }).unwrap();
         assert_eq!(retime.output_rate(), output, "{timeline:?} {repeats}");
     }

@@ -19,7 +19,7 @@ const END: &str = "<!-- To here. -->\n";
 fn values(setting: &dyn AnySetting) -> String {
     match setting.kind() {
         AnyKind::Number(of) => format!("**{}** ({} … {})", of.default, of.range.0, of.range.1),
-        AnyKind::Whole(of) => format!("**{}** ({} … {})", of.default, of.range.0, of.range.1),
+        AnyKind::Integer(of) => format!("**{}** ({} … {})", of.default, of.range.0, of.range.1),
         AnyKind::Switch(of) if of.default => "off · **on**".into(),
         AnyKind::Switch(_) => "**off** · on".into(),
         AnyKind::Choice(of) => {
@@ -55,15 +55,15 @@ fn tables() -> String {
             (label, id)
         };
         let values = match param.what {
-            What::Group { .. } => {
+            RowKind::Group { .. } => {
                 write!(text, "\n## {label}\n\n{HEAD}").unwrap();
                 continue;
             }
-            What::Setting(setting) => values(setting),
-            What::Button(_) => "button".into(),
-            What::Report(_) => "told by the effect".into(),
+            RowKind::Setting(setting) => values(setting),
+            RowKind::Button(_) => "button".into(),
+            RowKind::Report(_) => "told by the effect".into(),
             // Hidden from artists.
-            What::Former(_) | What::Counter(_) => continue,
+            RowKind::Former(_) | RowKind::Counter(_) => continue,
         };
         let hint = param.hint().unwrap_or_default().to_string_lossy().replace("pin 1", "the pin");
         writeln!(text, "| {label} | `{id}` | {values} | {hint} |").unwrap();

@@ -19,7 +19,7 @@ pub(crate) use inbetween_core::settings::list::*;
 use crate::ofx::Context;
 
 /// What a parameter is.
-pub(crate) enum What {
+pub(crate) enum RowKind {
     /// A heading; the parameters that name it stand below, at first shown or folded away.
     Group { id: &'static CStr, label: &'static CStr, open: bool },
     /// Something that the artist sets.
@@ -44,7 +44,7 @@ pub(crate) struct Named {
 /// One parameter.
 pub(crate) struct Param {
     /// What it is.
-    pub(crate) what: What,
+    pub(crate) what: RowKind,
     /// The heading above it.
     pub(crate) group: Option<&'static CStr>,
     /// Whether it may be keyframed. Most may not: a span has one set of keys and one look.
@@ -57,36 +57,36 @@ impl Param {
     /// The permanent id.
     pub(crate) fn id(&self) -> &'static CStr {
         match self.what {
-            What::Group { id, .. } => id,
-            What::Setting(setting) => setting.id(),
-            What::Button(ref named)
-            | What::Report(ref named)
-            | What::Former(ref named)
-            | What::Counter(ref named) => named.id,
+            RowKind::Group { id, .. } => id,
+            RowKind::Setting(setting) => setting.id(),
+            RowKind::Button(ref named)
+            | RowKind::Report(ref named)
+            | RowKind::Former(ref named)
+            | RowKind::Counter(ref named) => named.id,
         }
     }
 
     /// What the artist reads.
     pub(crate) fn label(&self) -> &'static CStr {
         match self.what {
-            What::Group { label, .. } => label,
-            What::Setting(setting) => setting.label(),
-            What::Button(ref named)
-            | What::Report(ref named)
-            | What::Former(ref named)
-            | What::Counter(ref named) => named.label,
+            RowKind::Group { label, .. } => label,
+            RowKind::Setting(setting) => setting.label(),
+            RowKind::Button(ref named)
+            | RowKind::Report(ref named)
+            | RowKind::Former(ref named)
+            | RowKind::Counter(ref named) => named.label,
         }
     }
 
     /// What it does, as a sentence; headings have none.
     pub(crate) fn hint(&self) -> Option<&'static CStr> {
         match self.what {
-            What::Group { .. } => None,
-            What::Setting(setting) => Some(setting.hint()),
-            What::Button(ref named)
-            | What::Report(ref named)
-            | What::Former(ref named)
-            | What::Counter(ref named) => Some(named.hint),
+            RowKind::Group { .. } => None,
+            RowKind::Setting(setting) => Some(setting.hint()),
+            RowKind::Button(ref named)
+            | RowKind::Report(ref named)
+            | RowKind::Former(ref named)
+            | RowKind::Counter(ref named) => Some(named.hint),
         }
     }
 }
@@ -99,13 +99,13 @@ const EVERYWHERE: &[Context] = &Context::ALL;
 const SKETCHED: &[Context] = &[Context::General];
 
 const fn group(id: &'static CStr, label: &'static CStr, contexts: &'static [Context]) -> Param {
-    let what = What::Group { id, label, open: true };
+    let what = RowKind::Group { id, label, open: true };
     Param { what, group: None, animates: false, contexts }
 }
 
 /// What not everybody needs for a first in-between.
 const fn folded(id: &'static CStr, label: &'static CStr, contexts: &'static [Context]) -> Param {
-    let what = What::Group { id, label, open: false };
+    let what = RowKind::Group { id, label, open: false };
     Param { what, group: None, animates: false, contexts }
 }
 
@@ -114,7 +114,7 @@ const fn setting(
     group: &'static CStr,
     contexts: &'static [Context],
 ) -> Param {
-    Param { what: What::Setting(of), group: Some(group), animates: false, contexts }
+    Param { what: RowKind::Setting(of), group: Some(group), animates: false, contexts }
 }
 
 const fn button(
@@ -124,13 +124,13 @@ const fn button(
     group: &'static CStr,
     contexts: &'static [Context],
 ) -> Param {
-    let what = What::Button(Named { id, label, hint });
+    let what = RowKind::Button(Named { id, label, hint });
     Param { what, group: Some(group), animates: false, contexts }
 }
 
 /// Parameters above the places of the pins.
 static ABOVE_PINS: &[Param] = &[
-    Param { what: What::Setting(&PRESET), group: None, animates: false, contexts: EVERYWHERE },
+    Param { what: RowKind::Setting(&PRESET), group: None, animates: false, contexts: EVERYWHERE },
     group(GROUP_KEYS, c"Keys", TIMED),
     setting(&KEYS_FROM, GROUP_KEYS, TIMED),
     setting(&FIRST_FILE, GROUP_KEYS, TIMED),
@@ -162,7 +162,7 @@ static ABOVE_PINS: &[Param] = &[
         TIMED,
     ),
     Param {
-        what: What::Setting(&TRANSITION),
+        what: RowKind::Setting(&TRANSITION),
         group: None,
         animates: true,
         contexts: &[Context::Transition],
@@ -201,7 +201,7 @@ static BELOW_PINS: &[Param] = &[
     setting(&DEVICE, GROUP_TOONCRAFTER, EVERYWHERE),
     setting(&MEMORY_LIMIT, GROUP_TOONCRAFTER, EVERYWHERE),
     Param {
-        what: What::Former(Named {
+        what: RowKind::Former(Named {
             id: WORKER,
             label: c"Worker",
             hint: c"Has no effect any more. ToonCrafter runs in the program inbetween of the plug-in's own bundle, or \
@@ -238,7 +238,7 @@ static BELOW_PINS: &[Param] = &[
         EVERYWHERE,
     ),
     Param {
-        what: What::Report(Named {
+        what: RowKind::Report(Named {
             id: STATUS_TEXT,
             label: c"State",
             hint: c"What was being drawn when a button was last pressed; only the effect writes here.",
@@ -256,7 +256,7 @@ static BELOW_PINS: &[Param] = &[
         EVERYWHERE,
     ),
     Param {
-        what: What::Counter(Named {
+        what: RowKind::Counter(Named {
             id: REVISION,
             label: c"Revision",
             hint: c"Counts finished drawings, so that the host asks for pictures again.",

@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn every_setting_stands_on_the_panel_once_and_in_order() {
     let shown = all().filter_map(|param| match param.what {
-        What::Setting(setting) => Some(setting.id()),
+        RowKind::Setting(setting) => Some(setting.id()),
         _ => None,
     });
     let listed = ALL.iter().map(|setting| setting.id());
@@ -24,7 +24,7 @@ fn ids_are_unique_and_fit_every_host() {
 
 #[test]
 fn the_ids_of_the_plug_ins_own_are_unchanged() {
-    let own = all().filter(|param| !matches!(param.what, What::Setting(_)));
+    let own = all().filter(|param| !matches!(param.what, RowKind::Setting(_)));
     let own: Vec<_> = own.map(|param| param.id().to_str().unwrap()).collect();
     let saved = "keys previousDrawing spanHere nextDrawing timing drawing sketch pins toonCrafter worker \
                  work generate cancel status statusText clearCache revision raiseRate";
@@ -46,7 +46,7 @@ fn groups_stand_above_their_members() {
     let mut groups = Vec::new();
     for param in all() {
         match (&param.what, param.group) {
-            (What::Group { id, .. }, _) => groups.push((*id, param.contexts)),
+            (RowKind::Group { id, .. }, _) => groups.push((*id, param.contexts)),
             (_, Some(group)) => {
                 let found = groups.iter().find(|(id, _)| *id == group);
                 let (_, contexts) = found.unwrap_or_else(|| panic!("{:?}", param.id()));

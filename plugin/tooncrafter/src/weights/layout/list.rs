@@ -1,11 +1,11 @@
 //! A list of tensors in the making.
 
-use super::{Part, Wanted};
+use super::{Part, TensorSpec};
 
 /// A growing list of tensors, with the place where the next ones belong.
 #[derive(Default)]
 pub(super) struct List {
-    pub(super) wanted: Vec<Wanted>,
+    pub(super) wanted: Vec<TensorSpec>,
     path: String,
     part: Option<Part>,
     unneeded: bool,
@@ -37,7 +37,7 @@ impl List {
     }
 
     pub(super) fn tensor(&mut self, name: &str, shape: &[usize]) {
-        self.wanted.push(Wanted {
+        self.wanted.push(TensorSpec {
             name: format!("{}{name}", self.path),
             shape: shape.to_vec(),
             part: self.part,

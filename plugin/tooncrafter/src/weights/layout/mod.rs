@@ -62,7 +62,7 @@ impl Part {
 
 /// One tensor of a released file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wanted {
+pub struct TensorSpec {
     /// Its name in the released file.
     pub name: String,
     /// Its shape; empty for a single number.
@@ -139,7 +139,7 @@ fn tiny_levels() -> LevelsConfig {
 }
 
 /// Everything in a main checkpoint.
-pub fn model(config: &ModelConfig) -> Vec<Wanted> {
+pub fn model(config: &ModelConfig) -> Vec<TensorSpec> {
     let mut list = List::default();
     list.part(Part::Unet, |list| unet::unet(list, &config.unet));
     list.part(Part::Vae, |list| vae::vae(list, &config.vae));
@@ -151,7 +151,7 @@ pub fn model(config: &ModelConfig) -> Vec<Wanted> {
 }
 
 /// Everything in a sketch encoder's file.
-pub fn sketch(config: &SketchConfig) -> Vec<Wanted> {
+pub fn sketch(config: &SketchConfig) -> Vec<TensorSpec> {
     let mut list = List::default();
     list.part(Part::Sketch, |list| unet::sketch_encoder(list, config));
     list.wanted

@@ -59,8 +59,8 @@ pub(super) fn fetch(
         let mut report = |length| progress(length, listing.size);
         match fetch_piece(&agent, server, listing, &mut part, &mut report) {
             Ok(()) => {}
-            Err(Broken::Disk(err)) => return Err(unwritable(err)),
-            Err(Broken::Connection(why)) => {
+            Err(WireError::Disk(err)) => return Err(unwritable(err)),
+            Err(WireError::Connection(why)) => {
                 log::info!("{}: {why}", path.display());
                 if part.length > before {
                     (pause, repetitions) = (server.pause, 0);
@@ -150,7 +150,7 @@ impl Part {
 }
 
 /// Why a piece did not arrive.
-enum Broken {
+enum WireError {
     Connection(String),
     Disk(std::io::Error),
 }
@@ -161,8 +161,8 @@ fn fetch_piece(
     listing: &Listing,
     part: &mut Part,
     report: &mut dyn FnMut(u64),
-) -> std::result::Result<(), Broken> {
-    let connection = |why: String| Broken::Connection(why);
+) -> std::result::Result<(), WireError> {
+    let connection = |why: String| WireError::Connection(why);
     let end = listing.size.min(part.length + server.piece);
     let mut request = agent
         .get(&listing.url)
@@ -183,7 +183,7 @@ fn fetch_piece(
         }
         200 => {
             // It sends everything from the start, whatever was asked for.
-            part.start_over().map_err(Broken::Disk)?;
+            part.start_over().map_err(WireError::Disk)?;
             listing.size
         }
         status => return Err(connection(format!("the server answered {status}"))),
@@ -194,7 +194,7 @@ fn fetch_piece(
         let most = buffer.len().min((end - part.length) as usize);
         match body.read(&mut buffer[..most]) {
             Ok(0) => return Err(connection("the server hung up".into())),
-            Ok(count) => part.append(&buffer[..count]).map_err(Broken::Disk)?,
+            Ok(count) => part.append(&buffer[..count]).map_err(WireError::Disk)?,
             Err(err) if err.kind() == ErrorKind::Interrupted => {}
             Err(err) => return Err(connection(err.to_string())),
         }

@@ -46,7 +46,7 @@ pub(super) struct Lane {
 }
 
 #[derive(Default)]
-pub(super) struct State {
+pub(super) struct Scheduler {
     open: HashMap<ContentHash, Entry>,
     /// Runs on a thread, those that nobody waits for any more included.
     running: Vec<Arc<Run>>,
@@ -55,7 +55,7 @@ pub(super) struct State {
     pub(super) closed: bool,
 }
 
-impl State {
+impl Scheduler {
     /// One more waits for an open run of this key, if there is one. An interactive request takes
     /// a waiting run to the front.
     pub(super) fn join(&mut self, key: &ContentHash, priority: Priority) -> Option<Arc<Run>> {

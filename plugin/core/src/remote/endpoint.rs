@@ -25,11 +25,11 @@ const LONGEST_PATH: usize = 100;
 
 /// The meeting place of one user's clients and worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct Endpoint {
     dir: PathBuf,
 }
 
-impl Place {
+impl Endpoint {
     /// As the environment asks for it, else the user's runtime directory. No file is touched.
     pub fn from_environment() -> Self {
         Self::resolve(|name| std::env::var_os(name))
@@ -135,7 +135,7 @@ impl Place {
     /// Checks that only this user can have put a socket here.
     ///
     /// # Errors
-    /// As [`Place::prepare`].
+    /// As [`Endpoint::prepare`].
     #[cfg(unix)]
     pub fn check(&self) -> Result<(), Error> {
         use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -191,8 +191,8 @@ pub fn log_dir() -> PathBuf {
 mod tests {
     use super::*;
 
-    fn resolve(variables: &[(&str, &str)]) -> Place {
-        Place::resolve(|name| {
+    fn resolve(variables: &[(&str, &str)]) -> Endpoint {
+        Endpoint::resolve(|name| {
             let found = variables.iter().find(|(other, _)| *other == name);
             found.map(|(_, value)| OsString::from(value))
         })
@@ -209,15 +209,15 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn the_runtime_directory_is_used_where_there_is_one() {
-        let place = resolve(&[("XDG_RUNTIME_DIR", "/run/user/7")]);
-        assert_eq!(place.dir(), Path::new("/run/user/7/inbetween"));
+        let endpoint = resolve(&[("XDG_RUNTIME_DIR", "/run/user/7")]);
+        assert_eq!(endpoint.dir(), Path::new("/run/user/7/inbetween"));
         assert_eq!(resolve(&[("XDG_RUNTIME_DIR", "relative")]), resolve(&[]));
     }
 
     #[cfg(unix)]
     #[test]
     fn a_path_too_long_for_a_socket_is_replaced_by_one_of_its_own() {
-        let long = |last: &str| Place::at(&Path::new("/").join("a".repeat(120)).join(last));
+        let long = |last: &str| Endpoint::at(&Path::new("/").join("a".repeat(120)).join(last));
         assert!(long("x").socket_file().as_os_str().len() <= LONGEST_PATH);
         assert_eq!(long("x"), long("x"));
         assert_ne!(long("x"), long("y"));
@@ -229,16 +229,16 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
 
         let dir = tempfile::tempdir().unwrap();
-        let place = Place::at(&dir.path().join("s"));
-        place.prepare().unwrap();
-        let mode = || fs::metadata(place.dir()).unwrap().permissions().mode() & 0o777;
+        let endpoint = Endpoint::at(&dir.path().join("s"));
+        endpoint.prepare().unwrap();
+        let mode = || fs::metadata(endpoint.dir()).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(), 0o700);
-        fs::set_permissions(place.dir(), fs::Permissions::from_mode(0o777)).unwrap();
-        place.prepare().unwrap();
+        fs::set_permissions(endpoint.dir(), fs::Permissions::from_mode(0o777)).unwrap();
+        endpoint.prepare().unwrap();
         assert_eq!(mode(), 0o700);
 
-        let link = Place::at(&dir.path().join("link"));
-        std::os::unix::fs::symlink(place.dir(), link.dir()).unwrap();
+        let link = Endpoint::at(&dir.path().join("link"));
+        std::os::unix::fs::symlink(endpoint.dir(), link.dir()).unwrap();
         assert!(matches!(link.check(), Err(Error::Worker { .. })));
     }
 }

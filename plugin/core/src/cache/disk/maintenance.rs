@@ -5,17 +5,17 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::entry::{self, Holds, Unreadable};
+use super::entry::{self, EntryKind, Unreadable};
 use super::{DiskCache, LOCK_FILE};
 use crate::{ContentHash, files};
 
 /// A file of the cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kept {
+pub struct CacheFile {
     /// The file.
     pub path: PathBuf,
     /// What it holds.
-    pub holds: Holds,
+    pub holds: EntryKind,
     /// Its size.
     pub bytes: u64,
     /// When it was written or last read.
@@ -30,7 +30,7 @@ impl DiskCache {
     ///
     /// # Errors
     /// When the directory cannot be read.
-    pub fn list(&self) -> io::Result<Vec<Kept>> {
+    pub fn list(&self) -> io::Result<Vec<CacheFile>> {
         let files = match fs::read_dir(&self.dir) {
             Ok(files) => files,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
@@ -48,7 +48,7 @@ impl DiskCache {
             }
             let used = about.modified().unwrap_or(SystemTime::UNIX_EPOCH);
             let shape = shape(&path);
-            kept.push(Kept { path, holds, bytes: about.len(), used, shape });
+            kept.push(CacheFile { path, holds, bytes: about.len(), used, shape });
         }
         kept.sort_by(|a, b| (a.used, &a.path).cmp(&(b.used, &b.path)));
         Ok(kept)
@@ -58,7 +58,7 @@ impl DiskCache {
     ///
     /// # Errors
     /// When the directory cannot be read, or a file not be deleted.
-    pub fn prune(&self, bytes: u64) -> io::Result<Vec<Kept>> {
+    pub fn prune(&self, bytes: u64) -> io::Result<Vec<CacheFile>> {
         let mut kept = self.list()?;
         let mut total: u64 = kept.iter().map(|kept| kept.bytes).sum();
         let mut deleted = 0;
@@ -82,7 +82,7 @@ impl DiskCache {
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn is_whole(&self, kept: &Kept) -> io::Result<Option<bool>> {
+    pub fn is_whole(&self, kept: &CacheFile) -> io::Result<Option<bool>> {
         let mut file = match files::open(&kept.path) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -99,9 +99,9 @@ impl DiskCache {
 }
 
 /// What a file of this name holds.
-pub(super) fn of_name(path: &Path) -> Option<Holds> {
+pub(super) fn of_name(path: &Path) -> Option<EntryKind> {
     let extension = path.extension()?;
-    Holds::ALL.into_iter().find(|holds| extension == holds.extension())
+    EntryKind::ALL.into_iter().find(|holds| extension == holds.extension())
 }
 
 /// Size and number of frames, from the head of the file alone.
@@ -166,7 +166,7 @@ mod tests {
         let all = cache.list().unwrap();
         assert_eq!(all.len(), 3);
         assert!(all.iter().all(|kept| cache.is_whole(kept).unwrap() == Some(true)));
-        let span = all.iter().find(|kept| kept.holds == Holds::Span).unwrap();
+        let span = all.iter().find(|kept| kept.holds == EntryKind::Span).unwrap();
         let mut bytes = fs::read(&span.path).unwrap();
         bytes[100] ^= 1;
         fs::write(&span.path, &bytes).unwrap();

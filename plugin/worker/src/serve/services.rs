@@ -1,5 +1,5 @@
-//! A desk is what serves one cache directory: a queue over the cache and its engines. All desks
-//! share the device: one draws at a time, and what another one has loaded is given back first.
+//! What serves one cache directory: a queue over the cache, and its engines. The services of all directories
+//! share the device: one draws at a time, and first what another one has loaded is given back.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,34 +7,34 @@ use std::time::Duration;
 use inbetween_core::budget::Budget;
 use inbetween_core::cache::{Cache, CacheConfig, DiskCache, DiskConfig};
 use inbetween_core::queue::Queue;
-use inbetween_core::remote::protocol::CachePlace;
-use inbetween_core::{About, Control, Drawn, Engine, EngineKind, Error, Job};
+use inbetween_core::remote::protocol::CacheDir;
+use inbetween_core::{Control, Drawn, Engine, EngineInfo, EngineKind, Error, Job};
 use parking_lot::Mutex;
 
 use super::Engines;
 
-/// Desks that are kept; the one unused for longest goes first, if nobody sits at it.
+/// Services that are kept; the one unused for longest goes first, if nobody uses it.
 const KEPT: usize = 4;
 
 /// Between two looks of a drawing that waits for the device.
 const LOOK: Duration = Duration::from_millis(20);
 
-pub(super) struct Desk {
+pub(super) struct Service {
     pub(super) queue: Queue,
     /// The same directory as the queue's cache, for the keys' pictures.
     pub(super) disk: Option<DiskCache>,
     engines: Vec<Arc<dyn Engine>>,
 }
 
-pub(super) struct Desks {
+pub(super) struct Services {
     make: Engines,
     version: String,
     device: Arc<Device>,
     /// Most recently used last.
-    open: Mutex<Vec<(Option<CachePlace>, Arc<Desk>)>>,
+    open: Mutex<Vec<(Option<CacheDir>, Arc<Service>)>>,
 }
 
-impl Desks {
+impl Services {
     pub(super) fn new(make: Engines) -> Result<Self, Error> {
         let engines = make(&CacheConfig::in_memory(0))?;
         let drawing = engines.iter().find(|engine| engine.kind() == EngineKind::ToonCrafter);
@@ -47,14 +47,14 @@ impl Desks {
         &self.version
     }
 
-    /// The desk of a cache, opened on first use.
-    pub(super) fn of(&self, place: Option<&CachePlace>) -> Result<Arc<Desk>, Error> {
+    /// The service of a cache, opened on first use.
+    pub(super) fn of(&self, place: Option<&CacheDir>) -> Result<Arc<Service>, Error> {
         let mut open = self.open.lock();
         if let Some(at) = open.iter().position(|(known, _)| known.as_ref() == place) {
             let entry = open.remove(at);
-            let desk = entry.1.clone();
+            let service = entry.1.clone();
             open.push(entry);
-            return Ok(desk);
+            return Ok(service);
         }
         let disk = place
             .map(|place| DiskConfig { dir: place.dir.clone(), limit_bytes: place.limit_bytes });
@@ -65,25 +65,25 @@ impl Desks {
             .collect();
         let queue =
             Queue::storing_first(engines.clone(), Cache::within(Budget::of_process(), config.disk));
-        let desk = Arc::new(Desk { queue, disk: disk.map(DiskCache::new), engines });
-        open.push((place.cloned(), desk.clone()));
+        let service = Arc::new(Service { queue, disk: disk.map(DiskCache::new), engines });
+        open.push((place.cloned(), service.clone()));
         if open.len() > KEPT
-            && let Some(at) = open.iter().position(|(_, desk)| Arc::strong_count(desk) == 1)
+            && let Some(at) = open.iter().position(|(_, service)| Arc::strong_count(service) == 1)
         {
             // Nobody waits for anything there, so its threads end at once.
             drop(open.remove(at));
         }
-        Ok(desk)
+        Ok(service)
     }
 
-    /// The runs of all desks, how many wait, and what their engines hold.
-    pub(super) fn busy(&self) -> (Vec<(String, f32)>, usize, About) {
-        let (mut running, mut waiting, mut about) = (Vec::new(), 0, About::default());
-        for (_, desk) in self.open.lock().iter() {
-            let busy = desk.queue.busy();
+    /// The runs of all services, how many wait, and what their engines hold.
+    pub(super) fn busy(&self) -> (Vec<(String, f32)>, usize, EngineInfo) {
+        let (mut running, mut waiting, mut about) = (Vec::new(), 0, EngineInfo::default());
+        for (_, service) in self.open.lock().iter() {
+            let busy = service.queue.busy();
             running.extend(busy.running);
             waiting += busy.waiting;
-            for one in desk.engines.iter().map(|engine| engine.about()) {
+            for one in service.engines.iter().map(|engine| engine.about()) {
                 about.device = one.device.or(about.device);
                 about.model = one.model.or(about.model);
                 about.memory = match (about.memory, one.memory) {
@@ -135,7 +135,7 @@ impl Engine for OnDevice {
         self.inner.draw(job, control)
     }
 
-    fn about(&self) -> About {
+    fn about(&self) -> EngineInfo {
         self.inner.about()
     }
 
