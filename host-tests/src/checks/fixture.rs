@@ -9,7 +9,7 @@ use crate::{
     checks::outcome::{Checked, Outcome, Stop},
     host::Host,
     host::binary::{self, Binary},
-    host::clip::{Footage, Format},
+    host::clip::Format,
     host::effect::{Project, short},
     host::instance::{FrameRequest, Instance, Rendered, Setup},
     host::param::{Param, ParamType, Value, default_of},
@@ -19,7 +19,7 @@ use crate::{
     host::props::c_text,
     host::status::Status,
     host::sys::*,
-    pictures::footage::Moving,
+    pictures::footage::{Footage, Moving},
     pictures::picture::{Picture, Reading},
 };
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::host::instance::Incompatible;
+use crate::host::plugin::Incompatible;
 
 /// End of a check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -19,7 +19,7 @@ use serde::Deserialize;
 use crate::{
     commands::render::{one_frame, progress_bar},
     host::Host,
-    host::clip::{Footage, Format},
+    host::clip::Format,
     host::effect::{Effect, Project, short},
     host::instance::{FrameRequest, Instance, Setup},
     host::param::Value,
@@ -27,7 +27,7 @@ use crate::{
     host::plugin::Plugin,
     host::profile::Profile,
     host::sys::*,
-    pictures::footage::Still,
+    pictures::footage::{Footage, Still},
     pictures::picture::{Picture, Reading},
 };
 

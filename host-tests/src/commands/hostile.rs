@@ -22,7 +22,7 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::{
     host::chaos::{self, DOUBLES, Dice, INTS},
-    host::clip::{Footage, Format, ascii},
+    host::clip::Format,
     host::effect::Project,
     host::instance::{FrameRequest, Instance, Setup},
     host::journal::Rule,
@@ -33,7 +33,7 @@ use crate::{
     host::props::{Builder, PropertySet, c_text},
     host::sys::*,
     host::{Host, MissingImage},
-    pictures::footage::Moving,
+    pictures::footage::{Footage, Moving},
     pictures::picture::Picture,
 };
 

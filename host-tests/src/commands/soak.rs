@@ -11,7 +11,7 @@ use clap::Args;
 use crate::{
     host::Host,
     host::chaos::Dice,
-    host::clip::{Footage, Format},
+    host::clip::Format,
     host::effect::{Effect, Project},
     host::instance::{FrameRequest, Instance, Setup},
     host::param::{Param, ParamType, Value},
@@ -20,7 +20,7 @@ use crate::{
     host::profile::Profile,
     host::status::Status,
     host::sys::*,
-    pictures::footage::Moving,
+    pictures::footage::{Footage, Moving},
     pictures::picture::Picture,
 };
 

@@ -1,37 +1,24 @@
-//! Clips, the images fetched from them, and image memory of the effect suite.
+//! Clips: what is connected to them, in which format, and the images made of it.
 
 use std::{
     ffi::{CStr, c_int},
     sync::{
-        Arc, Weak,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        Arc,
+        atomic::{AtomicUsize, Ordering},
     },
 };
 
-use anyhow::Result;
 use parking_lot::{Mutex, RwLock};
 
 use crate::{
-    host::call,
-    host::effect::Effect,
-    host::journal::Rule,
+    host::Host,
     host::pixels::{Buffer, Components, Depth, Layout, Premult},
     host::props::{PropertySet, Values},
-    host::registry::{Handle, Object},
+    host::registry::Handle,
     host::sys::*,
-    host::{Behaviour, MissingImage},
+    pictures::footage::{Footage, kept},
     pictures::picture::Picture,
 };
-
-/// Pictures over time for one clip.
-pub trait Footage: Send + Sync {
-    /// The picture at a time, `None` where there is none.
-    fn picture(&self, time: f64) -> Result<Option<Arc<Picture>>>;
-    /// First and last frame.
-    fn range(&self) -> (f64, f64);
-    /// Pixels per row, and rows, at full size.
-    fn size(&self) -> (usize, usize);
-}
 
 /// Format that host and plug-in agreed on for a clip.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -44,22 +31,6 @@ pub struct Format {
     pub premult: Premult,
 }
 
-/// An input image held by the plug-in, or the output of a render.
-pub(crate) struct Image {
-    /// Kept for as long as the plug-in holds the image.
-    pub(crate) _props: Arc<PropertySet>,
-    pub(crate) buffer: Option<Arc<Buffer>>,
-    /// Fingerprint of an input when it was handed out.
-    pub(crate) fingerprint: Option<u64>,
-    pub(crate) what: String,
-    /// Action that fetched it, `None` outside of any.
-    pub(crate) action: Option<u64>,
-}
-
-/// What images of some hosts lack.
-const SPARED: &[&CStr] =
-    &[kOfxImageEffectPropRenderScale, kOfxImagePropField, kOfxImagePropUniqueIdentifier];
-
 /// The picture, kept so that its address is its own; the scale; and the image made of it.
 type Stored = (Arc<Picture>, u64, Arc<Buffer>);
 
@@ -70,7 +41,9 @@ pub struct Clip {
     pub name: String,
     /// Its properties.
     pub props: Arc<PropertySet>,
-    effect: RwLock<Weak<Effect>>,
+    host: Arc<Host>,
+    /// Handle of the descriptor or instance that it belongs to; 0 for none yet.
+    effect: AtomicUsize,
     footage: RwLock<Option<Arc<dyn Footage>>>,
     format: RwLock<Option<Format>>,
     /// Images of the latest pictures in the agreed format, as hosts keep them.
@@ -81,32 +54,32 @@ pub struct Clip {
     fetched: Mutex<Vec<f64>>,
 }
 
-/// Pictures of this size that a clip keeps, as hosts do that are asked for a frame's neighbours again and again: a
-/// few of any size, more of small ones.
-pub(crate) fn kept((width, height): (usize, usize)) -> usize {
-    const BYTES: usize = 192 << 20;
-    (BYTES / (width * height * 16).max(1)).clamp(3, 24)
-}
-
 impl Clip {
-    pub(crate) fn new(name: &str, props: Arc<PropertySet>) -> Arc<Self> {
+    pub(crate) fn new(host: &Arc<Host>, name: &str, props: Arc<PropertySet>) -> Arc<Self> {
         let clip = Arc::new(Self {
             handle: Handle::reserve(),
             name: name.to_owned(),
             props,
-            effect: RwLock::new(Weak::new()),
+            host: Arc::clone(host),
+            effect: AtomicUsize::new(0),
             footage: RwLock::new(None),
             format: RwLock::new(None),
             images: Mutex::new(Vec::new()),
             crop: RwLock::new(None),
             fetched: Mutex::new(Vec::new()),
         });
-        clip.handle.publish(Object::Clip(Arc::downgrade(&clip)));
+        clip.handle.publish(&clip);
         clip
     }
 
-    pub(crate) fn adopt(&self, effect: &Arc<Effect>) {
-        *self.effect.write() = Arc::downgrade(effect);
+    /// Puts the clip into the effect of that handle.
+    pub(crate) fn adopt(&self, effect: usize) {
+        self.effect.store(effect, Ordering::SeqCst);
+    }
+
+    /// Handle of the effect that it belongs to.
+    pub(crate) fn effect(&self) -> Option<usize> {
+        Some(self.effect.load(Ordering::SeqCst)).filter(|effect| *effect != 0)
     }
 
     pub(crate) fn raw(&self) -> OfxImageClipHandle {
@@ -150,6 +123,10 @@ impl Clip {
         put(kOfxImageEffectPropPreMultiplication, format.premult.name());
     }
 
+    pub(crate) fn note_fetch(&self, time: f64) {
+        self.fetched.lock().push(time);
+    }
+
     /// Times fetched since the last call, in order.
     pub fn take_fetched(&self) -> Vec<f64> {
         std::mem::take(&mut *self.fetched.lock())
@@ -158,14 +135,14 @@ impl Clip {
     /// Region of definition in canonical coordinates.
     pub fn region(&self) -> Option<OfxRectD> {
         let (width, height) = self.footage()?.size();
-        let (x, y) = self.effect.read().upgrade()?.host.behaviour().origin;
+        let (x, y) = self.host.behaviour().origin;
         let (x1, y1) = (f64::from(x), f64::from(y));
         Some(OfxRectD { x1, y1, x2: x1 + width as f64, y2: y1 + height as f64 })
     }
 
     /// Whether the plug-in is told where the clip has pixels.
     pub(crate) fn tells_region(&self) -> bool {
-        self.effect.read().upgrade().is_some_and(|effect| effect.host.behaviour().knows_regions)
+        self.host.behaviour().knows_regions
     }
 
     /// Gives images a part of their pixels only, or all again.
@@ -173,67 +150,13 @@ impl Clip {
         *self.crop.write() = region;
     }
 
-    /// Makes the image of a time, so that a fetch of it is quick.
-    pub fn warm(&self, time: f64) {
-        let effect = self.effect.read().upgrade();
-        if let (Some(effect), Some(footage)) = (effect, self.footage())
-            && let Ok(Some(picture)) = footage.picture(time)
-            && let Err(status) = self.image(&effect, &effect.host.behaviour(), &picture)
-        {
-            log::warn!("the image of clip {} was not made: status {status}", self.name);
-        }
-    }
-
-    /// Gives an image to the plug-in: its property set's handle, or a status.
-    pub(crate) fn fetch(&self, time: OfxTime) -> Result<OfxPropertySetHandle, OfxStatus> {
-        let effect = self.effect.read().upgrade().ok_or(kOfxStatErrBadHandle)?;
-        let behaviour = effect.host.behaviour();
-        if self.is_output() {
-            let target =
-                call::scope().and_then(|scope| scope.target).or_else(|| effect.only_target());
-            let Some(buffer) = target else {
-                log::debug!("the output was fetched outside of a render");
-                return Err(kOfxStatFailed);
-            };
-            return Ok(self.hand_out(&effect, &behaviour, Some(buffer), time, false));
-        }
-        self.fetched.lock().push(time);
-        let time = match call::scope().and_then(|scope| scope.time) {
-            Some(now) if behaviour.ignores_time => now,
-            _ => time,
-        };
-        let picture = match self.footage() {
-            Some(footage) => footage.picture(time).map_err(|error| {
-                log::error!("clip {}: {error:#}", self.name);
-                kOfxStatFailed
-            })?,
-            None => None,
-        };
-        let Some(picture) = picture else {
-            return match behaviour.missing_image {
-                MissingImage::Unconnected => Err(kOfxStatFailed),
-                MissingImage::Null => Ok(std::ptr::null_mut()),
-                MissingImage::NoData => Ok(self.hand_out(&effect, &behaviour, None, time, true)),
-                MissingImage::Black => {
-                    let size = effect.project_size();
-                    let black = Arc::new(Picture::new(size.0, size.1, true));
-                    let buffer = self.image(&effect, &behaviour, &black)?;
-                    Ok(self.hand_out(&effect, &behaviour, Some(buffer), time, true))
-                }
-            };
-        };
-        let buffer = self.image(&effect, &behaviour, &picture)?;
-        Ok(self.hand_out(&effect, &behaviour, Some(buffer), time, true))
-    }
-
-    /// The picture in the agreed format and at the effect's render scale.
-    fn image(
+    /// The picture in the agreed format and at a render scale.
+    pub(crate) fn image(
         &self,
-        effect: &Effect,
-        behaviour: &Behaviour,
+        scale: f64,
         picture: &Arc<Picture>,
     ) -> Result<Arc<Buffer>, OfxStatus> {
-        let scale = effect.scale();
+        let behaviour = self.host.behaviour();
         let crop = *self.crop.read();
         let known = |(stored, at, _): &&Stored| {
             crop.is_none() && Arc::ptr_eq(stored, picture) && *at == scale.to_bits()
@@ -279,148 +202,8 @@ impl Clip {
         images.push((Arc::clone(picture), scale.to_bits(), Arc::clone(&buffer)));
         Ok(buffer)
     }
-
-    fn hand_out(
-        &self,
-        effect: &Arc<Effect>,
-        behaviour: &Behaviour,
-        buffer: Option<Arc<Buffer>>,
-        time: f64,
-        input: bool,
-    ) -> OfxPropertySetHandle {
-        static SERIAL: AtomicU64 = AtomicU64::new(0);
-        let what = format!("image of clip {} at time {time}", self.name);
-        let scale = behaviour.image_scale.unwrap_or_else(|| effect.scale());
-        let format = self.format();
-        let mut set = PropertySet::of(what.clone(), effect.host.journal())
-            .read_only()
-            .missing(if behaviour.spare_images { SPARED } else { &[] })
-            .text(kOfxPropType, ascii(kOfxTypeImage))
-            .doubles(kOfxImageEffectPropRenderScale, &[scale, scale])
-            .doubles(kOfxImagePropPixelAspectRatio, &[1.0])
-            .text(kOfxImagePropField, ascii(kOfxImageFieldNone))
-            .text(kOfxImagePropUniqueIdentifier, &unique(self, &buffer, time, &SERIAL, behaviour));
-        if let Some(format) = format {
-            set = set
-                .text(kOfxImageEffectPropPixelDepth, ascii(format.depth.name()))
-                .text(kOfxImageEffectPropComponents, ascii(format.components.name()))
-                .text(kOfxImageEffectPropPreMultiplication, ascii(format.premult.name()));
-        }
-        if let Some(buffer) = &buffer {
-            let b = buffer.layout().bounds;
-            set = set
-                .pointer(kOfxImagePropData, buffer.data())
-                .ints(kOfxImagePropBounds, &[b.x1, b.y1, b.x2, b.y2])
-                .ints(kOfxImagePropRegionOfDefinition, &[b.x1, b.y1, b.x2, b.y2])
-                .ints(
-                    kOfxImagePropRowBytes,
-                    &[behaviour.row_bytes.unwrap_or_else(|| buffer.row_bytes())],
-                );
-        }
-        let props = set.build();
-        let handle = props.raw();
-        let watch = input && behaviour.watches_inputs;
-        let fingerprint = buffer.as_ref().filter(|_| watch).map(|buffer| buffer.fingerprint());
-        effect.hold(
-            handle as usize,
-            Image {
-                _props: props,
-                buffer,
-                fingerprint,
-                what,
-                action: call::scope().map(|scope| scope.id),
-            },
-        );
-        handle
-    }
-}
-
-/// The same for the same picture, as hosts do that cache; a new one each time where the profile says so.
-fn unique(
-    clip: &Clip,
-    buffer: &Option<Arc<Buffer>>,
-    time: f64,
-    serial: &AtomicU64,
-    behaviour: &Behaviour,
-) -> String {
-    if behaviour.random_identifiers {
-        return format!("image{}", serial.fetch_add(1, Ordering::Relaxed));
-    }
-    let data = buffer.as_ref().map_or(0, |buffer| buffer.data());
-    format!("{}@{time}#{data:x}", clip.name)
-}
-
-/// Takes an image back from the plug-in.
-pub(crate) fn release(handle: OfxPropertySetHandle) -> OfxStatus {
-    let image = Effect::take_image(handle as usize);
-    let Some((effect, image)) = image else {
-        return call::bad_handle("clipReleaseImage", handle);
-    };
-    check_untouched(&effect, &image);
-    kOfxStatOK
-}
-
-/// Looks whether an input was written to while the plug-in held it.
-pub(crate) fn check_untouched(effect: &Effect, image: &Image) {
-    if let (Some(before), Some(buffer)) = (image.fingerprint, &image.buffer)
-        && buffer.fingerprint() != before
-    {
-        effect
-            .host
-            .journal()
-            .violate(Rule::InputWritten, format!("the {} was written to", image.what));
-    }
-}
-
-/// Memory of the effect suite.
-pub struct ImageMemory {
-    handle: Handle,
-    pub(crate) effect: Weak<Effect>,
-    bytes: Mutex<Vec<u64>>,
-    locks: AtomicUsize,
-}
-
-impl ImageMemory {
-    pub(crate) fn new(effect: &Arc<Effect>, size: usize) -> Arc<Self> {
-        let memory = Arc::new(Self {
-            handle: Handle::reserve(),
-            effect: Arc::downgrade(effect),
-            bytes: Mutex::new(vec![0; size.div_ceil(8)]),
-            locks: AtomicUsize::new(0),
-        });
-        memory.handle.publish(Object::Memory(Arc::downgrade(&memory)));
-        memory
-    }
-
-    pub(crate) fn raw(&self) -> OfxImageMemoryHandle {
-        self.handle.raw()
-    }
-
-    pub(crate) fn id(&self) -> usize {
-        self.handle.id()
-    }
-
-    pub(crate) fn lock(&self) -> usize {
-        self.locks.fetch_add(1, Ordering::SeqCst);
-        self.bytes.lock().as_mut_ptr() as usize
-    }
-
-    /// False if it was not locked.
-    pub(crate) fn unlock(&self) -> bool {
-        self.locks
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |locks| locks.checked_sub(1))
-            .is_ok()
-    }
-
-    pub(crate) fn is_locked(&self) -> bool {
-        self.locks.load(Ordering::SeqCst) > 0
-    }
 }
 
 pub(crate) fn length(value: usize) -> c_int {
     c_int::try_from(value).unwrap_or(c_int::MAX)
-}
-
-pub(crate) fn ascii(name: &'static CStr) -> &'static str {
-    name.to_str().expect("names of the API are ASCII")
 }

@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     ffi::c_int,
     sync::{
-        Arc, Weak,
+        Arc,
         atomic::{AtomicI64, AtomicU64, Ordering},
     },
 };
@@ -13,12 +13,13 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::{
     host::Host,
-    host::clip::{Clip, Image, ImageMemory, ascii},
-    host::journal::{Message, Rule},
+    host::clip::Clip,
+    host::image_memory::ImageMemory,
+    host::journal::Message,
     host::param::ParamSet,
     host::pixels::{Buffer, Depth},
     host::props::{Builder, PropertySet},
-    host::registry::{Handle, Object},
+    host::registry::Handle,
     host::sys::*,
 };
 
@@ -68,11 +69,6 @@ pub struct Effect {
     pub(crate) now: RwLock<f64>,
 }
 
-/// Images that plug-ins hold, by handle.
-static HELD: Mutex<Option<HashMap<usize, HeldImage>>> = Mutex::new(None);
-
-type HeldImage = (Weak<Effect>, Image);
-
 impl Effect {
     fn new(
         host: &Arc<Host>,
@@ -100,9 +96,9 @@ impl Effect {
             progress: Mutex::new(None),
         });
         for clip in effect.clips.read().iter() {
-            clip.adopt(&effect);
+            clip.adopt(effect.handle.id());
         }
-        effect.handle.publish(Object::Effect(Arc::downgrade(&effect)));
+        effect.handle.publish(&effect);
         effect
     }
 
@@ -138,10 +134,9 @@ impl Effect {
             Role::ContextDescriptor(context) | Role::Instance(context) => context.clone(),
             Role::Descriptor => String::new(),
         };
-        let clips = self
-            .clips()
-            .into_iter()
-            .map(|clip| Clip::new(&clip.name, instance_clip(&self.host, &clip, project)));
+        let clips = self.clips().into_iter().map(|clip| {
+            Clip::new(&self.host, &clip.name, instance_clip(&self.host, &clip, project))
+        });
         let props = instance(&self.host, self, &context, project);
         Self::new(
             &self.host,
@@ -151,6 +146,11 @@ impl Effect {
             clips.collect(),
             Some(project),
         )
+    }
+
+    /// Its handle as a number.
+    pub(crate) fn id(&self) -> usize {
+        self.handle.id()
     }
 
     pub(crate) fn raw(&self) -> OfxImageEffectHandle {
@@ -173,8 +173,8 @@ impl Effect {
         if clips.iter().any(|clip| clip.name == name) {
             return None;
         }
-        let clip = Clip::new(name, describe_clip(&self.host, name));
-        clip.adopt(self);
+        let clip = Clip::new(&self.host, name, describe_clip(&self.host, name));
+        clip.adopt(self.handle.id());
         clips.push(Arc::clone(&clip));
         Some(clip)
     }
@@ -219,31 +219,6 @@ impl Effect {
             [target] => Some(Arc::clone(target)),
             _ => None,
         }
-    }
-
-    pub(crate) fn hold(self: &Arc<Self>, handle: usize, image: Image) {
-        HELD.lock().get_or_insert_default().insert(handle, (Arc::downgrade(self), image));
-    }
-
-    /// Takes back the image of that handle.
-    pub(crate) fn take_image(handle: usize) -> Option<(Arc<Self>, Image)> {
-        let (effect, image) = HELD.lock().as_mut()?.remove(&handle)?;
-        Some((effect.upgrade()?, image))
-    }
-
-    /// Takes back what an action left; every such image is a broken rule.
-    pub(crate) fn collect_images(&self, action: Option<u64>, name: &str) {
-        let mut held = HELD.lock();
-        let Some(held) = held.as_mut() else { return };
-        held.retain(|_, (effect, image)| {
-            let mine =
-                std::ptr::eq(effect.as_ptr(), self) && (action.is_none() || image.action == action);
-            if mine {
-                let what = format!("the {} was not released when {name} returned", image.what);
-                self.host.journal().violate(Rule::UnreleasedImage, what);
-            }
-            !mine
-        });
     }
 
     pub(crate) fn keep_memory(&self, memory: Arc<ImageMemory>) {

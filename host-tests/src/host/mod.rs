@@ -1,11 +1,14 @@
 //! The host itself: what a plug-in calls ([`suites`]), what it is given handles for, and the calls to it
 //! ([`plugin`], [`instance`]).
 
+mod behaviour;
 pub mod binary;
 mod call;
 pub(crate) mod chaos;
 pub mod clip;
 pub mod effect;
+mod image_memory;
+pub(crate) mod images;
 pub mod instance;
 pub mod journal;
 pub mod known;
@@ -20,4 +23,5 @@ pub mod status;
 mod suites;
 pub mod sys;
 
-pub use object::{Behaviour, Host, MissingImage};
+pub use behaviour::{Behaviour, MissingImage};
+pub use object::Host;

@@ -17,9 +17,8 @@ use crate::{
     host::Host,
     host::binary::{Binary, Entry},
     host::call::{self, Scope, Stage},
-    host::clip::ascii,
     host::effect::{Effect, short},
-    host::instance::Incompatible,
+    host::images,
     host::journal::Rule,
     host::pixels::Buffer,
     host::props::PropertySet,
@@ -27,6 +26,18 @@ use crate::{
     host::suites,
     host::sys::*,
 };
+
+/// Host and plug-in have nothing in common that the effect could work with: nobody's fault.
+#[derive(Debug)]
+pub struct Incompatible(pub String);
+
+impl std::fmt::Display for Incompatible {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Incompatible {}
 
 /// One call of a plug-in's entry point.
 pub(crate) struct Action<'a> {
@@ -168,7 +179,7 @@ impl Plugin {
         });
         log::debug!("{} answered {status}", action.name.to_string_lossy());
         if let Some(effect) = action.effect {
-            effect.collect_images(Some(id), &action.name.to_string_lossy());
+            images::collect(effect, Some(id), &action.name.to_string_lossy());
         }
         status
     }

@@ -14,7 +14,7 @@ use parking_lot::RwLock;
 use crate::{
     host::journal::{Journal, Rule},
     host::known,
-    host::registry::{Handle, Object},
+    host::registry::Handle,
     host::sys::*,
 };
 
@@ -484,7 +484,7 @@ impl Builder {
                 refused: Vec::new(),
             }),
         });
-        set.handle.publish(Object::Properties(Arc::downgrade(&set)));
+        set.handle.publish(&set);
         set
     }
 }

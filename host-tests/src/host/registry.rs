@@ -4,6 +4,7 @@
 //! a crash of the host. The registry holds weak references; whoever owns an object decides how long it lives.
 
 use std::{
+    any::Any,
     collections::HashMap,
     sync::{
         Arc, Weak,
@@ -13,23 +14,8 @@ use std::{
 
 use parking_lot::RwLock;
 
-use crate::{
-    host::clip::{Clip, ImageMemory},
-    host::effect::Effect,
-    host::param::{Param, ParamSet},
-    host::props::PropertySet,
-};
-
-/// What a handle stands for.
-#[derive(Clone)]
-pub(crate) enum Object {
-    Properties(Weak<PropertySet>),
-    Effect(Weak<Effect>),
-    ParamSet(Weak<ParamSet>),
-    Param(Weak<Param>),
-    Clip(Weak<Clip>),
-    Memory(Weak<ImageMemory>),
-}
+/// What a handle stands for, of whichever type it is.
+type Object = Weak<dyn Any + Send + Sync>;
 
 static OBJECTS: RwLock<Option<HashMap<usize, Object>>> = RwLock::new(None);
 /// Far from small integers and from real addresses, so that either is recognised as foreign.
@@ -45,7 +31,8 @@ impl Handle {
     }
 
     /// Makes the object findable.
-    pub(crate) fn publish(&self, object: Object) {
+    pub(crate) fn publish<T: Any + Send + Sync>(&self, object: &Arc<T>) {
+        let object: Weak<T> = Arc::downgrade(object);
         OBJECTS.write().get_or_insert_default().insert(self.0, object);
     }
 
@@ -68,31 +55,13 @@ impl Drop for Handle {
     }
 }
 
-fn find(handle: usize) -> Option<Object> {
-    OBJECTS.read().as_ref()?.get(&handle).cloned()
+/// The object behind a handle, if it is a `T` and lives.
+pub(crate) fn find<T: Any + Send + Sync>(handle: usize) -> Option<Arc<T>> {
+    let object = OBJECTS.read().as_ref()?.get(&handle)?.upgrade()?;
+    object.downcast().ok()
 }
 
-macro_rules! finder {
-    ($(#[$doc:meta])* $name:ident, $variant:ident, $type:ty) => {
-        $(#[$doc])*
-        pub(crate) fn $name<T>(handle: *const T) -> Option<Arc<$type>> {
-            match find(handle as usize)? {
-                Object::$variant(weak) => weak.upgrade(),
-                _ => None,
-            }
-        }
-    };
+/// The object behind a handle of the API's, if it is a `T` and lives.
+pub(crate) fn behind<T: Any + Send + Sync, H>(handle: *const H) -> Option<Arc<T>> {
+    find(handle as usize)
 }
-
-finder!(/// The property set behind a handle.
-    properties, Properties, PropertySet);
-finder!(/// The effect, descriptor or instance, behind a handle.
-    effect, Effect, Effect);
-finder!(/// The parameter set behind a handle.
-    param_set, ParamSet, ParamSet);
-finder!(/// The parameter behind a handle.
-    param, Param, Param);
-finder!(/// The clip behind a handle.
-    clip, Clip, Clip);
-finder!(/// The image memory behind a handle.
-    memory, Memory, ImageMemory);

@@ -1,5 +1,7 @@
 //! The raw OpenFX declarations in one namespace, and checks that their layout is the one of the C headers.
 
+use std::ffi::CStr;
+
 pub use openfx::sys::{
     generic::{core::*, property::*},
     image_effect_v1::{
@@ -8,6 +10,11 @@ pub use openfx::sys::{
         time_line::*,
     },
 };
+
+/// A name of the API as text.
+pub(crate) fn ascii(name: &'static CStr) -> &'static str {
+    name.to_str().expect("names of the API are ASCII")
+}
 
 /// Size of `count` function pointers, what a suite consists of.
 const fn functions(count: usize) -> usize {

@@ -9,10 +9,24 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use parking_lot::Mutex;
 
-use crate::{
-    host::clip::{Footage, kept},
-    pictures::picture::{Picture, Reading},
-};
+use crate::pictures::picture::{Picture, Reading};
+
+/// Pictures over time for one clip.
+pub trait Footage: Send + Sync {
+    /// The picture at a time, `None` where there is none.
+    fn picture(&self, time: f64) -> Result<Option<Arc<Picture>>>;
+    /// First and last frame.
+    fn range(&self) -> (f64, f64);
+    /// Pixels per row, and rows, at full size.
+    fn size(&self) -> (usize, usize);
+}
+
+/// Pictures of this size that a clip keeps, as hosts do that are asked for a frame's neighbours again and again: a
+/// few of any size, more of small ones.
+pub(crate) fn kept((width, height): (usize, usize)) -> usize {
+    const BYTES: usize = 192 << 20;
+    (BYTES / (width * height * 16).max(1)).clamp(3, 24)
+}
 
 /// One picture at all times.
 pub struct Still {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use host_tests::host::Host;
-use host_tests::host::clip::{Footage, Format};
+use host_tests::host::clip::Format;
 use host_tests::host::effect::Project;
 use host_tests::host::instance::{FrameRequest, Instance, Rendered, Setup};
 use host_tests::host::param::Value;
@@ -17,7 +17,7 @@ use host_tests::host::profile::Profile;
 use host_tests::host::props::Values;
 use host_tests::host::status::Status;
 use host_tests::host::sys::*;
-use host_tests::pictures::footage::Moving;
+use host_tests::pictures::footage::{Footage, Moving};
 use host_tests::pictures::picture::Picture;
 use tempfile::TempDir;
 

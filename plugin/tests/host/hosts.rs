@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use host_tests::checks::{Check, fixture::Fixture, outcome::Outcome};
 use host_tests::host::Host;
-use host_tests::host::clip::{Footage, Format};
+use host_tests::host::clip::Format;
 use host_tests::host::effect::Project;
 use host_tests::host::instance::{FrameRequest, Instance, Setup};
 use host_tests::host::journal::Rule;
@@ -18,7 +18,7 @@ use host_tests::host::profile::Profile;
 use host_tests::host::props::Values;
 use host_tests::host::status::Status;
 use host_tests::host::sys::*;
-use host_tests::pictures::footage::Moving;
+use host_tests::pictures::footage::{Footage, Moving};
 use host_tests::pictures::picture::Picture;
 
 use crate::bench::{

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use host_tests::host::Host;
-use host_tests::host::clip::{Footage, Format};
+use host_tests::host::clip::Format;
 use host_tests::host::effect::Project;
 use host_tests::host::instance::{FrameRequest, Instance, Setup};
 use host_tests::host::param::Value;
@@ -11,7 +11,7 @@ use host_tests::host::pixels::{Components, Depth, Premult};
 use host_tests::host::plugin::Plugin;
 use host_tests::host::profile::Profile;
 use host_tests::host::sys::*;
-use host_tests::pictures::footage::Moving;
+use host_tests::pictures::footage::{Footage, Moving};
 use host_tests::pictures::picture::{Picture, Reading};
 
 use crate::bench::{alone, frame, library, plugin, span, succeeded, worker};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use host_tests::host::Host;
-use host_tests::host::clip::{Footage, Format};
+use host_tests::host::clip::Format;
 use host_tests::host::effect::Project;
 use host_tests::host::instance::{FrameRequest, Instance, Setup};
 use host_tests::host::param::Value;
@@ -14,6 +14,7 @@ use host_tests::host::profile::Profile;
 use host_tests::host::props::Values;
 use host_tests::host::status::Status;
 use host_tests::host::sys::*;
+use host_tests::pictures::footage::Footage;
 use host_tests::pictures::picture::Picture;
 
 use crate::bench::{alone, library, plugin, press, refusal, succeeded, text, weights};

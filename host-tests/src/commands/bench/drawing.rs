@@ -14,14 +14,15 @@ use serde::{Deserialize, Serialize};
 use super::{BenchArgs, Process};
 use crate::{
     commands::render::Size,
-    host::clip::{Footage, Format},
+    host::clip::Format,
     host::effect::Project,
+    host::images,
     host::instance::{FrameRequest, Instance, Setup},
     host::param::Value,
     host::pixels::{Components, Depth, Premult},
     host::plugin::Plugin,
     host::sys::*,
-    pictures::footage::Still,
+    pictures::footage::{Footage, Still},
     pictures::picture::Picture,
 };
 
@@ -97,7 +98,7 @@ pub(super) fn instance(
     plugin.host().change(|behaviour| behaviour.watches_inputs = false);
     let instance = Instance::new(plugin, &setup(args, size, pair)?)?;
     for clip in instance.effect().clips() {
-        clip.warm(0.0);
+        images::warm(&clip, 0.0);
     }
     Ok(instance)
 }

@@ -2,32 +2,20 @@
 
 use std::{
     ffi::{CStr, c_int},
-    fmt,
     sync::Arc,
 };
 
 use anyhow::{Context as _, Result};
 
 use crate::{
-    host::clip::{Clip, Footage, Format},
+    host::clip::{Clip, Format},
     host::effect::Effect,
     host::pixels::{Components, Depth},
-    host::plugin::Plugin,
+    host::plugin::{Incompatible, Plugin},
     host::props::Values,
     host::sys::*,
+    pictures::footage::Footage,
 };
-
-/// Host and plug-in have nothing in common that the effect could work with: nobody's fault.
-#[derive(Debug)]
-pub struct Incompatible(pub String);
-
-impl fmt::Display for Incompatible {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Incompatible {}
 
 /// Gives a clip its pictures and says so in its properties.
 pub(super) fn connect(

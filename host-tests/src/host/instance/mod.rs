@@ -15,19 +15,20 @@ use std::{
 
 use anyhow::{Result, bail};
 
-pub use format::Incompatible;
 use format::{choose, connect, own};
 
 use crate::{
-    host::clip::{Footage, Format, ascii, length},
+    host::clip::{Format, length},
     host::effect::{Effect, Project, short},
+    host::images,
     host::journal::{Message, Rule},
     host::param::Value,
     host::pixels::{Buffer, Layout},
-    host::plugin::{Action, Plugin},
+    host::plugin::{Action, Incompatible, Plugin},
     host::props::PropertySet,
     host::status::Status,
     host::sys::*,
+    pictures::footage::Footage,
     pictures::picture::Picture,
 };
 
@@ -417,7 +418,7 @@ impl Instance {
             return None;
         }
         let status = self.action(kOfxActionDestroyInstance);
-        self.effect.collect_images(None, "DestroyInstance");
+        images::collect(&self.effect, None, "DestroyInstance");
         let blocks = self.effect.memory_left();
         if blocks > 0 {
             let what = format!(

@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 
 use super::{FrameRequest, Instance, Preferences, format::takes};
 use crate::{
-    host::clip::{Clip, ascii},
+    host::clip::Clip,
     host::pixels::{Components, Depth, Premult},
     host::plugin::Action,
     host::props::{Values, c_text},

@@ -4,7 +4,6 @@ use std::{ffi::c_int, sync::Arc};
 
 use super::kind::{ParamType, Slot};
 use crate::{
-    host::clip::ascii,
     host::journal::Journal,
     host::props::{Builder, PropertySet},
     host::sys::*,

@@ -17,10 +17,9 @@ pub use kind::ParamType;
 pub(crate) use kind::Slot;
 
 use crate::{
-    host::clip::ascii,
     host::journal::Journal,
     host::props::{PropertySet, Values, c_text},
-    host::registry::{Handle, Object},
+    host::registry::Handle,
     host::sys::*,
 };
 
@@ -97,7 +96,7 @@ impl Param {
             state: Mutex::new(state),
             untold: AtomicBool::new(false),
         });
-        param.handle.publish(Object::Param(Arc::downgrade(&param)));
+        param.handle.publish(&param);
         param
     }
 
@@ -381,7 +380,7 @@ impl ParamSet {
         let set =
             Self { handle: Handle::reserve(), props, params: RwLock::new(params), open, missing };
         let set = Arc::new(set);
-        set.handle.publish(Object::ParamSet(Arc::downgrade(&set)));
+        set.handle.publish(&set);
         set
     }
 

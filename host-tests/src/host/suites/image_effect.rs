@@ -8,8 +8,10 @@ use std::{
 use super::{give, name, status};
 use crate::{
     host::call,
-    host::clip::{self, ImageMemory},
+    host::clip::Clip,
     host::effect::{Effect, Role},
+    host::image_memory::ImageMemory,
+    host::images,
     host::journal::Rule,
     host::registry,
     host::sys::*,
@@ -32,7 +34,7 @@ pub(super) static SUITE: OfxImageEffectSuiteV1 = OfxImageEffectSuiteV1 {
 };
 
 fn effect(function: &str, handle: OfxImageEffectHandle) -> Result<Arc<Effect>, OfxStatus> {
-    registry::effect(handle).ok_or_else(|| call::bad_handle(function, handle))
+    registry::behind::<Effect, _>(handle).ok_or_else(|| call::bad_handle(function, handle))
 }
 
 unsafe extern "C" fn get_property_set(
@@ -123,7 +125,7 @@ unsafe extern "C" fn clip_get_property_set(
     out: *mut OfxPropertySetHandle,
 ) -> OfxStatus {
     call::suite("clipGetPropertySet", || {
-        let Some(found) = registry::clip(clip) else {
+        let Some(found) = registry::behind::<Clip, _>(clip) else {
             return call::bad_handle("clipGetPropertySet", clip);
         };
         // SAFETY: `out` comes from the plug-in as the suite states.
@@ -139,19 +141,19 @@ unsafe extern "C" fn clip_get_image(
 ) -> OfxStatus {
     call::suite("clipGetImage", || {
         call::needs_whole_instance("clipGetImage");
-        let Some(found) = registry::clip(clip) else {
+        let Some(found) = registry::behind::<Clip, _>(clip) else {
             return call::bad_handle("clipGetImage", clip);
         };
         if out.is_null() {
             return call::null("clipGetImage", "result address");
         }
         // SAFETY: `out` is not NULL.
-        status(found.fetch(time).map(|image| unsafe { give("clipGetImage", out, image) }))
+        status(images::fetch(&found, time).map(|image| unsafe { give("clipGetImage", out, image) }))
     })
 }
 
 unsafe extern "C" fn clip_release_image(image: OfxPropertySetHandle) -> OfxStatus {
-    call::suite("clipReleaseImage", || clip::release(image))
+    call::suite("clipReleaseImage", || images::release(image))
 }
 
 unsafe extern "C" fn clip_get_region_of_definition(
@@ -160,7 +162,7 @@ unsafe extern "C" fn clip_get_region_of_definition(
     bounds: *mut OfxRectD,
 ) -> OfxStatus {
     call::suite("clipGetRegionOfDefinition", || {
-        let Some(found) = registry::clip(clip) else {
+        let Some(found) = registry::behind::<Clip, _>(clip) else {
             return call::bad_handle("clipGetRegionOfDefinition", clip);
         };
         match found.region().filter(|_| found.tells_region()) {
@@ -195,7 +197,7 @@ unsafe extern "C" fn memory_alloc(
             if bytes > LIMIT {
                 return Err(kOfxStatErrMemory);
             }
-            let memory = ImageMemory::new(&effect, bytes);
+            let memory = ImageMemory::new(effect.id(), bytes);
             let raw = memory.raw();
             effect.keep_memory(memory);
             // SAFETY: `out` comes from the plug-in as the suite states.
@@ -205,7 +207,7 @@ unsafe extern "C" fn memory_alloc(
 }
 
 fn memory(function: &str, handle: OfxImageMemoryHandle) -> Result<Arc<ImageMemory>, OfxStatus> {
-    registry::memory(handle).ok_or_else(|| call::bad_handle(function, handle))
+    registry::behind::<ImageMemory, _>(handle).ok_or_else(|| call::bad_handle(function, handle))
 }
 
 unsafe extern "C" fn memory_free(handle: OfxImageMemoryHandle) -> OfxStatus {
@@ -214,7 +216,7 @@ unsafe extern "C" fn memory_free(handle: OfxImageMemoryHandle) -> OfxStatus {
             if memory.is_locked() {
                 call::violate(Rule::Memory, "image memory was freed while locked");
             }
-            if let Some(effect) = memory.effect.upgrade() {
+            if let Some(effect) = registry::find::<Effect>(memory.effect) {
                 effect.free_memory(memory.id());
             }
             kOfxStatOK

@@ -4,6 +4,7 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 
 use crate::{
     host::call,
+    host::effect::Effect,
     host::journal::{Message, Rule},
     host::registry,
     host::sys::*,
@@ -79,7 +80,7 @@ unsafe extern "C" fn ofx_host_message(
             text = without_arguments(&text);
         }
         let kind = kind.to_string_lossy().trim_start_matches("OfxMessage").to_owned();
-        let effect = registry::effect(handle);
+        let effect = registry::behind::<Effect, _>(handle);
         if effect.is_none() && !handle.is_null() {
             return call::bad_handle(function, handle);
         }
@@ -100,7 +101,7 @@ unsafe extern "C" fn ofx_host_message(
 /// For the shim: whether the host formats messages without their arguments, so that the text is the bare format.
 #[unsafe(no_mangle)]
 extern "C" fn ofx_host_loses_arguments(handle: *mut c_void) -> c_int {
-    let effect = registry::effect(handle);
+    let effect = registry::behind::<Effect, _>(handle);
     c_int::from(effect.is_some_and(|effect| effect.host.behaviour().loses_message_arguments))
 }
 
@@ -125,7 +126,7 @@ fn without_arguments(format: &str) -> String {
 unsafe extern "C" fn clear_persistent(handle: *mut c_void) -> OfxStatus {
     call::suite("clearPersistentMessage", || {
         call::needs_whole_instance("clearPersistentMessage");
-        match registry::effect(handle) {
+        match registry::behind::<Effect, _>(handle) {
             Some(effect) => {
                 effect.set_persistent(None);
                 kOfxStatOK

@@ -52,11 +52,11 @@ pub(super) static SUITE: OfxParameterSuiteV1 = OfxParameterSuiteV1 {
 };
 
 fn set(function: &str, handle: OfxParamSetHandle) -> Result<Arc<ParamSet>, OfxStatus> {
-    registry::param_set(handle).ok_or_else(|| call::bad_handle(function, handle))
+    registry::behind::<ParamSet, _>(handle).ok_or_else(|| call::bad_handle(function, handle))
 }
 
 fn param(function: &str, handle: OfxParamHandle) -> Result<Arc<Param>, OfxStatus> {
-    registry::param(handle).ok_or_else(|| call::bad_handle(function, handle))
+    registry::behind::<Param, _>(handle).ok_or_else(|| call::bad_handle(function, handle))
 }
 
 unsafe extern "C" fn define(
@@ -248,7 +248,7 @@ union Argument {
 /// For the shim: how the parameter's components are passed, and how many there are.
 #[unsafe(no_mangle)]
 extern "C" fn ofx_host_param_slots(handle: *mut c_void, count: &mut c_int) -> c_int {
-    let param = registry::param(handle);
+    let param = registry::behind::<Param, _>(handle);
     *count = param.as_ref().map_or(0, |param| c_int::try_from(param.kind.count()).unwrap_or(0));
     param.map_or(Slot::None, |param| param.kind.slot()) as c_int
 }

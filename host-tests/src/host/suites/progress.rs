@@ -2,7 +2,7 @@
 
 use std::ffi::{c_char, c_void};
 
-use crate::{host::call, host::registry, host::sys::*};
+use crate::{host::call, host::effect::Effect, host::registry, host::sys::*};
 
 pub(super) static SUITE_1: OfxProgressSuiteV1 = OfxProgressSuiteV1 {
     progressStart: Some(start),
@@ -31,7 +31,7 @@ unsafe extern "C" fn start_2(
 unsafe extern "C" fn update(handle: *mut c_void, progress: f64) -> OfxStatus {
     let status = set("progressUpdate", handle, Some(progress.clamp(0.0, 1.0)));
     // A host's progress bar has a button to stop; ours is pressed when renders are to be aborted.
-    match registry::effect(handle) {
+    match registry::behind::<Effect, _>(handle) {
         Some(effect) if effect.poll_abort() != 0 => kOfxStatReplyNo,
         _ => status,
     }
@@ -44,7 +44,7 @@ unsafe extern "C" fn end(handle: *mut c_void) -> OfxStatus {
 fn set(function: &str, handle: *mut c_void, progress: Option<f64>) -> OfxStatus {
     call::suite(function, || {
         call::needs_whole_instance(function);
-        match registry::effect(handle) {
+        match registry::behind::<Effect, _>(handle) {
             Some(effect) => {
                 effect.set_progress(progress);
                 kOfxStatOK

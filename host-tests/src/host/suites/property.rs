@@ -47,7 +47,8 @@ unsafe fn open<'a>(
     set: Set,
     property: Name,
 ) -> Result<(Arc<PropertySet>, &'a CStr), OfxStatus> {
-    let set = registry::properties(set).ok_or_else(|| call::bad_handle(function, set))?;
+    let set =
+        registry::behind::<PropertySet, _>(set).ok_or_else(|| call::bad_handle(function, set))?;
     // SAFETY: passed on from the caller.
     Ok((set, unsafe { name(function, property) }?))
 }
