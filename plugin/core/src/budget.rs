@@ -5,6 +5,7 @@
 //! whichever kind it is: a host that plays a clip keeps its looks, one that renders keeps its keys.
 
 use std::any::Any;
+use std::ffi::OsString;
 use std::hash::Hash;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -12,8 +13,37 @@ use std::sync::{Arc, Weak};
 use lru::LruCache;
 use parking_lot::Mutex;
 
-use crate::cache::CacheConfig;
 use crate::process_memo::ProcessMemo;
+
+/// Environment variable for the memory that a process keeps things in, in MiB; 0 keeps nothing.
+pub const MEMORY_VARIABLE: &str = "INBETWEEN_MEMORY_MB";
+
+/// Memory of a process for drawings, key pictures and what frames look like, together, unless told otherwise, in
+/// MiB: 16 frames of 1080p, three of 4K. More would take a host at 4K beyond 1.5 GB, and what was drawn before
+/// comes back from the disk cache.
+pub const DEFAULT_MEMORY_MB: u64 = 512;
+
+/// Most bytes that a process keeps, of all kinds together, as the environment that `variable` reads has it.
+pub(crate) fn memory_limit(variable: impl Fn(&'static str) -> Option<OsString>) -> usize {
+    let megabytes = megabytes(MEMORY_VARIABLE, &variable, DEFAULT_MEMORY_MB);
+    usize::try_from(megabytes.saturating_mul(1 << 20)).unwrap_or(usize::MAX)
+}
+
+/// The MiB that a variable asks for. One that makes no sense is logged and passed over.
+pub(crate) fn megabytes(
+    name: &'static str,
+    variable: &impl Fn(&'static str) -> Option<OsString>,
+    default: u64,
+) -> u64 {
+    let Some(value) = variable(name).filter(|value| !value.is_empty()) else { return default };
+    match value.to_str().and_then(|text| text.trim().parse().ok()) {
+        Some(number) => number,
+        None => {
+            log::warn!("{name} is {value:?}, not a whole number of MiB; using {default}");
+            default
+        }
+    }
+}
 
 /// What several shelves may hold together.
 pub struct Budget {
@@ -33,7 +63,7 @@ impl Budget {
     /// The budget of this process, as large as the environment says when it is first asked for.
     pub fn of_process() -> &'static Arc<Self> {
         static OF_PROCESS: ProcessMemo<Arc<Budget>> = ProcessMemo::new(
-            || Budget::new(CacheConfig::from_environment().memory_bytes),
+            || Budget::new(memory_limit(std::env::var_os)),
             |budget| budget.clear(),
         );
         OF_PROCESS.get()

@@ -6,8 +6,19 @@
 use std::f32::consts::{LN_2, LOG2_E};
 
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
-use crate::{Encoding, Frame};
+use crate::Frame;
+
+/// How the numbers in a frame relate to what the eye sees.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Encoding {
+    /// Display-referred, sRGB transfer curve: 0.5 looks middle grey.
+    #[default]
+    Srgb,
+    /// Scene-linear light, sRGB primaries: 0.18 looks middle grey, highlights exceed 1.
+    Linear,
+}
 
 /// Alpha below which a pixel's colour is light without cover (a glow), not a colour times alpha.
 const LEAST_ALPHA: f32 = 1e-4;

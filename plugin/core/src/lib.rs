@@ -117,10 +117,11 @@ pub mod sketch;
 pub mod threads;
 pub mod timing;
 
+pub use colour::Encoding;
 pub use engine::{Control, Drawn, Engine, EngineInfo, Job, Remarks, Request, SketchRef};
 pub use error::Error;
 pub use frame::Frame;
 pub use hash::ContentHash;
 pub use pins::{Pin, WayPoint};
 pub use pixel_hash::PixelHasher;
-pub use settings::{Encoding, EngineKind, Output, Quality, Settings};
+pub use settings::{EngineKind, Output, Quality, Settings};

@@ -9,61 +9,12 @@ use openfx::sys::image_effect_v1::colour::*;
 use openfx::sys::image_effect_v1::image_effect::*;
 
 use super::entry::EffectRef;
+use super::geometry::Region;
 use super::host::call;
 use super::image::Image;
 use super::pixels::Depth;
 use super::props::{Props, c_text};
 use super::status::{Error, Result, answered, check};
-
-/// A rectangle in canonical coordinates: y grows upwards, edges may lie between pixels.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Region {
-    /// Left edge.
-    pub(crate) x1: f64,
-    /// Lower edge.
-    pub(crate) y1: f64,
-    /// Right edge.
-    pub(crate) x2: f64,
-    /// Upper edge.
-    pub(crate) y2: f64,
-}
-
-impl Region {
-    /// The edges in the order of OfxRectD.
-    pub(crate) fn edges(self) -> [f64; 4] {
-        [self.x1, self.y1, self.x2, self.y2]
-    }
-
-    /// Everything there is: what to ask for where nobody knows how large a picture is.
-    pub(crate) const EVERYTHING: Self = {
-        let (least, most) = (kOfxFlagInfiniteMin as f64, kOfxFlagInfiniteMax as f64);
-        Self { x1: least, y1: least, x2: most, y2: most }
-    };
-
-    /// The smallest region that holds both.
-    pub(crate) fn union(self, other: Self) -> Self {
-        Self {
-            x1: self.x1.min(other.x1),
-            y1: self.y1.min(other.y1),
-            x2: self.x2.max(other.x2),
-            y2: self.y2.max(other.y2),
-        }
-    }
-
-    /// Its middle.
-    pub(crate) fn middle(self) -> [f64; 2] {
-        [0.5 * (self.x1 + self.x2), 0.5 * (self.y1 + self.y2)]
-    }
-
-    /// Whether it has a finite, positive area. Hosts answer with infinite or empty regions for
-    /// generators and for clips without a picture.
-    pub(crate) fn is_usable(self) -> bool {
-        let limit = f64::from(i32::MAX) / 4.0;
-        self.edges().iter().all(|edge| edge.is_finite() && edge.abs() < limit)
-            && self.x2 > self.x1
-            && self.y2 > self.y1
-    }
-}
 
 /// A clip of an instance.
 #[derive(Clone, Copy)]

@@ -12,9 +12,8 @@ use openfx::sys::image_effect_v1::colour::*;
 use openfx::sys::image_effect_v1::image_effect::*;
 
 use super::Context;
-use super::clip::Region;
+use super::geometry::{Rect, Region};
 use super::host::{Host, call, remember};
-use super::image::Rect;
 use super::props::Props;
 use super::status::{Error, Reply, Result};
 

@@ -11,65 +11,11 @@ use rayon::prelude::*;
 
 use inbetween_core::frame::check_size;
 
+use super::geometry::Rect;
 use super::host::{Host, call};
 use super::pixels::{Alpha, Components, Depth, Format};
 use super::props::Props;
 use super::status::{Error, Result};
-
-/// A rectangle of whole pixels: y grows upwards, the upper edges are exclusive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Rect {
-    /// Left edge.
-    pub(crate) x1: i32,
-    /// Lower edge.
-    pub(crate) y1: i32,
-    /// Right edge, exclusive.
-    pub(crate) x2: i32,
-    /// Upper edge, exclusive.
-    pub(crate) y2: i32,
-}
-
-impl Rect {
-    /// From the order of OfxRectI.
-    pub(crate) fn from_edges([x1, y1, x2, y2]: [i32; 4]) -> Self {
-        Self { x1, y1, x2, y2 }
-    }
-
-    /// Width in pixels, 0 when empty.
-    pub(crate) fn width(self) -> usize {
-        usize::try_from(i64::from(self.x2) - i64::from(self.x1)).unwrap_or(0)
-    }
-
-    /// Height in pixels, 0 when empty.
-    pub(crate) fn height(self) -> usize {
-        usize::try_from(i64::from(self.y2) - i64::from(self.y1)).unwrap_or(0)
-    }
-
-    /// Whether it holds no pixel.
-    pub(crate) fn is_empty(self) -> bool {
-        self.width() == 0 || self.height() == 0
-    }
-
-    /// What both have in common; possibly empty.
-    pub(crate) fn intersection(self, other: Self) -> Self {
-        Self {
-            x1: self.x1.max(other.x1),
-            y1: self.y1.max(other.y1),
-            x2: self.x2.min(other.x2),
-            y2: self.y2.min(other.y2),
-        }
-    }
-
-    /// The smallest rectangle that holds both.
-    pub(crate) fn union(self, other: Self) -> Self {
-        Self {
-            x1: self.x1.min(other.x1),
-            y1: self.y1.min(other.y1),
-            x2: self.x2.max(other.x2),
-            y2: self.y2.max(other.y2),
-        }
-    }
-}
 
 /// An image of the host's, held for as long as this value lives.
 pub(crate) struct Image<'a> {

@@ -8,6 +8,7 @@
 mod call;
 mod clip;
 mod entry;
+mod geometry;
 mod host;
 mod image;
 mod message;
@@ -18,9 +19,10 @@ mod progress;
 mod props;
 mod status;
 
-pub(crate) use clip::{Clip, Region};
+pub(crate) use clip::Clip;
 pub(crate) use entry::{Action, Changed, EffectRef, RenderArgs, main_entry, set_host};
-pub(crate) use image::{Image, Rect};
+pub(crate) use geometry::{Rect, Region};
+pub(crate) use image::Image;
 pub(crate) use message::{
     clear_message, forget_dialog, forget_messages, show_message, show_warning,
 };

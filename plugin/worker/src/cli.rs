@@ -9,7 +9,7 @@ use inbetween_core::retime::Rate;
 use inbetween_core::settings::list::{GUIDANCE, QUALITY, RETIME_STRENGTH, SKETCH_STRENGTH};
 use inbetween_tooncrafter::weights::Element;
 
-use crate::options::{ToonCrafterOptions, choice, help, name_of_default, number};
+use crate::options::{ToonCrafterOptions, choice, frame_and_file, help, name_of_default, number};
 use crate::presets;
 use crate::progress::ProgressForm;
 use crate::render::Render;
@@ -130,11 +130,6 @@ fn shard(text: &str) -> std::result::Result<(u64, u64), String> {
     let parts = text.split_once('/').and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
     let shard = parts.filter(|(number, all)| (1..=*all).contains(number));
     shard.ok_or_else(|| "a share is written as 3/16, the first is 1/16".into())
-}
-
-pub(crate) fn frame_and_file(text: &str) -> std::result::Result<(usize, PathBuf), String> {
-    let parts = text.split_once('=').and_then(|(n, file)| Some((n.parse().ok()?, file.into())));
-    parts.ok_or_else(|| "a sketch is written as 8=sketch.png".into())
 }
 
 /// Arguments of `retime`.

@@ -1,5 +1,7 @@
 //! Options of the command line that follow from the list of settings: their help, range, choices and default.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use inbetween_core::settings::list::{
@@ -44,6 +46,12 @@ pub(crate) fn whole(
         of.check(value).map_err(|error| error.user_message())?;
         u32::try_from(value).map_err(|error| error.to_string())
     }
+}
+
+/// Reads the frame of a sketch and its file: 8=sketch.png.
+pub(crate) fn frame_and_file(text: &str) -> Result<(usize, PathBuf), String> {
+    let parts = text.split_once('=').and_then(|(n, file)| Some((n.parse().ok()?, file.into())));
+    parts.ok_or_else(|| "a sketch is written as 8=sketch.png".into())
 }
 
 /// Reads a text that is not too long for the setting.

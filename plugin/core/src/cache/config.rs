@@ -5,23 +5,17 @@ use std::path::PathBuf;
 
 use directories::ProjectDirs;
 
+use crate::budget::{megabytes, memory_limit};
+
 /// Environment variable that names the cache directory.
 pub const DIR_VARIABLE: &str = "INBETWEEN_CACHE_DIR";
 
 /// Environment variable for the size of the disk cache in MiB; 0 switches it off.
 pub const DISK_VARIABLE: &str = "INBETWEEN_CACHE_MB";
 
-/// Environment variable for the memory that a process keeps things in, in MiB; 0 keeps nothing.
-pub const MEMORY_VARIABLE: &str = "INBETWEEN_MEMORY_MB";
-
 /// Disk for drawings unless told otherwise, in MiB: about a thousand clean drawings of 1080p, or 250 full
 /// of grain.
 pub const DEFAULT_DISK_MB: u64 = 4096;
-
-/// Memory of a process for drawings, key pictures and what frames look like, together, unless told otherwise, in
-/// MiB: 16 frames of 1080p, three of 4K. More would take a host at 4K beyond 1.5 GB, and what was drawn before
-/// comes back from the disk cache.
-pub const DEFAULT_MEMORY_MB: u64 = 512;
 
 /// How much a cache may keep, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,7 +53,6 @@ impl CacheConfig {
         dir: Option<PathBuf>,
         variable: impl Fn(&'static str) -> Option<OsString>,
     ) -> Self {
-        let memory_mb = megabytes(MEMORY_VARIABLE, &variable, DEFAULT_MEMORY_MB);
         let disk_mb = megabytes(DISK_VARIABLE, &variable, DEFAULT_DISK_MB);
         let from_variable = || variable(DIR_VARIABLE).filter(|dir| !dir.is_empty());
         let dir = dir.or_else(|| from_variable().map(PathBuf::from)).or_else(platform_dir);
@@ -71,8 +64,7 @@ impl CacheConfig {
             }),
             _ => None,
         };
-        let memory_bytes = usize::try_from(memory_mb.saturating_mul(1 << 20)).unwrap_or(usize::MAX);
-        Self { memory_bytes, disk }
+        Self { memory_bytes: memory_limit(&variable), disk }
     }
 }
 
@@ -82,24 +74,10 @@ fn platform_dir() -> Option<PathBuf> {
     Some(dirs.cache_dir().to_path_buf())
 }
 
-fn megabytes(
-    name: &'static str,
-    variable: &impl Fn(&'static str) -> Option<OsString>,
-    default: u64,
-) -> u64 {
-    let Some(value) = variable(name).filter(|value| !value.is_empty()) else { return default };
-    match value.to_str().and_then(|text| text.trim().parse().ok()) {
-        Some(number) => number,
-        None => {
-            log::warn!("{name} is {value:?}, not a whole number of MiB; using {default}");
-            default
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::budget::{DEFAULT_MEMORY_MB, MEMORY_VARIABLE};
 
     fn resolve(dir: Option<&str>, variables: &[(&str, &str)]) -> CacheConfig {
         CacheConfig::resolve(dir.map(PathBuf::from), |name| {

@@ -13,6 +13,7 @@ use tiff::tags::Tag;
 
 use super::exr;
 use super::odd_tiff::OddTiff;
+use super::stored::Stored;
 use crate::frame::{MAX_SIDE, finite};
 use crate::{Encoding, Error, Frame};
 
@@ -39,21 +40,6 @@ pub(super) fn read(path: &Path, encoding: Encoding) -> Result<Frame, Error> {
     let stored = if is_float { Encoding::Linear } else { Encoding::Srgb };
     let frame = frame_of(image, is_premultiplied(&bytes, format))?;
     Ok(frame.converted(stored, encoding))
-}
-
-/// What a picture file stores, as its head tells.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Stored {
-    /// The kind of file.
-    pub format: ImageFormat,
-    /// Channels and depth.
-    pub colour: ColorType,
-    /// Whether its floats are half floats.
-    pub half: bool,
-    /// Whether its three channels of colour are one that is read three times.
-    pub grey: bool,
-    /// How the stored picture is turned to lie upright.
-    pub orientation: Orientation,
 }
 
 /// Reads the head of the file at `path`.

@@ -7,7 +7,7 @@ use image::{ColorType, DynamicImage, ImageBuffer, ImageFormat};
 use tiff::decoder::{Decoder, DecodingResult};
 use tiff::tags::Tag;
 
-use super::Stored;
+use super::stored::Stored;
 
 /// Values of the tags for the meaning of pixels and for the format of samples.
 const PALETTE: u16 = 3;

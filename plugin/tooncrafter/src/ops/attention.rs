@@ -12,6 +12,7 @@ use super::igemm::{round_bf16, spread_row};
 use super::isa::multiversion;
 use super::kernel::{self, MAX_ROWS, rows_per_call};
 use super::pack::{PANEL, Precision, STEP, tile_offset};
+use super::rows::{Rows, rows_apart};
 use super::share::Shared;
 use super::softmax::RunningSoftmax;
 use super::{amx, buffer, math, on_device};
@@ -53,42 +54,6 @@ pub fn attention(
     let dims = Dims { heads, d, n, m, repeat: batch / kv_batch, groups: kv_batch * heads };
     let op = AttentionOp { dims, scale: scale as f32, precision, causal };
     rows_apart(q)?.apply_op3_no_bwd(&rows_apart(k)?, &rows_apart(v)?, &op)
-}
-
-/// The tensor itself when its rows are contiguous and evenly spaced, otherwise a copy.
-pub(crate) fn rows_apart(x: &Tensor) -> Result<Tensor> {
-    if row_pitch(x.layout()).is_some() { Ok(x.clone()) } else { x.contiguous() }
-}
-
-/// Distance between rows, when there is one for all of them.
-fn row_pitch(layout: &Layout) -> Option<usize> {
-    let (dims, stride) = (layout.dims(), layout.stride());
-    let last = dims.len() - 1;
-    let pitch = stride[last - 1];
-    let even = (0..last).rev().try_fold(pitch, |want, axis| {
-        (stride[axis] == want || dims[axis] == 1).then(|| want * dims[axis])
-    });
-    (stride[last] == 1 && even.is_some()).then_some(pitch)
-}
-
-/// Rows of a channels-last input.
-#[derive(Clone, Copy)]
-pub(super) struct Rows<'a> {
-    values: &'a [f32],
-    pitch: usize,
-}
-
-impl<'a> Rows<'a> {
-    pub(super) fn new(storage: &'a CpuStorage, layout: &Layout) -> Result<Self> {
-        let (CpuStorage::F32(values), Some(pitch)) = (storage, row_pitch(layout)) else {
-            bail!("attention on the CPU takes f32 rows")
-        };
-        Ok(Self { values: &values[layout.start_offset()..], pitch })
-    }
-
-    pub(super) fn get(&self, row: usize, from: usize, len: usize) -> &'a [f32] {
-        &self.values[row * self.pitch + from..][..len]
-    }
 }
 
 #[derive(Clone, Copy)]

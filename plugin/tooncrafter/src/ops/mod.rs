@@ -16,6 +16,7 @@ mod on_device;
 mod pack;
 mod product;
 pub(crate) mod reference;
+mod rows;
 mod share;
 mod softmax;
 #[cfg(test)]
@@ -32,12 +33,12 @@ pub use product::{Conv2d, Linear, TemporalConv};
 pub use time::attention_over_time;
 pub use window::{Addend, Window};
 
-#[cfg(feature = "cuda")]
-pub(crate) use attention::rows_apart;
 pub(crate) use pack::Columns;
 pub(crate) use product::load;
 #[cfg(feature = "cudnn")]
 pub(crate) use reference::conv2d as plain_conv2d;
+#[cfg(feature = "cuda")]
+pub(crate) use rows::rows_apart;
 
 use candle_core::{CpuStorage, Layout, Result, bail};
 

@@ -3,8 +3,8 @@
 use candle_core::{CpuStorage, CustomOp3, Device, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
-use super::attention::{Rows, rows_apart};
 use super::isa::multiversion;
+use super::rows::{Rows, rows_apart};
 use super::share::Shared;
 use super::{buffer, math, on_device};
 

@@ -16,9 +16,10 @@ use inbetween_core::{EngineKind, Quality};
 
 use super::pins::PixelPin;
 use super::usage;
-use crate::cli::frame_and_file;
 use crate::failure::Result;
-use crate::options::{Chosen, ToonCrafterOptions, choice, help, name_of_default, number};
+use crate::options::{
+    Chosen, ToonCrafterOptions, choice, frame_and_file, help, name_of_default, number,
+};
 use crate::pictures::Depth;
 use crate::presets;
 use crate::progress::ProgressForm;

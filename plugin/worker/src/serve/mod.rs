@@ -62,7 +62,7 @@ fn serve(endpoint: &Endpoint, idle: Duration, engines: Engines) -> Result<()> {
         endpoint.dir().display()
     );
     let server = Arc::new(Server::new(engines, idle)?);
-    let why = server.run(instance);
+    let why = server.run(instance, session::serve);
     log::info!("the worker ends: {why}");
     Ok(())
 }

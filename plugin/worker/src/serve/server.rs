@@ -17,7 +17,7 @@ use parking_lot::{Condvar, Mutex};
 
 use super::instance::Instance;
 use super::services::Services;
-use super::{Engines, failed, session};
+use super::{Engines, failed};
 use crate::failure::Result;
 
 /// Clients at a time whose drawings are waited for; more are told so.
@@ -28,6 +28,9 @@ const MOST_IDLE: usize = 64;
 
 /// After a failure to accept, such as too many open files.
 const REST: Duration = Duration::from_millis(100);
+
+/// Holds one conversation, from its connection to its end.
+pub(super) type Serve = fn(&Client, Stream);
 
 /// The worker, as all its threads see it.
 pub(super) struct Server {
@@ -70,12 +73,12 @@ impl Server {
         Ok(Self { services, idle, since: now, state: Mutex::new(state), news: Condvar::new() })
     }
 
-    /// Serves until it is to end; gives the reason.
-    pub(super) fn run(self: Arc<Self>, instance: Instance) -> &'static str {
+    /// Has `serve` hold the conversations until the worker is to end; gives the reason.
+    pub(super) fn run(self: Arc<Self>, instance: Instance, serve: Serve) -> &'static str {
         let instance = Arc::new(instance);
         let (server, accepting) = (self.clone(), instance.clone());
         // Ends with the process: nothing wakes an accept on every system.
-        std::thread::spawn(move || server.accept(&accepting));
+        std::thread::spawn(move || server.accept(&accepting, serve));
         let mut state = self.state.lock();
         loop {
             if let Some(why) = state.ending {
@@ -93,10 +96,10 @@ impl Server {
         }
     }
 
-    fn accept(self: &Arc<Self>, instance: &Instance) {
+    fn accept(self: &Arc<Self>, instance: &Instance, serve: Serve) {
         loop {
             match instance.listener.accept() {
-                Ok(stream) => self.welcome(stream),
+                Ok(stream) => self.welcome(stream, serve),
                 Err(error) => {
                     log::warn!("a connection was lost: {error}");
                     std::thread::sleep(REST);
@@ -105,7 +108,7 @@ impl Server {
         }
     }
 
-    fn welcome(self: &Arc<Self>, stream: Stream) {
+    fn welcome(self: &Arc<Self>, stream: Stream, serve: Serve) {
         let client = {
             let mut state = self.state.lock();
             let idle = state.conversations.values().filter(|conversation| !conversation.drawing);
@@ -123,7 +126,7 @@ impl Server {
             Client { server: self.clone(), number, leave }
         };
         let thread = std::thread::Builder::new().name("client".into()).spawn(move || {
-            if catch_unwind(AssertUnwindSafe(|| session::serve(&client, stream))).is_err() {
+            if catch_unwind(AssertUnwindSafe(|| serve(&client, stream))).is_err() {
                 log::error!("a conversation broke down");
             }
         });

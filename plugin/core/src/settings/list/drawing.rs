@@ -1,7 +1,8 @@
 //! What draws, in which colours, and which picture of it is wanted; sketches that guide it.
 
+use crate::Encoding;
 use crate::settings::setting::{Choice, Decides, Number, Setting, Switch, option};
-use crate::settings::{Encoding, EngineKind, Output, Quality};
+use crate::settings::{EngineKind, Output, Quality};
 use crate::sketch::Lines;
 
 /// The engine; `None` for ToonCrafter where its checkpoint is there, else Flow.

@@ -20,6 +20,7 @@ pub use tooncrafter::{
 };
 
 use crate::Error;
+use crate::colour::Encoding;
 
 /// Which engine draws.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -38,16 +39,6 @@ impl EngineKind {
             Self::ToonCrafter => "ToonCrafter",
         }
     }
-}
-
-/// How the numbers in a frame relate to what the eye sees.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Encoding {
-    /// Display-referred, sRGB transfer curve: 0.5 looks middle grey.
-    #[default]
-    Srgb,
-    /// Scene-linear light, sRGB primaries: 0.18 looks middle grey, highlights exceed 1.
-    Linear,
 }
 
 /// How much time the engine may take.

@@ -10,6 +10,7 @@ mod exr;
 mod fit;
 mod memo;
 mod odd_tiff;
+mod stored;
 #[cfg(test)]
 mod tests;
 
@@ -19,8 +20,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use self::exr::{ExrChannels, exr_channels};
-pub use decode::{MAX_PICTURE_PIXELS, Stored};
+pub use decode::MAX_PICTURE_PIXELS;
 use memo::Memo;
+pub use stored::Stored;
 
 use crate::budget::Budget;
 use crate::process_memo::ProcessMemo;
