@@ -103,12 +103,18 @@ impl Fixture {
     }
 
     /// The plug-in under a fresh host, nothing called yet but `setHost`.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or holds no such plug-in.
     pub fn plugin(&self) -> Checked<Arc<Plugin>> {
         let binary = Binary::open(&binary::find_one(&self.path)?)?;
         Ok(Plugin::new(&binary, self.id.as_deref(), &Host::new(self.profile))?)
     }
 
     /// The plug-in, loaded and described.
+    ///
+    /// # Errors
+    /// As [`Fixture::plugin`]; when Load or Describe fails.
     pub fn started(&self) -> Checked<Arc<Plugin>> {
         let plugin = self.plugin()?;
         plugin.start()?;
@@ -116,6 +122,9 @@ impl Fixture {
     }
 
     /// Contexts to check.
+    ///
+    /// # Errors
+    /// [`Stop::Skip`] when plug-in and host have no context in common.
     pub fn contexts(&self, plugin: &Plugin) -> Checked<Vec<String>> {
         let mut contexts = plugin.contexts();
         if let Some(wanted) = &self.context {
@@ -130,6 +139,9 @@ impl Fixture {
 
     /// Runs a body in each context and joins the ends: the first failure counts; what could be checked nowhere is
     /// skipped.
+    ///
+    /// # Errors
+    /// The first failure of `body`; [`Stop::Skip`] when it skipped every context.
     pub fn in_contexts(&self, body: impl Fn(&Arc<Plugin>, &str) -> Checked<String>) -> Checked {
         let contexts = self.contexts(&*self.started()?)?;
         let mut done = Vec::new();
@@ -159,6 +171,9 @@ impl Fixture {
     /// What the plug-in refuses to render without, with a message, and renders with. First come optional clips, in
     /// the order of their definition: an in-betweener whose second key may come from a file wants one. Then, where
     /// a host gives too few pictures, key files of the check's own in its parameters for files.
+    ///
+    /// # Errors
+    /// When the plug-in cannot be started, or a key file cannot be written.
     pub fn needs(&self, context: &str) -> Checked<Needs> {
         if let Some(known) = self.needs.lock().get(context) {
             return Ok(known.clone());
@@ -283,6 +298,9 @@ impl Fixture {
     }
 
     /// A setup with synthetic drawings in the clips.
+    ///
+    /// # Errors
+    /// As [`Fixture::needs`]; when a setting's text is no value of its parameter.
     pub fn setup(&self, plugin: &Plugin, context: &str, recipe: &Recipe) -> Checked<Setup> {
         let needs = if recipe.needed_too { self.needs(context)? } else { Needs::default() };
         // Looking for them may have introduced another host.
@@ -339,6 +357,9 @@ impl Fixture {
     }
 
     /// An instance with synthetic drawings in its clips.
+    ///
+    /// # Errors
+    /// As [`Fixture::setup`]; when the instance cannot be made.
     pub fn instance(
         &self,
         plugin: &Arc<Plugin>,
@@ -349,6 +370,9 @@ impl Fixture {
     }
 
     /// A time of the project at which the plug-in does not answer that the frame is another one.
+    ///
+    /// # Errors
+    /// [`Stop::Skip`] when every frame is one of an input; when IsIdentity fails.
     pub fn busy_time(&self, instance: &Instance) -> Checked<f64> {
         if !self.profile.behaviour.asks_planning {
             return Ok(3.0);
@@ -363,6 +387,9 @@ impl Fixture {
 
     /// Renders, and stops where that is not possible: with a skip if the plug-in says why, since the check called
     /// `renders` judges that.
+    ///
+    /// # Errors
+    /// [`Stop::Skip`] when the plug-in says why it does not render, [`Stop::Fail`] when it says nothing.
     pub fn render(&self, instance: &Instance, request: FrameRequest) -> Checked<Rendered> {
         let rendered = instance.render(request)?;
         if rendered.status == Status::OK {
@@ -381,6 +408,9 @@ impl Fixture {
     }
 
     /// Makes sure that the plug-in renders at all before a variation of the render is judged.
+    ///
+    /// # Errors
+    /// As [`Fixture::instance`], [`Fixture::busy_time`] and [`Fixture::render`].
     pub fn baseline(&self, plugin: &Arc<Plugin>, context: &str) -> Checked<(f64, Vec<u8>)> {
         let instance = self.instance(plugin, context, &Recipe::default())?;
         let time = self.busy_time(&instance)?;
@@ -390,6 +420,9 @@ impl Fixture {
 }
 
 /// A variation must render; a message is no excuse where the plain case rendered.
+///
+/// # Errors
+/// [`Stop::Fail`] when the render does not answer OK.
 pub fn must_render(instance: &Instance, request: FrameRequest, what: &str) -> Checked<Rendered> {
     let rendered = instance.render(request)?;
     if rendered.status != Status::OK {

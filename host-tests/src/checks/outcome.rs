@@ -70,6 +70,9 @@ impl fmt::Display for Stop {
 pub type Checked<T = Outcome> = Result<T, Stop>;
 
 /// Stops with a broken rule unless the claim is true.
+///
+/// # Errors
+/// [`Stop::Fail`] with the text when the claim is false.
 pub fn require(claim: bool, otherwise: impl FnOnce() -> String) -> Checked<()> {
     if claim { Ok(()) } else { Err(Stop::Fail(otherwise())) }
 }

@@ -76,6 +76,9 @@ pub struct ParamInfo {
 }
 
 /// Describes all plug-ins of the files at `path`.
+///
+/// # Errors
+/// When a file cannot be opened, or a plug-in in it cannot be described.
 pub fn describe(path: &Path, profile: &'static Profile) -> Result<Vec<PluginInfo>> {
     let mut plugins = Vec::new();
     for file in binary::find(path)? {

@@ -75,6 +75,9 @@ fn middle() -> f64 {
 const LAST: f64 = 1000.0;
 
 /// The plug-in of this repository: what was built last, as a library or as a packed bundle.
+///
+/// # Errors
+/// When no plug-in is built in any of these places.
 pub fn default_plugin() -> Result<PathBuf> {
     let name =
         format!("{}aiinbetween{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
@@ -98,6 +101,9 @@ pub fn default_plugin() -> Result<PathBuf> {
 }
 
 /// Runs the command.
+///
+/// # Errors
+/// When the set cannot be read, an in-between is not drawn, or a file cannot be written.
 pub fn run(args: &EvalArgs) -> Result<()> {
     let path = args.set.join("manifest.json");
     let file = File::open(&path).with_context(|| format!("cannot open {}", path.display()))?;

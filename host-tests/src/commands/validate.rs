@@ -82,6 +82,9 @@ pub struct Report {
 }
 
 /// Runs the `validate` command; an error if a check failed or crashed.
+///
+/// # Errors
+/// When an argument makes no sense, or a check failed.
 pub fn run(args: &ValidateArgs) -> Result<()> {
     if args.list_checks {
         describe_checks();
@@ -105,6 +108,9 @@ pub fn run(args: &ValidateArgs) -> Result<()> {
 }
 
 /// Runs the wanted checks under the wanted profiles, in child processes of `executable` unless in this process.
+///
+/// # Errors
+/// When an argument makes no sense or the plug-in's file cannot be opened. A check that fails is no error here.
 pub fn validate(args: &ValidateArgs, executable: &Path) -> Result<Vec<Report>> {
     let Some(path) = &args.plugin else { bail!("there is no plug-in to check") };
     let path = binary::find_one(path)?;

@@ -72,6 +72,10 @@ pub struct Binary {
 
 impl Binary {
     /// Opens a file and asks for its plug-ins. Nothing of them is called yet.
+    ///
+    /// # Errors
+    /// When the library cannot be loaded, lacks the functions of a plug-in binary, or hands out a plug-in that is
+    /// NULL.
     pub fn open(path: &Path) -> Result<Arc<Self>> {
         let absolute =
             path.canonicalize().with_context(|| format!("there is no file {}", path.display()))?;
@@ -170,6 +174,9 @@ impl Binary {
 }
 
 /// Plug-in files at `path`: the file itself, the one of a bundle, or those of all bundles in a folder.
+///
+/// # Errors
+/// When there is no such file or folder, or nothing in it is for this machine.
 pub fn find(path: &Path) -> Result<Vec<PathBuf>> {
     if path.is_file() {
         return Ok(vec![path.to_owned()]);
@@ -217,6 +224,9 @@ fn search(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
 }
 
 /// The one plug-in file at `path`.
+///
+/// # Errors
+/// As [`find`]; when a folder holds several binaries.
 pub fn find_one(path: &Path) -> Result<PathBuf> {
     let mut found = find(path)?;
     if found.len() > 1 {

@@ -82,6 +82,10 @@ pub struct Plugin {
 
 impl Plugin {
     /// Introduces the host to the plug-in; no action is called.
+    ///
+    /// # Errors
+    /// When the binary has no such plug-in, or several and none was named; when the plug-in is no image effect or
+    /// refuses the host.
     pub fn new(binary: &Arc<Binary>, id: Option<&str>, host: &Arc<Host>) -> Result<Arc<Self>> {
         let entry = binary.entry(id)?;
         if entry.api().as_bytes() != kOfxImageEffectPluginApi.to_bytes() {
@@ -107,6 +111,9 @@ impl Plugin {
     }
 
     /// Opens the file or bundle at `path` and introduces a host of that profile.
+    ///
+    /// # Errors
+    /// As [`Plugin::new`]; when the file cannot be opened.
     pub fn open(path: &Path, id: Option<&str>, host: &Arc<Host>) -> Result<Arc<Self>> {
         Self::new(&Binary::open(&crate::host::binary::find_one(path)?)?, id, host)
     }
@@ -119,6 +126,9 @@ impl Plugin {
     }
 
     /// Calls `setHost`: first of all, and again where another host was introduced meanwhile.
+    ///
+    /// # Errors
+    /// When the plug-in has no `setHost`.
     pub fn set_host(&self) -> Result<()> {
         let Some(set_host) = self.entry().raw().setHost else {
             bail!("{} has no setHost function", self.id());
@@ -254,6 +264,9 @@ impl Plugin {
     }
 
     /// The descriptor of a context, described on first use.
+    ///
+    /// # Errors
+    /// When plug-in or host does not offer the context, or DescribeInContext answers with an error.
     pub fn context(&self, context: &str) -> Result<Arc<Effect>> {
         let known = self.contexts.read().get(context).cloned();
         if let Some(known) = known {
@@ -280,6 +293,10 @@ impl Plugin {
 
     /// Load and Describe, with an error for any answer that is not fine. After an Unload the plug-in may have
     /// forgotten the host, so it is introduced again.
+    ///
+    /// # Errors
+    /// When Load or Describe answers with an error; [`Incompatible`] when it lacks a feature of the host's, or
+    /// draws on a graphics card only.
     pub fn start(&self) -> Result<()> {
         if LOADS.lock().get(&self.loads_key()).is_none_or(|count| *count == 0) {
             self.binary.ask_again()?;
@@ -312,6 +329,9 @@ impl Plugin {
     }
 
     /// What MLT does before each instance: introduces itself, loads and describes once more.
+    ///
+    /// # Errors
+    /// As [`Plugin::start`].
     pub fn start_again(&self) -> Result<()> {
         let contexts: Vec<String> = self.contexts.read().keys().cloned().collect();
         self.start()?;

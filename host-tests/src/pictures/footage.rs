@@ -14,6 +14,9 @@ use crate::pictures::picture::{Picture, Reading};
 /// Pictures over time for one clip.
 pub trait Footage: Send + Sync {
     /// The picture at a time, `None` where there is none.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
     fn picture(&self, time: f64) -> Result<Option<Arc<Picture>>>;
     /// First and last frame.
     fn range(&self) -> (f64, f64);
@@ -224,6 +227,9 @@ impl Pattern {
 }
 
 /// Pictures of a command-line argument: one file, or a pattern of numbered files. `range` is what a still says.
+///
+/// # Errors
+/// When the argument makes no sense, or a file cannot be found or read.
 pub fn read(
     argument: &str,
     reading: Reading,

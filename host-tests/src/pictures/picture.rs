@@ -100,6 +100,9 @@ impl Picture {
     }
 
     /// Reads a file, see the rules above.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is no picture.
     pub fn open(path: &Path, reading: Reading) -> Result<Self> {
         let file = image::ImageReader::open(path)
             .and_then(image::ImageReader::with_guessed_format)
@@ -138,6 +141,10 @@ impl Picture {
 
     /// Writes a file in the format of its extension, see the rules above. Integer formats hold 16 bits if `deep`
     /// and the format can, else 8.
+    ///
+    /// # Errors
+    /// When the ending of the file is none of .png, .exr, .tif and .jpg, when the picture is too large for it, or
+    /// when the file cannot be written.
     pub fn save(&self, path: &Path, reading: Reading, deep: bool) -> Result<()> {
         let format = ImageFormat::from_path(path)
             .with_context(|| format!("{}: use .png, .exr, .tif or .jpg", path.display()))?;
@@ -197,6 +204,9 @@ impl Picture {
     }
 
     /// The pixels in 8 bits.
+    ///
+    /// # Errors
+    /// When the picture is too large.
     pub fn rgba8(&self) -> Result<image::RgbaImage> {
         self.buffer(|v| (v * 255.0).round() as u8)
     }

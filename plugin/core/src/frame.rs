@@ -87,6 +87,9 @@ pub fn finite(sample: f32) -> f32 {
 }
 
 /// Refuses sizes that no picture has, before any memory is taken for them.
+///
+/// # Errors
+/// [`Error::Size`] when a side is 0 or beyond [`MAX_SIDE`], or the area beyond [`MAX_PIXELS`].
 pub fn check_size(width: usize, height: usize) -> Result<(), Error> {
     if width == 0 || height == 0 {
         return Err(Error::Size { width, height, reason: "the picture is empty" });

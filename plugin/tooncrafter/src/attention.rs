@@ -24,6 +24,9 @@ impl Context {
     }
 
     /// The first `text_len` tokens of `context: [b', l, c]` as text, the others as image.
+    ///
+    /// # Errors
+    /// When `context` has not three axes.
     pub fn split(context: &Tensor, text_len: usize) -> Result<Self> {
         let len = context.dim(1)?;
         if len <= text_len {
@@ -36,6 +39,9 @@ impl Context {
 
     /// As [`Context::split`]; when the image tokens are 16 for each of `t` frames, frame `i` gets
     /// the `i`-th 16 only.
+    ///
+    /// # Errors
+    /// When `context` has not three axes.
     pub fn per_frame(context: &Tensor, text_len: usize, t: usize) -> Result<Self> {
         const EACH: usize = 16;
         let mut split = Self::split(context, text_len)?;
@@ -245,6 +251,9 @@ pub struct SpatialTransformer(Transformer<CrossAttention>);
 
 impl SpatialTransformer {
     /// `context_dim` wide tokens come in; `image` tokens have keys and values of their own.
+    ///
+    /// # Errors
+    /// When a weight is missing under `vb` or has another shape than the configuration asks for.
     pub fn new(
         config: &TransformerConfig,
         context_dim: usize,
@@ -259,6 +268,9 @@ impl SpatialTransformer {
     }
 
     /// `x: [n, h, w, c]` → `[n, h, w, c]`
+    ///
+    /// # Errors
+    /// When `x` or `context` has another shape, or when the device fails.
     pub fn forward(&self, x: &Tensor, context: &Context) -> Result<Tensor> {
         let (n, h, w, c) = x.dims4()?;
         // Tokens are the positions of a frame: [n, p, c].
@@ -276,6 +288,9 @@ pub struct TemporalTransformer(Transformer<SelfAttention>);
 
 impl TemporalTransformer {
     /// Reads the weights under `vb`.
+    ///
+    /// # Errors
+    /// When a weight is missing under `vb` or has another shape than the configuration asks for.
     pub fn new(config: &TransformerConfig, vb: &VarBuilder) -> Result<Self> {
         let ones = if config.use_linear { 0 } else { 1 };
         let second = |vb: &VarBuilder| SelfAttention::new(config.inner(), config.heads, vb);
@@ -283,6 +298,9 @@ impl TemporalTransformer {
     }
 
     /// `x: [n, h, w, c]` with `t` frames in each batch → `[n, h, w, c]`
+    ///
+    /// # Errors
+    /// When `x` has another shape, when `t` does not divide its frames, or when the device fails.
     pub fn forward(&self, x: &Tensor, t: usize) -> Result<Tensor> {
         let (n, h, w, c) = x.dims4()?;
         // Statistics and attention see all frames of a batch: [b, t, p, c].

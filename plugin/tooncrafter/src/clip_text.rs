@@ -68,6 +68,9 @@ pub struct ClipText {
 
 impl ClipText {
     /// Reads the weights under `vb`; the last block is left in the file.
+    ///
+    /// # Errors
+    /// When a weight is missing under `vb` or has another shape than the configuration asks for.
     pub fn new(config: &ClipConfig, vb: &VarBuilder) -> Result<Self> {
         let (width, length) = (config.twidth, config.context_length);
         let resblocks = (0..config.tlayers.saturating_sub(1))
@@ -90,11 +93,18 @@ impl ClipText {
     }
 
     /// As [`ClipText::forward_watched`], unwatched.
+    ///
+    /// # Errors
+    /// As [`ClipText::forward_watched`].
     pub fn forward(&self, tokens: &Tensor) -> Result<Tensor> {
         self.forward_watched(tokens, &mut unwatched)
     }
 
     /// `tokens: [b, l]`, ids of the tokenizer → `[b, l, c]`
+    ///
+    /// # Errors
+    /// When the prompts have another number of tokens than the model's, when a token is not in its vocabulary, what
+    /// `watch` returns, or when the device fails.
     pub fn forward_watched(&self, tokens: &Tensor, watch: Watch) -> Result<Tensor> {
         let (b, l) = tokens.dims2()?;
         if l != self.positional_embedding.dim(0)? {

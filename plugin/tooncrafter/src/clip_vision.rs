@@ -22,6 +22,10 @@ pub struct ClipVision {
 
 impl ClipVision {
     /// Reads the weights under `vb`.
+    ///
+    /// # Errors
+    /// When the patches do not fill the picture; when a weight is missing under `vb` or has another shape than the
+    /// configuration asks for.
     pub fn new(config: &ClipConfig, vb: &VarBuilder) -> Result<Self> {
         let (width, patch) = (config.vwidth, config.patch);
         if patch == 0 || !config.image_size.is_multiple_of(patch) {
@@ -53,11 +57,17 @@ impl ClipVision {
     }
 
     /// As [`ClipVision::forward_watched`], unwatched.
+    ///
+    /// # Errors
+    /// As [`ClipVision::forward_watched`].
     pub fn forward(&self, image: &Tensor) -> Result<Tensor> {
         self.forward_watched(image, &mut unwatched)
     }
 
     /// `image: [b, 3, 224, 224]`, preprocessed → `[b, l, c]`, the class token first.
+    ///
+    /// # Errors
+    /// When `image` has another size, when `watch` returns an error, or when the device fails.
     pub fn forward_watched(&self, image: &Tensor, watch: Watch) -> Result<Tensor> {
         let (b, c, h, w) = image.dims4()?;
         let (side, patch) = (self.side, self.patch);

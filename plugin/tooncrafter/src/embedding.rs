@@ -9,6 +9,9 @@ use crate::ops::{Activation, Addend, Linear};
 ///
 /// `values`: one for each batch → `[b, dim]`. Computed in f32 in the order of the published
 /// network, which decides the last digits of large angles.
+///
+/// # Errors
+/// When the device fails.
 pub fn sinusoid(values: &[f32], dim: usize, device: &Device) -> Result<Tensor> {
     let half = dim / 2;
     let frequency = |i: usize| f64::from(-(10_000f32.ln()) * i as f32 / half as f32).exp() as f32;
@@ -31,6 +34,9 @@ pub struct Embedding {
 
 impl Embedding {
     /// Layers `0` and `2` under `vb`, from `dim` to `embed`.
+    ///
+    /// # Errors
+    /// When a weight is missing under `vb` or has another shape.
     pub fn new(dim: usize, embed: usize, vb: &VarBuilder) -> Result<Self> {
         let first = Linear::new(dim, embed, true, &vb.pp("0"))?;
         let second = Linear::new(embed, embed, true, &vb.pp("2"))?;
@@ -38,6 +44,9 @@ impl Embedding {
     }
 
     /// `values`: one for each batch → `[b, e]`
+    ///
+    /// # Errors
+    /// When the device fails.
     pub fn forward(&self, values: &[f32], device: &Device) -> Result<Tensor> {
         let x = sinusoid(values, self.dim, device)?;
         self.second.forward(&self.first.forward_with(&x, Activation::Silu, Addend::Nothing)?)

@@ -64,16 +64,25 @@ use candle_core::{Result, Tensor};
 pub type Watch<'a> = &'a mut dyn FnMut(&str, &Tensor) -> Result<()>;
 
 /// Watches nothing.
+///
+/// # Errors
+/// Never.
 pub fn unwatched(_: &str, _: &Tensor) -> Result<()> {
     Ok(())
 }
 
 /// `[n, c, h, w]` → `[n, h, w, c]`
+///
+/// # Errors
+/// When `x` has not four axes, or when the device fails.
 pub fn channels_last(x: &Tensor) -> Result<Tensor> {
     x.permute((0, 2, 3, 1))?.contiguous()
 }
 
 /// `[n, h, w, c]` → `[n, c, h, w]`
+///
+/// # Errors
+/// When `x` has not four axes, or when the device fails.
 pub fn channels_first(x: &Tensor) -> Result<Tensor> {
     x.permute((0, 3, 1, 2))?.contiguous()
 }

@@ -64,6 +64,9 @@ pub struct Resampler {
 
 impl Resampler {
     /// Reads the weights under `vb`.
+    ///
+    /// # Errors
+    /// When a weight is missing under `vb` or has another shape than the configuration asks for.
     pub fn new(config: &ResamplerConfig, vb: &VarBuilder) -> Result<Self> {
         let (dim, wide) = (config.dim, config.dim * config.ff_mult);
         let layers = (0..config.depth)
@@ -88,6 +91,9 @@ impl Resampler {
     }
 
     /// `tokens: [b, l, c]` of the image tower → `[b, 16 t, c']`, those of frame 0 first.
+    ///
+    /// # Errors
+    /// When `tokens` have another shape, or when the device fails.
     pub fn forward(&self, tokens: &Tensor) -> Result<Tensor> {
         let (_, queries, dim) = self.latents.dims3()?;
         let x = self.proj_in.forward(tokens)?;

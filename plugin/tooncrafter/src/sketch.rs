@@ -29,6 +29,9 @@ pub struct SketchEncoder {
 
 impl SketchEncoder {
     /// Reads the weights under `vb`.
+    ///
+    /// # Errors
+    /// When a weight is missing under `vb` or has another shape than the configuration asks for.
     pub fn new(config: &SketchConfig, vb: &VarBuilder) -> Result<Self> {
         let levels = &config.levels;
         let (width, embed) = (levels.model_channels, levels.embed_dim());
@@ -77,6 +80,9 @@ impl SketchEncoder {
 
     /// The part that depends on the sketches only: `hint: [n, 1, 8 h, 8 w]`, white lines (1) on
     /// black (0) → `[n, h, w, c]`
+    ///
+    /// # Errors
+    /// When `hint` has another shape, or when the device fails.
     pub fn hint(&self, hint: &Tensor) -> Result<Tensor> {
         let mut x = channels_last(hint)?;
         let last = self.input_hint_block.len() - 1;
@@ -93,6 +99,9 @@ impl SketchEncoder {
     }
 
     /// As [`SketchEncoder::forward_watched`], unwatched.
+    ///
+    /// # Errors
+    /// As [`SketchEncoder::forward_watched`].
     pub fn forward(
         &self,
         x: &Tensor,
@@ -107,6 +116,9 @@ impl SketchEncoder {
     /// `context: [1, l, c]` for all frames → one `[n, h', w', c']` for each input block and one
     /// for the middle, to be scaled and given to the UNet as
     /// [`OptionalInputs::control`](crate::unet::OptionalInputs).
+    ///
+    /// # Errors
+    /// When `x`, `hint` or `context` has another shape, when `watch` returns an error, or when the device fails.
     pub fn forward_watched(
         &self,
         x: &Tensor,

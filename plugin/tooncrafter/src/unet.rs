@@ -129,6 +129,9 @@ const INIT_HEADS: usize = 8;
 
 impl Unet {
     /// Reads the weights under `vb`.
+    ///
+    /// # Errors
+    /// When a weight is missing under `vb` or has another shape than the configuration asks for.
     pub fn new(config: &UnetConfig, vb: &VarBuilder) -> Result<Self> {
         let levels = &config.levels;
         let (width, embed) = (levels.model_channels, levels.embed_dim());
@@ -218,6 +221,9 @@ impl Unet {
     }
 
     /// As [`Unet::forward_watched`], unwatched.
+    ///
+    /// # Errors
+    /// As [`Unet::forward_watched`].
     pub fn forward(
         &self,
         x: &Tensor,
@@ -230,6 +236,9 @@ impl Unet {
 
     /// `x: [b, c_in, t, h, w]`, `timesteps`: one for each batch, `context: [b, l, c]`
     /// → `[b, c_out, t, h, w]`
+    ///
+    /// # Errors
+    /// When the shapes do not fit each other or the model, when `watch` returns an error, or when the device fails.
     pub fn forward_watched(
         &self,
         x: &Tensor,

@@ -20,6 +20,9 @@ pub struct ResBlock {
 impl ResBlock {
     /// From `c_in` to `c_out` channels with an embedding of `embed`; `temporal` adds the
     /// convolutions over time (under the checkpoint's spelling `temopral_conv`).
+    ///
+    /// # Errors
+    /// When a weight is missing under `vb` or has another shape.
     pub fn new(
         (c_in, c_out): (usize, usize),
         embed: usize,
@@ -43,6 +46,9 @@ impl ResBlock {
     }
 
     /// `x: [n, h, w, c_in]`, `emb: [n, e]`, `t` frames in each batch → `[n, h, w, c_out]`
+    ///
+    /// # Errors
+    /// When `x` or `emb` has another shape, when `t` does not divide the frames, or when the device fails.
     pub fn forward(&self, x: &Tensor, emb: &Tensor, t: usize) -> Result<Tensor> {
         let emb = self.emb_layers.forward(&emb.silu()?)?;
         let h = self.in_norm.forward(x)?;
@@ -103,11 +109,17 @@ pub struct Downsample {
 
 impl Downsample {
     /// Reads `op` under `vb`.
+    ///
+    /// # Errors
+    /// When a weight is missing under `vb` or has another shape.
     pub fn new(c: usize, vb: &VarBuilder) -> Result<Self> {
         Ok(Self { op: Conv2d::new(c, c, Window::HALVE, &vb.pp("op"))? })
     }
 
     /// `x: [n, h, w, c]` → `[n, ceil(h / 2), ceil(w / 2), c]`
+    ///
+    /// # Errors
+    /// When `x` has another shape, or when the device fails.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         self.op.forward(x)
     }
@@ -121,11 +133,17 @@ pub struct Upsample {
 
 impl Upsample {
     /// Reads `conv` under `vb`.
+    ///
+    /// # Errors
+    /// When a weight is missing under `vb` or has another shape.
     pub fn new(c: usize, vb: &VarBuilder) -> Result<Self> {
         Ok(Self { conv: Conv2d::new(c, c, Window::DOUBLE, &vb.pp("conv"))? })
     }
 
     /// `x: [n, h, w, c]` → `[n, 2 h, 2 w, c]`
+    ///
+    /// # Errors
+    /// When `x` has another shape, or when the device fails.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         self.conv.forward(x)
     }

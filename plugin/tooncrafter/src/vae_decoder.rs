@@ -189,6 +189,9 @@ pub struct VaeDecoder {
 
 impl VaeDecoder {
     /// Reads `decoder` under `vb`.
+    ///
+    /// # Errors
+    /// When a weight is missing under `vb` or has another shape than the configuration asks for.
     pub fn new(config: &VaeConfig, vb: &VarBuilder) -> Result<Self> {
         let vb = vb.pp("decoder");
         let widths: Vec<usize> = config.ch_mult.iter().map(|mult| mult * config.ch).collect();
@@ -242,12 +245,19 @@ impl VaeDecoder {
     }
 
     /// As [`VaeDecoder::forward_watched`], unwatched.
+    ///
+    /// # Errors
+    /// As [`VaeDecoder::forward_watched`].
     pub fn forward(&self, z: &Tensor, references: Option<&[Tensor]>) -> Result<Tensor> {
         self.forward_watched(z, references, &mut unwatched)
     }
 
     /// `z: [t, 4, h, w]`, divided by the scale factor; `references`: the encoder's hidden states
     /// of the two keys, `[2, h', w', c']` each → `[t, 3, 8 h, 8 w]`, about -1..=1, not clamped.
+    ///
+    /// # Errors
+    /// When `z` or a reference has another shape, when there are not as many references as levels, when `watch` returns an error, or when
+    /// the device fails.
     pub fn forward_watched(
         &self,
         z: &Tensor,

@@ -104,17 +104,26 @@ pub struct Encoded {
 
 impl Encoded {
     /// The most likely latent, `[n, z, h / 8, w / 8]`.
+    ///
+    /// # Errors
+    /// When the device fails.
     pub fn mean(&self) -> Result<Tensor> {
         self.moments.narrow(1, 0, self.moments.dim(1)? / 2)
     }
 
     /// Its standard deviation.
+    ///
+    /// # Errors
+    /// When the device fails.
     pub fn std(&self) -> Result<Tensor> {
         let z = self.moments.dim(1)? / 2;
         (self.moments.narrow(1, z, z)?.clamp(-30.0, 20.0)? * 0.5)?.exp()
     }
 
     /// `scale * (mean + std * noise)`
+    ///
+    /// # Errors
+    /// When `noise` has another shape than the mean, or when the device fails.
     pub fn sample(&self, noise: &Tensor, scale: f64) -> Result<Tensor> {
         (self.mean()? + (self.std()? * noise)?)? * scale
     }
@@ -135,6 +144,9 @@ pub struct VaeEncoder {
 
 impl VaeEncoder {
     /// Reads `encoder` and `quant_conv` under `vb`.
+    ///
+    /// # Errors
+    /// When a weight is missing under `vb` or has another shape than the configuration asks for.
     pub fn new(config: &VaeConfig, vb: &VarBuilder) -> Result<Self> {
         let encoder = vb.pp("encoder");
         let mut c = config.ch;
@@ -167,11 +179,17 @@ impl VaeEncoder {
     }
 
     /// As [`VaeEncoder::forward_watched`], unwatched.
+    ///
+    /// # Errors
+    /// As [`VaeEncoder::forward_watched`].
     pub fn forward(&self, frames: &Tensor) -> Result<Encoded> {
         self.forward_watched(frames, &mut unwatched)
     }
 
     /// `frames: [n, 3, h, w]` in -1..=1, sides multiples of 8.
+    ///
+    /// # Errors
+    /// When `frames` have another shape, when `watch` returns an error, or when the device fails.
     pub fn forward_watched(&self, frames: &Tensor, watch: Watch) -> Result<Encoded> {
         let (_, _, height, width) = frames.dims4()?;
         let unit = 1 << (self.down.len() - 1);

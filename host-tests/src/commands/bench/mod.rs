@@ -59,6 +59,9 @@ pub struct BenchArgs {
 }
 
 /// Runs the command. The cache folder is an empty one, so that the first in-between is a first one.
+///
+/// # Errors
+/// When there is no plug-in, when it cannot be opened or does not render, or when a process that measures it fails.
 pub fn run(args: &BenchArgs) -> Result<()> {
     let path = match &args.plugin {
         Some(path) => path.clone(),

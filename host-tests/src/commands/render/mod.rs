@@ -57,6 +57,9 @@ pub struct Finished {
 }
 
 /// Runs the `render` command; an error if any frame failed.
+///
+/// # Errors
+/// When an argument makes no sense, a picture cannot be read or written, or the plug-in does not render.
 pub fn run(args: &RenderArgs) -> Result<()> {
     let profile = Profile::find(&args.profile)
         .with_context(|| format!("there is no profile {}", args.profile))?;
@@ -82,7 +85,7 @@ pub fn run(args: &RenderArgs) -> Result<()> {
     if args.sheet.is_some() || args.preview.is_some() {
         let cells = sheet::cells(args, &setup, &finished)?;
         if let Some(path) = &args.sheet {
-            sheet(&cells)?.save(path, Reading::default(), false)?;
+            sheet(&cells).save(path, Reading::default(), false)?;
             println!("contact sheet {}", path.display());
         }
         if let Some(path) = &args.preview {
@@ -310,6 +313,10 @@ fn frame(
 }
 
 /// What a host does for a frame: asks whether it is another one, asks what is needed, renders.
+///
+/// # Errors
+/// When the plug-in answers one of the questions ahead of a render, or the render itself, with an error, and when
+/// it leaves pixels of the frame unwritten.
 pub fn one_frame(
     instance: &Instance,
     request: FrameRequest,

@@ -57,7 +57,7 @@ pub(super) fn cells(args: &RenderArgs, setup: &Setup, finished: &[Finished]) -> 
 }
 
 /// All cells on one picture, in rows that make it about as wide as a screen.
-pub fn sheet(cells: &[Cell]) -> Result<Picture> {
+pub fn sheet(cells: &[Cell]) -> Picture {
     let widest = cells.iter().map(|cell| cell.picture.width).max().unwrap_or(1);
     let tallest = cells.iter().map(|cell| cell.picture.height).max().unwrap_or(1);
     let scale = (WIDEST as f64 / widest as f64).min(1.0);
@@ -84,7 +84,7 @@ pub fn sheet(cells: &[Cell]) -> Result<Picture> {
             outline(&mut sheet, left, top + header, picture.width, picture.height);
         }
     }
-    Ok(sheet)
+    sheet
 }
 
 /// Puts a picture over white, as paper behind a drawing.
@@ -151,7 +151,7 @@ mod tests {
             is_key,
         };
         let cells: Vec<_> = (0..5).map(|at| cell(0.3 + 0.1 * at as f32, at == 0)).collect();
-        let sheet = sheet(&cells).unwrap();
+        let sheet = sheet(&cells);
         for at in 0..5 {
             let grey = 0.3 + 0.1 * at as f32;
             let count = sheet.pixels.iter().filter(|pixel| pixel[..3] == [grey; 3]).count();

@@ -123,6 +123,10 @@ pub struct Instance {
 
 impl Instance {
     /// Makes the effect, connects its clips, sets its parameters, calls CreateInstance and GetClipPreferences.
+    ///
+    /// # Errors
+    /// When plug-in and host have no format of a clip in common, when the plug-in lacks a clip or a parameter of
+    /// the setup, or when an action on the way answers with an error.
     pub fn new(plugin: &Arc<Plugin>, setup: &Setup) -> Result<Self> {
         let host = plugin.host();
         if host.behaviour().describes_per_instance {
@@ -246,11 +250,18 @@ impl Instance {
 
     /// The Render action. The output image covers the region of definition, or the window where the host does
     /// no tiles; what was written outside of the window is a broken rule.
+    ///
+    /// # Errors
+    /// When there is nothing to render, no clip to render to or too little memory, or when a picture cannot be
+    /// read. What the plug-in answers to Render is no error here.
     pub fn render(&self, request: FrameRequest) -> Result<Rendered> {
         Ok(self.render_timed(request)?.1)
     }
 
     /// The same, with the time that the action alone took.
+    ///
+    /// # Errors
+    /// As [`Instance::render`].
     pub fn render_timed(&self, request: FrameRequest) -> Result<(Duration, Rendered)> {
         let full = self.bounds(request.time, request.scale)?;
         let window = request.window.unwrap_or(full);
@@ -350,6 +361,9 @@ impl Instance {
     }
 
     /// The picture of an input in the format of the output, as hosts follow an identity.
+    ///
+    /// # Errors
+    /// When there is no such clip, when it has no picture at that time, or when memory is short.
     pub fn identity_picture(&self, clip: &str, time: f64, scale: f64) -> Result<Picture> {
         let Some(found) = self.effect.clip(clip) else { bail!("there is no clip {clip}") };
         let picture = match found.footage() {
@@ -373,6 +387,9 @@ impl Instance {
     }
 
     /// Changes a parameter as a user would, with the InstanceChanged actions around it.
+    ///
+    /// # Errors
+    /// When there is no such parameter.
     pub fn edit(&self, id: &str, value: Value, time: f64) -> Result<Status> {
         self.change(id, value, time, kOfxChangeUserEdited)
     }
@@ -403,6 +420,9 @@ impl Instance {
     }
 
     /// Sets a parameter as a host does that loads a project: the plug-in is told as if it had made the change.
+    ///
+    /// # Errors
+    /// When there is no such parameter.
     pub fn load_value(&self, id: &str, value: Value, time: f64) -> Result<Status> {
         self.change(id, value, time, kOfxChangePluginEdited)
     }

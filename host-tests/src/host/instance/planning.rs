@@ -19,6 +19,9 @@ use crate::{
 
 impl Instance {
     /// GetClipPreferences: what the plug-in wants of the clips' formats and says of its output.
+    ///
+    /// # Errors
+    /// When the action answers with an error, or asks for a format that nobody has or that the clip does not list.
     pub fn negotiate(&mut self) -> Result<()> {
         let usual = self.effect.project().map_or(24.0, |project| project.rate);
         let name = |prefix: &str, clip: &Clip| c_text(&format!("{prefix}{}", clip.name));
@@ -114,6 +117,9 @@ impl Instance {
     }
 
     /// GetOutputColourspace: what the plug-in answers for its output, if it does.
+    ///
+    /// # Errors
+    /// When the action answers with an error.
     pub fn output_colourspace(&self, preferred: &[&str]) -> Result<Option<String>> {
         let arguments = self
             .arguments("GetOutputColourspace")
@@ -139,6 +145,9 @@ impl Instance {
     }
 
     /// Region of definition in canonical coordinates: the plug-in's, or the union of the inputs.
+    ///
+    /// # Errors
+    /// When the action answers with an error or gives a region that is none.
     pub fn region(&self, time: f64, scale: f64) -> Result<OfxRectD> {
         let fallback = self.default_region();
         let arguments = self
@@ -202,6 +211,9 @@ impl Instance {
     }
 
     /// Pixels of the region of definition at a scale. Where all pictures have one size, it is that of the project.
+    ///
+    /// # Errors
+    /// As [`Instance::region`].
     pub fn bounds(&self, time: f64, scale: f64) -> Result<OfxRectI> {
         let region = self.region(time, scale)?;
         let all = self.effect.host.profile().multi_resolution;
@@ -217,6 +229,9 @@ impl Instance {
     }
 
     /// GetRegionsOfInterest: canonical regions of the inputs that a region of the output needs.
+    ///
+    /// # Errors
+    /// When the action answers with an error.
     pub fn regions_of_interest(
         &self,
         time: f64,
@@ -269,6 +284,9 @@ impl Instance {
     }
 
     /// GetTimeDomain: first and last frame that the plug-in answers, if it does.
+    ///
+    /// # Errors
+    /// When the action answers with an error or gives a range that is none.
     pub fn time_domain(&self) -> Result<Option<(f64, f64)>> {
         let results = self
             .results("GetTimeDomain")
@@ -290,6 +308,9 @@ impl Instance {
     }
 
     /// GetFramesNeeded: ranges of frames of each input that a frame of the output needs.
+    ///
+    /// # Errors
+    /// When the action answers with an error or gives ranges that are none.
     pub fn frames_needed(&self, time: f64) -> Result<BTreeMap<String, Vec<(f64, f64)>>> {
         let arguments = self.arguments("GetFramesNeeded").doubles(kOfxPropTime, &[time]).build();
         let inputs: Vec<_> =
@@ -336,6 +357,9 @@ impl Instance {
     }
 
     /// IsIdentity: the clip and time whose picture the output is, if so.
+    ///
+    /// # Errors
+    /// When the action answers with an error or names a clip that is none.
     pub fn identity(&self, request: FrameRequest) -> Result<Option<(String, f64)>> {
         let window = match request.window {
             Some(window) => window,

@@ -219,6 +219,9 @@ impl Param {
 
     /// Understands `text` as a value of this parameter: a choice by index, by label or by its stable string; a
     /// boolean as 0, 1, true, false, on, off; several numbers separated by commas.
+    ///
+    /// # Errors
+    /// A sentence, when the text is no value of this parameter.
     pub fn parse(&self, text: &str) -> Result<Value, String> {
         let numbers = || -> Result<Vec<f64>, String> {
             let parts: Result<Vec<f64>, _> =
@@ -284,6 +287,9 @@ impl Param {
     }
 
     /// Checks a value against the parameter's range.
+    ///
+    /// # Errors
+    /// A sentence, when the value is out of the parameter's range.
     pub fn check_range(&self, value: &Value) -> Result<(), String> {
         let values: Vec<f64> = match value {
             Value::Ints(v) if self.kind.is_number() => v.iter().copied().map(f64::from).collect(),

@@ -32,6 +32,10 @@ const MANY_KEYS: usize = 200_000;
 /// `b` and each of the `b'` serves `b / b'` consecutive batches. Rows may lie apart (a narrowed
 /// last axis); with `causal` query `i` sees keys `0..=i`. In bf16 the products are rounded, the
 /// softmax is not.
+///
+/// # Errors
+/// When the shapes do not fit each other or the number of heads, when a causal query has no key to see, or when the
+/// device fails.
 pub fn attention(
     q: &Tensor,
     k: &Tensor,

@@ -24,6 +24,9 @@ pub struct GroupNorm {
 
 impl GroupNorm {
     /// 32 groups, weight and bias of `channels` under `vb`; `silu` follows the norm if wanted.
+    ///
+    /// # Errors
+    /// When 32 groups do not divide `channels`; when weight or bias is missing or has another length.
     pub fn new(channels: usize, eps: f64, silu: bool, vb: &VarBuilder) -> Result<Self> {
         const GROUPS: usize = 32;
         if channels == 0 || !channels.is_multiple_of(GROUPS) {
@@ -35,6 +38,9 @@ impl GroupNorm {
     }
 
     /// `x: [n, .., c]` → the same shape; statistics are taken for each of the `n` by itself.
+    ///
+    /// # Errors
+    /// When `x` has another number of channels, or when the device fails.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let dims = x.dims();
         if dims.len() < 2 || dims[dims.len() - 1] != self.values.0.len() {
@@ -173,6 +179,9 @@ impl LayerNorm {
     const EPS: f32 = 1e-5;
 
     /// Weight and bias of `width` under `vb`.
+    ///
+    /// # Errors
+    /// When weight or bias is missing or has another length.
     pub fn new(width: usize, vb: &VarBuilder) -> Result<Self> {
         let (weight, bias) = (load(vb, width, "weight")?, load(vb, width, "bias")?);
         let values = (weight.to_vec1()?, bias.to_vec1()?);
@@ -180,6 +189,9 @@ impl LayerNorm {
     }
 
     /// `x: [.., width]` → the same shape.
+    ///
+    /// # Errors
+    /// When the rows of `x` have another width, or when the device fails.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         if x.dims().last() != Some(&self.values.0.len()) {
             bail!("a norm of width {} was given {:?}", self.values.0.len(), x.shape())

@@ -173,12 +173,18 @@ pub struct Linear {
 
 impl Linear {
     /// Weight `(outputs, inputs)` under `weight`, and `bias` if asked for.
+    ///
+    /// # Errors
+    /// When a weight is missing under `vb` or has another shape.
     pub fn new(inputs: usize, outputs: usize, bias: bool, vb: &VarBuilder) -> Result<Self> {
         Self::pointwise(inputs, outputs, bias, 0, vb)
     }
 
     /// As [`Linear::new`] for a weight that ends in `ones` axes of length 1: a kernel-1
     /// convolution.
+    ///
+    /// # Errors
+    /// When a weight is missing under `vb` or has another shape.
     pub fn pointwise(
         inputs: usize,
         outputs: usize,
@@ -212,6 +218,9 @@ impl Linear {
 
     /// GEGLU: weight `(2 * outputs, inputs)`; the result is the first half times GELU of the
     /// second.
+    ///
+    /// # Errors
+    /// When a weight is missing under `vb` or has another shape.
     pub fn gated(inputs: usize, outputs: usize, vb: &VarBuilder) -> Result<Self> {
         let weight = load(vb, (2 * outputs, inputs), "weight")?;
         let bias = load(vb, 2 * outputs, "bias")?;
@@ -220,6 +229,9 @@ impl Linear {
 
     /// Several layers on the same input as one: the results follow each other on the last axis.
     /// No bias.
+    ///
+    /// # Errors
+    /// When a weight of one of the layers is missing or has another shape.
     pub fn stacked(inputs: usize, parts: &[(&str, usize)], vb: &VarBuilder) -> Result<Self> {
         let weights: Vec<Tensor> = parts
             .iter()
@@ -229,11 +241,18 @@ impl Linear {
     }
 
     /// `x: [.., inputs]` → `[.., outputs]`
+    ///
+    /// # Errors
+    /// As [`Linear::forward_with`].
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         self.forward_with(x, Activation::None, Addend::Nothing)
     }
 
     /// As [`Linear::forward`], then `activation`, then `plus`.
+    ///
+    /// # Errors
+    /// When the rows of `x` are not `inputs` wide, when `plus` has another shape than the result, or when the
+    /// device fails.
     pub fn forward_with(&self, x: &Tensor, activation: Activation, plus: Addend) -> Result<Tensor> {
         let mut dims = x.dims().to_vec();
         match dims.last_mut() {
@@ -265,6 +284,9 @@ pub struct Conv2d {
 
 impl Conv2d {
     /// Weight `(outputs, inputs, k, k)` under `weight`, and `bias`.
+    ///
+    /// # Errors
+    /// When a weight is missing under `vb` or has another shape.
     pub fn new(inputs: usize, outputs: usize, window: Window, vb: &VarBuilder) -> Result<Self> {
         let k = window.kernel;
         let weight = load(vb, (outputs, inputs, k, k), "weight")?;
@@ -274,11 +296,18 @@ impl Conv2d {
     }
 
     /// `x: [n, h, w, inputs]` → `[n, h', w', outputs]`
+    ///
+    /// # Errors
+    /// As [`Conv2d::forward_with`].
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         self.forward_with(x, Activation::None, Addend::Nothing)
     }
 
     /// As [`Conv2d::forward`], then `activation`, then `plus`.
+    ///
+    /// # Errors
+    /// When `x` has other axes or channels, when it is smaller than the kernel, when `plus` has another shape than
+    /// the result, or when the device fails.
     pub fn forward_with(&self, x: &Tensor, activation: Activation, plus: Addend) -> Result<Tensor> {
         let (n, h, w, c) = x.dims4()?;
         let scale = if self.window.enlarge { 2 } else { 1 };
@@ -313,6 +342,9 @@ pub struct TemporalConv {
 impl TemporalConv {
     /// Weight `(outputs, inputs, 3, 1, 1)` under `weight`, and `bias`; both are multiplied by
     /// `scale`.
+    ///
+    /// # Errors
+    /// When a weight is missing under `vb` or has another shape.
     pub fn new(inputs: usize, outputs: usize, scale: f64, vb: &VarBuilder) -> Result<Self> {
         let weight = (load(vb, (outputs, inputs, 3, 1, 1), "weight")? * scale)?;
         let bias = Some((load(vb, outputs, "bias")? * scale)?);
@@ -321,6 +353,10 @@ impl TemporalConv {
     }
 
     /// `x: [b, t, .., inputs]` → `[b, t, .., outputs]`, then `plus`.
+    ///
+    /// # Errors
+    /// When `x` has fewer than three axes or other channels, when `plus` has another shape than the result, or when
+    /// the device fails.
     pub fn forward(&self, x: &Tensor, plus: Addend) -> Result<Tensor> {
         let mut dims = x.dims().to_vec();
         let rank = dims.len();

@@ -12,6 +12,9 @@ use super::{buffer, math, on_device};
 ///
 /// `q, k, v: [b, t, p, heads * d]` → the same shape; rows may lie apart. Computed in f32: the
 /// products are too small to gain from less.
+///
+/// # Errors
+/// When the shapes differ or the heads do not divide the width, or when the device fails.
 pub fn attention_over_time(q: &Tensor, k: &Tensor, v: &Tensor, heads: usize) -> Result<Tensor> {
     let inner = q.dim(3)?;
     if q.dims() != k.dims() || q.dims() != v.dims() || heads == 0 || inner % heads != 0 {
