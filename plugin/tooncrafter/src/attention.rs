@@ -60,6 +60,8 @@ fn part(x: &Tensor, index: usize, of: usize) -> Result<Tensor> {
 }
 
 /// Self-attention over whatever the middle axis is.
+///
+/// Published as [`CrossAttention`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/lvdm/modules/attention.py#L42), without a context.
 #[derive(Clone, Debug)]
 struct SelfAttention {
     to_qkv: Linear,
@@ -94,6 +96,8 @@ impl SelfAttention {
 }
 
 /// Attention to the context; text and image tokens have a softmax each, the results are added.
+///
+/// Published as [`CrossAttention`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/lvdm/modules/attention.py#L42).
 #[derive(Clone, Debug)]
 struct CrossAttention {
     to_q: Linear,
@@ -140,6 +144,9 @@ impl CrossAttention {
 }
 
 /// GEGLU and a linear layer.
+///
+/// Published as [`FeedForward`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/lvdm/modules/attention.py#L425),
+/// [`GEGLU`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/lvdm/modules/attention.py#L415).
 #[derive(Clone, Debug)]
 struct FeedForward {
     proj: Linear,
@@ -161,6 +168,8 @@ impl FeedForward {
 }
 
 /// `BasicTransformerBlock`; the second attention is what spatial and temporal ones differ in.
+///
+/// Published as [`BasicTransformerBlock`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/lvdm/modules/attention.py#L212).
 #[derive(Clone, Debug)]
 struct Block<A> {
     norm1: LayerNorm,
@@ -246,6 +255,8 @@ impl<A> Transformer<A> {
 }
 
 /// Transformer over the positions of each frame, and to the context.
+///
+/// Published as [`SpatialTransformer`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/lvdm/modules/attention.py#L249).
 #[derive(Clone, Debug)]
 pub struct SpatialTransformer(Transformer<CrossAttention>);
 
@@ -283,6 +294,8 @@ impl SpatialTransformer {
 }
 
 /// Transformer over the frames of each position; both attentions of its blocks are over time.
+///
+/// Published as [`TemporalTransformer`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/lvdm/modules/attention.py#L313).
 #[derive(Clone, Debug)]
 pub struct TemporalTransformer(Transformer<SelfAttention>);
 

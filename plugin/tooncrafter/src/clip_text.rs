@@ -10,6 +10,8 @@ use crate::ops::{
 use crate::{Watch, unwatched};
 
 /// `ResidualAttentionBlock` of both towers.
+///
+/// Published as [`ResidualAttentionBlock`](https://github.com/mlfoundations/open_clip/blob/1f0b5bb6db6b60896e122c7fa20e1c12ce03af1d/src/open_clip/transformer.py#L189).
 #[derive(Clone, Debug)]
 pub(crate) struct ResidualAttentionBlock {
     ln_1: LayerNorm,
@@ -58,6 +60,9 @@ impl ResidualAttentionBlock {
 }
 
 /// The text tower up to its last block but one.
+///
+/// Published as [`FrozenOpenCLIPEmbedder`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/lvdm/modules/encoders/condition.py#L174),
+/// [`TextTransformer`](https://github.com/mlfoundations/open_clip/blob/1f0b5bb6db6b60896e122c7fa20e1c12ce03af1d/src/open_clip/transformer.py#L506).
 #[derive(Clone, Debug)]
 pub struct ClipText {
     token_embedding: Tensor,

@@ -9,6 +9,9 @@ use crate::ops::{Columns, LayerNorm, Linear, load};
 use crate::{Watch, unwatched};
 
 /// The image tower; all tokens come out, without the last norm and projection.
+///
+/// Published as [`FrozenOpenCLIPImageEmbedderV2`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/lvdm/modules/encoders/condition.py#L295),
+/// [`VisionTransformer`](https://github.com/mlfoundations/open_clip/blob/1f0b5bb6db6b60896e122c7fa20e1c12ce03af1d/src/open_clip/transformer.py#L325).
 #[derive(Clone, Debug)]
 pub struct ClipVision {
     conv1: Linear,

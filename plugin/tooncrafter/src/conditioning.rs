@@ -23,6 +23,8 @@ pub struct Contexts {
 
 /// Embeddings of prompt and empty prompt, `[1, 77, c]` each.
 ///
+/// Published as [`image_guided_synthesis`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/scripts/evaluation/inference.py#L180).
+///
 /// # Errors
 /// When the tower fails.
 pub fn encode_text(
@@ -39,6 +41,8 @@ pub fn encode_text(
 
 /// Context tokens of `first: [1, 3, h, w]` in -1..=1 and of an empty (mid-grey) picture,
 /// `[1, 16 t, c]` each.
+///
+/// Published as [`image_guided_synthesis`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/scripts/evaluation/inference.py#L180).
 ///
 /// # Errors
 /// When a network fails.
@@ -86,6 +90,8 @@ pub struct Keys {
 }
 
 /// Encodes the keys `[1, 3, h, w]`; `noise: [2, 4, h / 8, w / 8]` draws from the posterior.
+///
+/// Published as [`get_latent_z_with_hidden_states`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/scripts/evaluation/inference.py#L164).
 ///
 /// # Errors
 /// When sizes do not fit or the network fails.

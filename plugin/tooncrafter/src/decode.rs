@@ -25,6 +25,8 @@ pub fn has_second_decode(t: usize) -> bool {
 
 /// Decodes `latent: [1, 4, t, h, w]` with the keys' hidden states.
 ///
+/// Published as [`image_guided_synthesis`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/scripts/evaluation/inference.py#L180).
+///
 /// # Errors
 /// When the decoder fails or the watcher says so.
 pub fn decode(

@@ -36,6 +36,8 @@ pub struct Sketches<'a> {
 }
 
 /// Everything that stays the same from step to step.
+///
+/// Published as [`ddim_sampling`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/lvdm/models/samplers/ddim.py#L135).
 #[derive(Clone, Copy)]
 pub struct Denoising<'a> {
     /// The network.

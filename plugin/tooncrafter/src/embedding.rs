@@ -10,6 +10,8 @@ use crate::ops::{Activation, Addend, Linear};
 /// `values`: one for each batch → `[b, dim]`. Computed in f32 in the order of the published
 /// network, which decides the last digits of large angles.
 ///
+/// Published as [`timestep_embedding`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/lvdm/models/utils_diffusion.py#L8).
+///
 /// # Errors
 /// When the device fails.
 pub fn sinusoid(values: &[f32], dim: usize, device: &Device) -> Result<Tensor> {
@@ -25,6 +27,8 @@ pub fn sinusoid(values: &[f32], dim: usize, device: &Device) -> Result<Tensor> {
 }
 
 /// Linear, SiLU, linear: the network behind a sinusoid.
+///
+/// Published as [`UNetModel.time_embed`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/lvdm/modules/networks/openaimodel3d.py#L281).
 #[derive(Clone, Debug)]
 pub struct Embedding {
     first: Linear,

@@ -3,6 +3,8 @@
 //! One struct per block of the published network, fields named like the checkpoint's keys,
 //! `new(config, vb)` to read the weights and `forward` for the arithmetic in order.
 //!
+//! "Published as" links to the code that a block mirrors, at one commit of its repository.
+//!
 //! # Axes
 //! Documentation states shapes with these letters:
 //!

@@ -19,6 +19,8 @@ pub struct Picture {
 }
 
 /// Where a picture lies in the model's frame: see [`Picture::fit`].
+///
+/// Published as [`load_data_prompts`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/scripts/evaluation/inference.py#L64).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fit {
     /// Width and height of the whole picture, once scaled.
@@ -194,6 +196,8 @@ fn triangle_weights(from: usize, to: usize, seen: Range<usize>) -> Vec<Weights> 
 }
 
 /// What the vision tower expects of its input.
+///
+/// Published as [`preprocess`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/lvdm/modules/encoders/condition.py#L322).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ClipPreprocess {
     /// Side of the square input, in pixels.

@@ -7,6 +7,8 @@ use crate::config::ResamplerConfig;
 use crate::ops::{Activation, Addend, LayerNorm, Linear, Precision, attention, load, precision};
 
 /// Learned latents attend to the image tokens and to themselves.
+///
+/// Published as [`PerceiverAttention`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/lvdm/modules/encoders/resampler.py#L48).
 #[derive(Clone, Debug)]
 struct PerceiverAttention {
     norm1: LayerNorm,
@@ -45,6 +47,7 @@ impl PerceiverAttention {
     }
 }
 
+/// Published as [`FeedForward`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/lvdm/modules/encoders/resampler.py#L27).
 #[derive(Clone, Debug)]
 struct FeedForward {
     norm: LayerNorm,
@@ -53,6 +56,8 @@ struct FeedForward {
 }
 
 /// The projector.
+///
+/// Published as [`Resampler`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/lvdm/modules/encoders/resampler.py#L96).
 #[derive(Clone, Debug)]
 pub struct Resampler {
     latents: Tensor,

@@ -104,6 +104,8 @@ impl Guidance {
 
 /// Brings the standard deviation of `guided` towards that of `cond`, by the share `amount`
 /// (arXiv 2305.08891, section 3.4).
+///
+/// Published as [`rescale_noise_cfg`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/lvdm/models/utils_diffusion.py#L147).
 fn rescale_to(guided: &Tensor, cond: &Tensor, amount: f64) -> Result<Tensor> {
     // A flat prediction has no contrast to bring back; it must not become NaN.
     let floor = f64::from(f32::MIN_POSITIVE);
@@ -240,6 +242,7 @@ impl Sampler {
     }
 }
 
+/// Published as [`p_sample_ddim`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/lvdm/models/samplers/ddim.py#L206).
 fn ddim_step(
     table: &DdimTable,
     (sqrt_alpha, sqrt_one_minus_alpha): (f32, f32),

@@ -37,6 +37,10 @@ impl Default for ScheduleConfig {
 }
 
 /// The noise schedule after zero-terminal-SNR rescaling; index = training step.
+///
+/// Published as [`make_beta_schedule`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/lvdm/models/utils_diffusion.py#L31),
+/// [`rescale_zero_terminal_snr`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/lvdm/models/utils_diffusion.py#L112),
+/// [`register_schedule`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/lvdm/models/ddpm3d.py#L124).
 #[derive(Clone, Debug, PartialEq)]
 pub struct NoiseSchedule {
     /// Noise variance added by each step; the last is 1.
@@ -100,6 +104,8 @@ fn cumulative_product(factors: impl Iterator<Item = f64>) -> Vec<f64> {
 }
 
 /// How the sampling steps are spread over the training steps.
+///
+/// Published as [`make_ddim_timesteps`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/lvdm/models/utils_diffusion.py#L56).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Spacing {
     /// Evenly, ending at the last training step (pure noise). The released setting.
@@ -144,6 +150,8 @@ impl Spacing {
 }
 
 /// Everything that a DDIM sampler looks up; index `i` of each list belongs to `timesteps[i]`.
+///
+/// Published as [`make_ddim_sampling_parameters`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/lvdm/models/utils_diffusion.py#L79).
 #[derive(Clone, Debug, PartialEq)]
 pub struct DdimTable {
     /// Training steps, ascending.

@@ -1,4 +1,7 @@
 //! The sketch encoder: what a drawing adds to the UNet, frame by frame.
+//!
+//! Its weights were published without code: the layers follow from the names and shapes of the tensors, their use from
+//! the paper (arXiv 2405.17933).
 
 use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;

@@ -26,6 +26,8 @@ const MAX_CHARS: usize = 4096;
 /// The ids of `text`: start, at most 75 ids, end, then zeros.
 ///
 /// Anything is allowed; what does not fit is cut off at the end.
+///
+/// Published as [`tokenize`](https://github.com/mlfoundations/open_clip/blob/1f0b5bb6db6b60896e122c7fa20e1c12ce03af1d/src/open_clip/tokenizer.py#L159).
 pub fn tokenize(text: &str) -> [u32; CONTEXT_LENGTH] {
     static BYTE_PAIRS: OnceLock<BytePairs> = OnceLock::new();
     let mut body = Vec::new();
@@ -43,6 +45,9 @@ pub fn tokenize(text: &str) -> [u32; CONTEXT_LENGTH] {
 
 /// The text that is split into tokens: repaired, entities replaced, one space between words,
 /// lower case.
+///
+/// Published as [`basic_clean`](https://github.com/mlfoundations/open_clip/blob/1f0b5bb6db6b60896e122c7fa20e1c12ce03af1d/src/open_clip/tokenizer.py#L60),
+/// [`whitespace_clean`](https://github.com/mlfoundations/open_clip/blob/1f0b5bb6db6b60896e122c7fa20e1c12ce03af1d/src/open_clip/tokenizer.py#L66).
 pub fn clean(text: &str) -> String {
     let start = match text.char_indices().nth(MAX_CHARS) {
         Some((end, _)) => &text[..end],

@@ -106,6 +106,8 @@ pub struct OptionalInputs<'a> {
 }
 
 /// The UNet.
+///
+/// Published as [`UNetModel`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/lvdm/modules/networks/openaimodel3d.py#L281).
 #[derive(Clone, Debug)]
 pub struct Unet {
     config: UnetConfig,

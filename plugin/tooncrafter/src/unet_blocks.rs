@@ -6,6 +6,8 @@ use candle_nn::VarBuilder;
 use crate::ops::{Activation, Addend, Conv2d, GroupNorm, Linear, TemporalConv, Window};
 
 /// Residual block with time embedding, and convolutions over time where the network has them.
+///
+/// Published as [`ResBlock`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/lvdm/modules/networks/openaimodel3d.py#L109).
 #[derive(Clone, Debug)]
 pub struct ResBlock {
     in_norm: GroupNorm,
@@ -67,6 +69,8 @@ impl ResBlock {
 }
 
 /// Four convolutions over time and a residual; the norms see all frames of a batch together.
+///
+/// Published as [`TemporalConvBlock`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/lvdm/modules/networks/openaimodel3d.py#L239).
 #[derive(Clone, Debug)]
 pub struct TemporalConvBlock {
     convs: Vec<(GroupNorm, TemporalConv)>,
@@ -102,6 +106,8 @@ impl TemporalConvBlock {
 }
 
 /// Halves height and width: 3 x 3, stride 2, one zero on every side.
+///
+/// Published as [`Downsample`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/lvdm/modules/networks/openaimodel3d.py#L51).
 #[derive(Clone, Debug)]
 pub struct Downsample {
     op: Conv2d,
@@ -126,6 +132,8 @@ impl Downsample {
 }
 
 /// Doubles height and width: nearest neighbour, then 3 x 3.
+///
+/// Published as [`Upsample`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/lvdm/modules/networks/openaimodel3d.py#L80).
 #[derive(Clone, Debug)]
 pub struct Upsample {
     conv: Conv2d,

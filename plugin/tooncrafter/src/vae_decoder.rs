@@ -20,6 +20,8 @@ use crate::{Watch, channels_first, channels_last, unwatched};
 const GROUP_BYTES: usize = 192 << 20;
 
 /// A residual block on each frame, mixed with one over time.
+///
+/// Published as [`VideoResBlock`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/lvdm/models/autoencoder_dualref.py#L846).
 #[derive(Clone, Debug)]
 struct VideoResBlock {
     frame: ResnetBlock,
@@ -106,6 +108,8 @@ impl Refinement {
 }
 
 /// Every frame attends to both references.
+///
+/// Published as [`MemoryEfficientCrossAttentionWrapperFusion`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/lvdm/models/autoencoder_dualref.py#L256).
 #[derive(Clone, Debug)]
 struct FusionAttention {
     norm: GroupNorm,
@@ -146,6 +150,8 @@ impl FusionAttention {
 }
 
 /// The references are added to the first and the last frame.
+///
+/// Published as [`Combiner`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/lvdm/models/autoencoder_dualref.py#L343).
 #[derive(Clone, Debug)]
 struct Combiner {
     conv: Linear,
@@ -171,6 +177,9 @@ struct Level {
 }
 
 /// The decoder.
+///
+/// Published as [`VideoDecoder`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/lvdm/models/autoencoder_dualref.py#L1121),
+/// [`Decoder`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/lvdm/models/autoencoder_dualref.py#L371).
 #[derive(Clone, Debug)]
 pub struct VaeDecoder {
     conv_in: Conv2d,

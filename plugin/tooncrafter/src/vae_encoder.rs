@@ -15,6 +15,8 @@ use crate::{Watch, channels_first, channels_last, unwatched};
 pub(crate) const EPS: f64 = 1e-6;
 
 /// Residual block without time embedding, frame by frame.
+///
+/// Published as [`ResnetBlock`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/lvdm/modules/networks/ae_modules.py#L153).
 #[derive(Clone, Debug)]
 pub(crate) struct ResnetBlock {
     norm1: GroupNorm,
@@ -51,6 +53,8 @@ impl ResnetBlock {
 }
 
 /// Attention over the positions of each frame, one head as wide as the channels.
+///
+/// Published as [`AttnBlock`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/lvdm/modules/networks/ae_modules.py#L28).
 #[derive(Clone, Debug)]
 pub(crate) struct AttnBlock {
     norm: GroupNorm,
@@ -94,6 +98,8 @@ struct Level {
 }
 
 /// What the encoder makes of frames.
+///
+/// Published as [`DiagonalGaussianDistribution`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/lvdm/distributions.py#L24).
 #[derive(Clone, Debug)]
 pub struct Encoded {
     /// Mean and log-variance of the latent, `[n, 2 * z, h / 8, w / 8]`, in f32.
@@ -130,6 +136,8 @@ impl Encoded {
 }
 
 /// The encoder.
+///
+/// Published as [`Encoder`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/lvdm/modules/networks/ae_modules.py#L366).
 #[derive(Clone, Debug)]
 pub struct VaeEncoder {
     conv_in: Conv2d,
