@@ -1,4 +1,4 @@
-//! Link options of the plug-in binary, and what Windows shows of it in its file properties.
+//! Link options of the plug-in binary, and the version that Windows shows in its file properties.
 
 fn main() -> std::io::Result<()> {
     println!("cargo::rerun-if-changed=build.rs");

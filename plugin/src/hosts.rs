@@ -9,11 +9,11 @@ pub(crate) struct Quirks {
     pub(crate) float_encoding: Encoding,
     /// The host calls every clip connected and hands out black transparency where nothing is.
     pub(crate) phantom_clips: bool,
-    /// The host makes node names of labels and takes letters only: a dash is an illegal name.
+    /// The host makes names of nodes from labels and allows letters only, so a dash would be illegal.
     pub(crate) plain_label: bool,
     /// The host plays clips at the timeline's rate and repeats their frames, as editors do.
     pub(crate) repeats_frames: bool,
-    /// Several renders of one instance at a time end badly.
+    /// Several renders of one instance at the same time fail in this host.
     pub(crate) one_render_per_instance: bool,
     /// The host announces version 2 of the message suite with pointers that are null or wild (Natron's notes on
     /// hosts), so it must not even be asked for.
@@ -21,7 +21,7 @@ pub(crate) struct Quirks {
 }
 
 impl Quirks {
-    /// The quirks of the host of that name, which is the one that it gives itself.
+    /// The quirks of the host of that name, as the host gives it (kOfxPropName).
     pub(crate) fn named(name: &str) -> Self {
         let resolve = name.starts_with("DaVinciResolve");
         let vegas = name.starts_with("com.sonycreativesoftware.vegas")

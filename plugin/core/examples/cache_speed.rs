@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let store = best(
         || (),
         || {
-            // Deleted first: what lies there is not written again.
+            // Deleted first, since a drawing that is there already is not written again.
             cache.clear().expect("the directory is ours");
             cache.put_on_disk(&key, &drawn);
         },

@@ -1,8 +1,8 @@
-//! One limit for all that a process keeps in memory to save time: drawings, key pictures, what frames look
-//! like, what Flow found out of pairs of keys.
+//! One limit for everything that a process keeps in memory to save time: drawings, key pictures, signatures of
+//! frames, and Flow's analyses of pairs of keys.
 //!
-//! Each kind has a [`Shelf`] of its own. Where room is needed, what was used longest ago goes first, of
-//! whichever kind it is: a host that plays a clip keeps its looks, one that renders keeps its keys.
+//! Each kind has a [`Shelf`] of its own. When room is needed, whatever was used longest ago goes first, of any kind:
+//! a host that plays a clip keeps signatures, one that renders keeps key pictures.
 
 use std::any::Any;
 use std::ffi::OsString;
@@ -15,15 +15,14 @@ use parking_lot::Mutex;
 
 use crate::process_memo::ProcessMemo;
 
-/// Environment variable for the memory that a process keeps things in, in MiB; 0 keeps nothing.
+/// Environment variable for the memory budget of a process, in MiB; 0 keeps nothing.
 pub const MEMORY_VARIABLE: &str = "INBETWEEN_MEMORY_MB";
 
-/// Memory of a process for drawings, key pictures and what frames look like, together, unless told otherwise, in
-/// MiB: 16 frames of 1080p, three of 4K. More would take a host at 4K beyond 1.5 GB, and what was drawn before
-/// comes back from the disk cache.
+/// The default memory budget of a process, in MiB: room for 16 frames of 1080p, or three of 4K. With more, a host at
+/// 4K would need over 1.5 GB. Drawings that were given up come back from the disk cache.
 pub const DEFAULT_MEMORY_MB: u64 = 512;
 
-/// Most bytes that a process keeps, of all kinds together, as the environment that `variable` reads has it.
+/// The memory budget of a process in bytes, from the environment that `variable` reads.
 pub(crate) fn memory_limit(variable: impl Fn(&'static str) -> Option<OsString>) -> usize {
     let megabytes = megabytes(MEMORY_VARIABLE, &variable, DEFAULT_MEMORY_MB);
     usize::try_from(megabytes.saturating_mul(1 << 20)).unwrap_or(usize::MAX)
@@ -98,10 +97,10 @@ fn held(shelves: &[Weak<dyn Holds>]) -> usize {
 /// A shelf, whatever lies on it.
 trait Holds: Send + Sync {
     fn bytes(&self) -> usize;
-    /// When what was used longest ago was used.
+    /// The time at which the oldest value was last used.
     fn oldest(&self) -> Option<u64>;
-    /// Takes that off, for the caller to drop outside of all locks: returning tens of megabytes to the
-    /// system takes time.
+    /// Takes the oldest value off and returns it. The caller drops it outside of all locks, since returning tens of
+    /// megabytes to the system takes time.
     fn give_up_oldest(&self) -> Option<Arc<dyn Any + Send + Sync>>;
     fn clear(&self);
 }
@@ -172,8 +171,8 @@ where
         Some(entry.value.clone())
     }
 
-    /// Keeps a value of that size, giving up others first, of all shelves. One larger than the budget is not
-    /// kept.
+    /// Keeps a value of that size, and first gives up old values of any shelf to make room. A value larger than the
+    /// budget is not kept.
     pub fn put(&self, key: K, value: Arc<V>, bytes: usize) {
         let mut given_up: Vec<Arc<dyn Any + Send + Sync>> = Vec::new();
         let limit = self.budget.limit;

@@ -18,7 +18,7 @@ pub struct Request {
     pub last: ContentHash,
     /// Sketches that guide the in-between, in order of position; may be empty.
     pub sketches: Vec<SketchRef>,
-    /// Points whose way the artist sets; Flow alone heeds them. May be empty.
+    /// Points whose way the artist sets; only Flow uses them. May be empty.
     #[serde(default)]
     pub pins: Vec<Pin>,
     /// Where the in-between lies: strictly between 0 (first key) and 1 (last key).
@@ -107,7 +107,7 @@ pub struct Drawn {
     pub remarks: Remarks,
 }
 
-/// What is to be said of a drawing that could be made all the same.
+/// Remarks on a drawing that was made: nothing here kept it from being drawn.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Remarks {
     /// Pins that lie on the ground in both keys and bind nothing: their places in the request.
@@ -131,7 +131,7 @@ pub trait Engine: Send + Sync {
     /// [`Error::Cancelled`] soon after `control` was cancelled; otherwise why it cannot be drawn.
     fn draw(&self, job: &Job, control: &Control) -> Result<Drawn, Error>;
 
-    /// What it holds at the moment; for engines that hold something.
+    /// What it holds at the moment. Only engines that hold something override this.
     fn about(&self) -> EngineInfo {
         EngineInfo::default()
     }
@@ -153,7 +153,7 @@ pub struct EngineInfo {
     pub spans: u64,
 }
 
-/// The wire between the one who waits and the engine: progress comes out, a stop goes in.
+/// Connects the engine with whoever waits for it: progress comes out, a request to stop goes in.
 #[derive(Debug, Default)]
 pub struct Control {
     cancelled: AtomicBool,
@@ -172,7 +172,7 @@ impl Control {
         self.cancelled.load(Ordering::Acquire)
     }
 
-    /// For engines, between steps.
+    /// To be called by engines between two steps.
     ///
     /// # Errors
     /// [`Error::Cancelled`] when a stop was asked for.

@@ -28,7 +28,7 @@ pub fn open_with(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    // What lies there may have changed since the look.
+    // Another file may have taken the path since it was looked at.
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;

@@ -1,8 +1,8 @@
 //! Fingerprints of weight files, which are too large to be hashed whole for every render.
 //!
 //! A fingerprint is the BLAKE3 digest of the file's length, its first and last mebibyte, and 256
-//! blocks of 16 KiB spread evenly between them: 6 MiB of 10 GB. Two releases of a model differ
-//! everywhere, so they differ here; it is no proof against somebody who forges a file.
+//! blocks of 16 KiB spread evenly between them: 6 MiB of 10 GB. Two releases of a model differ everywhere, so their
+//! fingerprints differ. A fingerprint is no proof against forgery.
 //! The same file has the same fingerprint on every machine, wherever it lies.
 
 use std::collections::HashMap;
@@ -21,7 +21,7 @@ const END_BYTES: u64 = 1 << 20;
 const BLOCK_BYTES: u64 = 16 << 10;
 const BLOCKS: u64 = 256;
 
-/// What tells, without reading it, that a file is still the one that was read.
+/// Tells without reading a file whether it is still the one that was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct FileStamp {
     length: u64,

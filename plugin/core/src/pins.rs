@@ -24,9 +24,9 @@ pub struct Pin {
 /// A place that a pin passes.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WayPoint {
-    /// When: strictly between 0 (first key) and 1 (last key).
+    /// When it is there: strictly between 0 (first key) and 1 (last key).
     pub position: f64,
-    /// Where, as the ends of the pin.
+    /// Where it is then, in the same units as the ends of the pin.
     pub at: [f64; 2],
 }
 
@@ -41,7 +41,7 @@ pub fn check(pins: &[Pin]) -> Result<(), Error> {
     if pins.len() > MOST_PINS {
         return refuse(format!("{} at once", pins.len()), "12 are the most");
     }
-    // What is not a number lies nowhere.
+    // NaN fails this comparison, as it should.
     let within = |at: &[f64; 2], beyond: f64| {
         at.iter().all(|share| (-beyond..=1.0 + beyond).contains(share))
     };
@@ -65,7 +65,7 @@ pub fn check(pins: &[Pin]) -> Result<(), Error> {
     Ok(())
 }
 
-/// What is said of a pin that binds nothing; `number` counts from 1.
+/// The sentence about a pin that binds nothing; `number` counts from 1.
 pub fn loose(number: usize) -> String {
     format!(
         "Pin {number} lies on the background in both keys and moves nothing: put one end of it on a figure."

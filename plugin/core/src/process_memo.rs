@@ -1,11 +1,11 @@
-//! What this process remembers and can find out again, in one list: a host that wants its memory back gets all
-//! of it, and no memory is forgotten when a new one comes along.
+//! One list of everything that this process remembers and can find out again. A host that wants memory back gets all
+//! of it, also that of memos which are added later.
 
 use once_cell::sync::OnceCell;
 use parking_lot::Mutex;
 
-/// A memory of the whole process, to be kept in a `static`. It is made by the first who asks, and from then on
-/// [`forget_all`] knows of it.
+/// A memo of the whole process, to be kept in a `static`. It is made when it is first asked for, and [`forget_all`]
+/// empties it from then on.
 pub struct ProcessMemo<T> {
     made: OnceCell<T>,
     make: fn() -> T,
@@ -19,7 +19,7 @@ trait Forget: Sync {
 }
 
 impl<T> ProcessMemo<T> {
-    /// A memory that `make` makes and that `forget` empties.
+    /// A memo that `make` makes and that `forget` empties.
     pub const fn new(make: fn() -> T, forget: fn(&T)) -> Self {
         Self { made: OnceCell::new(), make, forget }
     }
@@ -43,9 +43,9 @@ impl<T: Send + Sync> Forget for ProcessMemo<T> {
     }
 }
 
-/// Empties every memory of this process.
+/// Empties every memo of this process.
 pub fn forget_all() {
-    // Outside the lock: a memory may be made while another one is emptied.
+    // Outside the lock, since emptying one memo may make another one.
     let all = ALL.lock().clone();
     all.into_iter().for_each(Forget::forget);
 }

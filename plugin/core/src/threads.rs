@@ -1,7 +1,8 @@
 //! Threads in a process that was forked.
 //!
-//! A fork copies one thread. The child of a host that has drawn before finds a pool, a queue and locks whose
-//! threads are gone, and would wait for them for ever. So every action asks whether it still runs in the process
+//! A fork copies one thread only. If the host has drawn before, its child finds a pool, a queue and locks whose
+//! threads no longer exist, and would wait for them for ever. So every action asks whether it still runs in the
+//! process
 //! that it ran in last, and where it does not, everything with threads is made anew.
 //!
 //! The pool that rayon keeps for a whole process cannot be made anew. In a child, threads bring pools of their own
@@ -14,9 +15,9 @@ use std::thread;
 
 /// The process that was seen last; 0 before the first look.
 static PROCESS: AtomicU32 = AtomicU32::new(0);
-/// The process that is being started anew, or was.
+/// The process that `start_anew` was last called for, whether or not it has returned.
 static ANEW: AtomicU32 = AtomicU32::new(0);
-/// Whether this process is a child that noticed it.
+/// Whether this process is a forked child that has started anew.
 static FORKED: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
@@ -44,7 +45,8 @@ pub fn notice_fork(start_anew: impl FnOnce()) {
             PROCESS.store(now, Ordering::Release);
         }
     }
-    // Alone in its pool: a host may make a thread for every frame, and none of them may leave others behind.
+    // The pool has no other thread: a host may make a thread for every frame, and none of them may leave threads
+    // behind.
     bring_pool(NonZeroUsize::MIN);
 }
 
@@ -60,7 +62,7 @@ fn bring_pool(threads: NonZeroUsize) {
     let pool =
         rayon::ThreadPoolBuilder::new().num_threads(threads.get()).use_current_thread().build();
     match pool {
-        // For as long as the thread lives; there is no good moment to end it.
+        // The pool stays for as long as the thread lives; there is no good moment to end it.
         Ok(pool) => std::mem::forget(pool),
         Err(error) => log::debug!("this thread has a pool already: {error}"),
     }

@@ -1,5 +1,5 @@
-//! Where in the keys the parts of a generated frame are, and how well they agree: what may be
-//! carried over from the keys' full size instead of being enlarged.
+//! Where the parts of a generated frame are found in the keys, and how well they agree. Where they do, the keys' own
+//! pixels at full size are used instead of enlarged ones.
 
 use std::sync::Arc;
 
@@ -13,13 +13,15 @@ use super::sample::{Corner, cubic, smooth};
 /// Difference (of 1) at which a generated pixel agrees with its place in the key by 1/e.
 const TOLERANCE: f32 = 0.085;
 
-/// Flow draws between pictures; this near to the first it tells that one's own motion.
+/// Flow draws between two pictures. Asked for a moment this near to the first, it gives the motion of that picture
+/// itself.
 const AT_FIRST: f64 = 1e-4;
 
-/// Flow is shown frames whose longer side has at least so many pixels: the guides of its draft.
+/// The least length in pixels of the longer side of frames that Flow is shown: that of the guides of its draft
+/// quality.
 const LEAST_SIDE: usize = 384;
 
-/// Frames are enlarged by at most this factor: further blur tells Flow nothing.
+/// Frames are enlarged by at most this factor. More would only blur them, which tells Flow nothing.
 const MOST_TIMES: usize = 4;
 
 /// Draws between two small opaque display-referred frames with Flow.
@@ -54,8 +56,8 @@ pub(super) fn flow(
     engine.draw(&Job { request, first, last, sketches: Vec::new() }, &own)
 }
 
-/// A frame with sides so many times as long, for Flow: it finds motion at half the size of what it
-/// is shown and in cells of some pixels, too coarse for a small frame's sub-pixel places.
+/// A frame with its sides lengthened by a whole factor, for Flow. Flow finds motion at half the size of what it is
+/// shown and in cells of some pixels, which is too coarse for places within a pixel of a small frame.
 fn enlarged(frame: &Frame, times: usize) -> Result<Frame, Error> {
     if times == 1 {
         return Ok(frame.clone());
@@ -66,7 +68,7 @@ fn enlarged(frame: &Frame, times: usize) -> Result<Frame, Error> {
     Frame::from_pixels(width, height, (0..width * height).into_par_iter().map(pixel).collect())
 }
 
-/// The motion of an [`enlarged`] frame for the pixels of the small one, in those.
+/// The motion of an [`enlarged`] frame, brought back to the pixels of the small one.
 fn shrunk(motion: &Frame, times: usize) -> Vec<[f32; 2]> {
     let (width, height) = (motion.width() / times, motion.height() / times);
     let area = (times * times) as f32;
@@ -111,7 +113,7 @@ impl WarpedKey {
         let within = |v: f32, length: usize| v > -0.5 && v < length as f32 - 0.5;
         let inside = (0..motion.len()).map(|i| {
             let (x, y) = place(i);
-            // Nothing of one scene is in another.
+            // The keys show different scenes, so nothing is found.
             !drawn.cut && within(x, width) && within(y, height)
         });
         let moved = (0..motion.len()).map(|i| {

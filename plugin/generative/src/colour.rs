@@ -1,5 +1,5 @@
-//! The model drifts: contrast and brightness of what it generates are not those of the keys. Each
-//! channel is brought back by a straight line that is fitted where the truth is known.
+//! The model drifts: what it generates differs from the keys in contrast and brightness. Each channel is corrected by
+//! a straight line, fitted where the true colours are known.
 
 use inbetween_core::Frame;
 use rayon::prelude::*;
@@ -43,7 +43,7 @@ impl Curve {
                     let weight = f64::from(trust(i)) / (1.0 + away * away).powi(2);
                     [weight, weight * x, weight * y, weight * x * x, weight * y * y]
                 };
-                // Summed in fixed portions, so that the number of threads changes nothing.
+                // Summed in portions of a fixed size, so that the result does not depend on the number of threads.
                 let portions: Vec<[f64; 5]> = (0..from.len().div_ceil(PORTION))
                     .into_par_iter()
                     .map(|portion| {
@@ -56,8 +56,8 @@ impl Curve {
                     (gain, offset) = (1.0, 0.0);
                     break;
                 }
-                // The ratio of contrasts, because a regression takes movement for lost contrast. A
-                // little belief in the identity settles flat pictures.
+                // The gain is the ratio of contrasts, because a regression takes movement for lost contrast. A small
+                // weight on the identity decides for flat pictures.
                 let (mean_x, mean_y) = (x / n, y / n);
                 let contrast = |square: f64, mean: f64| (square / n - mean * mean).max(0.0) + 2e-4;
                 let most = f64::from(MOST_GAIN);

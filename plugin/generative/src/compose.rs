@@ -25,9 +25,9 @@ const GROUND_NOISE: f32 = 0.03;
 pub(super) struct Keys<'a> {
     /// As the host gave them.
     pub(super) full: [&'a Frame; 2],
-    /// How those are encoded.
+    /// How the frames above are encoded.
     pub(super) encoding: Encoding,
-    /// What they are laid over; `None` when both are opaque.
+    /// The background that the keys are laid over; `None` when both are opaque.
     pub(super) ground: Option<Background>,
     /// Opaque, display-referred, small.
     pub(super) small: [Frame; 2],
@@ -48,15 +48,15 @@ impl<'a> Keys<'a> {
     }
 }
 
-/// A moment of the span, understood: everything that the result is painted from.
+/// A moment of the span, analysed: everything that the result is painted from.
 pub(super) struct Composition {
     width: usize,
     height: usize,
     /// Display-referred, with its smoothed self for sharpening.
     target: Frame,
     soft: Vec<[f32; 4]>,
-    /// To the first key, to the last key (right, down, in small pixels), log odds of the first
-    /// key, agreement 0..=1, alpha of what is generated 0..=1.
+    /// For each pixel: the way to the first key and the way to the last key (right, down, in small pixels), the log
+    /// odds of the first key, the agreement (0..=1), and the alpha of what is generated (0..=1).
     pixels: Vec<[f32; 7]>,
     /// Mean agreement.
     pub(super) confidence: f32,
@@ -113,8 +113,8 @@ impl Composition {
         Ok(Self { width, height, target, soft, pixels, confidence })
     }
 
-    /// Makes each pixel of a frame of the keys' size from its place, in small pixels and in full
-    /// ones, and from what is known there.
+    /// Makes a frame of the keys' size. `pixel` gets the place of each pixel, in small and in full pixels, and what
+    /// is known there.
     fn paint(
         &self,
         (width, height): (usize, usize),
@@ -166,7 +166,7 @@ impl Composition {
         })
     }
 
-    /// How far the result is the keys' own: grey, 0 generated to 1 carried over.
+    /// How much of the result is the keys' own: grey, from 0 (generated) to 1 (carried over).
     pub(super) fn trust(&self, size: (usize, usize)) -> Result<Frame, Error> {
         self.paint(size, |_, known| {
             let v = known[5].clamp(0.0, 1.0);
@@ -181,7 +181,7 @@ impl Composition {
         })
     }
 
-    /// The generated frame enlarged, in the host's encoding, freed of its ground.
+    /// The generated frame, enlarged, in the host's encoding and without its background.
     ///
     /// Edges are made steeper, but no sample leaves the range of those around it: no halos.
     fn generated(
@@ -222,8 +222,8 @@ struct PixelPosition {
 impl Keys<'_> {
     /// Alpha of a generated frame, or `None` when everything is opaque.
     ///
-    /// What differs from the ground is drawing. Where the drawing's colours hardly differ from any
-    /// ground, or the frame agrees with the keys, alpha moves with the keys instead.
+    /// Whatever differs from the background belongs to the drawing. Where its colours hardly differ from any
+    /// background, or where the frame agrees with the keys, alpha moves with the keys instead.
     fn alpha(
         &self,
         target: &Frame,

@@ -58,7 +58,7 @@ pub(super) fn memory_advice(
     "Close other programs that use the GPU, or choose Device: CPU.".into()
 }
 
-/// Whether a failure of a device was a lack of memory: drivers say so in words only.
+/// Whether a device failed for lack of memory. Drivers say so only in the text of the error.
 pub(super) fn says_out_of_memory(reason: &str) -> bool {
     let reason = reason.to_ascii_lowercase();
     ["out of memory", "out_of_memory", "outofmemory", "cannot allocate", "alloc_failed"]

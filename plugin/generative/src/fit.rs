@@ -1,5 +1,5 @@
-//! Pictures of any size in the sizes that the model takes, and back: undistorted, and without
-//! borders that would look like part of the drawing.
+//! Brings pictures of any size to the sizes that the model takes, and back, undistorted and without borders that
+//! would look like part of the drawing.
 //!
 //! A key is laid over its ground, shown as a display would, shrunk into the model's frame and
 //! continued beyond its edges by its mirror image. What the model draws there is cut off again.
@@ -11,8 +11,8 @@ use inbetween_tooncrafter::weights::layout::ModelConfig;
 
 use super::failed;
 
-/// Sides of the model's frames, in units of [`UNIT`], and how well the released model draws in
-/// them: it was trained on the first, and others of about its area come next.
+/// Sides of the model's frames in units of [`UNIT`], and how well the released model draws in them. It was trained on
+/// the first; others of about the same area come next.
 const TRAINED: [(usize, usize, f64); 9] = [
     (8, 5, 1.0),
     (5, 8, 0.9),
@@ -25,7 +25,7 @@ const TRAINED: [(usize, usize, f64); 9] = [
     (4, 10, 0.85),
 ];
 
-/// The same for a model of another width than the released one, which was trained on no size.
+/// The same for a model of another width than the released one. Such a model was trained on no size.
 const SMALL: [(usize, usize, f64); 3] = [(2, 1, 1.0), (1, 2, 1.0), (1, 1, 1.0)];
 
 const UNIT: usize = 64;
@@ -56,8 +56,8 @@ impl Fit {
         best.map_or_else(|| Self::into(width, height, (8 * UNIT, 5 * UNIT)), |(fit, _)| fit)
     }
 
-    /// Whether frames of `size` can be those of a model that was shown a picture of `width` x `height`:
-    /// of its proportions as far as whole pixels allow, and of a size that models draw.
+    /// Whether a model that was shown a picture of `width` x `height` can have drawn frames of `size`: they need its
+    /// proportions, as far as whole pixels allow, and a size that models draw.
     pub(super) fn may_show(width: usize, height: usize, size: (usize, usize)) -> bool {
         const LARGEST: usize = 16 * UNIT;
         let across = (size.0 * height).abs_diff(size.1 * width);
@@ -164,8 +164,8 @@ pub(super) fn channel(
 /// Share of a shrunk sketch's strongest samples that count as full lines.
 const FULL_LINES: f64 = 0.2;
 
-/// Line coverage shrunk to `width` x `height`. Lines thinner than a pixel would fade by shrinking,
-/// but the sketch encoder knows firm ones only: they are made as firm as they were.
+/// Line coverage shrunk to `width` x `height`. Shrinking fades lines that become thinner than a pixel, but the sketch
+/// encoder was trained on firm ones, so they are made as firm as before.
 pub(super) fn sketch(coverage: &Frame, size: (usize, usize)) -> Result<Frame, Error> {
     let small = channel(coverage, 0, size)?;
     let mut lines: Vec<f32> = small.iter().copied().filter(|&v| v > 0.02).collect();
@@ -209,7 +209,7 @@ pub(super) struct Background {
 }
 
 impl Background {
-    /// The usual paper where the drawing stands out from it, or else the grey from which it does.
+    /// The usual paper if the drawing stands out from it, or else the grey from which it does.
     pub(super) fn of(keys: [&Frame; 2], encoding: Encoding) -> Self {
         // A few thousand pixels tell the colours of a drawing.
         let sampled = keys.into_iter().flat_map(|key| {

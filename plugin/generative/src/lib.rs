@@ -9,8 +9,8 @@
 //!    [`compose`] paints the result at full size: the keys' own pixels where the frame agrees with
 //!    them, the enlarged frame elsewhere.
 //!
-//! Light beyond display white and alpha are the keys' wherever pixels are carried over; what is
-//! generated lies within 0..=1, its alpha found by its difference from the ground it was laid over.
+//! Pixels that are carried over keep the keys' alpha and their light beyond display white. What is generated lies
+//! within 0..=1, and its alpha follows from its difference from the background.
 //!
 //! Beside the drawing there are its confidence (how far each pixel is the keys' own) and its motion
 //! over the span, both from where the keys' parts were found.
@@ -47,7 +47,7 @@ const NAME: &str = "ToonCrafter";
 /// Share of the progress that generating takes; the rest is for drawing at full size.
 const GENERATING: f32 = 0.96;
 
-/// This near to a generated frame, in frames, it is taken as it is.
+/// A moment this near to a generated frame, in frames, shows that frame itself.
 const AT_FRAME: f64 = 1e-3;
 
 /// Flow, and ToonCrafter over it, sharing generated spans in the cache of `config`. Nothing is
@@ -175,7 +175,7 @@ impl Engine for ToonCrafterEngine {
         EngineInfo { spans: self.spans.generated(), ..self.model.about() }
     }
 
-    /// The model's memory too, on its device, when the span that is being generated is done.
+    /// This also frees the model's memory on its device, after the span that is being generated.
     fn release(&self) {
         self.model.release();
         self.spans.forget();
@@ -190,8 +190,8 @@ fn failed(error: candle_core::Error) -> Error {
     engine_error(&error.to_string())
 }
 
-/// The generated frame that each sketch is for: the nearest one between the keys. Where several
-/// sketches have the same, the one that lies nearest counts.
+/// The generated frame that each sketch is for: the nearest one between the keys. When several sketches have the same
+/// nearest frame, the one closest to it counts.
 fn sketches(job: &Job) -> Vec<(usize, &Frame)> {
     let last = (FRAMES - 1) as f64;
     let mut nearest: Vec<Option<(f64, &Frame)>> = vec![None; FRAMES];

@@ -1,5 +1,5 @@
-//! The loaded model: kept from one span to the next while the artist stays with its files, let go
-//! of when others are chosen or when asked to.
+//! The loaded model. It is kept from one span to the next, and given up when other files are chosen or memory is
+//! asked back.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ pub(super) struct SpanRequest<'a> {
     pub(super) keys: &'a dyn Fn((usize, usize)) -> Result<[Frame; 2], Error>,
     /// Line coverage and the frame it is for.
     pub(super) sketches: Vec<(usize, &'a Frame)>,
-    /// How closely those are followed, 0..=1.
+    /// How closely the sketches are followed, 0..=1.
     pub(super) sketch_strength: f64,
 }
 
@@ -46,7 +46,7 @@ struct Loaded {
     config: ModelConfig,
     pipeline: Pipeline,
     device: Device,
-    /// The weights have stayed since an earlier span.
+    /// All weights have stayed in memory since an earlier span.
     resident: bool,
 }
 
@@ -54,7 +54,7 @@ struct Loaded {
 #[derive(Default)]
 pub(super) struct Model {
     slot: Mutex<Option<Loaded>>,
-    /// Told without waiting for a span that is being generated.
+    /// Apart from the model, so that it can be read while a span is being generated.
     about: Mutex<EngineInfo>,
 }
 
@@ -85,7 +85,7 @@ impl Model {
         let outcome = loaded.run(settings, span, sketched, control);
         let kept = files.iter().try_for_each(|file| unchanged(file));
         if kept.is_err() {
-            // The file is mapped: nothing of it may be used any more, nor what came of it.
+            // The file is mapped and has changed, so neither it nor what was drawn with it may be used.
             *slot = None;
             *self.about.lock() = EngineInfo::default();
         }
@@ -145,7 +145,7 @@ fn load<'a>(
     let serves =
         |loaded: &Loaded| loaded.choice == choice && (sketch.is_none() || loaded.sketch == sketch);
     if !slot.as_ref().is_some_and(serves) {
-        // Before the other one takes its memory.
+        // Given up first, so that the new model can have its memory.
         *slot = None;
     }
     if slot.is_none() {
@@ -180,8 +180,8 @@ fn unreadable(error: WeightError) -> Error {
     Error::Weights { path, reason }
 }
 
-/// What the shapes in the files say of the networks' sizes: the released ones, or those of the
-/// small model that tests are made with.
+/// The sizes of the networks, read from the shapes in the files: the released sizes, or those of the small model used
+/// in tests.
 fn configurations(weights: &Weights) -> (ModelConfig, SketchConfig) {
     let known =
         [(ModelConfig::default(), SketchConfig::default()), (ModelConfig::tiny(), tiny_sketch())];

@@ -1,15 +1,16 @@
 //! Motion between two small frames, brought to where they really match.
 //!
-//! Flow's motion is meant for moments between its keys. Asked for the motion at a key itself it is
-//! off by a few samples all over, which would carry every line to a wrong place: from there the
-//! nearest match is sought by least squares over windows that become smaller (Lucas and Kanade,
+//! Flow's motion is meant for moments between its keys. At a key itself it is off by a few samples everywhere, which
+//! would carry every line to a wrong place. From there the nearest match is found by least squares over windows that
+//! become smaller (Lucas and Kanade,
 //! 1981), and taken only where it is one.
 
 use inbetween_core::Frame;
 
 use super::sample::{Corner, smooth};
 
-/// Windows of the steps, in passes of smoothing: a whole shift is found before details.
+/// Sizes of the windows, in passes of smoothing. Large ones come first, so that a shift of the whole is found before
+/// details.
 const WINDOWS: [usize; 9] = [12, 12, 12, 6, 6, 6, 3, 3, 3];
 
 /// Passes of the window in which two motions are compared.
@@ -18,14 +19,14 @@ const COMPARED: usize = 3;
 /// Squared slope (of 1 for each pixel) below which a place tells nothing of its motion.
 const FLAT: f32 = 1e-4;
 
-/// No step goes further, in pixels: slopes tell of the neighbourhood only.
+/// The longest step, in pixels: slopes describe a small neighbourhood only.
 const STEP: f32 = 1.0;
 
-/// `motion` (right, down, in pixels, for each pixel of `target` the way to its place in `key`)
-/// changed where that makes the two more alike.
+/// Changes `motion` where that makes the two pictures more alike. For each pixel of `target` it is the way to its
+/// place in `key` (right, down, in pixels).
 pub(super) fn refined(target: &Frame, key: &Frame, motion: Vec<[f32; 2]>) -> Vec<[f32; 2]> {
     let (width, height) = (target.width(), target.height());
-    // Softened, so that steps lead further than a pixel's own edge.
+    // The pictures are smoothed, so that a step can lead further than one pixel.
     let from = smooth(target.pixels(), width);
     let to = smooth(key.pixels(), width);
     let at = |x: usize, y: usize| from[y * width + x];

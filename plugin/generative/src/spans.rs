@@ -54,12 +54,12 @@ impl Spans {
                 return Ok(self.remember(key, span));
             };
             match lease::claim(dir, key, control, || disk.has_span(key))? {
-                // Read next; one that is damaged or another is deleted by that, and claimed then.
+                // The file is read next. Reading deletes a damaged one, and then the span is claimed.
                 Claim::Ready => {}
                 Claim::Mine(guard) => {
                     let span = self.remember(key, generate()?);
                     self.generated.fetch_add(1, Ordering::Relaxed);
-                    // Without room on disk the next position finds it in memory.
+                    // If the disk has no room, the next position still finds it in memory.
                     disk.put_span(key, &span);
                     drop(guard);
                     return Ok(span);
@@ -94,7 +94,7 @@ impl Spans {
         self.generated.load(Ordering::Relaxed)
     }
 
-    /// Lets go of what can be read or made again.
+    /// Gives up what can be read or made again.
     pub(super) fn forget(&self) {
         self.memory.lock().clear();
     }

@@ -1,6 +1,6 @@
 //! The effect "AI In-between": its clips and parameters, its answers about time and space, and its
-//! render. No raw OpenFX here, and no pixels arithmetic: the host's side is [`crate::ofx`], the
-//! pictures' side is `inbetween_core`.
+//! render. There is no raw OpenFX here and no arithmetic of pixels: [`crate::ofx`] talks to the host,
+//! `inbetween_core` handles pictures.
 
 mod actions;
 mod moment;

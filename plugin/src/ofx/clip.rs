@@ -104,7 +104,7 @@ impl<'a> Clip<'a> {
         self.props.double(kOfxImageEffectPropFrameRate)
     }
 
-    /// The same before the host fitted the clip to the project.
+    /// The same, before the host fitted the clip to the project.
     pub(crate) fn unmapped_frame_rate(&self) -> Option<f64> {
         self.props.double(kOfxImageEffectPropUnmappedFrameRate)
     }

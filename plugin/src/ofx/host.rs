@@ -17,8 +17,8 @@ use super::props::Props;
 use super::status::{Error, Result};
 use crate::hosts::Quirks;
 
-// The suites are read as tables of function pointers: were a declaration to lose or gain an entry,
-// every call after it would go astray. The counts are those of OpenFX 1.5.1's headers.
+// The suites are read as tables of function pointers. If a declaration had an entry too many or too few, every call
+// after it would reach the wrong function. The counts are those of the headers of OpenFX 1.5.1.
 const _: () = {
     const POINTER: usize = size_of::<usize>();
     assert!(size_of::<OfxHost>() == 2 * POINTER);
@@ -113,7 +113,7 @@ impl Host {
         })
     }
 
-    /// What this host does otherwise than it says.
+    /// What this host does differently from what it says.
     pub(crate) fn quirks(&self) -> Quirks {
         self.quirks
     }

@@ -179,7 +179,7 @@ fn describe(props: &Props<'_>, clip: &Props<'_>, bounds: Rect) -> Result<(Format
     let row_bytes = props.int(kOfxImagePropRowBytes);
     let needed = bounds.width() * format.pixel_bytes();
     match row_bytes {
-        // For a single row too: it is the only word of how many bytes there are.
+        // Checked for a single row too, since nothing else tells how many bytes there are.
         Some(stride) if stride.unsigned_abs() as usize >= needed => Ok((format, stride as isize)),
         found => Err(bad("number of bytes between rows", found.map(|stride| stride.to_string()))),
     }

@@ -11,8 +11,8 @@ use super::entry::EffectRef;
 use super::host::call;
 use super::props::c_text;
 
-/// What each instance said last, by its handle's address, since its artist last changed something:
-/// a batch of a thousand frames must not open a thousand dialogs.
+/// The last message of each instance since its artist changed something, by the address of its handle. A batch of a
+/// thousand frames must not open a thousand dialogs.
 static SAID: Mutex<Option<HashMap<usize, String>>> = Mutex::new(None);
 
 /// Shows `text` as an error of this instance: beside the node where the host can, else once in a
@@ -21,7 +21,7 @@ pub(crate) fn show_message(effect: &EffectRef<'_>, text: &str) {
     show(effect, kOfxMessageError, text);
 }
 
-/// Shows `text` about a picture that was made all the same, once until something else is said or changed.
+/// Shows `text` about a picture that could be made. It is shown once, until something else is said or changed.
 pub(crate) fn show_warning(effect: &EffectRef<'_>, text: &str) {
     let said = SAID.lock().as_ref().and_then(|said| said.get(&effect.address()).cloned());
     if said.as_deref() != Some(text) {
@@ -59,8 +59,8 @@ pub(crate) fn forget_dialog(effect: &EffectRef<'_>) {
     }
 }
 
-/// An instance goes: what it said is forgotten. Nothing is asked of the host, which may have torn down the part
-/// that shows messages by now: hosts made with the HostSupport library end in a pure virtual call.
+/// Forgets what an instance said, when it goes. Nothing is asked of the host: it may have torn down by now what shows
+/// messages, and hosts made with the HostSupport library would crash in a pure virtual call.
 pub(crate) fn forget_messages(effect: &EffectRef<'_>) {
     if let Some(said) = SAID.lock().as_mut() {
         said.remove(&effect.address());

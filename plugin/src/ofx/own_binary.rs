@@ -1,9 +1,9 @@
-//! Where this plug-in's own binary lies, and that it stays in memory.
+//! Finds this plug-in's own binary, and keeps it in memory.
 
 use std::path::PathBuf;
 
-/// The folder of this plug-in's own binary, whatever the host tells of it. Copies of one plug-in may be
-/// loaded into one process.
+/// The folder of this plug-in's own binary, found without the host's help. One process may have several copies of the
+/// plug-in loaded.
 #[cfg(unix)]
 pub(crate) fn own_folder() -> Option<PathBuf> {
     use std::ffi::{CStr, OsStr};
@@ -29,7 +29,7 @@ pub(crate) fn own_folder() -> Option<PathBuf> {
 
 /// The same on Windows. The first call also keeps the binary in memory until the process ends.
 ///
-/// Threads of the render pool outlive an unload, and one that wakes in code that is gone takes the host with it. The
+/// Threads of the render pool outlive an unload. One that woke in code that is gone would crash the host. The
 /// file can still be renamed while it is in use, so a new version can be put in its place.
 #[cfg(windows)]
 pub(crate) fn own_folder() -> Option<PathBuf> {

@@ -27,7 +27,7 @@ pub(crate) enum ParamKind {
     Choice,
     /// A text or a file path.
     String,
-    /// Pressed, it does something; it holds no value.
+    /// A button. It holds no value.
     PushButton,
     /// A heading with parameters below.
     Group,

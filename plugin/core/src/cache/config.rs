@@ -13,8 +13,8 @@ pub const DIR_VARIABLE: &str = "INBETWEEN_CACHE_DIR";
 /// Environment variable for the size of the disk cache in MiB; 0 switches it off.
 pub const DISK_VARIABLE: &str = "INBETWEEN_CACHE_MB";
 
-/// Disk for drawings unless told otherwise, in MiB: about a thousand clean drawings of 1080p, or 250 full
-/// of grain.
+/// The default size of the disk cache, in MiB: room for about a thousand clean drawings of 1080p, or 250 full of
+/// grain.
 pub const DEFAULT_DISK_MB: u64 = 4096;
 
 /// How much a cache may keep, and where.
@@ -41,7 +41,7 @@ impl CacheConfig {
         Self { memory_bytes, disk: None }
     }
 
-    /// As the environment asks for it. No file is touched.
+    /// The configuration that the environment asks for. No file is touched.
     pub fn from_environment() -> Self {
         Self::resolve(None, std::env::var_os)
     }

@@ -170,7 +170,7 @@ fn found(file: &mut File, key: &ContentHash) -> Result<StoredHeader, Unreadable>
     }
     let size = (number(16) as usize, number(20) as usize);
     let frames = number(24) as usize;
-    // Before memory is taken for what a damaged head claims.
+    // Checked before memory is taken, since a damaged head may claim any size.
     let wrong = || Unreadable::Damaged("its length does not match its size");
     check_size(size.0, size.1).map_err(|_| wrong())?;
     let packed = u64::from_le_bytes(std::array::from_fn(|byte| bytes[40 + byte]));
@@ -188,8 +188,8 @@ fn found(file: &mut File, key: &ContentHash) -> Result<StoredHeader, Unreadable>
     Ok(StoredHeader { head, bytes, packed, remarks: number(36) as usize })
 }
 
-/// Reads the file of `key` and checks every byte of it, once `wanted` has agreed to its head: what
-/// is of another kind or size than was asked for is refused before memory is taken for it.
+/// Reads the file of `key` and checks every byte of it. First `wanted` has to agree to its head, so that a file of
+/// another kind or size is refused before memory is taken for it.
 pub(super) fn read(
     file: &mut File,
     key: &ContentHash,
@@ -199,7 +199,7 @@ pub(super) fn read(
     if !wanted(&head) {
         return Err(Unreadable::Damaged("it is of another kind or size than was asked for"));
     }
-    // As much as lies there; what cannot be had is an error, not the end of the host.
+    // Memory that cannot be had is an error here, not the end of the host.
     let mut content = Vec::new();
     let length = usize::try_from(packed).map_err(|_| Unreadable::Damaged("it is too long"))?;
     content.try_reserve_exact(length).map_err(|_| Unreadable::Io(ErrorKind::OutOfMemory.into()))?;

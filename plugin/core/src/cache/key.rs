@@ -8,8 +8,8 @@ use crate::{
     ContentHash, Encoding, EngineKind, Output, Pin, Quality, Request, Settings, SketchRef,
 };
 
-/// Part of every key: a change of the byte form below, or of what a stored drawing means, gets
-/// another number, so that old entries are never found again.
+/// Part of every key. Whoever changes the byte form below, or what a stored drawing means, raises this number, so
+/// that old entries are never found again.
 const FORMAT: &[u8] = b"inbetween drawing 2\0";
 
 /// The same for the spans that ToonCrafter generates.
@@ -48,7 +48,7 @@ fn drawing(request: &Request, engine_version: &str) -> Name {
     name
 }
 
-/// Without pins nothing is added: the name is that of the drawings before there were any.
+/// Without pins nothing is added, so the name is the one that drawings had before pins existed.
 fn add_pins(name: &mut Name, pins: &[Pin]) {
     if pins.is_empty() {
         return;
@@ -68,8 +68,8 @@ fn add_pins(name: &mut Name, pins: &[Pin]) {
     }
 }
 
-/// A name while it is being made. Each setting's value comes with its row of the list, so that a test can hold
-/// what was written against what the list says decides the look of a drawing.
+/// A name while it is being made. Each value is written together with its row of the list, so that a test can compare
+/// what was written with what the list says decides the look of a drawing.
 struct Name {
     hasher: blake3::Hasher,
     #[cfg(test)]

@@ -33,7 +33,7 @@ pub struct Stats {
     pub memory_hits: u64,
     /// Drawings found on disk.
     pub disk_hits: u64,
-    /// Looks that found nothing; a run looks once more before it draws.
+    /// Look-ups that found nothing. A run looks once more before it draws, which counts too.
     pub misses: u64,
     /// Bytes of drawings in memory now.
     pub memory_bytes: usize,
@@ -58,7 +58,7 @@ impl Cache {
         Self::within(&budget, config.disk)
     }
 
-    /// An empty cache that shares a budget: that of the process, where others keep something in memory too.
+    /// An empty cache that shares its budget with others: that of the process, for one.
     pub fn within(budget: &Arc<Budget>, disk: Option<DiskConfig>) -> Self {
         Self {
             memory: Shelf::new(budget),
@@ -69,8 +69,8 @@ impl Cache {
         }
     }
 
-    /// The drawing of this key and of this width and height from memory, or else from disk, and then
-    /// kept in memory.
+    /// The drawing of this key with this width and height, from memory or else from disk. One from disk is then kept
+    /// in memory.
     pub fn get(&self, key: &ContentHash, size: (usize, usize)) -> Option<Arc<Drawn>> {
         if let Some(drawn) = self.get_in_memory(key, size) {
             return Some(drawn);
@@ -100,8 +100,7 @@ impl Cache {
         self.memory.put(key, drawn.clone(), drawn.frame.byte_len() + size_of::<Drawn>());
     }
 
-    /// Keeps a drawing on disk, as far as its limit and the directory allow. Whether it lies there
-    /// now.
+    /// Keeps a drawing on disk, as far as its limit and the directory allow. Returns whether it is stored now.
     pub fn put_on_disk(&self, key: &ContentHash, drawn: &Drawn) -> bool {
         self.disk.as_ref().is_some_and(|disk| disk.put(key, drawn))
     }
@@ -116,7 +115,7 @@ impl Cache {
         self.memory.clear();
     }
 
-    /// Gives up what memory holds and deletes what lies on disk; gives how many files and bytes.
+    /// Gives up what memory holds and deletes what is on disk. Returns how many files and bytes that were.
     ///
     /// # Errors
     /// As [`DiskCache::clear`].

@@ -16,7 +16,7 @@ use rayon::prelude::*;
 /// Pixels of a band.
 const BAND: usize = 1 << 16;
 
-/// How hard `pco` tries, 0 to 12: one step below the point from which it takes much longer for little.
+/// How hard `pco` tries, 0 to 12. One step more takes much longer and gains little.
 const LEVEL: usize = 6;
 
 /// Bytes of the table of lengths for this many pixels.
@@ -46,7 +46,7 @@ pub(super) fn pack(pixels: &[[f32; 4]]) -> Option<Vec<u8>> {
     Some(packed)
 }
 
-/// Fills `pixels` with what was packed; `None` when it is not these many pixels. Takes no more
+/// Fills `pixels` with what was packed; `None` when another number of pixels was packed. Takes no more
 /// memory than a band for each core, whatever `packed` claims.
 pub(super) fn unpack(packed: &[u8], pixels: &mut [[f32; 4]]) -> Option<()> {
     let (table, mut rest) = packed.split_at_checked(table_bytes(pixels.len()))?;

@@ -1,6 +1,7 @@
 //! What is to be said of a drawing, as bytes behind its pixels.
 //!
-//! Nothing at all where nothing is to be said; else the number of loose pins and each of them, a byte each.
+//! A drawing without remarks has no such bytes. Otherwise they are the number of loose pins and then each of them,
+//! one byte for each.
 
 use crate::Remarks;
 

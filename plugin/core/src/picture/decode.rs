@@ -74,7 +74,7 @@ pub(super) fn stored(path: &Path) -> Result<Stored, Error> {
 
 fn format_of(bytes: &[u8]) -> Result<ImageFormat, String> {
     use ImageFormat::{Jpeg, OpenExr, Png, Tiff, WebP};
-    // TIFF files with long offsets, for more than 4 GB, are not guessed.
+    // TIFF files with long offsets, for more than 4 GB, are not recognised by the library.
     if bytes.starts_with(b"II\x2b\0") || bytes.starts_with(b"MM\0\x2b") {
         return Ok(Tiff);
     }
@@ -141,8 +141,8 @@ fn frame_of(image: DynamicImage, premultiplied: bool) -> Result<Frame, Error> {
     Frame::from_pixels(width, height, pixels)
 }
 
-/// EXR always is; a TIFF file says so in its tag 338 (TIFF 6.0, section 18: 1 is associated
-/// alpha); the others never are.
+/// Whether the stored colours are premultiplied. Those of EXR always are; a TIFF file says so in its tag 338 (TIFF
+/// 6.0, section 18: 1 is associated alpha); those of other formats never are.
 fn is_premultiplied(bytes: &[u8], format: ImageFormat) -> bool {
     match format {
         ImageFormat::OpenExr => true,

@@ -25,7 +25,7 @@ pub struct ExrChannels {
     pub alpha: Option<Text>,
 }
 
-/// Channels that share all of their name but its last word.
+/// Channels whose names differ in the last word only.
 #[derive(Default)]
 struct Layer {
     by_word: BTreeMap<String, Text>,
@@ -44,14 +44,15 @@ impl Layer {
     }
 
     fn luminance(&self) -> Option<Vec<Text>> {
-        // Beside colour differences it is half of a picture, and beside X or Z part of a direction.
+        // Y is no picture where it stands beside colour differences (then it is half of one) or beside X or Z (then
+        // it is part of a direction).
         let alone = ["ry", "by", "x", "z"].iter().all(|word| !self.by_word.contains_key(*word));
         self.get(["y", "luminance"]).filter(|_| alone).map(|name| vec![name])
     }
 }
 
-/// The channels that are the picture: R, G and B with A if there is one; else those of the only layer that has
-/// them, or of the layer that is called as the whole picture is; else the luminance Y.
+/// The channels that are the picture: R, G and B, with A if there is one. A file without these has them in a layer:
+/// in its only one, or in the one whose name says that it is the whole picture. Else the luminance Y is taken.
 ///
 /// # Errors
 /// Says which channels the file holds, and what is needed.
@@ -163,7 +164,7 @@ impl Header {
         };
         let file = Cursor::new(bytes);
         let flat = read().no_deep_data().largest_resolution_level().specific_channels();
-        // A name that no channel has stands for the alpha that the file lacks.
+        // Where the file has no alpha, a name is asked for that no channel has.
         let alpha = self.channels.alpha.clone().unwrap_or_else(|| Text::from("\u{1}"));
         let pixels = match &self.channels.colour[..] {
             [red, green, blue] => {

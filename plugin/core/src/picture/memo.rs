@@ -15,7 +15,7 @@ use crate::{Encoding, Error};
 /// Pictures by what was asked for and the state of the file, within a budget.
 pub(super) struct Memo {
     kept: Shelf<Id, Picture>,
-    /// What is being read: who asks for it meanwhile waits for the one reading.
+    /// Pictures that are being read. Whoever asks for one of them waits for that reading.
     reading: Mutex<HashMap<Id, Arc<OnceCell<Picture>>>>,
 }
 

@@ -102,12 +102,13 @@ impl OddTiff {
     }
 }
 
-/// Whether the colours have 8 bits: doubled to 16 as the format wants it, or alone as some programs write them.
+/// Whether the colours have 8 bits: repeated to make 16, as the format wants it, or as plain numbers up to 255, as
+/// some programs write them.
 fn is_of_bytes(colours: &[u16]) -> bool {
     colours.iter().all(|value| value % 257 == 0) || colours.iter().all(|value| *value < 256)
 }
 
-/// The file with its first picture called one of greys.
+/// The file, changed so that its first picture claims to be in greys.
 fn with_meaning_grey(bytes: &[u8]) -> Option<Vec<u8>> {
     const MEANING: u64 = 262;
     const BLACK_IS_ZERO: u8 = 1;

@@ -12,7 +12,7 @@ pub struct Stored {
     pub colour: ColorType,
     /// Whether its floats are half floats.
     pub half: bool,
-    /// Whether its three channels of colour are one that is read three times.
+    /// Whether the file has one channel only, which is read as all three colours.
     pub grey: bool,
     /// How the stored picture is turned to lie upright.
     pub orientation: Orientation,

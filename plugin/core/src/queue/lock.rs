@@ -1,7 +1,7 @@
 //! The queue's lock and bell: those of std, without poisoning.
 //!
-//! A child that was forked from this process must be able to use locks of its own. parking_lot keeps whoever waits,
-//! anywhere in the process, in one table, where a child would meet threads that are gone; std asks the kernel.
+//! A forked child must be able to use its own locks. parking_lot keeps all waiting threads of a process in one table,
+//! in which a child would find threads that no longer exist; the locks of std ask the kernel.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -37,7 +37,7 @@ impl Bell {
         self.0.wait(guard).unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// As [`Bell::wait`], but no longer than `until`; whether that was reached.
+    /// As [`Bell::wait`], but no longer than `until`. Returns whether the time ran out.
     pub(super) fn wait_until<'a, T>(
         &self,
         guard: MutexGuard<'a, T>,

@@ -208,7 +208,7 @@ impl Shared {
             self.state.lock().retire(&run);
             if let Ok(found) = &outcome {
                 run.finish(Ok(found.drawn.clone()));
-                // Nobody waits for the disk any more but the next run.
+                // Stored last: from here on only the next run waits for the disk.
                 if !self.stores_first {
                     self.store(&run, &outcome);
                 }
@@ -248,7 +248,7 @@ impl Shared {
         Ok(Found { drawn, new: true })
     }
 
-    /// One who waited is gone; whoever was the last ends the run.
+    /// A ticket is given back. When it was the last one, the run ends.
     fn leave(&self, run: &Arc<Run>) {
         let never_started = self.state.lock().leave(run);
         if never_started {
@@ -298,8 +298,8 @@ pub fn shut_down() {
     drop(queue);
 }
 
-/// Leaves the queue of the parent process alone, in a child that was forked: its threads are not here, so nothing of
-/// it may be waited for or ended.
+/// To be called in a forked child: leaves the parent's queue alone. Its threads do not exist here, so nothing of it
+/// may be waited for or ended.
 pub fn abandon() {
     std::mem::forget(OF_PROCESS.lock().take());
 }

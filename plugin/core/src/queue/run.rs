@@ -53,7 +53,7 @@ impl Ticket {
     }
 
     /// Waits until the drawing is there, but no longer than `at_most`; `None` when it is not.
-    /// Asked again after the outcome, gives it again.
+    /// When it is asked again after the outcome, it gives the same outcome again.
     ///
     /// # Errors
     /// [`Error::Cancelled`] after [`Ticket::cancel`] or when the queue was dropped; otherwise why

@@ -48,7 +48,7 @@ pub(super) struct Lane {
 #[derive(Default)]
 pub(super) struct Scheduler {
     open: HashMap<ContentHash, Entry>,
-    /// Runs on a thread, those that nobody waits for any more included.
+    /// Runs on a thread, including those that nobody waits for any more.
     running: Vec<Arc<Run>>,
     requests: u64,
     lanes: HashMap<EngineKind, Lane>,
@@ -56,7 +56,7 @@ pub(super) struct Scheduler {
 }
 
 impl Scheduler {
-    /// One more waits for an open run of this key, if there is one. An interactive request takes
+    /// Joins an open run of this key, if there is one. An interactive request takes
     /// a waiting run to the front.
     pub(super) fn join(&mut self, key: &ContentHash, priority: Priority) -> Option<Arc<Run>> {
         let entry = self.open.get_mut(key)?;
@@ -126,8 +126,8 @@ impl Scheduler {
         }
     }
 
-    /// One less waits for a run. The last one closes it, so that whoever comes next opens a new
-    /// one: a waiting run is forgotten (then the answer is true), one on a thread told to stop.
+    /// Leaves a run. The last one to leave closes it, so that the next request opens a new one. A run that still
+    /// waited is forgotten, and the answer is true; a run on a thread is told to stop.
     pub(super) fn leave(&mut self, run: &Arc<Run>) -> bool {
         let Some(entry) = self.entry_of(run) else { return false };
         entry.waiters -= 1;
@@ -138,14 +138,14 @@ impl Scheduler {
         self.open.remove(&run.key).is_some_and(|entry| entry.job.is_some())
     }
 
-    /// Ends everything; gives the runs that no thread will answer.
+    /// Ends everything, and returns the runs that no thread will answer.
     pub(super) fn close(&mut self) -> Vec<Arc<Run>> {
         self.closed = true;
         self.running.iter().for_each(|run| run.control.cancel());
         self.forget_waiting(|_| true)
     }
 
-    /// A thread for `engine` could not be started; gives the runs that nobody is left to answer.
+    /// A thread for `engine` could not be started. Returns the runs that no thread is left to answer.
     pub(super) fn lose_thread(&mut self, engine: EngineKind) -> Vec<Arc<Run>> {
         let lane = self.lane(engine);
         lane.threads -= 1;

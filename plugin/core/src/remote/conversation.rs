@@ -9,7 +9,7 @@ use super::wire::{Wire, WireError, sum_of};
 use crate::cache::DiskCache;
 use crate::{ContentHash, Control, Drawn, Error, Frame, Job, Remarks};
 
-/// Between two looks at whether the host wants to stop.
+/// Time between two questions whether the host wants to stop.
 const LOOK: Duration = Duration::from_millis(10);
 
 /// How long the worker may take to answer at once, and to give a sign of life while it works.
@@ -40,7 +40,7 @@ impl From<WireError> for ConversationError {
     }
 }
 
-/// A worker that has said welcome.
+/// A connection to a worker that has answered with a welcome.
 pub(super) struct Conversation {
     wire: Wire<ToClient>,
     pid: u32,
@@ -163,7 +163,7 @@ impl Conversation {
         }
     }
 
-    /// What a worker of another version means: it ends if nobody waits for it.
+    /// The error for a worker of another version. Such a worker ends if nobody waits for it.
     fn refused(&mut self, reason: String, ending: bool, control: &Control) -> ConversationError {
         if !ending {
             return ConversationError::For(Error::Worker {

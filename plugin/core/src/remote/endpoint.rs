@@ -30,13 +30,13 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// As the environment asks for it, else the user's runtime directory. No file is touched.
+    /// The directory that the environment names, else the user's runtime directory. No file is touched.
     pub fn from_environment() -> Self {
         Self::resolve(|name| std::env::var_os(name))
     }
 
-    /// The place in this directory, which should be empty or hold a place already. Where a path
-    /// in it would be too long for a socket, a directory named by it takes its part.
+    /// The endpoint in this directory, which should be empty or hold one already. Where a path in it would be too
+    /// long for a socket, a temporary directory is used whose name is derived from it.
     pub fn at(dir: &Path) -> Self {
         let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
         if cfg!(unix) && dir.join(SOCKET_FILE).as_os_str().len() > LONGEST_PATH {
@@ -76,12 +76,12 @@ impl Endpoint {
         self.dir.join(SOCKET_FILE)
     }
 
-    /// A connection to whoever listens there. It never waits: a worker that takes nobody in, because it
-    /// was stopped or its backlog is full of dead connections, must not hold up a host.
+    /// A connection to whoever listens there. It never waits: a worker that accepts no connection, because it was
+    /// stopped or its backlog is full, must not hold up a host.
     ///
     /// # Errors
-    /// [`io::ErrorKind::WouldBlock`] when somebody listens who takes nobody in at the moment; else
-    /// the system's reason, which mostly means that nobody listens.
+    /// [`io::ErrorKind::WouldBlock`] when somebody listens but accepts no connection at the moment; otherwise the
+    /// system's reason, which usually means that nobody listens.
     pub fn connect(&self) -> io::Result<Stream> {
         #[cfg(unix)]
         {
@@ -141,7 +141,7 @@ impl Endpoint {
         use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
         let failed = |source| Error::Io { path: self.dir.clone(), source };
-        // A link could be turned elsewhere by its owner.
+        // The owner of a link could point it elsewhere later.
         let about = fs::symlink_metadata(&self.dir).map_err(failed)?;
         let unsafe_place = |reason: &str| Error::Worker {
             reason: format!("does not trust the folder {}: {reason}", self.dir.display()),
@@ -154,7 +154,7 @@ impl Endpoint {
             return Err(unsafe_place("it belongs to another user"));
         }
         if about.permissions().mode() & 0o077 != 0 {
-            // Ours, made by a tool or by hand: closing it is enough.
+            // It belongs to this user, so closing it to others is enough.
             let closed = fs::Permissions::from_mode(0o700);
             fs::set_permissions(&self.dir, closed).map_err(failed)?;
         }
@@ -164,7 +164,7 @@ impl Endpoint {
     /// Checks that only this user can have put a socket here: pipes are guarded by the system.
     ///
     /// # Errors
-    /// None here.
+    /// Never on this system.
     #[cfg(not(unix))]
     pub fn check(&self) -> Result<(), Error> {
         Ok(())

@@ -31,7 +31,7 @@ pub use prepared::Prepared;
 use protocol::{CacheDir, Status};
 pub use spawn::{WORKER_VARIABLE, find as find_executable, own_programs};
 
-/// Changes with every change that may change a picture of ToonCrafter.
+/// To be raised with every change that may alter a picture of ToonCrafter.
 const REVISION: &str = "tooncrafter-1";
 
 /// How long the worker may take to end after it was asked.
@@ -57,7 +57,7 @@ pub struct RemoteConfig {
     pub cache: CacheConfig,
     /// [`tooncrafter_version`] of this process.
     pub version: String,
-    /// Where the worker is met.
+    /// Where client and worker find each other.
     pub endpoint: Endpoint,
     /// Where a worker that is started here logs.
     pub log_dir: PathBuf,
@@ -94,7 +94,7 @@ impl RemoteEngine {
         Self { config, disk }
     }
 
-    /// How the worker stands; `None` when there is none. Never starts one.
+    /// The status of the worker; `None` when there is none. Never starts one.
     ///
     /// # Errors
     /// [`Error::Worker`] when there is one that cannot be understood.
@@ -107,7 +107,7 @@ impl RemoteEngine {
         })
     }
 
-    /// Ends the worker, whoever it works for, and returns when it has ended. Whether there was one.
+    /// Ends the worker, whoever it works for, and waits until it has ended. Returns whether there was one.
     ///
     /// # Errors
     /// [`Error::Worker`] when it does not end.
@@ -199,7 +199,7 @@ impl RemoteEngine {
         control: &Control,
     ) -> Result<Drawn, ConversationError> {
         if let Some(disk) = &self.disk {
-            // What is not stored is asked for by the worker.
+            // The worker asks for whatever is not stored.
             for (address, picture) in conversation::pictures(job) {
                 control.check().map_err(ConversationError::For)?;
                 disk.put_picture(&address, picture);

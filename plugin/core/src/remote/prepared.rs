@@ -53,7 +53,7 @@ impl Drop for Prepared {
     fn drop(&mut self) {
         self.control.cancel();
         if let Some(thread) = self.thread.take() {
-            // It ends soon, and must not run on when a plug-in's code leaves memory.
+            // The thread ends soon. It must not run on when the plug-in's code leaves memory.
             let _ = thread.join();
         }
     }

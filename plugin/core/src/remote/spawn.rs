@@ -19,7 +19,7 @@ const START: Duration = Duration::from_secs(60);
 /// The executable that is built for NVIDIA cards: a download of its own, which most machines do not need.
 const WITH_CUDA: &str = "inbetween-cuda";
 
-/// The folder of the user's own where the executable for NVIDIA cards may be put; none where there is no home.
+/// The user's own folder for the executable for NVIDIA cards; none for a user without a home.
 #[must_use]
 pub fn own_programs() -> Option<PathBuf> {
     Some(
@@ -48,7 +48,7 @@ fn find_with(
     let named = chosen.map(Path::to_owned).or_else(|| set(WORKER_VARIABLE).map(PathBuf::from));
     if let Some(path) = named {
         if path.is_file() {
-            // The working directory of a host is anybody's guess later.
+            // A host may change its working directory later.
             return Ok(std::path::absolute(&path).unwrap_or(path));
         }
         return Err(Error::Worker {
@@ -71,7 +71,7 @@ fn find_with(
     })
 }
 
-/// Starts the worker and returns when it listens. Another one that listens already is as good.
+/// Starts the worker and returns when it listens, or when another one listens already.
 ///
 /// The process started here only starts the worker proper and ends, so that the host has no child
 /// left to care for.
@@ -129,7 +129,7 @@ fn wait(child: &mut Child, control: &Control) -> Result<Option<bool>, Error> {
             Ok(Some(status)) => return Ok(Some(status.success())),
             Ok(None) if since.elapsed() > START => return Ok(None),
             Ok(None) => {}
-            // A host that collects every child of the process: it has ended, somehow.
+            // The host itself collects every child of the process. So this one has ended, but nobody knows how.
             Err(_) => return Ok(Some(true)),
         }
         control.check()?;

@@ -46,7 +46,7 @@ pub enum WireError {
     /// What came makes no sense.
     #[error("{0}")]
     PieceError(#[from] PieceError),
-    /// Pixels where a message belongs, or the other way round, or of another length or sum.
+    /// Pixels came where a message belongs or the other way round, or pixels of another length or digest.
     #[error("{0}")]
     Unexpected(&'static str),
     /// The user of this connection wants to stop.
@@ -106,7 +106,7 @@ impl<M: DeserializeOwned> Wire<M> {
         }
     }
 
-    /// The pixels of a picture of `size`, whose BLAKE3 is `sum`. Memory follows what has come.
+    /// The pixels of a picture of `size`, whose BLAKE3 is `sum`. Memory is taken only for what has arrived.
     ///
     /// # Errors
     /// [`WireError`], also when `go_on` answers no.

@@ -15,7 +15,7 @@ pub struct Setting<K: 'static> {
     pub label: &'static CStr,
     /// What it does, as a sentence.
     pub hint: &'static CStr,
-    /// The only engine that heeds it; `None` where it does not depend on the engine.
+    /// The only engine that uses it; `None` where it does not depend on the engine.
     pub engine: Option<EngineKind>,
     /// What it decides.
     pub decides: Decides,
@@ -168,7 +168,7 @@ pub trait AnyChoice {
 
 /// Anything that a setting can be made of.
 pub trait Kind: Sync + 'static {
-    /// It, with its type set aside.
+    /// The same as an [`AnyKind`].
     fn any(&self) -> AnyKind<'_>;
 }
 

@@ -1,4 +1,4 @@
-//! Line drawings as they come, made what engines follow: coverage of lines, 0 without to 1 on one.
+//! Turns line drawings of any kind into what engines follow: the coverage of lines, from 0 (no line) to 1.
 //!
 //! Sketches arrive as scans on grey and grainy paper, in coloured pencil, as white chalk on black, or as
 //! strokes on transparency. A stroke differs from its paper in at least one colour channel, so that is
@@ -21,8 +21,7 @@ use sheet::Sheet;
 /// Difference (of 1) from the paper below which nothing is a line: rounding, compression, fine grain.
 const LEAST_CONTRAST: f32 = 0.06;
 
-/// How many deviations of the paper's grain a line must stand out: one pixel in a million of plain
-/// grain does so.
+/// By how many deviations of the paper's grain a line must stand out. Of plain grain, one pixel in a million does.
 const GRAIN_DEVIATIONS: f32 = 5.0;
 
 /// Fewest pixels that make a line; dust and single hot pixels do not.
@@ -31,7 +30,8 @@ const LEAST_PIXELS: usize = 6;
 /// How lines stand out from their paper.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Lines {
-    /// Found out: strokes on transparency by their alpha, else darker or lighter than most of the sheet.
+    /// Found out from the picture: strokes on transparency by their alpha, others by being darker or lighter than
+    /// most of the sheet.
     #[default]
     Auto,
     /// Ink or pencil on paper; transparency counts as paper.
@@ -72,7 +72,8 @@ fn of_alpha(sheet: &Sheet) -> Option<Vec<f32>> {
     coverage(&differences, 0.0)
 }
 
-/// Coverage by difference from the paper, on the side given or on the one where more of the drawing lies.
+/// Coverage by the difference from the paper. Lines lie on the given side of it; without one, on the side where more
+/// of the drawing is.
 fn of_colour(sheet: &Sheet, side: Option<Side>) -> Option<Vec<f32>> {
     let backing = match side {
         Some(Side::Darker) => Some([1.0; 3]),

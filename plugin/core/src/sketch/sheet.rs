@@ -12,7 +12,8 @@ const VISIBLE: f32 = 1.0 / 512.0;
 /// Side of the tiles in which paper is followed, in pixels: wide enough that strokes cover the lesser part.
 const TILE: usize = 96;
 
-/// How far a tile's paper may lie from the sheet's: light falls off by less, a filled shape differs by more.
+/// How far a tile's paper may differ from the sheet's. Uneven light makes less of a difference, a filled shape makes
+/// more.
 const FALL_OFF: f32 = 0.15;
 
 /// Steps in which values are counted.
@@ -42,7 +43,8 @@ impl Sheet {
         self.pixels.iter().map(|pixel| pixel[3])
     }
 
-    /// Whether what is opaque is thin: strokes, not a sheet of paper that fills part of the canvas.
+    /// Whether the opaque parts are thin. Then they are strokes, and not a sheet of paper that fills part of the
+    /// canvas.
     pub(super) fn has_strokes_on_transparency(&self) -> bool {
         let opaque = |x: usize, y: usize| self.pixels[y * self.width + x][3] > 0.5;
         let reach = (self.width.min(self.height) / 24).max(3);
@@ -142,7 +144,7 @@ impl Flat {
         commonest(pixels().filter(of_paper)).map_or(all, |(colour, _)| colour)
     }
 
-    /// How far each pixel lies on `side` of its paper, in the channel where that is most.
+    /// By how much each pixel differs from its paper towards `side`, in the channel with the largest difference.
     pub(super) fn differences(&self, paper: &Paper, side: Side) -> Vec<f32> {
         let width = self.width;
         self.pixels
@@ -161,8 +163,9 @@ impl Flat {
             .collect()
     }
 
-    /// The deviation of the paper by itself, in the channel where it is most: from the median of the
-    /// distances, which lines, being the lesser part, hardly move. It is 0.6745 deviations of a normal spread.
+    /// The deviation of the paper alone, in the channel with the most grain. It follows from the median of the
+    /// distances, on which lines have little influence because they cover the lesser part. The median of a normal
+    /// distribution lies at 0.6745 deviations.
     pub(super) fn grain(&self, paper: &Paper) -> f32 {
         let of_channel = |channel: usize| {
             let mut distances: Vec<f32> = (self.pixels.iter().enumerate())
@@ -218,7 +221,7 @@ fn commonest(pixels: impl Iterator<Item = [f32; 3]>) -> Option<([f32; 3], f32)> 
     let colour = std::array::from_fn(|channel| {
         let window = |bin: usize| bin.saturating_sub(NEAR)..(bin + NEAR + 1).min(BINS);
         let count = |bin: usize| window(bin).map(|b| u64::from(counts[b][channel])).sum::<u64>();
-        // Among windows with as many, the one that holds the commonest single value.
+        // Among equally full windows, the one with the commonest single value.
         let best = (0..BINS).max_by_key(|&bin| (count(bin), counts[bin][channel])).unwrap_or(0);
         share = share.min(count(best) as f32 / total as f32);
         let sum: f64 = window(best).map(|b| sums[b][channel]).sum();

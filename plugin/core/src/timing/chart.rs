@@ -65,8 +65,7 @@ pub enum Chart {
     /// (equal neighbours), going back, and returning to a key are all allowed.
     ///
     /// A span with as many in-between drawings as the list has entries shows entry after entry.
-    /// Any other span runs along the list in even time, from key to key, and takes what lies
-    /// between two entries in proportion.
+    /// Any other span moves along the list at an even pace, from key to key, and interpolates between its entries.
     Custom(Vec<f64>),
 }
 

@@ -28,8 +28,8 @@ const NO_COLOURS: &CStr = c"ofx_raw";
 /// Prefix of the out-argument that holds a clip's region of interest.
 const REGION_OF: &str = "OfxImageClipPropRoI_";
 
-/// Answers GetClipPreferences: the output differs from frame to frame even between still keys.
-/// Natron would otherwise render one frame and show it for ever. A retimed clip has its new rate.
+/// Answers GetClipPreferences: the output differs from frame to frame even between still keys (Natron would otherwise
+/// render one frame and show it for ever), and a retimed clip has its new rate.
 pub(crate) fn clip_preferences(effect: &EffectRef<'_>, out: Props<'_>) -> Result<Reply> {
     out.set_ints(kOfxImageEffectFrameVarying, &[1]).if_known();
     if effect.manages_colours() {
@@ -65,7 +65,7 @@ pub(crate) fn identity(effect: &EffectRef<'_>, time: f64, out: Props<'_>) -> Res
         return Ok(Reply::Default);
     };
     if effect.host().quirks().phantom_clips {
-        // The clip may be connected in name only, which is seen when its picture is fetched.
+        // Some hosts call every clip connected. Whether this one is shows only when its picture is fetched.
         return Ok(Reply::Default);
     }
     let Some((name, key_time)) = fetch(effect, &shown) else {
@@ -101,8 +101,8 @@ pub(crate) fn regions_of_interest(
     let fetches = Fetches::of(effect, &needs.all);
     let mut reply = Reply::Default;
     for (name, times) in fetches.by_clip() {
-        // Without an answer a host gives what the render window covers, and the in-between is drawn from parts of
-        // the keys. The project is no measure: keys may reach beyond it.
+        // Without an answer a host gives only the part under the render window, and the in-between would be drawn
+        // from parts of the keys. The project's size is no limit, since keys may reach beyond it.
         let region = fetches.region(name, times).unwrap_or(Region::EVERYTHING);
         out.set_doubles(&c_text(&format!("{REGION_OF}{name}")), &region.edges())?;
         reply = Reply::Ok;
@@ -134,8 +134,8 @@ pub(crate) fn region_of_definition(
     Ok(Reply::Ok)
 }
 
-/// Answers GetTimeDomain: with keys of their own, the span; of a retimed clip, its new frames; otherwise what
-/// the clip has.
+/// Answers GetTimeDomain: the span where keys have times of their own, the new frames of a retimed clip, otherwise
+/// the frames of the clip.
 pub(crate) fn time_domain(effect: &EffectRef<'_>, out: Props<'_>) -> Result<Reply> {
     let Some(range) = asked(effect, 0.0, |task| task.frame_range()) else {
         return Ok(Reply::Default);
@@ -196,7 +196,7 @@ pub(crate) fn enable_params(effect: &EffectRef<'_>) -> Result<Reply> {
     Ok(Reply::Ok)
 }
 
-/// What `answer` says of the effect's task; `None` also where there is none yet, because something is missing.
+/// What `answer` says of the effect's task; `None` also where something is missing, so that there is no task yet.
 fn asked<T>(
     effect: &EffectRef<'_>,
     time: f64,
@@ -226,7 +226,7 @@ fn fetch(effect: &EffectRef<'_>, source: &KeySource) -> Option<(&'static CStr, f
     }
 }
 
-/// Which clips a plan has fetched, and when: as the render will ask for them.
+/// The clips that a plan needs, each with the times at which the render will ask for it.
 struct Fetches<'a> {
     effect: &'a EffectRef<'a>,
     found: Vec<(&'static CStr, f64)>,

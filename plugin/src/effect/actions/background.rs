@@ -31,9 +31,9 @@ static WORKS: Mutex<Vec<BackgroundDrawing>> = Mutex::new(Vec::new());
 pub(crate) struct Report {
     /// Still under way.
     pub(crate) running: usize,
-    /// Mean progress of those, 0..=1.
+    /// Mean progress of those under way, 0..=1.
     pub(crate) progress: f32,
-    /// What one of them does now, where its engine tells.
+    /// What one of those does now, where its engine tells.
     pub(crate) phase: Option<String>,
     /// Finished since the last report.
     pub(crate) finished: usize,
@@ -49,7 +49,7 @@ pub(crate) enum BackgroundStatus {
     Unknown,
     /// It goes on.
     Running,
-    /// It failed; asked again, it is unknown.
+    /// It failed. The next question finds it unknown again.
     Failed(Arc<Error>),
 }
 
@@ -75,7 +75,8 @@ pub(crate) fn status_of(key: &ContentHash) -> BackgroundStatus {
     }
 }
 
-/// Lets a drawing go on. One more than [`MOST`] ends the oldest finished one's record, or is not kept.
+/// Lets a drawing go on. When there are more than [`MOST`], the record of the oldest finished one is dropped; if none
+/// is finished, the new one is not kept.
 pub(crate) fn keep(owner: usize, key: ContentHash, ticket: Ticket, drafted: bool) {
     let mut works = WORKS.lock();
     if let Some(work) = works.iter_mut().find(|work| work.key == key) {
@@ -130,7 +131,7 @@ pub(crate) fn report(owner: usize) -> Report {
     report
 }
 
-/// Stops the drawings of `owner` and those whose owner is gone; gives how many.
+/// Stops the drawings of `owner` and those whose owner is gone. Returns how many.
 pub(crate) fn cancel(owner: usize) -> usize {
     let mut stopped = Vec::new();
     {
@@ -150,14 +151,15 @@ pub(crate) fn cancel(owner: usize) -> usize {
     running
 }
 
-/// An instance goes: what it started is finished all the same, unless nobody can ask for it any more.
+/// To be called when an instance goes. What it started is finished all the same, unless nobody can ask for it any
+/// more.
 pub(crate) fn leave(owner: usize) {
     for work in WORKS.lock().iter_mut().filter(|work| work.owner == Some(owner)) {
         work.owner = None;
     }
 }
 
-/// Leaves everything alone that a parent process had begun.
+/// Forgets what a parent process had begun, without touching it.
 pub(super) fn abandon() {
     std::mem::forget(std::mem::take(&mut *WORKS.lock()));
 }

@@ -26,7 +26,8 @@ use crate::ofx::{
 pub(crate) fn changed(effect: &EffectRef<'_>, changed: &Changed) -> Result<Reply> {
     answers::enable_params(effect)?;
     if changed.by_plugin {
-        // Ours, or a value that the host has loaded from a project: what is enabled follows, nothing is done.
+        // The effect itself made the change, or the host has loaded the value from a project. What is enabled follows
+        // it, and nothing else is done.
         return Ok(Reply::Ok);
     }
     forget_dialog(effect);
@@ -34,7 +35,7 @@ pub(crate) fn changed(effect: &EffectRef<'_>, changed: &Changed) -> Result<Reply
     let is = |id: &CStr| id.to_str() == Ok(changed.name.as_str());
     let or_why = |done: Result<String>| match done {
         Ok(text) => {
-            // What an earlier press complained of is put right.
+            // This press worked, so the message of an earlier one goes.
             clear_message(effect);
             text
         }
@@ -146,7 +147,7 @@ fn state(effect: &EffectRef<'_>, time: f64, report: &Report) -> String {
     parts.join(" ")
 }
 
-/// What the clip shows, where drawings are found in it.
+/// What the clip shows, in words, where drawings are looked for in it.
 fn seen(effect: &EffectRef<'_>, choices: &Choices, time: f64) -> Option<String> {
     let task = match Task::of(effect, choices) {
         Ok(task) => task,
@@ -191,7 +192,7 @@ fn clear_cache() -> String {
     }
 }
 
-/// Starts every in-between of the span that is not drawn yet; gives what was started.
+/// Starts every in-between of the span that is not drawn yet. Returns what was started.
 fn generate(effect: &EffectRef<'_>, time: f64) -> Result<String> {
     let choices = Choices::read(effect, time)?;
     let output = OutputPicture::of(effect, time);

@@ -45,7 +45,7 @@ pub(crate) fn describe(effect: &EffectRef<'_>) -> Result<Reply> {
     props.set_text(kOfxPropVersionLabel, env!("CARGO_PKG_VERSION")).if_known();
     props.set_strings(kOfxImageEffectPropSupportedContexts, &Context::ALL.map(Context::name))?;
     props.set_strings(kOfxImageEffectPropSupportedPixelDepths, &Depth::ALL.map(Depth::name))?;
-    // Whatever colourspace a clip is in, its name says how its values are meant.
+    // Clips may have any colourspace, since its name says how the values are meant.
     let style = kOfxImageEffectColourManagementFull;
     props.set_strings(kOfxImageEffectPropColourManagementStyle, &[style]).if_known();
     props
@@ -78,8 +78,8 @@ pub(crate) fn describe_in_context(effect: &EffectRef<'_>, context: Context) -> R
     match context {
         Context::Filter => clip(effect, SOURCE, c"Source", true, false)?,
         Context::General => {
-            // Keys from files need no clip, and Natron asks an effect nothing while a clip that is not optional is
-            // unconnected: no picture, and no word of why.
+            // Optional, because keys from files need no clip. While a clip that is not optional is unconnected,
+            // Natron asks an effect nothing, and shows neither a picture nor a reason.
             clip(effect, SOURCE, c"First key", true, true)?;
             clip(effect, KEY_B, c"KeyB", true, true)?;
             clip(effect, SKETCH, c"Sketch", true, true)?;
@@ -220,7 +220,8 @@ fn define_point(props: &Props<'_>, of: &Point) -> Result<()> {
     let normalised = props
         .set_strings(kOfxParamPropDefaultCoordinateSystem, &[kOfxParamCoordinatesNormalised])
         .is_ok();
-    // Hosts without that property take the default for pixels, so it is put into the picture when a pin is used.
+    // Hosts without this property take the default for pixels. For them the pin is moved into the picture when it
+    // comes into use.
     let default = if normalised { of.default } else { [0.0; 2] };
     props.set_doubles(kOfxParamPropDefault, &default)?;
     // Resolve keeps values within -1..1 unless all four are there.

@@ -11,12 +11,12 @@ const TEXT: &[u8] = b"DRAFT";
 const CELL: i32 = 8;
 /// Room around the text, in the font's pixels.
 const MARGIN: i32 = 2;
-/// Behind the text, and the text: far apart in every encoding.
+/// The colours behind the text and of the text, far apart in every encoding.
 const BOX: [f32; 4] = [0.75, 0.35, 0.0, 1.0];
 const LETTERS: [f32; 4] = [1.0, 1.0, 1.0, 1.0];
 /// How much of the picture the box leaves to be seen.
 const SEEN_THROUGH: f32 = 0.25;
-/// One font pixel for this many rows of the picture.
+/// The font's pixels are as large as the picture's for this many rows, twice as large for twice as many.
 const ROWS_PER_PIXEL: i32 = 240;
 
 /// Writes the label into the upper left corner of the whole picture, as far as `window` shows it.

@@ -68,7 +68,7 @@ impl Engine for Worker {
             beside: folder_of_binary(),
             ..RemoteConfig::new(self.cache.clone(), self.version.clone())
         };
-        // Cheap: nothing is held but the configuration.
+        // Cheap to make: it holds nothing but the configuration.
         RemoteEngine::new(config).draw(job, control)
     }
 }
@@ -87,12 +87,13 @@ fn folder_of_binary() -> Option<PathBuf> {
     })
 }
 
-/// Leaves behind what a parent process had begun, in a child that a host has forked. Its threads are not here.
+/// To be called in a child that a host has forked: forgets what the parent had begun, since its threads do not exist
+/// here.
 pub(crate) fn notice_fork() {
     threads::notice_fork(|| {
         background::abandon();
         queue::abandon();
-        // A pair that the parent was looking at would be waited for.
+        // Otherwise the child would wait for an analysis that the parent had begun.
         std::mem::forget(FLOW.lock().take());
         process_memo::forget_all();
     });

@@ -79,7 +79,7 @@ fn draw(effect: &EffectRef<'_>, args: RenderArgs, note: &mut Option<String>) -> 
     Ok(())
 }
 
-/// What outputs other than the drawing are where nothing moves.
+/// The value of outputs other than the drawing where nothing moves.
 fn still(output: Output) -> [f32; 4] {
     match output {
         Output::Motion => [0.0, 0.0, 0.0, 1.0],
@@ -98,7 +98,7 @@ fn fill(output: &mut Image<'_>, window: Rect, pixel: [f32; 4]) {
 /// A drawing to be shown.
 struct Shown {
     drawn: Arc<Drawn>,
-    /// Flow's, until the one that was asked for is finished.
+    /// This is Flow's drawing, shown until the one that was asked for is finished.
     is_draft: bool,
 }
 
@@ -201,8 +201,8 @@ fn write(
 ) {
     match wanted {
         Output::Motion => {
-            // Engines give motion over the whole span and downwards; hosts expect that of one
-            // frame, upwards.
+            // Engines give the motion over the whole span, with y downwards. Hosts expect the motion of one frame,
+            // with y upwards.
             let pace = pace as f32;
             let mut frame = drawn.frame.clone();
             for [right, up, ..] in frame.pixels_mut() {

@@ -1,4 +1,5 @@
-//! Drawings of Source as keys: which one is on, for how long it is held, and which are beside it.
+//! Drawings of Source as keys: which one is seen at a time, for how long it is held, and which come before and after
+//! it.
 
 use std::sync::Arc;
 
@@ -12,10 +13,10 @@ use crate::effect::parameters::choices::{Choices, KeysFrom};
 use crate::effect::parameters::rows::*;
 use crate::ofx::{Clip, EffectRef, Error, Progress, Result};
 
-/// How far is looked for another drawing, in frames. Four seconds of a rest are seen as a whole.
+/// How far to look for another drawing, in frames. A hold of four seconds is seen as a whole.
 const FAR: usize = 96;
 
-/// How far is looked only to tell what is on.
+/// How far to look, in frames, where only the drawing that is seen matters.
 const NEAR: usize = 12;
 
 /// Which span is wanted.
@@ -83,7 +84,7 @@ pub(crate) fn exposure(effect: &EffectRef<'_>, choices: &Choices, time: f64) -> 
     Ok(in_words(&clip.drawing(frame_of(time), NEAR)?))
 }
 
-/// The frame that is on at a time; hosts that count in seconds arrive a little beside it.
+/// The frame that is seen at a time. Hosts that count in seconds arrive a little beside it.
 fn frame_of(time: f64) -> i64 {
     (time + inbetween_core::timing::TIME_TOLERANCE).floor() as i64
 }
@@ -196,7 +197,7 @@ impl<'a> DrawingSearch<'a> {
                 return Ok(None);
             }
             *count += 1;
-            // Most often the search ends early; towards the end of what it may take it slows down.
+            // Most searches end early, so progress moves fast at first and slows down towards the end.
             if !progress.update(*count as f64 / (*count + reach) as f64) {
                 return Err(inbetween_core::Error::Cancelled.into());
             }

@@ -59,7 +59,7 @@ impl<'a> KeyPicture<'a> {
         }
     }
 
-    /// The pixels that this picture fills by itself; a file fills the output.
+    /// The rectangle of pixels that this picture has. A picture file has that of the output.
     pub(crate) fn bounds(&self) -> Option<Rect> {
         match self {
             Self::Host(image) => Some(image.whole()),
@@ -97,7 +97,7 @@ pub(crate) fn fetch_time(effect: &EffectRef<'_>, name: &CStr, time: f64) -> Opti
     Some(clip.nearest_time(time))
 }
 
-/// Whether no sample is anything but zero: what some hosts hand out where nothing is connected.
+/// Whether every sample is zero. Some hosts hand out such a picture where nothing is connected.
 pub(crate) fn is_blank(image: &Image<'_>) -> bool {
     let bounds = image.bounds();
     (bounds.y1..bounds.y2).all(|y| image.row(y).iter().all(|&byte| byte == 0))

@@ -10,7 +10,7 @@ use crate::ofx::Rect;
 pub(crate) struct Pixels {
     /// Pixels for a unit of the width and of the height: below 1 in proxies.
     pub(crate) scale: [f64; 2],
-    /// Width of a pixel for its height.
+    /// The pixel aspect ratio, width over height.
     pub(crate) aspect: f64,
 }
 

@@ -60,7 +60,7 @@ pub(crate) struct InBetween {
 /// sampled evenly.
 const MOST_IN_BETWEENS: usize = 64;
 
-/// Motion at a key is that of a drawing right beside it: this far away.
+/// Motion at a key is taken from a drawing this near to it.
 const BESIDE: f64 = 1e-3;
 
 impl MomentPlan {
@@ -158,7 +158,7 @@ impl MomentPlan {
 pub(crate) fn in_betweens(timing: &Timing) -> Result<Vec<InBetween>> {
     let (first, last) = (timing.first_key().ceil(), timing.last_key().floor());
     let frames = (last - first).max(0.0) as usize + 1;
-    // Every frame of a short span; of a longer one as many as can differ.
+    // A step of 1 for short spans. Longer ones are sampled, as often as their drawings can differ.
     let step = frames.div_ceil(MOST_IN_BETWEENS * 64).max(1);
     let mut found: Vec<InBetween> = Vec::new();
     for frame in (0..frames).step_by(step) {
@@ -177,8 +177,8 @@ pub(crate) fn in_betweens(timing: &Timing) -> Result<Vec<InBetween>> {
     Ok(found)
 }
 
-/// What is said in hosts that give an effect nothing but the current frame of its clips, which would be taken for
-/// every other one.
+/// The message in hosts that give an effect only the current frame of its clips. That frame would be taken for every
+/// other one.
 pub(crate) fn no_other_frames(advice: &str) -> Error {
     Error::ForArtist(format!(
         "This host gives the effect no other frames of a clip than the current one. {advice}"

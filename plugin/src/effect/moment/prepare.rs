@@ -13,7 +13,7 @@ use crate::effect::names::OUTPUT_CLIP;
 use crate::effect::parameters::choices::Choices;
 use crate::ofx::{Depth, EffectRef, Rect, Result};
 
-/// A request with the pictures that it names, in the host's memory still.
+/// A request with the pictures that it names, which are still in the host's memory.
 pub(crate) struct Prepared<'a> {
     /// What is asked.
     pub(crate) request: Request,

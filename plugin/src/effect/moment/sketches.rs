@@ -1,4 +1,4 @@
-//! The sketches of one span: read from their clip, made lines, and named by their content.
+//! The sketches of one span: read from their clip, turned into lines, and named by their content.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::effect::names::SKETCH;
 use crate::effect::parameters::choices::Choices;
 use crate::ofx::{EffectRef, Error, Rect, Result};
 
-/// How many sketches are remembered as blank or not; a name each.
+/// For how many sketches it is remembered whether they are blank. Each takes one name.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
 
 /// Which sketches have lines, by name: blank ones are not worth decoding for every render.
@@ -54,7 +54,7 @@ impl<'a> Sketches<'a> {
         let lines = choices.sketch.map_or(Lines::Auto, |sketch| sketch.lines);
         let mut sketches = Self { effect, lines, encoding, canvas, found: Vec::new() };
         for &moment in &plan.sketches {
-            // One image at a time: a span of them would fill the host's memory.
+            // One image is held at a time: those of a whole span would fill the host's memory.
             if let Some(sketch) = sketches.read(moment)? {
                 sketches.found.push(sketch);
             }

@@ -20,21 +20,22 @@ pub(crate) struct SourceFrames<'a> {
     effect: &'a EffectRef<'a>,
     clip: Clip<'a>,
     encoding: Encoding,
-    /// Where all frames are laid before they are compared: some hosts give only what is not empty of each.
+    /// All frames are laid on this rectangle before they are compared, since some hosts crop each frame to what is
+    /// not empty.
     canvas: Rect,
-    /// Whether a picture has been seen that no host hands out for an unconnected clip.
+    /// Whether one of the pictures cannot be what a host hands out for an unconnected clip.
     seen: bool,
 }
 
 impl<'a> SourceFrames<'a> {
-    /// Nothing is fetched yet. An empty `canvas` is that of the first frame.
+    /// Nothing is fetched yet. Where `canvas` is empty, the bounds of the first frame are used.
     ///
     /// # Errors
     /// When nothing is connected to Source.
     pub(crate) fn new(effect: &'a EffectRef<'a>, encoding: Encoding, canvas: Rect) -> Result<Self> {
         let clip = effect.clip(SOURCE).filter(|clip| !clip.is_surely_unconnected());
         let clip = clip.ok_or_else(|| keys::unconnected(SOURCE))?;
-        // A filter's one clip is always there; its frames may well be empty.
+        // The one clip of a filter is always connected, so its frames may be empty.
         let phantoms =
             effect.host().quirks().phantom_clips && effect.context()? == Context::General;
         Ok(Self { effect, clip, encoding, canvas, seen: !phantoms })

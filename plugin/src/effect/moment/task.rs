@@ -56,7 +56,7 @@ impl<'c> Task<'c> {
         };
         let frame = |time| KeySource::Found { time };
         let shown = retime.known(time, output)?.filter(|_| output == Output::InBetween).map(frame);
-        // Which of them the picture is made of is seen when they are looked at.
+        // Only a look at these frames tells which of them the picture is made of.
         let all: Vec<_> = retime.needed(time, output)?.into_iter().map(frame).collect();
         Ok(Needs { shown, keys: all.clone(), all })
     }

@@ -42,7 +42,7 @@ pub(crate) struct Choices {
     pub(crate) output: Output,
     /// How sketches are used; `None` when they are not.
     pub(crate) sketch: Option<SketchChoice>,
-    /// The pins in use; none where nothing heeds them.
+    /// The pins in use; none where the engine does not use them.
     pub(crate) pins: Vec<PinChoice>,
     /// Whether a draft may be shown to an artist who waits.
     pub(crate) draft: bool,
@@ -86,7 +86,7 @@ impl Choices {
                 [0.0, 1.0]
             },
             transition: if timed { 0.0 } else { pick.number(&TRANSITION)? },
-            // Retiming has no chart, so a custom one that cannot be read is in nobody's way.
+            // Retiming has no chart, so a custom chart that cannot be read does no harm here.
             chart: if retime.is_some() { Chart::Linear } else { pick.chart()? },
             exposure: if timed { pick.choice(&EXPOSURE)? } else { Exposure::Ones },
             output: pick.choice(&OUTPUT)?,
@@ -104,7 +104,7 @@ impl Choices {
             encoding: pick.choice(&COLOUR)?,
             told_encoding: told_encoding(effect, if timed { SOURCE } else { SOURCE_FROM }),
         };
-        // A span has one set of pins. Where they move over time all the same, those at the first key count.
+        // A span has one set of pins. If they are animated all the same, their values at the first key count.
         let at_first = if timed { choices.key_times[0] } else { time };
         let pick_pins = ParamReader::new(&params, at_first);
         if choices.retime.is_none() && choices.engine() == EngineKind::Flow {
@@ -156,7 +156,7 @@ impl Choices {
         self.encoding.or(self.told_encoding).unwrap_or(automatic)
     }
 
-    /// The engine that draws: what Auto comes to depends on this machine's files alone.
+    /// The engine that draws. What Auto chooses depends on the files of this machine only.
     pub(crate) fn engine(&self) -> EngineKind {
         match self.engine {
             Some(engine) => engine,
@@ -183,7 +183,7 @@ impl Choices {
     }
 }
 
-/// Where keys are found without a choice: whatever the context and the host make possible.
+/// Where keys come from if the artist has not chosen: whatever the context and the host make possible.
 pub(crate) fn usual_keys(context: Context, temporal_access: bool) -> KeysFrom {
     match context {
         Context::General | Context::Transition => KeysFrom::TwoClips,
@@ -192,7 +192,7 @@ pub(crate) fn usual_keys(context: Context, temporal_access: bool) -> KeysFrom {
     }
 }
 
-/// What is said to whoever opens a project that names a program.
+/// The message to whoever opens a project that names a program.
 fn unused_worker(path: &Path) -> String {
     format!(
         "This project names the program {} for ToonCrafter. A project cannot choose which program runs, so the \

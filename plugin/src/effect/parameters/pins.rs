@@ -1,4 +1,5 @@
-//! Pins as the artist set them: read, shown as far as they are used, and put where they can be seen.
+//! Pins as the artist set them: reading them, showing those that are used, and putting new ones where they can be
+//! seen.
 
 use inbetween_core::settings::list::{PINS, PinSettings};
 use inbetween_core::settings::{Point, Setting};
@@ -22,14 +23,14 @@ pub(crate) struct PinChoice {
 }
 
 impl PinChoice {
-    /// Whether both its ends are where new pins are, in a project that covers `project`.
+    /// Whether both its ends are still where new pins start, in a project that covers `project`.
     pub(crate) fn is_unplaced(&self, project: Option<Region>) -> bool {
         self.first == self.last && is_default(self.first, project)
     }
 }
 
-/// Whether a place is one that nobody has chosen: the middle of the project, or the default as it stands in
-/// hosts that do not translate it.
+/// Whether a place is one that nobody has chosen: the middle of the project, or the plain default in hosts that do
+/// not translate it into the project's coordinates.
 fn is_default(place: HostPoint, project: Option<Region>) -> bool {
     let near = |other: HostPoint| (0..2).all(|c| (place[c] - other[c]).abs() < 0.51);
     place == [0.0; 2]
@@ -77,9 +78,9 @@ pub(crate) fn show(params: &ParamSet<'_>, pick: &ParamReader<'_>, used: bool) {
     }
 }
 
-/// Puts pins where they can be seen, after the parameter `changed`: those that came into use into the middle of
-/// the project, in hosts whose defaults are pixels, and a point on the way that came into use onto the straight
-/// way. Only in InstanceChanged, where parameters may be set.
+/// Puts pins where they can be seen after the parameter `changed` has changed. In hosts whose defaults are pixels,
+/// pins that came into use go into the middle of the project. A point on the way that came into use goes onto the
+/// straight way. To be called in InstanceChanged only, where parameters may be set.
 pub(crate) fn put(
     params: &ParamSet<'_>,
     pick: &ParamReader<'_>,

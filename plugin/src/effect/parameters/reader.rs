@@ -26,7 +26,7 @@ pub(crate) struct SketchChoice {
 pub(crate) struct ParamReader<'a> {
     params: &'a ParamSet<'a>,
     time: f64,
-    /// Labels of what the host does not tell: some have no values of a type, such as choices.
+    /// Labels of parameters whose value the host does not tell. Some hosts lack a type of value, such as choices.
     untold: RefCell<Vec<&'static str>>,
 }
 
@@ -64,7 +64,7 @@ impl ParamReader<'_> {
         self.or_default(of, self.params.double(of.id, self.time), of.kind.default)
     }
 
-    /// A place in canonical coordinates; `None` where the host does not tell, since no place is a default.
+    /// A place in canonical coordinates; `None` where the host does not tell it, since there is no default to use.
     pub(crate) fn point(&self, of: &Setting<Point>) -> Result<Option<[f64; 2]>> {
         self.or_default(of, self.params.point(of.id, self.time).map(Some), None)
     }
@@ -91,7 +91,7 @@ impl ParamReader<'_> {
         Ok(PathBuf::from(self.or_default(of, told, String::new())?.trim()))
     }
 
-    /// A path of older versions' projects; what no artist sees goes without a word.
+    /// A path from projects of older versions. No artist sees this parameter, so it is ignored in silence.
     pub(crate) fn former_path(&self, id: &CStr) -> Result<PathBuf> {
         match self.params.string(id, self.time) {
             Err(Error::Refused { .. }) => Ok(PathBuf::new()),

@@ -11,7 +11,7 @@ use super::reader::ParamReader;
 use super::rows::*;
 use crate::ofx::{Context, Error, Result};
 
-/// Choices as they stand in the parameters: nothing of them was looked for yet.
+/// The choices as they stand in the parameters. No file was looked for yet.
 #[derive(Clone, Debug)]
 pub(crate) struct ToonCrafter {
     /// The checkpoint; may be empty.

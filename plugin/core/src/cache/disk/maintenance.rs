@@ -54,10 +54,11 @@ impl DiskCache {
         Ok(kept)
     }
 
-    /// Deletes the longest unused until no more than `bytes` remain. The files deleted.
+    /// Deletes the files that were unused for longest until no more than `bytes` remain, and returns the deleted
+    /// ones.
     ///
     /// # Errors
-    /// When the directory cannot be read, or a file not be deleted.
+    /// When the directory cannot be read or a file cannot be deleted.
     pub fn prune(&self, bytes: u64) -> io::Result<Vec<CacheFile>> {
         let mut kept = self.list()?;
         let mut total: u64 = kept.iter().map(|kept| kept.bytes).sum();
@@ -115,7 +116,7 @@ fn key_of(path: &Path) -> Option<ContentHash> {
     parse(path.file_stem()?.to_str()?)
 }
 
-/// Deletes the files of a form that nobody reads any more, and their directory if nothing else is in it.
+/// Deletes files in a form that no version reads any more, and their directory if nothing else is in it.
 pub(super) fn remove_former(dir: &Path) {
     let Ok(found) = fs::read_dir(dir) else { return };
     for path in found.flatten().map(|file| file.path()) {

@@ -6,9 +6,9 @@
 //! missing, and an engine draws it again. They are read into memory rather than mapped, because a
 //! file that shrinks under a mapping would end the host.
 //!
-//! What is found is used only when it is of the kind and size that were asked for; all else under
-//! its name (damage, another picture, a named pipe, a link to a device) is removed with a line in the
-//! log, and drawn again. Nothing but a file is opened.
+//! A file is used only when its kind and size are those asked for. Anything else under its name (damage, another
+//! picture, a named pipe, a link to a device) is removed with a line in the log, and the drawing is made again.
+//! Nothing but a file is ever opened.
 //!
 //! The limit is kept by one writer at a time, who holds the directory's lock, deletes the drawings
 //! that were unused for longest (a reader sets the time of use), and only then renames.
@@ -30,14 +30,14 @@ use super::config::DiskConfig;
 use super::entry::{self, Entry, EntryKind, Header, Unreadable};
 use crate::{ContentHash, Drawn, Error, Frame, Remarks, files};
 
-/// The directory within the cache directory; another one when the form of files changes.
+/// The subdirectory of the cache directory. It gets another name when the form of files changes.
 const SUBDIRECTORY: &str = "drawings-2";
-/// Where the forms before lay: nobody reads them any more.
+/// Subdirectories of earlier forms, which no version reads any more.
 const FORMER: [&str; 1] = ["drawings-1"];
 const BESIDE_PREFIX: &str = ".writing-";
 const LOCK_FILE: &str = "lock";
 
-/// A file written beside for this long belongs to a process that ended.
+/// A temporary file of this age belongs to a process that has ended.
 const STALE_AFTER: Duration = Duration::from_secs(3600);
 
 /// How often, and at which interval, the lock of another process is tried before a drawing is
@@ -90,8 +90,8 @@ impl DiskCache {
         }
     }
 
-    /// The drawing of this key and of this width and height, checked byte by byte; any other under its
-    /// name is deleted.
+    /// The drawing of this key with this width and height, checked byte by byte. A file under its name that holds
+    /// anything else is deleted.
     pub fn get(&self, key: &ContentHash, size: (usize, usize)) -> Option<Drawn> {
         let Entry { head, mut frames, remarks } =
             self.load(EntryKind::Drawing, key, |found| found == size, 1)?;
@@ -99,8 +99,8 @@ impl DiskCache {
         Some(Drawn { frame, confidence: head.confidence, cut: head.cut, remarks })
     }
 
-    /// Stores a drawing, unless it is larger than the limit or the directory cannot be used.
-    /// Whether it lies there now.
+    /// Stores a drawing, unless it is larger than the limit or the directory cannot be used. Returns whether it is
+    /// stored now.
     pub fn put(&self, key: &ContentHash, drawn: &Drawn) -> bool {
         let Drawn { frame, confidence, cut, remarks } = drawn;
         self.keep(EntryKind::Drawing, key, &[frame], *cut, *confidence, remarks)
@@ -111,7 +111,7 @@ impl DiskCache {
         self.load(EntryKind::Picture, address, |found| found == size, 1)?.frames.pop()
     }
 
-    /// Stores a key or a sketch under its content address. Whether it lies there now.
+    /// Stores a key or a sketch under its content address. Returns whether it is stored now.
     pub fn put_picture(&self, address: &ContentHash, picture: &Frame) -> bool {
         self.keep(EntryKind::Picture, address, &[picture], false, 1.0, &Remarks::default())
     }
@@ -127,20 +127,19 @@ impl DiskCache {
         Some(self.load(EntryKind::Span, key, wanted, count)?.frames)
     }
 
-    /// Stores the generated frames of a span: one or more, all of one size. Whether they lie there
-    /// now.
+    /// Stores the generated frames of a span: one or more, all of one size. Returns whether they are stored now.
     pub fn put_span(&self, key: &ContentHash, frames: &[Frame]) -> bool {
         let frames: Vec<&Frame> = frames.iter().collect();
         self.keep(EntryKind::Span, key, &frames, false, 1.0, &Remarks::default())
     }
 
-    /// Whether a span lies here, by its name alone: reading it may still find it damaged.
+    /// Whether there is a file of this span's name. Reading it may still find it damaged.
     pub fn has_span(&self, key: &ContentHash) -> bool {
         self.path_of(EntryKind::Span, key).is_file()
     }
 
-    /// Deletes every drawing and span, of whichever process; gives how many files and bytes. Pictures stay:
-    /// they are on their way to a process that draws now, and go when room is needed.
+    /// Deletes every drawing and span, of whichever process, and returns how many files and bytes that were. Pictures
+    /// stay: a process that draws now is about to read them. They go when room is needed.
     ///
     /// # Errors
     /// [`Error::Io`] when the directory or a file in it cannot be used; the others are deleted all the same.
@@ -254,8 +253,8 @@ impl DiskCache {
         false
     }
 
-    /// Whether another process has stored it meanwhile: names follow content, so there is nothing
-    /// to write, and the file counts as used.
+    /// Whether another process has stored it meanwhile. Names follow content, so there is nothing left to write; the
+    /// file then counts as used.
     fn lies_there(&self, path: &Path, key: &ContentHash, wanted: &Header) -> bool {
         let Ok(mut file) = open(path) else { return false };
         let there = entry::head(&mut file, key).is_ok_and(|head| head == *wanted);
@@ -265,7 +264,7 @@ impl DiskCache {
         there
     }
 
-    /// Writes beside, makes room, renames. False when there is no room to be had.
+    /// Writes a temporary file, makes room, and renames the file. Returns false when no room can be made.
     fn store(&self, path: &Path, content: &[u8]) -> io::Result<bool> {
         if !self.dir.is_dir() {
             fs::create_dir_all(&self.dir)?;
@@ -293,8 +292,8 @@ impl DiskCache {
             match file.try_lock() {
                 Ok(()) => return Ok(Some(file)),
                 Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_INTERVAL),
-                // Some network file systems know no locks. Two writers may then delete more than
-                // they need to, or for a moment keep more than the limit.
+                // Some network file systems know no locks. There, two writers may delete more than they need to, or
+                // exceed the limit for a moment.
                 Err(TryLockError::Error(_)) => return Ok(Some(file)),
             }
         }
@@ -329,7 +328,7 @@ impl DiskCache {
                     total -= length;
                 }
                 Err(error) if error.kind() == ErrorKind::NotFound => total -= length,
-                // In use where the system does not delete such files: the next one then.
+                // The system refuses to delete a file that is in use. Then the next one has to go.
                 Err(_) => {}
             }
         }
@@ -346,7 +345,7 @@ impl DiskCache {
         }
     }
 
-    /// Counts, and says so the first time: a directory that cannot be used fails for each frame.
+    /// Counts a failure, and logs the first one only: a directory that cannot be used fails for every frame.
     fn fail(&self, path: &Path, source: io::Error) {
         self.failures.fetch_add(1, Ordering::Relaxed);
         if !self.logged.swap(true, Ordering::Relaxed) {
@@ -356,8 +355,8 @@ impl DiskCache {
     }
 }
 
-/// Opens for reading and, where that is allowed, for setting the time of use: on Windows only who
-/// may write can, elsewhere the owner.
+/// Opens a file for reading and, where allowed, for setting its time of use. On Windows that takes the right to
+/// write, elsewhere being the owner.
 fn open(path: &Path) -> io::Result<File> {
     if cfg!(windows)
         && let Ok(file) = files::open_with(OpenOptions::new().read(true).write(true), path)
@@ -370,7 +369,7 @@ fn open(path: &Path) -> io::Result<File> {
 fn new_file(dir: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(BESIDE_PREFIX);
-    // As any file of the user (the umask applies), so that a shared directory can be shared.
+    // With the rights of any file of the user (the umask applies), so that a shared directory can be shared.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     builder.tempfile_in(dir)

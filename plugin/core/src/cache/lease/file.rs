@@ -11,7 +11,8 @@ use crate::{ContentHash, files};
 
 const SUBDIRECTORY: &str = "leases-1";
 
-/// A claim without a sign of life for this long is litter, whatever the clocks of machines say.
+/// A claim without a sign of life for this long is left over from a dead process, however much the clocks of machines
+/// differ.
 const LITTER_AFTER: Duration = Duration::from_secs(24 * 3600);
 
 /// No claim is longer than this.
@@ -76,12 +77,12 @@ impl Folder {
         };
         let mut owned = Owned { file, path, line: String::new(), beats: 0 };
         if let Err(error) = owned.sign() {
-            // A full disk: others shall not wait for a claim that cannot show signs of life.
+            // The disk is full. Others must not wait for a claim that cannot show signs of life.
             let _ = fs::remove_file(&owned.path);
             return Err(error);
         }
-        // Between the look that found `gone` and the creation of this file a whole claim may have
-        // come and gone: then the name was free, but not for us.
+        // A whole claim may have come and gone since `gone` was found. Then the name was free, but the next
+        // generation is not ours.
         let others = self.generations()?;
         let newest = others.iter().all(|other| *other <= generation);
         let still_gone = gone.is_none_or(|gone| {
@@ -153,7 +154,7 @@ pub(super) struct Owned {
 }
 
 impl Owned {
-    /// Locks the file where that tells others something, and writes whose it is.
+    /// Locks the file where others can trust locks, and writes whose it is.
     fn sign(&mut self) -> io::Result<()> {
         self.line = format!("inbetween claim {}\n", nonce());
         let mut text = self.line.clone();
@@ -198,8 +199,8 @@ fn nonce() -> String {
     format!("{:08x}{:016x}{:016x}", std::process::id(), random(), random())
 }
 
-/// What tells the running system from every other, containers on it included; `None` where locks
-/// are not relied on.
+/// An id that no other running system has, not even a container on the same machine; `None` where locks are not
+/// relied on.
 fn machine() -> Option<&'static str> {
     static MACHINE: LazyLock<Option<String>> = LazyLock::new(|| {
         let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;

@@ -36,11 +36,11 @@ pub enum Claim {
 /// The times of a claim; tests shorten them.
 #[derive(Clone, Copy, Debug)]
 struct Pace {
-    /// Between two signs of life of an owner.
+    /// Time between two signs of life of an owner.
     beat: Duration,
-    /// Without any for this long an owner is taken for gone.
+    /// After this long without a sign of life an owner is taken for gone.
     stale: Duration,
-    /// Between two looks of one who waits.
+    /// Time between two looks of a process that waits.
     poll: Duration,
 }
 
@@ -54,7 +54,7 @@ const PACE: Pace = Pace {
 /// `ready` tells whether the span lies there; it is asked before every wait and once more before
 /// the claim is ours.
 ///
-/// A directory that cannot be written to keeps no claims: then everybody computes for himself.
+/// A directory that cannot be written to keeps no claims. Then every process computes the span itself.
 ///
 /// # Errors
 /// [`Error::Cancelled`] soon after `control` was cancelled.
@@ -145,7 +145,7 @@ impl Guard {
         });
         match thread {
             Ok(thread) => Self { beating: Some((stop, thread)) },
-            // The claim was given back with the thread that never was.
+            // The thread was never started, and dropping its closure gave the claim back.
             Err(error) => Self::without_file(&error),
         }
     }
@@ -160,7 +160,7 @@ impl Drop for Guard {
     fn drop(&mut self) {
         if let Some((stop, thread)) = self.beating.take() {
             drop(stop);
-            // It has nothing to report but that the file is gone.
+            // All that the thread could report is that the file is gone.
             let _ = thread.join();
         }
     }

@@ -17,7 +17,7 @@ pub static ENGINE: Setting<Choice<Option<EngineKind>>> = Setting {
     engine: None,
     decides: Decides::Look,
     kind: Choice {
-        // In the order in which they came: saved projects hold the index.
+        // In the order in which they were added, since saved projects hold the index.
         options: &[
             option(Some(EngineKind::Flow), c"Flow", "flow", "on any machine, in a moment"),
             option(None, c"Auto", "auto", "ToonCrafter where a checkpoint is named, else Flow"),

@@ -9,7 +9,7 @@ use crate::settings::setting::{AnySetting, Decides, Integer, Number, Point, Sett
 /// They mean something to Flow only.
 const FLOW: Option<EngineKind> = Some(EngineKind::Flow);
 
-/// Whether pins are heeded.
+/// Whether pins are used.
 pub static USE_PINS: Setting<Switch> = Setting {
     id: c"usePins",
     label: c"Use pins",
@@ -20,7 +20,7 @@ pub static USE_PINS: Setting<Switch> = Setting {
     kind: Switch { default: false },
 };
 
-/// How many pins are heeded, from the first.
+/// How many pins are used, counted from the first.
 pub static PIN_COUNT: Setting<Integer> = Setting {
     id: c"pinCount",
     label: c"Pins",
@@ -38,7 +38,7 @@ pub struct PinSettings {
     pub first: Setting<Point>,
     /// Where it is in the last key.
     pub last: Setting<Point>,
-    /// When it passes its point on the way; at either key it has none.
+    /// When it passes its point on the way. At 0 and at 1, which are the keys, there is no such point.
     pub when: Setting<Number>,
     /// Where it passes then.
     pub way: Setting<Point>,
@@ -56,7 +56,7 @@ const fn point(id: &'static CStr, label: &'static CStr, hint: &'static CStr) -> 
     Setting { id, label, hint, engine: FLOW, decides: Decides::Moment, kind }
 }
 
-/// Puts texts together to one for C.
+/// Joins texts to one C string at compile time.
 macro_rules! text {
     ($($part:expr),*) => {
         match CStr::from_bytes_with_nul(concat!($($part,)* "\0").as_bytes()) {

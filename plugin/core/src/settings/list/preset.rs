@@ -22,7 +22,7 @@ pub enum Preset {
     FinishTwos,
 }
 
-/// What is set; none for nothing.
+/// The preset to set; `None` sets nothing.
 pub static PRESET: Setting<Choice<Option<Preset>>> = Setting {
     id: c"preset",
     label: c"Preset",

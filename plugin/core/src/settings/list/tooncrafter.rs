@@ -1,4 +1,4 @@
-//! What ToonCrafter alone is told, and how its work is done.
+//! Settings that only ToonCrafter uses, and how its work is done.
 
 use crate::settings::setting::{
     Choice, Decides, File, Integer, Number, Setting, Switch, Text, option,

@@ -2,8 +2,8 @@
 //! looked at, and what is drawn from them. Pure: every answer to the host and the render follow from it.
 //!
 //! Hosts differ in what a frame of the timeline is. A compositor counts the frames of a clip whatever its rate, so
-//! a retimed clip has more of them than before. An editor plays a clip at the timeline's rate and repeats its
-//! frames, so a retimed clip has as many as before and others. [`Retime`] knows both: the moment is the same, and
+//! a retimed clip has more of them than before. An editor plays a clip at the timeline's rate and repeats its frames,
+//! so a retimed clip has as many frames as before, but others. [`Retime`] knows both: the moment is the same, and
 //! only the time at which the host gives a frame of the source differs.
 
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::effect::names::SOURCE;
 use crate::effect::parameters::retime::{RetimeChoice, TargetRate, Timeline};
 use crate::ofx::{EffectRef, Error, Result};
 
-/// What the host tells; nothing where it makes no sense.
+/// What the host tells of a clip's time. A value that makes no sense counts as not told.
 #[derive(Clone, Copy, Debug, Default)]
 struct HostTiming {
     /// The rate of the clip.
@@ -52,7 +52,7 @@ enum SourcePosition {
     At(Moment),
 }
 
-/// What is drawn at a key for outputs other than the drawing: that of a moment this much later, in frames.
+/// Outputs other than the drawing show at a key what they show this much later, in frames.
 const LATER: f64 = 1e-3;
 
 impl Retime {
@@ -88,8 +88,8 @@ impl Retime {
         let (source, target) = if repeats {
             let chosen = if let TargetRate::Rate(rate) = choice.to { Some(rate) } else { None };
             let target = told.project.or(chosen).or(told.clip).ok_or_else(no_project_rate)?;
-            // Without being told, the repeated frames are taken as what they are: held drawings. Of a faster
-            // clip the host has left frames out.
+            // If the rate is not told, repeated frames count as held drawings, which they are. Of a faster clip the
+            // host has left frames out.
             let slower = |from: &Rate| from.per_second() < target.per_second();
             (choice.from.filter(slower).unwrap_or(target), target)
         } else {
@@ -135,7 +135,7 @@ impl Retime {
         if !self.repeats {
             return self.first + frame;
         }
-        // The smallest part is for beginnings that rounding has put a hair behind their frame.
+        // The small tolerance is for beginnings that rounding has put just behind their frame.
         let begins = (frame / self.per_step() - 1e-9).ceil();
         self.first + begins.max(((frame + 0.5) / self.per_step()).floor())
     }
@@ -193,8 +193,8 @@ impl Retime {
             let frame = moment.frame();
             let starts = frame == 0 && moment.position(0, 1) <= POSITION_TOLERANCE;
             if starts || frame < 0 || frame >= frames - 1 {
-                // An editor is asked for what it has at this very time, in case it counts times from elsewhere
-                // than it tells.
+                // An editor is asked for its frame at this very time, in case it counts times from another start than
+                // it says.
                 let held = frame.clamp(0, frames - 1);
                 return Ok(SourcePosition::On(if self.repeats { frame } else { held }));
             }
@@ -251,7 +251,7 @@ impl Retime {
     /// [`Retime::needed`], or `None` where it has nothing.
     ///
     /// # Errors
-    /// Whatever the callback answers, and when the clip lacks the frame in its midst.
+    /// The error of the callback; an error of its own when a frame in the middle of the clip is missing.
     pub(crate) fn shown(
         &self,
         time: f64,
@@ -268,7 +268,7 @@ impl Retime {
         if let Some(shown) = shown_at(moment, &self.pace(output), &mut look)? {
             return Ok(shown);
         }
-        // No frame here: beyond an end the host did not tell of, the nearest frame is held.
+        // The host has no frame here. If that is beyond an end that it did not tell of, the nearest frame is held.
         let here = moment.frame();
         let mut nearest = |way: i64| -> Result<Option<i64>> {
             for off in 1..=self.reach(output) {

@@ -11,7 +11,7 @@ use super::*;
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../resources/guide/parameters.md");
 
-/// What is not written by hand stands between these.
+/// The generated part of the page stands between these lines.
 const BEGIN: &str = "<!-- From here on written by a test, from the list of settings. -->\n";
 const END: &str = "<!-- To here. -->\n";
 
@@ -42,7 +42,7 @@ fn tables() -> String {
     let mut text = format!("{BEGIN}\n{HEAD}");
     for param in all() {
         let (label, id) = (param.label().to_string_lossy(), param.id().to_string_lossy());
-        // Pins are alike: one row for all of them.
+        // All pins are alike, so they share one row.
         let pin = |pin: &PinSettings| pin.all().iter().any(|of| of.id() == param.id());
         if PINS.iter().skip(1).any(pin) {
             continue;

@@ -6,7 +6,8 @@ use inbetween_core::settings::list::{
     CUSTOM_RATE, FROM_RATE, MODE, RETIME_STRENGTH, TIMELINE, TO_RATE,
 };
 
-// Not `raise`, a word of Python: Natron then gives no parameter of the node a name in its scripts.
+// Not `raise`, which is a keyword of Python: with it, Natron would give no parameter of the node a name in its
+// scripts.
 pub(crate) const GROUP_RETIME: &CStr = c"raiseRate";
 pub(crate) const GROUP_KEYS: &CStr = c"keys";
 pub(crate) const GROUP_TIMING: &CStr = c"timing";
@@ -27,7 +28,7 @@ pub(crate) const CLEAR_CACHE: &CStr = c"clearCache";
 pub(crate) const WORKER: &CStr = c"worker";
 pub(crate) const REVISION: &CStr = c"revision";
 
-/// What retiming alone is told.
+/// Parameters that only retiming uses.
 pub(crate) static OF_RETIMING: &[&CStr] =
     &[FROM_RATE.id, TO_RATE.id, RETIME_STRENGTH.id, TIMELINE.id];
 

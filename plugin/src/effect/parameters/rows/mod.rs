@@ -103,7 +103,7 @@ const fn group(id: &'static CStr, label: &'static CStr, contexts: &'static [Cont
     Param { what, group: None, animates: false, contexts }
 }
 
-/// What not everybody needs for a first in-between.
+/// Headings that are folded at first: few need them for a first in-between.
 const fn folded(id: &'static CStr, label: &'static CStr, contexts: &'static [Context]) -> Param {
     let what = RowKind::Group { id, label, open: false };
     Param { what, group: None, animates: false, contexts }
