@@ -1,4 +1,4 @@
-//! What Windows shows of the program in its file properties.
+//! Writes the version that Windows shows in the program's file properties.
 
 fn main() -> std::io::Result<()> {
     println!("cargo::rerun-if-changed=build.rs");

@@ -20,7 +20,7 @@ const LIBRARIES: [(&str, &str, &str); 6] = [
     ("cudnn", "cudnn", "Dnn"),
 ];
 
-/// What the linker is asked for.
+/// The library names that the linker looks for.
 const LINKED: [&str; 7] = ["cuda", "cublas", "cublasLt", "curand", "nvrtc", "cudnn", "cudart"];
 
 /// A function behind a door.
@@ -87,7 +87,7 @@ fn doors(cargo: &str, target: &str) -> Result<Vec<Door>, String> {
             doors.push(Door { name: name.to_owned(), library: "Quantised", missing: "Stop" });
         }
     }
-    // A handful would mean that the crates have changed how they declare functions.
+    // If only a few were found, the crates must have changed how they declare functions.
     if doors.len() < 500 {
         return Err(format!("only {} CUDA functions were found in the sources", doors.len()));
     }
@@ -106,7 +106,7 @@ impl Sources {
     fn find(cargo: &str, target: &str) -> Result<Self, String> {
         let mut command = Command::new(cargo);
         command.args(["metadata", "--format-version=1", "--offline", "--filter-platform", target]);
-        // Both, whichever of them is being built: one list of doors for both.
+        // Both libraries, whichever of them is being built, so that there is one list of doors.
         command.args(["--features", "cuda,cudnn"]);
         let said = command.output().map_err(|error| format!("{cargo}: {error}"))?;
         if !said.status.success() {

@@ -9,7 +9,7 @@ const FILES: [&str; 4] = ["attention", "attention_bf16", "norm", "product"];
 /// The oldest architecture that computes in bf16; newer ones take its PTX.
 const ARCHITECTURE: &str = "compute_80";
 
-/// What helps when there is no compiler.
+/// The advice when there is no compiler.
 const HELP: &str = "run: eval \"$(bash plugin/tooncrafter/cuda/setup.sh)\"";
 
 pub(crate) fn compile() -> Result<(), String> {

@@ -11,9 +11,9 @@ use crate::ops::{
 /// What a frame attends to besides itself.
 #[derive(Clone, Debug)]
 pub struct Context {
-    /// `[b', l, c]`, each of the `b'` for `n / b'` consecutive frames.
+    /// Text tokens `[b', l, c]`; each of the `b'` is for `n / b'` consecutive frames.
     pub text: Tensor,
-    /// `[b'', l', c]`, likewise; has keys and values of its own.
+    /// Image tokens `[b'', l', c]`, likewise. They have keys and values of their own.
     pub image: Option<Tensor>,
 }
 
@@ -261,7 +261,7 @@ impl<A> Transformer<A> {
 pub struct SpatialTransformer(Transformer<CrossAttention>);
 
 impl SpatialTransformer {
-    /// `context_dim` wide tokens come in; `image` tokens have keys and values of their own.
+    /// Tokens of the context are `context_dim` wide. With `image`, image tokens have keys and values of their own.
     ///
     /// # Errors
     /// When a weight is missing under `vb` or has another shape than the configuration asks for.

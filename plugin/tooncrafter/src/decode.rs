@@ -10,7 +10,7 @@ use crate::vae_decoder::VaeDecoder;
 pub struct Decoded {
     /// All frames at once.
     pub whole: Tensor,
-    /// Without the second and the last but one; absent where there are too few frames.
+    /// The frames without the second and the last but one; absent where there are too few frames.
     pub shortened: Option<Tensor>,
 }
 
@@ -62,7 +62,7 @@ impl Decoded {
         let Some(shortened) = &self.shortened else { return Ok(self.whole.clone()) };
         let t = self.whole.dim(0)?;
         let middle = t / 2 - 1;
-        // One frame before them is missing in the shortened video.
+        // In the shortened video one frame before them is missing, so their index is one less.
         Tensor::cat(
             &[
                 &self.whole.narrow(0, 0, middle)?,

@@ -14,7 +14,7 @@ pub trait Draws {
     /// Noise for `stream` of `shape` on the networks' device.
     ///
     /// # Errors
-    /// When there is none.
+    /// When there is no noise of that shape, as in a recording.
     fn draw(&self, stream: Stream, shape: &[usize]) -> Result<Tensor>;
 }
 
@@ -29,7 +29,7 @@ impl Draws for (NoiseSource, &candle_core::Device) {
 pub struct Sketches<'a> {
     /// The encoder.
     pub encoder: &'a SketchEncoder,
-    /// Its view of the sketches, see [`SketchEncoder::hint`].
+    /// The encoded sketches, see [`SketchEncoder::hint`].
     pub hint: &'a Tensor,
     /// Strength, 0..=1.
     pub scale: f64,
@@ -54,7 +54,7 @@ pub struct Denoising<'a> {
     pub sketches: Option<Sketches<'a>>,
 }
 
-/// What one step has computed, for those who compare.
+/// What one step has computed, for tests that compare it.
 pub struct StepTrace<'a> {
     /// The step.
     pub step: Step,

@@ -20,7 +20,7 @@ pub fn gpu() -> Result<Device, String> {
     if let Some(problem) = crate::cuda::problem() {
         return Err(problem);
     }
-    // One stream for all threads: a part may be loaded on one and run on another.
+    // All threads share one stream, since a part may be loaded on one thread and run on another.
     Device::new_cuda_with_stream(0).map_err(|error| format!("the GPU does not start: {error}"))
 }
 
@@ -28,7 +28,7 @@ pub fn gpu() -> Result<Device, String> {
 mod tests {
     use super::*;
 
-    /// Whatever the machine has: a device that computes, or a reason that helps.
+    /// Either a device that computes, or a reason that helps, depending on the machine.
     #[test]
     fn there_is_a_gpu_or_a_reason() {
         match gpu() {

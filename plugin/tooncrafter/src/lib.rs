@@ -26,8 +26,8 @@
 //! # Precision
 //! The [`VarBuilder`](candle_nn::VarBuilder)'s type says what products are computed in: `F32`, or
 //! `BF16` for weights and factors in bf16. On the CPU activations, norms, softmax and sums are f32
-//! in both; on other devices activations take the precision of the weights. What a network is given
-//! may be f32, and what it returns is.
+//! in both; on other devices activations take the precision of the weights. Inputs of a network may be f32; its
+//! results always are.
 
 pub mod attention;
 pub mod clip_text;

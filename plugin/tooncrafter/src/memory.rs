@@ -1,4 +1,4 @@
-//! What a run needs in memory, part by part, against what is there; known before anything starts.
+//! What a run needs in memory, part by part, compared with what is free. This is known before anything starts.
 //!
 //! Weights are counted exactly; the working memory of a part is a formula of the picture size
 //! whose factors were measured (`PERFORMANCE.md`).
@@ -52,9 +52,9 @@ pub enum Residency {
 pub struct MemoryPlan {
     /// The parts in the order in which they run.
     pub stages: Vec<Stage>,
-    /// Bytes that are free for us; none where the system does not say.
+    /// Bytes that are free for us; `None` where the system does not tell.
     pub available: Option<u64>,
-    /// What follows from both.
+    /// Which parts stay loaded, as follows from both.
     pub keeping: Residency,
 }
 
@@ -62,7 +62,7 @@ impl MemoryPlan {
     /// Weighs the needs of `stages` against `available` bytes.
     pub fn new(stages: Vec<Stage>, available: Option<u64>) -> Self {
         let all = total_weights(&stages) + largest(&stages, |stage| stage.working);
-        // Half stays free: the host application and its artist were here first.
+        // Half of the memory stays free for the host application and others.
         let fits = available.is_some_and(|available| all <= available / 2);
         let keeping = if fits { Residency::All } else { Residency::OneByOne };
         Self { stages, available, keeping }
@@ -117,7 +117,7 @@ impl fmt::Display for MemoryPlan {
 /// Working memory of the towers and of loading: one weight as f32 while it is packed.
 pub const TOWER_WORKING: u64 = 512 << 20;
 
-/// Most bytes of the UNet's activations. `device_dtype`: of activations.
+/// Most bytes of the UNet's activations, which have the type `device_dtype`.
 pub fn unet_working(config: &UnetConfig, size: RunSize, dtype: DType) -> u64 {
     let latent = size.frames * (size.height / 8) * (size.width / 8);
     // Skips, a gated hidden layer, and packed keys and values, in units of the first level.

@@ -135,7 +135,7 @@ mod tests {
         );
     }
 
-    /// A shorter draw is the beginning of a longer one, and streams and seeds differ.
+    /// A shorter draw is the beginning of a longer one; other streams and seeds give other numbers.
     #[test]
     fn draws_are_positions_in_a_stream() {
         let noise = NoiseSource::new(7);

@@ -69,7 +69,7 @@ pub struct Drawing {
 }
 
 impl Drawing {
-    /// The settings of the list between two keys, but for the published solver with its steps.
+    /// The default settings for two keys, but with the published solver and its number of steps.
     pub fn new(first: Tensor, last: Tensor) -> Self {
         Self {
             first,
@@ -199,7 +199,7 @@ impl Progress<'_> {
         self.control.report((self.done / self.total) as f32);
     }
 
-    /// As a watcher between blocks, each of which is `each` of the work.
+    /// A watcher between blocks, where each block is the share `each` of the work.
     fn watch(&mut self, each: f64) -> impl FnMut(&str, &Tensor) -> Candle<()> + '_ {
         move |_, _| {
             self.add(each);
@@ -239,7 +239,7 @@ impl Pipeline {
         }
     }
 
-    /// The same model, which counts on no more than `bytes` of its device's memory.
+    /// The same model with a limit of `bytes` of its device's memory.
     #[must_use]
     pub fn with_memory_limit(mut self, bytes: Option<u64>) -> Self {
         self.memory_limit = bytes;

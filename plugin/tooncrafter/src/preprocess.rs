@@ -31,8 +31,7 @@ pub struct Fit {
 }
 
 impl Picture {
-    /// Takes 8-bit RGB samples, row by row. None when their number is not `3·width·height`, or
-    /// a side is 0.
+    /// Takes 8-bit RGB samples, row by row; `None` when their number is not `3·width·height` or a side is 0.
     pub fn from_rgb8(width: usize, height: usize, samples: &[u8]) -> Option<Self> {
         if width == 0
             || height == 0
@@ -45,8 +44,8 @@ impl Picture {
         Some(Self { width, height, pixels })
     }
 
-    /// Lays a display-referred frame over paper of the given grey (1 = white): drawings are often
-    /// lines on nothing. Samples beyond 0..=1 are held to that range.
+    /// Lays a display-referred frame over paper of the given grey (1 = white), since drawings are often lines on
+    /// transparency. Samples beyond 0..=1 are held to that range.
     pub fn from_frame(frame: &Frame, paper: f32) -> Self {
         let over =
             |[r, g, b, a]: [f32; 4]| [r, g, b].map(|v| (v + paper * (1.0 - a)).clamp(0.0, 1.0));
@@ -54,8 +53,8 @@ impl Picture {
         Self { width: frame.width(), height: frame.height(), pixels }
     }
 
-    /// The picture as the sketch encoder was trained to see drawings: grey, light lines on black.
-    /// What is light on the whole is taken for paper and inverted.
+    /// The picture in the form that the sketch encoder was trained with: grey, with light lines on black. A picture
+    /// that is mostly light is taken for paper and inverted.
     pub fn as_sketch(&self) -> Self {
         // Luma of Rec. 601, as pictures are converted to grey everywhere.
         let grey = |p: &[f32; 3]| 0.299 * p[0] + 0.587 * p[1] + 0.114 * p[2];

@@ -43,7 +43,7 @@ pub struct Guidance {
     pub rescale: f64,
 }
 
-/// As published.
+/// The published guidance.
 impl Default for Guidance {
     fn default() -> Self {
         Self { scale: GUIDANCE.kind.default, image_scale: None, rescale: RESCALE.kind.default }

@@ -23,7 +23,8 @@ pub(crate) fn expanded(arguments: impl IntoIterator<Item = OsString>) -> Result<
     Ok(all)
 }
 
-/// Blank lines say nothing, nor do options without a value (`--checkpoint=`): what a farm's form leaves empty.
+/// Blank lines are dropped, and so are options without a value (`--checkpoint=`): a farm's form writes them for what
+/// was left empty.
 fn lines(file: &Path) -> Result<Vec<OsString>> {
     let refused = |reason: &str| {
         let file = file.display();

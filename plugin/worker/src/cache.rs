@@ -73,7 +73,7 @@ fn list(folder: &CacheFolder) -> Result<()> {
     Ok(())
 }
 
-/// What a file holds, as a person says it.
+/// What a file holds, in words.
 fn in_words(kept: &CacheFile) -> String {
     let Some(((width, height), frames)) = kept.shape else {
         return format!("damaged {}, see `cache verify`", kind(kept));

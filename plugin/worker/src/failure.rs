@@ -22,7 +22,7 @@ pub enum Kind {
     Licence,
     /// Memory, the device or the model failed while drawing.
     Engine,
-    /// Everything was done that could be, but the input is damaged.
+    /// Everything possible was done, but the input is damaged.
     Damaged,
 }
 
@@ -89,7 +89,7 @@ impl From<Error> for Failure {
     }
 }
 
-/// The kind of failure that an error of the domain is.
+/// The kind of failure for an error of the domain.
 pub(crate) fn kind_of(err: &Error) -> Kind {
     match err {
         Error::Size { .. }

@@ -12,8 +12,8 @@ use inbetween_core::settings::{
     SolverChoice, Text, ToonCrafterSettings, WeightRef,
 };
 
-/// The value of a choice whose option may stand for none. Under this name clap takes it for a value, and not for an
-/// option that may be left out.
+/// The value of a choice in which one option means `None`. The alias keeps clap from taking the `Option` for an
+/// argument that may be left out.
 pub(crate) type Chosen<T> = Option<T>;
 
 /// What the setting does, with its range.
@@ -75,19 +75,19 @@ pub(crate) fn choice<T: Clone + Send + Sync + 'static>(
     })
 }
 
-/// The name of the option that a choice stands on without a choice.
+/// The name of the option that is the default of a choice.
 pub(crate) fn name_of_default<T: PartialEq + 'static>(
     of: &'static Setting<Choice<T>>,
 ) -> &'static str {
     of.kind.options[of.kind.index_of(&of.kind.default)].name
 }
 
-/// What a whole number is without a choice.
+/// The default of a whole number.
 pub(crate) fn default_of(of: &'static Setting<Integer>) -> u32 {
     of.kind.default.unsigned_abs()
 }
 
-/// What ToonCrafter is told, alike in every command that draws with it.
+/// The options for ToonCrafter, the same in every command that draws with it.
 #[derive(Clone, Debug, Args)]
 pub struct ToonCrafterOptions {
     #[arg(long, help = help(&PROMPT), value_parser = text(&PROMPT), default_value = "")]

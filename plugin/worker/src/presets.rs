@@ -1,4 +1,4 @@
-//! `--preset`: stands for options of the command, which come from the one table of presets.
+//! `--preset`: stands for other options of the command, taken from the one table of presets.
 
 use std::ffi::OsString;
 
@@ -35,7 +35,7 @@ pub(crate) fn names(of: &str) -> Vec<&'static str> {
     PRESET.kind.options.iter().filter(|row| fits(row.value)).map(|row| row.name).collect()
 }
 
-/// The same command line with the options that its preset stands for; those that are given count.
+/// The same command line with the options that its preset stands for. Options that are given take precedence.
 pub(crate) fn expand(mut arguments: Vec<OsString>) -> Vec<OsString> {
     let of = |name: &str| PRESET.kind.options.iter().find(|row| row.name == name)?.value;
     let given = |option: &str| {
@@ -51,7 +51,7 @@ pub(crate) fn expand(mut arguments: Vec<OsString>) -> Vec<OsString> {
         }
     });
     let Some(preset) = value.and_then(|name| of(&name)) else { return arguments };
-    // The preset of another command is refused where the line is read.
+    // A preset of another command is refused later, when the command line is parsed.
     if arguments.get(1).is_none_or(|name| *name != *command(preset)) {
         return arguments;
     }

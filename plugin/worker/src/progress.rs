@@ -33,7 +33,7 @@ fn bar(what: &str, template: &str) -> ProgressBar {
     bar
 }
 
-/// The way in which writers of weight files report.
+/// A callback for writers of weight files.
 pub(crate) fn reporter(bar: &ProgressBar) -> impl FnMut(u64, u64) + '_ {
     |done, all| {
         bar.set_length(all);
@@ -53,7 +53,7 @@ pub enum ProgressForm {
 }
 
 impl ProgressForm {
-    /// What is being done, to whoever reads standard output.
+    /// Prints on standard output what is being done.
     fn status(self, text: &str) {
         match self {
             Self::Openjd => println!("openjd_status: {text}"),
@@ -62,7 +62,7 @@ impl ProgressForm {
         }
     }
 
-    /// What went wrong, in the form that a farm shows beside the task.
+    /// Prints what went wrong, in the form that a farm shows beside the task.
     pub(crate) fn failed(self, failure: &Failure) {
         if self == Self::Openjd {
             println!("openjd_fail: {}", failure.message.replace('\n', " "));
@@ -70,7 +70,7 @@ impl ProgressForm {
     }
 }
 
-/// Whole percents, to whoever reads standard output, each told once.
+/// Prints whole percents on standard output, each once.
 #[derive(Debug)]
 struct Percents {
     form: ProgressForm,
@@ -101,7 +101,7 @@ pub(crate) struct ProgressReporter {
     percents: Percents,
 }
 
-/// Units of a bar that is told fractions.
+/// Units of a bar that shows fractions.
 const UNITS: u64 = 100_000;
 
 impl ProgressReporter {
@@ -139,7 +139,7 @@ pub(crate) struct Frames {
     all: u64,
     done: u64,
     percents: Percents,
-    /// Those that took time.
+    /// Frames done in this run, which the speed is computed from.
     worked: u64,
     started: Instant,
     told: Instant,
@@ -166,7 +166,7 @@ impl Frames {
         self.skip(1);
     }
 
-    /// Frames were done before.
+    /// Counts frames that an earlier run has done.
     pub(crate) fn skip(&mut self, frames: u64) {
         self.done += frames;
         if let Some(bar) = &self.bar {
@@ -178,7 +178,7 @@ impl Frames {
         self.percents.tell(100 * self.done.min(self.all) / self.all.max(1));
     }
 
-    /// All are done. A log is told so.
+    /// All frames are done. A log gets a last line.
     pub(crate) fn finish(mut self) {
         match &self.bar {
             Some(bar) => bar.finish_and_clear(),
@@ -230,7 +230,7 @@ mod tests {
         frames.skip(100);
         assert_eq!(frames.text(Duration::from_secs(1)), "100 of 1000 frames");
         (0..50).for_each(|_| frames.inc());
-        // What was there before says nothing of the speed.
+        // Frames of an earlier run say nothing of the speed.
         assert_eq!(
             frames.text(Duration::from_secs(25)),
             "150 of 1000 frames, 2.0 frames/s, 7:05 left"

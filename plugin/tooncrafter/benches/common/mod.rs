@@ -13,7 +13,7 @@ pub(crate) fn processor_seconds() -> f64 {
     time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
 }
 
-/// Seconds since the first call: there is no clock of the processor's time here.
+/// Seconds since the first call, because this system has no clock for processor time.
 #[cfg(not(unix))]
 pub(crate) fn processor_seconds() -> f64 {
     static START: OnceLock<std::time::Instant> = OnceLock::new();

@@ -68,8 +68,8 @@ impl Library {
         (!found.is_null()).then_some(found.cast_const())
     }
 
-    /// What its functions return to say that they could not begin; a member of each enumeration
-    /// in cudarc, which reads any other number as undefined behaviour.
+    /// The status for "could not begin". It has to be a member of each enumeration in cudarc, because reading any
+    /// other number as one would be undefined behaviour.
     fn status(self) -> i32 {
         match self {
             Self::Driver => 100,   // CUDA_ERROR_NO_DEVICE
@@ -110,7 +110,8 @@ core::arch::global_asm!(
     options(att_syntax, raw)
 );
 
-/// Keeps the doors in the program: the linker meets this crate before those that call them.
+/// Keeps the doors in the program. Without it the linker would drop them, because it reads this crate before those
+/// that call them.
 #[cfg(cuda_doors)]
 pub(super) fn keep() {
     unsafe extern "C" {
@@ -191,7 +192,7 @@ mod tests {
         assert!(DOORS.iter().any(|door| door.name == c"cuInit"));
     }
 
-    /// Through the door itself, on machines without a driver: the error comes back as a number.
+    /// Calls through a door on a machine without a driver: the error comes back as a number.
     #[test]
     fn a_missing_driver_is_an_error() {
         if Library::Driver.is_there() {

@@ -62,7 +62,7 @@ impl Buffer {
         })
     }
 
-    /// Filled with NaN: whatever a kernel leaves out shows.
+    /// Filled with NaN, so that whatever a kernel leaves out is seen.
     fn empty(len: usize, element: Element) -> Self {
         match element {
             Element::F32 => Self::F32(vec![f32::NAN; len]),

@@ -69,14 +69,14 @@ fn launch(
     block: u32,
     args: Vec<Arg>,
 ) -> Launch {
-    // The first side of a grid has 31 bits, the second 16; both are far away.
+    // The first side of a grid has 31 bits, the second 16; no launch comes near either limit.
     let grid = grid.map(|side| u32::try_from(side).unwrap_or(u32::MAX));
     Launch { file, kernel, grid, block, args }
 }
 
-/// Columns of threads with which a block walks over rows of `c` channels: a warp's worth at least,
-/// so that neighbours read neighbours; those that leave the fewest threads idle, the widest among
-/// equals.
+/// Columns of threads with which a block walks over rows of `c` channels. There is at least a warp of them, so that
+/// neighbours read neighbours. Of these widths the one is taken that leaves the fewest threads idle, and the widest
+/// among equals.
 fn walk_width(c: usize) -> usize {
     let threads = THREADS as usize;
     let used = |width: usize| {

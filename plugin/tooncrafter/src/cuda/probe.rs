@@ -33,7 +33,7 @@ fn words(version: i32) -> String {
     format!("{}.{}", version / 1000, version % 1000 / 10)
 }
 
-/// What keeps the first GPU from being used; none if nothing does.
+/// What keeps the first GPU from being used; `None` if nothing does.
 pub(crate) fn problem() -> Option<String> {
     doors::keep();
     let driver = driver_for(NEEDED);

@@ -49,8 +49,8 @@ pub(super) struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Runs on `x` and the others. Inputs may have strides: what to make of them is the plan's
-    /// affair. The result has the type of `x`.
+    /// Runs on `x` and the other inputs. Inputs may have strides, which the plan has to handle. The result has the
+    /// type of `x`.
     pub(super) fn on(&self, x: &Tensor) -> Result<Tensor> {
         x.apply_op1_no_bwd(self)
     }
@@ -65,7 +65,7 @@ impl Run<'_> {
             // SAFETY: the plan's kernels write scratch before they read it.
             pieces.push(unsafe { device.alloc::<f32>(len)? });
         }
-        // The orders tell other streams when this one is done; they end with this function.
+        // The guards tell other streams when this one is done. They must live until this function ends.
         let mut orders = Vec::with_capacity(1 + guards.len());
         let mut inputs = Vec::with_capacity(1 + guards.len());
         let (pointer, order) = address(storage, layout, &stream)?;

@@ -23,7 +23,7 @@ const TILE: usize = 256;
 /// cache, unless keys and values are too many for the second: then more queries share each read.
 const QUERIES: usize = 32;
 const MANY_QUERIES: usize = 128;
-/// Values of one head's keys from which on they count as many.
+/// From this number of values on, the keys of one head count as many.
 const MANY_KEYS: usize = 200_000;
 
 /// `softmax(scale * q k^T) v` for each head.
@@ -285,8 +285,8 @@ impl AttentionOp {
         if self.causal { (index % self.dims.n + 1).saturating_sub(start).min(len) } else { len }
     }
 
-    /// Turns a tile of scores into weights relative to the running maximum, and rescales what was
-    /// summed under an older maximum.
+    /// Turns a tile of scores into weights relative to the running maximum, and rescales sums that were made with an
+    /// older maximum.
     #[allow(clippy::too_many_arguments, reason = "one private call, each argument used as it is")]
     fn weigh(
         &self,

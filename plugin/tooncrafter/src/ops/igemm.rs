@@ -39,7 +39,7 @@ pub enum Activation {
     Gelu,
 }
 
-/// Most input channels (all taps) that one pass keeps in the cache, and rows of a block.
+/// Most input channels (of all taps) that one pass keeps in the cache, and the rows of a block.
 const BF16_DEPTH: usize = 1536;
 const BF16_ROWS: usize = 256;
 const F32_DEPTH: usize = 2048;
@@ -123,8 +123,8 @@ impl Block {
         self.count.next_multiple_of(self.unit)
     }
 
-    /// `count` rows from the `start`-th on, at the channels of `piece`. Beyond the last row the last
-    /// one is repeated; `store` leaves those sums out.
+    /// `count` rows from the `start`-th on, at the channels of `piece`. Beyond the end the last row is repeated;
+    /// `store` drops those sums.
     fn rows<'a>(
         &self,
         row: &impl Fn(usize, usize) -> &'a [f32],

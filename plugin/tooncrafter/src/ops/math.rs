@@ -3,8 +3,8 @@
 //! They are written with fused multiply-adds, one instruction wherever they are compiled for an
 //! instruction set that has it; a processor without (x86 before 2013) computes the same, slowly.
 
-/// `e^x` in f32, relative error below 4e-7 inside -80..88; clamped outside, so that small results
-/// times small factors do not become denormal, which costs a hundred times a product.
+/// `e^x` in f32, with a relative error below 4e-7 inside -80..88. It is clamped outside, so that small results times
+/// small factors do not become denormal: computing with those takes a hundred times longer.
 #[inline(always)]
 pub(crate) fn exp(x: f32) -> f32 {
     const LN2_HIGH: f32 = 0.693_359_4;

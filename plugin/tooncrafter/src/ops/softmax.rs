@@ -1,4 +1,4 @@
-//! The softmax of attention, gathered tile by tile.
+//! The softmax of attention, accumulated tile by tile.
 
 /// Running softmax of one query.
 #[derive(Clone, Copy)]

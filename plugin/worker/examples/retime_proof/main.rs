@@ -151,7 +151,8 @@ fn retimed(
     Ok((frames, (0..drawings.len()).filter(|n| held(*n)).count()))
 }
 
-/// Number of frames that stand still where the true ones move. Equal ones do, and nearly equal ones too.
+/// Number of frames that stand still where the true ones move. Frames that are nearly equal to the one before count
+/// too.
 fn repeats(frames: &[RgbImage], truths: &[RgbImage]) -> usize {
     let step = |pair: &[RgbImage]| mean_error(&pair[..1], &pair[1..]);
     let (steps, true_steps) = (frames.windows(2).map(step), truths.windows(2).map(step));

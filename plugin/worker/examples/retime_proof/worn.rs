@@ -107,7 +107,7 @@ fn held(sheet: &Sheet, starts: &[usize], frames: usize) -> usize {
     starts.iter().zip(ends).filter(|pair| is_found(*pair)).count()
 }
 
-/// Number of drawings that the camera passes over and that are told as such, and how many there are.
+/// Of the drawings over which the camera moves: how many the sheet reports as such, and how many there are.
 fn pans(sheet: &Sheet, shots: &[Shot], starts: &[usize]) -> (usize, usize) {
     let moves = |n: &&usize| {
         shots.get(**n + 1).is_some_and(|next| {
@@ -176,7 +176,7 @@ impl Random {
         ((z ^ (z >> 31)) >> 40) as f32 / (1_u64 << 24) as f32
     }
 
-    /// Four even numbers added up: near enough to a normal one.
+    /// The sum of four uniform numbers: near enough to a normal one.
     fn normal(&mut self) -> f32 {
         ((0..4).map(|_| self.unit()).sum::<f32>() - 2.0) * 3.0_f32.sqrt()
     }

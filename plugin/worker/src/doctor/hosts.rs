@@ -108,13 +108,13 @@ fn found(host: &Host, folders: &[PathBuf]) -> Option<Finding> {
     Some(Finding { what: "host", verdict: Verdict::Ok, found, advice: "", kind: Kind::Engine })
 }
 
-/// The file or folder, or the first in order whose name fits where the last part holds a `*`.
+/// The file or folder. Where the last part holds a `*`, it is the first in order whose name fits.
 fn matching(place: &Path) -> Option<PathBuf> {
     let name = place.file_name()?.to_str()?;
     let Some((begin, end)) = name.split_once('*') else {
         return place.exists().then(|| place.to_owned());
     };
-    // `*Natron*`: what stands between two of them.
+    // Between two `*`, as in `*Natron*`, stands what the name must contain.
     let end = end.trim_end_matches('*');
     let fits = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();

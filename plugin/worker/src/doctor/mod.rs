@@ -26,13 +26,13 @@ use crate::failure::{Failure, Kind, Result};
 use crate::models::{bytes, print_json};
 use crate::{cache, render};
 
-/// How something is.
+/// The verdict on one thing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     Ok,
     /// Works, but not as well as it could.
     Warn,
-    /// Nothing can be drawn like this, or not with what was asked for.
+    /// Nothing can be drawn, or not with what was asked for.
     Fail,
 }
 
@@ -52,7 +52,7 @@ struct Finding {
     verdict: Verdict,
     found: String,
     advice: &'static str,
-    /// What a failure of it is for a script: the same as in the commands that need it.
+    /// The kind of failure for a script, the same as in the commands that need this thing.
     kind: Kind,
 }
 
@@ -124,7 +124,7 @@ fn flow() -> Finding {
     }
 }
 
-/// What video files need.
+/// ffmpeg and ffprobe, which video files need.
 fn video() -> Finding {
     let version = |program: &str| {
         let said = program::command(program).arg("-version").output().ok()?;
@@ -184,7 +184,7 @@ fn model(named: Option<&Path>) -> Result<Vec<Finding>> {
         Some(path) => Some(path.to_owned()),
         None => render::downloaded("model.ckpt")?,
     };
-    // Flow draws without; only a checkpoint that was asked for must be there.
+    // Flow needs no model. So a missing one is a failure only if it was asked for.
     let unfit = if named.is_some() { Verdict::Fail } else { Verdict::Warn };
     let Some(path) = path else {
         return Ok(vec![Finding {

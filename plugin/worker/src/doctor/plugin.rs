@@ -44,7 +44,7 @@ pub(super) fn version(bundle: &Path) -> Option<String> {
     Some(rest.split_once("</string>")?.0.to_owned())
 }
 
-/// How it stands with the bundles that were found.
+/// The findings about installed bundles.
 pub(super) fn judge(found: &[PathBuf]) -> Finding {
     const WHAT: &str = "plug-in";
     let this = env!("CARGO_PKG_VERSION");
@@ -154,7 +154,7 @@ fn changed(bundle: &Path) -> Option<SystemTime> {
     binaries.filter_map(|binary| binary.metadata().ok()?.modified().ok()).max()
 }
 
-/// What is to be said of the plug-in and of hosts.
+/// A finding about the plug-in or a host.
 pub(super) fn look() -> Vec<Finding> {
     let found = bundles(&folders());
     let mut findings = vec![judge(&found)];

@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: &Generate) -> Result<()> {
     if arguments.plan {
         return plan(arguments, size, !drawing.sketches.is_empty());
     }
-    // Before minutes are spent.
+    // Checked before minutes are spent.
     std::fs::create_dir_all(&arguments.out)
         .map_err(|err| Failure::new(Kind::File, format!("{}: {err}", arguments.out.display())))?;
 
@@ -161,7 +161,7 @@ fn report(arguments: &Generate, files: &[PathBuf], took: Duration) {
     println!("{} pictures in {out} after {:.1} s{memory}", files.len(), took.as_secs_f64());
 }
 
-/// Most memory that this process has had resident, in bytes; where the system tells.
+/// The peak of this process's resident memory, in bytes, where the system tells it.
 fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;

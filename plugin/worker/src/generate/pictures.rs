@@ -89,7 +89,7 @@ fn to_pictures(
     Ok(bytes.chunks_exact(size).map(picture).collect())
 }
 
-/// Written beside and renamed, so that nobody ever sees half a picture.
+/// Written to a temporary file and renamed, so that nobody ever sees half a picture.
 fn save(picture: &RgbImage, path: &Path) -> Result<PathBuf> {
     let failed = |err: &dyn std::fmt::Display| {
         Failure::new(Kind::File, format!("{}: {err}", path.display()))

@@ -15,7 +15,7 @@ struct Description {
     file: String,
     format: &'static str,
     bytes: usize,
-    /// None when it is not a file of this model.
+    /// `None` when it is not a file of this model.
     layout: Option<&'static str>,
     tensors: usize,
     parts: Vec<PartDescription>,
@@ -45,7 +45,7 @@ pub(crate) fn run(arguments: &Inspect) -> Result<()> {
     } else {
         print!("{}", in_words(&description));
     }
-    // Told in full, but no success: what it is asked about is not there.
+    // Everything is printed, but the command fails: the file is not of this model.
     if description.layout.is_none() {
         let message = format!("{} belongs to another model.", description.file);
         return Err(Failure::new(Kind::Unfit, message));

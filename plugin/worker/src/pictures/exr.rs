@@ -1,4 +1,4 @@
-//! EXR files as their keys are: channels of the same names and samples, compression, attributes, windows.
+//! EXR files written like the key's: with the same channels, sample types, compression, attributes and windows.
 
 use std::io::Cursor;
 
@@ -21,7 +21,7 @@ pub(super) struct Exr {
     layer: LayerAttributes,
     encoding: Encoding,
     channels: Option<ExrChannels>,
-    /// Channels of the key that are not its picture, and so are not in what is drawn.
+    /// Channels of the key that do not belong to its picture. They are missing in what is drawn.
     pub(super) left_out: Vec<String>,
 }
 
@@ -53,7 +53,7 @@ impl Exr {
         let header: &Header = about.headers.get(channels.part)?;
         let (mut image, mut layer) =
             (header.shared_attributes.clone(), header.own_attributes.clone());
-        // These are of one frame, or of channels that are not drawn.
+        // These attributes belong to one frame, or to channels that are not drawn.
         image.time_code = None;
         image.other.retain(is_of_the_picture);
         layer.other.retain(is_of_the_picture);

@@ -37,7 +37,7 @@ impl Form {
         if self.depth >= Depth::Half { Encoding::Linear } else { Encoding::Srgb }
     }
 
-    /// The form that holds all that either does.
+    /// The form that can hold everything that either of the two holds.
     pub(crate) fn with(self, other: Self) -> Self {
         Self {
             depth: self.depth.max(other.depth),
@@ -46,7 +46,7 @@ impl Form {
         }
     }
 
-    /// As near to this form as a file of this kind can store.
+    /// The form nearest to this one that a file of this kind can store.
     pub(crate) fn in_format(self, format: ImageFormat) -> Self {
         match format {
             ImageFormat::Jpeg => Self { depth: Depth::Eight, alpha: false, ..self },
@@ -54,7 +54,7 @@ impl Form {
             ImageFormat::OpenExr if self.depth < Depth::Half => Self { depth: Depth::Half, ..self },
             ImageFormat::OpenExr => self,
             ImageFormat::Png if self.depth >= Depth::Half => Self { depth: Depth::Sixteen, ..self },
-            // TIFF files of floats, or of grey with alpha, are written in colour, for few read others.
+            // TIFF files of floats, or of grey with alpha, are written in colour, because few programs read others.
             ImageFormat::Tiff if self.depth >= Depth::Half || self.alpha => {
                 Self { colour: true, ..self }
             }
@@ -62,8 +62,8 @@ impl Form {
         }
     }
 
-    /// The samples of the frame, whose values are in this `encoding`, channel beside channel. Alpha of integers is
-    /// straight unless it is stored `premultiplied`, that of floats always premultiplied.
+    /// The samples of the frame, whose values are in this `encoding`, with the channels interleaved. Integers have
+    /// straight alpha unless it is stored `premultiplied`; floats are always premultiplied.
     pub(super) fn samples(
         self,
         frame: &Frame,
@@ -134,7 +134,7 @@ pub(super) fn in_encoding(frame: &Frame, from: Encoding, to: Encoding) -> Cow<'_
     if from == to { Cow::Borrowed(frame) } else { Cow::Owned(frame.clone().converted(from, to)) }
 }
 
-/// The colour as it looks, freed of its alpha.
+/// The colour without its alpha multiplied in, since the curve applies to the colour as it looks.
 fn straight([red, green, blue, alpha]: [f32; 4]) -> [f32; 4] {
     if alpha <= 0.0 { [0.0; 4] } else { [red / alpha, green / alpha, blue / alpha, alpha] }
 }

@@ -1,5 +1,5 @@
-//! JPEG files as their keys are: the same tables and sampling, the same segments. Parts that do not change come out
-//! as they were, instead of being rounded anew by other tables.
+//! JPEG files written like the key's: with the same tables, sampling and segments. Areas that do not change then come
+//! out as they were, instead of being rounded again by other tables.
 
 use jpeg_encoder::{ColorType, Encoder, QuantizationTableType, SamplingFactor};
 
@@ -32,8 +32,8 @@ impl Jpeg {
         let mut components: Vec<[u8; 3]> = Vec::new();
         for (marker, content) in segments(file) {
             match marker {
-                // Of Adobe's segment (14) the encoder writes its own kind of colours; of JFIF (0) its own head.
-                // The index of further pictures in the same file (MPF) would point beside them.
+                // Left out: Adobe's segment (14) and JFIF's (0), which the encoder writes itself, and the index of
+                // further pictures in the file (MPF), whose offsets would be wrong.
                 0xe1..=0xed if !content.starts_with(b"MPF\0") => {
                     found.segments.push((marker - 0xe0, content.to_vec()));
                 }
@@ -59,13 +59,13 @@ impl Jpeg {
         found
     }
 
-    /// The same way of writing for pixels that the colour profile is not for.
+    /// The same way of writing, without the colour profile, for pixels that it does not fit.
     pub(super) fn without_profile(&self) -> Self {
         let segments = self.segments.iter().filter(|(_, content)| !is_profile(content));
         Self { segments: segments.cloned().collect(), ..self.clone() }
     }
 
-    /// Only a colour profile.
+    /// A plain way of writing, with this colour profile.
     pub(super) fn with_profile(profile: Option<&[u8]>) -> Self {
         const MOST: usize = 65_000;
         let parts: Vec<&[u8]> = profile.unwrap_or_default().chunks(MOST).collect();

@@ -1,4 +1,4 @@
-//! Picture files as they come and as they are written: what is drawn is stored as its keys are.
+//! Reading and writing picture files: what is drawn is stored in the way of its keys.
 //!
 //! A [`Style`] is read from a key's file: format, depth, channels, and all that stands beside the pixels (colour
 //! profile, orientation, compression, attributes). A frame written in that style is the same kind of file.

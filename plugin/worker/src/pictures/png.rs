@@ -1,4 +1,4 @@
-//! What a PNG file says beside its pixels, taken over chunk by chunk.
+//! What a PNG file holds besides its pixels, copied chunk by chunk.
 
 /// The file's first bytes, then the head: length, type, 13 bytes, checksum.
 const SIGNATURE: usize = 8;
@@ -22,7 +22,7 @@ pub(super) fn beside(file: &[u8]) -> Vec<u8> {
     kept
 }
 
-/// These chunks without the one of the colour profile, for pixels of another kind than it is for.
+/// These chunks without the colour profile, for pixels that it does not fit.
 pub(super) fn without_profile(beside: &[u8]) -> Vec<u8> {
     let all = chunks_of(beside);
     all.into_iter().filter(|chunk| chunk[4..8] != *b"iCCP").flatten().copied().collect()

@@ -16,7 +16,7 @@ use super::png;
 use super::tiff::Tiff;
 use crate::failure::{Failure, Kind, Result};
 
-/// Everything about a picture file but its picture.
+/// Everything about a picture file except its pixels.
 #[derive(Clone, Debug)]
 pub(crate) struct Style {
     pub(crate) format: ImageFormat,
@@ -80,8 +80,8 @@ impl Style {
         Self { form, beside, ..self }
     }
 
-    /// As near to this style as a file of another kind can be: the colour profile of the file at `path`, which
-    /// this style is of, goes along where the values keep their meaning.
+    /// The style nearest to this one that a file of another kind can have. `path` is the file that this style was
+    /// read from; its colour profile is kept where the values keep their meaning.
     pub(crate) fn in_format(self, format: ImageFormat, path: &Path) -> Self {
         if format == self.format {
             return self;
@@ -114,8 +114,8 @@ impl Style {
     /// Whether a file of that style stores pixels as this one does, so that it can stand beside files of this style.
     pub(crate) fn is_alike(&self, path: &Path) -> Result<bool> {
         let other = stored(path)?;
-        // Readers of EXR files take every depth and set of channels for what it is, and those of JPEG files do so
-        // with grey: to encode them anew would lose layers or quality.
+        // Readers accept EXR files of any depth and channels side by side, and JPEG files in grey beside those in
+        // colour. Encoding them again would lose layers or quality.
         let form = match self.format {
             ImageFormat::OpenExr | ImageFormat::Jpeg => true,
             _ => Form::from(other) == self.form,
@@ -132,7 +132,7 @@ impl Style {
     /// The frame, whose values are in this `encoding`, as the bytes of a file.
     ///
     /// # Errors
-    /// In words, when no such file can be made of it.
+    /// A sentence, when no such file can be made of the frame.
     pub(crate) fn encode(
         &self,
         frame: &Frame,
@@ -173,7 +173,7 @@ fn jpeg_of(jpeg: &Jpeg, image: &DynamicImage) -> std::result::Result<Vec<u8>, St
 
 fn png_of(image: &DynamicImage, profile: Option<&[u8]>) -> std::result::Result<Vec<u8>, String> {
     let mut file = Vec::new();
-    // Frames are many and often read once: speed counts more than the last percent.
+    // There are many frames, often read only once, so speed counts more than the last percent of size.
     let mut encoder =
         PngEncoder::new_with_quality(&mut file, CompressionType::Fast, FilterType::Adaptive);
     if let Some(profile) = profile {
@@ -200,12 +200,12 @@ fn profile_of(path: &Path) -> Option<Vec<u8>> {
     (meant_for == kind).then_some(profile)
 }
 
-/// What turns an upright picture to how it is stored.
+/// The transform that turns an upright picture to the way it is stored.
 fn inverse(orientation: Orientation) -> Orientation {
     match orientation {
         Orientation::Rotate90 => Orientation::Rotate270,
         Orientation::Rotate270 => Orientation::Rotate90,
-        // The others are reflections, or half a turn.
+        // The others are their own inverse: reflections, or half a turn.
         other => other,
     }
 }

@@ -1,4 +1,5 @@
-//! TIFF files as their keys are: compression, meaning of alpha, colour profile, resolution, orientation.
+//! TIFF files written like the key's: with the same compression, kind of alpha, colour profile, resolution and
+//! orientation.
 
 use std::io::Cursor;
 
@@ -67,17 +68,17 @@ impl Tiff {
         found
     }
 
-    /// The same way of writing for pixels that the colour profile is not for.
+    /// The same way of writing, without the colour profile, for pixels that it does not fit.
     pub(super) fn without_profile(&self) -> Self {
         Self { profile: Vec::new(), ..self.clone() }
     }
 
-    /// Only a colour profile.
+    /// A plain way of writing, with this colour profile.
     pub(super) fn with_profile(profile: Option<&[u8]>) -> Self {
         Self { profile: profile.unwrap_or_default().to_vec(), compression: LZW, ..Self::default() }
     }
 
-    /// A file of this image, its rows stored as they are; floats as half floats where those are asked for.
+    /// A file of this image, with its rows in their order. Floats are stored as half floats if that is asked for.
     pub(super) fn encode(&self, image: &DynamicImage, half: bool) -> Result<Vec<u8>, String> {
         let mut file = Cursor::new(Vec::new());
         let written = if self.big {
@@ -183,7 +184,7 @@ fn is_big(file: &[u8]) -> bool {
     file.starts_with(b"II\x2b\0") || file.starts_with(b"MM\0\x2b")
 }
 
-/// Half floats, by their bits: a kind of pixels that the encoder does not bring along.
+/// Half floats, given by their bits. The encoder has no such type of pixels of its own.
 macro_rules! kind {
     ($name:ident, $channels:literal) => {
         struct $name;

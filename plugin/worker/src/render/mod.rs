@@ -87,7 +87,7 @@ fn draw_all(arguments: &Render) -> Result<()> {
     Ok(())
 }
 
-/// What was done so far.
+/// What has been done so far.
 #[derive(Default)]
 struct Done {
     files: Vec<PathBuf>,
@@ -108,7 +108,7 @@ fn draw_span(
     let timing = arguments.timing()?;
     let frames = arguments.frames_wanted()?;
     let prepared = Prepared::new(arguments, &timing)?;
-    // Before anything is drawn.
+    // Checked before anything is drawn.
     let style = prepared.style.clone();
     output::spares_what_is_read(arguments, &style, &frames)?;
     if let Some(channels) = style.left_out() {
@@ -139,7 +139,7 @@ fn draw_span(
     Ok(())
 }
 
-/// The same engines, ToonCrafter drawing in the worker process: this executable's own.
+/// The same engines, with ToonCrafter in the worker process, which runs this same executable.
 fn over_the_worker(engines: Vec<Arc<dyn Engine>>, config: &CacheConfig) -> Vec<Arc<dyn Engine>> {
     let remote = |engine: Arc<dyn Engine>| -> Arc<dyn Engine> {
         match engine.kind() {
@@ -159,7 +159,7 @@ struct Source<'a> {
     prepared: &'a Prepared,
     drawn: usize,
     found: usize,
-    /// On twos and threes the same position comes again.
+    /// Kept, because on twos and threes the same position comes again.
     held: Option<(f64, Arc<Drawn>)>,
 }
 
@@ -189,7 +189,7 @@ impl Source<'_> {
     }
 }
 
-/// An error that several wait for, as that of a command.
+/// The failure of a command for an error that several may wait for.
 fn of_shared(error: &Error) -> Failure {
     Failure::new(crate::failure::kind_of(error), error.user_message())
 }

@@ -58,7 +58,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Writes the frame of the key whose file lies at `key`: the file itself, where it is of the wanted kind.
+    /// Writes the frame of the key whose file is at `key`. If that file is of the wanted kind, it is copied.
     pub(super) fn write_key(&mut self, number: u32, key: &Path, frame: &Frame) -> Result<()> {
         let path = frame_file(&self.folder, number, &self.style);
         if same_file::is_same_file(&path, key).unwrap_or(false) {
@@ -79,7 +79,7 @@ impl Writer {
         }
     }
 
-    /// The sheet and the preview, where wanted. All files that were written.
+    /// Writes the sheet and the preview, where wanted. Returns all files that were written.
     pub(super) fn finish(mut self) -> Result<Vec<PathBuf>> {
         if self.sheet {
             let path = self.folder.join(SHEET);
@@ -96,8 +96,8 @@ impl Writer {
         Ok(self.files)
     }
 
-    /// Written beside and renamed: a task that is killed leaves no half picture. The name beside
-    /// is the process's own, for two may write the same frame.
+    /// Written to a temporary file and renamed, so that a task that is killed leaves no half picture. Each process
+    /// has a temporary name of its own, for two may write the same frame.
     fn keep(&mut self, path: &Path, bytes: &[u8]) -> Result<()> {
         let beside = tempfile::Builder::new()
             .prefix(".writing-")
@@ -116,11 +116,11 @@ impl Writer {
     }
 }
 
-/// Whether no file that is read would be written over: keys and sketches. A key that lies where its own frame is
-/// written is none of them: it is left as it is.
+/// Makes sure that no key and no sketch would be overwritten. A key that lies where its own frame is written is
+/// allowed, since it is left as it is.
 ///
 /// # Errors
-/// When one would be.
+/// When one would be overwritten.
 pub(super) fn spares_what_is_read(arguments: &Render, style: &Style, frames: &[u32]) -> Result<()> {
     let mut read: HashMap<PathBuf, Vec<Option<u32>>> = HashMap::new();
     let mut reads = |path: &Path, frame| {
@@ -131,7 +131,7 @@ pub(super) fn spares_what_is_read(arguments: &Render, style: &Style, frames: &[u
     reads(&arguments.first, Some(arguments.start));
     reads(&arguments.last, Some(arguments.last_frame()?));
     arguments.sketch.iter().for_each(|(_, path)| reads(path, None));
-    // Of a sequence also the keys of the other spans.
+    // In a sequence this includes the keys of the other spans.
     arguments.sequence.iter().for_each(|(frame, path)| reads(path, Some(*frame)));
     let folder = &arguments.out;
     let frames = frames.iter().map(|frame| (Some(*frame), frame_file(folder, *frame, style)));
@@ -153,7 +153,7 @@ fn frame_file(folder: &Path, number: u32, style: &Style) -> PathBuf {
     folder.join(format!("frame_{number:04}.{}", style.ending()))
 }
 
-/// As any file of the user has them, not only for this user as temporary files are.
+/// With the rights of any file of the user. Temporary files are readable by this user only.
 trait PermissionsForAll {
     fn permissions_for_all(&mut self) -> &mut Self;
 }

@@ -1,4 +1,4 @@
-//! `--pin`: here in the first key, there in the last, in pixels.
+//! `--pin`: the place of a point in the first key and in the last, in pixels.
 
 use std::str::FromStr;
 

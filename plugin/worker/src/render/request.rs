@@ -91,7 +91,7 @@ impl Prepared {
     }
 }
 
-/// That of the first key, holding what either key does; or of the kind that is asked for.
+/// The style of the first key, in a form that can hold either key; or one of the kind that is asked for.
 fn style(arguments: &Render) -> Result<Style> {
     let first = Style::of(&arguments.first)?;
     let form = first.form.with(Form::of(&arguments.last)?);
@@ -150,8 +150,8 @@ pub(crate) fn downloaded(name: &str) -> Result<Option<PathBuf>> {
     Ok(path.is_file().then_some(path))
 }
 
-/// Names a weight file, once its index was read: what is wrong with it is the same failure here as in
-/// every other command.
+/// Names a weight file after reading its index, so that a damaged file is the same failure here as in every other
+/// command.
 fn weights(path: &Path) -> Result<WeightRef> {
     NamedFile::open(path)?;
     Ok(WeightRef { path: path.to_owned(), fingerprint: fingerprint::of_file(path)? })

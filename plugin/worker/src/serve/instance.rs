@@ -26,7 +26,7 @@ pub(super) struct Instance {
     _lock: File,
 }
 
-/// The outcome of asking for it.
+/// The outcome of asking for that right.
 pub(super) enum Acquired {
     Mine(Instance),
     AlreadyServed,
@@ -71,7 +71,7 @@ pub(super) fn take(endpoint: &Endpoint) -> Result<Acquired> {
 }
 
 impl Instance {
-    /// Nobody finds this worker any more.
+    /// Removes the socket, so that no client finds this worker any more.
     pub(super) fn hide(&self) {
         let _ = fs::remove_file(self.endpoint.socket_file());
     }
@@ -81,7 +81,7 @@ impl Instance {
 fn answers(endpoint: &Endpoint) -> bool {
     match endpoint.connect() {
         Ok(_) => true,
-        // It takes nobody in at the moment, but it is there.
+        // The worker accepts no connection at the moment, but it is there.
         Err(error) => error.kind() == io::ErrorKind::WouldBlock,
     }
 }
@@ -122,7 +122,7 @@ pub(super) fn start_in_background(endpoint: &Endpoint, idle_seconds: u64) -> Res
             return Ok(());
         }
         match worker.try_wait() {
-            // It may have found another one at work, which then answers.
+            // The new process may have found another worker, which then answers.
             Ok(Some(status)) if !answers(endpoint) && !status.success() => {
                 return Err(wrong(format!("the worker ended at once ({status})")));
             }
@@ -136,8 +136,8 @@ pub(super) fn start_in_background(endpoint: &Endpoint, idle_seconds: u64) -> Res
     }
 }
 
-/// What the host had open does not reach the worker: a file there could not be deleted, nor a
-/// socket closed.
+/// Files and sockets that the host has open must not reach the worker: it would keep them from being deleted or
+/// closed.
 #[cfg(unix)]
 fn keep_only_standard_streams() {
     let Ok(open) = fs::read_dir("/dev/fd") else { return };

@@ -14,7 +14,7 @@ use crate::failure::{Failure, Kind, Result};
 const BYTES: u64 = 2 << 20;
 const KEPT: usize = 4;
 
-/// Starts to log into `dir`, at the level that `INBETWEEN_LOG` asks for, and panics too.
+/// Starts to log into `dir`, at the level that `INBETWEEN_LOG` asks for. Panics are logged too.
 ///
 /// # Errors
 /// [`Kind::File`] when the directory cannot be written to.
@@ -31,7 +31,7 @@ pub(super) fn start(dir: &Path) -> Result<LoggerHandle> {
         .log_to_file(files)
         .append()
         .rotate(Criterion::AgeOrSize(Age::Day, BYTES), Naming::Numbers, Cleanup::KeepLogFiles(KEPT))
-        // A process that is killed has said what it did.
+        // Every line is written at once, so that the log is complete even if the process is killed.
         .write_mode(WriteMode::Direct)
         .duplicate_to_stderr(Duplicate::Error)
         .format(line)

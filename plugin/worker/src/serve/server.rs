@@ -1,7 +1,7 @@
 //! Who is connected, and when to end.
 //!
-//! A client that asks for a drawing is served; one that only holds a connection gives way when many
-//! do, the oldest first. So no number of silent clients keeps a host waiting.
+//! A client that asks for a drawing is served. When too many clients only hold a connection, the oldest of them is
+//! turned away. So no number of silent clients keeps a host waiting.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,13 +20,13 @@ use super::services::Services;
 use super::{Engines, failed};
 use crate::failure::Result;
 
-/// Clients at a time whose drawings are waited for; more are told so.
+/// Most clients at a time that wait for a drawing. Further ones are refused with a message.
 pub(super) const MOST_DRAWINGS: usize = 128;
 
-/// Clients at a time that ask for nothing.
+/// Most clients at a time that ask for nothing.
 const MOST_IDLE: usize = 64;
 
-/// After a failure to accept, such as too many open files.
+/// Pause after a failure to accept, such as too many open files.
 const REST: Duration = Duration::from_millis(100);
 
 /// Holds one conversation, from its connection to its end.
@@ -77,7 +77,7 @@ impl Server {
     pub(super) fn run(self: Arc<Self>, instance: Instance, serve: Serve) -> &'static str {
         let instance = Arc::new(instance);
         let (server, accepting) = (self.clone(), instance.clone());
-        // Ends with the process: nothing wakes an accept on every system.
+        // This thread ends with the process, since not every system can wake it from accepting.
         std::thread::spawn(move || server.accept(&accepting, serve));
         let mut state = self.state.lock();
         loop {
@@ -112,7 +112,7 @@ impl Server {
         let client = {
             let mut state = self.state.lock();
             let idle = state.conversations.values().filter(|conversation| !conversation.drawing);
-            // Those that were told to leave are on their way out.
+            // Clients that were told to leave are about to go, and do not count.
             let staying =
                 |conversation: &&Conversation| !conversation.leave.load(Ordering::Relaxed);
             let idle: Vec<_> = idle.filter(staying).collect();
@@ -202,7 +202,7 @@ impl Drop for Drawing<'_> {
         if let Some(conversation) = state.conversations.get_mut(&self.0.number) {
             conversation.drawing = false;
         }
-        // Only drawings keep the worker: who merely asks how it is must not hold its memory for ever.
+        // Only drawings keep the worker alive. Asking for its status must not hold its memory for ever.
         state.last_use = Instant::now();
     }
 }

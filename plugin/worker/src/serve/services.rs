@@ -1,5 +1,5 @@
-//! What serves one cache directory: a queue over the cache, and its engines. The services of all directories
-//! share the device: one draws at a time, and first what another one has loaded is given back.
+//! A service draws for one cache directory: it has a queue over the cache, and engines. All services share the
+//! device: one draws at a time, after the model that another one has loaded was given back.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use parking_lot::Mutex;
 
 use super::Engines;
 
-/// Services that are kept; the one unused for longest goes first, if nobody uses it.
+/// Services that are kept. Of those that nobody uses, the one unused for longest goes first.
 const KEPT: usize = 4;
 
-/// Between two looks of a drawing that waits for the device.
+/// Time between two attempts of a drawing that waits for the device.
 const LOOK: Duration = Duration::from_millis(20);
 
 pub(super) struct Service {
@@ -97,7 +97,7 @@ impl Services {
     }
 }
 
-/// Whose turn it is, and whose it was before.
+/// The lock of the device, with the engine that used it last.
 #[derive(Default)]
 struct Device {
     last: Mutex<Option<Arc<dyn Engine>>>,

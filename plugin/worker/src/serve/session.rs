@@ -15,11 +15,11 @@ use interprocess::local_socket::Stream;
 use super::server::{Client, MOST_DRAWINGS, Server};
 use super::services::Service;
 
-/// How long a client may take to say hello, and to say what it wants.
+/// How long a client may take to introduce itself, and to say what it wants.
 const HELLO: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Between two looks at the connection while an engine works.
+/// Time between two looks at the connection while an engine works.
 const LOOK: Duration = Duration::from_millis(20);
 
 /// At the latest after this long the client gets a sign of life.
@@ -37,7 +37,7 @@ pub(super) fn serve(client: &Client, stream: Stream) {
         Ok(()) | Err(WireError::Closed | WireError::Cancelled) => {}
         Err(broken) => {
             log::warn!("a client was turned away: {broken}");
-            // It may be gone, or not read at all.
+            // The client may be gone, or may not read, so a failure to send means nothing.
             let reason = broken.to_string();
             let _ = wire.send(&ToClient::Invalid { reason }, || false);
         }
@@ -95,7 +95,7 @@ fn listen(
 ) -> Result<Option<ToWorker>, WireError> {
     let since = Instant::now();
     loop {
-        // What it has said already is heard first.
+        // Messages that have arrived already are handled first.
         if let Some(said) = wire.receive(LOOK)? {
             return Ok(Some(said));
         }
@@ -114,10 +114,10 @@ fn too_many() -> Failure {
     }
 }
 
-/// Two versions cannot work together: the one that nobody uses gives way.
+/// Two versions cannot work together. The worker ends if nobody uses it.
 fn refuse(server: &Arc<Server>, wire: &mut ClientWire, reason: String) -> Result<(), WireError> {
     let ending = server.is_unused();
-    // Said first: the end of the process would swallow it.
+    // Sent before ending, since the end of the process would lose it.
     let said = say(wire, &ToClient::Refused { reason, ending });
     if ending {
         server.end("a client of another version came");
@@ -201,7 +201,7 @@ fn wait(ticket: &Ticket, wire: &mut ClientWire) -> Result<Found, WireError> {
         if let Some(outcome) = ticket.wait_for(LOOK) {
             return Ok(outcome);
         }
-        // A client has nothing to say now; that it has gone is heard here.
+        // The client has nothing to say now. Listening tells whether it has gone.
         if wire.receive(Duration::ZERO)?.is_some() {
             return Err(WireError::Unexpected("a message came while the drawing was not done"));
         }
@@ -217,7 +217,7 @@ fn wait(ticket: &Ticket, wire: &mut ClientWire) -> Result<Found, WireError> {
 }
 
 fn hand_over(wire: &mut ClientWire, drawn: &Drawn) -> Result<(), WireError> {
-    // What is drawn here has no remarks: only Flow makes some, and it draws where it is asked.
+    // Drawings from here have no remarks: only Flow makes remarks, and it never draws here.
     let Drawn { frame, confidence, cut, remarks: _ } = drawn;
     let (confidence, cut, sum) = (*confidence, *cut, sum_of(frame));
     say(wire, &ToClient::Done { confidence, cut, sum })?;

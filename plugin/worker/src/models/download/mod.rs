@@ -58,7 +58,7 @@ impl Default for Server {
     }
 }
 
-/// What the server says of a file.
+/// What the server tells of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listing {
     /// Where its bytes are.
@@ -80,7 +80,7 @@ pub struct Fetched {
     pub bytes: u64,
     /// SHA-256 of its contents, in hex; checked.
     pub sha256: String,
-    /// Bytes that had arrived in an earlier run; all of them when nothing was left to fetch.
+    /// Bytes that had arrived in an earlier run. When nothing was left to fetch, this is the whole size.
     pub resumed_from: u64,
 }
 
@@ -142,7 +142,7 @@ fn ask() -> Result<()> {
 /// Makes sure that the published file `name` is in `folder`, whole and checked. A copy that
 /// other programs have already fetched is used where it is.
 ///
-/// `progress` is told the bytes that are there and the bytes in all.
+/// `progress` gets the number of bytes that have arrived and the whole size.
 ///
 /// # Errors
 /// [`Kind::Network`] when the server cannot be reached, fails, or sends something else than it has
@@ -170,7 +170,7 @@ fn repository() -> Repo {
     Repo::model(REPOSITORY.into())
 }
 
-/// Asks the server what it has under `name`, again when it does not answer.
+/// Asks the server what it has under `name`, and asks again when it does not answer.
 fn look_up(server: &Server, name: &str) -> Result<Listing> {
     let mut pause = server.pause;
     for repetition in 0.. {
@@ -179,7 +179,7 @@ fn look_up(server: &Server, name: &str) -> Result<Listing> {
                 std::thread::sleep(pause);
                 pause *= 2;
             }
-            // Whoever has no network shall hear it at once, not after a minute of silence.
+            // A machine without a network should be told at once, not after a minute of silence.
             Err(Trouble::Unreachable(_)) if repetition < server.repetitions.min(1) => {
                 std::thread::sleep(pause);
             }
@@ -208,11 +208,11 @@ fn look_up(server: &Server, name: &str) -> Result<Listing> {
 
 /// Something that went wrong between here and the server.
 enum Trouble {
-    /// Nobody was met at all.
+    /// No connection was made at all.
     Unreachable(String),
-    /// It may work the next time.
+    /// The request may work the next time.
     Passing(String),
-    /// It will not.
+    /// The request will never work.
     Final(String),
 }
 

@@ -80,7 +80,7 @@ pub(super) fn fetch(
     let found = hex(part.hasher);
     if found != listing.sha256 {
         drop(part.file);
-        // The next run must not go on with it; that it stays behind does no other harm.
+        // The next run must not continue this file. If it cannot be deleted, it does no other harm.
         let _ = std::fs::remove_file(&part_path);
         let message = format!(
             "{} arrived damaged: its SHA-256 is {found}, published is {}. Fetch it again.",
@@ -94,7 +94,7 @@ pub(super) fn fetch(
     Ok(Fetched { file: path.into(), bytes: listing.size, sha256: found, resumed_from })
 }
 
-/// Beside the destination, named by the digest: another version starts afresh.
+/// The partial file, beside the destination and named by the digest, so that another version starts afresh.
 fn part_of(path: &Path, listing: &Listing) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!("{name}.{}.part", &listing.sha256[..16]))
@@ -104,7 +104,7 @@ fn agent() -> ureq::Agent {
     ureq::Agent::config_builder()
         .timeout_connect(Some(Duration::from_secs(30)))
         .timeout_recv_response(Some(Duration::from_secs(60)))
-        // For one piece. Whatever has arrived by then is kept.
+        // The time limit of one piece. Whatever has arrived by then is kept.
         .timeout_recv_body(Some(Duration::from_secs(900)))
         .redirect_auth_headers(RedirectAuthHeaders::SameHost)
         .build()
@@ -119,7 +119,7 @@ struct Part {
 }
 
 impl Part {
-    /// Takes in what an earlier run has left.
+    /// Hashes what an earlier run has left, to go on from there.
     fn read_again(
         &mut self,
         listing: &Listing,
@@ -182,7 +182,7 @@ fn fetch_piece(
             end
         }
         200 => {
-            // It sends everything from the start, whatever was asked for.
+            // This server sends everything from the start, whatever range was asked for.
             part.start_over().map_err(WireError::Disk)?;
             listing.size
         }
