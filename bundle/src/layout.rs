@@ -15,7 +15,7 @@ pub(crate) const BINARY: &str = "AIInbetween.ofx";
 /// The effect's identifier; hosts look for its icon under this name.
 pub(crate) const IDENTIFIER: &str = "org.inbetween.AIInbetween";
 
-/// What a Rust target means to OpenFX.
+/// What OpenFX calls a Rust target, and where its files go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Target {
     /// The Rust target triple.
@@ -43,8 +43,8 @@ impl Target {
                 (&["Linux-aarch64", "Linux-x86-64"], LINUX.0, LINUX.1)
             }
             "i686" if triple.contains("linux") => (&["Linux-x86"], LINUX.0, LINUX.1),
-            // MacOS-x86-64 is deprecated, yet hosts built for Intel look there. `universal` is no target of Rust's:
-            // binaries of both architectures, joined.
+            // MacOS-x86-64 is deprecated, but hosts built for Intel look there. `universal` is not a target of Rust:
+            // it stands for binaries of both architectures, joined.
             "x86_64" | "universal" if triple.contains("apple-darwin") => {
                 (&["MacOS", "MacOS-x86-64"], MAC.0, MAC.1)
             }

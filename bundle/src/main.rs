@@ -29,8 +29,8 @@ const WORKER: &str = "inbetween-worker";
 /// The package whose program renders samples through the OpenFX API.
 const HOST: &str = "host-tests";
 
-/// Chosen together on this machine, these give shared dependencies the features that the whole workspace gives
-/// them, so that neither this program nor the tests after it compile one twice.
+/// Built together, these packages give shared dependencies the same features as the whole workspace does, so that no
+/// dependency is compiled twice, here or for the tests afterwards.
 const TOGETHER: [&str; 4] = [PLUGIN, WORKER, HOST, "draw-samples"];
 
 #[derive(Parser)]
@@ -148,7 +148,7 @@ fn main() -> Result<()> {
 
 fn cargo() -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    // Names of the variables that cargo set for this program must not reach the cargo called here.
+    // Variables that cargo has set for this program must not reach the cargo that is called here.
     for (name, _) in env::vars_os() {
         if name
             .to_str()
@@ -271,7 +271,7 @@ fn install(bundle: &Path, folder: &Path) -> Result<()> {
             fs::rename(&target, &aside)?;
         }
         fs::rename(&fresh, &target)?;
-        // Windows refuses to delete files in use; the next install does it.
+        // Windows refuses to delete files in use. The next installation deletes them.
         if aside.exists() {
             let _ = fs::remove_dir_all(&aside);
         }

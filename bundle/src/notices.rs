@@ -49,7 +49,7 @@ struct Dependency {
 
 #[derive(Deserialize)]
 struct DependencyKind {
-    /// Absent for what is linked in; `dev` and `build` otherwise.
+    /// Absent for dependencies that are linked in; `dev` or `build` for others.
     kind: Option<String>,
 }
 
@@ -91,7 +91,7 @@ impl Metadata {
     }
 }
 
-/// The notice for everything that is linked into the packages `names`.
+/// The notice for all libraries that are linked into the packages `names`.
 ///
 /// # Errors
 /// When a licence text that a package carries cannot be read.

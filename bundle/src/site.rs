@@ -1,6 +1,6 @@
 //! The guide as a site: the pages of the project as HTML, under the same paths, from the same files.
 //!
-//! It begins with `README.md` and goes where its links lead. What is no page (pictures, scripts) is copied.
+//! It begins with `README.md` and follows its links. Files that are not pages (pictures, scripts) are copied.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -16,7 +16,7 @@ const FRAME: &str = "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\">
     pre,code{background:#f4f4f4}pre{padding:.6em;overflow:auto}\n</style>\n\
     <p><a href=\"{home}\">AI In-between</a></p>\n{body}</html>\n";
 
-/// Writes the site into `out` and gives the number of pages.
+/// Writes the site into `out` and returns the number of pages.
 ///
 /// # Errors
 /// When a page or a file that one points to cannot be read or written.
@@ -89,7 +89,7 @@ fn page(root: &Path, path: &Path, text: &str, found: &mut Vec<PathBuf>) -> Strin
     FRAME.replace("{title}", title).replace("{home}", &home).replace("{body}", &body)
 }
 
-/// Without `.` and `..`.
+/// The path without `.` and `..`.
 fn tidy(path: &Path) -> PathBuf {
     let mut tidy = PathBuf::new();
     for part in path.components() {

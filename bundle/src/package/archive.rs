@@ -47,7 +47,7 @@ pub(crate) fn tar_gz<W: Write>(to: W, entries: &[Entry]) -> Result<W> {
     Ok(tar.into_inner()?.finish()?)
 }
 
-/// A ZIP archive; links are left out, which Windows has none of.
+/// A ZIP archive for Windows. Symbolic links are left out, since Windows packages have none.
 ///
 /// # Errors
 /// When a file cannot be read or written.
@@ -88,7 +88,7 @@ pub(crate) fn deb<W: Write>(to: W, control: &[Entry], files: &[Entry]) -> Result
 /// Makes the file `to` with one of the functions above.
 ///
 /// # Errors
-/// What the function says, with the file's name.
+/// The error of the function, with the file's name.
 pub(crate) fn write(to: &Path, make: impl FnOnce(File) -> Result<File>) -> Result<()> {
     let written =
         File::create(to).map_err(Into::into).and_then(make).and_then(|file| Ok(file.sync_all()?));

@@ -1,4 +1,4 @@
-//! What lies in a package, before it is known which kind of file holds it.
+//! The contents of a package, whatever kind of archive will hold them.
 
 use std::fs;
 use std::io::{self, Read};
@@ -81,7 +81,7 @@ pub(crate) fn of_folder(from: &Path, to: &str) -> Result<Vec<Entry>> {
         } else {
             let program =
                 matches!(path.extension().and_then(|e| e.to_str()), None | Some("ofx" | "exe"));
-            // A licence text has no extension either.
+            // The licence has no extension either, but is no program.
             let program = program && name != "LICENSE";
             entries.push(Entry { program, ..Entry::copy(to, &path) });
         }

@@ -28,7 +28,7 @@ pub(crate) struct Package<'a> {
     pub(crate) glibc: Option<Glibc>,
 }
 
-/// The systems that differ in how software comes onto them.
+/// Systems that differ in how software is installed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum System {
     Linux,
@@ -37,7 +37,7 @@ enum System {
 }
 
 impl Package<'_> {
-    /// Makes all packages of the platform and a file with their checksums; gives their paths.
+    /// Makes all packages of the platform and a file with their checksums. Returns their paths.
     ///
     /// # Errors
     /// When a binary needs what its system does not have, a file cannot be written, or a program that makes an
@@ -122,7 +122,7 @@ impl Package<'_> {
         fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))
     }
 
-    /// Looks into every binary of the bundle; the oldest glibc that all of them can do with.
+    /// Checks every binary of the bundle. Returns the oldest glibc that is enough for all of them.
     fn needed(&self) -> Result<Option<Glibc>> {
         let mut glibc = None;
         for folder in self.target.folders {
@@ -247,7 +247,7 @@ impl Package<'_> {
         Ok(setup)
     }
 
-    /// What lies below the root of the disk, and scripts, for `pkgbuild` and `productbuild`.
+    /// The files below the root of the disk and the scripts, for `pkgbuild` and `productbuild`.
     fn mac_layout(&self, bundle: &[Entry]) -> Result<Vec<Entry>> {
         let mut entries: Vec<_> = bundle
             .iter()
@@ -304,7 +304,7 @@ impl Package<'_> {
     }
 }
 
-/// Runs a program to its end; `advice` is told where it is missing.
+/// Runs a program to its end. `advice` is part of the error when the program is missing.
 fn run(command: &mut Command, advice: &str) -> Result<()> {
     let program = command.get_program().to_string_lossy().into_owned();
     let status = command.status().with_context(|| format!("{program} does not start. {advice}"))?;

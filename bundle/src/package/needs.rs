@@ -1,7 +1,7 @@
 //! What a binary needs of the system that it runs on, read from the binary itself.
 //!
-//! A host brings libraries of its own, and where those of a plug-in have the same names, one of the two gets the wrong
-//! ones. So a plug-in may need nothing but the system's.
+//! A host brings libraries of its own. If a plug-in needs libraries of the same names, one of the two gets the wrong
+//! ones. So a plug-in may need only libraries of the system.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -90,7 +90,7 @@ fn is_of_system(library: &str) -> bool {
         "ld-linux-x86-64.so.",
         "ld-linux-aarch64.so.",
     ];
-    // Those that Windows itself has since version 10. The runtime of Microsoft's compiler is none of them, so it is
+    // Libraries that are part of Windows since version 10. The runtime of Microsoft's compiler is not, so it is
     // linked in.
     const WINDOWS: [&str; 19] = [
         "advapi32",

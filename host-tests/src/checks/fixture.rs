@@ -67,7 +67,7 @@ pub struct Recipe {
     pub format: Format,
     /// Clips that get no pictures.
     pub without: Vec<String>,
-    /// Optional clips get pictures if nothing is rendered without.
+    /// Optional clips get pictures if the plug-in renders nothing without them.
     pub needed_too: bool,
     /// The optional clips get pictures too.
     pub optional_too: bool,
@@ -102,7 +102,7 @@ impl Fixture {
         Self { path, id, profile, context: None, settings: Vec::new(), seed, needs, files }
     }
 
-    /// The plug-in under a fresh host, nothing called yet but `setHost`.
+    /// The plug-in under a fresh host. Only `setHost` has been called.
     ///
     /// # Errors
     /// When the file cannot be opened or holds no such plug-in.
@@ -137,8 +137,8 @@ impl Fixture {
         Ok(contexts)
     }
 
-    /// Runs a body in each context and joins the ends: the first failure counts; what could be checked nowhere is
-    /// skipped.
+    /// Runs a body in each context and joins the outcomes. The first failure counts; a check that is skipped in every
+    /// context is skipped.
     ///
     /// # Errors
     /// The first failure of `body`; [`Stop::Skip`] when it skipped every context.
@@ -168,9 +168,9 @@ impl Fixture {
         }
     }
 
-    /// What the plug-in refuses to render without, with a message, and renders with. First come optional clips, in
-    /// the order of their definition: an in-betweener whose second key may come from a file wants one. Then, where
-    /// a host gives too few pictures, key files of the check's own in its parameters for files.
+    /// What the plug-in needs to render: without it, it refuses with a message. Optional clips are tried first, in
+    /// the order of their definition (an in-betweener whose second key may come from a file wants one). Where a host
+    /// gives too few pictures, files of this fixture are then put into the parameters for files.
     ///
     /// # Errors
     /// When the plug-in cannot be started, or a key file cannot be written.
@@ -178,7 +178,7 @@ impl Fixture {
         if let Some(known) = self.needs.lock().get(context) {
             return Ok(known.clone());
         }
-        // Under a host of its own, so that nothing of this is in the journal of the check.
+        // Tried under another host, so that nothing of this gets into the journal of the check.
         let plugin = self.started()?;
         let descriptor = plugin.context(context)?;
         let clips = descriptor.clips();
@@ -218,7 +218,7 @@ impl Fixture {
             }
             match refused {
                 None => return Ok(Some(needs)),
-                // A failure without a word asks for nothing.
+                // A failure without a message does not say that anything is missing.
                 Some(refused) if refused.said().is_none() => return Ok(Some(Needs::default())),
                 Some(_) => {}
             }
@@ -226,7 +226,8 @@ impl Fixture {
         Ok(None)
     }
 
-    /// The same, with a parameter moved where every frame would be one of an input: a gain of 1 draws nothing.
+    /// The same needs, with one parameter changed if every frame would be a frame of an input: a gain of 1, for one,
+    /// draws nothing.
     fn made_busy(&self, plugin: &Arc<Plugin>, context: &str, needs: Needs) -> Checked<Needs> {
         let is_busy = |needs: &Needs| -> Checked<bool> {
             let setup = self.setup_with(plugin, context, &Recipe::default(), needs)?;
@@ -247,8 +248,8 @@ impl Fixture {
         Ok(needs)
     }
 
-    /// Key files in the first parameters for files, one more each time, with each option of each choice: one of
-    /// them may tell that keys come from files.
+    /// Key files in the first parameters for files, one more each time, combined with each option of each choice,
+    /// since one of these may say that keys come from files.
     fn with_files(&self, params: &[Arc<Param>]) -> Checked<Vec<Needs>> {
         let is_file = |param: &&Arc<Param>| {
             param.kind == ParamType::String
@@ -303,7 +304,7 @@ impl Fixture {
     /// As [`Fixture::needs`]; when a setting's text is no value of its parameter.
     pub fn setup(&self, plugin: &Plugin, context: &str, recipe: &Recipe) -> Checked<Setup> {
         let needs = if recipe.needed_too { self.needs(context)? } else { Needs::default() };
-        // Looking for them may have introduced another host.
+        // Looking for the needs may have introduced another host.
         plugin.set_host()?;
         self.setup_with(plugin, context, recipe, &needs)
     }
@@ -330,7 +331,7 @@ impl Fixture {
             values.push((id.clone(), None, value.clone()));
         }
         for (id, text) in &self.settings {
-            // Contexts differ in their parameters: what one lacks is not set there.
+            // Contexts differ in their parameters. A setting that a context lacks is left out there.
             if let Some(param) = descriptor.params.find(id) {
                 values.push((id.clone(), None, param.parse(text).map_err(Stop::Fail)?));
             }

@@ -13,7 +13,7 @@ use crate::{
     host::sys::*,
 };
 
-/// Leads the plug-in through everything that hosts do. Whether it renders is another check's matter.
+/// Leads the plug-in through everything that hosts do. Another check judges whether it renders.
 fn live(fixture: &Fixture, skip_unwilling: bool) -> Checked<Arc<Journal>> {
     let plugin = fixture.started()?;
     let journal = Arc::clone(plugin.host().journal());
@@ -25,12 +25,12 @@ fn live(fixture: &Fixture, skip_unwilling: bool) -> Checked<Arc<Journal>> {
             rendered |= use_instance(fixture, &plugin, &mut instance)?;
             instance.destroy();
         }
-        // An instance with something to complain of when it goes.
+        // An instance that has a reason to complain when it is destroyed: it lacks its clips.
         let clips = plugin.context(&context)?.clips();
         let without = clips.iter().filter(|clip| !clip.is_output()).map(|clip| clip.name.clone());
         let recipe = Recipe { without: without.collect(), ..Recipe::default() };
         if let Ok(instance) = fixture.instance(&plugin, &context, &recipe) {
-            // Whether it fails, and with which words, is another check's matter too.
+            // Other checks judge whether it fails, and with which message.
             let _ = instance.render(FrameRequest::at(3.0));
             instance.destroy();
         }

@@ -28,7 +28,7 @@ fn not_missing(status: Status, plugin: &Plugin) -> Checked<()> {
     Ok(())
 }
 
-/// ReplyDefault will do as well: the standard has it for actions that a plug-in leaves alone.
+/// ReplyDefault is good too: the standard has it for actions that a plug-in leaves alone.
 fn must_be_fine(action: &str, status: Status, plugin: &Plugin) -> Checked<()> {
     require(status.is_fine(), || format!("{action} answered {status}{}", plugin.said()))
 }
@@ -48,7 +48,7 @@ pub(super) fn life_cycle(fixture: &Fixture) -> Checked {
     let contexts = match fixture.contexts(&plugin) {
         Ok(contexts) => contexts,
         Err(stop) => {
-            // Still a plug-in to unload: other hosts than this one will use it.
+            // The plug-in has to be unloaded all the same, since other hosts will use it.
             must_be_fine("Unload", plugin.unload().unwrap_or(Status::OK), &plugin)?;
             return Err(stop);
         }
@@ -91,7 +91,7 @@ pub(super) fn load_again(fixture: &Fixture) -> Checked {
             format!("DescribeInContext answered {status} in round {round}")
         })?;
     }
-    // The instance made before all that still renders or says why not.
+    // The instance that was made before all that still renders, or says why not.
     let time = fixture.busy_time(&instance).unwrap_or(3.0);
     match fixture.render(&instance, FrameRequest::at(time)) {
         Ok(_) | Err(Stop::Skip(_)) => {}

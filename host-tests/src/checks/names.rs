@@ -1,4 +1,5 @@
-//! Names that parameters must leave alone: words of the script languages of hosts, and what their nodes have already.
+//! Names that parameters must not have: keywords of the script languages of hosts, and names that their nodes have
+//! already.
 
 /// Words of Python 3, in which Natron, Nuke, Resolve and Fusion are scripted.
 const PYTHON: &str = "\
@@ -38,7 +39,7 @@ const FUSION: &str = "\
     ProcessBlue ProcessGreen ProcessRed ProcessWhenBlendIs00 Quality SampleSpread ShutterAngle \
     StartRenderScript TileColor UseGPU";
 
-/// Who has that name already, as the end of a sentence.
+/// What has that name already, as the end of a sentence.
 pub(super) fn taken_by(name: &str) -> Option<&'static str> {
     [
         (PYTHON, "a word of Python"),

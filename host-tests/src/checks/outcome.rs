@@ -1,4 +1,4 @@
-//! What a check ends with.
+//! The outcomes of checks.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use crate::host::plugin::Incompatible;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", content = "text", rename_all = "lowercase")]
 pub enum Outcome {
-    /// Nothing wrong; perhaps a figure worth knowing.
+    /// Nothing is wrong. The text may hold a figure worth knowing.
     Success(String),
     /// Allowed, but some host or user will trip over it.
     Warning(String),

@@ -44,7 +44,7 @@ pub(super) fn renders(fixture: &Fixture) -> Checked {
     }
     match (done.is_empty(), unwilling.is_empty()) {
         (_, true) => Ok(Outcome::Success(done.join(", "))),
-        // A host that gives one clip and no other times may have nothing that the effect could work on.
+        // A host that gives one clip and no other times may leave the effect nothing to work on.
         (true, false) if !fixture.profile.temporal => Err(Stop::Skip(unwilling.join("; "))),
         (true, false) => Err(Stop::Fail(unwilling.join("; "))),
         (false, false) => Ok(Outcome::Warning(unwilling.join("; "))),
@@ -53,7 +53,7 @@ pub(super) fn renders(fixture: &Fixture) -> Checked {
 
 pub(super) fn whole_window(fixture: &Fixture) -> Checked {
     fixture.in_contexts(|plugin, context| {
-        // What the host put there before would hide what was left out.
+        // Switched off, since a copy of the source would hide pixels that the plug-in leaves out.
         plugin.host().change(|behaviour| behaviour.prefills_output = false);
         let instance = fixture.instance(plugin, context, &Recipe::default())?;
         for time in [fixture.busy_time(&instance)?, RANGE.0, RANGE.1] {
@@ -271,7 +271,7 @@ pub(super) fn threads(fixture: &Fixture) -> Checked {
         }
         let shared = safety.as_bytes() == kOfxImageEffectRenderFullySafe.to_bytes();
         let times: Vec<f64> = (0..8).map(|at| 1.5 + 0.75 * f64::from(at)).collect();
-        // Threads first, so that nothing is remembered from the renders in order.
+        // The threads render first, so that the plug-in remembers nothing of the renders in order.
         let first = Arc::new(fixture.instance(plugin, context, &Recipe::default())?);
         fixture.render(&first, FrameRequest::at(fixture.busy_time(&first)?))?;
         let results: Vec<Checked<Vec<u8>>> = std::thread::scope(|scope| {

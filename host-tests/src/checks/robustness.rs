@@ -167,8 +167,8 @@ fn inputs_of(instance: &Instance) -> Checked<Vec<Arc<Picture>>> {
     Ok(inputs)
 }
 
-/// The ways in which a clip can be without pictures: what its image is, and whether it says that it is connected.
-/// Images that are there and hold nothing are the way of few hosts, whose plug-ins are asked to stand all others too.
+/// The ways in which a clip can be without pictures: what is given for its image, and whether it says that it is
+/// connected. Few hosts give images that hold nothing, so only under such hosts are all ways tried.
 fn forms(fixture: &Fixture) -> Vec<(MissingImage, bool)> {
     let mut forms = vec![MissingImage::Unconnected, MissingImage::Black];
     if !matches!(
@@ -180,7 +180,7 @@ fn forms(fixture: &Fixture) -> Vec<(MissingImage, bool)> {
     forms.into_iter().flat_map(|form| [(form, false), (form, true)]).collect()
 }
 
-/// Whether the host itself does so.
+/// Whether the imitated host itself does so.
 fn is_own(fixture: &Fixture, (missing_image, connected): (MissingImage, bool)) -> bool {
     let own = fixture.profile.behaviour;
     (own.missing_image, own.always_connected) == (missing_image, connected)
@@ -212,7 +212,7 @@ pub(super) fn missing_clip(fixture: &Fixture) -> Checked {
                 let Ok(instance) = fixture.instance(plugin, context, &recipe) else { continue };
                 let rendered = match instance.render(FrameRequest::at(time)) {
                     Ok(rendered) => rendered,
-                    // To refuse what hosts ask before the render is an answer as well.
+                    // Refusing what hosts ask before the render is an answer as well.
                     Err(error) if error.is::<Refused>() => continue,
                     Err(error) => return Err(error.into()),
                 };
@@ -258,7 +258,7 @@ pub(super) fn optional_clip(fixture: &Fixture) -> Checked {
         let time = fixture.busy_time(&plain)?;
         let full = Recipe { optional_too: true, ..Recipe::default() };
         let instance = fixture.instance(plugin, context, &full)?;
-        // With all clips it renders, or the context cannot be judged.
+        // It has to render with all clips, or the context cannot be judged.
         fixture.render(&instance, FrameRequest::at(time))?;
         for (missing_image, connected) in forms(fixture) {
             plugin.host().change(|behaviour| {
@@ -340,7 +340,7 @@ pub(super) fn project_load(fixture: &Fixture) -> Checked {
         let mut setup = fixture.setup(plugin, context, &Recipe::default())?;
         let mut loaded = Instance::new(plugin, &setup)?;
         for param in loaded.effect().params.all() {
-            // Values of the setup stay: the plug-in may need them to render.
+            // Values of the setup are kept, since the plug-in may need them to render.
             let given = setup.values.iter().any(|(id, ..)| *id == param.name);
             let Some(value) = any(&param, &mut random).filter(|_| !given) else { continue };
             let status = loaded.load_value(&param.name, value.clone(), RANGE.0)?;
@@ -349,7 +349,7 @@ pub(super) fn project_load(fixture: &Fixture) -> Checked {
             })?;
             setup.values.push((param.name.clone(), None, value));
         }
-        // Formats may hang on parameters, so a host asks again.
+        // Formats may depend on parameters, so a host asks again.
         loaded.negotiate()?;
         let born = Instance::new(plugin, &setup)?;
         let time = fixture.busy_time(&born).unwrap_or(3.0);
@@ -452,7 +452,7 @@ fn ends(param: &Param) -> Vec<Value> {
     }
 }
 
-/// A random value as a slider gives it: inside of the display range.
+/// A random value within the display range, as a slider gives it.
 fn any(param: &Param, random: &mut Dice) -> Option<Value> {
     let number = |random: &mut Dice| {
         let low = param.props.numbers(kOfxParamPropDisplayMin).first().copied()?;

@@ -23,7 +23,7 @@ pub struct CompareArgs {
 struct Difference {
     pixels: usize,
     of: usize,
-    /// Of a channel, in steps of 255.
+    /// The largest difference of a channel, in steps of 1/255.
     largest: u8,
 }
 

@@ -61,7 +61,7 @@ fn size(text: &str) -> Result<(usize, usize), String> {
     sides.ok_or_else(|| "a size is written as 64x48".into())
 }
 
-/// How much memory may still come after the warm-up: allocators keep what they got in pieces.
+/// How much memory may still be added after the warm-up, since allocators keep freed memory in pieces.
 const TOLERATED_BYTES: u64 = 16 << 20;
 
 /// What the process holds.
@@ -74,7 +74,7 @@ pub struct ResourceUsage {
 }
 
 impl ResourceUsage {
-    /// Of this process, where the system tells.
+    /// The usage of this process, where the system tells it.
     pub fn now() -> Option<Self> {
         let pages: u64 = std::fs::read_to_string("/proc/self/statm")
             .ok()?
@@ -174,7 +174,7 @@ fn judge(samples: &[ResourceUsage]) -> Result<()> {
     let (early, late) = (&samples[quarter..2 * quarter], &samples[samples.len() - quarter..]);
     let memory =
         |samples: &[ResourceUsage]| samples.iter().map(|held| held.memory).max().unwrap_or(0);
-    // The least: a drawing that is just being put into the cache is open for a moment.
+    // The least number counts, since a drawing that is being put into the cache is open for a moment.
     let files =
         |samples: &[ResourceUsage]| samples.iter().map(|held| held.files).min().unwrap_or(0);
     let (before, after) = (memory(early), memory(late));
@@ -197,7 +197,7 @@ fn judge(samples: &[ResourceUsage]) -> Result<()> {
 fn random_values(descriptor: &Effect, dice: &mut Dice) -> Vec<(String, Option<f64>, Value)> {
     let mut values = Vec::new();
     for param in descriptor.params.all() {
-        // Most stay as they are, so that most instances can render.
+        // Most parameters stay as they are, so that most instances can render.
         if dice.below(3) > 0 || param.props.int(kOfxParamPropSecret) == Some(1) {
             continue;
         }

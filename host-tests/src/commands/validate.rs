@@ -65,7 +65,7 @@ pub struct ValidateArgs {
     pub list_checks: bool,
 }
 
-/// One check's end.
+/// The outcome of one check.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     /// Identifier of the plug-in.
@@ -74,10 +74,10 @@ pub struct Report {
     pub profile: &'static str,
     /// Name of the check.
     pub check: &'static str,
-    /// Its end.
+    /// Its outcome.
     #[serde(flatten)]
     pub outcome: Outcome,
-    /// Seconds it took, the start of its process included.
+    /// Seconds it took, including the start of its process.
     pub seconds: f64,
 }
 
@@ -213,7 +213,8 @@ fn isolated(executable: &Path, fixture: &Fixture, check: &Check, limit: Duration
 }
 
 fn child(executable: &Path, fixture: &Fixture, check: &Check, limit: Duration) -> Result<Outcome> {
-    // An empty folder of its own as cache and for temporary files: what one check leaves must not help another.
+    // Each check has an empty folder for cache and temporary files, so that what one check leaves cannot help
+    // another.
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
     let mut command = Command::new(executable);
     command.args(["validate", "--in-process", "--json", "--only", check.name]);
@@ -233,12 +234,12 @@ fn child(executable: &Path, fixture: &Fixture, check: &Check, limit: Duration) -
     }
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().context("cannot start a process for the check")?;
-    // Read while it runs, or a full pipe would stop it.
+    // Read while the check runs, because a full pipe would stop it.
     let reader = |stream: Option<Box<dyn Read + Send>>| {
         std::thread::spawn(move || {
             let mut bytes = Vec::new();
             if let Some(mut stream) = stream {
-                // What could be read until an error is all there is.
+                // If reading fails, what was read so far is used.
                 let _ = stream.read_to_end(&mut bytes);
             }
             String::from_utf8_lossy(&bytes).into_owned()
@@ -279,7 +280,7 @@ fn print(reports: &[Report], quiet: bool) {
     let mut heading = String::new();
     for (at, report) in reports.iter().enumerate() {
         let (word, text) = report.outcome.parts();
-        // What cannot be checked for one reason is told once.
+        // Checks that are skipped for the same reason are listed together.
         let same = |other: &&Report| {
             (other.profile, &other.id, &other.outcome)
                 == (report.profile, &report.id, &report.outcome)

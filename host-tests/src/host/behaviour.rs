@@ -32,7 +32,7 @@ pub struct Behaviour {
     pub row_bytes: Option<i32>,
     /// Where the lower left corner of every picture is, in pixels.
     pub origin: (i32, i32),
-    /// Images of the render's time are given for every time.
+    /// Whatever time is asked for, the image of the render's time is given.
     pub ignores_time: bool,
     /// Render scale that images state, whatever they were rendered for.
     pub image_scale: Option<f64>,
@@ -64,7 +64,7 @@ pub struct Behaviour {
     pub spare_images: bool,
     /// What the host wants of a plug-in without a licence, where it says so.
     pub unlicensed: Option<&'static CStr>,
-    /// Colourspace of every clip, in a host that manages colours; plug-ins are told so where it is set before they
-    /// are described.
+    /// Colourspace of every clip, in a host that manages colours. Plug-ins see it if it is set before they are
+    /// described.
     pub colourspace: Option<&'static str>,
 }

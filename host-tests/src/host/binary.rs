@@ -13,7 +13,7 @@ use parking_lot::RwLock;
 
 use crate::host::sys::*;
 
-/// Folders of a bundle that hold a binary for this machine, in the order of the hosts' liking.
+/// Folders of a bundle that hold a binary for this machine, in the order in which hosts look.
 const ARCHITECTURES: &[&str] = if cfg!(target_os = "macos") {
     &["MacOS", "MacOS-x86-64"]
 } else if cfg!(target_os = "windows") {
@@ -66,7 +66,7 @@ fn text(pointer: *const std::ffi::c_char) -> String {
 pub struct Binary {
     path: PathBuf,
     entries: RwLock<Vec<Entry>>,
-    /// Never closed: threads that a plug-in started may outlive its last action, and their code with it.
+    /// Never closed: threads of a plug-in may outlive its last action, and need their code.
     library: ManuallyDrop<Library>,
 }
 
@@ -87,8 +87,8 @@ impl Binary {
         Ok(Arc::new(Self { path: absolute, entries: RwLock::new(entries), library }))
     }
 
-    /// Asks for the plug-ins once more: what Unload leaves of one may be gone, its entry included, as in plug-ins
-    /// made with the OpenFX Support library.
+    /// Asks for the plug-ins once more. After Unload, everything of a plug-in may be gone, even its entry, as in
+    /// plug-ins made with the OpenFX Support library.
     pub(crate) fn ask_again(&self) -> Result<()> {
         *self.entries.write() = Self::ask(&self.library, &self.path)?;
         Ok(())

@@ -22,7 +22,7 @@ use crate::{
 pub(crate) enum Stage {
     /// Parameters may be set (ofxParameter, "Setting Parameters").
     Settable,
-    /// The instance is half torn down: what shows messages, progress and time is gone.
+    /// The instance is half torn down: messages, progress and time can no longer be shown.
     Destroying,
     /// Everything else.
     Other,
@@ -131,8 +131,8 @@ fn stage() -> Option<Stage> {
     SCOPES.with_borrow(|scopes| scopes.last().map(|scope| scope.stage))
 }
 
-/// For calls that need a whole instance. Hosts made with the HostSupport library destroy theirs from the outside
-/// in, so such a call in DestroyInstance ends the process there (a pure virtual call).
+/// To be called by functions that need a whole instance. Hosts made with the HostSupport library destroy their
+/// instances from the outside in, so that such a call in DestroyInstance crashes them (a pure virtual call).
 pub(crate) fn needs_whole_instance(function: &str) {
     if stage() == Some(Stage::Destroying) {
         let text =
@@ -141,7 +141,7 @@ pub(crate) fn needs_whole_instance(function: &str) {
     }
 }
 
-/// For calls that change parameters.
+/// To be called by functions that change parameters.
 pub(crate) fn needs_settable_params(function: &str) {
     if stage().is_some_and(|stage| stage != Stage::Settable) {
         let text = format!(
@@ -158,7 +158,7 @@ pub(crate) fn null(function: &str, argument: &str) -> OfxStatus {
     crate::host::sys::kOfxStatErrValue
 }
 
-/// Reports a handle that is not, or no longer, one of the host's.
+/// Reports a handle that the host never gave out, or that is no longer valid.
 pub(crate) fn bad_handle<T>(function: &str, handle: *const T) -> OfxStatus {
     let what = if handle.is_null() {
         "a NULL handle"

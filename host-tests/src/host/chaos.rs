@@ -11,16 +11,16 @@ use std::{
 
 use crate::host::sys::*;
 
-/// A counter's scrambled values (SplitMix64): random cases come back from their seed on every machine.
+/// Random numbers (SplitMix64). The same seed gives the same cases on every machine.
 pub(crate) struct Dice(u64);
 
 impl Dice {
-    /// Dice of a seed.
+    /// Random numbers from a seed.
     pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// Any number.
+    /// Any number of 64 bits.
     pub(crate) fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
@@ -39,13 +39,13 @@ impl Dice {
         (self.roll() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    /// One of some.
+    /// One of these values.
     pub(crate) fn one<T: Copy>(&mut self, of: &[T]) -> T {
         of[self.below(of.len())]
     }
 }
 
-/// Numbers that nobody expects.
+/// Numbers that a plug-in may not expect.
 pub(crate) const DOUBLES: [f64; 10] = [
     f64::NAN,
     f64::INFINITY,
@@ -58,7 +58,7 @@ pub(crate) const DOUBLES: [f64; 10] = [
     0.0,
     0.5,
 ];
-/// The same for whole numbers.
+/// Whole numbers that a plug-in may not expect.
 pub(crate) const INTS: [c_int; 7] = [c_int::MIN, c_int::MAX, -1, 0, 1, 3, 1 << 20];
 
 const STATUSES: [OfxStatus; 9] = [
@@ -74,10 +74,11 @@ const STATUSES: [OfxStatus; 9] = [
     -17,
 ];
 
-/// A suite function fails, or a value is wild, once in so many calls.
+/// Once in this many calls a suite function fails or a value is wild.
 const ONE_IN: usize = 40;
 
-/// Values that tell where pixels lie and which of them are asked for: a plug-in has to believe them.
+/// Properties that tell where pixels lie and which of them are asked for. They stay true, because a plug-in has to
+/// believe them.
 const BELIEVED: [&CStr; 4] = [
     kOfxImagePropBounds,
     kOfxImagePropRowBytes,
@@ -96,7 +97,7 @@ pub(crate) fn begin(seed: u64) {
     MISHAPS.set(Some(Dice::new(seed)));
 }
 
-/// Has all image memory made from now on lie between pages that nobody may touch.
+/// From now on, all new image memory lies between pages that nobody may touch.
 pub(crate) fn guard_pages() {
     GUARD_PAGES.store(true, Ordering::SeqCst);
 }
@@ -112,25 +113,25 @@ fn strikes<T>(make: impl FnOnce(&mut Dice) -> T) -> Option<T> {
     })
 }
 
-/// What a suite function answers instead of doing its work, now and then. An "OK" without the value that was asked
-/// for is a lie that no plug-in can see through where it is about pixels.
+/// Now and then, a status that a suite function answers instead of doing its work. Reading a property never answers
+/// OK without a value: a plug-in could not notice it where the value is about pixels.
 pub(crate) fn status(function: &str) -> Option<OfxStatus> {
     let status = strikes(|dice| dice.one(&STATUSES))?;
     let lies = status == kOfxStatOK && function.starts_with("propGet");
     Some(if lies { kOfxStatFailed } else { status })
 }
 
-/// What a number is said to be instead, now and then.
+/// Now and then, a wild whole number to give instead of the true one.
 pub(crate) fn int(property: &CStr) -> Option<c_int> {
     if BELIEVED.contains(&property) { None } else { strikes(|dice| dice.one(&INTS)) }
 }
 
-/// The same for a number that need not be whole.
+/// Now and then, a wild real number to give instead of the true one.
 pub(crate) fn double() -> Option<f64> {
     strikes(|dice| dice.one(&DOUBLES))
 }
 
-/// The same for a text.
+/// Now and then, a wild text to give instead of the true one.
 pub(crate) fn text() -> Option<Option<&'static CStr>> {
     strikes(|dice| dice.one(&[None, Some(c""), Some(c"\xFF\xFE"), Some(c"OfxNothingOfTheKind")]))
 }

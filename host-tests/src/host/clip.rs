@@ -31,7 +31,8 @@ pub struct Format {
     pub premult: Premult,
 }
 
-/// The picture, kept so that its address is its own; the scale; and the image made of it.
+/// A picture, the bits of the scale, and the image made of them. The picture is kept because it is recognised by its
+/// address, which must not be reused.
 type Stored = (Arc<Picture>, u64, Arc<Buffer>);
 
 /// A clip of a descriptor or of an instance.
@@ -96,7 +97,7 @@ impl Clip {
         self.props.int(kOfxImageClipPropOptional) == Some(1)
     }
 
-    /// Pictures to be given out, or none.
+    /// The pictures that it gives out, if any.
     pub fn footage(&self) -> Option<Arc<dyn Footage>> {
         self.footage.read().clone()
     }
@@ -145,7 +146,7 @@ impl Clip {
         self.host.behaviour().knows_regions
     }
 
-    /// Gives images a part of their pixels only, or all again.
+    /// From now on images hold only this region, or everything again.
     pub(crate) fn crop(&self, region: Option<OfxRectD>) {
         *self.crop.write() = region;
     }
@@ -172,7 +173,7 @@ impl Clip {
         let mut bounds =
             OfxRectI { x1, y1, x2: x1 + length(pixels.width), y2: y1 + length(pixels.height) };
         if let Some(crop) = crop {
-            // `as` takes what is beyond all numbers to the last one.
+            // `as` saturates: what is out of range becomes the nearest integer.
             let (low, high) =
                 (|v: f64| (v * scale).floor() as c_int, |v: f64| (v * scale).ceil() as c_int);
             bounds = OfxRectI {

@@ -37,7 +37,7 @@ struct Image {
     action: Option<u64>,
 }
 
-/// What images of some hosts lack.
+/// Properties that images of some hosts lack.
 const SPARED: &[&CStr] =
     &[kOfxImageEffectPropRenderScale, kOfxImagePropField, kOfxImagePropUniqueIdentifier];
 
@@ -157,7 +157,8 @@ fn hand_out(
     handle
 }
 
-/// The same for the same picture, as hosts do that cache; a new one each time where the profile says so.
+/// An identifier of an image. The same picture has the same one, as in hosts that cache; where the profile says so,
+/// each fetch gets a new one.
 fn unique(
     clip: &Clip,
     buffer: &Option<Arc<Buffer>>,
@@ -192,7 +193,7 @@ pub(crate) fn release(handle: OfxPropertySetHandle) -> OfxStatus {
     kOfxStatOK
 }
 
-/// Looks whether an input was written to while the plug-in held it.
+/// Checks whether an input was written to while the plug-in held it.
 fn check_untouched(effect: &Effect, image: &Image) {
     if let (Some(before), Some(buffer)) = (image.fingerprint, &image.buffer)
         && buffer.fingerprint() != before

@@ -97,10 +97,10 @@ pub struct Journal {
     suite_calls: AtomicU64,
 }
 
-/// Broken rules that are written down: nobody reads on for longer.
+/// Most broken rules that are written down. Nobody would read more.
 const MOST_VIOLATIONS: usize = 1000;
 
-/// Journals in use, for calls that name no object by which to find theirs.
+/// Journals in use, for calls without an object that would lead to one of them.
 static LIVE: Mutex<Vec<Weak<Journal>>> = Mutex::new(Vec::new());
 
 impl Journal {
@@ -113,7 +113,7 @@ impl Journal {
         journal
     }
 
-    /// Every journal in use: where a call from outside of any action is written down.
+    /// Every journal in use. A call from outside of any action is written into all of them.
     pub fn everywhere() -> Vec<Arc<Self>> {
         LIVE.lock().iter().filter_map(Weak::upgrade).collect()
     }

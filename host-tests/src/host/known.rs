@@ -60,7 +60,7 @@ static BY_NAME: LazyLock<HashMap<&'static str, &'static Known>> = LazyLock::new(
         .collect()
 });
 
-/// What the standard says of `name`: its types, [`ANY`] for vendors' extensions, `None` for a name nobody defines.
+/// The types of `name` by the standard; [`ANY`] for vendors' extensions, `None` for a name that nobody defines.
 pub fn types_of(name: &str) -> Option<Types> {
     if let Some(known) = BY_NAME.get(name) {
         return Some(known.types);

@@ -1,5 +1,5 @@
-//! The host itself: what a plug-in calls ([`suites`]), what it is given handles for, and the calls to it
-//! ([`plugin`], [`instance`]).
+//! The host itself: the functions that a plug-in calls ([`suites`]), the objects behind its handles, and the calls to
+//! the plug-in ([`plugin`], [`instance`]).
 
 mod behaviour;
 pub mod binary;

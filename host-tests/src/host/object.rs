@@ -24,7 +24,7 @@ pub struct Host {
     props: Arc<PropertySet>,
     journal: Arc<Journal>,
     behaviour: RwLock<Behaviour>,
-    /// At one address for the host's whole life, as plug-ins keep it.
+    /// Boxed, so that its address never changes: plug-ins keep it.
     raw: Box<OfxHost>,
 }
 
@@ -73,7 +73,7 @@ impl Host {
         *self.behaviour.read()
     }
 
-    /// Makes it do otherwise.
+    /// Changes what it does.
     pub fn change(&self, change: impl FnOnce(&mut Behaviour)) {
         change(&mut self.behaviour.write());
     }

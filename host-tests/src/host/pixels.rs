@@ -200,14 +200,14 @@ pub const UNWRITTEN: u8 = 0xC5;
 pub struct Buffer {
     layout: Layout,
     memory: NonNull<u8>,
-    /// Bytes from there on.
+    /// Number of bytes from there on.
     size: usize,
-    /// Bytes before the first and after the last row whose change is seen.
+    /// Guard bytes before the first and after the last row; changes of them are found.
     guard: usize,
     store: Store,
 }
 
-/// What the memory of a [`Buffer`] is a part of.
+/// The allocation that the memory of a [`Buffer`] is part of.
 enum Store {
     Heap(Allocation),
     /// Pages between two that nobody may touch.
@@ -240,8 +240,8 @@ impl Buffer {
         Some(Self { layout, memory, size, guard: GUARD, store: Store::Heap(allocation) })
     }
 
-    /// The same between two pages that nobody may touch: beginning right behind the one, or ending right before
-    /// the other.
+    /// The same memory between two pages that nobody may touch. It begins right behind the first, or ends right
+    /// before the second.
     #[cfg(unix)]
     fn between_pages(layout: Layout) -> Option<Self> {
         use std::sync::atomic::{AtomicBool, Ordering};
@@ -273,7 +273,7 @@ impl Buffer {
         Some(Self { layout, memory, size, guard: 0, store: Store::Pages { first, bytes } })
     }
 
-    /// Lets nobody write any more, where the memory consists of pages.
+    /// From now on nobody can write to it, where the memory consists of pages.
     pub(crate) fn protect(&self) {
         #[cfg(unix)]
         if let Store::Pages { first, bytes } = &self.store {
@@ -419,7 +419,7 @@ impl Buffer {
         })
     }
 
-    /// What of the memory outside of `window` was changed, in words.
+    /// Which memory outside of `window` was changed, in words.
     pub fn damage(&self, window: OfxRectI) -> Option<String> {
         let layout = self.layout;
         let changed = |bytes: &[u8]| bytes.iter().any(|b| *b != UNWRITTEN);

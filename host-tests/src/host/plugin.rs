@@ -27,7 +27,7 @@ use crate::{
     host::sys::*,
 };
 
-/// Host and plug-in have nothing in common that the effect could work with: nobody's fault.
+/// Host and plug-in have nothing in common that the effect could work with. That is nobody's fault.
 #[derive(Debug)]
 pub struct Incompatible(pub String);
 
@@ -61,8 +61,8 @@ impl<'a> Action<'a> {
     }
 }
 
-/// How many have loaded a plug-in of a file in this process. A plug-in has one state for all of them, which
-/// Unload ends: plug-ins made with the OpenFX Support library crash in whatever is called after it but Load.
+/// How many users of this process have loaded each plug-in of a file. They share one state of the plug-in, which
+/// Unload ends: plug-ins made with the OpenFX Support library crash in any call after it but Load.
 static LOADS: Mutex<BTreeMap<(PathBuf, String), usize>> = Mutex::new(BTreeMap::new());
 
 /// A plug-in that a host works with.
@@ -322,7 +322,7 @@ impl Plugin {
         Ok(())
     }
 
-    /// The end of a plug-in that answered that this host lacks a feature.
+    /// The error for a plug-in that answered that this host lacks a feature.
     pub(crate) fn misses_something(&self) -> anyhow::Error {
         let (host, said) = (self.host.profile().label, self.said());
         Incompatible(format!("{} misses a feature in {host}{said}", self.id())).into()

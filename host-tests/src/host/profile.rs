@@ -26,9 +26,9 @@ pub struct Profile {
     pub version: [i32; 3],
     /// `OfxPropAPIVersion`; hosts of API 1.0 have none.
     pub api: Option<[i32; 2]>,
-    /// Contexts it can make, in the order of its liking.
+    /// Contexts that it can make, in the order of preference.
     pub contexts: &'static [&'static CStr],
-    /// Its own set tells them; in other hosts that list is there and empty.
+    /// Whether its own property set lists the contexts. In other hosts the list is there and empty.
     pub tells_contexts: bool,
     /// Sample types it can give.
     pub depths: &'static [Depth],
@@ -50,11 +50,11 @@ pub struct Profile {
     pub str_choice: bool,
     /// Properties of the standard that its own set lacks.
     pub missing_on_host: &'static [&'static CStr],
-    /// The same for descriptors and instances of effects.
+    /// Properties of the standard that descriptors and instances of effects lack.
     pub missing_on_effects: &'static [&'static CStr],
-    /// The same for clips.
+    /// Properties of the standard that clips lack.
     pub missing_on_clips: &'static [&'static CStr],
-    /// The same for parameters.
+    /// Properties of the standard that parameters lack.
     pub missing_on_params: &'static [&'static CStr],
     /// What it does.
     pub behaviour: Behaviour,

@@ -62,7 +62,7 @@ pub fn c_text(text: &str) -> CString {
     CString::new(text.replace('\0', "")).expect("NULs were removed")
 }
 
-/// A property of a set: current values, the ones to go back to, and who may write.
+/// A property of a set: its current values, its initial values for a reset, and who may write it.
 #[derive(Clone, Debug)]
 struct Property {
     values: Values,
@@ -202,7 +202,7 @@ impl PropertySet {
         }
     }
 
-    /// True if the plug-in wrote to the property, even what it held already.
+    /// True if the plug-in wrote to the property, even if the value is the same as before.
     pub fn was_set(&self, name: &CStr) -> bool {
         self.store.read().properties.get(key(name)).is_some_and(|p| p.touched)
     }
@@ -421,12 +421,12 @@ impl Builder {
         self
     }
 
-    /// Integers, as many as there will ever be.
+    /// A fixed number of integers.
     pub fn ints(self, name: &CStr, values: &[c_int]) -> Self {
         self.add(name, Values::Int(values.to_vec()), values.len(), true)
     }
 
-    /// Numbers, as many as there will ever be.
+    /// A fixed number of real numbers.
     pub fn doubles(self, name: &CStr, values: &[f64]) -> Self {
         self.add(name, Values::Double(values.to_vec()), values.len(), true)
     }
@@ -457,7 +457,7 @@ impl Builder {
         self.add(name, Values::Pointer(vec![value]), 1, true)
     }
 
-    /// The listed properties become the host's alone to write.
+    /// From now on only the host may write the listed properties.
     pub fn lock(mut self, names: &[&CStr]) -> Self {
         for name in names {
             if let Some(property) = self.properties.get_mut(key(name)) {

@@ -24,8 +24,8 @@ pub trait Footage: Send + Sync {
     fn size(&self) -> (usize, usize);
 }
 
-/// Pictures of this size that a clip keeps, as hosts do that are asked for a frame's neighbours again and again: a
-/// few of any size, more of small ones.
+/// How many pictures of this size a clip keeps: a few of any size, more of small ones. Hosts keep some too, because
+/// effects ask for a frame's neighbours again and again.
 pub(crate) fn kept((width, height): (usize, usize)) -> usize {
     const BYTES: usize = 192 << 20;
     (BYTES / (width * height * 16).max(1)).clamp(3, 24)
@@ -63,7 +63,7 @@ pub struct Moving<F> {
     make: F,
     range: (f64, f64),
     size: (usize, usize),
-    /// The latest pictures: one frame fetched twice is one picture.
+    /// The latest pictures, so that a frame that is fetched twice is one picture.
     recent: Mutex<Vec<(u64, Arc<Picture>)>>,
 }
 

@@ -43,7 +43,7 @@ impl Picture {
         Self { width, height, pixels: vec![[0.0; 4]; width * height], has_alpha }
     }
 
-    /// A picture made of its pixels' values; `x` to the right, `y` downwards.
+    /// A picture from a function of `x` (to the right) and `y` (downwards).
     pub fn from_fn(width: usize, height: usize, pixel: impl Fn(usize, usize) -> [f32; 4]) -> Self {
         let pixels = (0..height)
             .flat_map(|y| (0..width).map(move |x| (x, y)))
@@ -177,7 +177,7 @@ impl Picture {
             }
             _ => bail!("{}: use .png, .exr, .tif or .jpg", path.display()),
         };
-        // Written beside and renamed: a picture that exists is whole.
+        // Written to a temporary file and renamed, so that a picture that exists is whole.
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         std::fs::create_dir_all(folder)
             .with_context(|| format!("cannot make the folder {}", folder.display()))?;

@@ -33,7 +33,7 @@ pub(super) struct Figures {
     pub(super) first: Duration,
     /// Further positions of the same keys, the median.
     pub(super) further: Duration,
-    /// Processor time of both, all threads together: unlike the others it hardly depends on what else runs.
+    /// Processor time of both, over all threads. It hardly depends on what else runs on the machine.
     pub(super) processor: Option<[Duration; 2]>,
     /// Mixing two frames of that size, on one core.
     pub(super) dissolve: Duration,
@@ -68,7 +68,8 @@ fn key(path: Option<&Path>, size: Size, shift: f32) -> Result<Picture> {
     }))
 }
 
-/// For an instance whose position is its time: 0 to 1 over the frames 0 to 1000. `pair` makes the drawn keys others.
+/// The setup of an instance whose position follows its time: 0 to 1 over the frames 0 to 1000. Each `pair` has other
+/// keys.
 pub(super) fn setup(args: &BenchArgs, size: Size, pair: usize) -> Result<Setup> {
     let range = (0.0, 1000.0);
     let mut footage: BTreeMap<String, Arc<dyn Footage>> = BTreeMap::new();
@@ -88,7 +89,7 @@ pub(super) fn setup(args: &BenchArgs, size: Size, pair: usize) -> Result<Setup> 
     })
 }
 
-/// An instance with its pictures at hand, as a host has them: they are made before the clock runs.
+/// An instance whose pictures are made before the clock runs, as a host would have them.
 pub(super) fn instance(
     args: &BenchArgs,
     plugin: &Arc<Plugin>,
@@ -112,7 +113,7 @@ pub(super) fn timed(instance: &Instance, time: f64) -> Result<Duration> {
     Ok(took)
 }
 
-/// The middle one.
+/// The median.
 pub(super) fn median(mut times: Vec<Duration>) -> Duration {
     times.sort();
     times.get(times.len() / 2).copied().unwrap_or_default()
@@ -137,7 +138,7 @@ pub(super) fn measure(args: &BenchArgs, plugin: &Arc<Plugin>, size: Size) -> Res
             processor[1].push(spent().saturating_sub(begin));
         }
     }
-    // Looked at before the peer takes memory of its own.
+    // Measured before the peer takes memory of its own.
     let peak_kib = Process::now().map(|process| process.peak_kib);
     let dissolve = dissolve(frame_bytes(size) / 4);
     Ok(Figures {
@@ -150,7 +151,7 @@ pub(super) fn measure(args: &BenchArgs, plugin: &Arc<Plugin>, size: Size) -> Res
     })
 }
 
-/// The same in a process of its own, whose memory nothing else has touched.
+/// The same, measured in a process of its own, so that nothing else counts to its memory.
 pub(super) fn measure_apart(args: &BenchArgs, plugin: &Path, size: Size) -> Result<Figures> {
     let program = std::env::current_exe().context("cannot find this program")?;
     let mut command = Command::new(program);

@@ -192,7 +192,7 @@ fn before_the_first_render(idle: &Idle) {
     );
     let line = |what: &str, value: fn(&Process) -> u64, unit: &str| {
         let cell = |value: u64| format!("{value} {unit}");
-        // What the host's own pictures take is no matter of the plug-in's.
+        // The host's own pictures do not count to the plug-in's memory.
         let [before, after] = idle.instance.each_ref().map(value);
         let made = value(&idle.loaded) + after.saturating_sub(before);
         let cells = [value(&idle.none), value(&idle.loaded), made].map(cell);
@@ -216,11 +216,11 @@ fn memcpy(bytes: usize) -> Duration {
     (0..5).map(|_| copy(&mut to)).min().unwrap_or_default()
 }
 
-/// What the system says of this process.
+/// What the system tells of this process.
 #[derive(Clone, Copy)]
 struct Process {
     resident_kib: u64,
-    /// The most that ever was resident.
+    /// The peak of resident memory.
     peak_kib: u64,
     threads: u64,
     files: u64,
@@ -236,7 +236,7 @@ impl Process {
             line.split_whitespace().nth(1)?.parse().ok()
         };
         let files = std::fs::read_dir("/proc/self/fd").ok()?.count();
-        // The folder being read is open itself.
+        // The folder that is read here counts as an open file itself.
         let files = u64::try_from(files).ok()?.saturating_sub(1);
         let resident_kib = field("VmRSS:")?;
         // Some kernels do not tell the peak.

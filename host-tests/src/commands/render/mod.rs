@@ -35,7 +35,7 @@ use crate::{
     pictures::picture::{Picture, Reading},
 };
 
-/// How a frame came to be.
+/// Where a frame came from.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Origin {
     /// The plug-in rendered it.
@@ -50,7 +50,7 @@ pub struct Finished {
     pub time: f64,
     /// Its pixels.
     pub picture: Picture,
-    /// How it came to be.
+    /// Where it came from.
     pub origin: Origin,
     /// Time that the plug-in took.
     pub took: Duration,
@@ -195,7 +195,7 @@ pub fn progress_bar(length: usize, what: &str) -> ProgressBar {
     bar
 }
 
-/// A line above the progress bar; bars that are not shown would swallow it.
+/// Prints a line above the progress bar. A bar that is not shown would swallow the line.
 fn say(bar: &ProgressBar, line: &str) {
     bar.suspend(|| eprintln!("{line}"));
 }
@@ -302,7 +302,7 @@ fn frame(
     let took = started.elapsed();
     let (picture, origin, messages) = done?;
     for message in messages {
-        // Each message once: a warning about every frame is one warning.
+        // Prints each message once, so that a warning about every frame is one warning.
         let mut said = said.lock();
         if !said.contains(&message) {
             say(bar, &format!("{}: {}", message.kind.to_lowercase(), message.text));

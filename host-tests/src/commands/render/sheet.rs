@@ -39,7 +39,7 @@ pub(super) fn cells(args: &RenderArgs, setup: &Setup, finished: &[Finished]) -> 
         let origin = frame.map(|frame| &frame.origin);
         matches!((origin, name), (Some(Origin::Identity(clip, _)), Some(name)) if clip == name)
     };
-    // A frame that is a key shows it already.
+    // A key that is one of the frames is shown already.
     let starts = shows(finished.first(), names.first());
     let ends = shows(finished.last(), second);
     let first = if starts { None } else { key(names.first(), false)? };

@@ -24,7 +24,7 @@ pub(super) fn connect(
     format: Format,
     effect: &Effect,
 ) {
-    // What a reader of the pictures would have: theirs, whatever the effect is given.
+    // The format of the pictures themselves, whatever format the effect gets.
     let native = |name: &CStr| Values::Text(vec![name.to_owned()]);
     if footage.is_some() {
         clip.props.put(kOfxImageClipPropUnmappedPixelDepth, native(format.depth.name()));

@@ -65,7 +65,7 @@ pub struct FrameRequest {
     pub time: f64,
     /// Scale of the images.
     pub scale: f64,
-    /// Pixels to render, at that scale; `None` for the whole region of definition.
+    /// Pixels to render, at this scale; `None` for the whole region of definition.
     pub window: Option<OfxRectI>,
     /// Someone waits in front of a screen.
     pub interactive: bool,
@@ -114,7 +114,7 @@ pub struct Instance {
     plugin: Arc<Plugin>,
     effect: Arc<Effect>,
     preferences: Preferences,
-    /// What clips are wanted in, by name.
+    /// The colourspaces that the plug-in prefers for each clip, by name.
     colourspaces: BTreeMap<String, Vec<String>>,
     /// Answers to CreateInstance, GetClipPreferences.
     pub created: Status,
@@ -360,7 +360,8 @@ impl Instance {
         Ok((took, Rendered { status, buffer, window, messages }))
     }
 
-    /// The picture of an input in the format of the output, as hosts follow an identity.
+    /// The picture of an input, converted to the clip's format, as hosts show it when the plug-in answers with an
+    /// identity.
     ///
     /// # Errors
     /// When there is no such clip, when it has no picture at that time, or when memory is short.

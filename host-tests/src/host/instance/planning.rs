@@ -18,7 +18,7 @@ use crate::{
 };
 
 impl Instance {
-    /// GetClipPreferences: what the plug-in wants of the clips' formats and says of its output.
+    /// GetClipPreferences: which formats of clips the plug-in wants, and what it says of its output.
     ///
     /// # Errors
     /// When the action answers with an error, or asks for a format that nobody has or that the clip does not list.
@@ -172,7 +172,7 @@ impl Instance {
         match (status.0, results.numbers(kOfxImageEffectPropRegionOfDefinition).as_slice()) {
             (kOfxStatReplyDefault, _) => Ok(fallback),
             (kOfxStatOK, [x1, y1, x2, y2]) if x1 <= x2 && y1 <= y2 => {
-                // Where the plug-in could draw without end, the project or its inputs end it.
+                // A region without end is cut to the project or the inputs.
                 let low = |v: f64, end: f64| {
                     if v.is_finite() && v <= kOfxFlagInfiniteMin.into() { end } else { v }
                 };

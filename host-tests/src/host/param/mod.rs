@@ -75,7 +75,7 @@ pub struct Param {
 }
 
 impl Param {
-    /// Makes the host keep the value to itself, as hosts do that lack a type of parameter.
+    /// From now on the host refuses to tell the value, as hosts do that lack a type of parameter.
     pub fn keep_untold(&self) {
         self.untold.store(true, Ordering::SeqCst);
     }
@@ -104,7 +104,7 @@ impl Param {
         self.handle.raw()
     }
 
-    /// The value at a time, or without keys the one value.
+    /// The value at a time. Without keys it is the same at all times.
     pub fn value_at(&self, time: f64) -> Value {
         let state = self.state.lock();
         let after = state.keys.partition_point(|(at, _)| *at <= time);
@@ -129,7 +129,7 @@ impl Param {
         before.iter().zip(&after).map(|(a, b)| (b - a) / (2.0 * STEP)).collect()
     }
 
-    /// The numbers summed up over time: exact, since they go straight from key to key.
+    /// The integral of the numbers over time. It is exact, since values are linear between keys.
     pub(crate) fn integral(&self, from: f64, to: f64) -> Vec<f64> {
         let (low, high) = (from.min(to), from.max(to));
         let mut times = vec![low];
@@ -333,7 +333,7 @@ pub(crate) fn default_of(kind: ParamType, props: &PropertySet) -> Value {
     }
 }
 
-/// A default that is told in parts of the project, in the coordinates that values have.
+/// Converts a default that is given in parts of the project to the coordinates of values.
 pub(crate) fn in_project(props: &PropertySet, value: Value, size: (usize, usize)) -> Value {
     let is = |name, wanted: &[&CStr]| {
         let value = props.text(name).unwrap_or_default();

@@ -31,7 +31,7 @@ static BLOCKS: Mutex<Option<HashMap<usize, Block>>> = Mutex::new(None);
 
 unsafe extern "C" fn alloc(_handle: *mut c_void, bytes: usize, out: *mut *mut c_void) -> OfxStatus {
     call::anywhere("memoryAlloc", || {
-        /// Above this a size is a mistake.
+        /// A larger size is a mistake.
         const LIMIT: usize = 1 << 36;
         if bytes > LIMIT {
             return kOfxStatErrMemory;

@@ -37,7 +37,7 @@ pub(super) static SUITE_2: OfxMessageSuiteV2 = OfxMessageSuiteV2 {
     clearPersistentMessage: Some(clear_persistent),
 };
 
-/// What Resolve 14 gives.
+/// The suite as Resolve 14 has it.
 pub(super) static SUITE_2_OF_NULLS: OfxMessageSuiteV2 =
     OfxMessageSuiteV2 { message: None, setPersistentMessage: None, clearPersistentMessage: None };
 

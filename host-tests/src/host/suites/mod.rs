@@ -67,7 +67,7 @@ unsafe fn give<T>(function: &str, out: *mut T, value: T) -> OfxStatus {
     kOfxStatOK
 }
 
-/// Flattens the two ways out of a suite function.
+/// Joins the two ways out of a suite function into one status.
 fn status(result: Result<OfxStatus, OfxStatus>) -> OfxStatus {
     result.unwrap_or_else(|status| status)
 }

@@ -378,7 +378,7 @@ unsafe extern "C" fn ofx_host_param_set(
     })
 }
 
-/// For the shim: the integral of a number over time, or where `from` is `to` its derivative.
+/// For the shim: the integral of a number over time, or its derivative if `from` equals `to`.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn ofx_host_param_slope(
     handle: *mut c_void,

@@ -57,14 +57,14 @@ fn index_of(index: c_int) -> Result<usize, OfxStatus> {
     usize::try_from(index).map_err(|_| kOfxStatErrBadIndex)
 }
 
-/// A type of the C side and how it becomes one of the store's.
+/// A type on the C side, and how it is converted to a type of the store.
 trait CValue: Copy {
     type Stored: Scalar;
     /// # Safety
     /// Text is NULL or NUL-terminated.
     unsafe fn store(self) -> Self::Stored;
     fn pass(stored: &Self::Stored) -> Self;
-    /// What a host out of its mind says instead.
+    /// A wild value to answer with instead, when mishaps are on.
     fn wild(_property: &CStr) -> Option<Self> {
         None
     }

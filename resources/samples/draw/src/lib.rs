@@ -28,7 +28,7 @@ use crate::sheet::Medium;
 #[derive(Parser)]
 #[command(about = "Draws the sample keys, in-betweens and sketches")]
 struct Options {
-    /// Samples to draw; all without a name
+    /// Samples to draw; without a name, all of them
     samples: Vec<String>,
     /// Folder that receives one folder per sample, and manifest.json when all are drawn
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/.."))]

@@ -43,7 +43,7 @@ pub(crate) fn position(n: u32) -> f64 {
     f64::from(n) / f64::from(INBETWEENS + 1)
 }
 
-/// What is asked of a sample: first and last drawing, and the one between them, in eighths of the way.
+/// The in-betweens of a sample: first and last drawing, and the one between them, in eighths of the way.
 ///
 /// All in-betweens of the two keys, then the middle one of closer pairs, because how far drawings lie
 /// apart decides how hard the in-between is.

@@ -109,7 +109,7 @@ impl Sheet {
         self.placed = before;
     }
 
-    /// Draws with what lies outside `window` cut away.
+    /// Draws only what lies inside `window`.
     pub(crate) fn inside(&mut self, window: &Curve, draw: impl FnOnce(&mut Self)) {
         let id = self.define(&window.moved(self.placed));
         let _ = writeln!(self.body, r#"<g clip-path="url(#c{id})">"#);
@@ -249,7 +249,7 @@ fn streak(line: &Curve, weight: f64) -> String {
         along.push(along.last().copied().unwrap_or(0.0) + (pair[1] - pair[0]).hypot());
     }
     let length = along.last().copied().unwrap_or(0.0).max(1e-9);
-    // The thin part is a matter of the hand's speed, hence of length, but never half the line.
+    // The thin part depends on the hand's speed and so on the length, but is never half of the line.
     let ease = (weight * 7.0).min(length * 0.45);
     let half = |s: f64| {
         let from_end = s.min(length - s).min(ease) / ease;
