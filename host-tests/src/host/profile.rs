@@ -122,6 +122,20 @@ const CONFORMING: Behaviour = Behaviour {
     colourspace: None,
 };
 
+/// What Nuke and Resolve leave out of their own set.
+const SELDOM_ON_HOSTS: &[&CStr] =
+    &[kOfxImageEffectHostPropNativeOrigin, kOfxImageEffectPropRenderQualityDraft];
+
+/// What Resolve and Fusion leave out of effects.
+const SELDOM_ON_EFFECTS: &[&CStr] = &[
+    kOfxPropPluginDescription,
+    kOfxImageEffectInstancePropSequentialRender,
+    kOfxImageEffectPropCPURenderSupported,
+    kOfxImageEffectPropThumbnailRender,
+    kOfxImageEffectPropNoSpatialAwareness,
+];
+
+/// What hosts have since OpenFX 1.2.
 const HOST_SINCE_1_2: &[&CStr] = &[
     kOfxPropVersion,
     kOfxPropVersionLabel,
@@ -132,6 +146,7 @@ const HOST_SINCE_1_2: &[&CStr] = &[
     kOfxImageEffectPropRenderQualityDraft,
     kOfxImageEffectHostPropNativeOrigin,
 ];
+/// What effects have since OpenFX 1.2.
 const EFFECT_SINCE_1_2: &[&CStr] = &[
     kOfxPropVersion,
     kOfxPropVersionLabel,
@@ -201,10 +216,7 @@ pub static PROFILES: [Profile; 6] = [
         multi_depths: false,
         setable_rate: false,
         str_choice: false,
-        missing_on_host: &[
-            kOfxImageEffectHostPropNativeOrigin,
-            kOfxImageEffectPropRenderQualityDraft,
-        ],
+        missing_on_host: SELDOM_ON_HOSTS,
         missing_on_effects: &[
             kOfxImageEffectInstancePropSequentialRender,
             kOfxImageEffectPropOpenGLRenderSupported,
@@ -239,17 +251,8 @@ pub static PROFILES: [Profile; 6] = [
         multi_depths: false,
         setable_rate: false,
         str_choice: true,
-        missing_on_host: &[
-            kOfxImageEffectHostPropNativeOrigin,
-            kOfxImageEffectPropRenderQualityDraft,
-        ],
-        missing_on_effects: &[
-            kOfxPropPluginDescription,
-            kOfxImageEffectInstancePropSequentialRender,
-            kOfxImageEffectPropCPURenderSupported,
-            kOfxImageEffectPropThumbnailRender,
-            kOfxImageEffectPropNoSpatialAwareness,
-        ],
+        missing_on_host: SELDOM_ON_HOSTS,
+        missing_on_effects: SELDOM_ON_EFFECTS,
         missing_on_clips: &[kOfxImageClipPropContinuousSamples],
         missing_on_params: &[kOfxParamPropDefaultCoordinateSystem, kOfxParamPropShowTimeMarker],
         behaviour: Behaviour {
@@ -284,13 +287,7 @@ pub static PROFILES: [Profile; 6] = [
         setable_rate: false,
         str_choice: false,
         missing_on_host: HOST_SINCE_1_2,
-        missing_on_effects: &[
-            kOfxPropPluginDescription,
-            kOfxImageEffectInstancePropSequentialRender,
-            kOfxImageEffectPropCPURenderSupported,
-            kOfxImageEffectPropThumbnailRender,
-            kOfxImageEffectPropNoSpatialAwareness,
-        ],
+        missing_on_effects: SELDOM_ON_EFFECTS,
         missing_on_clips: &[],
         missing_on_params: &[kOfxParamPropChoiceEnum, kOfxParamPropChoiceOrder],
         behaviour: Behaviour { image_scale: Some(3.0), ..CONFORMING },

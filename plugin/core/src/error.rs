@@ -1,5 +1,6 @@
 //! What can go wrong below the host layer, for the log and for the artist.
 
+use std::any::Any;
 use std::path::PathBuf;
 
 /// Any failure of the domain or of an engine.
@@ -156,4 +157,11 @@ impl Error {
             }
         }
     }
+}
+
+/// The message of a panic that was caught.
+pub fn panic_text(cause: &(dyn Any + Send)) -> &str {
+    let text = cause.downcast_ref::<&str>().copied();
+    text.or_else(|| cause.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("without a message")
 }

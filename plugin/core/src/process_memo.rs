@@ -1,13 +1,14 @@
 //! One list of everything that this process remembers and can find out again. A host that wants memory back gets all
 //! of it, also that of memos which are added later.
 
-use once_cell::sync::OnceCell;
+use std::sync::OnceLock;
+
 use parking_lot::Mutex;
 
 /// A memo of the whole process, to be kept in a `static`. It is made when it is first asked for, and [`forget_all`]
 /// empties it from then on.
 pub struct ProcessMemo<T> {
-    made: OnceCell<T>,
+    made: OnceLock<T>,
     make: fn() -> T,
     forget: fn(&T),
 }
@@ -21,7 +22,7 @@ trait Forget: Sync {
 impl<T> ProcessMemo<T> {
     /// A memo that `make` makes and that `forget` empties.
     pub const fn new(make: fn() -> T, forget: fn(&T)) -> Self {
-        Self { made: OnceCell::new(), make, forget }
+        Self { made: OnceLock::new(), make, forget }
     }
 }
 

@@ -2,11 +2,11 @@
 //! answered.
 //! <https://openfx.readthedocs.io/en/main/Reference/ofxImageEffectActions.html>
 
-use std::any::Any;
 use std::ffi::{CStr, c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use inbetween_core::error::panic_text;
 use openfx::sys::generic::core::*;
 use openfx::sys::image_effect_v1::colour::*;
 use openfx::sys::image_effect_v1::image_effect::*;
@@ -151,7 +151,7 @@ pub(crate) struct RenderArgs {
 pub(crate) fn set_host(host: *mut OfxHost) {
     let remembered = catch_unwind(|| remember(host));
     if let Err(cause) = remembered {
-        log::error!("setHost panicked: {}", text_of(cause.as_ref()));
+        log::error!("setHost panicked: {}", panic_text(cause.as_ref()));
     }
 }
 
@@ -272,16 +272,8 @@ fn guard(action: &CStr, body: impl FnOnce() -> Result<Reply>) -> OfxStatus {
             error.status()
         }
         Err(cause) => {
-            log::error!("{action:?} panicked: {}", text_of(cause.as_ref()));
+            log::error!("{action:?} panicked: {}", panic_text(cause.as_ref()));
             kOfxStatFailed
         }
     }
-}
-
-fn text_of(cause: &(dyn Any + Send)) -> &str {
-    cause
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| cause.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("without a message")
 }

@@ -50,7 +50,7 @@ pub struct NoiseSchedule {
     /// `alphas_cumprod` shifted by one step, starting with 1.
     pub alphas_cumprod_prev: Vec<f64>,
     /// Scale of the clean latent: linear from 1 down to `base_scale`, then constant.
-    /// Longer than the training steps by `turning_step` entries, as in the released file.
+    /// It has `turning_step` entries more than there are training steps, as in the released file.
     pub scale_arr: Vec<f64>,
 }
 

@@ -7,9 +7,9 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::num::NonZeroUsize;
+use std::sync::LazyLock;
 
 use lru::LruCache;
-use once_cell::sync::Lazy;
 use parking_lot::Mutex;
 use rayon::prelude::*;
 use twox_hash::xxhash3_128;
@@ -33,7 +33,7 @@ struct Fingerprint {
 static KNOWN: ProcessMemo<Mutex<LruCache<Fingerprint, ContentHash>>> =
     ProcessMemo::new(|| Mutex::new(LruCache::new(REMEMBERED)), |known| known.lock().clear());
 
-static SEED: Lazy<u64> = Lazy::new(|| RandomState::new().hash_one("fingerprint"));
+static SEED: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one("fingerprint"));
 
 impl PixelHasher<'_> {
     /// As [`PixelHasher::hash`], several times faster for a picture seen before.

@@ -24,6 +24,7 @@ pub use run::{Outcome, Ticket};
 pub use scheduler::{Busy, Priority};
 
 use crate::cache::{self, Cache};
+use crate::error::panic_text;
 use crate::{ContentHash, Drawn, Engine, EngineKind, Error, Job, Request, threads};
 use lock::{Bell, Lock};
 use run::Run;
@@ -277,10 +278,7 @@ struct Found {
 
 /// Does `work`; a panic in it comes back as its text.
 fn catch<T>(work: impl FnOnce() -> T) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(work)).map_err(|cause| match cause.downcast::<String>() {
-        Ok(text) => *text,
-        Err(cause) => cause.downcast_ref::<&str>().copied().unwrap_or("no text").into(),
-    })
+    catch_unwind(AssertUnwindSafe(work)).map_err(|cause| panic_text(cause.as_ref()).to_owned())
 }
 
 static OF_PROCESS: Lock<Option<Arc<Queue>>> = Lock::new(None);

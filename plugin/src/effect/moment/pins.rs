@@ -8,7 +8,7 @@ use crate::ofx::Rect;
 /// How canonical coordinates become pixels in one render.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pixels {
-    /// Pixels for a unit of the width and of the height: below 1 in proxies.
+    /// The render scale in x and y: pixels per unit, below 1 in proxies.
     pub(crate) scale: [f64; 2],
     /// The pixel aspect ratio, width over height.
     pub(crate) aspect: f64,

@@ -9,7 +9,7 @@ use crate::effect::names::OUTPUT_CLIP;
 use crate::ofx::EffectRef;
 
 /// How the first key's clip is encoded, where the host tells its colourspace. Keys from files need no clip: they are
-/// brought to what is told of the output.
+/// converted to the encoding that the host tells for the output.
 pub(super) fn told_encoding(effect: &EffectRef<'_>, first_key: &CStr) -> Option<Encoding> {
     [first_key, OUTPUT_CLIP]
         .into_iter()

@@ -202,7 +202,7 @@ impl Retime {
         Ok(SourcePosition::At(moment))
     }
 
-    /// The host's time of the frame of the source that is on at `time`.
+    /// The host's time of the source frame that is seen at `time`.
     ///
     /// # Errors
     /// When `time` is no time.
@@ -213,8 +213,8 @@ impl Retime {
         })
     }
 
-    /// The host's time of the frame of the source that is seen at `time` whatever the clip shows; `None` where
-    /// that is not known without looking.
+    /// The host's time of the source frame that is seen at `time` whatever the clip shows; `None` where only a look
+    /// at the clip can tell.
     ///
     /// # Errors
     /// When `time` is no time.
