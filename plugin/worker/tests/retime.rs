@@ -2,81 +2,36 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test, with its place")]
 
+mod common;
+
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::Command;
 
 use image::{ColorType, DynamicImage, ImageBuffer, Rgba};
 use serde_json::Value;
-use tempfile::TempDir;
+
+use common::{Done, Workspace};
 
 const WIDTH: u32 = 96;
 const HEIGHT: u32 = 64;
 
-struct Done {
-    code: i32,
-    out: String,
-    err: String,
+fn retime(space: &Workspace, arguments: &[&str]) -> Done {
+    space.run(&[&["retime"], arguments].concat())
 }
 
-impl Done {
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.out)
-            .unwrap_or_else(|err| panic!("{err}: {} {}", self.out, self.err))
-    }
-}
-
-/// A folder with a clip and room for its output.
-struct Desk {
-    folder: TempDir,
-}
-
-impl Desk {
-    fn new() -> Self {
-        Self { folder: TempDir::new().unwrap() }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    /// Runs `retime` in the folder, with a cache of its own.
-    fn retime(&self, arguments: &[&str]) -> Done {
-        self.retime_with(arguments, |_| ())
-    }
-
-    fn retime_with(&self, arguments: &[&str], change: impl FnOnce(&mut Command)) -> Done {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_inbetween"));
-        command.arg("retime").args(arguments).current_dir(self.folder.path());
-        command.env("INBETWEEN_CACHE_DIR", self.path("cache")).stdin(Stdio::null());
-        change(&mut command);
-        let done = command.output().unwrap();
-        Done {
-            code: done.status.code().unwrap(),
-            out: String::from_utf8(done.stdout).unwrap(),
-            err: String::from_utf8(done.stderr).unwrap(),
-        }
-    }
-
-    /// A ball that rolls over a ground, a new drawing on every second frame.
-    fn clip(&self, folder: &str, ending: &str, frames: u32, store: fn(Drawing) -> DynamicImage) {
-        fs::create_dir_all(self.path(folder)).unwrap();
-        for n in 0..frames {
-            let picture = ImageBuffer::from_fn(WIDTH, HEIGHT, |x, y| pixel(n / 2, x, y));
-            store(picture)
-                .save(self.path(&format!("{folder}/roll.{:04}.{ending}", 101 + n)))
-                .unwrap();
-        }
-    }
-
-    fn files(&self, folder: &str) -> Vec<PathBuf> {
-        let mut files: Vec<PathBuf> = fs::read_dir(self.path(folder))
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-            .filter(|path| !path.file_name().unwrap().to_str().unwrap().starts_with('.'))
-            .collect();
-        files.sort();
-        files
+/// A ball that rolls over a ground, a new drawing on every second frame.
+fn clip(
+    space: &Workspace,
+    folder: &str,
+    ending: &str,
+    frames: u32,
+    store: fn(Drawing) -> DynamicImage,
+) {
+    fs::create_dir_all(space.path(folder)).unwrap();
+    for n in 0..frames {
+        let picture = ImageBuffer::from_fn(WIDTH, HEIGHT, |x, y| pixel(n / 2, x, y));
+        store(picture).save(space.path(&format!("{folder}/roll.{:04}.{ending}", 101 + n))).unwrap();
     }
 }
 
@@ -98,9 +53,9 @@ fn open(path: &Path) -> DynamicImage {
 
 #[test]
 fn sixteen_bits_and_alpha_come_through_and_holds_become_motion() {
-    let desk = Desk::new();
-    desk.clip("in", "png", 6, |drawing| DynamicImage::from(drawing).into_rgba16().into());
-    let done = desk.retime(&["in", "out", "--from", "24", "--to", "48", "--json"]);
+    let space = Workspace::new();
+    clip(&space, "in", "png", 6, |drawing| DynamicImage::from(drawing).into_rgba16().into());
+    let done = retime(&space, &["in", "out", "--from", "24", "--to", "48", "--json"]);
     assert_eq!(done.code, 0, "{}", done.err);
     let told = done.json();
     assert_eq!(
@@ -109,7 +64,7 @@ fn sixteen_bits_and_alpha_come_through_and_holds_become_motion() {
     );
     assert_eq!(told["sheet"]["usual_exposure"], 2);
 
-    let files = desk.files("out");
+    let files = space.files("out");
     assert_eq!(files.len(), 12);
     assert!(files[0].ends_with("roll.0101.png"), "names and numbers are the clip's own");
     for file in &files {
@@ -118,7 +73,7 @@ fn sixteen_bits_and_alpha_come_through_and_holds_become_motion() {
     }
     // The drawings themselves are the clip's files, bit for bit.
     for (out, source) in [(0, 101), (4, 103), (8, 105)] {
-        let source = fs::read(desk.path(&format!("in/roll.{source:04}.png"))).unwrap();
+        let source = fs::read(space.path(&format!("in/roll.{source:04}.png"))).unwrap();
         assert_eq!(fs::read(&files[out]).unwrap(), source);
     }
     // Until the last drawing, which is held, each frame differs from the one before, in its alpha too.
@@ -131,14 +86,15 @@ fn sixteen_bits_and_alpha_come_through_and_holds_become_motion() {
 
 #[test]
 fn exr_stays_linear_and_keeps_highlights() {
-    let desk = Desk::new();
-    desk.clip("in", "exr", 4, |mut drawing| {
+    let space = Workspace::new();
+    clip(&space, "in", "exr", 4, |mut drawing| {
         drawing.pixels_mut().for_each(|pixel| pixel.0[0] *= 4.0);
         drawing.into()
     });
-    let done = desk.retime(&["in/roll.####.exr", "out/a_%03d.exr", "--from", "12", "--to", "24"]);
+    let done =
+        retime(&space, &["in/roll.####.exr", "out/a_%03d.exr", "--from", "12", "--to", "24"]);
     assert_eq!(done.code, 0, "{}", done.err);
-    let files = desk.files("out");
+    let files = space.files("out");
     assert_eq!(files.len(), 8);
     let between = open(&files[2]);
     assert_eq!(between.color(), ColorType::Rgba32F);
@@ -148,58 +104,58 @@ fn exr_stays_linear_and_keeps_highlights() {
 
 #[test]
 fn an_interrupted_run_goes_on_where_it_stopped() {
-    let desk = Desk::new();
-    desk.clip("in", "png", 6, |drawing| DynamicImage::from(drawing).into_rgba8().into());
+    let space = Workspace::new();
+    clip(&space, "in", "png", 6, |drawing| DynamicImage::from(drawing).into_rgba8().into());
     let order = ["in", "out", "--from", "24", "--to", "48", "--json"];
-    assert_eq!(desk.retime(&order).code, 0);
-    let files = desk.files("out");
+    assert_eq!(retime(&space, &order).code, 0);
+    let files = space.files("out");
     let before: Vec<Vec<u8>> = files.iter().map(|file| fs::read(file).unwrap()).collect();
     // As a crash leaves it: some frames missing, one half written beside its place.
     for at in [1, 4, 7] {
         fs::remove_file(&files[at]).unwrap();
     }
-    let half = desk.path("out/.inbetween-unfinished-h4lf");
+    let half = space.path("out/.inbetween-unfinished-h4lf");
     fs::write(&half, b"half").unwrap();
-    let again = desk.retime(&order);
+    let again = retime(&space, &order);
     assert_eq!(again.code, 0, "{}", again.err);
     assert_eq!(again.json()["resumed"], 9);
     assert!(!half.exists(), "what a crash left is tidied up");
     let after: Vec<Vec<u8>> =
-        desk.files("out").iter().map(|file| fs::read(file).unwrap()).collect();
+        space.files("out").iter().map(|file| fs::read(file).unwrap()).collect();
     assert_eq!(after, before);
 }
 
 #[test]
 fn other_pictures_are_never_mixed_or_overwritten_unasked() {
-    let desk = Desk::new();
-    desk.clip("in", "png", 4, |drawing| DynamicImage::from(drawing).into_rgb8().into());
-    assert_eq!(desk.retime(&["in", "out", "--to", "48"]).code, 0);
-    let other = desk.retime(&["in", "out", "--to", "60"]);
+    let space = Workspace::new();
+    clip(&space, "in", "png", 4, |drawing| DynamicImage::from(drawing).into_rgb8().into());
+    assert_eq!(retime(&space, &["in", "out", "--to", "48"]).code, 0);
+    let other = retime(&space, &["in", "out", "--to", "60"]);
     assert_eq!(other.code, 2);
     assert!(other.err.contains("--overwrite"), "{}", other.err);
-    assert_eq!(desk.files("out").len(), 8, "nothing was touched");
-    assert_eq!(desk.retime(&["in", "out", "--to", "60", "--overwrite"]).code, 0);
-    assert_eq!(desk.files("out").len(), 10);
-    let itself = desk.retime(&["in", "in/roll.%04d.png", "--to", "60", "--overwrite"]);
+    assert_eq!(space.files("out").len(), 8, "nothing was touched");
+    assert_eq!(retime(&space, &["in", "out", "--to", "60", "--overwrite"]).code, 0);
+    assert_eq!(space.files("out").len(), 10);
+    let itself = retime(&space, &["in", "in/roll.%04d.png", "--to", "60", "--overwrite"]);
     assert_eq!(itself.code, 2);
     assert!(itself.err.contains("over the clip itself"), "{}", itself.err);
-    assert_eq!(desk.files("in").len(), 4);
+    assert_eq!(space.files("in").len(), 4);
 }
 
 #[test]
 fn without_strength_every_frame_is_one_of_the_clip() {
-    let desk = Desk::new();
-    desk.clip("in", "png", 4, |drawing| DynamicImage::from(drawing).into_luma8().into());
-    let done = desk.retime(&["in", "out", "--to", "60", "--strength", "0", "--json"]);
+    let space = Workspace::new();
+    clip(&space, "in", "png", 4, |drawing| DynamicImage::from(drawing).into_luma8().into());
+    let done = retime(&space, &["in", "out", "--to", "60", "--strength", "0", "--json"]);
     assert_eq!(done.code, 0, "{}", done.err);
     assert_eq!((&done.json()["drawn"], &done.json()["copied"]), (&0.into(), &10.into()));
 }
 
 #[test]
 fn the_sheet_alone_is_told_without_writing_anything() {
-    let desk = Desk::new();
-    desk.clip("in", "png", 6, |drawing| DynamicImage::from(drawing).into_rgb8().into());
-    let done = desk.retime(&["in", "--x-sheet", "--json"]);
+    let space = Workspace::new();
+    clip(&space, "in", "png", 6, |drawing| DynamicImage::from(drawing).into_rgb8().into());
+    let done = retime(&space, &["in", "--x-sheet", "--json"]);
     assert_eq!(done.code, 0, "{}", done.err);
     let told = done.json();
     let lengths: Vec<u64> = told["drawings"]
@@ -209,16 +165,16 @@ fn the_sheet_alone_is_told_without_writing_anything() {
         .map(|d| d["frames"].as_u64().unwrap())
         .collect();
     assert_eq!(lengths, [2, 2, 2]);
-    assert_eq!(desk.retime(&["in", "--x-sheet"]).out.lines().count(), 4);
-    assert_eq!(fs::read_dir(desk.folder.path()).unwrap().count(), 1);
+    assert_eq!(retime(&space, &["in", "--x-sheet"]).out.lines().count(), 4);
+    assert_eq!(fs::read_dir(space.folder()).unwrap().count(), 1);
 }
 
 #[test]
 fn mistakes_are_named_with_what_to_do() {
-    let desk = Desk::new();
-    desk.clip("in", "png", 4, |drawing| DynamicImage::from(drawing).into_rgb8().into());
+    let space = Workspace::new();
+    clip(&space, "in", "png", 4, |drawing| DynamicImage::from(drawing).into_rgb8().into());
     let refused = |arguments: &[&str], code: i32, part: &str| {
-        let done = desk.retime(arguments);
+        let done = retime(&space, arguments);
         assert_eq!(done.code, code, "{arguments:?}: {}", done.err);
         assert!(done.err.contains(part), "{arguments:?}: {}", done.err);
     };
@@ -228,19 +184,18 @@ fn mistakes_are_named_with_what_to_do() {
     refused(&["nowhere", "out", "--to", "48"], 3, "not there");
     refused(&["in", "out.png", "--to", "48"], 2, "one file");
     refused(&["in", "out/a.%04d.bmp", "--to", "48"], 2, "PNG, JPEG, TIFF, EXR or WebP");
-    fs::remove_file(desk.path("in/roll.0102.png")).unwrap();
+    fs::remove_file(space.path("in/roll.0102.png")).unwrap();
     refused(&["in", "out", "--to", "48"], 3, "roll.0102.png is missing");
-    fs::write(desk.path("in/roll.0102.png"), b"no picture").unwrap();
+    fs::write(space.path("in/roll.0102.png"), b"no picture").unwrap();
     refused(&["in", "out", "--to", "48"], 3, "roll.0102.png");
 }
 
 #[test]
 fn a_machine_without_ffmpeg_is_told_what_to_install() {
-    let desk = Desk::new();
-    fs::write(desk.path("clip.mp4"), b"some video").unwrap();
-    let done = desk.retime_with(&["clip.mp4", "out.mp4", "--to", "60"], |command| {
-        command.env("PATH", desk.path("empty"));
-    });
+    let space = Workspace::new();
+    fs::write(space.path("clip.mp4"), b"some video").unwrap();
+    let mut command = space.command(&["retime", "clip.mp4", "out.mp4", "--to", "60"]);
+    let done = Done::of(command.env("PATH", space.path("empty")).output().unwrap());
     assert_eq!(done.code, 3);
     assert!(done.err.contains("apt install ffmpeg"), "{}", done.err);
 }
@@ -256,18 +211,18 @@ fn has_ffmpeg() -> bool {
     found
 }
 
-fn ffmpeg(desk: &Desk, arguments: &[&str]) {
+fn ffmpeg(space: &Workspace, arguments: &[&str]) {
     let done = Command::new("ffmpeg")
         .args(["-v", "error", "-nostdin"])
         .args(arguments)
-        .current_dir(desk.folder.path())
+        .current_dir(space.folder())
         .output()
         .unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 }
 
 /// What ffprobe tells of a stream.
-fn told_of(desk: &Desk, file: &str, stream: &str) -> Value {
+fn told_of(space: &Workspace, file: &str, stream: &str) -> Value {
     let done = Command::new("ffprobe")
         .args([
             "-v",
@@ -280,7 +235,7 @@ fn told_of(desk: &Desk, file: &str, stream: &str) -> Value {
             "json",
             file,
         ])
-        .current_dir(desk.folder.path())
+        .current_dir(space.folder())
         .output()
         .unwrap();
     serde_json::from_slice::<Value>(&done.stdout).unwrap()["streams"][0].clone()
@@ -291,10 +246,10 @@ fn a_video_keeps_its_sound_and_gets_an_exact_rate() {
     if !has_ffmpeg() {
         return;
     }
-    let desk = Desk::new();
-    desk.clip("in", "png", 8, |drawing| DynamicImage::from(drawing).into_rgb8().into());
+    let space = Workspace::new();
+    clip(&space, "in", "png", 8, |drawing| DynamicImage::from(drawing).into_rgb8().into());
     ffmpeg(
-        &desk,
+        &space,
         &[
             "-framerate",
             "24000/1001",
@@ -317,17 +272,17 @@ fn a_video_keeps_its_sound_and_gets_an_exact_rate() {
             "clip.mp4",
         ],
     );
-    let done = desk.retime(&["clip.mp4", "fast.mp4", "--to", "59.94", "--json"]);
+    let done = retime(&space, &["clip.mp4", "fast.mp4", "--to", "59.94", "--json"]);
     assert_eq!(done.code, 0, "{}", done.err);
     assert_eq!(done.json()["sheet"]["usual_exposure"], 2);
-    let picture = told_of(&desk, "fast.mp4", "v:0");
+    let picture = told_of(&space, "fast.mp4", "v:0");
     assert_eq!(picture["r_frame_rate"], "60000/1001");
     assert_eq!(picture["nb_read_frames"], "20");
     assert_eq!((&picture["width"], &picture["height"]), (&WIDTH.into(), &HEIGHT.into()));
-    assert_eq!(told_of(&desk, "fast.mp4", "a:0")["codec_name"], "aac");
-    assert!(!desk.path("fast.mp4.frames").exists(), "the work folder is gone");
+    assert_eq!(told_of(&space, "fast.mp4", "a:0")["codec_name"], "aac");
+    assert!(!space.path("fast.mp4.frames").exists(), "the work folder is gone");
     assert_eq!(
-        desk.retime(&["clip.mp4", "fast.mp4", "--to", "59.94"]).code,
+        retime(&space, &["clip.mp4", "fast.mp4", "--to", "59.94"]).code,
         2,
         "a finished file stays"
     );
@@ -338,13 +293,13 @@ fn a_video_becomes_pictures_and_an_opaque_container_refuses_alpha() {
     if !has_ffmpeg() {
         return;
     }
-    let desk = Desk::new();
-    desk.clip("in", "png", 4, |drawing| DynamicImage::from(drawing).into_rgba8().into());
-    let refused = desk.retime(&["in", "out.mp4", "--to", "48"]);
+    let space = Workspace::new();
+    clip(&space, "in", "png", 4, |drawing| DynamicImage::from(drawing).into_rgba8().into());
+    let refused = retime(&space, &["in", "out.mp4", "--to", "48"]);
     assert_eq!(refused.code, 2, "{}", refused.err);
     assert!(refused.err.contains("transparency"), "{}", refused.err);
     ffmpeg(
-        &desk,
+        &space,
         &[
             "-framerate",
             "24",
@@ -357,9 +312,9 @@ fn a_video_becomes_pictures_and_an_opaque_container_refuses_alpha() {
             "clip.mov",
         ],
     );
-    let done = desk.retime(&["clip.mov", "out", "--to", "48"]);
+    let done = retime(&space, &["clip.mov", "out", "--to", "48"]);
     assert_eq!(done.code, 0, "{}", done.err);
-    let files = desk.files("out");
+    let files = space.files("out");
     assert_eq!(files.len(), 8);
-    assert_eq!(open(&files[0]).into_rgba8(), open(&desk.path("in/roll.0101.png")).into_rgba8());
+    assert_eq!(open(&files[0]).into_rgba8(), open(&space.path("in/roll.0101.png")).into_rgba8());
 }

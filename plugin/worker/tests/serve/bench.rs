@@ -9,7 +9,7 @@ use inbetween_core::remote::endpoint::Endpoint;
 use inbetween_core::remote::{RemoteConfig, RemoteEngine, tooncrafter_version};
 use inbetween_core::settings::{DeviceChoice, ToonCrafterSettings, WeightRef};
 use inbetween_core::{
-    Control, Drawn, Engine, EngineKind, Error, Frame, Job, Quality, Request, Settings, fingerprint,
+    Control, Drawn, Engine, EngineKind, Error, Frame, Job, Quality, Settings, fingerprint,
 };
 use inbetween_flow::FlowEngine;
 use inbetween_tooncrafter::weights::layout::{self, ModelConfig};
@@ -76,16 +76,7 @@ impl Bench {
             };
             Arc::new(Frame::from_pixels(64, 64, (0..64 * 64).map(pixel).collect()).unwrap())
         };
-        let (first, last) = (key(8), key(30));
-        let request = Request {
-            first: first.content_hash(),
-            last: last.content_hash(),
-            sketches: Vec::new(),
-            pins: Vec::new(),
-            position,
-            settings,
-        };
-        Job { request, first, last, sketches: Vec::new() }
+        Job::between(key(8), key(30), position, settings)
     }
 
     pub(crate) fn draw(&self, engine: &RemoteEngine, position: f64) -> Result<Drawn, Error> {
