@@ -21,13 +21,14 @@ use clap::Args;
 use parking_lot::{Mutex, RwLock};
 
 use crate::{
+    host::buffer::{Buffer, Layout},
     host::chaos::{self, DOUBLES, Dice, INTS},
     host::clip::Format,
     host::effect::Project,
     host::instance::{FrameRequest, Instance, Setup},
     host::journal::Rule,
     host::param::{Param, ParamType, Value},
-    host::pixels::{Buffer, Components, Depth, Layout, Premult, Rows},
+    host::pixels::{Components, Depth, Premult, Rows},
     host::plugin::{Action, Plugin},
     host::profile::Profile,
     host::props::{Builder, PropertySet, c_text},

@@ -11,9 +11,9 @@ use std::{
 };
 
 use crate::{
+    host::buffer::Buffer,
     host::chaos,
     host::journal::{Journal, Rule},
-    host::pixels::Buffer,
     host::sys::*,
 };
 

@@ -12,7 +12,8 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::{
     host::Host,
-    host::pixels::{Buffer, Components, Depth, Layout, Premult},
+    host::buffer::{Buffer, Layout},
+    host::pixels::{Components, Depth, Premult},
     host::props::{PropertySet, Values},
     host::registry::Handle,
     host::sys::*,

@@ -13,11 +13,12 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::{
     host::Host,
+    host::buffer::Buffer,
     host::clip::Clip,
     host::image_memory::ImageMemory,
     host::journal::Message,
     host::param::ParamSet,
-    host::pixels::{Buffer, Depth},
+    host::pixels::Depth,
     host::props::{Builder, PropertySet},
     host::registry::Handle,
     host::sys::*,

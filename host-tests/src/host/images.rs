@@ -13,11 +13,11 @@ use anyhow::Result;
 use parking_lot::Mutex;
 
 use crate::{
+    host::buffer::Buffer,
     host::call,
     host::clip::Clip,
     host::effect::Effect,
     host::journal::Rule,
-    host::pixels::Buffer,
     host::props::PropertySet,
     host::registry,
     host::sys::*,

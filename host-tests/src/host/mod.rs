@@ -3,6 +3,7 @@
 
 mod behaviour;
 pub mod binary;
+pub mod buffer;
 mod call;
 pub(crate) mod chaos;
 pub mod clip;

@@ -16,11 +16,11 @@ use parking_lot::{Mutex, RwLock};
 use crate::{
     host::Host,
     host::binary::{Binary, Entry},
+    host::buffer::Buffer,
     host::call::{self, Scope, Stage},
     host::effect::{Effect, short},
     host::images,
     host::journal::Rule,
-    host::pixels::Buffer,
     host::props::PropertySet,
     host::status::Status,
     host::suites,

@@ -18,12 +18,12 @@ use anyhow::{Result, bail};
 use format::{choose, connect, own};
 
 use crate::{
+    host::buffer::{Buffer, Layout},
     host::clip::{Format, length},
     host::effect::{Effect, Project, short},
     host::images,
     host::journal::{Message, Rule},
     host::param::Value,
-    host::pixels::{Buffer, Layout},
     host::plugin::{Action, Incompatible, Plugin},
     host::props::PropertySet,
     host::status::Status,
