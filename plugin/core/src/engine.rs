@@ -51,6 +51,19 @@ pub struct Job {
 }
 
 impl Job {
+    /// The in-between of two keys at `position`, without sketches and pins.
+    pub fn between(first: Arc<Frame>, last: Arc<Frame>, position: f64, settings: Settings) -> Self {
+        let request = Request {
+            first: first.content_hash(),
+            last: last.content_hash(),
+            sketches: Vec::new(),
+            pins: Vec::new(),
+            position,
+            settings,
+        };
+        Self { request, first, last, sketches: Vec::new() }
+    }
+
     /// Width and height of the keys, and so of the drawing, in pixels.
     pub fn size(&self) -> (usize, usize) {
         (self.first.width(), self.first.height())

@@ -23,7 +23,7 @@
 //! use inbetween_core::cache::{Cache, CacheConfig};
 //! use inbetween_core::queue::{Priority, Queue};
 //! use inbetween_core::timing::{Chart, Exposure, SpanPosition, Timing};
-//! use inbetween_core::{Control, Drawn, Engine, EngineKind, Error, Frame, Job, Request, Settings};
+//! use inbetween_core::{Control, Drawn, Engine, EngineKind, Error, Frame, Job, Settings};
 //!
 //! /// Shows the first key for the whole span.
 //! struct Hold;
@@ -47,17 +47,10 @@
 //!
 //! let timing = Timing::new(1.0, 9.0, Chart::EaseIn, Exposure::Twos)?;
 //! let SpanPosition::Between { position } = timing.at(5.0)? else { unreachable!("5 lies between 1 and 9") };
-//! let request = Request {
-//!     first: first.content_hash(),
-//!     last: last.content_hash(),
-//!     sketches: Vec::new(),
-//!     pins: Vec::new(),
-//!     position,
-//!     settings: Settings::default(),
-//! };
+//! let job = Job::between(first, last, position, Settings::default());
+//! let request = job.request.clone();
 //! assert!(queue.cached(&request, (64, 48)).is_none());
 //!
-//! let job = Job { request: request.clone(), first, last, sketches: Vec::new() };
 //! let ticket = queue.submit(job, Priority::Final);
 //! let drawn = loop {
 //!     match ticket.wait_for(Duration::from_millis(20)) {

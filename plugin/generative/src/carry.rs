@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use inbetween_core::{Control, Drawn, Encoding, Engine, EngineKind, Error, Frame, Job, Output};
-use inbetween_core::{Quality, Request, Settings};
+use inbetween_core::{Quality, Settings};
 use rayon::prelude::*;
 
 use super::refine::refined;
@@ -39,21 +39,13 @@ pub(super) fn flow(
         output,
         ..Settings::default()
     };
-    let request = Request {
-        first: pair[0].content_hash(),
-        last: pair[1].content_hash(),
-        sketches: Vec::new(),
-        pins: Vec::new(),
-        position,
-        settings,
-    };
     let [first, last] = pair.map(|frame| Arc::new(frame.clone()));
     // Flow's progress is not the progress of the whole.
     let own = Control::default();
     if control.is_cancelled() {
         return Err(Error::Cancelled);
     }
-    engine.draw(&Job { request, first, last, sketches: Vec::new() }, &own)
+    engine.draw(&Job::between(first, last, position, settings), &own)
 }
 
 /// A frame with its sides lengthened by a whole factor, for Flow. Flow finds motion at half the size of what it is

@@ -9,8 +9,8 @@ use std::time::Duration;
 use inbetween_core::cache::{CacheConfig, DiskCache, DiskConfig, span_key};
 use inbetween_core::settings::{DeviceChoice, ToonCrafterSettings, WeightRef};
 use inbetween_core::{
-    Control, Drawn, Encoding, Engine, EngineKind, Error, Frame, Job, Output, Quality, Request,
-    Settings, SketchRef, fingerprint,
+    Control, Drawn, Encoding, Engine, EngineKind, Error, Frame, Job, Output, Quality, Settings,
+    SketchRef, fingerprint,
 };
 use inbetween_flow::FlowEngine;
 use inbetween_generative::ToonCrafterEngine;
@@ -83,20 +83,7 @@ fn cache(dir: &Path) -> CacheConfig {
 }
 
 fn job(first: &Frame, last: &Frame, position: f64, settings: &Settings) -> Job {
-    let request = Request {
-        first: first.content_hash(),
-        last: last.content_hash(),
-        sketches: Vec::new(),
-        pins: Vec::new(),
-        position,
-        settings: settings.clone(),
-    };
-    Job {
-        request,
-        first: Arc::new(first.clone()),
-        last: Arc::new(last.clone()),
-        sketches: Vec::new(),
-    }
+    Job::between(Arc::new(first.clone()), Arc::new(last.clone()), position, settings.clone())
 }
 
 fn draw(engine: &ToonCrafterEngine, job: &Job) -> Drawn {

@@ -19,7 +19,7 @@ use image::imageops::FilterType;
 use image::{DynamicImage, RgbImage};
 use inbetween_core::exposure::Analyser;
 use inbetween_core::retime::{Feel, Plan, Rate, Shown};
-use inbetween_core::{Control, Encoding, Engine, Frame, Job, Request, Settings};
+use inbetween_core::{Control, Encoding, Engine, Frame, Job, Settings};
 use inbetween_flow::FlowEngine;
 
 /// Drawings of a clip; the whole way of a sample lies between the first and the last.
@@ -129,15 +129,7 @@ fn retimed(
             Shown::Between { first, last, position } => {
                 let [first, last] =
                     [clip[usize::try_from(first)?].clone(), clip[usize::try_from(last)?].clone()];
-                let request = Request {
-                    first: first.content_hash(),
-                    last: last.content_hash(),
-                    sketches: Vec::new(),
-                    pins: Vec::new(),
-                    position,
-                    settings: Settings::default(),
-                };
-                let job = Job { request, first, last, sketches: Vec::new() };
+                let job = Job::between(first, last, position, Settings::default());
                 Ok(to_picture(&engine.draw(&job, &Control::default())?.frame))
             }
         }

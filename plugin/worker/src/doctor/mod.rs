@@ -9,9 +9,7 @@ use std::sync::Arc;
 use candle_core::{DType, Device};
 use inbetween_core::cache::CacheConfig;
 use inbetween_core::remote::{RemoteConfig, RemoteEngine, own_programs};
-use inbetween_core::{
-    ContentHash, Control, Engine as _, Error, Frame, Job, Request, Settings, program,
-};
+use inbetween_core::{Control, Engine as _, Error, Frame, Job, Settings, program};
 use inbetween_flow::FlowEngine;
 use inbetween_tooncrafter::config::SketchConfig;
 use inbetween_tooncrafter::device::gpu;
@@ -100,15 +98,7 @@ fn flow() -> Finding {
             let pixels = (0..64 * 64).map(|at| [line(at), line(at), line(at), 1.0]).collect();
             Frame::from_pixels(64, 64, pixels).map(Arc::new)
         };
-        let request = Request {
-            first: ContentHash::of(b"first"),
-            last: ContentHash::of(b"last"),
-            sketches: Vec::new(),
-            pins: Vec::new(),
-            position: 0.5,
-            settings: Settings::default(),
-        };
-        let job = Job { request, first: key(0)?, last: key(6)?, sketches: Vec::new() };
+        let job = Job::between(key(0)?, key(6)?, 0.5, Settings::default());
         FlowEngine::new()?.draw(&job, &Control::default()).map(|_| ())
     };
     let (verdict, found) = match draw() {

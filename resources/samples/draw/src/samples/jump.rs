@@ -3,7 +3,7 @@
 
 use kurbo::{Affine, Point, Vec2};
 
-use super::blend;
+use super::{blend, cloud};
 use crate::curve::{Curve, tube};
 use crate::sheet::{Ground, Medium, Sheet, Tone, tone};
 
@@ -204,19 +204,7 @@ fn pond(sheet: &mut Sheet) {
     };
     sheet.tint(&Curve::ellipse((770.0, 96.0), 52.0, 52.0), "#fdf0b4");
     for (x, y, s) in [(180.0, 92.0, 1.0), (540.0, 60.0, 0.8)] {
-        let cloud = Curve::closed([
-            (-92.0, 20.0),
-            (-70.0, -6.0),
-            (-34.0, -14.0),
-            (-6.0, -36.0),
-            (36.0, -26.0),
-            (52.0, -6.0),
-            (88.0, 0.0),
-            (98.0, 20.0),
-            (98.0, 20.0),
-            (-92.0, 20.0),
-        ]);
-        sheet.placed(Affine::translate((x, y)) * Affine::scale(s), |p| p.tint(&cloud, "#eef9f8"));
+        sheet.placed(Affine::translate((x, y)) * Affine::scale(s), |p| p.tint(&cloud(), "#eef9f8"));
     }
     sheet.tint(
         &hill([

@@ -6,6 +6,7 @@ mod line;
 mod scene;
 mod walk;
 
+use crate::curve::Curve;
 use crate::render::Pixels;
 use crate::sheet::{Medium, Sheet};
 
@@ -76,4 +77,20 @@ pub(crate) const ALL: [Sample; 6] = [
 /// From `a` at key A to `b` at key B.
 fn blend(t: f64, a: f64, b: f64) -> f64 {
     a + (b - a) * t
+}
+
+/// A flat-bottomed cloud of about 190 by 56 units around its place.
+fn cloud() -> Curve {
+    Curve::closed([
+        (-92.0, 20.0),
+        (-70.0, -6.0),
+        (-34.0, -14.0),
+        (-6.0, -36.0),
+        (36.0, -26.0),
+        (52.0, -6.0),
+        (88.0, 0.0),
+        (98.0, 20.0),
+        (98.0, 20.0),
+        (-92.0, 20.0),
+    ])
 }

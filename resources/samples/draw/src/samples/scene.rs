@@ -3,7 +3,7 @@
 
 use kurbo::{Affine, Point, Vec2};
 
-use super::blend;
+use super::{blend, cloud};
 use crate::curve::{Curve, tube};
 use crate::face::Head;
 use crate::figure::{self, CAST, Leg, Pose};
@@ -88,20 +88,8 @@ fn sky(sheet: &mut Sheet, t: f64) {
         "#9bd4ee",
     );
     for (x, y, s) in [(210.0, 120.0, 1.25), (700.0, 78.0, 0.9), (1130.0, 150.0, 1.1)] {
-        let cloud = Curve::closed([
-            (-92.0, 20.0),
-            (-70.0, -6.0),
-            (-34.0, -14.0),
-            (-6.0, -36.0),
-            (36.0, -26.0),
-            (52.0, -6.0),
-            (88.0, 0.0),
-            (98.0, 20.0),
-            (98.0, 20.0),
-            (-92.0, 20.0),
-        ]);
         sheet.placed(Affine::translate((x - 8.0 * t, y)) * Affine::scale(s), |p| {
-            p.tint(&cloud, "#f4fbfc")
+            p.tint(&cloud(), "#f4fbfc")
         });
     }
 }
