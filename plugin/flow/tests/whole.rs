@@ -4,6 +4,8 @@
 
 mod common;
 
+use std::path::Path;
+
 use common::ball::*;
 use inbetween_core::{Control, Engine, Frame};
 use inbetween_flow::FlowEngine;
@@ -117,6 +119,44 @@ fn a_ball_that_lands_takes_nothing_of_the_floor_and_leaves_nothing_on_it() {
                 let marks = (400..434).flat_map(|y| (0..W).map(move |x| y * W + x));
                 let marks = marks.filter(|&i| !paper[i]).count();
                 assert!(marks < 12, "{marks} marks over the floor at {t}, ball to {x}, {pair:?}");
+            }
+        }
+    }
+}
+
+/// Pixels whose channels are within a tenth of a colour's, seen before black.
+fn amount(frame: &Frame, colour: [u8; 3]) -> f32 {
+    let alike = |p: &&[f32; 4]| {
+        p[3] > 0.5 && (0..3).all(|c| (p[c] - f32::from(colour[c]) / 255.0).abs() < 0.1)
+    };
+    frame.pixels().iter().filter(alike).count() as f32
+}
+
+#[test]
+fn figures_that_change_their_pose_lose_nothing_and_double_nothing() {
+    const COAT: [u8; 3] = [242, 195, 66];
+    const BOOT: [u8; 3] = [216, 74, 66];
+    const TROUSERS: [u8; 3] = [74, 85, 128];
+    const HAIR: [u8; 3] = [53, 56, 102];
+    const SKIN: [u8; 3] = [238, 189, 144];
+    const FROG: [u8; 3] = [108, 184, 58];
+    let engine = FlowEngine::new().unwrap();
+    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../resources/samples");
+    for (name, colours) in
+        [("stride", &[COAT, BOOT, TROUSERS][..]), ("head", &[HAIR, SKIN]), ("jump", &[FROG])]
+    {
+        let key = |file: &str| common::read(&samples.join(name).join(file), None);
+        let (first, last) = (key("key_a.png"), key("key_b.png"));
+        for n in 1..8 {
+            let drawn = draw(&engine, &first, &last, f64::from(n) / 8.0);
+            for &colour in colours {
+                let keys = [&first, &last].map(|key| amount(key, colour));
+                let (least, most) = (keys[0].min(keys[1]), keys[0].max(keys[1]));
+                let seen = amount(&drawn, colour);
+                assert!(
+                    seen > 0.95 * least && seen < 1.05 * most,
+                    "{name}, {n} of 8: {seen} pixels of {colour:?}; the keys have {keys:?}"
+                );
             }
         }
     }

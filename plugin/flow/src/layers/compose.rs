@@ -160,6 +160,9 @@ impl Layers {
         let own = |k: usize| pixels[k].is_some_and(|i| self.owners[k].piece[i] as usize == n);
         let piece = &self.pieces[n];
         let near = usize::from(t >= 0.5);
+        if piece.held {
+            return own(near).then(|| alone(p, q, near));
+        }
         if let Some(k) = piece.only {
             let gone = piece.vanishes && near != k;
             return (own(k) && !gone).then(|| alone(p, q, k));

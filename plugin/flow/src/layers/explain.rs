@@ -16,6 +16,14 @@ use crate::segments::neighbours;
 const FOLLOWS: f32 = 0.72;
 /// The same for regions at the picture's border and the ground: figures cover parts of them.
 const GROUND_FOLLOWS: f32 = 0.6;
+/// Share of a region's lines that it must have in common with the ground at the border if they alone ...
+const BESIDE: f32 = 0.1;
+/// ... say that it goes with it: so many of them agree.
+const BESIDE_FOLLOWS: f32 = 0.7;
+/// Agreement of all of it, but what it has in common with figures, that such a region needs as well.
+const HALF: f32 = 0.5;
+/// Agreement from which a region is seen elsewhere.
+const ELSEWHERE: f32 = 0.8;
 /// What a region must agree better with a motion of its own to leave its piece.
 const BETTER: f32 = 0.08;
 /// Share of a free figure, and of a part of a figure, that must follow a motion.
@@ -184,6 +192,20 @@ impl Work<'_> {
         }
     }
 
+    /// Whether the other key shows region `k` of `key` turned or at another place: a spoke of a wheel, whose rim
+    /// looks the same however far it turned.
+    fn seen_elsewhere(&self, key: usize, k: usize) -> bool {
+        let (side, other) = (self.keys[key], self.keys[1 - key]);
+        let (region, group) = (&side.regions.list[k], &side.groups[k]);
+        other.regions.list.iter().any(|s| {
+            colours(region.colour, s.colour) < OTHER_COLOUR
+                && (0.5..2.0).contains(&(s.area / region.area))
+                && by_moments((region.middle, region.moments), (s.middle, s.moments))
+                    .into_iter()
+                    .any(|to| group.follows(&to, &other.looks, &self.taken[1 - key]) > ELSEWHERE)
+        })
+    }
+
     /// Finds the ground and all that moves with it.
     fn ground(&mut self) {
         let motion = self.moves();
@@ -200,13 +222,17 @@ impl Work<'_> {
                     }
                     let at_border = side.regions.list[k].at_border;
                     // What a figure before it takes away from a ground says nothing about the ground.
-                    let now = if at_border {
-                        side.of_ground(k).follows(&motion, search.other, search.taken)
-                    } else {
-                        group.follows(&motion, search.other, search.taken)
-                    };
+                    let open = side.of_ground(k);
+                    let follows =
+                        |group: &Group| group.follows(&motion, search.other, search.taken);
+                    let now = follows(if at_border { &open } else { group });
                     if now < if at_border { GROUND_FOLLOWS } else { FOLLOWS } {
-                        return false;
+                        let beside = side.on_ground(k);
+                        return !at_border
+                            && beside.weight() > BESIDE * group.weight()
+                            && follows(&beside) > BESIDE_FOLLOWS
+                            && follows(&open) > HALF
+                            && !self.seen_elsewhere(key, k);
                     }
                     if at_border {
                         return true;

@@ -15,6 +15,8 @@ const SURE: f32 = 0.5;
 const TURNED: f32 = 0.5;
 /// What such a motion must be worth more than one that does not turn it.
 const UPRIGHT: f32 = 0.15;
+/// Share of its border along which something that the other key hides may touch figures.
+const TOUCHES: f32 = 0.04;
 /// Share of a region that the other key may show otherwise if it is said to be hidden there.
 const HIDDEN: f32 = 0.3;
 
@@ -62,26 +64,26 @@ impl Work<'_> {
         }
     }
 
-    /// Regions of the ground that the other key hides.
+    /// Things of the ground that the other key hides. What touches a figure is rather a part of it.
     fn hidden_grounds(&mut self, key: usize) {
-        for k in 0..self.keys[key].groups.len() {
-            if self.of[key][k].is_some() {
-                continue;
-            }
-            let ground = self.ground_of(key, &[k]);
-            let side = self.keys[key];
-            // Longer beside the ground than beside figures.
+        let side = self.keys[key];
+        for cluster in self.clusters(key, &vec![false; side.groups.len()]) {
             let (mut open, mut covered) = (0, 0);
-            for &(n, border) in &side.regions.list[k].beside {
+            for &(n, border) in cluster.iter().flat_map(|&k| &side.regions.list[k].beside) {
                 match self.of[key][n] {
                     Some(p) if p < self.grounds => open += border,
                     Some(_) => covered += border,
                     None => {}
                 }
             }
-            let touches = open >= 3 && open > covered;
-            if touches && self.contradicted(key, k, ground) < HIDDEN {
-                self.join(key, ground, &[k]);
+            if open < 3 || covered as f32 > TOUCHES * (open + covered) as f32 {
+                continue;
+            }
+            for k in cluster {
+                let ground = self.ground_of(key, &[k]);
+                if self.contradicted(key, k, ground) < HIDDEN {
+                    self.join(key, ground, &[k]);
+                }
             }
         }
     }

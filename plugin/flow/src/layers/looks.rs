@@ -259,6 +259,11 @@ impl Group {
         self.points.iter().map(move |p| (p, p.like(motion.at(p.at), other, None)))
     }
 
+    /// How much all its points count.
+    pub(super) fn weight(&self) -> f32 {
+        self.points.iter().map(|p| p.weight).sum()
+    }
+
     /// Share of the points that stay in the picture.
     pub(super) fn within(&self, motion: &Affine, other: &Looks) -> f32 {
         let inside = |p: &&Point| other.at(0, motion.at(p.at)).is_some();

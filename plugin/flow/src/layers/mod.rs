@@ -2,6 +2,7 @@
 
 mod compose;
 mod explain;
+mod held;
 mod leftovers;
 mod looks;
 mod nails;

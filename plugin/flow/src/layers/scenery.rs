@@ -5,24 +5,32 @@
 //! seen of it agrees.
 
 use super::explain::Work;
+use super::looks::Taken;
 use super::transform::Affine;
 
 /// Agreement, what is hidden counted as agreeing, from which the ground explains a region.
 const EXPLAINED: f32 = 0.72;
 /// Share of it that must be seen there to know it again.
 const SEEN: f32 = 0.45;
+/// The same of what agrees wherever it is seen.
+const GLIMPSE: f32 = 0.2;
 /// Share of its border along which it must touch the ground: what is within a figure belongs to it.
 const OPEN: f32 = 0.3;
+/// Agreement from which a region is found again, and the share of a figure that must be ...
+const FIRM: f32 = 0.6;
+/// ... see [`FIRM`].
+const MOST: f32 = 0.6;
 /// Share of a region that its figure carries onto the ground's own, where it is no part of the figure.
 const FOREIGN: f32 = 0.5;
 
 impl Work<'_> {
     /// Gives back to the ground what it explains as well as the figure does.
     pub(super) fn scenery(&mut self) {
+        let firm: Vec<bool> = (0..self.pieces.len()).map(|p| self.firm(p)).collect();
         for key in [0, 1, 0, 1] {
             for k in 0..self.keys[key].groups.len() {
                 if let Some(piece) = self.of[key][k].filter(|&p| p >= self.grounds)
-                    && let Some(ground) = self.scenery_of(key, k, piece)
+                    && let Some(ground) = self.scenery_of(key, k, piece, firm[piece])
                 {
                     self.pieces[piece].members[key].retain(|&m| m != k);
                     self.join(key, ground, &[k]);
@@ -31,8 +39,24 @@ impl Work<'_> {
         }
     }
 
+    /// Whether most of a figure is found again where its motion carries it, so that what is not is no part of it.
+    fn firm(&self, piece: usize) -> bool {
+        let (mut follows, mut whole) = (0.0, 0.0);
+        for key in 0..2 {
+            let side = self.keys[key];
+            let none = Taken::none(side.regions.h, side.regions.w);
+            let Some(motion) = self.motion(piece, key) else { return false };
+            for &k in &self.pieces[piece].members[key] {
+                let like = side.groups[k].follows(&motion, &self.keys[1 - key].looks, &none);
+                whole += side.area(k);
+                follows += if like > FIRM { side.area(k) } else { 0.0 };
+            }
+        }
+        follows > MOST * whole
+    }
+
     /// The ground that explains region `k` of `key`, of figure `piece`.
-    fn scenery_of(&self, key: usize, k: usize, piece: usize) -> Option<usize> {
+    fn scenery_of(&self, key: usize, k: usize, piece: usize, firm: bool) -> Option<usize> {
         let side = self.keys[key];
         let ground = self.ground_of(key, &[k]);
         let beside = &side.regions.list[k].beside;
@@ -44,14 +68,31 @@ impl Work<'_> {
         }
         let motion = self.motion(ground, key)?;
         let looks = &self.keys[1 - key].looks;
-        let (mut agreed, mut seen, mut whole) = (0.0, 0.0, 1e-6);
+        // Of all that can be compared, and of its own outline: agreed, seen, whole.
+        let (mut all, mut outline) = ([0.0, 0.0, 1e-6], [0.0, 0.0, 1e-6]);
+        let at_border = side.regions.list[k].at_border;
+        let mut shared = 0.0;
         for (point, like) in side.groups[k].likes(&motion, looks) {
+            let i = point.at[1] as usize * side.regions.w + point.at[0] as usize;
+            let line = side.regions.core[i] as usize != k + 1;
+            if line && !at_border && self.of_figure(key, k, i) {
+                shared += point.weight;
+                continue;
+            }
             let hidden = self.covered(key, &motion, point.at).is_some_and(|p| p >= self.grounds);
-            whole += point.weight;
-            agreed += point.weight * if hidden { 1.0 } else { like };
-            seen += point.weight * if hidden { 0.0 } else { like };
+            let (agreed, seen) = if hidden { (1.0, 0.0) } else { (like, like) };
+            let point = [agreed, seen, 1.0].map(|v| point.weight * v);
+            let add = |sums: &mut [f32; 3]| sums.iter_mut().zip(point).for_each(|(s, v)| *s += v);
+            add(&mut all);
+            if line {
+                add(&mut outline);
+            }
         }
-        if agreed < EXPLAINED * whole {
+        let [agreed, seen, whole] = all;
+        if agreed < EXPLAINED * whole || !at_border && outline[0] < EXPLAINED * outline[2] {
+            return None;
+        }
+        if !at_border && outline[2] < OPEN * (outline[2] + shared) {
             return None;
         }
         let foreign = || {
@@ -63,7 +104,16 @@ impl Work<'_> {
             });
             on_ground.count() as f32 > FOREIGN * points.len() as f32
         };
-        (seen > SEEN * whole || foreign()).then_some(ground)
+        let known = seen > SEEN * whole || seen > GLIMPSE * whole && whole - agreed < 0.5 * seen;
+        (known || firm && foreign()).then_some(ground)
+    }
+
+    /// Whether the line of region `k` at pixel `i` is that of a figure too.
+    fn of_figure(&self, key: usize, k: usize, i: usize) -> bool {
+        let regions = &self.keys[key].regions;
+        let beside = [regions.label[i], regions.across[i]].map(|l| (l as usize).checked_sub(1));
+        let figure = |m: usize| self.of[key][m].is_some_and(|p| p >= self.grounds);
+        beside.into_iter().flatten().any(|m| m != k && figure(m))
     }
 
     /// The piece that `motion` carries a place of `key` onto in the other key.

@@ -37,6 +37,16 @@ impl Side {
         group
     }
 
+    /// Only the lines that region `k` has in common with the ground at the border.
+    pub(super) fn on_ground(&self, k: usize) -> Group {
+        let mut group = self.of_ground(k);
+        let regions = &self.regions;
+        group.points.retain(|point| {
+            regions.core[point.at[1] as usize * regions.w + point.at[0] as usize] as usize != k + 1
+        });
+        group
+    }
+
     /// Points on lines between regions that reach the picture's border: no figure has a part in them.
     pub(super) fn ground_evidence(&self) -> Vec<Point> {
         let regions = &self.regions;

@@ -287,6 +287,8 @@ pub(super) struct Laid {
     pub(super) only: Option<usize>,
     /// The other key shows that it is gone.
     pub(super) vanishes: bool,
+    /// It changes too much to be followed: seen as the nearer key shows it.
+    pub(super) held: bool,
     /// How it goes where pins bind it.
     pub(super) pinned: Option<PinnedWay>,
 }
@@ -384,6 +386,7 @@ pub(super) fn lay(work: &Work, regions: [&Regions; 2], owners: [&Owners; 2]) -> 
                 touches,
                 only,
                 vanishes: false,
+                held: false,
                 pinned: None,
             }
         })

@@ -36,13 +36,15 @@ const SURE: f32 = 0.8;
 const SMALL: f32 = 4e-3;
 
 /// What of the lines of each piece is where, as shares 0..=1 in either key.
-struct Lines {
+pub(super) struct Lines {
     /// Goes the piece's way in the other motion.
-    found: Vec<[f32; 2]>,
+    pub(super) found: Vec<[f32; 2]>,
     /// Is shown by the other motion at all, wherever it takes it.
-    drawn: Vec<[f32; 2]>,
+    pub(super) drawn: Vec<[f32; 2]>,
+    /// The same of all that the piece is, not of its lines alone.
+    pub(super) shown: Vec<[f32; 2]>,
     /// Lands on its like when the piece carries it.
-    explained: Vec<[f32; 2]>,
+    pub(super) explained: Vec<[f32; 2]>,
 }
 
 impl Layers {
@@ -85,7 +87,8 @@ impl Layers {
         let doubtful: Vec<bool> = (0..n)
             .map(|p| turned(p) > TURNED && shown(p) && !self.rests[p] && followed[p] < FOLLOWED)
             .collect();
-        if !far.contains(&true) && !doubtful.contains(&true) {
+        let figures = self.figures(&moved);
+        if figures.is_empty() && !far.contains(&true) && !doubtful.contains(&true) {
             return;
         }
         let lines = self.lines(guides, &halfway());
@@ -111,12 +114,14 @@ impl Layers {
             whole += pieces[p].size;
         }
         let gone: f32 = (0..n).filter(|&p| needed[p] && lost(p)).map(|p| pieces[p].size).sum();
-        if sum < COMPLETE * whole && gone < 0.5 * whole {
-            return;
+        if sum >= COMPLETE * whole || gone >= 0.5 * whole {
+            let open = (0..n).filter(|&p| needed[p] && !self.rests[p]).collect();
+            self.needed = needed;
+            self.spread(open);
         }
-        let open = (0..n).filter(|&p| needed[p] && !self.rests[p]).collect();
-        self.needed = needed;
-        self.spread(open);
+        for figure in figures {
+            self.hold(&figure, guides, &lines, &doubtful);
+        }
     }
 
     /// What touches a piece that is drawn as one is drawn with it, from those in `open`.
@@ -161,21 +166,31 @@ impl Layers {
     fn lines(&self, guides: &[Map; 2], motion: &Map) -> Lines {
         let n = self.pieces.len();
         let none = || vec![[0.0f32; 2]; n];
-        let mut out = Lines { found: none(), drawn: none(), explained: none() };
-        let mut all = none();
+        let mut out = Lines { found: none(), drawn: none(), shown: none(), explained: none() };
+        let (mut all, mut area) = (none(), none());
         for (key, owners) in self.owners.iter().enumerate() {
             let [reached, shown] = self.reached(guides, motion, key);
             let ways = self.ways(key);
-            for i in (0..owners.line.len()).filter(|&i| owners.line[i]) {
+            for i in 0..owners.line.len() {
                 let p = owners.piece[i] as usize;
                 let one = |yes: bool| f32::from(u8::from(yes));
+                area[p][key] += 1.0;
+                out.shown[p][key] += one(shown[i]);
+                if !owners.line[i] {
+                    continue;
+                }
                 all[p][key] += 1.0;
                 out.found[p][key] += one(reached[i]);
                 out.drawn[p][key] += one(shown[i]);
                 out.explained[p][key] += one(carries(guides, ways[p].as_ref(), key, i));
             }
         }
-        for shares in [&mut out.found, &mut out.drawn, &mut out.explained] {
+        for (shares, all) in [
+            (&mut out.found, &all),
+            (&mut out.drawn, &all),
+            (&mut out.explained, &all),
+            (&mut out.shown, &area),
+        ] {
             for (share, all) in shares.iter_mut().flatten().zip(all.iter().flatten()) {
                 *share = if *all > 0.0 { *share / all } else { 0.0 };
             }
