@@ -12,7 +12,7 @@ use crate::map::Map;
 /// Share of a figure that the motion found place by place must still show halfway; else it is torn.
 const TORN: f32 = 0.85;
 /// Share of a figure and of its lines from which that motion loses nothing.
-const INTACT: f32 = 0.98;
+const INTACT: f32 = 0.95;
 /// Share of its lines from which the pieces of a figure draw it.
 const EXPLAINED: f32 = 0.8;
 /// A figure moves against the ground at least this far, in samples.
