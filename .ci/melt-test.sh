@@ -2,7 +2,8 @@
 # The plug-in in a real host: MLT lists it, describes it, and renders in-betweens from two picture files
 # at 8 and at 16 bit; our own host renders the same request, and the pixels are compared.
 #
-#   .ci/melt-test.sh ROOT BUNDLE OUT      ROOT as printed by .ci/root.sh melt
+#   .ci/melt-test.sh ROOT BUNDLE OUT      ROOT as printed by .ci/root.sh melt; needs the programs of
+#                                         `cargo build --release --workspace`
 #
 # melt's exit status says nothing about a failed render, so the log and the pixels are looked at.
 set -euo pipefail

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The plug-in, the worker and the command line of Windows, under Wine; pictures are compared with those of Linux.
 #
-#   .ci/windows-test.sh BUILT PLUGIN OUT      BUILT as printed by .ci/windows-build.sh, PLUGIN that of this machine
+#   .ci/windows-test.sh BUILT PLUGIN OUT      BUILT as printed by .ci/windows-build.sh, PLUGIN that of this machine;
+#                                             needs the programs of `cargo build --release --workspace`
 set -euo pipefail
 
 built="$1" plugin="$(readlink -f "$2")" out="$3"

@@ -160,6 +160,14 @@ fn cargo() -> Command {
     command
 }
 
+/// `cargo build` of these packages, as they are shipped.
+fn cargo_build(root: &Path, packages: &[&str]) -> Command {
+    let mut command = cargo();
+    command.current_dir(root).args(["build", "--release"]);
+    command.args(packages.iter().flat_map(|package| ["-p", package]));
+    command
+}
+
 /// The target triple of the compiler that is installed here.
 fn this_machine() -> Result<String> {
     let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
@@ -184,14 +192,13 @@ fn metadata(root: &Path, triple: &str) -> Result<Metadata> {
 
 /// Builds the plug-in's library and its worker and says where they are.
 fn build(root: &Path, metadata: &Metadata, target: Target, foreign: bool) -> Result<Built> {
-    let mut command = cargo();
-    command.current_dir(root).args(["build", "--release", "--lib", "--bins"]);
+    let packages: &[&str] = if foreign { &[PLUGIN, WORKER] } else { &TOGETHER };
+    let mut command = cargo_build(root, packages);
+    command.args(["--lib", "--bins"]);
     let mut folder = metadata.target_directory.clone();
     if foreign {
-        command.args(["-p", PLUGIN, "-p", WORKER, "--target", &target.triple]);
+        command.args(["--target", &target.triple]);
         folder.push(&target.triple);
-    } else {
-        command.args(TOGETHER.iter().flat_map(|package| ["-p", package]));
     }
     if !command.status().context("cargo does not start")?.success() {
         bail!("the plug-in could not be built for {}; cargo's message stands above", target.triple);
@@ -201,10 +208,8 @@ fn build(root: &Path, metadata: &Metadata, target: Target, foreign: bool) -> Res
 
 /// Builds our own OpenFX host for this machine and says where it is.
 fn build_host(root: &Path, metadata: &Metadata) -> Result<PathBuf> {
-    let status = cargo()
-        .current_dir(root)
-        .args(["build", "--release", "--quiet", "--bin", HOST])
-        .args(TOGETHER.iter().flat_map(|package| ["-p", package]))
+    let status = cargo_build(root, &TOGETHER)
+        .args(["--quiet", "--bin", HOST])
         .status()
         .context("cargo does not start")?;
     if !status.success() {

@@ -80,6 +80,36 @@ pub(crate) fn components(free: &[bool], h: usize, w: usize) -> (Vec<u32>, Vec<u3
     (label, sizes)
 }
 
+/// Those of `count` things that are `open` in groups that hang together, each from its first one outwards. `beside`
+/// names what touches a thing.
+pub(crate) fn groups<I: IntoIterator<Item = usize>>(
+    count: usize,
+    open: impl Fn(usize) -> bool,
+    beside: impl Fn(usize) -> I,
+) -> Vec<Vec<usize>> {
+    let mut seen = vec![false; count];
+    let mut out = Vec::new();
+    for start in 0..count {
+        if seen[start] || !open(start) {
+            continue;
+        }
+        seen[start] = true;
+        let mut group = vec![start];
+        let mut next = 0;
+        while let Some(&k) = group.get(next) {
+            next += 1;
+            for n in beside(k) {
+                if !seen[n] && open(n) {
+                    seen[n] = true;
+                    group.push(n);
+                }
+            }
+        }
+        out.push(group);
+    }
+    out
+}
+
 /// Pixels beside pixel `i`: left, right, above, below.
 pub(crate) fn neighbours(i: usize, h: usize, w: usize) -> [Option<usize>; 4] {
     let (y, x) = (i / w, i % w);

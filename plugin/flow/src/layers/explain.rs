@@ -10,7 +10,7 @@ use super::looks::{Group, Looks, STAYS, Taken};
 use super::register::{Found, SLACK, Search, by_moments};
 use super::side::{Side, colours};
 use super::transform::{Affine, Place, UNIT};
-use crate::segments::neighbours;
+use crate::segments::{groups, neighbours};
 
 /// Agreement from which a region is taken to follow a motion.
 const FOLLOWS: f32 = 0.72;
@@ -21,7 +21,7 @@ const BESIDE: f32 = 0.1;
 /// ... say that it goes with it: so many of them agree.
 const BESIDE_FOLLOWS: f32 = 0.7;
 /// Agreement of all of it, but what it has in common with figures, that such a region needs as well.
-const HALF: f32 = 0.5;
+const OPEN_FOLLOWS: f32 = 0.5;
 /// Agreement from which a region is seen elsewhere.
 const ELSEWHERE: f32 = 0.8;
 /// What a region must agree better with a motion of its own to leave its piece.
@@ -202,7 +202,7 @@ impl Work<'_> {
                 && (0.5..2.0).contains(&(s.area / region.area))
                 && by_moments((region.middle, region.moments), (s.middle, s.moments))
                     .into_iter()
-                    .any(|to| group.follows(&to, &other.looks, &self.taken[1 - key]) > ELSEWHERE)
+                    .any(|to| group.follows(&to, &other.looks, None) > ELSEWHERE)
         })
     }
 
@@ -222,20 +222,19 @@ impl Work<'_> {
                     }
                     let at_border = side.regions.list[k].at_border;
                     // What a figure before it takes away from a ground says nothing about the ground.
-                    let open = side.of_ground(k);
                     let follows =
-                        |group: &Group| group.follows(&motion, search.other, search.taken);
-                    let now = follows(if at_border { &open } else { group });
-                    if now < if at_border { GROUND_FOLLOWS } else { FOLLOWS } {
-                        let beside = side.on_ground(k);
-                        return !at_border
-                            && beside.weight() > BESIDE * group.weight()
-                            && follows(&beside) > BESIDE_FOLLOWS
-                            && follows(&open) > HALF
-                            && !self.seen_elsewhere(key, k);
-                    }
+                        |group: &Group| group.follows(&motion, search.other, Some(search.taken));
                     if at_border {
-                        return true;
+                        return follows(&side.of_ground(k)) >= GROUND_FOLLOWS;
+                    }
+                    if follows(group) < FOLLOWS {
+                        let open = side.of_ground(k);
+                        let all = follows(&open);
+                        let beside = side.lines_of(open, k);
+                        return beside.weight() > BESIDE * group.weight()
+                            && follows(&beside) > BESIDE_FOLLOWS
+                            && all > OPEN_FOLLOWS
+                            && !self.seen_elsewhere(key, k);
                     }
                     let own = search.climb(group, motion, 0, &[4.0, 2.0, 1.0, 0.5], true);
                     let away = own.motion.away(&motion, group.middle, group.reach);
@@ -265,28 +264,12 @@ impl Work<'_> {
     pub(super) fn clusters(&self, key: usize, skip: &[bool]) -> Vec<Vec<usize>> {
         let side = self.keys[key];
         let open = |k: usize| self.of[key][k].is_none() && !skip[k];
-        let mut seen = vec![false; side.groups.len()];
-        let mut out = Vec::new();
-        for start in 0..side.groups.len() {
-            if seen[start] || !open(start) {
-                continue;
-            }
-            seen[start] = true;
-            let mut group = vec![start];
-            let mut next = 0;
-            while next < group.len() {
-                let k = group[next];
-                next += 1;
-                for &(n, border) in &side.regions.list[k].beside {
-                    if border >= 3 && !seen[n] && open(n) {
-                        seen[n] = true;
-                        group.push(n);
-                    }
-                }
-            }
-            group.sort_unstable();
-            out.push(group);
-        }
+        let beside = |k: usize| {
+            let beside = side.regions.list[k].beside.iter();
+            beside.filter(|(_, border)| *border >= 3).map(|(n, _)| *n)
+        };
+        let mut out = groups(side.groups.len(), open, beside);
+        out.iter_mut().for_each(|group| group.sort_unstable());
         out.sort_by(|a, b| side.size(b).total_cmp(&side.size(a)));
         out
     }
@@ -429,7 +412,8 @@ impl Work<'_> {
             let other = 1 - key;
             let group = &side.groups[k];
             let (looks, taken) = (&self.keys[other].looks, &self.taken[other]);
-            group.within(motion, looks) > 0.3 && group.follows(motion, looks, taken) >= FOLLOWS
+            group.within(motion, looks) > 0.3
+                && group.follows(motion, looks, Some(taken)) >= FOLLOWS
         };
         let first: Vec<usize> =
             cluster.iter().copied().filter(|&k| follows(0, k, &found.motion)).collect();

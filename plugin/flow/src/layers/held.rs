@@ -8,6 +8,7 @@ use super::stack::Laid;
 use super::transform::{Affine, Place};
 use super::trust::{Lines, carries};
 use crate::map::Map;
+use crate::segments::groups;
 
 /// Share of a figure that the motion found place by place must still show halfway; else it is torn.
 const TORN: f32 = 0.85;
@@ -32,29 +33,12 @@ impl Layers {
     /// `moved`: how far each piece moves, in samples.
     pub(super) fn figures(&self, moved: &[f32]) -> Vec<Vec<usize>> {
         let goes = |p: usize| !self.rests[p] && (moved[p] > MOVES || self.pieces[p].only.is_some());
-        let mut seen = vec![false; self.pieces.len()];
-        let mut out = Vec::new();
-        for start in 0..seen.len() {
-            if seen[start] || !goes(start) {
-                continue;
-            }
-            seen[start] = true;
-            let mut figure = vec![start];
-            let mut next = 0;
-            while let Some(&p) = figure.get(next) {
-                next += 1;
-                for &q in &self.pieces[p].touches {
-                    if !seen[q] && goes(q) {
-                        seen[q] = true;
-                        figure.push(q);
-                    }
-                }
-            }
+        let touches = |p: usize| self.pieces[p].touches.iter().copied();
+        let mut out = groups(self.pieces.len(), goes, touches);
+        out.retain(|figure| {
             let size: f32 = figure.iter().map(|&p| self.pieces[p].size).sum();
-            if size > SMALL * (self.h * self.w) as f32 {
-                out.push(figure);
-            }
-        }
+            size > SMALL * (self.h * self.w) as f32
+        });
         out
     }
 
@@ -124,11 +108,13 @@ impl Layers {
             let even = (x - y).abs().max(2.0 * skew.abs()) < UNEVEN;
             turn.abs() < TURNED && even && (x - 1.0).abs() < STRETCHED
         };
+        let lines = [0, 1].map(|key| -> Vec<usize> {
+            pixels(key).filter(|&i| self.owners[key].line[i]).collect()
+        });
         let explained = |motion: &Affine| -> usize {
             let of = |key: usize| {
                 let way = motion.seen_from(key);
-                let lines = pixels(key).filter(|&i| self.owners[key].line[i]);
-                lines.filter(|&i| carries(guides, way.as_ref(), key, i)).count()
+                lines[key].iter().filter(|&&i| carries(guides, way.as_ref(), key, i)).count()
             };
             of(0) + of(1)
         };

@@ -241,11 +241,11 @@ impl Group {
     }
 
     /// The same with room for lines that are a little off: the best within a pixel of half size.
-    pub(super) fn follows(&self, motion: &Affine, other: &Looks, taken: &Taken) -> f32 {
+    pub(super) fn follows(&self, motion: &Affine, other: &Looks, taken: Option<&Taken>) -> f32 {
         let (mut sum, mut all) = (0.0f32, 1e-6f32);
         for p in &self.points {
             all += p.weight;
-            sum += p.weight * p.like(motion.at(p.at), other, Some(taken));
+            sum += p.weight * p.like(motion.at(p.at), other, taken);
         }
         sum / all
     }

@@ -101,6 +101,11 @@ impl Regions {
         near && (self.core[i] == 0 || self.at(i).is_some_and(|k| self.list[k].frame))
     }
 
+    /// The pixel that holds `at`, a place within the picture.
+    pub(super) fn pixel(&self, at: [f32; 2]) -> usize {
+        at[1] as usize * self.w + at[0] as usize
+    }
+
     /// The region at pixel `i`.
     pub(super) fn at(&self, i: usize) -> Option<usize> {
         (self.label[i] as usize).checked_sub(1)

@@ -5,7 +5,6 @@
 //! seen of it agrees.
 
 use super::explain::Work;
-use super::looks::Taken;
 use super::transform::Affine;
 
 /// Agreement, what is hidden counted as agreeing, from which the ground explains a region.
@@ -26,7 +25,9 @@ const FOREIGN: f32 = 0.5;
 impl Work<'_> {
     /// Gives back to the ground what it explains as well as the figure does.
     pub(super) fn scenery(&mut self) {
-        let firm: Vec<bool> = (0..self.pieces.len()).map(|p| self.firm(p)).collect();
+        // As they are now: what goes back to the ground says nothing of the next region.
+        let firm: Vec<bool> =
+            (0..self.pieces.len()).map(|p| p >= self.grounds && self.firm(p)).collect();
         for key in [0, 1, 0, 1] {
             for k in 0..self.keys[key].groups.len() {
                 if let Some(piece) = self.of[key][k].filter(|&p| p >= self.grounds)
@@ -44,10 +45,9 @@ impl Work<'_> {
         let (mut follows, mut whole) = (0.0, 0.0);
         for key in 0..2 {
             let side = self.keys[key];
-            let none = Taken::none(side.regions.h, side.regions.w);
             let Some(motion) = self.motion(piece, key) else { return false };
             for &k in &self.pieces[piece].members[key] {
-                let like = side.groups[k].follows(&motion, &self.keys[1 - key].looks, &none);
+                let like = side.groups[k].follows(&motion, &self.keys[1 - key].looks, None);
                 whole += side.area(k);
                 follows += if like > FIRM { side.area(k) } else { 0.0 };
             }
@@ -73,7 +73,7 @@ impl Work<'_> {
         let at_border = side.regions.list[k].at_border;
         let mut shared = 0.0;
         for (point, like) in side.groups[k].likes(&motion, looks) {
-            let i = point.at[1] as usize * side.regions.w + point.at[0] as usize;
+            let i = side.regions.pixel(point.at);
             let line = side.regions.core[i] as usize != k + 1;
             if line && !at_border && self.of_figure(key, k, i) {
                 shared += point.weight;
@@ -89,10 +89,9 @@ impl Work<'_> {
             }
         }
         let [agreed, seen, whole] = all;
-        if agreed < EXPLAINED * whole || !at_border && outline[0] < EXPLAINED * outline[2] {
-            return None;
-        }
-        if !at_border && outline[2] < OPEN * (outline[2] + shared) {
+        let contradicted = outline[0] < EXPLAINED * outline[2];
+        let enclosed = outline[2] < OPEN * (outline[2] + shared);
+        if agreed < EXPLAINED * whole || !at_border && (contradicted || enclosed) {
             return None;
         }
         let foreign = || {

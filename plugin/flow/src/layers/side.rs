@@ -30,20 +30,17 @@ impl Side {
         let regions = &self.regions;
         let mut group = self.groups[k].clone();
         group.points.retain(|point| {
-            let i = point.at[1] as usize * regions.w + point.at[0] as usize;
+            let i = regions.pixel(point.at);
             let other = (regions.across[i] as usize).checked_sub(1);
             regions.core[i] as usize == k + 1 || other.is_some_and(|o| regions.list[o].at_border)
         });
         group
     }
 
-    /// Only the lines that region `k` has in common with the ground at the border.
-    pub(super) fn on_ground(&self, k: usize) -> Group {
-        let mut group = self.of_ground(k);
+    /// Only the lines of `group`, which stands for region `k`.
+    pub(super) fn lines_of(&self, mut group: Group, k: usize) -> Group {
         let regions = &self.regions;
-        group.points.retain(|point| {
-            regions.core[point.at[1] as usize * regions.w + point.at[0] as usize] as usize != k + 1
-        });
+        group.points.retain(|point| regions.core[regions.pixel(point.at)] as usize != k + 1);
         group
     }
 
@@ -55,7 +52,7 @@ impl Side {
         for (k, group) in self.groups.iter().enumerate().filter(|(k, _)| regions.list[*k].at_border)
         {
             for point in &group.points {
-                let i = point.at[1] as usize * regions.w + point.at[0] as usize;
+                let i = regions.pixel(point.at);
                 if regions.core[i] as usize != k + 1 && border(regions.across[i]) {
                     out.push(point.clone());
                 }

@@ -35,7 +35,7 @@ const SURE: f32 = 0.8;
 /// Pieces smaller than this share of the picture are left alone.
 const SMALL: f32 = 4e-3;
 
-/// What of the lines of each piece is where, as shares 0..=1 in either key.
+/// What of each piece is where, of its lines unless said otherwise, as shares 0..=1 in either key.
 pub(super) struct Lines {
     /// Goes the piece's way in the other motion.
     pub(super) found: Vec<[f32; 2]>,
