@@ -25,11 +25,11 @@ pub(crate) struct Analysis {
     /// Part of the guides that shows the frame: rows, columns.
     pub(crate) shape: (usize, usize),
     /// What only a pair of the same scene has.
-    pub(crate) seen: Option<Seen>,
+    pub(crate) pair: Option<KeyPair>,
 }
 
 /// What the decoder needs.
-pub(crate) struct Seen {
+pub(crate) struct KeyPair {
     pub(crate) guides: [Map; 2],
     pub(crate) small: [Map; 2],
     pub(crate) features: [Features; 2],
@@ -83,7 +83,7 @@ impl Analysis {
         let found = [found_share(&flows.confidence[0]), found_share(&flows.confidence[1])];
         let confidence = 0.5 * (found[0] + found[1]);
         if !joined && is_cut([&small[0], &small[1]], confidence) {
-            let cut = Self { cut: true, confidence, shape, seen: None };
+            let cut = Self { cut: true, confidence, shape, pair: None };
             return Ok((cut, size_of::<Self>()));
         }
         let stage = Stage::begin("encoder");
@@ -113,7 +113,7 @@ impl Analysis {
             + features.iter().map(Features::byte_len).sum::<usize>();
         let bytes = bytes + rest.byte_len();
         let full_grain = grain::of_frames(&job.first, &job.last);
-        let mut seen = Seen {
+        let mut pair = KeyPair {
             guides,
             small,
             features,
@@ -126,10 +126,10 @@ impl Analysis {
             light: g.light,
             layers: None,
         };
-        layers.compare(&seen.guides, &seen.flows, || decoded(net, &seen, 0.5));
-        seen.layers = layers.wanted().then_some(layers);
-        let bytes = bytes + seen.layers.as_ref().map_or(0, Layers::byte_len);
-        let seen = Some(seen);
-        Ok((Self { cut: false, confidence, shape, seen }, bytes))
+        layers.compare(&pair.guides, &pair.flows, || decoded(net, &pair, 0.5));
+        pair.layers = layers.wanted().then_some(layers);
+        let bytes = bytes + pair.layers.as_ref().map_or(0, Layers::byte_len);
+        let pair = Some(pair);
+        Ok((Self { cut: false, confidence, shape, pair }, bytes))
     }
 }

@@ -6,7 +6,7 @@
 
 use crate::map::Map;
 use crate::refine::refine;
-use crate::wide::widest;
+use crate::simd::widest;
 
 /// Side of a matched patch.
 const PATCH: usize = 8;

@@ -7,17 +7,17 @@ use inbetween_core::{
     ContentHash, Control, Drawn, Engine, EngineKind, Error, Frame, Job, Output, Remarks,
 };
 
-use crate::analysis::{Analysis, Seen};
-use crate::beside::{carry, taught};
+use crate::analysis::{Analysis, KeyPair};
 use crate::layers::Layers;
 use crate::map::Map;
 use crate::mask::{confidence, settle, stay_inside};
 use crate::memo::{Memo, PairKey, PinKey, SketchKey};
+use crate::near_keys::{carry, trained_position};
 use crate::net::TweenNet;
 use crate::net::config::{Config, Start};
-use crate::sketch::{EDGE, Guidance, felt, strength};
+use crate::sketch::{EDGE, Guidance, is_guided, strength};
 use crate::stage::Stage;
-use crate::synth::Plan;
+use crate::synth::RenderPlan;
 
 /// The weights that come with the engine.
 static WEIGHTS: &[u8] = include_bytes!("../../../resources/flow/flow.safetensors");
@@ -82,7 +82,7 @@ impl FlowEngine {
     fn analysis(&self, job: &Job, control: &Control) -> Result<Arc<Analysis>, Error> {
         let of = |joined| {
             let make = || Analysis::of(job, &self.net, self.start, joined, control);
-            self.memo.get(PairKey { joined, ..pair(job) }, control, make)
+            self.memo.get(PairKey { joined, ..pair_key(job) }, control, make)
         };
         let analysis = of(false)?;
         if analysis.cut && !job.request.pins.is_empty() { of(true) } else { Ok(analysis) }
@@ -103,22 +103,22 @@ impl Engine for FlowEngine {
         control.check()?;
         let t = job.request.position as f32;
         let near = if job.request.position < 0.5 { &job.first } else { &job.last };
-        let guided = felt(job);
+        let guided = is_guided(job);
         let pinned = !job.request.pins.is_empty();
         if !guided && !pinned && job.first.pixels() == job.last.pixels() {
             return still(near, job.request.settings.output, 1.0, false);
         }
         let analysis = self.analysis(job, control)?;
-        let Some(seen) = &analysis.seen else {
+        let Some(pair) = &analysis.pair else {
             return still(near, job.request.settings.output, analysis.confidence, true);
         };
         control.report(0.6);
         let guidance =
-            if guided { Some(self.guidance(job, seen, &analysis, control)?) } else { None };
+            if guided { Some(self.guidance(job, pair, &analysis, control)?) } else { None };
         control.report(0.7);
         let pins =
-            if pinned { Some(self.pinned(job, seen, &analysis, guided, control)?) } else { None };
-        let plan = self.plan(seen, &analysis, t, guidance.as_deref(), pins.as_deref());
+            if pinned { Some(self.pinned(job, pair, &analysis, guided, control)?) } else { None };
+        let plan = self.plan(pair, &analysis, t, guidance.as_deref(), pins.as_deref());
         control.check()?;
         control.report(0.8);
         let stage = Stage::begin("full size");
@@ -127,8 +127,8 @@ impl Engine for FlowEngine {
             Output::InBetween => plan.draw(&job.first, &job.last),
             Output::Motion => plan.motion(size),
             Output::Confidence => {
-                let trust = confidence(seen, &plan.motion);
-                Plan { motion: trust, ..plan }.grey(size)
+                let trust = confidence(pair, &plan.motion);
+                RenderPlan { motion: trust, ..plan }.grey(size)
             }
         };
         stage.end();
@@ -146,16 +146,16 @@ impl FlowEngine {
     fn guidance(
         &self,
         job: &Job,
-        seen: &Seen,
+        pair: &KeyPair,
         analysis: &Analysis,
         control: &Control,
     ) -> Result<Arc<Guidance>, Error> {
         let sketches = job.request.sketches.clone();
-        let key = SketchKey { pair: pair(job), sketches, strength: strength(job) };
+        let key = SketchKey { pair: pair_key(job), sketches, strength: strength(job) };
         let shape = analysis.shape;
-        let draw = |t: f32| self.decoded(seen, t);
-        let settle = |motion: &mut Map, t: f32| settled(motion, seen, shape, t);
-        let make = || Guidance::of(job, seen, shape.into(), draw, settle, control);
+        let draw = |t: f32| self.decoded(pair, t);
+        let settle = |motion: &mut Map, t: f32| settled(motion, pair, shape, t);
+        let make = || Guidance::of(job, pair, shape.into(), draw, settle, control);
         self.bends.get(key, control, make)
     }
 
@@ -163,20 +163,20 @@ impl FlowEngine {
     fn pinned(
         &self,
         job: &Job,
-        seen: &Seen,
+        pair: &KeyPair,
         analysis: &Analysis,
         guided: bool,
         control: &Control,
     ) -> Result<Arc<Layers>, Error> {
         let pins = job.request.pins.clone();
-        let key = PinKey { pair: pair(job), pins, guided };
+        let key = PinKey { pair: pair_key(job), pins, guided };
         let make = || {
             let stage = Stage::begin("pins");
-            let mut layers = Layers::of(&seen.guides, analysis.shape, &job.request.pins);
+            let mut layers = Layers::of(&pair.guides, analysis.shape, &job.request.pins);
             if guided {
                 layers.bound_only();
             } else {
-                layers.compare(&seen.guides, &seen.flows, || self.decoded(seen, 0.5));
+                layers.compare(&pair.guides, &pair.flows, || self.decoded(pair, 0.5));
                 layers.with_bound();
             }
             stage.end();
@@ -188,73 +188,73 @@ impl FlowEngine {
 
     fn plan(
         &self,
-        seen: &Seen,
+        pair: &KeyPair,
         analysis: &Analysis,
         t: f32,
         guidance: Option<&Guidance>,
         pins: Option<&Layers>,
-    ) -> Plan {
+    ) -> RenderPlan {
         let (height, width) = analysis.shape;
-        let mut motion = self.motion(seen, analysis.shape, t, guidance);
+        let mut motion = self.motion(pair, analysis.shape, t, guidance);
         // Sketches move all that pins do not bind.
-        let layers = pins.or(seen.layers.as_ref().filter(|_| guidance.is_none()));
-        let label =
-            layers.map_or_else(Vec::new, |layers| layers.lay_over(&mut motion, &seen.guides, t));
-        Plan {
+        let layers = pins.or(pair.layers.as_ref().filter(|_| guidance.is_none()));
+        let label = layers
+            .map_or_else(Vec::new, |layers| layers.composite_over(&mut motion, &pair.guides, t));
+        RenderPlan {
             motion,
             label,
             height,
             width,
-            light: seen.light.map(|light| (light, t)),
-            grain: seen.full_grain,
+            light: pair.light.map(|light| (light, t)),
+            grain: pair.full_grain,
         }
     }
 
     /// Motion and mask of the in-between at `t` as it is drawn, `[5, h, w]`.
     fn motion(
         &self,
-        seen: &Seen,
+        pair: &KeyPair,
         shape: (usize, usize),
         t: f32,
         guidance: Option<&Guidance>,
     ) -> Map {
         // Motion and mask are those between the keys, and never quite at one.
         let t = t.clamp(EDGE, 1.0 - EDGE);
-        let mut motion = self.decoded(seen, t);
+        let mut motion = self.decoded(pair, t);
         if let Some(guidance) = guidance {
-            guidance.finish(&mut motion, &seen.guides, t);
+            guidance.finish(&mut motion, &pair.guides, t);
         }
-        settled(&mut motion, seen, shape, t);
+        settled(&mut motion, pair, shape, t);
         motion
     }
 
     /// The same before the sketches' last touch and before the mask is settled.
-    fn decoded(&self, seen: &Seen, t: f32) -> Map {
-        decoded(&self.net, seen, t)
+    fn decoded(&self, pair: &KeyPair, t: f32) -> Map {
+        decoded(&self.net, pair, t)
     }
 }
 
 /// Motion and mask at `t` before the mask is settled, `[5, h, w]`.
-pub(crate) fn decoded(net: &TweenNet, seen: &Seen, t: f32) -> Map {
+pub(crate) fn decoded(net: &TweenNet, pair: &KeyPair, t: f32) -> Map {
     let stage = Stage::begin("decoder");
-    let features = [&seen.features[0], &seen.features[1]];
-    let small = [&seen.small[0], &seen.small[1]];
-    let motion = net.decode(features, small, &seen.matched, taught(t));
+    let features = [&pair.features[0], &pair.features[1]];
+    let small = [&pair.small[0], &pair.small[1]];
+    let motion = net.decode(features, small, &pair.matched, trained_position(t));
     let mut motion = carry(motion, t);
-    seen.rest.apply(&mut motion);
+    pair.rest.apply(&mut motion);
     stage.end();
     motion
 }
 
 /// Decides which key each place of `motion` comes from.
-fn settled(motion: &mut Map, seen: &Seen, (height, width): (usize, usize), t: f32) {
+fn settled(motion: &mut Map, pair: &KeyPair, (height, width): (usize, usize), t: f32) {
     let stage = Stage::begin("mask");
     stay_inside(motion, height, width);
-    settle(motion, &seen.guides, seen.grain, t);
+    settle(motion, &pair.guides, pair.grain, t);
     stage.end();
 }
 
-fn pair(job: &Job) -> PairKey {
+fn pair_key(job: &Job) -> PairKey {
     let request = &job.request;
     PairKey {
         first: request.first,

@@ -10,7 +10,6 @@
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 mod analysis;
-mod beside;
 mod cells;
 mod cut;
 mod dis;
@@ -23,14 +22,15 @@ mod lines;
 mod map;
 mod mask;
 mod memo;
+mod near_keys;
 mod net;
 mod refine;
 mod segments;
+mod simd;
 mod sketch;
 mod stage;
 mod start;
 mod synth;
-mod wide;
 
 pub use engine::FlowEngine;
 pub use net::config::{Config, Start};

@@ -58,7 +58,8 @@ impl Light {
     pub(crate) fn between(keys: &[Map; 2], encoding: Encoding) -> Option<Self> {
         let step = ((keys[0].area() / SAMPLES) as f32).sqrt().max(1.0) as usize;
         let pixels = [0, 1].map(|k| samples(&keys[k], step));
-        let seen = [0, 1].map(|k| pixels[k].iter().map(|p| eye(p, encoding)).collect::<Vec<_>>());
+        let seen = [0, 1]
+            .map(|k| pixels[k].iter().map(|p| display_referred(p, encoding)).collect::<Vec<_>>());
         let shown = [0, 1].map(|k| Views::of(&seen[k]));
         let before = shown[0].apart(&shown[1]);
         if before <= SAME {
@@ -68,8 +69,10 @@ impl Light {
         for from in 0..2 {
             let (own, other) = (&seen[from], &seen[1 - from]);
             for light in candidates(from, [&pixels[from], &pixels[1 - from]]) {
-                let made: Vec<Pixel> =
-                    pixels[from].iter().map(|p| eye(&light.whole(p), encoding)).collect();
+                let made: Vec<Pixel> = pixels[from]
+                    .iter()
+                    .map(|p| display_referred(&light.whole(p), encoding))
+                    .collect();
                 // Asked first: to sort all colours takes longer.
                 if much_stays(own, other, &made) {
                     continue;
@@ -232,7 +235,7 @@ fn samples(key: &Map, step: usize) -> Vec<Pixel> {
 }
 
 /// As the display shows it.
-fn eye(p: &Pixel, encoding: Encoding) -> Pixel {
+fn display_referred(p: &Pixel, encoding: Encoding) -> Pixel {
     [
         display(p[0], encoding),
         display(p[1], encoding),

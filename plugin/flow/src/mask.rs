@@ -1,6 +1,6 @@
 //! Which key a pixel comes from, settled; and how far to trust it.
 
-use crate::analysis::Seen;
+use crate::analysis::KeyPair;
 use crate::lines::same_lines;
 use crate::map::{Map, warp};
 use crate::net::CELL;
@@ -121,13 +121,13 @@ pub(crate) fn disagreement(pictures: &[Map; 2]) -> Map {
 
 /// How far each pixel is trusted, 0..=1: the moved keys agree in colour, and the motion agrees with
 /// what was found between the keys. `[1, h, w]`
-pub(crate) fn confidence(seen: &Seen, motion: &Map) -> Map {
-    let moved = moved(motion, &seen.guides);
+pub(crate) fn confidence(pair: &KeyPair, motion: &Map) -> Map {
+    let moved = moved(motion, &pair.guides);
     let differ = disagreement(&moved).blur(1);
-    let left = 255.0 * LEFT_GRAIN * seen.grain;
+    let left = 255.0 * LEFT_GRAIN * pair.grain;
     let (h, w, area) = (motion.h, motion.w, motion.area());
     let cells = CELL as f32;
-    let [forward, trust] = [&seen.matched.flow[0], &seen.trust[0]];
+    let [forward, trust] = [&pair.matched.flow[0], &pair.trust[0]];
     let mut out = Map::new(1, h, w);
     for (i, to) in out.v.iter_mut().enumerate() {
         let [u0, v0, u1, v1] = [0, 1, 2, 3].map(|c| motion.v[c * area + i]);

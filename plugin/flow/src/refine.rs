@@ -5,7 +5,7 @@
 //! Estimation Based on a Theory for Warping", ECCV 2004, normalised as in Zimmer et al., 2011.
 
 use crate::map::{Map, warp};
-use crate::wide::widest;
+use crate::simd::widest;
 
 const ROUNDS: usize = 5;
 const SWEEPS: usize = 5;

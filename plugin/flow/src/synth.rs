@@ -26,7 +26,7 @@ const CLEAR: f32 = 6.906_755;
 type Shares = [(f32, [f32; 5]); 4];
 
 /// Motion and mask of one in-between, at guide size.
-pub(crate) struct Plan {
+pub(crate) struct RenderPlan {
     /// `[5, h, w]`: to the first key, to the last key (guide samples), log odds of the first key.
     pub(crate) motion: Map,
     /// The piece that each sample shows, `h w`, or nothing. Motion is not mixed across pieces.
@@ -41,7 +41,7 @@ pub(crate) struct Plan {
     pub(crate) grain: f32,
 }
 
-impl Plan {
+impl RenderPlan {
     /// Motion of one row of a frame of `w` x `h` pixels, in its pixels: 5 values for each pixel.
     fn row(
         &self,

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::stack::NOWHERE;
-use super::transform::{Affine, Place};
+use super::transform::{Affine, Point};
 use super::{Layers, Way};
 use crate::map::{Corner, Map};
 
@@ -102,14 +102,14 @@ impl Layers {
     }
 
     /// The pixel of a guide nearest to `q`, if it has one.
-    fn pixel(&self, q: Place) -> Option<usize> {
+    fn pixel(&self, q: Point) -> Option<usize> {
         let (x, y) = ((q[0] + 0.5).floor(), (q[1] + 0.5).floor());
         let inside = x >= 0.0 && y >= 0.0 && x < self.width as f32 && y < self.height as f32;
         inside.then(|| y as usize * self.w + x as usize)
     }
 
     /// Where the ground at `p` comes from.
-    fn ground(&self, p: Place, way: &Way, guides: &[Map; 2], t: f32) -> Source {
+    fn ground(&self, p: Point, way: &Way, guides: &[Map; 2], t: f32) -> Source {
         let q = way.keys(p);
         let pixels = q.map(|q| self.pixel(q));
         let state = [0, 1].map(|k| {
@@ -133,7 +133,7 @@ impl Layers {
         if state[near] == 1 && rest {
             return self.either(p, q, guides, t, near);
         }
-        let behind = |k: usize| -> Option<(f32, Place)> {
+        let behind = |k: usize| -> Option<(f32, Point)> {
             let inside = [
                 q[k][0].clamp(0.0, (self.width - 1) as f32),
                 q[k][1].clamp(0.0, (self.height - 1) as f32),
@@ -154,7 +154,7 @@ impl Layers {
     }
 
     /// Where piece `n` at `p` comes from; none where it is not seen there.
-    fn piece(&self, n: usize, p: Place, way: &Way, guides: &[Map; 2], t: f32) -> Option<Source> {
+    fn piece(&self, n: usize, p: Point, way: &Way, guides: &[Map; 2], t: f32) -> Option<Source> {
         let q = way.keys(p);
         let pixels = q.map(|q| self.pixel(q));
         let own = |k: usize| pixels[k].is_some_and(|i| self.owners[k].piece[i] as usize == n);
@@ -186,7 +186,7 @@ impl Layers {
     }
 
     /// Both keys show it: blended where they are alike, else from key `k`.
-    fn either(&self, p: Place, q: [Place; 2], guides: &[Map; 2], t: f32, k: usize) -> Source {
+    fn either(&self, p: Point, q: [Point; 2], guides: &[Map; 2], t: f32, k: usize) -> Source {
         let mut out = alone(p, q, k);
         let [a, b] = [0, 1].map(|k| Corner::at(q[k][0], q[k][1], self.h, self.w));
         let apart = (0..3)
@@ -251,13 +251,13 @@ impl Layers {
 }
 
 /// From key `k` alone.
-fn alone(p: Place, q: [Place; 2], k: usize) -> Source {
+fn alone(p: Point, q: [Point; 2], k: usize) -> Source {
     let odds = if k == 0 { ALONE } else { -ALONE };
     [q[0][0] - p[0], q[0][1] - p[1], q[1][0] - p[0], q[1][1] - p[1], odds]
 }
 
 /// From another place of key `k`.
-fn fetched(p: Place, mut q: [Place; 2], k: usize, at: Place) -> Source {
+fn fetched(p: Point, mut q: [Point; 2], k: usize, at: Point) -> Source {
     q[k] = at;
     alone(p, q, k)
 }

@@ -6,10 +6,10 @@
 
 use rayon::prelude::*;
 
-use super::looks::{Group, Looks, STAYS, Taken};
-use super::register::{Found, SLACK, Search, by_moments};
+use super::appearance::{Appearance, Explained, Group, STAYS};
+use super::register::{Registration, SLACK, Search, by_moments};
 use super::side::{Side, colours};
-use super::transform::{Affine, Place, UNIT};
+use super::transform::{Affine, Point, UNIT};
 use crate::segments::{groups, neighbours};
 
 /// Agreement from which a region is taken to follow a motion.
@@ -59,9 +59,9 @@ pub(super) struct Piece {
 }
 
 /// Both keys, and what has been explained of them so far.
-pub(super) struct Work<'a> {
+pub(super) struct Scene<'a> {
     pub(super) keys: [&'a Side; 2],
-    taken: [Taken; 2],
+    explained: [Explained; 2],
     /// The piece of each region.
     pub(super) of: [Vec<Option<usize>>; 2],
     pub(super) pieces: Vec<Piece>,
@@ -71,30 +71,30 @@ pub(super) struct Work<'a> {
 }
 
 /// Explains both keys; piece 0 is the ground.
-pub(super) fn explain<'a>(keys: [&'a Side; 2]) -> Work<'a> {
+pub(super) fn explain<'a>(keys: [&'a Side; 2]) -> Scene<'a> {
     let (h, w) = (keys[0].regions.h, keys[0].regions.w);
-    let mut work = Work {
+    let mut scene = Scene {
         keys,
-        taken: [Taken::none(h, w), Taken::none(h, w)],
+        explained: [Explained::none(h, w), Explained::none(h, w)],
         of: keys.map(|k| vec![None; k.groups.len()]),
         pieces: Vec::new(),
         grounds: 0,
         diagonal: libm::hypotf(h as f32, w as f32),
     };
-    work.ground();
-    work.figures();
-    work.scenery();
-    work.leftovers();
-    work.scenery();
-    work
+    scene.ground();
+    scene.figures();
+    scene.scenery();
+    scene.leftovers();
+    scene.scenery();
+    scene
 }
 
-impl Work<'_> {
+impl Scene<'_> {
     pub(super) fn search(&self, key: usize, expected: Affine) -> Search<'_> {
         let other = 1 - key;
         Search {
-            other: &self.keys[other].looks,
-            taken: &self.taken[other],
+            other: &self.keys[other].appearance,
+            explained: &self.explained[other],
             expected,
             joint: Vec::new(),
             diagonal: self.diagonal,
@@ -114,7 +114,7 @@ impl Work<'_> {
             for &k in members {
                 self.of[key][k] = Some(name);
                 for &i in &self.keys[key].places[k] {
-                    self.taken[key].v[i as usize] = true;
+                    self.explained[key].v[i as usize] = true;
                 }
             }
         }
@@ -150,9 +150,10 @@ impl Work<'_> {
         // A horizon says nothing of a pan along it: what was found by all that is seen is followed by that.
         let mut many = every.clone();
         many.points = thin(many.points, 2000);
-        let by = |group| shifts(group, &b.looks, h, w).into_iter().map(move |seed| (group, seed));
+        let by =
+            |group| shifts(group, &b.appearance, h, w).into_iter().map(move |seed| (group, seed));
         let seeds: Vec<(&Group, Affine)> = by(&whole).chain(by(&many)).collect();
-        let mut found: Vec<Found> = seeds
+        let mut found: Vec<Registration> = seeds
             .par_iter()
             .flat_map_iter(|&(group, seed)| {
                 let rough = search.climb(group, seed, 2, &[8.0, 4.0], false).motion;
@@ -160,32 +161,32 @@ impl Work<'_> {
                 few.points = thin(few.points, 300);
                 let fine = |motion| {
                     let motion = search.climb(group, motion, 1, &[2.0, 1.0], false).motion;
-                    Found { motion, worth: search.worth(&whole, &motion, 1) }
+                    Registration { motion, score: search.score(&whole, &motion, 1) }
                 };
-                search.repeats(&few, rough).into_iter().map(fine).collect::<Vec<Found>>()
+                search.repeats(&few, rough).into_iter().map(fine).collect::<Vec<Registration>>()
             })
             .collect();
-        let rest = search.worth(&whole, &still, 1);
-        found.insert(0, Found { motion: still, worth: rest + REST });
-        let most = found.iter().map(|f| f.worth).fold(f32::MIN, f32::max);
-        found.retain(|f| f.worth > most - REPEATS);
+        let rest = search.score(&whole, &still, 1);
+        found.insert(0, Registration { motion: still, score: rest + REST });
+        let most = found.iter().map(|f| f.score).fold(f32::MIN, f32::max);
+        found.retain(|f| f.score > most - REPEATS);
         // Where the ground repeats itself, all else that the picture shows says how far it went.
         let best = found
             .into_iter()
-            .map(|f| Found { worth: f.worth + search.worth(&many, &f.motion, 1), ..f })
-            .reduce(|a, b| if b.worth > a.worth + 1e-4 { b } else { a });
-        let straight = |f: &Found| {
+            .map(|f| Registration { score: f.score + search.score(&many, &f.motion, 1), ..f })
+            .reduce(|a, b| if b.score > a.score + 1e-4 { b } else { a });
+        let straight = |f: &Registration| {
             let bent = f.motion.m.iter().flatten().zip(UNIT.iter().flatten());
             bent.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max) < 0.02
         };
-        let best = best.filter(|f| !plain || straight(f) && f.worth > 2.0 * ALL);
+        let best = best.filter(|f| !plain || straight(f) && f.score > 2.0 * ALL);
         match best.map(|f| f.motion).filter(|best| *best != still) {
             Some(best) => {
                 let fine = search.climb(&whole, best, 0, &[1.0, 0.5], false);
                 // Steps of whole samples are as good as any if these fit as well.
                 let off = [0, 1].map(|c| fine.motion.to[c] - fine.motion.from[c]);
                 let whole_steps = fine.motion.changed(off.map(|d| d.round() - d), 0.0, UNIT);
-                let fits = search.worth(&whole, &whole_steps, 0) > fine.worth - 0.01;
+                let fits = search.score(&whole, &whole_steps, 0) > fine.score - 0.01;
                 if fits { whole_steps } else { fine.motion }
             }
             None => still,
@@ -202,7 +203,7 @@ impl Work<'_> {
                 && (0.5..2.0).contains(&(s.area / region.area))
                 && by_moments((region.middle, region.moments), (s.middle, s.moments))
                     .into_iter()
-                    .any(|to| group.follows(&to, &other.looks, None) > ELSEWHERE)
+                    .any(|to| group.follows(&to, &other.appearance, None) > ELSEWHERE)
         })
     }
 
@@ -222,8 +223,9 @@ impl Work<'_> {
                     }
                     let at_border = side.regions.list[k].at_border;
                     // What a figure before it takes away from a ground says nothing about the ground.
-                    let follows =
-                        |group: &Group| group.follows(&motion, search.other, Some(search.taken));
+                    let follows = |group: &Group| {
+                        group.follows(&motion, search.other, Some(search.explained))
+                    };
                     if at_border {
                         return follows(&side.of_ground(k)) >= GROUND_FOLLOWS;
                     }
@@ -238,8 +240,8 @@ impl Work<'_> {
                     }
                     let own = search.climb(group, motion, 0, &[4.0, 2.0, 1.0, 0.5], true);
                     let away = own.motion.away(&motion, group.middle, group.reach);
-                    let then = group.agreement(&motion, search.other, search.taken, 0);
-                    own.worth < then + BETTER || away < 0.8
+                    let then = group.agreement(&motion, search.other, search.explained, 0);
+                    own.score < then + BETTER || away < 0.8
                 })
                 .collect()
         });
@@ -305,7 +307,7 @@ impl Work<'_> {
     }
 
     /// Where a group of regions of `key` touches piece `p`: some places along the line between them.
-    fn joint(&self, key: usize, group: &[usize], p: usize) -> Vec<Place> {
+    fn joint(&self, key: usize, group: &[usize], p: usize) -> Vec<Point> {
         let regions = &self.keys[key].regions;
         let (h, w) = (regions.h, regions.w);
         let mut out = Vec::new();
@@ -362,7 +364,7 @@ impl Work<'_> {
         let touches = self.beside(0, cluster) >= self.grounds;
         let expected = self.pieces[base].motion;
         let group = a.together(cluster);
-        if group.within(&expected, &b.looks) < STAYS {
+        if group.within(&expected, &b.appearance) < STAYS {
             self.join(0, base, cluster);
             return true;
         }
@@ -411,9 +413,9 @@ impl Work<'_> {
             let side = self.keys[key];
             let other = 1 - key;
             let group = &side.groups[k];
-            let (looks, taken) = (&self.keys[other].looks, &self.taken[other]);
-            group.within(motion, looks) > 0.3
-                && group.follows(motion, looks, Some(taken)) >= FOLLOWS
+            let (appearance, explained) = (&self.keys[other].appearance, &self.explained[other]);
+            group.within(motion, appearance) > 0.3
+                && group.follows(motion, appearance, Some(explained)) >= FOLLOWS
         };
         let first: Vec<usize> =
             cluster.iter().copied().filter(|&k| follows(0, k, &found.motion)).collect();
@@ -442,8 +444,8 @@ fn thin<T: Clone>(points: Vec<T>, most: usize) -> Vec<T> {
 }
 
 /// The shifts of the whole picture that explain most, at an eighth of the size.
-fn shifts(whole: &Group, other: &Looks, h: usize, w: usize) -> Vec<Affine> {
-    let none = Taken::none(h, w);
+fn shifts(whole: &Group, other: &Appearance, h: usize, w: usize) -> Vec<Affine> {
+    let none = Explained::none(h, w);
     let step = 8i32;
     let (rows, columns) = (h as i32 * 2 / 5 / step, w as i32 * 9 / 20 / step);
     let mut few = whole.clone();

@@ -4,8 +4,8 @@
 //! is scraps. Whole drawings of the nearer key are less smooth, and can be kept.
 
 use super::Layers;
-use super::stack::Laid;
-use super::transform::{Affine, Place};
+use super::stack::StackedPiece;
+use super::transform::{Affine, Point};
 use super::trust::{Lines, carries};
 use crate::map::Map;
 use crate::segments::groups;
@@ -55,7 +55,7 @@ impl Layers {
             return;
         }
         let share = |of: &[[f32; 2]]| -> f32 {
-            let each = |p: usize, piece: &Laid| match piece.only {
+            let each = |p: usize, piece: &StackedPiece| match piece.only {
                 Some(key) => of[p][key],
                 None => of[p][0].min(of[p][1]),
             };
@@ -92,7 +92,7 @@ impl Layers {
             let piece = &self.owners[key].piece;
             (0..piece.len()).filter(|&i| own[piece[i] as usize])
         };
-        let middle = |key: usize| -> Option<Place> {
+        let middle = |key: usize| -> Option<Point> {
             let mut sum = [0.0f64; 3];
             for i in pixels(key) {
                 let here = [1.0, (i % self.w) as f64, (i / self.w) as f64];

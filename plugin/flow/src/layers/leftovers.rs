@@ -1,8 +1,8 @@
 //! What was found in one key only, or changed too much: where it belongs.
 
-use super::explain::Work;
-use super::looks::{Group, Taken};
-use super::register::{Found, by_moments};
+use super::appearance::{Explained, Group};
+use super::explain::Scene;
+use super::register::{Registration, by_moments};
 use super::side::colours;
 
 /// Agreement at a quarter of the size from which something is a changed part of the figure that it touches.
@@ -21,7 +21,7 @@ const TOUCHES: f32 = 0.04;
 const HIDDEN: f32 = 0.3;
 
 /// Regions that hang together and are not explained.
-struct Left {
+struct Unexplained {
     some: Vec<usize>,
     group: Group,
     /// It touches no figure.
@@ -31,7 +31,7 @@ struct Left {
     colour: [f32; 3],
 }
 
-impl Work<'_> {
+impl Scene<'_> {
     /// What was not found again goes with what it touches, unless the other key shows that it did not.
     pub(super) fn leftovers(&mut self) {
         self.resembling();
@@ -49,14 +49,15 @@ impl Work<'_> {
     /// Regions that a figure they touch carries to something like them, only not like enough to follow it.
     fn changed_parts(&mut self, key: usize) {
         let side = self.keys[key];
-        let none = Taken::none(side.regions.h, side.regions.w);
+        let none = Explained::none(side.regions.h, side.regions.w);
         for cluster in self.clusters(key, &vec![false; side.groups.len()]) {
             let piece = self.beside(key, &cluster);
             let Some(motion) = self.motion(piece, key).filter(|_| piece >= self.grounds) else {
                 continue;
             };
             for k in cluster {
-                let like = side.groups[k].agreement(&motion, &self.keys[1 - key].looks, &none, 2);
+                let like =
+                    side.groups[k].agreement(&motion, &self.keys[1 - key].appearance, &none, 2);
                 if like > CHANGED {
                     self.join(key, piece, &[k]);
                 }
@@ -90,10 +91,10 @@ impl Work<'_> {
 
     /// Things that stand free, are left in both keys and look alike, are one thing that changes its shape.
     fn resembling(&mut self) {
-        let left = |key: usize| -> Vec<Left> {
+        let left = |key: usize| -> Vec<Unexplained> {
             let side = self.keys[key];
             let clusters = self.clusters(key, &vec![false; side.groups.len()]);
-            let of = |some: Vec<usize>| Left {
+            let of = |some: Vec<usize>| Unexplained {
                 free: self.beside(key, &some) < self.grounds,
                 size: side.size(&some),
                 colour: side.colour_of_largest(&some),
@@ -126,19 +127,19 @@ impl Work<'_> {
             }
             let (p, q) = (&first.group, &last.group);
             let search = self.search(0, self.pieces[self.ground_of(0, &first.some)].motion);
-            let better = |x: Found, y: Found| if y.worth > x.worth { y } else { x };
-            let turns = |f: &Found| f.motion.polar().0.abs() > TURNED;
-            let all: Vec<Found> = by_moments((p.middle, p.moments), (q.middle, q.moments))
+            let better = |x: Registration, y: Registration| if y.score > x.score { y } else { x };
+            let turns = |f: &Registration| f.motion.polar().0.abs() > TURNED;
+            let all: Vec<Registration> = by_moments((p.middle, p.moments), (q.middle, q.moments))
                 .into_iter()
-                .map(|motion| Found { motion, worth: search.worth(p, &motion, 1) })
+                .map(|motion| Registration { motion, score: search.score(p, &motion, 1) })
                 .collect();
             let upright = all.iter().copied().filter(|f| !turns(f)).reduce(better);
             let best = all.iter().copied().reduce(better).map(|best| {
                 // What looks about the same either way up was not turned over.
-                upright.filter(|f| f.worth > best.worth - UPRIGHT).unwrap_or(best)
+                upright.filter(|f| f.score > best.score - UPRIGHT).unwrap_or(best)
             });
-            let least = |f: &Found| if turns(f) { SURE } else { LIKE };
-            if let Some(found) = best.filter(|f| f.worth > least(f)) {
+            let least = |f: &Registration| if turns(f) { SURE } else { LIKE };
+            if let Some(found) = best.filter(|f| f.score > least(f)) {
                 self.add(found.motion, [first.some.clone(), last.some.clone()]);
             }
         }

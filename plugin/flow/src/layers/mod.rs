@@ -1,11 +1,11 @@
 //! The drawing in layers: the ground, figures before it, and their parts, each moved as one.
 
+mod appearance;
 mod compose;
 mod explain;
 mod held;
 mod leftovers;
-mod looks;
-mod nails;
+mod pinned_way;
 mod pins;
 mod regions;
 mod register;
@@ -19,13 +19,13 @@ use inbetween_core::Pin;
 
 use crate::map::Map;
 use crate::start::lab;
+use appearance::Appearance;
 use explain::explain;
-use looks::Looks;
-use nails::{Nail, PinnedWay};
+use pinned_way::{GuidePin, PinnedWay};
 use regions::Regions;
 use side::Side;
-use stack::{Laid, Owners, lay, order};
-use transform::{Affine, Place};
+use stack::{Owners, StackedPiece, lay, order};
+use transform::{Affine, Point};
 use trust::carries;
 
 /// Two keys, understood as pieces that move.
@@ -35,7 +35,7 @@ pub(crate) struct Layers {
     /// Part that shows the frame.
     height: usize,
     width: usize,
-    pieces: Vec<Laid>,
+    pieces: Vec<StackedPiece>,
     /// Pieces from front to back, and the place of each in that order.
     order: Vec<usize>,
     rank: Vec<usize>,
@@ -67,7 +67,7 @@ impl Way {
         Self { first: still, whole: still }
     }
 
-    fn keys(&self, p: Place) -> [Place; 2] {
+    fn keys(&self, p: Point) -> [Point; 2] {
         let first = self.first.at(p);
         [first, self.whole.at(first)]
     }
@@ -79,31 +79,32 @@ impl Layers {
         let (h, w) = (guides[0].h, guides[0].w);
         let side = |k: usize| {
             let colours = lab(&guides[k]);
-            let side = Side::new(Regions::of(&colours), Looks::of(&guides[k], &colours));
+            let side = Side::new(Regions::of(&colours), Appearance::of(&guides[k], &colours));
             (side, colours.channels(0, 1))
         };
         let ((a, light_a), (b, light_b)) = rayon::join(|| side(0), || side(1));
         let (sides, light) = ([a, b], [light_a, light_b]);
-        let mut work = explain([&sides[0], &sides[1]]);
-        let nails: Vec<Nail> = pins.iter().map(|pin| Nail::of(pin, (height, width))).collect();
-        let pinned = work.bind(&nails);
+        let mut scene = explain([&sides[0], &sides[1]]);
+        let guide_pins: Vec<GuidePin> =
+            pins.iter().map(|pin| GuidePin::of(pin, (height, width))).collect();
+        let pinned = scene.bind(&guide_pins);
         let regions = [&sides[0].regions, &sides[1].regions];
-        let order = order(&work, regions);
+        let order = order(&scene, regions);
         let mut rank = vec![0; order.len()];
         order.iter().enumerate().for_each(|(r, &p)| rank[p] = r);
         let own = |k: usize| {
             let ways: Vec<Option<Affine>> =
-                work.pieces.iter().map(|p| p.motion.seen_from(k)).collect();
+                scene.pieces.iter().map(|p| p.motion.seen_from(k)).collect();
             let explains = |p: usize, i: usize| carries(guides, ways[p].as_ref(), k, i);
-            Owners::of(regions[k], &work.of[k], &rank, work.grounds, &light[k], explains)
+            Owners::of(regions[k], &scene.of[k], &rank, scene.grounds, &light[k], explains)
         };
         let (first, last) = rayon::join(|| own(0), || own(1));
         let owners = [first, last];
-        let mut pieces = lay(&work, regions, [&owners[0], &owners[1]]);
+        let mut pieces = lay(&scene, regions, [&owners[0], &owners[1]]);
         let mut bound = vec![false; pieces.len()];
         for part in pinned.bound {
             let piece = &mut pieces[part.piece];
-            let way = PinnedWay::new(piece.motion, part.nails);
+            let way = PinnedWay::new(piece.motion, part.guide_pins);
             (piece.motion, piece.parent, piece.only) = (way.whole(), None, part.only);
             piece.pinned = Some(way);
             bound[part.piece] = true;
@@ -178,7 +179,7 @@ impl Layers {
     }
 
     /// Whether the key that does not show piece `p` shows the ground in its place.
-    fn vanishes(&self, p: usize, piece: &Laid) -> bool {
+    fn vanishes(&self, p: usize, piece: &StackedPiece) -> bool {
         let Some(key) = piece.only else { return false };
         let Some(there) = piece.motion.seen_from(key) else { return true };
         let (mut bare, mut all) = (0, 0);

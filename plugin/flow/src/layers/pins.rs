@@ -4,11 +4,11 @@
 //! touches the part goes along rigidly where its own motion would tear it off; where that motion keeps it
 //! in place, it was found rightly and stays as it is.
 
-use super::explain::{Piece, Work};
-use super::looks::Taken;
-use super::nails::{Nail, fit};
-use super::register::{Found, Search, by_moments};
-use super::transform::{Affine, Place, UNIT, one_way, turn};
+use super::appearance::Explained;
+use super::explain::{Piece, Scene};
+use super::pinned_way::{GuidePin, fit};
+use super::register::{Registration, Search, by_moments};
+use super::transform::{Affine, Point, UNIT, one_way, turn};
 use crate::segments::neighbours;
 
 /// Share of the picture from which a region of the ground at the picture's border is no thing before it.
@@ -27,7 +27,7 @@ const AGREES: f32 = 0.5;
 pub(super) struct Bound {
     /// Its piece.
     pub(super) piece: usize,
-    pub(super) nails: Vec<Nail>,
+    pub(super) guide_pins: Vec<GuidePin>,
     /// The only key that shows it where the pins put it.
     pub(super) only: Option<usize>,
     /// The motion that was found of it, if it was found in both keys.
@@ -46,17 +46,17 @@ pub(super) struct Pinned {
 
 /// Regions that pins bind, in each key.
 struct Part {
-    nails: Vec<Nail>,
+    guide_pins: Vec<GuidePin>,
     some: [Vec<usize>; 2],
 }
 
-impl Work<'_> {
-    /// Makes a piece of every part that is bound. `nails` are the pins, in samples.
-    pub(super) fn bind(&mut self, nails: &[Nail]) -> Pinned {
+impl Scene<'_> {
+    /// Makes a piece of every part that is bound. `guide_pins` are the pins, in samples.
+    pub(super) fn bind(&mut self, guide_pins: &[GuidePin]) -> Pinned {
         let mut out = Pinned::default();
         let mut parts: Vec<Part> = Vec::new();
-        for (number, nail) in nails.iter().enumerate() {
-            let some = [self.under(0, nail.first), self.under(1, nail.last)];
+        for (number, guide_pin) in guide_pins.iter().enumerate() {
+            let some = [self.under(0, guide_pin.first), self.under(1, guide_pin.last)];
             if some.iter().all(Vec::is_empty) {
                 out.loose.push(number);
                 continue;
@@ -66,14 +66,14 @@ impl Work<'_> {
             };
             match parts.iter_mut().find(shares) {
                 Some(part) => {
-                    part.nails.push(nail.clone());
+                    part.guide_pins.push(guide_pin.clone());
                     for (all, some) in part.some.iter_mut().zip(some) {
                         all.extend(some);
                         all.sort_unstable();
                         all.dedup();
                     }
                 }
-                None => parts.push(Part { nails: vec![nail.clone()], some }),
+                None => parts.push(Part { guide_pins: vec![guide_pin.clone()], some }),
             }
         }
         let before: Vec<[bool; 2]> =
@@ -85,7 +85,7 @@ impl Work<'_> {
         }
         for bound in &mut out.bound {
             self.take_along(bound, made);
-            let nails = &bound.nails;
+            let guide_pins = &bound.guide_pins;
             let shown = |key: usize| self.lands(bound.piece, key);
             bound.only = match [0, 1].map(|key| !self.pieces[bound.piece].members[key].is_empty()) {
                 [true, false] => Some(0),
@@ -94,7 +94,10 @@ impl Work<'_> {
                 // It is where the pins are: in the key whose ends lie on it.
                 _ => {
                     let on = |key: usize| {
-                        nails.iter().filter(|n| !self.under(key, n.end(key)).is_empty()).count()
+                        guide_pins
+                            .iter()
+                            .filter(|n| !self.under(key, n.end(key)).is_empty())
+                            .count()
                     };
                     Some(usize::from(on(1) > on(0)))
                 }
@@ -112,7 +115,7 @@ impl Work<'_> {
     }
 
     /// Regions of the part under `at` in a key; none where it lies on the ground or outside.
-    fn under(&self, key: usize, at: Place) -> Vec<usize> {
+    fn under(&self, key: usize, at: Point) -> Vec<usize> {
         let regions = &self.keys[key].regions;
         let (h, w) = (regions.h as isize, regions.w as isize);
         let (x, y) = (at[0].round() as isize, at[1].round() as isize);
@@ -187,7 +190,7 @@ impl Work<'_> {
     }
 
     /// Whether two pieces were found in both keys and go different ways at `place` of the first.
-    fn go_apart(&self, p: usize, q: usize, place: Place) -> bool {
+    fn go_apart(&self, p: usize, q: usize, place: Point) -> bool {
         let found = |p: usize| self.pieces[p].members.iter().all(|some| !some.is_empty());
         if p == q || !found(p) || !found(q) {
             return false;
@@ -209,9 +212,9 @@ impl Work<'_> {
                     pieces.iter().flat_map(|&p| self.pieces[p].members[key].clone()).collect();
             }
         }
-        let motion = match &part.nails[..] {
-            [nail] => self.pinned_motion(&part.some, nail),
-            nails => fit(&nails.iter().map(|n| (n.first, n.last)).collect::<Vec<_>>()),
+        let motion = match &part.guide_pins[..] {
+            [guide_pin] => self.pinned_motion(&part.some, guide_pin),
+            guide_pins => fit(&guide_pins.iter().map(|n| (n.first, n.last)).collect::<Vec<_>>()),
         };
         let found = |p: &usize| self.pieces[*p].members.iter().all(|some| !some.is_empty());
         let mut pieces = part.some[0].iter().filter_map(|&k| self.of[0][k]);
@@ -219,13 +222,13 @@ impl Work<'_> {
         let piece = self.pieces.len();
         self.pieces.push(Piece { motion, members: [Vec::new(), Vec::new()] });
         for (key, some) in part.some.iter().enumerate() {
-            self.hand_over(key, some, piece);
+            self.reassign(key, some, piece);
         }
-        Bound { piece, nails: part.nails, only: None, was }
+        Bound { piece, guide_pins: part.guide_pins, only: None, was }
     }
 
     /// Gives regions of a key to another piece.
-    fn hand_over(&mut self, key: usize, some: &[usize], piece: usize) {
+    fn reassign(&mut self, key: usize, some: &[usize], piece: usize) {
         for &k in some {
             if let Some(from) = self.of[key][k].filter(|&from| from != piece) {
                 self.pieces[from].members[key].retain(|&m| m != k);
@@ -236,18 +239,18 @@ impl Work<'_> {
 
     /// The motion of a part with one pin: the pinned point goes where it must; turn and stretch are
     /// those that agree best with what the last key shows.
-    fn pinned_motion(&self, some: &[Vec<usize>; 2], nail: &Nail) -> Affine {
-        let still = Affine { m: UNIT, from: nail.first, to: nail.last };
+    fn pinned_motion(&self, some: &[Vec<usize>; 2], guide_pin: &GuidePin) -> Affine {
+        let still = Affine { m: UNIT, from: guide_pin.first, to: guide_pin.last };
         if some.iter().any(Vec::is_empty) {
             return still;
         }
         let [a, b] = self.keys;
         let group = a.together(&some[0]);
         let other = b.together(&some[1]);
-        let none = Taken::none(a.regions.h, a.regions.w);
+        let none = Explained::none(a.regions.h, a.regions.w);
         let search = Search {
-            other: &b.looks,
-            taken: &none,
+            other: &b.appearance,
+            explained: &none,
             expected: still,
             joint: Vec::new(),
             diagonal: self.diagonal,
@@ -259,10 +262,10 @@ impl Work<'_> {
             (0..24).map(|n| Affine { m: turn(n as f32 * std::f32::consts::PI / 12.0), ..still });
         let at = |motion: Affine, level| {
             let motion = Affine { m: motion.m, ..still };
-            Found { motion, worth: search.worth(&group, &motion, level) }
+            Registration { motion, score: search.score(&group, &motion, level) }
         };
-        let better = |x: &Found, y: &Found| y.worth.total_cmp(&x.worth);
-        let mut kept: Vec<Found> =
+        let better = |x: &Registration, y: &Registration| y.score.total_cmp(&x.score);
+        let mut kept: Vec<Registration> =
             turns.chain(found).chain(moments).map(|motion| at(motion, 2)).collect();
         for (level, most, steps) in
             [(2, 6, [0.2, 0.1]), (1, 3, [0.05, 0.025]), (0, 1, [0.012, 0.006])]
@@ -274,8 +277,8 @@ impl Work<'_> {
                 for step in steps {
                     while let Some(next) = steps_from(&found.motion, step)
                         .map(|motion| at(motion, level))
-                        .reduce(|x, y| if y.worth > x.worth { y } else { x })
-                        .filter(|next| next.worth > found.worth + 1e-4)
+                        .reduce(|x, y| if y.score > x.score { y } else { x })
+                        .filter(|next| next.score > found.score + 1e-4)
                     {
                         *found = next;
                     }
@@ -284,8 +287,8 @@ impl Work<'_> {
         }
         let shift = at(still, 0);
         let best = kept.into_iter().min_by(better).unwrap_or(shift);
-        let agrees = group.agreement(&best.motion, &b.looks, &none, 0) > AGREES;
-        if agrees && best.worth > shift.worth + BETTER { best.motion } else { still }
+        let agrees = group.agreement(&best.motion, &b.appearance, &none, 0) > AGREES;
+        if agrees && best.score > shift.score + BETTER { best.motion } else { still }
     }
 
     /// Has go with a bound piece what touches it and would be torn off, among the pieces before `made`, the
@@ -317,12 +320,12 @@ impl Work<'_> {
             }
             let Some((key, q)) = torn else { return };
             let some = self.pieces[q].members[key].clone();
-            self.hand_over(key, &some, bound);
+            self.reassign(key, &some, bound);
         }
     }
 
     /// The middle of the line between two pieces in a key, where they touch in earnest.
-    fn border(&self, key: usize, p: usize, q: usize) -> Option<Place> {
+    fn border(&self, key: usize, p: usize, q: usize) -> Option<Point> {
         let side = self.keys[key];
         let (h, w) = (side.regions.h, side.regions.w);
         let touch =
@@ -365,7 +368,7 @@ impl Work<'_> {
 }
 
 /// Whether two motions take `place` the same way.
-fn alike(a: &Affine, b: &Affine, place: Place) -> bool {
+fn alike(a: &Affine, b: &Affine, place: Point) -> bool {
     one_way(place, a.at(place), b.at(place))
 }
 

@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
-use super::looks::{Group, Looks, Taken};
-use super::transform::{Affine, Place, UNIT, product, turn};
+use super::appearance::{Appearance, Explained, Group};
+use super::transform::{Affine, Point, UNIT, product, turn};
 
 /// What a move by the picture's diagonal costs against agreement.
 const FAR: f32 = 0.2;
@@ -21,12 +21,12 @@ const MOST: f32 = 3.2;
 
 /// Looks for the motion of a group in the other key.
 pub(super) struct Search<'a> {
-    pub(super) other: &'a Looks,
-    pub(super) taken: &'a Taken,
+    pub(super) other: &'a Appearance,
+    pub(super) explained: &'a Explained,
     /// The motion that is expected: that of what surrounds the group.
     pub(super) expected: Affine,
     /// Where the group touches what it hangs on; empty where it hangs on nothing.
-    pub(super) joint: Vec<Place>,
+    pub(super) joint: Vec<Point>,
     /// The picture's diagonal, in samples.
     pub(super) diagonal: f32,
     /// What leaves the picture says nothing against a motion: a camera's.
@@ -35,15 +35,15 @@ pub(super) struct Search<'a> {
 
 /// A motion, what it explains, and what it is worth when its oddity is taken off.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Found {
+pub(super) struct Registration {
     pub(super) motion: Affine,
-    pub(super) worth: f32,
+    pub(super) score: f32,
 }
 
 impl Search<'_> {
     /// Agreement less what is odd about the motion.
-    pub(super) fn worth(&self, group: &Group, motion: &Affine, level: usize) -> f32 {
-        match self.oddity(group, motion) {
+    pub(super) fn score(&self, group: &Group, motion: &Affine, level: usize) -> f32 {
+        match self.implausibility(group, motion) {
             Some(odd) => self.agreement(group, motion, level) - odd,
             None => -1.0,
         }
@@ -51,14 +51,14 @@ impl Search<'_> {
 
     fn agreement(&self, group: &Group, motion: &Affine, level: usize) -> f32 {
         if self.leaves {
-            group.agreement_within(motion, self.other, self.taken, level)
+            group.agreement_within(motion, self.other, self.explained, level)
         } else {
-            group.agreement(motion, self.other, self.taken, level)
+            group.agreement(motion, self.other, self.explained, level)
         }
     }
 
     /// None where the motion is none that a drawing makes.
-    fn oddity(&self, group: &Group, motion: &Affine) -> Option<f32> {
+    fn implausibility(&self, group: &Group, motion: &Affine) -> Option<f32> {
         let back = self.expected.inverse()?;
         let apart = Affine { m: product(motion.m, back.m), ..*motion };
         let (angle, stretch) = apart.polar();
@@ -83,7 +83,7 @@ impl Search<'_> {
 
     /// How far the group comes off what it hangs on, at the place where it holds best, in samples.
     pub(super) fn torn(&self, motion: &Affine) -> f32 {
-        let off = |&p: &Place| {
+        let off = |&p: &Point| {
             let (a, b) = (motion.at(p), self.expected.at(p));
             libm::hypotf(a[0] - b[0], a[1] - b[1])
         };
@@ -91,18 +91,18 @@ impl Search<'_> {
     }
 
     /// The best of `seeds`, each improved; the first of equals.
-    pub(super) fn best(&self, group: &Group, seeds: &[Affine]) -> Option<Found> {
-        let mut kept: Vec<Found> = Vec::new();
+    pub(super) fn best(&self, group: &Group, seeds: &[Affine]) -> Option<Registration> {
+        let mut kept: Vec<Registration> = Vec::new();
         // Very small pictures forgive more, larger ones know more: some of both.
         for (level, most) in [(3, 6), (2, 12)] {
-            let mut ranked: Vec<Found> = seeds
+            let mut ranked: Vec<Registration> = seeds
                 .iter()
-                .map(|&motion| Found { motion, worth: self.worth(group, &motion, level) })
-                .filter(|f| f.worth > 0.0)
+                .map(|&motion| Registration { motion, score: self.score(group, &motion, level) })
+                .filter(|f| f.score > 0.0)
                 .collect();
-            ranked.sort_by(|a, b| b.worth.total_cmp(&a.worth));
+            ranked.sort_by(|a, b| b.score.total_cmp(&a.score));
             for found in ranked {
-                let near = |k: &Found| {
+                let near = |k: &Registration| {
                     k.motion.away(&found.motion, group.middle, group.reach)
                         < 0.25 * group.reach + 3.0
                 };
@@ -114,7 +114,7 @@ impl Search<'_> {
                 }
             }
         }
-        let mut kept: Vec<Found> = kept
+        let mut kept: Vec<Registration> = kept
             .par_iter()
             .map(|found| {
                 let found = self.climb(group, found.motion, 3, &[12.0, 6.0], false);
@@ -122,11 +122,11 @@ impl Search<'_> {
                 self.climb(group, found.motion, 1, &[3.0, 1.5], false)
             })
             .collect();
-        kept.sort_by(|a, b| b.worth.total_cmp(&a.worth));
+        kept.sort_by(|a, b| b.score.total_cmp(&a.score));
         kept.truncate(3);
         kept.iter()
             .map(|f| self.climb(group, f.motion, 0, &[2.0, 1.0, 0.5], false))
-            .reduce(|a, b| if b.worth > a.worth { b } else { a })
+            .reduce(|a, b| if b.score > a.score { b } else { a })
     }
 
     /// Motions a short way from `motion` that fit about as well: where something repeats itself, each repeat.
@@ -164,17 +164,17 @@ impl Search<'_> {
         level: usize,
         steps: &[f32],
         rigid: bool,
-    ) -> Found {
-        let mut best = Found { motion, worth: self.worth(group, &motion, level) };
+    ) -> Registration {
+        let mut best = Registration { motion, score: self.score(group, &motion, level) };
         best.motion = best.motion.around(group.middle);
         for &step in steps {
             let e = (step / group.reach).min(0.3);
             for _ in 0..12 {
                 let mut better = best;
                 let mut consider = |motion: Affine| {
-                    let worth = self.worth(group, &motion, level);
-                    if worth > better.worth + 1e-5 {
-                        better = Found { motion, worth };
+                    let score = self.score(group, &motion, level);
+                    if score > better.score + 1e-5 {
+                        better = Registration { motion, score };
                     }
                 };
                 for sign in [1.0, -1.0] {
@@ -193,7 +193,7 @@ impl Search<'_> {
                         }
                     }
                 }
-                if better.worth <= best.worth {
+                if better.score <= best.score {
                     break;
                 }
                 best = better;

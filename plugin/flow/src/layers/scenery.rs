@@ -4,7 +4,7 @@
 //! that moves. What figures hide says nothing against the ground: a region goes back to it if all that can be
 //! seen of it agrees.
 
-use super::explain::Work;
+use super::explain::Scene;
 use super::transform::Affine;
 
 /// Agreement, what is hidden counted as agreeing, from which the ground explains a region.
@@ -22,7 +22,7 @@ const MOST: f32 = 0.6;
 /// Share of a region that its figure carries onto the ground's own, where it is no part of the figure.
 const FOREIGN: f32 = 0.5;
 
-impl Work<'_> {
+impl Scene<'_> {
     /// Gives back to the ground what it explains as well as the figure does.
     pub(super) fn scenery(&mut self) {
         // As they are now: what goes back to the ground says nothing of the next region.
@@ -47,7 +47,7 @@ impl Work<'_> {
             let side = self.keys[key];
             let Some(motion) = self.motion(piece, key) else { return false };
             for &k in &self.pieces[piece].members[key] {
-                let like = side.groups[k].follows(&motion, &self.keys[1 - key].looks, None);
+                let like = side.groups[k].follows(&motion, &self.keys[1 - key].appearance, None);
                 whole += side.area(k);
                 follows += if like > FIRM { side.area(k) } else { 0.0 };
             }
@@ -67,12 +67,12 @@ impl Work<'_> {
             return None;
         }
         let motion = self.motion(ground, key)?;
-        let looks = &self.keys[1 - key].looks;
+        let appearance = &self.keys[1 - key].appearance;
         // Of all that can be compared, and of its own outline: agreed, seen, whole.
         let (mut all, mut outline) = ([0.0, 0.0, 1e-6], [0.0, 0.0, 1e-6]);
         let at_border = side.regions.list[k].at_border;
         let mut shared = 0.0;
-        for (point, like) in side.groups[k].likes(&motion, looks) {
+        for (point, like) in side.groups[k].likes(&motion, appearance) {
             let i = side.regions.pixel(point.at);
             let line = side.regions.core[i] as usize != k + 1;
             if line && !at_border && self.of_figure(key, k, i) {

@@ -1,28 +1,29 @@
 //! One key as registration sees it: its regions, their looks and the points that stand for them.
 
-use super::looks::{Group, Looks, Point};
+use super::appearance::{Appearance, Group, SamplePoint};
 use super::regions::Regions;
 
 /// One key with all that registration needs.
 pub(super) struct Side {
     pub(super) regions: Regions,
-    pub(super) looks: Looks,
+    pub(super) appearance: Appearance,
     pub(super) groups: Vec<Group>,
     /// Pixels of each region, lines included.
     pub(super) places: Vec<Vec<u32>>,
 }
 
 impl Side {
-    pub(super) fn new(regions: Regions, looks: Looks) -> Self {
+    pub(super) fn new(regions: Regions, appearance: Appearance) -> Self {
         let mut places = vec![Vec::new(); regions.list.len()];
         for (i, &l) in regions.label.iter().enumerate() {
             if l > 0 {
                 places[l as usize - 1].push(i as u32);
             }
         }
-        let groups =
-            (0..places.len()).map(|k| Group::of_region(&regions, k, &places[k], &looks)).collect();
-        Self { regions, looks, groups, places }
+        let groups = (0..places.len())
+            .map(|k| Group::of_region(&regions, k, &places[k], &appearance))
+            .collect();
+        Self { regions, appearance, groups, places }
     }
 
     /// Region `k` of the ground without the lines that it has in common with figures.
@@ -45,7 +46,7 @@ impl Side {
     }
 
     /// Points on lines between regions that reach the picture's border: no figure has a part in them.
-    pub(super) fn ground_evidence(&self) -> Vec<Point> {
+    pub(super) fn ground_evidence(&self) -> Vec<SamplePoint> {
         let regions = &self.regions;
         let border = |l: u16| l > 0 && regions.list[l as usize - 1].at_border;
         let mut out = Vec::new();

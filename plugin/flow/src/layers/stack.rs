@@ -1,7 +1,7 @@
 //! Which piece lies before which, and whose each pixel of a key is.
 
-use super::explain::Work;
-use super::nails::PinnedWay;
+use super::explain::Scene;
+use super::pinned_way::PinnedWay;
 use super::regions::Regions;
 use super::transform::Affine;
 use crate::map::Map;
@@ -36,11 +36,11 @@ pub(super) struct Owners {
 pub(super) const NOWHERE: u32 = u32::MAX;
 
 /// The pieces from front to back.
-pub(super) fn order(work: &Work, regions: [&Regions; 2]) -> Vec<usize> {
-    let n = work.pieces.len();
+pub(super) fn order(scene: &Scene, regions: [&Regions; 2]) -> Vec<usize> {
+    let n = scene.pieces.len();
     let (h, w) = (regions[0].h, regions[0].w);
     let owner = [0, 1].map(|key| -> Vec<Option<usize>> {
-        (0..h * w).map(|i| regions[key].at(i).and_then(|k| work.of[key][k])).collect()
+        (0..h * w).map(|i| regions[key].at(i).and_then(|k| scene.of[key][k])).collect()
     });
     // How often the one is seen where the other was expected.
     let mut before = vec![0.0f32; n * n];
@@ -51,7 +51,7 @@ pub(super) fn order(work: &Work, regions: [&Regions; 2]) -> Vec<usize> {
         }
         // Every pixel of a piece in the other key, brought here.
         let here: Vec<Option<Affine>> =
-            work.pieces.iter().map(|p| p.motion.seen_from(1 - key)).collect();
+            scene.pieces.iter().map(|p| p.motion.seen_from(1 - key)).collect();
         for (i, l) in owner[1 - key].iter().enumerate() {
             let Some((l, here)) = l.and_then(|l| Some((l, here[l]?))) else { continue };
             let q = here.at([(i % w) as f32, (i / w) as f32]);
@@ -64,7 +64,7 @@ pub(super) fn order(work: &Work, regions: [&Regions; 2]) -> Vec<usize> {
             }
         }
     }
-    let worth = |m: usize, l: usize| {
+    let score = |m: usize, l: usize| {
         // What is small lies before what is large, as far as nothing is known.
         let small = if area[m] < area[l] { 1.0 } else { -1.0 };
         let known = (before[m * n + l] - before[l * n + m]) / area[m].min(area[l]);
@@ -75,7 +75,7 @@ pub(super) fn order(work: &Work, regions: [&Regions; 2]) -> Vec<usize> {
     let mut out = Vec::with_capacity(n);
     while !left.is_empty() {
         let score = |m: usize| -> f32 {
-            left.iter().filter(|&&l| l != m).map(|&l| worth(m, l).clamp(-0.3, 0.3)).sum()
+            left.iter().filter(|&&l| l != m).map(|&l| score(m, l).clamp(-0.3, 0.3)).sum()
         };
         let (at, _) = left
             .iter()
@@ -274,7 +274,7 @@ fn nearest(clean_ground: impl Fn(usize) -> bool, regions: &Regions) -> Vec<u32> 
 
 /// A piece as it is laid: its motion about a joint, and what it hangs on.
 #[derive(Clone, Debug)]
-pub(super) struct Laid {
+pub(super) struct StackedPiece {
     pub(super) motion: Affine,
     pub(super) parent: Option<usize>,
     /// Smallest and largest x and y of its pixels in each key; none where it has none.
@@ -294,8 +294,12 @@ pub(super) struct Laid {
 }
 
 /// Joints and bounds of all pieces.
-pub(super) fn lay(work: &Work, regions: [&Regions; 2], owners: [&Owners; 2]) -> Vec<Laid> {
-    let n = work.pieces.len();
+pub(super) fn lay(
+    scene: &Scene,
+    regions: [&Regions; 2],
+    owners: [&Owners; 2],
+) -> Vec<StackedPiece> {
+    let n = scene.pieces.len();
     let (h, w) = (regions[0].h, regions[0].w);
     let mut bounds = vec![[None::<[f32; 4]>; 2]; n];
     let mut area = vec![[0.0f32; 2]; n];
@@ -331,7 +335,7 @@ pub(super) fn lay(work: &Work, regions: [&Regions; 2], owners: [&Owners; 2]) -> 
     let whole = |p: usize| area[p][0].max(area[p][1]);
     (0..n)
         .map(|p| {
-            let piece = &work.pieces[p];
+            let piece = &scene.pieces[p];
             let m = middle[p];
             let mut from = [(m[1] / m[0].max(1.0)) as f32, (m[2] / m[0].max(1.0)) as f32];
             if area[p][0] == 0.0
@@ -359,7 +363,7 @@ pub(super) fn lay(work: &Work, regions: [&Regions; 2], owners: [&Owners; 2]) -> 
                         at = back.at(at);
                     }
                     // A joint holds where both agree on it.
-                    let (u, v) = (piece.motion.at(at), work.pieces[other].motion.at(at));
+                    let (u, v) = (piece.motion.at(at), scene.pieces[other].motion.at(at));
                     if libm::hypotf(u[0] - v[0], u[1] - v[1]) < 4.0 + 0.25 * whole(p).sqrt() {
                         best = joint[0];
                         parent = Some(other);
@@ -378,7 +382,7 @@ pub(super) fn lay(work: &Work, regions: [&Regions; 2], owners: [&Owners; 2]) -> 
                 .filter_map(|(&(a, b, _), _)| if a == p { Some(b) } else { (b == p).then_some(a) })
                 .collect();
             let motion = piece.motion.around(from);
-            Laid {
+            StackedPiece {
                 size: 0.5 * (area[p][0] + area[p][1]),
                 motion,
                 parent,

@@ -1,7 +1,7 @@
 //! Motions of whole pieces: affine maps that turn as turns on the way.
 
 /// A place in guide samples: right, down.
-pub(crate) type Place = [f32; 2];
+pub(crate) type Point = [f32; 2];
 
 /// No turn and no stretch.
 pub(crate) const UNIT: [[f32; 2]; 2] = [[1.0, 0.0], [0.0, 1.0]];
@@ -10,25 +10,25 @@ pub(crate) const UNIT: [[f32; 2]; 2] = [[1.0, 0.0], [0.0, 1.0]];
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Affine {
     pub(crate) m: [[f32; 2]; 2],
-    pub(crate) from: Place,
-    pub(crate) to: Place,
+    pub(crate) from: Point,
+    pub(crate) to: Point,
 }
 
 impl Affine {
     /// Everything moves by `d`.
-    pub(crate) fn shift(d: Place) -> Self {
+    pub(crate) fn shift(d: Point) -> Self {
         Self { m: UNIT, from: [0.0; 2], to: d }
     }
 
     /// Where `p` goes.
     #[inline]
-    pub(crate) fn at(&self, p: Place) -> Place {
+    pub(crate) fn at(&self, p: Point) -> Point {
         let d = [p[0] - self.from[0], p[1] - self.from[1]];
         [0, 1].map(|k| self.to[k] + self.m[k][0] * d[0] + self.m[k][1] * d[1])
     }
 
     /// The same map, written around another place.
-    pub(crate) fn around(&self, from: Place) -> Self {
+    pub(crate) fn around(&self, from: Point) -> Self {
         Self { from, to: self.at(from), ..*self }
     }
 
@@ -49,7 +49,7 @@ impl Affine {
     }
 
     /// Turned by `angle` and stretched about where it carries `from`: `m` becomes `turn m stretch`.
-    pub(crate) fn changed(&self, shift: Place, angle: f32, stretch: [[f32; 2]; 2]) -> Self {
+    pub(crate) fn changed(&self, shift: Point, angle: f32, stretch: [[f32; 2]; 2]) -> Self {
         let m = product(turn(angle), product(self.m, stretch));
         Self { m, from: self.from, to: [self.to[0] + shift[0], self.to[1] + shift[1]] }
     }
@@ -84,7 +84,7 @@ impl Affine {
 
     /// How unlike `other` this is for a piece around `middle` of radius `reach`: distances in samples,
     /// turns and stretches as what they move at the piece's rim.
-    pub(crate) fn away(&self, other: &Self, middle: Place, reach: f32) -> f32 {
+    pub(crate) fn away(&self, other: &Self, middle: Point, reach: f32) -> f32 {
         let (p, q) = (self.at(middle), other.at(middle));
         let shape: f32 = [0, 1]
             .iter()
@@ -99,7 +99,7 @@ impl Affine {
 const OFF: (f32, f32) = (3.0, 0.06);
 
 /// Whether the ways from `from` to `to` and to `other` are one.
-pub(super) fn one_way(from: Place, to: Place, other: Place) -> bool {
+pub(super) fn one_way(from: Point, to: Point, other: Point) -> bool {
     let length = libm::hypotf(to[0] - from[0], to[1] - from[1]);
     libm::hypotf(to[0] - other[0], to[1] - other[1]) <= OFF.0 + OFF.1 * length
 }

@@ -4,7 +4,7 @@
 //! a piece; where nothing is lost it is left alone.
 
 use super::Layers;
-use super::stack::Laid;
+use super::stack::StackedPiece;
 use super::transform::{Affine, one_way};
 use crate::map::{Corner, Map};
 use crate::synth::NO_PIECE;
@@ -51,7 +51,7 @@ impl Layers {
     /// How far each piece moves against what surrounds it, in samples.
     fn moved(&self) -> Vec<f32> {
         let ground = self.pieces[0].motion;
-        let moved = |(p, piece): (usize, &Laid)| {
+        let moved = |(p, piece): (usize, &StackedPiece)| {
             let against = if self.rests[p] { Affine::shift([0.0; 2]) } else { ground };
             piece.motion.away(&against, piece.motion.from, 0.5 * piece.size.sqrt())
         };
@@ -237,7 +237,7 @@ impl Layers {
 
     /// Lays the pieces that are needed over `motion: [5, h, w]` of position `t`; tells which piece each sample
     /// shows.
-    pub(crate) fn lay_over(&self, motion: &mut Map, guides: &[Map; 2], t: f32) -> Vec<u16> {
+    pub(crate) fn composite_over(&self, motion: &mut Map, guides: &[Map; 2], t: f32) -> Vec<u16> {
         let (own, label) = self.at(guides, t);
         let (w, area) = (self.w, self.h * self.w);
         let stale = |i: usize| {

@@ -15,7 +15,7 @@ const LEAK: f32 = 0.1;
 const BLOCK: usize = 192 * 1024;
 
 /// What follows the convolution.
-pub(crate) enum After<'a> {
+pub(crate) enum Activation<'a> {
     /// Nothing.
     Plain,
     /// Leaky rectifier.
@@ -65,7 +65,7 @@ impl Conv {
     }
 
     /// `parts: [c_i, h, w]`, their channels one after the other → `[outputs, h / s, w / s]`.
-    pub(crate) fn run(&self, parts: &[&Map], after: &After) -> Map {
+    pub(crate) fn run(&self, parts: &[&Map], after: &Activation) -> Map {
         let planes: Vec<&[f32]> =
             parts.iter().flat_map(|part| (0..part.c).map(|c| part.plane(c))).collect();
         assert_eq!(planes.len(), self.inputs, "the decoder feeds as many channels as it declares");
@@ -100,13 +100,13 @@ impl Conv {
                     };
                     let bias = self.bias[o];
                     match after {
-                        After::Plain => {
+                        Activation::Plain => {
                             to.iter_mut().zip(from).for_each(|(t, v)| *t = v + bias);
                         }
-                        After::Leaky => {
+                        Activation::Leaky => {
                             to.iter_mut().zip(from).for_each(|(t, v)| *t = leaky(v + bias));
                         }
-                        After::AddLeaky(other) => {
+                        Activation::AddLeaky(other) => {
                             let other = &other.plane(o)[band.y0 * ow..][..n];
                             for ((t, v), add) in to.iter_mut().zip(from).zip(other) {
                                 *t = leaky(add + (v + bias));

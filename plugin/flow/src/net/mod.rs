@@ -14,7 +14,7 @@ use candle_core::{DType, Device};
 use candle_nn::VarBuilder;
 
 use self::config::{Config, bad};
-use self::conv::{After, Conv};
+use self::conv::{Activation, Conv};
 use self::matcher::Matcher;
 use self::splat::flow_at;
 use crate::map::{Map, warp};
@@ -36,7 +36,7 @@ impl Res {
 
     /// `x: [c, h, w]` → `[c, h, w]`
     fn forward(&self, x: &Map) -> Map {
-        self.b.run(&[&self.a.run(&[x], &After::Leaky)], &After::AddLeaky(x))
+        self.b.run(&[&self.a.run(&[x], &Activation::Leaky)], &Activation::AddLeaky(x))
     }
 
     fn flops(&self, h: usize, w: usize) -> f64 {
@@ -81,8 +81,8 @@ impl Dec {
         let time = Map { c: 1, h, w, v: vec![t; h * w] };
         let mut parts = vec![&w0, &w1, &flow, &mask, &time];
         parts.extend(more);
-        let hidden = self.r.forward(&self.inp.run(&parts, &After::Leaky));
-        let change = self.o.run(&[&hidden], &After::Plain);
+        let hidden = self.r.forward(&self.inp.run(&parts, &Activation::Leaky));
+        let change = self.o.run(&[&hidden], &Activation::Plain);
         motion.v.iter_mut().zip(&change.v).for_each(|(m, d)| *m += d);
         Estimate { motion, hidden }
     }
@@ -151,9 +151,9 @@ impl TweenNet {
     /// `picture: [3, h, w]`, display-referred, sides a multiple of [`CELL`].
     pub(crate) fn encode(&self, picture: &Map) -> Features {
         let x = picture.clone().map(|v| v - 0.5);
-        let a = self.e1[1].run(&[&self.e1[0].run(&[&x], &After::Leaky)], &After::Leaky);
-        let b = self.e2.1.forward(&self.e2.0.run(&[&a], &After::Leaky));
-        let d = self.e3.2.forward(&self.e3.1.forward(&self.e3.0.run(&[&b], &After::Leaky)));
+        let a = self.e1[1].run(&[&self.e1[0].run(&[&x], &Activation::Leaky)], &Activation::Leaky);
+        let b = self.e2.1.forward(&self.e2.0.run(&[&a], &Activation::Leaky));
+        let d = self.e3.2.forward(&self.e3.1.forward(&self.e3.0.run(&[&b], &Activation::Leaky)));
         Features { levels: [a, b, d] }
     }
 

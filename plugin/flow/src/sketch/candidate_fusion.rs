@@ -54,7 +54,7 @@ pub(super) fn fuse(
     places: &[KeyCandidates; 2],
     favour: &[[f32; 2]],
 ) -> Vec<[usize; 2]> {
-    let met = [0, 1].map(|k| all_met(sketch, &places[k]));
+    let match_point = [0, 1].map(|k| match_points(sketch, &places[k]));
     let (na, nb) = (places[0].ways.len(), places[1].ways.len());
     let labels: Vec<[usize; 2]> = (0..na * nb).map(|l| [l / nb, l % nb]).collect();
     let own: Vec<Vec<f32>> = (0..sketch.len())
@@ -63,7 +63,7 @@ pub(super) fn fuse(
             labels
                 .iter()
                 .map(|&[a, b]| {
-                    let (p, q) = (&met[0][a][i], &met[1][b][i]);
+                    let (p, q) = (&match_point[0][a][i], &match_point[1][b][i]);
                     let lines = p.away.min(LOST) + q.away.min(LOST);
                     let sure = (1.0 - p.away / LOST).max(0.0) * (1.0 - q.away / LOST).max(0.0);
                     let odd: f32 = (0..2)
@@ -105,7 +105,7 @@ pub(super) fn fuse(
                     }
                     let least = sum.iter().copied().fold(f32::INFINITY, f32::min);
                     for (l, to) in to.iter_mut().enumerate() {
-                        let mine = [0, 1].map(|k| met[k][labels[l][k]][i].to);
+                        let mine = [0, 1].map(|k| match_point[k][labels[l][k]][i].to);
                         let mut best = least + APART;
                         for (m, sum) in sum.iter().enumerate() {
                             if *sum >= best {
@@ -113,7 +113,7 @@ pub(super) fn fuse(
                             }
                             let apart: f32 = (0..2)
                                 .map(|k| {
-                                    let [u, v] = met[k][labels[m][k]][j].to;
+                                    let [u, v] = match_point[k][labels[m][k]][j].to;
                                     libm::hypotf(u - mine[k][0], v - mine[k][1])
                                 })
                                 .sum();
@@ -141,15 +141,17 @@ pub(super) fn fuse(
         .collect()
 }
 
-fn all_met(sketch: &[Point], place: &KeyCandidates) -> Vec<Vec<PointMatch>> {
+fn match_points(sketch: &[Point], place: &KeyCandidates) -> Vec<Vec<PointMatch>> {
     place
         .ways
         .par_iter()
-        .map(|way| sketch.iter().zip(&way.to).map(|(p, &to)| met(p, to, way.turn, place)).collect())
+        .map(|way| {
+            sketch.iter().zip(&way.to).map(|(p, &to)| match_point(p, to, way.turn, place)).collect()
+        })
         .collect()
 }
 
-fn met(p: &Point, to: [f32; 2], turn: f32, place: &KeyCandidates) -> PointMatch {
+fn match_point(p: &Point, to: [f32; 2], turn: f32, place: &KeyCandidates) -> PointMatch {
     let (x, y) = (p.x + to[0], p.y + to[1]);
     let (away, n) = place.near.at(x, y, p.angle + turn);
     let own = p.angle + turn;

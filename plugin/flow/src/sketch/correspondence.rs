@@ -52,7 +52,7 @@ pub(super) struct Lines<'a> {
 }
 
 /// Distance of each point from the nearest line of a picture whose map of those is `away`.
-pub(super) fn misses(sketch: &[Point], away: &Map) -> impl Iterator<Item = f32> {
+pub(super) fn line_distances(sketch: &[Point], away: &Map) -> impl Iterator<Item = f32> {
     let at = |p: &Point| {
         let (x, y) = ((p.x as usize).min(away.w - 1), (p.y as usize).min(away.h - 1));
         away.v[y * away.w + x].min(LOST)
@@ -61,7 +61,7 @@ pub(super) fn misses(sketch: &[Point], away: &Map) -> impl Iterator<Item = f32> 
 }
 
 /// Distance up to which a line fits, in guide samples, where the guide's longer side is `longest`.
-pub(super) fn trembles(longest: f32) -> f32 {
+pub(super) fn line_tolerance(longest: f32) -> f32 {
     TREMBLE[0] * longest
 }
 
@@ -69,7 +69,7 @@ pub(super) fn trembles(longest: f32) -> f32 {
 /// fits, 1 where it does not. Judged over some distance, so that a stretch of line is one thing.
 pub(super) fn needs(sketch: &[Point], away: &Map, longest: f32) -> Vec<f32> {
     let [fits, lost] = TREMBLE.map(|part| part * longest);
-    let away: Vec<f32> = misses(sketch, away).collect();
+    let away: Vec<f32> = line_distances(sketch, away).collect();
     sketch
         .par_iter()
         .map(|p| {

@@ -2,7 +2,7 @@
 
 use super::fitting::Sketch;
 use super::key_matching::MatchedPoint;
-use super::mls_warp::{ControlPoint, consent, ways};
+use super::mls_warp::{ControlPoint, neighbour_agreement, ways};
 use super::propagation::KnownValues;
 use crate::map::{Corner, Map};
 use crate::net::CELL;
@@ -47,16 +47,16 @@ impl Sketch<'_> {
 
     fn way(&self, k: usize, met: &[MatchedPoint], share: f32) -> Map {
         let part = if k == 0 { self.at } else { 1.0 - self.at };
-        let (small, flow) = (&self.seen.small[k], &self.seen.flows[k]);
+        let (small, flow) = (&self.pair.small[k], &self.pair.flows[k]);
         let (h, w, area) = (small.h, small.w, small.area());
         let (_, firm) = self.shares();
         let here = self.here(k, met);
-        let loyal = self.loyal(k);
+        let unguided_weights = self.unguided_weights(k);
         let mut known = KnownValues::new(1, h, w);
         for p in &here {
             known.add(0, half([p.x, p.y]), p.corrected, firm * LINE * p.trust, |_| true);
         }
-        (0..area).for_each(|i| known.lean(0, i, 0.0, loyal[i]));
+        (0..area).for_each(|i| known.lean(0, i, 0.0, unguided_weights[i]));
         let figure = known.spread(small, None).blur(1).map(|v| if v > 0.5 { 1.0 } else { 0.0 });
         // How that goes as a whole.
         let rigid = |end: bool| {
@@ -81,8 +81,8 @@ impl Sketch<'_> {
                 known.add(2 + c, half([p.x, p.y]), p.end[c], weight_end, own);
             }
         }
-        for (i, (&m, loyal)) in figure.v.iter().zip(&loyal).enumerate() {
-            let (ground, m) = ((1.0 - m) * loyal, m * RIGID);
+        for (i, (&m, unguided_weights)) in figure.v.iter().zip(&unguided_weights).enumerate() {
+            let (ground, m) = ((1.0 - m) * unguided_weights, m * RIGID);
             for (c, j) in [i, area + i].into_iter().enumerate() {
                 known.lean(c, i, 2.0 * part * flow.v[j], ground);
                 known.lean(c, i, there.v[j], m);
@@ -105,7 +105,7 @@ impl Sketch<'_> {
     /// The sketch's points in key `k`.
     fn here(&self, k: usize, met: &[MatchedPoint]) -> Vec<KeyPoint> {
         let part = if k == 0 { self.at } else { 1.0 - self.at };
-        let flow = &self.seen.flows[k];
+        let flow = &self.pair.flows[k];
         let mut here: Vec<KeyPoint> = (met.iter())
             .map(|m| {
                 let ([dx, dy], [ex, ey]) = (m.to[k], m.to[1 - k]);
@@ -132,16 +132,18 @@ impl Sketch<'_> {
             let going = ControlPoint { x: m.point.x, y: m.point.y, by: m.to[k], weight };
             if here.corrected > 0.5 { moved.push(going) } else { resting.push(going) }
         }
-        let consent = consent(&moved, &resting);
+        let neighbour_agreement = neighbour_agreement(&moved, &resting);
         let corrected = here.iter_mut().filter(|h| h.corrected > 0.5);
-        corrected.zip(consent).for_each(|(here, consent)| here.trust *= consent);
+        corrected
+            .zip(neighbour_agreement)
+            .for_each(|(here, neighbour_agreement)| here.trust *= neighbour_agreement);
         here
     }
 
     /// How much the unguided motion of key `k` counts in each sample.
-    fn loyal(&self, k: usize) -> Vec<f32> {
-        let flow = &self.seen.flows[k];
-        let sure = self.seen.matched.confidence[k].resize(flow.h, flow.w);
+    fn unguided_weights(&self, k: usize) -> Vec<f32> {
+        let flow = &self.pair.flows[k];
+        let sure = self.pair.matched.confidence[k].resize(flow.h, flow.w);
         let rests = self.resting();
         (0..flow.area())
             .map(|i| {
@@ -154,7 +156,7 @@ impl Sketch<'_> {
 
     /// Where both keys show the same at the same place, 0..=1, at half guide size.
     fn resting(&self) -> Map {
-        let [a, b] = &self.seen.small;
+        let [a, b] = &self.pair.small;
         let mut differ = Map::new(1, a.h, a.w);
         for c in 0..3 {
             for ((to, a), b) in differ.v.iter_mut().zip(a.plane(c)).zip(b.plane(c)) {

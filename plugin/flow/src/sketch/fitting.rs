@@ -9,12 +9,12 @@ use inbetween_core::{Control, Error};
 use super::agreement::agreed;
 use super::chamfer::ChamferIndex;
 use super::compositing::WarpedKeys;
-use super::correspondence::{Lines, find_close, misses, needs, trembles};
+use super::correspondence::{Lines, find_close, line_distances, line_tolerance, needs};
 use super::dense_displacement::KnownDisplacement;
 use super::key_lines::KeyLines;
 use super::line_points::{Point, away, away_from, of_picture};
 use super::{FigureLayer, Guidance, STEP, SketchWarp};
-use crate::analysis::Seen;
+use crate::analysis::KeyPair;
 use crate::map::{Map, warp};
 use crate::mask::{disagreement, moved};
 
@@ -41,7 +41,7 @@ const WHOLE: f32 = 0.6;
 
 /// One sketch to be understood.
 pub(super) struct Sketch<'a> {
-    pub(super) seen: &'a Seen,
+    pub(super) pair: &'a KeyPair,
     pub(super) shape: [usize; 2],
     pub(super) keys: &'a [KeyLines; 2],
     pub(super) drawn: Vec<Point>,
@@ -83,7 +83,7 @@ impl Sketch<'_> {
         let finished = |bend: Option<&SketchWarp>| {
             let mut motion = raw.clone();
             if let Some(bend) = bend {
-                alone(bend).finish(&mut motion, &self.seen.guides, self.at);
+                alone(bend).finish(&mut motion, &self.pair.guides, self.at);
             }
             settle(&mut motion, self.at);
             motion
@@ -132,9 +132,9 @@ impl Sketch<'_> {
         let pushed = ways.each_ref().map(|w| Map::stack(&[&w.channels(0, 2), &w.channels(4, 5)]));
         let both = WarpedKeys::of(pushed, h, w);
         let missed = [0, 1].map(|k| {
-            let shown = both.shown(k, &self.seen.guides[k]);
+            let shown = both.shown(k, &self.pair.guides[k]);
             let away = away(&shown, self.shape[0], self.shape[1]);
-            misses(&self.drawn, &away).map(|m| m.min(6.0)).collect::<Vec<f32>>()
+            line_distances(&self.drawn, &away).map(|m| m.min(6.0)).collect::<Vec<f32>>()
         });
         let (h, w) = (h / STEP, w / STEP);
         let mean = |k: usize| missed[k].iter().sum::<f32>() / missed[k].len().max(1) as f32;
@@ -167,14 +167,14 @@ impl Sketch<'_> {
     /// samples lie from the sketch's lines.
     fn faults(&self, motion: &Map, shown: &Map, asked: &Map) -> Residuals {
         let away = away(shown, self.shape[0], self.shape[1]);
-        let rough = trembles(self.longest());
+        let rough = line_tolerance(self.longest());
         let points = self.drawn.len().max(1) as f32;
         let (mut all, mut missed) = (0.0, 0.0);
-        for miss in misses(&self.drawn, &away) {
+        for miss in line_distances(&self.drawn, &away) {
             all += miss;
             missed += (miss - rough).max(0.0);
         }
-        let differ = disagreement(&moved(motion, &self.seen.guides));
+        let differ = disagreement(&moved(motion, &self.pair.guides));
         let mixed = |odds: f32| {
             let share = 1.0 / (1.0 + libm::expf(-odds.clamp(-20.0, 20.0)));
             4.0 * share * (1.0 - share)
@@ -196,7 +196,7 @@ impl Sketch<'_> {
     /// What `motion` and mask show, at guide size.
     fn shown(&self, motion: &Map) -> Map {
         let area = motion.area();
-        let [a, mut drawn] = [0, 1].map(|k| warp(&self.seen.guides[k], motion, 2 * k));
+        let [a, mut drawn] = [0, 1].map(|k| warp(&self.pair.guides[k], motion, 2 * k));
         for c in 0..3 {
             let planes = drawn.v[c * area..(c + 1) * area].iter_mut().zip(a.plane(c));
             for ((to, a), odds) in planes.zip(motion.plane(4)) {

@@ -24,13 +24,13 @@ pub(super) struct MatchedPoint {
 
 impl Sketch<'_> {
     /// Where the sketch's points are in both keys.
-    pub(super) fn meet(&self, misses: &[f32]) -> Vec<MatchedPoint> {
+    pub(super) fn meet(&self, line_distances: &[f32]) -> Vec<MatchedPoint> {
         let longest = self.longest();
         let own = self.keys.each_ref().map(|key| needs(&self.drawn, &key.away, longest));
         let place = |k: usize| {
             let key = &self.keys[k];
             let lines = key.lines();
-            let mut ways = vec![self.by_motion(k, misses)];
+            let mut ways = vec![self.by_motion(k, line_distances)];
             ways.push(still(&self.drawn));
             ways.push(find(&self.drawn, &own[k], &still(&self.drawn), &lines, NEAR * longest));
             let free: Vec<Point> = self
@@ -48,7 +48,7 @@ impl Sketch<'_> {
                 ways.push(find(&self.drawn, &loose, &way, &lines, CLOSE * longest));
             }
             KeyCandidates {
-                guide: &self.seen.guides[k],
+                guide: &self.pair.guides[k],
                 points: &key.points,
                 near: &key.near[0],
                 ways,
@@ -57,7 +57,7 @@ impl Sketch<'_> {
         let (a, b) = rayon::join(|| place(0), || place(1));
         let places = [a, b];
         let [own_a, own_b] = &own;
-        let favour: Vec<[f32; 2]> = (misses.iter().zip(own_a.iter().zip(own_b)))
+        let favour: Vec<[f32; 2]> = (line_distances.iter().zip(own_a.iter().zip(own_b)))
             .map(|(miss, (a, b))| [1.0 - miss, 1.0 - a.max(*b)].map(|v| FAVOUR * v))
             .collect();
         let chosen = fuse(&self.drawn, &places, &favour);
@@ -80,14 +80,14 @@ impl Sketch<'_> {
     }
 
     /// The way into key `k` on which the unguided motion brings the key's lines to the sketch.
-    fn by_motion(&self, k: usize, misses: &[f32]) -> Candidate {
+    fn by_motion(&self, k: usize, line_distances: &[f32]) -> Candidate {
         let part = if k == 0 { self.at } else { 1.0 - self.at };
         let key = &self.keys[k];
-        let moved = carried(&key.points, &self.seen.flows[k], part);
+        let moved = carried(&key.points, &self.pair.flows[k], part);
         let near = ChamferIndex::new(&moved, self.shape, 2);
         let lines = Lines { points: &moved, near: &near };
         let mut way =
-            find(&self.drawn, misses, &still(&self.drawn), &lines, CLOSE * self.longest());
+            find(&self.drawn, line_distances, &still(&self.drawn), &lines, CLOSE * self.longest());
         for (p, to) in self.drawn.iter().zip(&mut way.to) {
             let (x, y) = (p.x + to[0], p.y + to[1]);
             let (_, n) = near.at(x, y, p.angle);

@@ -66,7 +66,7 @@ fn way(points: &[ControlPoint], x: f32, y: f32, reach: f32) -> [f32; 2] {
 
 /// How far each point goes with those around it, 0..=1, and how much of what is around it belongs to
 /// `points` at all: `others` are points that do not take part.
-pub(super) fn consent(points: &[ControlPoint], others: &[ControlPoint]) -> Vec<f32> {
+pub(super) fn neighbour_agreement(points: &[ControlPoint], others: &[ControlPoint]) -> Vec<f32> {
     let [reach, doubtful] = LEVELS[1];
     let mut left = points.to_vec();
     for _ in 0..ROUNDS {

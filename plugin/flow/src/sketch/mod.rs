@@ -43,7 +43,7 @@ use self::fitting::Sketch;
 use self::influence::shares;
 use self::key_lines::KeyLines;
 use self::line_points::of_sketch;
-use crate::analysis::Seen;
+use crate::analysis::KeyPair;
 use crate::map::{Corner, Map, warp};
 use crate::stage::Stage;
 
@@ -87,7 +87,7 @@ pub(crate) fn strength(job: &Job) -> f32 {
 }
 
 /// Whether `job` has a sketch that is felt at its position.
-pub(crate) fn felt(job: &Job) -> bool {
+pub(crate) fn is_guided(job: &Job) -> bool {
     let sketched = job.request.sketches.iter().any(|s| inside(s.position as f32));
     sketched && strength(job) > 0.0 && inside(job.request.position as f32)
 }
@@ -102,7 +102,7 @@ impl Guidance {
     /// motion and mask of a position before [`Self::finish`], `settle` makes of that what is shown.
     pub(crate) fn of(
         job: &Job,
-        seen: &Seen,
+        pair: &KeyPair,
         shape: [usize; 2],
         draw: impl Fn(f32) -> Map,
         settle: impl Fn(&mut Map, f32) + Sync,
@@ -115,14 +115,14 @@ impl Guidance {
         order.sort_by(|&a, &b| place(a).total_cmp(&place(b)));
         // Of two sketches for one moment the first one holds.
         order.dedup_by(|b, a| (place(*b) - place(*a)).abs() < 1e-6);
-        let keys = [0, 1].map(|k| KeyLines::of(&seen.guides[k], shape));
+        let keys = [0, 1].map(|k| KeyLines::of(&pair.guides[k], shape));
         let (mut at, mut bends) = (Vec::new(), Vec::new());
         for n in order {
             let drawn = thinned(&of_sketch(&job.sketches[n], shape[0], shape[1]));
             control.check()?;
             let stage = Stage::begin("sketch");
             at.push(place(n));
-            let sketch = Sketch { seen, shape, keys: &keys, drawn, at: place(n), strength };
+            let sketch = Sketch { pair, shape, keys: &keys, drawn, at: place(n), strength };
             bends.push(sketch.bend(&draw, &settle, control)?);
             stage.end();
         }
@@ -138,7 +138,7 @@ impl Guidance {
         let shares = shares(&self.at, t);
         if self.bends.iter().any(|b| b.over.is_some()) {
             let pushed = [0, 1].map(|k| self.pushed(k, t, &shares));
-            let seen = WarpedKeys::of(pushed, motion.h, motion.w);
+            let pair = WarpedKeys::of(pushed, motion.h, motion.w);
             let told = |x: f32, y: f32, [u, v]: [f32; 2]| {
                 let mut told = Preference::default();
                 for ((bend, share), at) in self.bends.iter().zip(&shares).zip(&self.at) {
@@ -152,7 +152,7 @@ impl Guidance {
                 }
                 told
             };
-            seen.lay(motion, guides, told, t);
+            pair.lay(motion, guides, told, t);
         }
         let (h, w, area) = (motion.h, motion.w, motion.area());
         let mut by = Map::new(2, h, w);

@@ -135,7 +135,7 @@ pub(super) fn median(map: &Map) -> Map {
     out
 }
 
-crate::wide::widest! {
+crate::simd::widest! {
 /// Sorts just far enough that the middle row of each lane is its median.
 fn middle(window: &mut [[f32; 16]; 25]) {
     for top in 0..13 {

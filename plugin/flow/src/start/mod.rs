@@ -156,7 +156,7 @@ impl Search<'_> {
             best.take(&moved);
         }
         if let Some(ground) = &self.ground {
-            best.take(&self.grounded(judged(&judges, ground.clone()), &best));
+            best.take(&self.with_ground_preferred(judged(&judges, ground.clone()), &best));
         }
         self.control.check()?;
         let rough = [median(&best.flow[0]), median(&best.flow[1])];
@@ -199,7 +199,7 @@ impl Search<'_> {
 
     /// The ground's motion, cheaper where there is something to see that it explains: what goes with the
     /// whole picture does not look for a way of its own, as one picket of a fence for another.
-    fn grounded(&self, mut ground: Hypothesis, other: &Hypothesis) -> Hypothesis {
+    fn with_ground_preferred(&self, mut ground: Hypothesis, other: &Hypothesis) -> Hypothesis {
         for (k, cost) in ground.cost.iter_mut().enumerate() {
             let seen = structure(&self.looks[k]);
             let (own, other) = (&ground.flow[k], &other.flow[k]);

@@ -2,18 +2,18 @@
 
 use inbetween_core::{Pin, WayPoint};
 
-use super::transform::{Affine, Place, UNIT, product};
+use super::transform::{Affine, Point, UNIT, product};
 
 /// A pin in guide samples.
 #[derive(Clone, Debug)]
-pub(super) struct Nail {
-    pub(super) first: Place,
-    pub(super) last: Place,
+pub(super) struct GuidePin {
+    pub(super) first: Point,
+    pub(super) last: Point,
     /// When it passes where.
-    pub(super) way: Option<(f32, Place)>,
+    pub(super) way: Option<(f32, Point)>,
 }
 
-impl Nail {
+impl GuidePin {
     /// A pin of keys whose guides show them in `height` x `width` samples.
     pub(super) fn of(pin: &Pin, (height, width): (usize, usize)) -> Self {
         let place =
@@ -23,7 +23,7 @@ impl Nail {
     }
 
     /// Where it is in key `key`.
-    pub(super) fn end(&self, key: usize) -> Place {
+    pub(super) fn end(&self, key: usize) -> Point {
         if key == 0 { self.first } else { self.last }
     }
 }
@@ -32,15 +32,15 @@ impl Nail {
 #[derive(Clone, Debug)]
 pub(super) struct PinnedWay {
     whole: Affine,
-    nails: Vec<Nail>,
+    guide_pins: Vec<GuidePin>,
 }
 
 impl PinnedWay {
     /// `whole`: from the first key to the last, as all pins of the piece ask.
-    pub(super) fn new(whole: Affine, nails: Vec<Nail>) -> Self {
-        let part = 1.0 / nails.len() as f32;
-        let middle = [0, 1].map(|c| nails.iter().map(|n| part * n.first[c]).sum());
-        Self { whole: whole.around(middle), nails }
+    pub(super) fn new(whole: Affine, guide_pins: Vec<GuidePin>) -> Self {
+        let part = 1.0 / guide_pins.len() as f32;
+        let middle = [0, 1].map(|c| guide_pins.iter().map(|n| part * n.first[c]).sum());
+        Self { whole: whole.around(middle), guide_pins }
     }
 
     /// From the first key to the last.
@@ -54,16 +54,16 @@ impl PinnedWay {
     /// a parabola, which is no way off at the keys; the others are left where they are then.
     pub(super) fn at(&self, t: f32) -> Affine {
         let base = self.whole.part(t);
-        if self.nails.iter().all(|nail| nail.way.is_none()) {
+        if self.guide_pins.iter().all(|guide_pin| guide_pin.way.is_none()) {
             return base;
         }
-        let bent: Vec<(Place, Place)> = self
-            .nails
+        let bent: Vec<(Point, Point)> = self
+            .guide_pins
             .iter()
-            .map(|nail| {
-                let now = base.at(nail.first);
-                let Some((when, place)) = nail.way else { return (now, now) };
-                let then = self.whole.part(when).at(nail.first);
+            .map(|guide_pin| {
+                let now = base.at(guide_pin.first);
+                let Some((when, place)) = guide_pin.way else { return (now, now) };
+                let then = self.whole.part(when).at(guide_pin.first);
                 let part = t * (1.0 - t) / (when * (1.0 - when));
                 (now, [0, 1].map(|c| now[c] + part * (place[c] - then[c])))
             })
@@ -76,9 +76,9 @@ impl PinnedWay {
 /// The motion that takes places to places: a shift of one, a turn and an even stretch with it of two, any
 /// affine motion of three; what fits best of more, and where places lie too close together for that, a simpler
 /// one.
-pub(super) fn fit(pairs: &[(Place, Place)]) -> Affine {
+pub(super) fn fit(pairs: &[(Point, Point)]) -> Affine {
     let count = pairs.len().max(1) as f64;
-    let mean = |of: fn(&(Place, Place)) -> Place| {
+    let mean = |of: fn(&(Point, Point)) -> Point| {
         [0, 1].map(|c| pairs.iter().map(|p| f64::from(of(p)[c])).sum::<f64>() / count)
     };
     let (from, to) = (mean(|p| p.0), mean(|p| p.1));
@@ -119,7 +119,7 @@ pub(super) fn fit(pairs: &[(Place, Place)]) -> Affine {
 mod tests {
     use super::*;
 
-    fn near(a: Place, b: Place) -> bool {
+    fn near(a: Point, b: Point) -> bool {
         (a[0] - b[0]).hypot(a[1] - b[1]) < 1e-2
     }
 
@@ -157,25 +157,26 @@ mod tests {
 
     #[test]
     fn a_pin_passes_its_point_on_a_parabola_and_turns_stay_turns() {
-        let nail = Nail { first: [0.0, 0.0], last: [100.0, 0.0], way: Some((0.25, [20.0, -30.0])) };
-        let whole = Affine { m: UNIT, from: nail.first, to: nail.last };
-        let way = PinnedWay::new(whole, vec![nail.clone()]);
+        let guide_pin =
+            GuidePin { first: [0.0, 0.0], last: [100.0, 0.0], way: Some((0.25, [20.0, -30.0])) };
+        let whole = Affine { m: UNIT, from: guide_pin.first, to: guide_pin.last };
+        let way = PinnedWay::new(whole, vec![guide_pin.clone()]);
         for (t, place) in [(0.0, [0.0, 0.0]), (0.25, [20.0, -30.0]), (1.0, [100.0, 0.0])] {
-            assert!(near(way.at(t).at(nail.first), place), "{t}: {:?}", way.at(t));
+            assert!(near(way.at(t).at(guide_pin.first), place), "{t}: {:?}", way.at(t));
         }
         // Through the three, at their times: x = 25 t'...
-        let half = way.at(0.5).at(nail.first);
+        let half = way.at(0.5).at(guide_pin.first);
         let part = 0.25 / (0.25 * 0.75);
         assert!(near(half, [50.0 - 5.0 * part, -30.0 * part]), "{half:?}");
 
         let (a, b) = ([0.0, 0.0], [40.0, 0.0]);
         let ends = [(a, [100.0, 20.0]), (b, [100.0, 60.0])];
-        let nails = ends.map(|(first, last)| Nail { first, last, way: None });
-        let way = PinnedWay::new(fit(&ends), nails.to_vec());
+        let guide_pins = ends.map(|(first, last)| GuidePin { first, last, way: None });
+        let way = PinnedWay::new(fit(&ends), guide_pins.to_vec());
         let (p, q) = (way.at(0.5).at(a), way.at(0.5).at(b));
         assert!(((p[0] - q[0]).hypot(p[1] - q[1]) - 40.0).abs() < 1e-2, "no shorter on the way");
         // One of two is bent: the other keeps its way.
-        let mut bent = nails.to_vec();
+        let mut bent = guide_pins.to_vec();
         bent[1].way = Some((0.5, [80.0, 0.0]));
         let bent = PinnedWay::new(fit(&ends), bent);
         assert!(near(bent.at(0.5).at(b), [80.0, 0.0]) && near(bent.at(0.5).at(a), p));

@@ -1,27 +1,27 @@
-//! Motion near a key, where the network was never taught.
+//! Motion near a key, where the network was not trained.
 
 use crate::map::{Map, warp};
 
 /// The network learnt positions from here to as far from the last key.
-const TAUGHT: f32 = 0.1;
+const TRAINED_FROM: f32 = 0.1;
 
-/// The position nearest to `t` that the network was taught.
-pub(crate) fn taught(t: f32) -> f32 {
-    t.clamp(TAUGHT, 1.0 - TAUGHT)
+/// The position nearest to `t` that the network was trained at.
+pub(crate) fn trained_position(t: f32) -> f32 {
+    t.clamp(TRAINED_FROM, 1.0 - TRAINED_FROM)
 }
 
-/// Part of the way from the nearer key to [`taught`] at which `t` lies, 0..=1.
+/// Part of the way from the nearer key to [`trained_position`] at which `t` lies, 0..=1.
 fn share(t: f32) -> f32 {
-    let from = taught(t);
+    let from = trained_position(t);
     if t < from { t / from } else { (1.0 - t) / (1.0 - from) }
 }
 
-/// Takes motion and mask from the taught position next to `t` on to `t` itself.
+/// Takes motion and mask from the trained position next to `t` on to `t` itself.
 ///
 /// `motion: [5, h, w]` as the decoder gives it. Everything goes on the straight line from the nearer
 /// key through where the network saw it, so that the drawing arrives at the key itself.
 pub(crate) fn carry(motion: Map, t: f32) -> Map {
-    let from = taught(t);
+    let from = trained_position(t);
     if from == t {
         return motion;
     }
@@ -66,7 +66,7 @@ mod tests {
             map
         };
         for t in [1e-3, 0.04, 0.96, 0.999] {
-            let found = carry(motion(taught(t)), t);
+            let found = carry(motion(trained_position(t)), t);
             let wanted = motion(t);
             for c in 0..4 {
                 let pairs = found.plane(c).iter().zip(wanted.plane(c));

@@ -1,14 +1,14 @@
 //! What registration looks at: colour and lines of a key at several sizes, and points to compare.
 
 use super::regions::Regions;
-use super::transform::{Affine, Place};
+use super::transform::{Affine, Point};
 use crate::map::Map;
 use crate::segments::neighbours;
 use crate::start::{features, lab};
 
 /// Sizes a key is looked at: the guide's, a half, a quarter and an eighth.
 pub(super) const LEVELS: usize = 4;
-/// Difference of two looks at which nothing agrees any more: that of a pale shadow from its ground, and
+/// Difference of two features at which nothing agrees any more: that of a pale shadow from its ground, and
 /// that of a thing with a dark outline.
 const UNLIKE: [f32; 2] = [26.0, 80.0];
 /// What a point counts that leaves the picture: nothing is known of it.
@@ -20,42 +20,42 @@ pub(super) const STAYS: f32 = 0.4;
 const TAKEN: f32 = 0.25;
 
 /// Colour (smoothed Lab) and line of one pixel.
-pub(super) type Look = [f32; 4];
+pub(super) type Feature = [f32; 4];
 
 /// One size of a key.
 struct Level {
     h: usize,
     w: usize,
-    v: Vec<Look>,
+    v: Vec<Feature>,
 }
 
 /// A key at all sizes.
-pub(super) struct Looks {
+pub(super) struct Appearance {
     levels: Vec<Level>,
 }
 
-impl Looks {
+impl Appearance {
     /// `guide: [3, h, w]`, display-referred; `colours`: its Lab.
     pub(super) fn of(guide: &Map, colours: &Map) -> Self {
         let levels = (0..LEVELS)
             .map(|level| {
                 let k = 1 << level;
                 let small = || guide.shrink(guide.h.div_ceil(k), guide.w.div_ceil(k));
-                let look = if level == 0 { features(colours) } else { features(&lab(&small())) };
-                let area = look.area();
+                let feature = if level == 0 { features(colours) } else { features(&lab(&small())) };
+                let area = feature.area();
                 // Lines half as much: a little beside one they differ most.
                 let share = [1.0, 1.0, 1.0, 0.5];
-                let at = |i: usize| [0, 1, 2, 3].map(|c| share[c] * look.v[c * area + i]);
+                let at = |i: usize| [0, 1, 2, 3].map(|c| share[c] * feature.v[c * area + i]);
                 let v = (0..area).map(at).collect();
-                Level { h: look.h, w: look.w, v }
+                Level { h: feature.h, w: feature.w, v }
             })
             .collect();
         Self { levels }
     }
 
-    /// The look nearest to `p` (guide samples) and, at guide size, where that is.
+    /// The feature nearest to `p` (guide samples) and, at guide size, where that is.
     #[inline]
-    fn at(&self, level: usize, p: Place) -> Option<Look> {
+    fn at(&self, level: usize, p: Point) -> Option<Feature> {
         let l = &self.levels[level];
         let scale = 1.0 / (1 << level) as f32;
         let (x, y) = ((p[0] + 0.5) * scale, (p[1] + 0.5) * scale);
@@ -66,26 +66,26 @@ impl Looks {
     }
 }
 
-/// A point of a group: its place and its look at all sizes.
+/// A point of a group: its place and its features at all sizes.
 #[derive(Clone)]
-pub(super) struct Point {
-    pub(super) at: Place,
+pub(super) struct SamplePoint {
+    pub(super) at: Point,
     pub(super) weight: f32,
     /// Difference at which it does not agree any more.
     unlike: f32,
-    looks: [Look; LEVELS],
+    appearance: [Feature; LEVELS],
 }
 
-impl Point {
+impl SamplePoint {
     /// How far it agrees with the other key around `q`.
-    fn like(&self, q: Place, other: &Looks, taken: Option<&Taken>) -> f32 {
+    fn like(&self, q: Point, other: &Appearance, explained: Option<&Explained>) -> f32 {
         [[0.0, 0.0], [2.0, 0.0], [-2.0, 0.0], [0.0, 2.0], [0.0, -2.0]]
             .iter()
             .filter_map(|d| {
                 let r = [q[0] + d[0], q[1] + d[1]];
-                let look = other.at(1, r)?;
-                let like = (1.0 - away(&self.looks[1], &look) / self.unlike).max(0.0);
-                Some(if taken.is_some_and(|t| t.at(r)) { TAKEN * like } else { like })
+                let feature = other.at(1, r)?;
+                let like = (1.0 - away(&self.appearance[1], &feature) / self.unlike).max(0.0);
+                Some(if explained.is_some_and(|t| t.at(r)) { TAKEN * like } else { like })
             })
             .reduce(f32::max)
             .unwrap_or(OUTSIDE)
@@ -95,9 +95,9 @@ impl Point {
 /// Points that move together.
 #[derive(Clone)]
 pub(super) struct Group {
-    pub(super) points: Vec<Point>,
+    pub(super) points: Vec<SamplePoint>,
     /// Middle of what they stand for.
-    pub(super) middle: Place,
+    pub(super) middle: Point,
     /// Radius of it.
     pub(super) reach: f32,
     /// Second central moments: xx, xy, yy.
@@ -106,7 +106,12 @@ pub(super) struct Group {
 
 impl Group {
     /// The points of region `k`: as many on its outline as within.
-    pub(super) fn of_region(regions: &Regions, k: usize, places: &[u32], looks: &Looks) -> Self {
+    pub(super) fn of_region(
+        regions: &Regions,
+        k: usize,
+        places: &[u32],
+        appearance: &Appearance,
+    ) -> Self {
         let (h, w) = (regions.h, regions.w);
         let name = k as u16 + 1;
         let (mut edge, mut inside) = (Vec::new(), Vec::new());
@@ -141,22 +146,28 @@ impl Group {
         let mut points = Vec::with_capacity(edge.len() + inside.len());
         // What stands out little has to agree more: within, against the colour across most of its outline;
         // on the outline, against what is within.
-        let look_of = |c: [f32; 3]| [0.6 * c[0], c[1], c[2], 0.0];
-        let own = look_of(region.colour);
+        let feature_of = |c: [f32; 3]| [0.6 * c[0], c[1], c[2], 0.0];
+        let own = feature_of(region.colour);
         let around = region.beside.iter().max_by_key(|b| b.1);
-        let contrast = around.map_or(UNLIKE[1], |b| away(&look_of(regions.list[b.0].colour), &own));
+        let contrast =
+            around.map_or(UNLIKE[1], |b| away(&feature_of(regions.list[b.0].colour), &own));
         let within = if contrast < 8.0 { UNLIKE[1] } else { contrast.clamp(UNLIKE[0], UNLIKE[1]) };
         for (some, share) in [(&edge, 0.6f32), (&inside, 0.4)] {
             for &i in some {
                 let at = [(i % w) as f32, (i / w) as f32];
-                let looks: [Look; LEVELS] =
-                    std::array::from_fn(|l| looks.at(l, at).unwrap_or_default());
+                let appearance: [Feature; LEVELS] =
+                    std::array::from_fn(|l| appearance.at(l, at).unwrap_or_default());
                 let unlike = if regions.core[i] == name {
                     within
                 } else {
-                    (1.5 * away(&looks[0], &own)).clamp(UNLIKE[0], UNLIKE[1])
+                    (1.5 * away(&appearance[0], &own)).clamp(UNLIKE[0], UNLIKE[1])
                 };
-                points.push(Point { at, weight: share * whole / some.len() as f32, unlike, looks });
+                points.push(SamplePoint {
+                    at,
+                    weight: share * whole / some.len() as f32,
+                    unlike,
+                    appearance,
+                });
             }
         }
         let m = region.moments;
@@ -188,37 +199,37 @@ impl Group {
 
     /// How far `motion` joins these points to their like in the other key, 0..=1.
     ///
-    /// `taken`: what of the other key is explained already, at guide size.
+    /// `explained`: what of the other key is explained already, at guide size.
     pub(super) fn agreement(
         &self,
         motion: &Affine,
-        other: &Looks,
-        taken: &Taken,
+        other: &Appearance,
+        explained: &Explained,
         level: usize,
     ) -> f32 {
-        self.mean(motion, other, taken, level, Some(OUTSIDE))
+        self.mean(motion, other, explained, level, Some(OUTSIDE))
     }
 
     /// The same of those points that stay in the picture; 0 where too few do.
     pub(super) fn agreement_within(
         &self,
         motion: &Affine,
-        other: &Looks,
-        taken: &Taken,
+        other: &Appearance,
+        explained: &Explained,
         level: usize,
     ) -> f32 {
         if self.within(motion, other) < STAYS {
             return 0.0;
         }
-        self.mean(motion, other, taken, level, None)
+        self.mean(motion, other, explained, level, None)
     }
 
     /// Mean agreement; `outside` is what a point counts that leaves the picture, or nothing of it counts.
     fn mean(
         &self,
         motion: &Affine,
-        other: &Looks,
-        taken: &Taken,
+        other: &Appearance,
+        explained: &Explained,
         level: usize,
         outside: Option<f32>,
     ) -> f32 {
@@ -227,9 +238,9 @@ impl Group {
             let q = motion.at(p.at);
             let like = match other.at(level, q) {
                 None => outside,
-                Some(look) => {
-                    let like = (1.0 - away(&p.looks[level], &look) / p.unlike).max(0.0);
-                    Some(if taken.at(q) { TAKEN * like } else { like })
+                Some(feature) => {
+                    let like = (1.0 - away(&p.appearance[level], &feature) / p.unlike).max(0.0);
+                    Some(if explained.at(q) { TAKEN * like } else { like })
                 }
             };
             if let Some(like) = like {
@@ -241,11 +252,16 @@ impl Group {
     }
 
     /// The same with room for lines that are a little off: the best within a pixel of half size.
-    pub(super) fn follows(&self, motion: &Affine, other: &Looks, taken: Option<&Taken>) -> f32 {
+    pub(super) fn follows(
+        &self,
+        motion: &Affine,
+        other: &Appearance,
+        explained: Option<&Explained>,
+    ) -> f32 {
         let (mut sum, mut all) = (0.0f32, 1e-6f32);
         for p in &self.points {
             all += p.weight;
-            sum += p.weight * p.like(motion.at(p.at), other, taken);
+            sum += p.weight * p.like(motion.at(p.at), other, explained);
         }
         sum / all
     }
@@ -254,8 +270,8 @@ impl Group {
     pub(super) fn likes(
         &self,
         motion: &Affine,
-        other: &Looks,
-    ) -> impl Iterator<Item = (&Point, f32)> {
+        other: &Appearance,
+    ) -> impl Iterator<Item = (&SamplePoint, f32)> {
         self.points.iter().map(move |p| (p, p.like(motion.at(p.at), other, None)))
     }
 
@@ -265,29 +281,29 @@ impl Group {
     }
 
     /// Share of the points that stay in the picture.
-    pub(super) fn within(&self, motion: &Affine, other: &Looks) -> f32 {
-        let inside = |p: &&Point| other.at(0, motion.at(p.at)).is_some();
+    pub(super) fn within(&self, motion: &Affine, other: &Appearance) -> f32 {
+        let inside = |p: &&SamplePoint| other.at(0, motion.at(p.at)).is_some();
         self.points.iter().filter(inside).count() as f32 / self.points.len().max(1) as f32
     }
 }
 
-fn away(a: &Look, b: &Look) -> f32 {
+fn away(a: &Feature, b: &Feature) -> f32 {
     (0..4).map(|c| (a[c] - b[c]).abs()).sum()
 }
 
 /// What of a key is explained already.
-pub(super) struct Taken {
+pub(super) struct Explained {
     pub(super) w: usize,
     pub(super) v: Vec<bool>,
 }
 
-impl Taken {
+impl Explained {
     pub(super) fn none(h: usize, w: usize) -> Self {
         Self { w, v: vec![false; h * w] }
     }
 
     #[inline]
-    fn at(&self, p: Place) -> bool {
+    fn at(&self, p: Point) -> bool {
         let (x, y) = ((p[0] + 0.5).max(0.0) as usize, (p[1] + 0.5).max(0.0) as usize);
         self.v.get(y * self.w + x.min(self.w - 1)).copied().unwrap_or(false)
     }
