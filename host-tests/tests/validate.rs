@@ -131,6 +131,7 @@ const FINDS: &[(&str, &str, &str)] = &[
     ("obsolete", "natron", "describes-itself"),
     ("defines-early", "natron", "definitions"),
     ("refuses-purge", "natron", "host-order"),
+    ("refuses-preferences", "natron", "renders"),
     ("at-origin-only", "natron", "odd-bounds"),
     ("refuses-ends", "natron", "param-values"),
     ("needs-identifier", "natron", "spare-images"),
@@ -209,6 +210,22 @@ fn a_broken_rule_fails_one_check_only() {
         assert_eq!(bad, [*check], "{flaw}");
     }
     assert!(count >= 12, "only {count} flaws were tried");
+}
+
+#[test]
+fn a_fault_that_ends_every_check_is_told_once() {
+    let args = ValidateArgs {
+        id: Some(full_id("refuses-preferences")),
+        profiles: vec!["natron".into()],
+        ..arguments("bad")
+    };
+    let reports = run(&args);
+    let failed = reports.iter().filter(|report| report.outcome.is_bad()).collect::<Vec<_>>();
+    assert_eq!(failed.len(), 1, "{failed:?}");
+    assert!(failed[0].outcome.parts().1.ends_with("to GetClipPreferences"), "{failed:?}");
+    let text = format!("ends as {} does, which failed", failed[0].check);
+    let others = reports.iter().filter(|report| report.outcome.parts().1 == text).count();
+    assert!(others > 20, "{others} others");
 }
 
 #[test]

@@ -94,7 +94,8 @@ pub static CHECKS: &[Check] = &[
         "load-time",
         life::load_time,
         "The time from opening the file to the last DescribeInContext. Hosts do this for every \
-         plug-in at each start; more than 100 ms is a warning, more than 500 ms a failure.",
+         plug-in at each start; more than 100 ms is a warning, more than 500 ms a failure. Of \
+         three attempts the fastest counts: it is the plug-in's own share.",
     ),
     Check::new(
         Life,

@@ -1,6 +1,7 @@
 //! Runs checks, each in a process of its own with a time limit, and reports.
 
 use std::{
+    collections::{HashMap, hash_map::Entry},
     ffi::OsString,
     io::{IsTerminal, Read},
     path::{Path, PathBuf},
@@ -148,7 +149,7 @@ pub fn validate(args: &ValidateArgs, executable: &Path) -> Result<Vec<Report>> {
             let started = Instant::now();
             finish(fixture, check, check.run(fixture), started)
         });
-        return Ok(reports.collect());
+        return Ok(told_once(reports.collect()));
     }
     let limit = Duration::from_secs(args.time_limit);
     let jobs =
@@ -173,7 +174,28 @@ pub fn validate(args: &ValidateArgs, executable: &Path) -> Result<Vec<Report>> {
     bar.finish_and_clear();
     let mut reports = reports.into_inner();
     reports.sort_by_key(|(at, _)| *at);
-    Ok(reports.into_iter().map(|(_, report)| report).collect())
+    Ok(told_once(reports.into_iter().map(|(_, report)| report).collect()))
+}
+
+/// A fault that ends several checks of a plug-in under a host with the same words, as where no instance can be made,
+/// is one failure: the other checks did not get as far as to what they look at.
+fn told_once(mut reports: Vec<Report>) -> Vec<Report> {
+    let mut told = HashMap::new();
+    for report in &mut reports {
+        let Outcome::Failed(text) = &report.outcome else { continue };
+        let context = |(first, _): &(&str, &str)| first.chars().all(char::is_alphanumeric);
+        let fault = text.split_once(": ").filter(context).map_or(text.as_str(), |(_, fault)| fault);
+        match told.entry((report.id.clone(), report.profile, fault.to_owned())) {
+            Entry::Vacant(free) => {
+                free.insert(report.check);
+            }
+            Entry::Occupied(first) => {
+                let text = format!("ends as {} does, which failed", first.get());
+                report.outcome = Outcome::Skipped(text);
+            }
+        }
+    }
+    reports
 }
 
 fn seed_of_now() -> u64 {

@@ -76,6 +76,7 @@ plugins! {
     Obsolete => c"org.example.bad.obsolete",
     DefinesEarly => c"org.example.bad.defines-early",
     RefusesPurge => c"org.example.bad.refuses-purge",
+    RefusesPreferences => c"org.example.bad.refuses-preferences",
     AtOriginOnly => c"org.example.bad.at-origin-only",
     RefusesEnds => c"org.example.bad.refuses-ends",
     NeedsIdentifier => c"org.example.bad.needs-identifier",

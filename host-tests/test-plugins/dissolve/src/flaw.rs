@@ -101,6 +101,8 @@ pub enum Flaw {
     DefinesEarly,
     /// Answers PurgeCaches with Failed.
     RefusesPurge,
+    /// Answers GetClipPreferences with Failed, so that no host gets an instance.
+    RefusesPreferences,
     /// Refuses windows that lie elsewhere than at 0, 0.
     AtOriginOnly,
     /// Answers an edit to the end of a range with Failed.
@@ -175,6 +177,7 @@ impl Flaw {
         Self::Obsolete,
         Self::DefinesEarly,
         Self::RefusesPurge,
+        Self::RefusesPreferences,
         Self::AtOriginOnly,
         Self::RefusesEnds,
         Self::NeedsIdentifier,

@@ -75,6 +75,11 @@ impl Effect {
                 }
                 Ok(kOfxStatOK)
             }
+            a if a == kOfxImageEffectActionGetClipPreferences
+                && self.has(Flaw::RefusesPreferences) =>
+            {
+                Ok(kOfxStatFailed)
+            }
             a if a == kOfxImageEffectActionGetClipPreferences => {
                 if !self.has(Flaw::NotVarying) {
                     results.ints(kOfxImageEffectFrameVarying, &[1]);
