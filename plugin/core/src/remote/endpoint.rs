@@ -7,7 +7,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use directories::ProjectDirs;
-use interprocess::local_socket::{Name, Stream};
+use interprocess::local_socket::Stream;
+#[cfg(windows)]
+use interprocess::os::windows::named_pipe as windows;
 
 use crate::{ContentHash, Error};
 
@@ -22,6 +24,35 @@ const LOCK_FILE: &str = "worker.lock";
 
 /// Longest path of a socket that every system takes, in bytes.
 const LONGEST_PATH: usize = 100;
+
+/// What a pipe of Windows holds on its way. A pipe that does not wait takes a stretch whole or not at all, so none may
+/// be longer, and what fits beside it decides how often both sides look.
+#[cfg(windows)]
+pub(super) const PIPE_BYTES: u32 = 256 << 10;
+
+/// Takes connections for the worker.
+#[derive(Debug)]
+pub struct Listener(
+    #[cfg(unix)] interprocess::local_socket::Listener,
+    #[cfg(windows)] windows::PipeListener<windows::pipe_mode::Bytes, windows::pipe_mode::Bytes>,
+);
+
+impl Listener {
+    /// The next connection; waits for it.
+    ///
+    /// # Errors
+    /// The system's reason, such as too many open files.
+    pub fn accept(&self) -> io::Result<Stream> {
+        #[cfg(unix)]
+        {
+            interprocess::local_socket::traits::Listener::accept(&self.0)
+        }
+        #[cfg(windows)]
+        {
+            self.0.accept().map(|pipe| Stream::NamedPipe(pipe.into()))
+        }
+    }
+}
 
 /// The meeting place of one user's clients and worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,29 +123,37 @@ impl Endpoint {
             connect(&socket, &SocketAddrUnix::new(self.socket_file())?)?;
             Ok(Stream::UdSocket(std::os::unix::net::UnixStream::from(socket).into()))
         }
-        #[cfg(not(unix))]
+        #[cfg(windows)]
         {
-            use interprocess::local_socket::traits::Stream as _;
-            Stream::connect(self.name()?)
+            use interprocess::local_socket::{GenericFilePath, ToFsName, traits::Stream as _};
+            Stream::connect(self.pipe().to_fs_name::<GenericFilePath>()?)
         }
     }
 
-    /// The name of the socket.
+    /// Takes connections from now on.
     ///
     /// # Errors
-    /// The system's reason.
-    pub fn name(&self) -> io::Result<Name<'static>> {
+    /// The system's reason, as where somebody else listens.
+    pub fn listen(&self) -> io::Result<Listener> {
         #[cfg(unix)]
         {
-            use interprocess::local_socket::{GenericFilePath, ToFsName};
-            self.socket_file().to_fs_name::<GenericFilePath>()
+            use interprocess::local_socket::{GenericFilePath, ListenerOptions, ToFsName};
+            let name = self.socket_file().to_fs_name::<GenericFilePath>()?;
+            ListenerOptions::new().name(name).create_sync().map(Listener)
         }
-        #[cfg(not(unix))]
+        #[cfg(windows)]
         {
-            use interprocess::local_socket::{GenericNamespaced, ToNsName};
-            let name = ContentHash::of(self.dir.as_os_str().as_encoded_bytes()).to_string();
-            format!("inbetween-{}", &name[..32]).to_ns_name::<GenericNamespaced>()
+            let mut options = windows::PipeListenerOptions::new().path(self.pipe());
+            options.input_buffer_size_hint = PIPE_BYTES;
+            options.output_buffer_size_hint = PIPE_BYTES;
+            options.create_duplex().map(Listener)
         }
+    }
+
+    #[cfg(windows)]
+    fn pipe(&self) -> std::ffi::OsString {
+        let name = ContentHash::of(self.dir.as_os_str().as_encoded_bytes()).to_string();
+        format!(r"\\.\pipe\inbetween-{}", &name[..32]).into()
     }
 
     /// Makes the directory, for this user only.

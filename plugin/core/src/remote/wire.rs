@@ -1,7 +1,9 @@
 //! One connection, seen as a flow of messages and pixels. It never blocks for long, so that its
 //! user can look after other things: a host that wants to stop, a client that has gone.
 
-use std::io::{self, ErrorKind, Read, Write};
+#[cfg(not(windows))]
+use std::io::Read;
+use std::io::{self, ErrorKind, Write};
 use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
@@ -17,6 +19,12 @@ use crate::{ContentHash, Error, Frame};
 /// Longest stretch of pixels in one piece.
 const STRETCH: usize = MAX_PIECE - HEAD_BYTES;
 
+/// Most that is written at once: a quarter of what a pipe holds.
+#[cfg(windows)]
+const WRITTEN: usize = super::endpoint::PIPE_BYTES as usize / 4;
+#[cfg(not(windows))]
+const WRITTEN: usize = usize::MAX;
+
 /// How long the other side may take to read or to go on with what it began.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -27,6 +35,9 @@ const LONGEST_REST: Duration = Duration::from_millis(10);
 /// A connection on which `M` arrives.
 pub struct Wire<M> {
     stream: Stream,
+    /// The same pipe; see [`Wire::read`].
+    #[cfg(windows)]
+    incoming: std::fs::File,
     arrived: Vec<u8>,
     listens_for: PhantomData<M>,
 }
@@ -61,7 +72,17 @@ impl<M: DeserializeOwned> Wire<M> {
     /// The system's reason.
     pub fn new(stream: Stream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
-        Ok(Self { stream, arrived: Vec::new(), listens_for: PhantomData })
+        Ok(Self {
+            #[cfg(windows)]
+            incoming: {
+                use std::os::windows::io::AsHandle;
+                let Stream::NamedPipe(pipe) = &stream;
+                pipe.as_handle().try_clone_to_owned()?.into()
+            },
+            stream,
+            arrived: Vec::new(),
+            listens_for: PhantomData,
+        })
     }
 
     /// Sends a message.
@@ -152,7 +173,7 @@ impl<M: DeserializeOwned> Wire<M> {
             if let Some(piece) = protocol::take(&mut self.arrived)? {
                 return Ok(Some(piece));
             }
-            match self.stream.read(&mut buffer) {
+            match self.read(&mut buffer) {
                 Ok(0) => return Err(WireError::Closed),
                 Ok(count) => self.arrived.extend_from_slice(&buffer[..count]),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -169,11 +190,33 @@ impl<M: DeserializeOwned> Wire<M> {
         }
     }
 
+    /// What has come; nothing when the other side has closed.
+    #[cfg(not(windows))]
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.read(buffer)
+    }
+
+    /// What has come; nothing when the other side has closed.
+    ///
+    /// Windows answers "no data" where a pipe is empty. Reading as from a stream takes that for the pipe's end; reading
+    /// at a place, which means nothing to a pipe, gives the system's own answer.
+    #[cfg(windows)]
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        use std::os::windows::fs::FileExt;
+        const NO_DATA: i32 = 232;
+        match self.incoming.seek_read(buffer, 0) {
+            Err(error) if error.raw_os_error() == Some(NO_DATA) => {
+                Err(ErrorKind::WouldBlock.into())
+            }
+            other => other,
+        }
+    }
+
     fn write(&mut self, mut bytes: &[u8], go_on: &impl Fn() -> bool) -> Result<(), WireError> {
         let mut heard = Instant::now();
         let mut rest = SHORTEST_REST;
         while !bytes.is_empty() {
-            match self.stream.write(bytes) {
+            match self.stream.write(&bytes[..bytes.len().min(WRITTEN)]) {
                 // A full named pipe that does not wait takes nothing.
                 Ok(0) => {}
                 Ok(count) => {

@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 
 use inbetween_core::files;
 use inbetween_core::program;
-use inbetween_core::remote::endpoint::Endpoint;
-use interprocess::local_socket::{Listener, ListenerOptions};
+use inbetween_core::remote::endpoint::{Endpoint, Listener};
 
 use super::failed;
 use crate::failure::{Failure, Kind, Result};
@@ -64,9 +63,7 @@ pub(super) fn take(endpoint: &Endpoint) -> Result<Acquired> {
     }
     // With the lock in hand, a socket that lies there belongs to nobody.
     let _ = fs::remove_file(endpoint.socket_file());
-    let name = endpoint.name().map_err(|error| wrong("no socket beside", error))?;
-    let listener = ListenerOptions::new().name(name).create_sync();
-    let listener = listener.map_err(|error| wrong("no socket beside", error))?;
+    let listener = endpoint.listen().map_err(|error| wrong("no socket beside", error))?;
     Ok(Acquired::Mine(Instance { listener, endpoint: endpoint.clone(), _lock: lock }))
 }
 

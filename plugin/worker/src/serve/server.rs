@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 use inbetween_core::remote::endpoint::log_dir;
 use inbetween_core::remote::protocol::Status;
 use interprocess::local_socket::Stream;
-use interprocess::local_socket::traits::Listener as _;
 use parking_lot::{Condvar, Mutex};
 
 use super::instance::Instance;
