@@ -35,9 +35,7 @@ pub fn convert(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Converted> {
     let source_path = file.file().path();
-    if let (Ok(from), Ok(to)) = (source_path.canonicalize(), path.canonicalize())
-        && from == to
-    {
+    if same_file::is_same_file(source_path, path).unwrap_or(false) {
         let reason = "the converted file cannot replace the one it is read from".into();
         return Err(WeightError::Refused { file: path.into(), reason });
     }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use image::codecs::gif::{GifEncoder, Repeat};
 use image::{Delay, DynamicImage, ImageFormat, RgbImage, imageops};
 use inbetween_core::{Encoding, Frame};
+use same_file::Handle;
 
 use super::args::Render;
 use super::{displayed, usage};
@@ -122,10 +123,10 @@ impl Writer {
 /// # Errors
 /// When one would be overwritten.
 pub(super) fn spares_what_is_read(arguments: &Render, style: &Style, frames: &[u32]) -> Result<()> {
-    let mut read: HashMap<PathBuf, Vec<Option<u32>>> = HashMap::new();
+    let mut read: HashMap<Handle, Vec<Option<u32>>> = HashMap::new();
     let mut reads = |path: &Path, frame| {
-        if let Ok(path) = path.canonicalize() {
-            read.entry(path).or_default().push(frame);
+        if let Ok(file) = Handle::from_path(path) {
+            read.entry(file).or_default().push(frame);
         }
     };
     reads(&arguments.first, Some(arguments.start));
@@ -138,7 +139,7 @@ pub(super) fn spares_what_is_read(arguments: &Render, style: &Style, frames: &[u
     let sheet = arguments.sheet.then(|| (None, folder.join(SHEET)));
     let preview = arguments.preview.map(|_| (None, folder.join(PREVIEW)));
     for (frame, path) in frames.chain(sheet).chain(preview) {
-        let read = path.canonicalize().ok().and_then(|path| read.get(&path));
+        let read = Handle::from_path(&path).ok().and_then(|file| read.get(&file));
         if read.is_some_and(|own| own.iter().any(|own| frame.is_none() || frame != *own)) {
             return Err(usage(format!(
                 "{} would be written over, which is read. Choose another folder with --out, or another --start.",

@@ -1,13 +1,14 @@
 //! The clip to be retimed: a sequence of pictures or a video file.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, absolute};
 use std::sync::Arc;
 
 use inbetween_core::exposure::{Analyser, Signature};
 use inbetween_core::picture::{self, Picture};
 use inbetween_core::retime::Rate;
 use inbetween_core::{ContentHash, Encoding};
+use same_file::is_same_file;
 
 use super::animation::{Animation, is_animation};
 use super::pictures::{self, Form, Style};
@@ -90,18 +91,12 @@ impl Source {
 
     /// Whether the files of the clip would be written over.
     pub(super) fn is_at(&self, pattern: &Pattern, video: Option<&Path>) -> bool {
-        let real = |path: &Path| {
-            let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-            path.canonicalize().ok()
-        };
         match self {
             Self::Pictures { sequence, .. } => {
-                real(&sequence.pattern.folder) == real(&pattern.folder)
+                is_same_place(&sequence.pattern.folder, &pattern.folder)
                     && sequence.files().iter().any(|file| pattern.names(file))
             }
-            Self::Video { path, .. } => {
-                video.is_some_and(|video| real(video).is_some() && real(video) == real(path))
-            }
+            Self::Video { path, .. } => video.is_some_and(|video| is_same_place(video, path)),
         }
     }
 
@@ -204,6 +199,13 @@ impl Source {
             made: BTreeMap::new(),
         }
     }
+}
+
+/// Whether both paths lead to one file or folder. One that is not there yet is told by its name.
+fn is_same_place(a: &Path, b: &Path) -> bool {
+    let here = |path: &Path| if path.as_os_str().is_empty() { ".".into() } else { path.to_owned() };
+    let (a, b) = (here(a), here(b));
+    is_same_file(&a, &b).unwrap_or_else(|_| absolute(&a).ok() == absolute(&b).ok())
 }
 
 fn is_opaque(picture: &Picture) -> bool {
