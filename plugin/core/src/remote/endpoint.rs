@@ -28,7 +28,7 @@ const LONGEST_PATH: usize = 100;
 /// What a pipe of Windows holds on its way. A pipe that does not wait takes a stretch whole or not at all, so none may
 /// be longer, and what fits beside it decides how often both sides look.
 #[cfg(windows)]
-pub(super) const PIPE_BYTES: u32 = 256 << 10;
+const PIPE_BYTES: u32 = 4 * super::wire::WRITTEN as u32;
 
 /// Takes connections for the worker.
 #[derive(Debug)]

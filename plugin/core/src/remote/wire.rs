@@ -19,11 +19,8 @@ use crate::{ContentHash, Error, Frame};
 /// Longest stretch of pixels in one piece.
 const STRETCH: usize = MAX_PIECE - HEAD_BYTES;
 
-/// Most that is written at once: a quarter of what a pipe holds.
-#[cfg(windows)]
-const WRITTEN: usize = super::endpoint::PIPE_BYTES as usize / 4;
-#[cfg(not(windows))]
-const WRITTEN: usize = usize::MAX;
+/// Most that is written at once: a quarter of what a pipe of Windows holds.
+pub(super) const WRITTEN: usize = 64 << 10;
 
 /// How long the other side may take to read or to go on with what it began.
 const PATIENCE: Duration = Duration::from_secs(60);
