@@ -36,6 +36,7 @@
 //! ```
 
 mod align;
+mod blend;
 mod compare;
 mod decide;
 mod light;
@@ -50,6 +51,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use blend::Blend;
 pub use compare::Comparison;
 pub use memo::SignatureMemo;
 pub use nearby::{Border, Nearby, Neighbourhood};
@@ -172,6 +174,36 @@ impl Sheet {
         }))
     }
 
+    /// The sheet of a clip that shows these frames of this one, in rising order. Drawings of which none is shown are
+    /// gone.
+    #[must_use]
+    pub fn taking(&self, frames: &[usize]) -> Self {
+        let mut taken = Self::default();
+        let mut shown: Option<usize> = None;
+        for (at, frame) in frames.iter().enumerate() {
+            let after = self.drawings.partition_point(|drawing| drawing.first <= *frame);
+            let Some(drawing) = self.drawings[..after].last() else { continue };
+            let here = after - 1;
+            match taken.drawings.last_mut().filter(|_| shown == Some(here)) {
+                Some(last) => last.frames += 1,
+                None => {
+                    let passed = &self.drawings[shown.map_or(0, |shown| shown + 1)..=here];
+                    let cut = at > 0 && passed.iter().any(|drawing| drawing.cut);
+                    taken.drawings.push(Drawing { first: at, frames: 1, cut, ..*drawing });
+                }
+            }
+            shown = Some(here);
+            taken.camera.push(self.camera(*frame));
+        }
+        for drawing in &mut taken.drawings {
+            let (from, to) = (taken.camera[drawing.first], taken.camera[drawing.end() - 1]);
+            if let Kind::Panned { shift } = &mut drawing.kind {
+                *shift = [to[0] - from[0], to[1] - from[1]];
+            }
+        }
+        taken
+    }
+
     /// The middle of all exposures: 2 for a clip on twos. 1 for an empty clip.
     pub fn usual_exposure(&self) -> usize {
         let mut all: Vec<usize> = self.drawings.iter().map(|drawing| drawing.frames).collect();
@@ -193,6 +225,7 @@ pub struct Analyser {
     steps: Vec<Step>,
     /// How the picture changed with the last step.
     change: Vec<f32>,
+    blends: Vec<Blend>,
 }
 
 /// A frame against those before it.
@@ -233,6 +266,13 @@ impl Analyser {
                     }
                 }
             }
+            if let (Some(before), Some(step)) = (self.recent.get(1), self.steps.last())
+                && step.from_last.difference() > compare::LEAST_LIMIT
+                && from_last.difference() > compare::LEAST_LIMIT
+                && let Some(share) = blend::share_of_next(before, last, &signature)
+            {
+                self.blends.push(Blend { frame: self.steps.len(), share });
+            }
             let mut returns = None;
             if from_last.strangeness > decide::STRANGE {
                 let earlier = self.recent.iter().enumerate().skip(1);
@@ -255,6 +295,11 @@ impl Analyser {
     /// Number of frames taken so far.
     pub fn frames(&self) -> usize {
         if self.recent.is_empty() { 0 } else { self.steps.len() + 1 }
+    }
+
+    /// Frames so far that are a mix of the one before and the one after. In a dissolve most frames are.
+    pub fn blends(&self) -> &[Blend] {
+        &self.blends
     }
 
     /// What the clip shows.

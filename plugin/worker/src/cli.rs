@@ -6,7 +6,9 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use inbetween_core::Quality;
 use inbetween_core::retime::Rate;
-use inbetween_core::settings::list::{GUIDANCE, QUALITY, RETIME_STRENGTH, SKETCH_STRENGTH};
+use inbetween_core::settings::list::{
+    GUIDANCE, QUALITY, RESTORE, RETIME_STRENGTH, Restore, SKETCH_STRENGTH,
+};
 use inbetween_tooncrafter::weights::Element;
 
 use crate::options::{ToonCrafterOptions, choice, frame_and_file, help, name_of_default, number};
@@ -150,6 +152,11 @@ pub struct Retime {
     /// The frame rate of the input; a video file knows its own, pictures count as 24.
     #[arg(long)]
     pub from: Option<Rate>,
+    #[arg(long, help = help(&RESTORE), value_parser = choice(&RESTORE), default_value = name_of_default(&RESTORE))]
+    pub(crate) restore: Restore,
+    /// The rate that the film had before it was transferred, where it is known better than found: 24 or 23.976.
+    #[arg(long, value_name = "RATE")]
+    pub from_cadence: Option<Rate>,
     #[arg(
         long, help = help(&RETIME_STRENGTH), value_parser = number(&RETIME_STRENGTH),
         default_value_t = RETIME_STRENGTH.kind.default

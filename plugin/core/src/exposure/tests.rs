@@ -1,5 +1,6 @@
 //! Rendered clips whose exposure sheets are known, as clean frames and as a worn, compressed film.
 
+mod blend;
 mod clips;
 mod light;
 

@@ -170,7 +170,7 @@ impl Drawing<'_> {
     /// A frame of the source as it is: the very file where it is of the wanted style.
     fn copy(&mut self, frame: usize, to: &Path) -> Result<ContentHash> {
         if let Source::Pictures { sequence, .. } = self.source {
-            let file = sequence.files().get(frame);
+            let file = sequence.files().get(self.source.original(frame));
             if let Some(file) = file.filter(|file| self.style.is_alike(file).is_ok_and(|is| is)) {
                 return whole::copy(file, to);
             }

@@ -5,6 +5,7 @@ mod camera;
 mod draw;
 mod pictures;
 mod report;
+mod restore;
 mod room;
 pub(crate) mod sequence;
 mod share;
@@ -20,6 +21,7 @@ use std::time::Instant;
 
 use inbetween_core::Engine;
 use inbetween_core::retime::{Feel, Pace, Plan, Rate, Shown};
+use inbetween_core::settings::list::Restore;
 use inbetween_flow::FlowEngine;
 
 use crate::cli::Retime;
@@ -28,6 +30,7 @@ use crate::progress;
 use draw::{Drawing, Tally};
 use pictures::{Depth, Style};
 use report::{report, show_sheet};
+use restore::Wish;
 use room::Need;
 use sequence::Pattern;
 use share::Share;
@@ -53,10 +56,11 @@ fn retime(arguments: &Retime) -> Result<()> {
         (Some(rate), _) | (None, Some(rate)) => rate,
         (None, None) => RATE_OF_PICTURES.parse()?,
     };
+    let wish = Wish { restore: arguments.restore, film: arguments.from_cadence };
     warn_of(&source, arguments);
     if arguments.x_sheet {
-        let found = source.look(arguments.progress)?;
-        show_sheet(arguments, &found, from)?;
+        let found = source.look(from, wish, arguments.progress)?;
+        show_sheet(arguments, &found, found.restored.rate(from))?;
         return sound_or_damaged(&found);
     }
     // The preset that has no rate of its own keeps that of the clip.
@@ -91,6 +95,8 @@ fn retime(arguments: &Retime) -> Result<()> {
         to,
         strength: arguments.strength,
         hold_camera: arguments.hold_camera,
+        restore: format!("{:?}", arguments.restore),
+        from_cadence: arguments.from_cadence,
         quality: format!("{quality:?}"),
         engine: engine.version().into(),
         frames: pattern.name(),
@@ -100,7 +106,8 @@ fn retime(arguments: &Retime) -> Result<()> {
     if let Some(path) = video {
         if let Some(found) = Work::done(&pattern, &order, path) {
             Work::remove(&pattern)?;
-            let plan = Plan::new(&found.sheet, from, to, feel);
+            let rates = (found.restored.rate(from), to);
+            let plan = Plan::new(&found.sheet, rates.0, to, feel);
             let tally = Tally { resumed: plan.frames(), ..Tally::default() };
             report(arguments, (output, share), &found, &plan, rates, tally, started.elapsed());
             return sound_or_damaged(&found);
@@ -134,7 +141,7 @@ fn retime(arguments: &Retime) -> Result<()> {
     let found = match known {
         Some(found) => found,
         None => {
-            let found = source.look(arguments.progress)?;
+            let found = source.look(from, wish, arguments.progress)?;
             work.begin(&found)?;
             source.learn(&found, video.is_some());
             found
@@ -157,6 +164,8 @@ fn retime(arguments: &Retime) -> Result<()> {
     if let Some(channels) = style.left_out() {
         eprintln!("inbetween: the drawn frames lack what is not the picture itself: {channels}");
     }
+    // From here on it is the film that is retimed, not what a transfer made of it.
+    let from = found.restored.rate(from);
     let plan = Plan::new(&found.sheet, from, to, feel);
     let range = share.range(plan.frames(), film.as_ref().map_or(1, Film::part_length));
     if range.is_empty() && !share.is_whole() {
@@ -204,7 +213,7 @@ fn retime(arguments: &Retime) -> Result<()> {
         None if share.is_whole() => work.tidy()?,
         _ => {}
     }
-    report(arguments, (output, share), &found, &plan, rates, tally, started.elapsed());
+    report(arguments, (output, share), &found, &plan, (from, to), tally, started.elapsed());
     sound_or_damaged(&found)
 }
 
@@ -246,7 +255,7 @@ fn film(
     arguments: &Retime,
 ) -> Result<Film> {
     let like = match source {
-        Source::Video { path, video } => Some((path.as_path(), &**video)),
+        Source::Video { path, video, .. } => Some((path.as_path(), &**video)),
         Source::Pictures { .. } => None,
     };
     let wishes = Wishes {
@@ -331,9 +340,9 @@ fn sound_or_damaged(found: &Found) -> Result<()> {
 /// What the person should know before it is too late.
 fn warn_of(source: &Source, arguments: &Retime) {
     match source {
-        Source::Video { video, .. } if video.interlaced => {
+        Source::Video { video, .. } if video.interlaced && arguments.restore == Restore::Off => {
             eprintln!(
-                "inbetween: the video is interlaced; deinterlace it first (ffmpeg -vf bwdif), or combs will be seen in motion"
+                "inbetween: the video says that it is interlaced; if combs are seen in motion, leave --restore off away"
             );
         }
         Source::Pictures { unpacked: None, .. } if arguments.from.is_none() => {

@@ -45,11 +45,15 @@ pub(super) fn show_sheet(arguments: &Retime, found: &Found, rate: Rate) -> Resul
     let sheet = &found.sheet;
     if arguments.json {
         let mut told = sheet_json(sheet);
+        told["restored"] = found.restored.json();
         told["damage"] = json!(found.damage);
         crate::models::print_json(&told);
         return Ok(());
     }
     println!("{}", summary(sheet, rate));
+    if let Some(done) = found.restored.text() {
+        println!("restored: {done}");
+    }
     for drawing in sheet.drawings() {
         let pan = match drawing.kind {
             Shows::Held => String::new(),
@@ -95,6 +99,7 @@ pub(super) fn report(
             "resumed": tally.resumed,
             "held_by_engine": tally.held,
             "whole": share.is_whole(),
+            "restored": found.restored.json(),
             "damage": found.damage,
             "seconds": took.as_secs_f64(),
             "sheet": sheet_json(sheet),
@@ -102,6 +107,9 @@ pub(super) fn report(
         return;
     }
     println!("{}", summary(sheet, from));
+    if let Some(done) = found.restored.text() {
+        println!("restored: {done}");
+    }
     let resumed =
         if tally.resumed > 0 { format!(", {} were there", tally.resumed) } else { String::new() };
     println!(

@@ -12,16 +12,26 @@ use same_file::is_same_file;
 
 use super::animation::{Animation, is_animation};
 use super::pictures::{self, Form, Style};
+use super::restore::{self, Restored, Wish};
 use super::sequence::{Pattern, Sequence};
-use super::video::{Decoder, Raw, Video, is_video};
+use super::video::{Decoder, Fields, Raw, Video, is_video};
 use super::work::Found;
 use crate::failure::{Failure, Kind, Result};
 use crate::progress::{self, ProgressForm};
 
 /// Where frames come from.
 pub(super) enum Source {
-    Pictures { sequence: Sequence, style: Box<Style>, unpacked: Option<Animation> },
-    Video { path: PathBuf, video: Box<Video> },
+    Pictures {
+        sequence: Sequence,
+        style: Box<Style>,
+        unpacked: Option<Animation>,
+        restored: Restored,
+    },
+    Video {
+        path: PathBuf,
+        video: Box<Video>,
+        restored: Restored,
+    },
 }
 
 impl Source {
@@ -30,16 +40,25 @@ impl Source {
         if path.is_file() && is_animation(path) {
             let (unpacked, sequence) = Animation::unpack(path)?;
             let style = pictures::style_of(sequence.files())?.into();
-            return Ok(Self::Pictures { sequence, style, unpacked: Some(unpacked) });
+            return Ok(Self::Pictures {
+                sequence,
+                style,
+                unpacked: Some(unpacked),
+                restored: Restored::default(),
+            });
         }
         let is_picture = || image::ImageFormat::from_path(path).is_ok();
         if (is_video(path) && !path.is_dir()) || (path.is_file() && !is_picture()) {
             let video = Video::probe(path)?;
-            return Ok(Self::Video { path: path.into(), video: Box::new(video) });
+            return Ok(Self::Video {
+                path: path.into(),
+                video: Box::new(video),
+                restored: Restored::default(),
+            });
         }
         let sequence = Sequence::find(path)?;
         let style = pictures::style_of(sequence.files())?.into();
-        Ok(Self::Pictures { sequence, style, unpacked: None })
+        Ok(Self::Pictures { sequence, style, unpacked: None, restored: Restored::default() })
     }
 
     pub(super) fn form(&self) -> Form {
@@ -100,13 +119,19 @@ impl Source {
         }
     }
 
-    /// Looks at every frame and finds the drawings, and what else must be known of the whole clip.
-    pub(super) fn look(&self, form: ProgressForm) -> Result<Found> {
+    /// Looks at every frame and finds the drawings, and what else must be known of the whole clip: a transfer's traces
+    /// at the clip's rate `from`.
+    pub(super) fn look(&mut self, from: Rate, wish: Wish, form: ProgressForm) -> Result<Found> {
+        let mut fields = Fields::Whole;
+        if let Self::Video { path, video, .. } = self {
+            fields = restore::fields(path, video, wish)?;
+            video.fields = fields;
+        }
         let mut bar = progress::Frames::of(form, "finding drawings", self.expected());
         let mut analyser = Analyser::new();
         let mut opaque = true;
         let mut ended = None;
-        match self {
+        match &*self {
             Self::Pictures { sequence, .. } => {
                 let size = |picture: &Picture| (picture.frame.width(), picture.frame.height());
                 let first = size(&self.load(sequence, 0)?);
@@ -129,7 +154,7 @@ impl Source {
                     bar.inc();
                 }
             }
-            Self::Video { path, video } => {
+            Self::Video { path, video, .. } => {
                 let mut decoder = Decoder::open(path, video)?;
                 let mut last: Option<(Raw, Arc<Signature>)> = None;
                 while let Some(raw) = decoder.next()? {
@@ -153,19 +178,33 @@ impl Source {
         }
         let (begins, pictures, damage) =
             ended.map_or((0, 0, Vec::new()), |ended| (ended.begins, ended.pictures, ended.damage));
-        Ok(Found { sheet: analyser.finish(), opaque, begins, pictures, damage })
+        let blends = analyser.blends().to_vec();
+        let (restored, sheet) =
+            restore::frames(analyser.finish(), &blends, (fields, fields.rate(from)), wish);
+        Ok(Found { sheet, restored, opaque, begins, pictures, damage })
     }
 
     /// Takes over what looking at the whole clip has told. Pictures that become pictures again keep the coverage
     /// that they store even where all of it is full.
     pub(super) fn learn(&mut self, found: &Found, becomes_video: bool) {
         match self {
-            Self::Video { video, .. } => {
+            Self::Video { video, restored, .. } => {
                 video.decoded = Some(found.pictures);
                 video.form.alpha &= !found.opaque;
+                video.fields = found.restored.fields;
+                *restored = found.restored.clone();
             }
-            Self::Pictures { style, .. } if becomes_video => style.form.alpha &= !found.opaque,
-            Self::Pictures { .. } => {}
+            Self::Pictures { style, restored, .. } => {
+                style.form.alpha &= !(found.opaque && becomes_video);
+                *restored = found.restored.clone();
+            }
+        }
+    }
+
+    /// The clip's own frame that shows the frame `at` of the film.
+    pub(super) fn original(&self, at: usize) -> usize {
+        match self {
+            Self::Pictures { restored, .. } | Self::Video { restored, .. } => restored.original(at),
         }
     }
 
@@ -190,9 +229,12 @@ impl Source {
     /// Access to the frames in about the order of their numbers: of a video, the `kept` frames
     /// before the farthest one that was asked for stay at hand.
     pub(super) fn frames(&self, kept: usize) -> Frames<'_> {
+        let step = match self {
+            Self::Pictures { restored, .. } | Self::Video { restored, .. } => restored.step(),
+        };
         Frames {
             source: self,
-            kept,
+            kept: kept * step,
             decoder: None,
             decoded: 0,
             raw: BTreeMap::new(),
@@ -226,12 +268,13 @@ pub(super) struct Frames<'a> {
 impl Frames<'_> {
     /// The frame `at`; frames long before one that was asked for are gone in a video.
     pub(super) fn get(&mut self, at: usize) -> Result<Picture> {
+        let at = self.source.original(at);
         if let Some(picture) = self.made.get(&at) {
             return Ok(picture.clone());
         }
         let picture = match self.source {
             Source::Pictures { sequence, .. } => self.source.load(sequence, at)?,
-            Source::Video { path, video } => {
+            Source::Video { path, video, .. } => {
                 self.decode_to(at, path, video)?;
                 let ended = || {
                     Failure::new(

@@ -4,6 +4,7 @@
 mod carry;
 mod decode;
 mod encoder;
+mod fields;
 mod film;
 mod light;
 mod probe;
@@ -17,6 +18,7 @@ use inbetween_core::Frame;
 
 pub(super) use decode::{Decoder, Raw};
 pub(super) use encoder::Wishes;
+pub(super) use fields::{Combs, Fields};
 pub(super) use film::Film;
 pub(super) use probe::Video;
 

@@ -14,6 +14,7 @@ use inbetween_core::exposure::Sheet;
 use inbetween_core::retime::Rate;
 use serde::{Deserialize, Serialize};
 
+use super::restore::Restored;
 use super::sequence::Pattern;
 use super::video::is_video;
 use super::whole;
@@ -36,6 +37,8 @@ pub(super) struct Order {
     pub(super) to: Rate,
     pub(super) strength: f64,
     pub(super) hold_camera: bool,
+    pub(super) restore: String,
+    pub(super) from_cadence: Option<Rate>,
     pub(super) quality: String,
     /// The engine's version.
     pub(super) engine: String,
@@ -47,6 +50,8 @@ pub(super) struct Order {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Found {
     pub(super) sheet: Sheet,
+    /// What a transfer did, undone: the sheet is that of the film.
+    pub(super) restored: Restored,
     /// Whether the pictures cover everything, so that there is no transparency to keep.
     pub(super) opaque: bool,
     /// When a video's first picture is seen, in millionths of a second after the file's beginning.

@@ -25,6 +25,23 @@ pub enum ToRate {
     Custom,
 }
 
+/// What a transfer did to a film that is undone before it is retimed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Restore {
+    /// What is found.
+    Auto,
+    /// Nothing.
+    Off,
+    /// Fields of a telecine, and the frames it repeats.
+    Telecine,
+    /// Fields that are pictures of their own.
+    Deinterlace,
+    /// Fields or frames that are a mix of two.
+    Blends,
+    /// Frames that were repeated for another rate.
+    Duplicates,
+}
+
 /// What a frame of the timeline is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Timeline {
@@ -128,6 +145,32 @@ pub static RETIME_STRENGTH: Setting<Number> = Setting {
     engine: None,
     decides: Decides::Moment,
     kind: Number { default: 1.0, range: (0.0, 1.0), display: (0.0, 1.0), step: 0.05, digits: 2 },
+};
+
+/// What is undone before a film is retimed. Of the command line only: a host gives finished frames.
+pub static RESTORE: Setting<Choice<Restore>> = Setting {
+    id: c"restore",
+    label: c"Restore",
+    hint: c"What a transfer to tape or disc did to a film is undone first: fields put together again, repeated \
+            and blended frames left out.",
+    engine: None,
+    decides: Decides::Moment,
+    kind: Choice {
+        options: &[
+            option(Restore::Auto, c"Automatic", "auto", "what is found"),
+            option(Restore::Off, c"Off", "off", "every frame as it is"),
+            option(Restore::Telecine, c"Telecine", "telecine", "fields of 3:2 or 2:2 pulldown"),
+            option(
+                Restore::Deinterlace,
+                c"Deinterlace",
+                "deinterlace",
+                "every field is a picture of its own",
+            ),
+            option(Restore::Blends, c"Blends", "blends", "mixes of two pictures"),
+            option(Restore::Duplicates, c"Duplicates", "duplicates", "frames that were repeated"),
+        ],
+        default: Restore::Auto,
+    },
 };
 
 /// What a frame of the timeline is.

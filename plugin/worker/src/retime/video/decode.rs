@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 
 use inbetween_core::program;
 
+use super::fields::Fields;
 use super::timeline::{Slot, Slots};
 use super::{Video, tool};
 use crate::failure::{Failure, Kind, Result};
@@ -60,7 +61,8 @@ impl Decoder {
         command.arg("-i").arg(tool::address(path)).args(["-map", "0:V:0"]);
         // Every picture once, whatever its time: ffmpeg must neither repeat nor leave out.
         let every = "settb=AVTB,showinfo=checksum=0,settb=1/25,setpts=N";
-        command.args(["-vf", &format!("{every},{}", video.decoding_filter())]);
+        let fields = video.fields.filters();
+        command.args(["-vf", &format!("{fields}{every},{}", video.decoding_filter())]);
         command.args(["-r", "25", "-f", "rawvideo", "pipe:1"]);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|err| tool::cannot_start("ffmpeg", &err))?;
@@ -72,7 +74,7 @@ impl Decoder {
             pipe,
             times,
             listener: Some(std::thread::spawn(move || listen(said, &tell))),
-            slots: Slots::new(video.rate),
+            slots: Slots::new(video.fields.rate(video.rate)),
             video: video.clone(),
             path: path.into(),
             at: 0,
@@ -101,7 +103,8 @@ impl Decoder {
     /// What is known at the end.
     pub(in super::super) fn ended(&self) -> Ended {
         let mut damage = self.video.damage.clone();
-        let missing = self.video.pictures.saturating_sub(self.pictures);
+        let of_each = if matches!(self.video.fields, Fields::Split { .. }) { 2 } else { 1 };
+        let missing = self.video.pictures.saturating_sub(self.pictures / of_each);
         if !self.complaints.is_empty() {
             if missing > 0 {
                 let all = self.video.pictures;

@@ -6,6 +6,7 @@ use inbetween_core::retime::Rate;
 use serde_json::Value;
 
 use super::super::pictures::{Depth, Form};
+use super::fields::Fields;
 use super::light::Light;
 use super::samples::{Samples, Table};
 use super::{timeline, tool};
@@ -26,6 +27,8 @@ pub(in super::super) struct Video {
     /// Number of frames, for progress only.
     pub(in super::super) frames: u64,
     pub(in super::super) interlaced: bool,
+    /// What is done with its fields before anything else.
+    pub(in super::super) fields: Fields,
     /// What is amiss with the file.
     pub(in super::super) damage: Vec<String>,
     pub(super) codec: String,
@@ -151,6 +154,7 @@ impl Video {
             pictures: packets.count,
             decoded: None,
             frames: (length * rate.per_second()).round().max(packets.count as f64) as u64,
+            fields: Fields::Whole,
             interlaced: matches!(text("field_order").as_str(), "tt" | "bb" | "tb" | "bt"),
             damage,
             codec: text("codec_name"),

@@ -1,0 +1,58 @@
+//! Pictures that converters have mixed, and sheets of other frames.
+
+use super::super::*;
+use super::clips::{Shot, Wear, film};
+
+fn shots(poses: &[f32], wear: Wear) -> Vec<Frame> {
+    let shot = |pose: &f32| Shot { scene: 0, pose: *pose, mouth: 0.0, camera: [0.0; 2] };
+    film(&poses.iter().map(shot).collect::<Vec<_>>(), wear)
+}
+
+fn mixed(a: &Frame, b: &Frame, share: f32) -> Frame {
+    let pixels = a.pixels().iter().zip(b.pixels()).map(|(a, b)| {
+        [0, 1, 2, 3].map(|c| ((a[c] + (b[c] - a[c]) * share) * 255.0).round() / 255.0)
+    });
+    Frame::from_pixels(a.width(), a.height(), pixels.collect()).unwrap()
+}
+
+fn blends_of(frames: &[Frame]) -> Vec<(usize, f32)> {
+    let mut analyser = Analyser::new();
+    frames.iter().for_each(|frame| analyser.push(frame, Encoding::Srgb));
+    analyser.blends().iter().map(|blend| (blend.frame, blend.share)).collect()
+}
+
+#[test]
+fn a_mix_of_two_drawings_is_found_with_its_share() {
+    for wear in [Wear::default(), Wear { grain: 0.01, weave: 0.0, jpeg: Some(90) }] {
+        let drawn = shots(&[0.0, 1.0, 2.0], wear);
+        let (a, b, c) = (&drawn[0], &drawn[1], &drawn[2]);
+        let film = [a, a, &mixed(a, b, 0.4), b, b, &mixed(b, c, 0.8), c, c].map(Frame::clone);
+        let found = blends_of(&film);
+        assert_eq!(found.len(), 2, "{wear:?} {found:?}");
+        for ((frame, share), wanted) in found.iter().zip([(2, 0.4), (5, 0.8)]) {
+            assert_eq!(*frame, wanted.0, "{wear:?}");
+            assert!((share - wanted.1).abs() < 0.05, "{wear:?} {share}");
+        }
+    }
+}
+
+#[test]
+fn drawings_on_ones_twos_and_threes_are_no_mixes() {
+    for hold in 1..=3 {
+        let poses: Vec<f32> = (0..24).map(|n| (n / hold) as f32).collect();
+        let found = blends_of(&shots(&poses, Wear::default()));
+        assert!(found.is_empty(), "{hold} {found:?}");
+    }
+}
+
+#[test]
+fn a_sheet_of_other_frames_keeps_drawings_cuts_and_the_camera() {
+    let sheet = Sheet::of_exposures([3, 1, 2, 3]).with_cuts(&[6]);
+    let taken = sheet.taking(&[0, 2, 4, 5, 7, 8]);
+    let told: Vec<_> = taken.drawings().iter().map(|d| (d.first, d.frames, d.cut)).collect();
+    assert_eq!(told, [(0, 2, false), (2, 2, false), (4, 2, true)]);
+    assert_eq!(taken.frames(), 6);
+    // A cut into a drawing that is gone is one into the next.
+    let sheet = Sheet::of_exposures([2, 1, 2]).with_cuts(&[2]);
+    assert_eq!(sheet.taking(&[0, 1, 3, 4]).cuts().collect::<Vec<_>>(), [2]);
+}

@@ -1,0 +1,246 @@
+//! The rate that a film had before it was transferred, told by where its drawings begin.
+//!
+//! A transfer repeats frames of the film, so drawings can begin on some frames only: of a film of 24 in a video of 30
+//! on four of five. Which ones changes where the video was cut. So the frames of the film are found as the best path
+//! through phases that may jump now and then, and a rate is believed when drawings begin where it lets them much more
+//! often than chance does.
+
+use inbetween_core::retime::Rate;
+
+/// Rates of films, the likely ones first.
+const FILMS: [(u32, u32); 5] = [(24_000, 1001), (24, 1), (25, 1), (30_000, 1001), (30, 1)];
+
+/// A film is slower than its transfer by at least this.
+const SLOWER: f64 = 0.97;
+
+/// Phases that are told apart, in a frame of the film.
+const PHASES: usize = 20;
+
+/// Share of drawings that may begin where none should.
+const ASTRAY: f64 = 0.01;
+
+/// How unlikely a jump of the phase is, as a logarithm.
+const JUMP: f64 = 8.0;
+
+/// How much likelier it is that a drawing is held for as long as the one before, as a logarithm.
+const EVEN: f64 = 0.3;
+
+/// A cadence is believed when it is so much likelier than chance, as a logarithm, and drawings in a row are so many for
+/// each jump.
+const SURE: f64 = 12.0;
+const STEADY: usize = 20;
+
+/// Which frame of the film is seen on each frame of its transfer.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Cadence {
+    pub(super) film: Rate,
+    /// Frames of the film for so many of the transfer.
+    ratio: (u64, u64),
+    /// From which frame of the transfer on which phase holds.
+    phases: Vec<(usize, usize)>,
+    likelihood: f64,
+}
+
+impl Cadence {
+    /// The cadence of a transfer at `rate` whose drawings begin on these frames; nothing where it shows none.
+    pub(super) fn find(starts: &[usize], rate: Rate) -> Option<Self> {
+        let films = FILMS.iter().filter_map(|(frames, seconds)| Rate::new(*frames, *seconds).ok());
+        let slower = films.filter(|film| film.per_second() < SLOWER * rate.per_second());
+        let told = slower.filter_map(|film| Self::of(film, starts, rate));
+        let sure =
+            told.filter(|found| found.likelihood > SURE && found.breaks() * STEADY <= starts.len());
+        // Of equally likely ones the first.
+        sure.reduce(
+            |best, other| if other.likelihood > best.likelihood + 1.0 { other } else { best },
+        )
+    }
+
+    /// The best one of a film of this rate; nothing where the film is not slower.
+    pub(super) fn of(film: Rate, starts: &[usize], rate: Rate) -> Option<Self> {
+        let above = u64::from(film.frames()) * u64::from(rate.seconds());
+        let below = u64::from(film.seconds()) * u64::from(rate.frames());
+        if above >= below {
+            return None;
+        }
+        let mut found = Self { film, ratio: (above, below), phases: vec![(0, 0)], likelihood: 0.0 };
+        found.follow(starts);
+        Some(found)
+    }
+
+    /// How often the phase jumps.
+    pub(super) fn breaks(&self) -> usize {
+        self.phases.len() - 1
+    }
+
+    /// The frame of the film on each of so many frames of the transfer, never falling.
+    pub(super) fn frames(&self, count: usize) -> impl Iterator<Item = usize> + '_ {
+        let mut part = 0;
+        let mut last = 0;
+        (0..count).map(move |frame| {
+            while self.phases.get(part + 1).is_some_and(|(from, _)| *from <= frame) {
+                part += 1;
+            }
+            last = last.max(self.at(frame, self.phases[part].1) as usize);
+            last
+        })
+    }
+
+    fn at(&self, frame: usize, phase: usize) -> u64 {
+        let (above, below) = (u128::from(self.ratio.0), u128::from(self.ratio.1));
+        let phases = PHASES as u128;
+        let at = (frame as u128 * above * phases + phase as u128 * below) / (below * phases);
+        u64::try_from(at).unwrap_or(u64::MAX)
+    }
+
+    /// The likeliest path of phases (Viterbi's algorithm).
+    fn follow(&mut self, starts: &[usize]) {
+        let share = self.ratio.0 as f64 / self.ratio.1 as f64;
+        let (right, wrong) = (((1.0 - ASTRAY) / share).ln(), (ASTRAY / (1.0 - share)).ln());
+        let mut scores = [0.0_f64; PHASES];
+        let mut held = [None::<u64>; PHASES];
+        let mut held_before: Option<usize> = None;
+        let mut before = 0;
+        let mut from: Vec<[u8; PHASES]> = Vec::with_capacity(starts.len());
+        let starts: Vec<usize> = starts.iter().copied().filter(|start| *start > 0).collect();
+        for start in &starts {
+            let best = best_of(&scores);
+            let (jumped, last) = (scores[best] - JUMP, scores);
+            let mut came = [0; PHASES];
+            let now = start - before;
+            let even_before = held_before == Some(now);
+            for phase in 0..PHASES {
+                let (score, origin) =
+                    if jumped > last[phase] { (jumped, best) } else { (last[phase], phase) };
+                came[phase] = origin as u8;
+                let begins = self.at(*start, phase) != self.at(start - 1, phase);
+                let length = self.at(*start, phase) - self.at(before, phase);
+                let even = held[phase] == Some(length);
+                let evener = f64::from(u8::from(even)) - f64::from(u8::from(even_before));
+                scores[phase] = score + if begins { right } else { wrong } + EVEN * evener;
+                held[phase] = Some(length);
+            }
+            held_before = Some(now);
+            before = *start;
+            from.push(came);
+        }
+        let mut phase = best_of(&scores);
+        self.likelihood = scores[phase];
+        let mut path = vec![(0, phase)];
+        for (start, came) in starts.iter().zip(&from).rev() {
+            let origin = usize::from(came[phase]);
+            if origin != phase {
+                path.push((*start, phase));
+                phase = origin;
+            }
+        }
+        path[0].1 = phase;
+        path[1..].reverse();
+        self.phases = path;
+    }
+}
+
+fn best_of(scores: &[f64; PHASES]) -> usize {
+    (0..PHASES).fold(0, |best, at| if scores[at] > scores[best] + 1e-9 { at } else { best })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rate(text: &str) -> Rate {
+        text.parse().unwrap()
+    }
+
+    /// Where drawings begin that are held for these frames of a film, transferred frame by frame.
+    fn starts(
+        film: &str,
+        to: &str,
+        holds: impl Iterator<Item = usize>,
+        seconds: f64,
+    ) -> Vec<usize> {
+        let share = rate(to).per_second() / rate(film).per_second();
+        let mut at = 0;
+        let mut all = Vec::new();
+        for hold in holds {
+            all.push((at as f64 * share - 1e-6).ceil().max(0.0) as usize);
+            at += hold;
+            if at as f64 > seconds * rate(film).per_second() {
+                break;
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn the_film_s_rate_is_found_and_drawings_are_even_again() {
+        for (film, to) in [
+            ("23.976", "29.97"),
+            ("23.976", "59.94"),
+            ("24", "25"),
+            ("24", "30"),
+            ("25", "50"),
+            ("25", "30"),
+            ("24", "60"),
+            ("30", "60"),
+        ] {
+            for hold in 1..=3 {
+                let starts = starts(film, to, std::iter::repeat(hold), 60.0);
+                let found = Cadence::find(&starts, rate(to));
+                let found = found.unwrap_or_else(|| panic!("{film} in {to} held for {hold}"));
+                let near = found.film.per_second() / rate(film).per_second() - 1.0;
+                assert!(near.abs() < 0.002, "{film} in {to}: {}", found.film);
+                assert_eq!(found.breaks(), 0, "{film} in {to} held for {hold}");
+                let frames: Vec<usize> = found.frames(starts[starts.len() - 1] + 1).collect();
+                let held: Vec<usize> =
+                    starts.windows(2).map(|two| frames[two[1]] - frames[two[0]]).collect();
+                let odd = held.iter().filter(|held| **held != hold).count();
+                assert!(odd * 50 <= held.len(), "{film} in {to}: {held:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_drawn_for_its_rate_has_no_other() {
+        for to in ["23.976", "24", "25", "29.97", "30", "50", "59.94"] {
+            for hold in 1..=4 {
+                let starts: Vec<usize> = (0..1500).step_by(hold).collect();
+                let found = Cadence::find(&starts, rate(to));
+                // Held for two or four frames of 50, a film of 25 is the same.
+                let same = found.as_ref().is_some_and(|found| {
+                    let times = rate(to).per_second() / found.film.per_second();
+                    (times.round() - times).abs() < 1e-9 && hold as f64 % times == 0.0
+                });
+                assert!(found.is_none() || same, "{to} {hold}: {found:?}");
+            }
+            // Held as an animator likes.
+            let mut at = 0;
+            let mixed = [1, 2, 2, 3, 1, 4, 2, 1, 2, 3, 3, 2, 1, 6, 1];
+            let starts: Vec<usize> = (0..900)
+                .map(|n| {
+                    at += mixed[(n * 7 + n / 15) % 15];
+                    at
+                })
+                .collect();
+            assert!(Cadence::find(&starts, rate(to)).is_none(), "{to}");
+        }
+    }
+
+    #[test]
+    fn cuts_in_the_transfer_break_the_cadence_and_nothing_is_lost() {
+        let mut all = Vec::new();
+        let mut at = 0;
+        for part in 0..6 {
+            let own = starts("23.976", "29.97", std::iter::repeat(1), 4.0);
+            let skipped = part % 5;
+            all.extend(own.iter().filter(|n| **n >= skipped).map(|n| at + n - skipped));
+            at += own[own.len() - 1] + 1 - skipped;
+        }
+        all.sort_unstable();
+        all.dedup();
+        let found = Cadence::find(&all, rate("29.97")).unwrap();
+        assert!((3..=5).contains(&found.breaks()), "{:?}", found.phases);
+        let frames: Vec<usize> = found.frames(at).collect();
+        let lost = all.windows(2).filter(|two| frames[two[0]] == frames[two[1]]).count();
+        assert!(lost <= 6, "{lost} of {}", all.len());
+    }
+}

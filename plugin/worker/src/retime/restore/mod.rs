@@ -1,0 +1,315 @@
+//! What a transfer to tape or disc did to a film, and the film again.
+//!
+//! Fields are put together or taken apart by filters of ffmpeg ([`Fields`]). What repeats and mixes frames is undone
+//! here, by choosing the frames that a film is made of: a mix is never shown, so what is needed in its place is drawn
+//! between the pictures beside it.
+
+mod cadence;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use inbetween_core::Encoding;
+use inbetween_core::exposure::{Analyser, Blend, Sheet, Signature};
+use inbetween_core::retime::Rate;
+use inbetween_core::settings::list::Restore;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::video::{Combs, Decoder, Fields, Video};
+use crate::failure::Result;
+use cadence::Cadence;
+
+/// Share of a video's frames that show combs, or whose fields belong to different pictures, from which it is no chance.
+const COMBED: f64 = 0.01;
+
+/// Share of those that may show combs when fields are put together.
+const LEFT: f64 = 0.2;
+
+/// Share of changes with a mix from which on mixes are a converter's; single ones can be meant.
+const BLENDED: f64 = 0.2;
+
+/// Mixes in a row that are a dissolve.
+const DISSOLVE: usize = 3;
+
+/// Frames that are looked at to tell what the fields are.
+const LOOKED_AT: usize = 3000;
+
+/// What a person asks for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Wish {
+    pub(super) restore: Restore,
+    /// The film's rate, where it is known better.
+    pub(super) film: Option<Rate>,
+}
+
+/// What was undone.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Restored {
+    pub(super) fields: Fields,
+    /// The film's own rate, where it is not the transfer's.
+    pub(super) film: Option<Rate>,
+    /// How often the rhythm of repeated frames breaks.
+    breaks: usize,
+    /// Frames that were a mix.
+    blends: usize,
+    /// The frame of the transfer for each frame of the film; empty where every frame is one of the film.
+    frames: Vec<u32>,
+}
+
+impl Restored {
+    /// The film's rate in a video of this one.
+    pub(super) fn rate(&self, video: Rate) -> Rate {
+        self.film.unwrap_or_else(|| self.fields.rate(video))
+    }
+
+    /// The frame of the transfer that shows a frame of the film.
+    pub(super) fn original(&self, frame: usize) -> usize {
+        if self.frames.is_empty() {
+            return frame;
+        }
+        self.frames.get(frame).map_or(usize::MAX, |frame| *frame as usize)
+    }
+
+    /// Frames of the transfer for one of the film, at most.
+    pub(super) fn step(&self) -> usize {
+        self.frames.windows(2).map(|two| two[1].saturating_sub(two[0]) as usize).max().unwrap_or(1)
+    }
+
+    /// In words; nothing where nothing was.
+    pub(super) fn text(&self) -> Option<String> {
+        let mut done = Vec::new();
+        match self.fields {
+            Fields::Whole => {}
+            Fields::Matched { .. } => done.push("fields put together (telecine)".to_owned()),
+            Fields::Split { .. } => {
+                done.push("a picture made of every field (interlaced)".to_owned())
+            }
+        }
+        if let Some(film) = self.film {
+            let breaks = match self.breaks {
+                0 => String::new(),
+                1 => ", whose cadence breaks once".to_owned(),
+                n => format!(", whose cadence breaks {n} times"),
+            };
+            done.push(format!("repeated frames left out of a film at {film}{breaks}"));
+        }
+        if self.blends > 0 {
+            done.push(format!("{} blended frames left out", self.blends));
+        }
+        (!done.is_empty()).then(|| done.join("; "))
+    }
+
+    pub(super) fn json(&self) -> Value {
+        let fields = match self.fields {
+            Fields::Whole => Value::Null,
+            Fields::Matched { .. } => "matched".into(),
+            Fields::Split { .. } => "split".into(),
+        };
+        json!({
+            "fields": fields,
+            "film": self.film.map(|film| film.to_string()),
+            "breaks": self.breaks,
+            "blends": self.blends,
+        })
+    }
+}
+
+/// What is to be done with the fields of a video.
+pub(super) fn fields(path: &Path, video: &Video, wish: Wish) -> Result<Fields> {
+    // Nobody stores fields at the rate of films.
+    let of_film = (22.0..24.5).contains(&video.rate.per_second());
+    match wish.restore {
+        Restore::Off | Restore::Duplicates => return Ok(Fields::Whole),
+        Restore::Auto if of_film && !video.interlaced => return Ok(Fields::Whole),
+        _ => {}
+    }
+    let combs = Combs::count(path, video)?;
+    let top_first = combs.top_first;
+    let (matched, split) = (Fields::Matched { top_first }, Fields::Split { top_first });
+    let share = |count: u64| count as f64 / combs.frames.max(1) as f64;
+    let of_fields = share(combs.moved) > COMBED || share(combs.interlaced) > 2.0 * COMBED;
+    let blended = || -> Result<bool> {
+        let mut looked = video.clone();
+        looked.fields = split;
+        let mut decoder = Decoder::open(path, &looked)?;
+        let mut analyser = Analyser::new();
+        while analyser.frames() < LOOKED_AT
+            && let Some(raw) = decoder.next()?
+        {
+            let signature = Signature::of(&looked.frame(&raw)?, Encoding::Srgb);
+            analyser.push_signature(signature.into());
+        }
+        let blends = analyser.blends().to_vec();
+        Ok(!converters(&blends, &analyser.finish(), false).is_empty())
+    };
+    Ok(match wish.restore {
+        Restore::Telecine => matched,
+        Restore::Deinterlace => split,
+        Restore::Blends if of_fields => split,
+        Restore::Auto if of_fields => {
+            let left = combs.left as f64 > LEFT * (combs.left + combs.moved) as f64;
+            if left || blended()? { split } else { matched }
+        }
+        _ => Fields::Whole,
+    })
+}
+
+/// What is undone in a clip at `rate` with this sheet and these mixes, and the film's own sheet.
+pub(super) fn frames(
+    sheet: Sheet,
+    blends: &[Blend],
+    (fields, rate): (Fields, Rate),
+    wish: Wish,
+) -> (Restored, Sheet) {
+    let mut restored = Restored { fields, ..Restored::default() };
+    if wish.restore == Restore::Off {
+        return (restored, sheet);
+    }
+    let blends = match wish.restore {
+        Restore::Auto | Restore::Blends => {
+            converters(blends, &sheet, wish.restore == Restore::Blends)
+        }
+        _ => BTreeMap::new(),
+    };
+    let starts = starts(&sheet, &blends);
+    let cadence = match (wish.film, wish.restore) {
+        (Some(film), _) => Cadence::of(film, &starts, rate),
+        (None, Restore::Deinterlace) => None,
+        (None, _) => Cadence::find(&starts, rate),
+    };
+    if blends.is_empty() && cadence.is_none() {
+        return (restored, sheet);
+    }
+    let taken = taken(&sheet, &blends, cadence.as_ref());
+    let film = sheet.taking(&taken);
+    restored.frames = taken.into_iter().map(|frame| frame as u32).collect();
+    restored.blends = blends.len();
+    restored.breaks = cadence.as_ref().map_or(0, Cadence::breaks);
+    restored.film = cadence.map(|cadence| cadence.film);
+    (restored, film)
+}
+
+/// The mixes that a converter has made, each with the frame beside it of which it has more; all others where it was
+/// asked for mixes.
+fn converters(blends: &[Blend], sheet: &Sheet, asked: bool) -> BTreeMap<usize, usize> {
+    let mut kept = BTreeMap::new();
+    for run in blends.chunk_by(|a, b| b.frame == a.frame + 1) {
+        if run.len() >= DISSOLVE {
+            continue;
+        }
+        for (at, blend) in run.iter().enumerate() {
+            let (before, after) = (run[0].frame - 1, run[run.len() - 1].frame + 1);
+            let first = if run.len() == 1 { blend.share < 0.5 } else { at == 0 };
+            kept.insert(blend.frame, if first { before } else { after });
+        }
+    }
+    let changes = sheet.drawings().len().saturating_sub(kept.len());
+    if !asked && (kept.len() as f64) < BLENDED * changes as f64 { BTreeMap::new() } else { kept }
+}
+
+/// Where drawings begin when mixes are the pictures that they have more of.
+fn starts(sheet: &Sheet, blends: &BTreeMap<usize, usize>) -> Vec<usize> {
+    let mut starts: Vec<usize> = Vec::with_capacity(sheet.drawings().len());
+    for drawing in sheet.drawings() {
+        let mut first = drawing.first;
+        while first < drawing.end() && blends.get(&first).is_some_and(|shown| *shown < first) {
+            first += 1;
+        }
+        // A mix that belongs to the drawing after it is its beginning.
+        let is_next = |frame: usize| blends.get(&frame).is_some_and(|shown| *shown > frame);
+        if first == drawing.end() || (first..drawing.end()).all(is_next) {
+            continue;
+        }
+        while first > 0 && is_next(first - 1) {
+            first -= 1;
+        }
+        starts.push(first);
+    }
+    starts.dedup();
+    starts
+}
+
+/// The frame of the transfer for each frame of the film.
+fn taken(sheet: &Sheet, blends: &BTreeMap<usize, usize>, cadence: Option<&Cadence>) -> Vec<usize> {
+    let count = sheet.frames();
+    let clean = |frame: usize| blends.get(&frame).copied().unwrap_or(frame).min(count - 1);
+    let Some(cadence) = cadence else { return (0..count).map(clean).collect() };
+    let mut taken: Vec<usize> = Vec::new();
+    // Of the frames that show one of the film: none that is a mix, one of a drawing that is seen nowhere else, a late one.
+    let rank = |frame: usize| {
+        let held = sheet.drawing_at(frame).map_or(0, |drawing| drawing.frames);
+        (!blends.contains_key(&frame), std::cmp::Reverse(held), frame)
+    };
+    let mut best: Option<(usize, usize)> = None;
+    for (frame, of_film) in cadence.frames(count).enumerate() {
+        match best {
+            Some((known, other)) if known == of_film => {
+                if rank(frame) > rank(other) {
+                    best = Some((of_film, frame));
+                }
+            }
+            _ => {
+                if let Some((known, other)) = best {
+                    taken.resize(known + 1, clean(other));
+                }
+                best = Some((of_film, frame));
+            }
+        }
+    }
+    if let Some((known, other)) = best {
+        taken.resize(known + 1, clean(other));
+    }
+    taken
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AUTO: Wish = Wish { restore: Restore::Auto, film: None };
+
+    fn rate(text: &str) -> Rate {
+        text.parse().unwrap()
+    }
+
+    fn restored(holds: &[usize], blends: &[Blend], at: &str, wish: Wish) -> (Restored, Vec<usize>) {
+        let sheet = Sheet::of_exposures(holds.iter().copied());
+        let (restored, film) = frames(sheet, blends, (Fields::Whole, rate(at)), wish);
+        let held = film.drawings().iter().map(|drawing| drawing.frames).collect();
+        (restored, held)
+    }
+
+    #[test]
+    fn a_film_on_twos_in_a_telecine_is_on_twos_again() {
+        let (done, held) = restored(&[3, 2].repeat(60), &[], "29.97", AUTO);
+        assert_eq!(done.film, Some(rate("23.976")));
+        assert!(held.iter().all(|held| *held == 2), "{held:?}");
+        assert_eq!(held.len(), 120);
+        assert!(done.text().unwrap().contains("24000/1001"));
+    }
+
+    #[test]
+    fn mixes_are_never_taken() {
+        // A A x B B x: the mix has more of the drawing before.
+        let holds = [2, 1].repeat(40);
+        let blends: Vec<Blend> = (0..39).map(|n| Blend { frame: 3 * n + 2, share: 0.4 }).collect();
+        let (done, held) = restored(&holds, &blends, "24", AUTO);
+        assert_eq!((done.blends, done.film), (39, None));
+        assert!((0..39).all(|n| done.original(3 * n + 2) == 3 * n + 1));
+        assert!(held[..39].iter().all(|held| *held == 3), "{held:?}");
+        // Few are somebody's intention, and a row of them is a dissolve.
+        assert_eq!(restored(&holds, &blends[..4], "24", AUTO).0, Restored::default());
+        let row: Vec<Blend> = (2..60).map(|frame| Blend { frame, share: 0.5 }).collect();
+        assert_eq!(restored(&[1; 60], &row, "24", AUTO).0, Restored::default());
+    }
+
+    #[test]
+    fn a_person_s_word_counts_more() {
+        let film = Some(rate("24"));
+        let (done, held) = restored(&[1; 300], &[], "25", Wish { film, ..AUTO });
+        assert_eq!((done.film, held.len()), (film, 288));
+        let off = Wish { restore: Restore::Off, film: None };
+        assert_eq!(restored(&[3, 2].repeat(60), &[], "29.97", off).0, Restored::default());
+    }
+}

@@ -1,0 +1,330 @@
+//! Transfers of films whose true drawings are known, and what is left of them when they are restored.
+//!
+//! `cargo test --release --workspace --test retime_restore -- --nocapture` prints the figures.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test, with its place")]
+
+use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+const WIDTH: usize = 320;
+const HEIGHT: usize = 240;
+
+/// For how many frames of the film each drawing is held.
+fn exposures() -> Vec<usize> {
+    [[2; 24].to_vec(), [1; 20].to_vec(), [3; 10].to_vec(), vec![12], [2; 17].to_vec()].concat()
+}
+
+/// A picture in grey.
+type Grey = Vec<f32>;
+
+/// A drawing of a figure with an outline before a painted ground.
+fn drawing(n: usize) -> Grey {
+    let step = n as f32;
+    let centre = (
+        60.0 + 200.0 * (0.5 - 0.5 * (step * 0.09).cos()),
+        130.0 - 30.0 * (step * 0.37).sin().abs(),
+    );
+    let hand = (centre.0 + 46.0 * (step * 0.8).cos(), centre.1 - 10.0 + 46.0 * (step * 0.8).sin());
+    let near = |(x, y): (f32, f32), (cx, cy): (f32, f32)| (x - cx).hypot(y - cy);
+    let line = |at: (f32, f32), from: (f32, f32), to: (f32, f32)| {
+        let (dx, dy) = (to.0 - from.0, to.1 - from.1);
+        let t = ((at.0 - from.0) * dx + (at.1 - from.1) * dy) / (dx * dx + dy * dy).max(1e-3);
+        let t = t.clamp(0.0, 1.0);
+        near(at, (from.0 + t * dx, from.1 + t * dy))
+    };
+    let cover = |distance: f32| (0.5 - distance).clamp(0.0, 1.0);
+    (0..WIDTH * HEIGHT)
+        .map(|at| {
+            let at = ((at % WIDTH) as f32, (at / WIDTH) as f32);
+            let mut grey = 120.0 + 0.2 * at.0 + 30.0 * (at.1 / 31.0).sin();
+            let mut over = |cover: f32, with: f32| grey += cover * (with - grey);
+            over(cover(line(at, centre, hand) - 9.0), 20.0);
+            over(cover(line(at, centre, hand) - 6.0), 210.0);
+            over(cover(near(at, centre) - 34.0), 20.0);
+            over(cover(near(at, centre) - 31.0), 235.0);
+            over(cover(near(at, (centre.0 + 10.0, centre.1 - 8.0)) - 5.0), 30.0);
+            grey.clamp(16.0, 235.0)
+        })
+        .collect()
+}
+
+struct Desk {
+    folder: TempDir,
+    drawings: Vec<Grey>,
+    exposures: Vec<usize>,
+}
+
+impl Desk {
+    /// Nothing where ffmpeg is missing, which is said.
+    fn new() -> Option<Self> {
+        let found = ["ffmpeg", "ffprobe"].iter().all(|program| {
+            Command::new(program).arg("-version").output().is_ok_and(|done| done.status.success())
+        });
+        if !found {
+            println!("SKIPPED: ffmpeg is not installed");
+            return None;
+        }
+        let exposures = exposures();
+        let drawings: Vec<Grey> = (0..exposures.len()).map(drawing).collect();
+        let desk = Self { folder: TempDir::new().unwrap(), drawings, exposures };
+        let mut command = desk.ffmpeg();
+        command.args([
+            "-f",
+            "rawvideo",
+            "-pix_fmt",
+            "gray",
+            "-s",
+            "320x240",
+            "-r",
+            "24000/1001",
+            "-i",
+            "-",
+        ]);
+        command.args(["-vf", "scale=out_range=tv,format=yuv420p", "-c:v", "ffv1", "film.mkv"]);
+        let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+        let mut pipe = child.stdin.take().unwrap();
+        for (drawing, frames) in desk.drawings.iter().zip(&desk.exposures) {
+            let bytes: Vec<u8> = drawing.iter().map(|value| value.round() as u8).collect();
+            (0..*frames).for_each(|_| pipe.write_all(&bytes).unwrap());
+        }
+        drop(pipe);
+        assert!(child.wait().unwrap().success());
+        Some(desk)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn ffmpeg(&self) -> Command {
+        let mut command = Command::new("ffmpeg");
+        command.args(["-v", "error", "-nostdin", "-y"]).current_dir(self.folder.path());
+        command
+    }
+
+    fn transfer(&self, arguments: &str, name: &str) {
+        let mut command = self.ffmpeg();
+        command.args(["-i", "film.mkv"]).args(arguments.split_whitespace()).arg(name);
+        let done = command.stdin(Stdio::null()).output().unwrap();
+        assert!(done.status.success(), "{arguments}: {}", String::from_utf8_lossy(&done.stderr));
+    }
+
+    fn retime(&self, arguments: &[&str]) -> Value {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_inbetween"));
+        command.arg("retime").args(arguments).arg("--json").current_dir(self.folder.path());
+        command.env("INBETWEEN_CACHE_DIR", self.path("cache"));
+        let done = command.stdin(Stdio::null()).output().unwrap();
+        let said = String::from_utf8_lossy(&done.stderr).into_owned();
+        assert!(done.status.success(), "{arguments:?}: {said}");
+        serde_json::from_slice(&done.stdout).unwrap()
+    }
+
+    fn pictures(&self, folder: &str) -> Vec<Grey> {
+        let mut files: Vec<PathBuf> =
+            fs::read_dir(self.path(folder)).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.retain(|file| file.extension().is_some_and(|ending| ending == "png"));
+        files.sort();
+        let grey = |file: &PathBuf| image::open(file).unwrap().into_luma8().into_raw();
+        files.iter().map(|file| grey(file).into_iter().map(f32::from).collect()).collect()
+    }
+
+    /// Holds what was restored against the drawings. `speed` is that of the transfer's sound.
+    fn judge(&self, pictures: &[Grey], film: f64, speed: f64) -> Figures {
+        let starts: Vec<usize> =
+            (0..self.exposures.len()).map(|n| self.exposures[..n].iter().sum()).collect();
+        let mut seen = vec![None; self.drawings.len()];
+        let (mut ghost, mut combs) = (0.0_f32, 0.0_f32);
+        for (at, picture) in pictures.iter().enumerate() {
+            let distance = |n: usize| rms(picture, &self.drawings[n]);
+            let near = (0..self.drawings.len())
+                .min_by(|a, b| distance(*a).total_cmp(&distance(*b)))
+                .unwrap();
+            let own = &self.drawings[near];
+            for other in [near.checked_sub(1), Some(near + 1)].into_iter().flatten() {
+                if let Some(other) = self.drawings.get(other) {
+                    ghost = ghost.max(share(own, other, picture) * mean_off(own, other));
+                }
+            }
+            combs = combs.max(combed(picture) - combed(own));
+            // A speed-up keeps frames, all else keeps times.
+            let time = at as f64 / film * speed;
+            seen[near].get_or_insert(time * 24_000.0 / 1001.0);
+        }
+        let found = seen.iter().flatten().count();
+        let late: Vec<f64> = seen
+            .iter()
+            .zip(&starts)
+            .filter_map(|(seen, start)| seen.map(|seen| seen - *start as f64))
+            .collect();
+        let ends = |part: &[f64]| part.iter().sum::<f64>() / part.len().max(1) as f64;
+        let third = late.len() / 3;
+        Figures {
+            found,
+            all: self.drawings.len(),
+            ghost,
+            combs,
+            worst: late.iter().fold(0.0, |most, late| most.max(late.abs())),
+            drift: ends(&late[late.len() - third..]) - ends(&late[..third]),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Figures {
+    /// Drawings found again.
+    found: usize,
+    all: usize,
+    /// The most that is seen of a neighbouring drawing, in code values over the picture.
+    ghost: f32,
+    /// Share of pixels in combs.
+    combs: f32,
+    /// Farthest that a drawing begins from its frame, in frames of the film, and how that changes over the film.
+    worst: f64,
+    drift: f64,
+}
+
+fn rms(a: &Grey, b: &Grey) -> f32 {
+    let sum: f32 = a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum();
+    (sum / a.len() as f32).sqrt()
+}
+
+fn mean_off(a: &Grey, b: &Grey) -> f32 {
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).sum::<f32>() / a.len() as f32
+}
+
+/// How much of `other` is in the picture beside `own`, in the best mix of both.
+fn share(own: &Grey, other: &Grey, picture: &Grey) -> f32 {
+    let (mut along, mut all) = (0.0, 1e-3);
+    for ((own, other), value) in own.iter().zip(other).zip(picture) {
+        along += (value - own) * (other - own);
+        all += (other - own) * (other - own);
+    }
+    (along / all).clamp(0.0, 1.0)
+}
+
+/// Share of pixels that differ from the lines above and below, which are alike, but not from those beyond.
+fn combed(picture: &Grey) -> f32 {
+    let at = |x: usize, y: usize| picture[y * WIDTH + x];
+    let is_comb = |x: usize, y: usize| {
+        let (here, above, below) = (at(x, y), at(x, y - 1), at(x, y + 1));
+        let (far_above, far_below) = (at(x, y - 2), at(x, y + 2));
+        let off = (here - above).abs().min((here - below).abs());
+        off > 30.0
+            && (here > above) == (here > below)
+            && (here - far_above).abs().max((here - far_below).abs()) < 0.4 * off
+    };
+    let count = (2..HEIGHT - 2)
+        .flat_map(|y| (0..WIDTH).map(move |x| (x, y)))
+        .filter(|(x, y)| is_comb(*x, *y))
+        .count();
+    count as f32 / picture.len() as f32
+}
+
+const LOSSLESS: &str = "-c:v ffv1";
+const INTERLACED: &str = "-flags +ilme+ildct -c:v mpeg2video";
+
+/// Transfers: name, the filters and encoder, whether the drawings' own fields and times can be had again.
+fn transfers() -> Vec<(&'static str, String)> {
+    let fields = "bwdif=send_field:tff:all";
+    let lines = "tinterlace=interleave_top,setfield=tff";
+    let blended = "interp_start=0:interp_end=255:scene=100";
+    let cut = "select=not(between(n\\,31\\,32)+eq(n\\,77)+between(n\\,120\\,122)),setpts=N/(30000/1001)/TB";
+    vec![
+        ("hard", format!("-vf telecine=pattern=23,setfield=tff {LOSSLESS}")),
+        ("mpeg2", format!("-vf telecine=pattern=23,setfield=tff {INTERLACED} -b:v 1500k")),
+        ("broken", format!("-vf telecine=pattern=23,setfield=tff,{cut} {LOSSLESS}")),
+        ("euro", format!("-vf telecine=pattern=2332,setfield=tff {LOSSLESS}")),
+        (
+            "soft",
+            format!(
+                "-vf setpts=floor(N*2.5+0.5)/(60000/1001)/TB -vsync passthrough -enc_time_base 1001/60000 {LOSSLESS}"
+            ),
+        ),
+        ("speedup", format!("-vf setpts=N/25/TB -r 25 {LOSSLESS}")),
+        (
+            "worn",
+            format!(
+                "-vf noise=alls=6:allf=t,crop=312:232:4+2*sin(n):4+2*cos(n*1.7),scale=320:240,telecine=pattern=23,setfield=tff {INTERLACED} -b:v 4M"
+            ),
+        ),
+        (
+            "ntsc-pal",
+            format!(
+                "-vf telecine=pattern=23,setfield=tff,{fields},framerate=fps=50:{blended},{lines} {LOSSLESS}"
+            ),
+        ),
+        (
+            "pal-ntsc",
+            format!(
+                "-vf setpts=N/25/TB,fps=50,framerate=fps=60000/1001:{blended},{lines} {LOSSLESS}"
+            ),
+        ),
+        ("repeated", format!("-vf fps=30000/1001 {LOSSLESS}")),
+    ]
+}
+
+#[test]
+fn every_transfer_gives_its_film_again() {
+    let Some(desk) = Desk::new() else { return };
+    let mut failed = Vec::new();
+    for (name, how) in transfers() {
+        let file = format!("{name}.mkv");
+        desk.transfer(&how, &file);
+        let film = if ["speedup", "pal-ntsc"].contains(&name) { "25" } else { "24000/1001" };
+        let told = desk.retime(&[&file, name, "--to", film, "--strength", "0"]);
+        let per_second = if film == "25" { 25.0 } else { 24_000.0 / 1001.0 };
+        let speed = per_second * 1001.0 / 24_000.0;
+        let pictures = desk.pictures(name);
+        let figures = desk.judge(&pictures, per_second, speed);
+        println!("{name:>9}: {figures:?} {}", told["restored"]);
+        let worn = name == "worn";
+        // A cut takes frames away, so drawings on ones and times go with it.
+        let (lost, late) = if name == "broken" { (4, 8.0) } else { (0, 1.01) };
+        let good = figures.found + lost >= figures.all
+            && (worn || figures.ghost < 1.0)
+            && figures.combs < 0.0005
+            && figures.worst <= late
+            && (name == "broken" || figures.drift.abs() < 0.5);
+        if !good {
+            failed.push(name);
+        }
+    }
+    assert!(failed.is_empty(), "{failed:?}");
+}
+
+#[test]
+fn a_pan_of_fields_has_no_combs() {
+    let Some(desk) = Desk::new() else { return };
+    // The ground goes by at 50 fields a second.
+    desk.transfer(
+        "-vf select=lt(n\\,2),loop=loop=120:size=1,setpts=N/50/TB,fps=50,crop=280:240:0.5*n:0,pad=320:240,tinterlace=interleave_top,setfield=tff -c:v ffv1",
+        "pan.mkv",
+    );
+    let told = desk.retime(&["pan.mkv", "pan", "--to", "50", "--strength", "0"]);
+    assert_eq!(told["restored"]["fields"], "split", "{}", told["restored"]);
+    let combs = desk.pictures("pan").iter().map(combed).fold(0.0, f32::max);
+    assert!(combs < 0.001, "{combs}");
+    // As it is, where the person wants it so.
+    let told =
+        desk.retime(&["pan.mkv", "as-it-is", "--to", "25", "--strength", "0", "--restore", "off"]);
+    assert!(told["restored"]["fields"].is_null());
+    assert!(desk.pictures("as-it-is").iter().map(combed).fold(0.0, f32::max) > 0.002);
+}
+
+#[test]
+fn a_film_that_was_never_transferred_is_left_alone() {
+    let Some(desk) = Desk::new() else { return };
+    for rate in ["24", "25", "30", "60"] {
+        let (file, folder) = (format!("own{rate}.mkv"), format!("own{rate}"));
+        desk.transfer(&format!("-vf setpts=N/{rate}/TB -r {rate} {LOSSLESS}"), &file);
+        let told = desk.retime(&[&file, &folder, "--to", rate, "--strength", "0"]);
+        let wanted = serde_json::json!({ "fields": null, "film": null, "breaks": 0, "blends": 0 });
+        assert_eq!(told["restored"], wanted, "{rate}");
+    }
+}
