@@ -174,36 +174,6 @@ impl Sheet {
         }))
     }
 
-    /// The sheet of a clip that shows these frames of this one, in rising order. Drawings of which none is shown are
-    /// gone.
-    #[must_use]
-    pub fn taking(&self, frames: &[usize]) -> Self {
-        let mut taken = Self::default();
-        let mut shown: Option<usize> = None;
-        for (at, frame) in frames.iter().enumerate() {
-            let after = self.drawings.partition_point(|drawing| drawing.first <= *frame);
-            let Some(drawing) = self.drawings[..after].last() else { continue };
-            let here = after - 1;
-            match taken.drawings.last_mut().filter(|_| shown == Some(here)) {
-                Some(last) => last.frames += 1,
-                None => {
-                    let passed = &self.drawings[shown.map_or(0, |shown| shown + 1)..=here];
-                    let cut = at > 0 && passed.iter().any(|drawing| drawing.cut);
-                    taken.drawings.push(Drawing { first: at, frames: 1, cut, ..*drawing });
-                }
-            }
-            shown = Some(here);
-            taken.camera.push(self.camera(*frame));
-        }
-        for drawing in &mut taken.drawings {
-            let (from, to) = (taken.camera[drawing.first], taken.camera[drawing.end() - 1]);
-            if let Kind::Panned { shift } = &mut drawing.kind {
-                *shift = [to[0] - from[0], to[1] - from[1]];
-            }
-        }
-        taken
-    }
-
     /// The middle of all exposures: 2 for a clip on twos. 1 for an empty clip.
     pub fn usual_exposure(&self) -> usize {
         let mut all: Vec<usize> = self.drawings.iter().map(|drawing| drawing.frames).collect();

@@ -66,8 +66,18 @@ impl Serial {
 impl Signature {
     /// The signature of a frame whose values are in `encoding`.
     pub fn of(frame: &Frame, encoding: Encoding) -> Self {
+        Self::with_factor(1, frame, encoding)
+    }
+
+    /// The signature of a frame that was made of one field: its lines are looked at in pairs, because those that were
+    /// filled in are other ones from field to field.
+    pub fn of_field(frame: &Frame, encoding: Encoding) -> Self {
+        Self::with_factor(2, frame, encoding)
+    }
+
+    fn with_factor(least: usize, frame: &Frame, encoding: Encoding) -> Self {
         let size = (frame.width(), frame.height());
-        let factor = size.0.max(size.1).div_ceil(LONG_SIDE);
+        let factor = size.0.max(size.1).div_ceil(LONG_SIDE).max(least);
         let (width, height) = ((size.0 / factor).max(1), (size.1 / factor).max(1));
         let rows: Vec<Vec<[f32; PLANES]>> = (0..height)
             .into_par_iter()

@@ -14,10 +14,14 @@ use super::animation::{Animation, is_animation};
 use super::pictures::{self, Form, Style};
 use super::restore::{self, Restored, Wish};
 use super::sequence::{Pattern, Sequence};
-use super::video::{Decoder, Fields, Raw, Video, is_video};
+use super::video::{Decoder, Ended, Fields, Raw, Video, is_video};
 use super::work::Found;
 use crate::failure::{Failure, Kind, Result};
 use crate::progress::{self, ProgressForm};
+
+/// What is done while frames are looked at, and once more where a film is restored.
+const FINDING: &str = "finding drawings";
+const FINDING_AGAIN: &str = "finding drawings of the restored film";
 
 /// Where frames come from.
 pub(super) enum Source {
@@ -127,11 +131,28 @@ impl Source {
             fields = restore::fields(path, video, wish)?;
             video.fields = fields;
         }
-        let mut bar = progress::Frames::of(form, "finding drawings", self.expected());
+        let transfer = Restored::of_fields(fields);
+        let seen = self.see(&transfer, progress::Frames::of(form, FINDING, self.expected()))?;
+        let blends = seen.analyser.blends().to_vec();
+        let mut sheet = seen.analyser.finish();
+        let restored = restore::frames(&sheet, &blends, (fields, fields.rate(from)), wish);
+        if restored != transfer {
+            // Beside frames that a transfer repeats, a film's weave looks like a camera that steps.
+            let bar = progress::Frames::of(form, FINDING_AGAIN, self.expected());
+            sheet = self.see(&restored, bar)?.analyser.finish();
+        }
+        let (begins, pictures, damage) = seen
+            .ended
+            .map_or((0, 0, Vec::new()), |ended| (ended.begins, ended.pictures, ended.damage));
+        Ok(Found { sheet, restored, opaque: seen.opaque, begins, pictures, damage })
+    }
+
+    /// Looks at every frame that shows one of the film.
+    fn see(&self, restored: &Restored, mut bar: progress::Frames) -> Result<Seen> {
         let mut analyser = Analyser::new();
         let mut opaque = true;
         let mut ended = None;
-        match &*self {
+        match self {
             Self::Pictures { sequence, .. } => {
                 let size = |picture: &Picture| (picture.frame.width(), picture.frame.height());
                 let first = size(&self.load(sequence, 0)?);
@@ -150,24 +171,34 @@ impl Source {
                         ));
                     }
                     opaque &= !self.form().alpha || is_opaque(&picture);
-                    analyser.push(&picture.frame, self.encoding());
+                    for _ in 0..restored.times(at) {
+                        analyser.push(&picture.frame, self.encoding());
+                    }
                     bar.inc();
                 }
             }
             Self::Video { path, video, .. } => {
                 let mut decoder = Decoder::open(path, video)?;
                 let mut last: Option<(Raw, Arc<Signature>)> = None;
+                let mut at = 0;
                 while let Some(raw) = decoder.next()? {
+                    let times = restored.times(at);
+                    at += 1;
+                    bar.inc();
+                    if times == 0 {
+                        continue;
+                    }
                     let same = last.filter(|(before, _)| Arc::ptr_eq(before, &raw));
                     let signature = if let Some((_, signature)) = same {
                         signature
                     } else {
                         opaque &= video.is_opaque(&raw);
-                        Arc::new(Signature::of(&video.frame(&raw)?, self.encoding()))
+                        Arc::new(restored.fields.signature(&video.frame(&raw)?, self.encoding()))
                     };
-                    analyser.push_signature(signature.clone());
+                    for _ in 0..times {
+                        analyser.push_signature(signature.clone());
+                    }
                     last = Some((raw, signature));
-                    bar.inc();
                 }
                 ended = Some(decoder.ended());
             }
@@ -176,12 +207,7 @@ impl Source {
         if analyser.frames() == 0 {
             return Err(Failure::new(Kind::File, "The clip holds no frames."));
         }
-        let (begins, pictures, damage) =
-            ended.map_or((0, 0, Vec::new()), |ended| (ended.begins, ended.pictures, ended.damage));
-        let blends = analyser.blends().to_vec();
-        let (restored, sheet) =
-            restore::frames(analyser.finish(), &blends, (fields, fields.rate(from)), wish);
-        Ok(Found { sheet, restored, opaque, begins, pictures, damage })
+        Ok(Seen { analyser, opaque, ended })
     }
 
     /// Takes over what looking at the whole clip has told. Pictures that become pictures again keep the coverage
@@ -241,6 +267,14 @@ impl Source {
             made: BTreeMap::new(),
         }
     }
+}
+
+/// What looking at every frame has shown.
+struct Seen {
+    analyser: Analyser,
+    opaque: bool,
+    /// What a video's decoder tells.
+    ended: Option<Ended>,
 }
 
 /// Whether both paths lead to one file or folder. One that is not there yet is told by its name.

@@ -16,7 +16,7 @@ use std::path::Path;
 
 use inbetween_core::Frame;
 
-pub(super) use decode::{Decoder, Raw};
+pub(super) use decode::{Decoder, Ended, Raw};
 pub(super) use encoder::Wishes;
 pub(super) use fields::{Combs, Fields};
 pub(super) use film::Film;

@@ -1,4 +1,4 @@
-//! Pictures that converters have mixed, and sheets of other frames.
+//! Pictures that converters have mixed.
 
 use super::super::*;
 use super::clips::{Shot, Wear, film};
@@ -43,16 +43,4 @@ fn drawings_on_ones_twos_and_threes_are_no_mixes() {
         let found = blends_of(&shots(&poses, Wear::default()));
         assert!(found.is_empty(), "{hold} {found:?}");
     }
-}
-
-#[test]
-fn a_sheet_of_other_frames_keeps_drawings_cuts_and_the_camera() {
-    let sheet = Sheet::of_exposures([3, 1, 2, 3]).with_cuts(&[6]);
-    let taken = sheet.taking(&[0, 2, 4, 5, 7, 8]);
-    let told: Vec<_> = taken.drawings().iter().map(|d| (d.first, d.frames, d.cut)).collect();
-    assert_eq!(told, [(0, 2, false), (2, 2, false), (4, 2, true)]);
-    assert_eq!(taken.frames(), 6);
-    // A cut into a drawing that is gone is one into the next.
-    let sheet = Sheet::of_exposures([2, 1, 2]).with_cuts(&[2]);
-    assert_eq!(sheet.taking(&[0, 1, 3, 4]).cuts().collect::<Vec<_>>(), [2]);
 }

@@ -30,6 +30,9 @@ const EVEN: f64 = 0.3;
 const SURE: f64 = 12.0;
 const STEADY: usize = 20;
 
+/// How unlikely a film is whose rate is of a thousand and the transfer's of 1001, or the other way round, as a logarithm.
+const STRANGE: f64 = 10.0;
+
 /// Which frame of the film is seen on each frame of its transfer.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Cadence {
@@ -49,10 +52,12 @@ impl Cadence {
         let told = slower.filter_map(|film| Self::of(film, starts, rate));
         let sure =
             told.filter(|found| found.likelihood > SURE && found.breaks() * STEADY <= starts.len());
-        // Of equally likely ones the first.
-        sure.reduce(
-            |best, other| if other.likelihood > best.likelihood + 1.0 { other } else { best },
-        )
+        // Who transfers a film seldom mixes clocks of 1001 with others; of equally likely ones the first.
+        let prior = |found: &Self| {
+            let is_strange = (found.film.seconds() == 1001) != (rate.seconds() == 1001);
+            found.likelihood - if is_strange { STRANGE } else { 0.0 }
+        };
+        sure.reduce(|best, other| if prior(&other) > prior(&best) + 1.0 { other } else { best })
     }
 
     /// The best one of a film of this rate; nothing where the film is not slower.

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use inbetween_core::Encoding;
-use inbetween_core::exposure::{Analyser, Blend, Sheet, Signature};
+use inbetween_core::exposure::{Analyser, Blend, Sheet};
 use inbetween_core::retime::Rate;
 use inbetween_core::settings::list::Restore;
 use serde::{Deserialize, Serialize};
@@ -58,6 +58,11 @@ pub(super) struct Restored {
 }
 
 impl Restored {
+    /// Every frame, when this was done with the fields.
+    pub(super) fn of_fields(fields: Fields) -> Self {
+        Self { fields, ..Self::default() }
+    }
+
     /// The film's rate in a video of this one.
     pub(super) fn rate(&self, video: Rate) -> Rate {
         self.film.unwrap_or_else(|| self.fields.rate(video))
@@ -69,6 +74,15 @@ impl Restored {
             return frame;
         }
         self.frames.get(frame).map_or(usize::MAX, |frame| *frame as usize)
+    }
+
+    /// How many frames of the film a frame of the transfer shows.
+    pub(super) fn times(&self, original: usize) -> usize {
+        if self.frames.is_empty() {
+            return 1;
+        }
+        let below = |most: usize| self.frames.partition_point(|frame| (*frame as usize) < most);
+        below(original + 1) - below(original)
     }
 
     /// Frames of the transfer for one of the film, at most.
@@ -137,7 +151,7 @@ pub(super) fn fields(path: &Path, video: &Video, wish: Wish) -> Result<Fields> {
         while analyser.frames() < LOOKED_AT
             && let Some(raw) = decoder.next()?
         {
-            let signature = Signature::of(&looked.frame(&raw)?, Encoding::Srgb);
+            let signature = split.signature(&looked.frame(&raw)?, Encoding::Srgb);
             analyser.push_signature(signature.into());
         }
         let blends = analyser.blends().to_vec();
@@ -155,39 +169,38 @@ pub(super) fn fields(path: &Path, video: &Video, wish: Wish) -> Result<Fields> {
     })
 }
 
-/// What is undone in a clip at `rate` with this sheet and these mixes, and the film's own sheet.
+/// What is undone in a clip at `rate` with this sheet and these mixes.
 pub(super) fn frames(
-    sheet: Sheet,
+    sheet: &Sheet,
     blends: &[Blend],
     (fields, rate): (Fields, Rate),
     wish: Wish,
-) -> (Restored, Sheet) {
-    let mut restored = Restored { fields, ..Restored::default() };
+) -> Restored {
+    let mut restored = Restored::of_fields(fields);
     if wish.restore == Restore::Off {
-        return (restored, sheet);
+        return restored;
     }
     let blends = match wish.restore {
         Restore::Auto | Restore::Blends => {
-            converters(blends, &sheet, wish.restore == Restore::Blends)
+            converters(blends, sheet, wish.restore == Restore::Blends)
         }
         _ => BTreeMap::new(),
     };
-    let starts = starts(&sheet, &blends);
+    let starts = starts(sheet, &blends);
     let cadence = match (wish.film, wish.restore) {
         (Some(film), _) => Cadence::of(film, &starts, rate),
         (None, Restore::Deinterlace) => None,
         (None, _) => Cadence::find(&starts, rate),
     };
     if blends.is_empty() && cadence.is_none() {
-        return (restored, sheet);
+        return restored;
     }
-    let taken = taken(&sheet, &blends, cadence.as_ref());
-    let film = sheet.taking(&taken);
-    restored.frames = taken.into_iter().map(|frame| frame as u32).collect();
+    restored.frames =
+        taken(sheet, &blends, cadence.as_ref()).into_iter().map(|frame| frame as u32).collect();
     restored.blends = blends.len();
     restored.breaks = cadence.as_ref().map_or(0, Cadence::breaks);
     restored.film = cadence.map(|cadence| cadence.film);
-    (restored, film)
+    restored
 }
 
 /// The mixes that a converter has made, each with the frame beside it of which it has more; all others where it was
@@ -265,6 +278,8 @@ fn taken(sheet: &Sheet, blends: &BTreeMap<usize, usize>, cadence: Option<&Cadenc
 
 #[cfg(test)]
 mod tests {
+    use inbetween_core::exposure::Drawing;
+
     use super::*;
 
     const AUTO: Wish = Wish { restore: Restore::Auto, film: None };
@@ -275,8 +290,10 @@ mod tests {
 
     fn restored(holds: &[usize], blends: &[Blend], at: &str, wish: Wish) -> (Restored, Vec<usize>) {
         let sheet = Sheet::of_exposures(holds.iter().copied());
-        let (restored, film) = frames(sheet, blends, (Fields::Whole, rate(at)), wish);
-        let held = film.drawings().iter().map(|drawing| drawing.frames).collect();
+        let restored = frames(&sheet, blends, (Fields::Whole, rate(at)), wish);
+        let shown =
+            |drawing: &Drawing| (drawing.first..drawing.end()).map(|at| restored.times(at)).sum::<usize>();
+        let held = sheet.drawings().iter().map(shown).filter(|held| *held > 0).collect();
         (restored, held)
     }
 

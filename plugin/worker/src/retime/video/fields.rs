@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::process::Stdio;
 
-use inbetween_core::program;
+use inbetween_core::exposure::Signature;
 use inbetween_core::retime::Rate;
+use inbetween_core::{Encoding, Frame, program};
 use serde::{Deserialize, Serialize};
 
 use super::{Video, tool};
@@ -34,6 +35,14 @@ impl Fields {
         match self {
             Self::Split { .. } => video.times(2).unwrap_or(video),
             _ => video,
+        }
+    }
+
+    /// The signature of a picture that was made so.
+    pub(in super::super) fn signature(self, frame: &Frame, encoding: Encoding) -> Signature {
+        match self {
+            Self::Split { .. } => Signature::of_field(frame, encoding),
+            _ => Signature::of(frame, encoding),
         }
     }
 
