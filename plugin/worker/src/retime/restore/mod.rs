@@ -291,8 +291,9 @@ mod tests {
     fn restored(holds: &[usize], blends: &[Blend], at: &str, wish: Wish) -> (Restored, Vec<usize>) {
         let sheet = Sheet::of_exposures(holds.iter().copied());
         let restored = frames(&sheet, blends, (Fields::Whole, rate(at)), wish);
-        let shown =
-            |drawing: &Drawing| (drawing.first..drawing.end()).map(|at| restored.times(at)).sum::<usize>();
+        let shown = |drawing: &Drawing| {
+            (drawing.first..drawing.end()).map(|at| restored.times(at)).sum::<usize>()
+        };
         let held = sheet.drawings().iter().map(shown).filter(|held| *held > 0).collect();
         (restored, held)
     }
