@@ -150,7 +150,7 @@ impl Told {
         Some(Self {
             filter: filter.parse().ok()?,
             // A frame that is not looked at as it is was given up already.
-            is_moved: at != 1 && (own < 0 || own > COMBED),
+            is_moved: at != 1 && !(0..=COMBED).contains(&own),
             left: *counts.get(at)?,
         })
     }
