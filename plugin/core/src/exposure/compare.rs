@@ -78,7 +78,15 @@ impl Comparison {
         }
         let (shift, lit) = aligned(a, b);
         let blocks = blocks(&a.fine, &b.fine, shift);
-        let noise = noise_of(&blocks, shift);
+        let least = if a.is_field() || b.is_field() {
+            // Fields show an edge on other lines in turn.
+            MOST_PLAY
+        } else if shift[0].abs().max(shift[1].abs()) > 0.05 {
+            LEAST_PLAY_MOVED
+        } else {
+            LEAST_PLAY
+        };
+        let noise = noise_of(&blocks, least);
         let worst = worst_of(blocks, noise);
         let mut comparison = Self {
             shift: shift.map(|part| part * a.factor as f32),
@@ -183,7 +191,7 @@ fn with_slopes_beside(blocks: &[[f32; 2]], wide: usize, high: usize) -> Vec<[f32
 ///
 /// A codec that compresses from frame to frame leaves most blocks alone and touches up some: what
 /// the noisier blocks show counts as well, as far as codecs go.
-fn noise_of(blocks: &[[f32; 2]], shift: [f32; 2]) -> Noise {
+fn noise_of(blocks: &[[f32; 2]], least_play: f32) -> Noise {
     let mut by_slope = blocks.to_vec();
     by_slope.sort_by(|a, b| a[1].total_cmp(&b[1]));
     let (flat, _) = by_slope.split_at(by_slope.len() / 2);
@@ -193,9 +201,7 @@ fn noise_of(blocks: &[[f32; 2]], shift: [f32; 2]) -> Noise {
     let edges: Vec<f32> =
         edges.iter().map(|[energy, slope]| (energy - flat).max(0.0) / slope.max(1e-9)).collect();
     let play = median(edges.clone()).max(share(edges, 0.85).min(LEAST_PLAY_MOVED));
-    let moved = shift[0].abs().max(shift[1].abs()) > 0.05;
-    let least = if moved { LEAST_PLAY_MOVED } else { LEAST_PLAY };
-    Noise { flat: flat.clamp(LEAST_NOISE, MOST_NOISE), play: play.clamp(least, MOST_PLAY) }
+    Noise { flat: flat.clamp(LEAST_NOISE, MOST_NOISE), play: play.clamp(least_play, MOST_PLAY) }
 }
 
 fn worst_of(mut blocks: Vec<[f32; 2]>, noise: Noise) -> Vec<[f32; 2]> {

@@ -42,6 +42,8 @@ pub struct Signature {
     pub(super) factor: usize,
     /// Width and height of the frame.
     size: (usize, usize),
+    /// Whether every other line was filled in.
+    is_field: bool,
     serial: Serial,
 }
 
@@ -66,16 +68,16 @@ impl Serial {
 impl Signature {
     /// The signature of a frame whose values are in `encoding`.
     pub fn of(frame: &Frame, encoding: Encoding) -> Self {
-        Self::with_factor(1, frame, encoding)
+        Self::with_factor(1, frame, encoding, false)
     }
 
     /// The signature of a frame that was made of one field: its lines are looked at in pairs, because those that were
     /// filled in are other ones from field to field.
     pub fn of_field(frame: &Frame, encoding: Encoding) -> Self {
-        Self::with_factor(2, frame, encoding)
+        Self::with_factor(2, frame, encoding, true)
     }
 
-    fn with_factor(least: usize, frame: &Frame, encoding: Encoding) -> Self {
+    fn with_factor(least: usize, frame: &Frame, encoding: Encoding, is_field: bool) -> Self {
         let size = (frame.width(), frame.height());
         let factor = size.0.max(size.1).div_ceil(LONG_SIDE).max(least);
         let (width, height) = ((size.0 / factor).max(1), (size.1 / factor).max(1));
@@ -89,17 +91,22 @@ impl Signature {
         }
         let fine = Grid { width, height, planes }.smoothed();
         let coarse = fine.pooled(COARSE);
-        Self { fine, coarse, factor, size, serial: Serial::new() }
+        Self { fine, coarse, factor, size, is_field, serial: Serial::new() }
     }
 
     /// A signature of the same frame with other samples.
     pub(super) fn with_grids(&self, fine: Grid, coarse: Grid) -> Self {
-        Self { fine, coarse, factor: self.factor, size: self.size, serial: Serial::new() }
+        Self { fine, coarse, serial: Serial::new(), ..*self }
     }
 
     /// Width and height of the frame, in pixels.
     pub fn frame_size(&self) -> (usize, usize) {
         self.size
+    }
+
+    /// Whether it is that of a field, beside whose edges much plays.
+    pub(super) fn is_field(&self) -> bool {
+        self.is_field
     }
 
     /// A number that this signature and copies of it share with no other of this process.

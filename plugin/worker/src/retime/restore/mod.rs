@@ -6,6 +6,7 @@
 
 mod cadence;
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -188,9 +189,9 @@ pub(super) fn frames(
     };
     let starts = starts(sheet, &blends);
     let cadence = match (wish.film, wish.restore) {
-        (Some(film), _) => Cadence::of(film, &starts, rate),
+        (Some(film), _) => Cadence::of(film, &starts, rate, !blends.is_empty()),
         (None, Restore::Deinterlace) => None,
-        (None, _) => Cadence::find(&starts, rate),
+        (None, _) => Cadence::find(&starts, rate, !blends.is_empty()),
     };
     if blends.is_empty() && cadence.is_none() {
         return restored;
@@ -249,28 +250,34 @@ fn taken(sheet: &Sheet, blends: &BTreeMap<usize, usize>, cadence: Option<&Cadenc
     let clean = |frame: usize| blends.get(&frame).copied().unwrap_or(frame).min(count - 1);
     let Some(cadence) = cadence else { return (0..count).map(clean).collect() };
     let mut taken: Vec<usize> = Vec::new();
-    // Of the frames that show one of the film: none that is a mix, one of a drawing that is seen nowhere else, a late one.
-    let rank = |frame: usize| {
-        let held = sheet.drawing_at(frame).map_or(0, |drawing| drawing.frames);
-        (!blends.contains_key(&frame), std::cmp::Reverse(held), frame)
+    // Of the frames that show one of the film: one of a drawing that is seen nowhere else, a late one. Where frames are
+    // mixed, none that is, and one that lies inside its drawing and in the middle of its time: towards the ends are mixes
+    // too faint to be found.
+    let rank = |frame: usize, off: u32| {
+        let drawing = sheet.drawing_at(frame);
+        let held = drawing.map_or(0, |drawing| drawing.frames);
+        if blends.is_empty() {
+            return (true, false, Reverse(held), Reverse(0), frame);
+        }
+        let inside = drawing.is_some_and(|d| d.first < frame && frame + 1 < d.end());
+        let alone = Reverse(usize::from(held < 2));
+        (!blends.contains_key(&frame), inside, alone, Reverse(off), frame)
     };
-    let mut best: Option<(usize, usize)> = None;
-    for (frame, of_film) in cadence.frames(count).enumerate() {
+    let mut best = None;
+    for (frame, (of_film, off)) in cadence.frames(count).enumerate() {
+        let here = (of_film, rank(frame, off), frame);
         match best {
-            Some((known, other)) if known == of_film => {
-                if rank(frame) > rank(other) {
-                    best = Some((of_film, frame));
-                }
-            }
-            _ => {
-                if let Some((known, other)) = best {
+            Some((known, best_rank, _)) if known == of_film && best_rank >= here.1 => {}
+            Some((known, _, other)) => {
+                if known != of_film {
                     taken.resize(known + 1, clean(other));
                 }
-                best = Some((of_film, frame));
+                best = Some(here);
             }
+            None => best = Some(here),
         }
     }
-    if let Some((known, other)) = best {
+    if let Some((known, _, other)) = best {
         taken.resize(known + 1, clean(other));
     }
     taken
