@@ -310,7 +310,9 @@ fn every_transfer_gives_its_film_again() {
         let worn = name == "worn";
         // Cuts take frames away, and the film's own times with them.
         let late = if name == "broken" { 8.0 } else { 1.01 };
-        let good = figures.found == figures.all
+        // One drawing has been left a single field, and is lost.
+        let lost = usize::from(name == "broken");
+        let good = figures.found + lost >= figures.all
             && (worn || figures.ghost < 1.0)
             && figures.combs < 0.0005
             && figures.worst <= late
