@@ -2,6 +2,7 @@
 //! finished pictures in parts, and joined with everything else that the source holds.
 
 mod carry;
+mod combs;
 mod decode;
 mod encoder;
 mod fields;
@@ -16,9 +17,10 @@ use std::path::Path;
 
 use inbetween_core::Frame;
 
+pub(super) use combs::Combs;
 pub(super) use decode::{Decoder, Ended, Raw};
 pub(super) use encoder::Wishes;
-pub(super) use fields::{Combs, Fields};
+pub(super) use fields::Fields;
 pub(super) use film::Film;
 pub(super) use probe::Video;
 

@@ -1,21 +1,12 @@
 //! Fields: two half pictures in one frame, of one moment of a film or of two.
 
-use std::path::Path;
-use std::process::Stdio;
-
 use inbetween_core::exposure::Signature;
 use inbetween_core::retime::Rate;
-use inbetween_core::{Encoding, Frame, program};
+use inbetween_core::{Encoding, Frame};
 use serde::{Deserialize, Serialize};
 
-use super::{Video, tool};
-use crate::failure::Result;
-
-/// Frames that are looked at.
-const LOOKED_AT: u32 = 4000;
-
 /// Combed pixels in a block of 16 x 16 from which a frame is combed: grain makes a few.
-const COMBED: i64 = 28;
+pub(super) const COMBED: i64 = 28;
 
 /// What is done with the fields of a video.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,113 +55,9 @@ impl Fields {
     }
 }
 
-/// What fields show in the beginning of a video.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in super::super) struct Combs {
-    pub(in super::super) frames: u64,
-    /// Combed frames whose fields find their partner in the frame beside.
-    pub(in super::super) moved: u64,
-    /// Frames that stay combed.
-    pub(in super::super) left: u64,
-    /// Frames that look like those of a camera of fields.
-    pub(in super::super) interlaced: u64,
-    pub(in super::super) top_first: bool,
-}
-
-impl Combs {
-    /// Looks at the beginning of the video. A file whose fields cannot be looked at has none.
-    pub(in super::super) fn count(path: &Path, video: &Video) -> Result<Self> {
-        let tell = format!("mode=pcn:combmatch=full:combpel={COMBED}:cthresh=10");
-        let graph = format!(
-            "[0:V:0]idet,split[a][b];[a]fieldmatch=order=tff:{tell}[top];[b]fieldmatch=order=bff:{tell}[bottom]"
-        );
-        let mut command = program::command("ffmpeg");
-        command.args(["-hide_banner", "-nostdin", "-nostats", "-loglevel", "debug"]);
-        if let Some(decoder) = video.decoder {
-            command.args(["-c:v", decoder]);
-        }
-        command.arg("-i").arg(tool::address(path)).args(["-filter_complex", &graph]);
-        let frames = LOOKED_AT.to_string();
-        for output in ["[top]", "[bottom]"] {
-            command.args(["-map", output, "-frames:v", &frames, "-f", "null", "-"]);
-        }
-        command.stdin(Stdio::null()).stdout(Stdio::null());
-        let done = command.output().map_err(|err| tool::cannot_start("ffmpeg", &err))?;
-        Ok(Self::read(&String::from_utf8_lossy(&done.stderr)))
-    }
-
-    fn read(said: &str) -> Self {
-        let (mut top, mut bottom) = (Self::default(), Self::default());
-        let (mut first_top, mut first_bottom) = (0, 0);
-        for line in said.lines() {
-            if let Some(told) = Told::read(line) {
-                let counts = if told.filter == 2 { &mut top } else { &mut bottom };
-                counts.frames += 1;
-                counts.left += u64::from(told.left > COMBED);
-                counts.moved += u64::from(told.is_moved && told.left <= COMBED);
-            } else if let Some((_, counts)) = line.split_once("Multi frame detection:") {
-                let number = |name: &str| -> u64 {
-                    let rest = counts.split_once(name).map_or("", |(_, rest)| rest);
-                    rest.split_whitespace().next().and_then(|n| n.parse().ok()).unwrap_or(0)
-                };
-                (first_top, first_bottom) = (number("TFF:"), number("BFF:"));
-            }
-        }
-        let seen_first = first_top >= first_bottom;
-        let top_first = match top.left.cmp(&bottom.left) {
-            std::cmp::Ordering::Less => true,
-            std::cmp::Ordering::Greater => false,
-            std::cmp::Ordering::Equal => seen_first,
-        };
-        // Where fields find no partner, how they follow each other counts.
-        let stays = top.left.min(bottom.left) > (top.moved + bottom.moved) / 2;
-        let top_first = if stays { seen_first } else { top_first };
-        let counts = if top_first { top } else { bottom };
-        Self { interlaced: first_top + first_bottom, top_first, ..counts }
-    }
-}
-
-/// What the filter `fieldmatch` tells of a frame.
-struct Told {
-    filter: u32,
-    is_moved: bool,
-    left: i64,
-}
-
-impl Told {
-    fn read(line: &str) -> Option<Self> {
-        let rest = line.split_once("[Parsed_fieldmatch_")?.1;
-        let (filter, rest) = rest.split_once(" @ ")?;
-        let counts = rest.split_once("COMBS:")?.1;
-        let (counts, rest) = counts.split_once('(')?;
-        let counts: Vec<i64> = counts.split_whitespace().filter_map(|n| n.parse().ok()).collect();
-        let (_, rest) = rest.split_once("match=")?;
-        let at: usize = rest.split_whitespace().next()?.parse().ok()?;
-        let own = *counts.get(1)?;
-        Some(Self {
-            filter: filter.parse().ok()?,
-            // A frame that is not looked at as it is was given up already.
-            is_moved: at != 1 && !(0..=COMBED).contains(&own),
-            left: *counts.get(at)?,
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_the_filters_say_is_counted() {
-        let said = "\
-[Parsed_fieldmatch_2 @ 0x5] SC:0 | COMBS:   0  96  -1  -1  -1 (combpel=28) match=0 combed=NO\n\
-[Parsed_fieldmatch_2 @ 0x5] SC:0 | COMBS:  96   0  -1  -1  -1 (combpel=28) match=1 combed=NO\n\
-[Parsed_fieldmatch_3 @ 0x6] SC:0 | COMBS:  96  96  96  -1  -1 (combpel=28) match=1 combed=YES\n\
-[Parsed_fieldmatch_3 @ 0x6] SC:0 | COMBS:  96   0  -1  -1  -1 (combpel=28) match=1 combed=NO\n\
-[Parsed_idet_0 @ 0x7] Multi frame detection: TFF:     7 BFF:     1 Progressive:     2 Undetermined:     0\n";
-        let wanted = Combs { frames: 2, moved: 1, left: 0, interlaced: 8, top_first: true };
-        assert_eq!(Combs::read(said), wanted);
-    }
 
     #[test]
     fn pictures_of_fields_are_twice_as_many() {
