@@ -21,8 +21,16 @@ const PHASES: usize = 20;
 const ASTRAY: f64 = 0.01;
 const ASTRAY_MIXED: f64 = 0.08;
 
-/// How unlikely a jump of the phase is, as a logarithm.
-const JUMP: f64 = 5.0;
+/// How many times that share are still a cadence's.
+const MOST_ASTRAY: f64 = 4.0;
+
+/// Pictures are transferred to no more for a second.
+const FASTEST: f64 = 61.0;
+
+/// How unlikely a jump of the phase is, as a logarithm: while it is asked whether there is a cadence, and when one is
+/// believed. With jumps at a low price one fits anything.
+const JUMP: f64 = 8.0;
+const JUMP_BELIEVED: f64 = 5.0;
 
 /// How much likelier it is that a drawing is held for as long as the one before, as a logarithm.
 const EVEN: f64 = 0.3;
@@ -45,34 +53,49 @@ pub(super) struct Cadence {
     /// From which frame of the transfer on which phase holds.
     phases: Vec<(usize, usize)>,
     likelihood: f64,
+    /// Drawings that begin where none should.
+    astray: usize,
 }
 
 impl Cadence {
     /// The cadence of a transfer at `rate` whose drawings begin on these frames; nothing where it shows none.
     pub(super) fn find(starts: &[usize], rate: Rate, mixed: bool) -> Option<Self> {
+        if rate.per_second() > FASTEST {
+            return None;
+        }
         let films = FILMS.iter().filter_map(|(frames, seconds)| Rate::new(*frames, *seconds).ok());
         let slower = films.filter(|film| film.per_second() < SLOWER * rate.per_second());
-        let told = slower.filter_map(|film| Self::of(film, starts, rate, mixed));
-        let sure =
-            told.filter(|found| found.likelihood > SURE && found.breaks() * STEADY <= starts.len());
+        let told = slower.filter_map(|film| Self::along(film, starts, rate, mixed, JUMP));
+        let most_astray = MOST_ASTRAY * astray(mixed) * starts.len() as f64;
+        let sure = told.filter(|found| {
+            found.likelihood > SURE
+                && found.breaks() * STEADY <= starts.len()
+                && found.astray as f64 <= most_astray
+        });
         // Of equally likely ones the first.
         let prior = |found: &Self| {
             let is_strange = ((found.film.seconds() == 1001) != (rate.seconds() == 1001)) != mixed;
             found.likelihood - if is_strange { STRANGE } else { 0.0 }
         };
-        sure.reduce(|best, other| if prior(&other) > prior(&best) + 1.0 { other } else { best })
+        let best = sure
+            .reduce(|best, other| if prior(&other) > prior(&best) + 1.0 { other } else { best })?;
+        Self::of(best.film, starts, rate, mixed)
     }
 
     /// The best one of a film of this rate; nothing where the film is not slower.
     pub(super) fn of(film: Rate, starts: &[usize], rate: Rate, mixed: bool) -> Option<Self> {
+        Self::along(film, starts, rate, mixed, JUMP_BELIEVED)
+    }
+
+    fn along(film: Rate, starts: &[usize], rate: Rate, mixed: bool, jump: f64) -> Option<Self> {
         let above = u64::from(film.frames()) * u64::from(rate.seconds());
         let below = u64::from(film.seconds()) * u64::from(rate.frames());
         if above >= below {
             return None;
         }
         let ratio = (above, below);
-        let mut found = Self { film, ratio, phases: vec![(0, 0)], likelihood: 0.0 };
-        found.follow(starts, if mixed { ASTRAY_MIXED } else { ASTRAY });
+        let mut found = Self { film, ratio, phases: vec![(0, 0)], likelihood: 0.0, astray: 0 };
+        found.follow(starts, astray(mixed), jump);
         Some(found)
     }
 
@@ -106,7 +129,7 @@ impl Cadence {
     }
 
     /// The likeliest path of phases (Viterbi's algorithm).
-    fn follow(&mut self, starts: &[usize], astray: f64) {
+    fn follow(&mut self, starts: &[usize], astray: f64, jump: f64) {
         let share = self.ratio.0 as f64 / self.ratio.1 as f64;
         let (right, wrong) = (((1.0 - astray) / share).ln(), (astray / (1.0 - share)).ln());
         let mut scores = [0.0_f64; PHASES];
@@ -117,7 +140,7 @@ impl Cadence {
         let starts: Vec<usize> = starts.iter().copied().filter(|start| *start > 0).collect();
         for start in &starts {
             let best = best_of(&scores);
-            let (jumped, last) = (scores[best] - JUMP, scores);
+            let (jumped, last) = (scores[best] - jump, scores);
             let mut came = [0; PHASES];
             let now = start - before;
             let even_before = held_before == Some(now);
@@ -140,6 +163,7 @@ impl Cadence {
         self.likelihood = scores[phase];
         let mut path = vec![(0, phase)];
         for (start, came) in starts.iter().zip(&from).rev() {
+            self.astray += usize::from(self.at(*start, phase) == self.at(start - 1, phase));
             let origin = usize::from(came[phase]);
             if origin != phase {
                 path.push((*start, phase));
@@ -150,6 +174,10 @@ impl Cadence {
         path[1..].reverse();
         self.phases = path;
     }
+}
+
+fn astray(mixed: bool) -> f64 {
+    if mixed { ASTRAY_MIXED } else { ASTRAY }
 }
 
 fn best_of(scores: &[f64; PHASES]) -> usize {

@@ -132,11 +132,11 @@ impl Restored {
 
 /// What is to be done with the fields of a video.
 pub(super) fn fields(path: &Path, video: &Video, wish: Wish) -> Result<Fields> {
-    // Nobody stores fields at the rate of films.
-    let of_film = (22.0..24.5).contains(&video.rate.per_second());
+    // Fields are those of television: nobody stores them at the rate of films or of a clip at its own times.
+    let of_television = (24.5..30.5).contains(&video.rate.per_second());
     match wish.restore {
         Restore::Off | Restore::Duplicates => return Ok(Fields::Whole),
-        Restore::Auto if of_film && !video.interlaced => return Ok(Fields::Whole),
+        Restore::Auto if !of_television && !video.interlaced => return Ok(Fields::Whole),
         _ => {}
     }
     let combs = Combs::count(path, video)?;

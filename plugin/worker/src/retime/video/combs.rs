@@ -12,6 +12,9 @@ use crate::failure::Result;
 /// Frames that are looked at.
 const LOOKED_AT: u32 = 4000;
 
+/// Share of the frames that look interlaced which must agree on the fields' order.
+const ONE_ORDER: f64 = 0.8;
+
 /// What fields show in the beginning of a video.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in super::super) struct Combs {
@@ -74,7 +77,10 @@ impl Combs {
         let stays = top.left.min(bottom.left) > (top.moved + bottom.moved) / 2;
         let top_first = if stays { seen_first } else { top_first };
         let counts = if top_first { top } else { bottom };
-        Self { interlaced: first_top + first_bottom, top_first, ..counts }
+        // A camera of fields keeps their order; stripes and thin lines in motion look like either.
+        let (all, most) = (first_top + first_bottom, first_top.max(first_bottom));
+        let interlaced = if most as f64 >= ONE_ORDER * all as f64 { all } else { 0 };
+        Self { interlaced, top_first, ..counts }
     }
 }
 
@@ -118,5 +124,7 @@ mod tests {
 [Parsed_idet_0 @ 0x7] Multi frame detection: TFF:     7 BFF:     1 Progressive:     2 Undetermined:     0\n";
         let wanted = Combs { frames: 2, moved: 1, left: 0, interlaced: 8, top_first: true };
         assert_eq!(Combs::read(said), wanted);
+        let torn = said.replace("BFF:     1", "BFF:     3");
+        assert_eq!(Combs::read(&torn), Combs { interlaced: 0, ..wanted }, "in no order");
     }
 }
