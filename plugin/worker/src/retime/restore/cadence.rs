@@ -42,7 +42,7 @@ const STEADY: usize = 20;
 
 /// How unlikely a film is whose rate is of a thousand and the transfer's of 1001, or the other way round, as a logarithm.
 /// Who mixes frames changes the clock, so there it is what is likely.
-const STRANGE: f64 = 10.0;
+const STRANGE: f64 = 20.0;
 
 /// Which frame of the film is seen on each frame of its transfer.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,9 +77,8 @@ impl Cadence {
             let is_strange = ((found.film.seconds() == 1001) != (rate.seconds() == 1001)) != mixed;
             found.likelihood - if is_strange { STRANGE } else { 0.0 }
         };
-        let best = sure
-            .reduce(|best, other| if prior(&other) > prior(&best) + 1.0 { other } else { best })?;
-        Self::of(best.film, starts, rate, mixed)
+        let believed = sure.filter_map(|found| Self::of(found.film, starts, rate, mixed));
+        believed.reduce(|best, other| if prior(&other) > prior(&best) + 1.0 { other } else { best })
     }
 
     /// The best one of a film of this rate; nothing where the film is not slower.
