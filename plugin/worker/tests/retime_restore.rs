@@ -344,6 +344,19 @@ fn a_pan_of_fields_has_no_combs() {
 }
 
 #[test]
+fn titles_that_roll_in_whole_frames_are_left_alone() {
+    let Some(desk) = Desk::new() else { return };
+    // By one line for each frame: fields are those of the frame beside, a line away.
+    let line = "floor((Y+N)/3)";
+    let roll = format!(
+        "trim=end_frame=40,setpts=N/25/TB,fps=25,geq=lum='if(lt(mod({line}\\,11)\\,8)*lt(mod(floor(X/3)*37+{line}*61\\,101)\\,50)\\,230\\,20)':cb=128:cr=128"
+    );
+    desk.transfer(&format!("-vf {roll} -pix_fmt yuv420p {LOSSLESS}"), "roll.mkv");
+    let told = desk.retime(&["roll.mkv", "--x-sheet"]);
+    assert!(told["restored"]["fields"].is_null(), "{}", told["restored"]);
+}
+
+#[test]
 fn a_film_that_was_never_transferred_is_left_alone() {
     let Some(desk) = Desk::new() else { return };
     for rate in ["25", "60"] {

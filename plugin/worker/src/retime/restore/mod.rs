@@ -144,6 +144,8 @@ pub(super) fn fields(path: &Path, video: &Video, wish: Wish) -> Result<Fields> {
     let (matched, split) = (Fields::Matched { top_first }, Fields::Split { top_first });
     let share = |count: u64| count as f64 / combs.frames.max(1) as f64;
     let of_fields = share(combs.moved) > COMBED || share(combs.interlaced) > 2.0 * COMBED;
+    // Titles that roll by whole lines of a whole frame look like fields beside other frames, and have no combs.
+    let is_combed = share(combs.combed) > COMBED;
     let blended = || -> Result<bool> {
         let mut looked = video.clone();
         looked.fields = split;
@@ -162,7 +164,7 @@ pub(super) fn fields(path: &Path, video: &Video, wish: Wish) -> Result<Fields> {
         Restore::Telecine => matched,
         Restore::Deinterlace => split,
         Restore::Blends if of_fields => split,
-        Restore::Auto if of_fields => {
+        Restore::Auto if of_fields && is_combed => {
             let left = combs.left as f64 > LEFT * (combs.left + combs.moved) as f64;
             if left || blended()? { split } else { matched }
         }

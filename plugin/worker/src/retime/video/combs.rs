@@ -12,6 +12,9 @@ use crate::failure::Result;
 /// Frames that are looked at.
 const LOOKED_AT: u32 = 4000;
 
+/// The place in the graph of the filter that tells of frames as they are.
+const OWN: u32 = 5;
+
 /// Share of the frames that look interlaced which must agree on the fields' order.
 const ONE_ORDER: f64 = 0.8;
 
@@ -23,6 +26,8 @@ pub(in super::super) struct Combs {
     pub(in super::super) moved: u64,
     /// Frames that stay combed.
     pub(in super::super) left: u64,
+    /// Frames that are combed as they are.
+    pub(in super::super) combed: u64,
     /// Frames that look like those of a camera of fields.
     pub(in super::super) interlaced: u64,
     pub(in super::super) top_first: bool,
@@ -32,8 +37,12 @@ impl Combs {
     /// Looks at the beginning of the video. A file whose fields cannot be looked at has none.
     pub(in super::super) fn count(path: &Path, video: &Video) -> Result<Self> {
         let tell = format!("mode=pcn:combmatch=full:combpel={COMBED}:cthresh=10");
+        // The filter counts a frame's own combs only where it does not prefer the frame beside, so the third one is given
+        // each frame twice.
         let graph = format!(
-            "[0:V:0]idet,split[a][b];[a]fieldmatch=order=tff:{tell}[top];[b]fieldmatch=order=bff:{tell}[bottom]"
+            "[0:V:0]idet,split=3[a][b][c];[a]fieldmatch=order=tff:{tell}[top];\
+             [b]fieldmatch=order=bff:{tell}[bottom];[c]fps=2*{},fieldmatch=order=tff:{tell}[own]",
+            video.rate
         );
         let mut command = program::command("ffmpeg");
         command.args(["-hide_banner", "-nostdin", "-nostats", "-loglevel", "debug"]);
@@ -41,9 +50,10 @@ impl Combs {
             command.args(["-c:v", decoder]);
         }
         command.arg("-i").arg(tool::address(path)).args(["-filter_complex", &graph]);
-        let frames = LOOKED_AT.to_string();
-        for output in ["[top]", "[bottom]"] {
-            command.args(["-map", output, "-frames:v", &frames, "-f", "null", "-"]);
+        for (output, frames) in
+            [("[top]", LOOKED_AT), ("[bottom]", LOOKED_AT), ("[own]", 2 * LOOKED_AT)]
+        {
+            command.args(["-map", output, "-frames:v", &frames.to_string(), "-f", "null", "-"]);
         }
         command.stdin(Stdio::null()).stdout(Stdio::null());
         let done = command.output().map_err(|err| tool::cannot_start("ffmpeg", &err))?;
@@ -53,8 +63,13 @@ impl Combs {
     fn read(said: &str) -> Self {
         let (mut top, mut bottom) = (Self::default(), Self::default());
         let (mut first_top, mut first_bottom) = (0, 0);
+        let mut combed_twice = 0;
         for line in said.lines() {
             if let Some(told) = Told::read(line) {
+                if told.filter == OWN {
+                    combed_twice += u64::from(told.own > COMBED);
+                    continue;
+                }
                 let counts = if told.filter == 2 { &mut top } else { &mut bottom };
                 counts.frames += 1;
                 counts.left += u64::from(told.left > COMBED);
@@ -80,13 +95,15 @@ impl Combs {
         // A camera of fields keeps their order; stripes and thin lines in motion look like either.
         let (all, most) = (first_top + first_bottom, first_top.max(first_bottom));
         let interlaced = if most as f64 >= ONE_ORDER * all as f64 { all } else { 0 };
-        Self { interlaced, top_first, ..counts }
+        Self { interlaced, top_first, combed: combed_twice.div_ceil(2), ..counts }
     }
 }
 
 /// What the filter `fieldmatch` tells of a frame.
 struct Told {
     filter: u32,
+    /// Combs of the frame as it is; below zero where nobody looked.
+    own: i64,
     is_moved: bool,
     left: i64,
 }
@@ -103,6 +120,7 @@ impl Told {
         let own = *counts.get(1)?;
         Some(Self {
             filter: filter.parse().ok()?,
+            own,
             // A frame that is not looked at as it is was given up already.
             is_moved: at != 1 && !(0..=COMBED).contains(&own),
             left: *counts.get(at)?,
@@ -121,8 +139,11 @@ mod tests {
 [Parsed_fieldmatch_2 @ 0x5] SC:0 | COMBS:  96   0  -1  -1  -1 (combpel=28) match=1 combed=NO\n\
 [Parsed_fieldmatch_3 @ 0x6] SC:0 | COMBS:  96  96  96  -1  -1 (combpel=28) match=1 combed=YES\n\
 [Parsed_fieldmatch_3 @ 0x6] SC:0 | COMBS:  96   0  -1  -1  -1 (combpel=28) match=1 combed=NO\n\
+[Parsed_fieldmatch_5 @ 0x8] SC:0 | COMBS:  -1  96  -1  -1  -1 (combpel=28) match=1 combed=YES\n\
+[Parsed_fieldmatch_5 @ 0x8] SC:0 | COMBS:   0  -1  -1  -1  -1 (combpel=28) match=0 combed=NO\n\
 [Parsed_idet_0 @ 0x7] Multi frame detection: TFF:     7 BFF:     1 Progressive:     2 Undetermined:     0\n";
-        let wanted = Combs { frames: 2, moved: 1, left: 0, interlaced: 8, top_first: true };
+        let wanted =
+            Combs { frames: 2, moved: 1, left: 0, combed: 1, interlaced: 8, top_first: true };
         assert_eq!(Combs::read(said), wanted);
         let torn = said.replace("BFF:     1", "BFF:     3");
         assert_eq!(Combs::read(&torn), Combs { interlaced: 0, ..wanted }, "in no order");
