@@ -125,6 +125,17 @@ pub struct Drawn {
 pub struct Remarks {
     /// Pins that lie on the ground in both keys and bind nothing: their places in the request.
     pub loose_pins: Vec<usize>,
+    /// What of the picture cannot be trusted; `None` where nothing is worth a word.
+    pub unsure: Option<Unsure>,
+}
+
+/// The part of a drawing that cannot be trusted.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Unsure {
+    /// Share of the picture, 0..=1.
+    pub share: f32,
+    /// Around it: left, top, right and bottom as shares of the picture's width and height, from the top left.
+    pub area: [f32; 4],
 }
 
 /// Something that draws in-betweens.

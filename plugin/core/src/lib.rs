@@ -111,7 +111,7 @@ pub mod threads;
 pub mod timing;
 
 pub use colour::Encoding;
-pub use engine::{Control, Drawn, Engine, EngineInfo, Job, Remarks, Request, SketchRef};
+pub use engine::{Control, Drawn, Engine, EngineInfo, Job, Remarks, Request, SketchRef, Unsure};
 pub use error::Error;
 pub use frame::Frame;
 pub use hash::ContentHash;

@@ -10,7 +10,7 @@ use inbetween_core::{
 use crate::analysis::{Analysis, KeyPair};
 use crate::layers::Layers;
 use crate::map::Map;
-use crate::mask::{confidence, settle, stay_inside};
+use crate::mask::{Pieces, confidence, settle, stay_inside, unsure};
 use crate::memo::{Memo, PairKey, PinKey, SketchKey};
 use crate::near_keys::{carry, trained_position};
 use crate::net::TweenNet;
@@ -23,7 +23,7 @@ use crate::synth::RenderPlan;
 static WEIGHTS: &[u8] = include_bytes!("../../../resources/flow/flow.safetensors");
 
 /// Changes with every change of this crate that may change a picture.
-const REVISION: &str = "flow-10";
+const REVISION: &str = "flow-11";
 
 /// Draws in-betweens on the CPU: classical motion, corrected and completed by a small network.
 ///
@@ -118,25 +118,25 @@ impl Engine for FlowEngine {
         control.report(0.7);
         let pins =
             if pinned { Some(self.pinned(job, pair, &analysis, guided, control)?) } else { None };
-        let plan = self.plan(pair, &analysis, t, guidance.as_deref(), pins.as_deref());
+        let layers = pins.as_deref().or(pair.layers.as_ref().filter(|_| !guided));
+        let plan = self.plan(pair, &analysis, t, guidance.as_deref(), layers);
         control.check()?;
         control.report(0.8);
         let stage = Stage::begin("full size");
         let size = (near.height(), near.width());
+        let trust = confidence(pair, &plan.motion, &Pieces { label: &plan.label, layers, t });
+        let unsure = unsure(&trust, analysis.shape);
         let pixels = match job.request.settings.output {
             Output::InBetween => plan.draw(&job.first, &job.last),
             Output::Motion => plan.motion(size),
-            Output::Confidence => {
-                let trust = confidence(pair, &plan.motion);
-                RenderPlan { motion: trust, ..plan }.grey(size)
-            }
+            Output::Confidence => RenderPlan { motion: trust, ..plan }.grey(size),
         };
         stage.end();
         control.check()?;
         control.report(1.0);
         let frame = Frame::from_pixels(near.width(), near.height(), pixels)?;
         let loose_pins = pins.map_or_else(Vec::new, |pins| pins.loose_pins().to_vec());
-        let remarks = Remarks { loose_pins };
+        let remarks = Remarks { loose_pins, unsure };
         Ok(Drawn { frame, confidence: analysis.confidence, cut: analysis.cut, remarks })
     }
 }
@@ -192,12 +192,11 @@ impl FlowEngine {
         analysis: &Analysis,
         t: f32,
         guidance: Option<&Guidance>,
-        pins: Option<&Layers>,
+        layers: Option<&Layers>,
     ) -> RenderPlan {
         let (height, width) = analysis.shape;
         let mut motion = self.motion(pair, analysis.shape, t, guidance);
         // Sketches move all that pins do not bind.
-        let layers = pins.or(pair.layers.as_ref().filter(|_| guidance.is_none()));
         let label = layers
             .map_or_else(Vec::new, |layers| layers.composite_over(&mut motion, &pair.guides, t));
         RenderPlan {

@@ -128,6 +128,11 @@ impl Host {
         self.background
     }
 
+    /// Whether messages stay beside the node, so that they interrupt nobody.
+    pub(crate) fn keeps_messages(&self) -> bool {
+        self.message2.is_some()
+    }
+
     /// Whether an effect may give its output another frame rate than its clips have.
     pub(crate) fn sets_frame_rate(&self) -> bool {
         self.sets_frame_rate

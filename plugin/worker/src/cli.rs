@@ -467,7 +467,7 @@ mod tests {
                 found += 1;
             }
         }
-        assert_eq!(found, 29, "options that follow from the list");
+        assert_eq!(found, 30, "options that follow from the list");
     }
 
     #[test]

@@ -426,3 +426,66 @@ fn pins_that_make_no_sense_are_refused_with_a_reason() {
     assert!(done.err.contains("Pin 1 lies on the background"), "{}", done.err);
     assert!(!done.err.contains("Pin 2"), "{}", done.err);
 }
+
+#[test]
+fn what_cannot_be_trusted_is_told_again_from_the_cache() {
+    let small = Small { folder: TempDir::new().unwrap() };
+    let scrambled = |name: &str, seed: u32| {
+        let picture = RgbImage::from_fn(192, 144, |x, y| {
+            if !(90..186).contains(&x) || !(12..132).contains(&y) {
+                return Rgb([240, 238, 220]);
+            }
+            let cell = (x / 8).wrapping_mul(7919) ^ (y / 8).wrapping_mul(104_729) ^ seed;
+            let dice = cell.wrapping_mul(0x9e37_79b9) >> 8;
+            Rgb([dice as u8, (dice >> 8) as u8, (dice >> 16) as u8])
+        });
+        picture.save(small.path(name)).unwrap();
+        small.path(name)
+    };
+    let (first, last) = (scrambled("a.png", 1), scrambled("b.png", 0x5_1234));
+    let (out, cache) = (small.path("out"), small.path("cache"));
+    let begin = ["render", &first, &last, "--out", &out, "--cache", &cache, "--frames", "3-7"];
+    let done = inbetween(&[&begin[..], &["--sheet", "--mark-unsure"]].concat());
+    assert_eq!(done.code, 0, "{}", done.err);
+    assert!(
+        done.err.contains("frames 3 to 7: ") && done.err.contains(" % unsure around "),
+        "{}",
+        done.err
+    );
+    assert!(
+        done.err.contains("draw a key near frame 5, give a sketch, place pins"),
+        "{}",
+        done.err
+    );
+    let sheet = image::open(Path::new(&out).join("sheet.png")).unwrap().to_rgb8();
+    assert!(sheet.pixels().any(|p| p.0[0] > 180 && p.0[1] < 60 && (90..190).contains(&p.0[2])));
+    let again = inbetween(&[&begin[..], &["--json"]].concat());
+    assert_eq!(again.code, 0, "{}", again.err);
+    assert_eq!(again.json()["drawn"], 0, "{}", again.out);
+    let told = &again.json()["unsure"][0];
+    assert_eq!((&told["first"], &told["last"]), (&Value::from(3), &Value::from(7)));
+    assert!(done.err.contains(told["warning"].as_str().unwrap()), "{told}");
+}
+
+#[test]
+fn other_outputs_than_the_drawing_are_written_too() {
+    let small = Small { folder: TempDir::new().unwrap() };
+    let (first, last) = (small.drawing("a.png", 40), small.drawing("b.png", 56));
+    let (out, cache) = (small.path("out"), small.path("cache"));
+    let begin = ["render", &first, &last, "--out", &out, "--cache", &cache, "--frames", "1-2"];
+    let done = inbetween(&[&begin[..], &["--output", "motion"]].concat());
+    assert_eq!(done.code, 2, "{}", done.err);
+    assert!(done.err.contains("--format exr32"), "{}", done.err);
+    let done = inbetween(&[&begin[..], &["--output", "motion", "--format", "exr32"]].concat());
+    assert_eq!(done.code, 0, "{}", done.err);
+    for frame in ["frame_0001.exr", "frame_0002.exr"] {
+        let motion = image::open(Path::new(&out).join(frame)).unwrap().to_rgb32f();
+        let disc = motion.get_pixel(44, 64).0;
+        // 16 pixels to the right in eight frames.
+        assert!((disc[0] - 2.0).abs() < 0.4 && disc[1].abs() < 0.4, "{frame}: {disc:?}");
+    }
+    let done = inbetween(&[&begin[..], &["--output", "confidence"]].concat());
+    assert_eq!(done.code, 0, "{}", done.err);
+    let sure = image::open(Path::new(&out).join("frame_0001.png")).unwrap().to_luma8();
+    assert!(sure.get_pixel(4, 4).0[0] > 200, "paper is sure at a key too");
+}

@@ -1,25 +1,42 @@
 //! What is to be said of a drawing, as bytes behind its pixels.
 //!
-//! A drawing without remarks has no such bytes. Otherwise they are the number of loose pins and then each of them,
-//! one byte for each.
+//! Nothing at all where nothing is to be said; else, little-endian: the number of loose pins and each of them, a
+//! byte each, a byte that is 1 where something is unsure, and then its share and area as five 32-bit floats.
 
-use crate::Remarks;
+use crate::{Remarks, Unsure};
 
 pub(super) fn pack(remarks: &Remarks) -> Vec<u8> {
-    let Remarks { loose_pins } = remarks;
+    let Remarks { loose_pins, unsure } = remarks;
     if *remarks == Remarks::default() {
         return Vec::new();
     }
     let mut bytes = vec![loose_pins.len() as u8];
     bytes.extend(loose_pins.iter().map(|&pin| pin as u8));
+    bytes.push(u8::from(unsure.is_some()));
+    if let Some(Unsure { share, area }) = unsure {
+        let numbers = std::iter::once(share).chain(area);
+        bytes.extend(numbers.flat_map(|number| number.to_le_bytes()));
+    }
     bytes
 }
 
 /// `None` when these bytes are no remarks.
 pub(super) fn unpack(bytes: &[u8]) -> Option<Remarks> {
-    let Some((&count, pins)) = bytes.split_first() else { return Some(Remarks::default()) };
+    let Some((&count, rest)) = bytes.split_first() else { return Some(Remarks::default()) };
+    let (pins, rest) = rest.split_at_checked(usize::from(count))?;
     let loose_pins = pins.iter().map(|&pin| usize::from(pin)).collect();
-    (pins.len() == usize::from(count)).then_some(Remarks { loose_pins })
+    let (&unsure, rest) = rest.split_first()?;
+    let unsure = match (unsure, rest.as_chunks::<4>()) {
+        (0, ([], [])) => None,
+        (1, (&[share, left, top, right, bottom], [])) => {
+            let number =
+                |bytes| Some(f32::from_le_bytes(bytes)).filter(|n| (0.0..=1.0).contains(n));
+            let area = [number(left)?, number(top)?, number(right)?, number(bottom)?];
+            Some(Unsure { share: number(share)?, area })
+        }
+        _ => return None,
+    };
+    Some(Remarks { loose_pins, unsure })
 }
 
 #[cfg(test)]
@@ -28,10 +45,12 @@ mod tests {
 
     #[test]
     fn what_is_said_is_read_again_and_anything_else_refused() {
+        let unsure = Some(Unsure { share: 0.25, area: [0.0, 0.25, 0.5, 1.0] });
         for remarks in [
             Remarks::default(),
-            Remarks { loose_pins: vec![0, 11] },
-            Remarks { loose_pins: vec![3] },
+            Remarks { loose_pins: vec![0, 11], unsure: None },
+            Remarks { loose_pins: Vec::new(), unsure },
+            Remarks { loose_pins: vec![3], unsure },
         ] {
             let bytes = pack(&remarks);
             assert_eq!(unpack(&bytes), Some(remarks.clone()));
@@ -42,5 +61,7 @@ mod tests {
             }
         }
         assert_eq!(unpack(&[0, 2]), None);
+        let share = [&[0, 1][..], &f32::NAN.to_le_bytes(), &[0; 16]].concat();
+        assert_eq!(unpack(&share), None);
     }
 }

@@ -235,6 +235,11 @@ impl Layers {
         self.needed.iter().any(|n| *n)
     }
 
+    /// Whether a piece belongs to a figure that changes its pose in one step.
+    pub(crate) fn holds(&self, piece: u16) -> bool {
+        self.pieces.get(usize::from(piece)).is_some_and(|piece| piece.held)
+    }
+
     /// Lays the pieces that are needed over `motion: [5, h, w]` of position `t`; tells which piece each sample
     /// shows.
     pub(crate) fn composite_over(&self, motion: &mut Map, guides: &[Map; 2], t: f32) -> Vec<u16> {

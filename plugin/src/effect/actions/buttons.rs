@@ -128,6 +128,7 @@ fn state(effect: &EffectRef<'_>, time: f64, report: &Report) -> String {
         Ok(choices) => {
             parts.push(format!("Engine: {}.", choices.engine().name()));
             parts.extend(seen(effect, &choices, time));
+            parts.extend(doubt(effect, &choices, time).ok().flatten());
         }
         Err(error) => parts.extend(error.user_message()),
     }
@@ -145,6 +146,19 @@ fn state(effect: &EffectRef<'_>, time: f64, report: &Report) -> String {
         parts.push("Nothing is being drawn in the background.".into());
     }
     parts.join(" ")
+}
+
+/// What of the drawing at this time cannot be trusted, if it is drawn.
+fn doubt(effect: &EffectRef<'_>, choices: &Choices, time: f64) -> Result<Option<String>> {
+    let output = OutputPicture::of(effect, time);
+    let settings = choices.settings(output.depth, effect.host().quirks())?;
+    let plan = Task::of(effect, choices)?.plan(effect, settings.encoding, output.whole, time)?;
+    if plan.held || plan.shown_key(settings.output).is_some() {
+        return Ok(None);
+    }
+    let prepared = Prepared::new(effect, choices, &plan, &settings, output.whole, [1.0; 2])?;
+    let drawn = engines::queue()?.cached(&prepared.request, prepared.size());
+    Ok(drawn.and_then(|drawn| prepared.teller.doubt(&drawn)))
 }
 
 /// What the clip shows, in words, where drawings are looked for in it.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use inbetween_core::queue::{Priority, Ticket};
-use inbetween_core::{Drawn, EngineKind, Frame, Output, Request, Settings, pins};
+use inbetween_core::{Drawn, EngineKind, Frame, Output, Request, Settings};
 
 use super::background::{self, BackgroundStatus};
 use super::draft;
@@ -67,10 +67,13 @@ fn draw(effect: &EffectRef<'_>, args: RenderArgs, note: &mut Option<String>) -> 
     }
     let prepared = Prepared::new(effect, &choices, &plan, &settings, output.whole(), args.scale)?;
     let canvas = prepared.canvas;
-    let pin_numbers = prepared.pin_numbers.clone();
+    let teller = prepared.teller.clone();
     let shown = obtain(effect, prepared, &choices, args)?;
-    let loose = shown.drawn.remarks.loose_pins.iter().filter_map(|&pin| pin_numbers.get(pin));
-    let said = loose.map(|&number| pins::loose(number));
+    let mut said = teller.remarks(&shown.drawn);
+    // Beside the node, of what is shown to somebody: no dialog, and nothing in a batch.
+    if effect.host().keeps_messages() && !effect.host().is_background() && !shown.is_draft {
+        said.extend(teller.doubt(&shown.drawn));
+    }
     *note = note.take().into_iter().chain(said).reduce(|all, said| format!("{all} {said}"));
     write(&shown.drawn, canvas, settings.output, plan.pace, &mut output, args.window);
     if shown.is_draft {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use inbetween_core::timing::Key;
-use inbetween_core::{Frame, Job, Request, Settings};
+use inbetween_core::{Drawn, Frame, Job, Request, Settings, pins};
 
 use super::keys::KeyPicture;
 use super::pins::Pixels;
@@ -19,8 +19,8 @@ pub(crate) struct Prepared<'a> {
     pub(crate) request: Request,
     /// Where the pictures lie, in pixels.
     pub(crate) canvas: Rect,
-    /// The number of each pin of the request, from 1: those that are not placed yet are left out.
-    pub(crate) pin_numbers: Vec<usize>,
+    /// Puts into words what is to be said of the drawing.
+    pub(crate) teller: Teller,
     keys: [KeyPicture<'a>; 2],
     sketches: Sketches<'a>,
 }
@@ -60,7 +60,8 @@ impl<'a> Prepared<'a> {
         if !request.sketches.is_empty() {
             Choices::check_sketched(settings)?;
         }
-        Ok(Self { request, canvas, pin_numbers, keys, sketches })
+        let teller = Teller { canvas, pin_numbers, pixels };
+        Ok(Self { request, canvas, teller, keys, sketches })
     }
 
     /// Width and height of the drawing, in pixels.
@@ -76,6 +77,34 @@ impl<'a> Prepared<'a> {
         let [first, last] = self.keys;
         let frame = |picture: KeyPicture<'_>| picture.frame(self.canvas);
         Ok(Pictures { first: frame(first)?, last: frame(last)?, sketches: self.sketches.frames()? })
+    }
+}
+
+/// What is said of drawings, in the host's coordinates and with the numbers that the artist sees.
+#[derive(Clone, Debug)]
+pub(crate) struct Teller {
+    canvas: Rect,
+    /// The number of each pin of the request, from 1: those that are not placed yet are left out.
+    pin_numbers: Vec<usize>,
+    pixels: Pixels,
+}
+
+impl Teller {
+    /// What the artist should know of a drawing that could be made, as sentences.
+    pub(crate) fn remarks(&self, drawn: &Drawn) -> Vec<String> {
+        let loose = drawn.remarks.loose_pins.iter().filter_map(|&pin| self.pin_numbers.get(pin));
+        loose.map(|&number| pins::loose(number)).collect()
+    }
+
+    /// What of a drawing cannot be trusted, and what would help, as a sentence.
+    pub(crate) fn doubt(&self, drawn: &Drawn) -> Option<String> {
+        let unsure = drawn.remarks.unsure?;
+        let [x, y] = self.pixels.middle(unsure.area, self.canvas);
+        Some(format!(
+            "{:.0} % of this drawing is unsure, around {x}, {y}: draw a key near this frame, give a sketch, place \
+             pins, or choose another engine.",
+            100.0 * unsure.share
+        ))
     }
 }
 

@@ -7,12 +7,12 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
 use image::ImageFormat;
 use inbetween_core::settings::list::{
-    CHART, CUSTOM_CHART, ENGINE, EXPOSURE, FIRST_KEY, LAST_KEY, QUALITY, SKETCH_LINES,
+    CHART, CUSTOM_CHART, ENGINE, EXPOSURE, FIRST_KEY, LAST_KEY, OUTPUT, QUALITY, SKETCH_LINES,
     SKETCH_STRENGTH,
 };
 use inbetween_core::sketch::Lines;
 use inbetween_core::timing::{Chart, Exposure, Timing};
-use inbetween_core::{EngineKind, Quality};
+use inbetween_core::{EngineKind, Output, Quality};
 
 use super::pins::PixelPin;
 use super::usage;
@@ -101,6 +101,8 @@ pub struct Render {
     pub(crate) sketch_strength: f64,
     #[arg(long, help = help(&QUALITY), value_parser = choice(&QUALITY), default_value = name_of_default(&QUALITY))]
     pub(crate) quality: Quality,
+    #[arg(long, help = help(&OUTPUT), value_parser = choice(&OUTPUT), default_value = name_of_default(&OUTPUT))]
+    pub(crate) output: Output,
     /// ToonCrafter's weights; without it the ones that `models download` fetched.
     #[arg(long)]
     pub checkpoint: Option<PathBuf>,
@@ -124,6 +126,9 @@ pub struct Render {
     /// Write a contact sheet, sheet.png, too.
     #[arg(long)]
     pub sheet: bool,
+    /// Frame on the sheet what of a drawing cannot be trusted.
+    #[arg(long, requires = "sheet")]
+    pub mark_unsure: bool,
     /// Write an animation, preview.gif, too, at so many frames per second.
     #[arg(long, num_args = 0..=1, default_missing_value = "12", value_name = "FPS")]
     pub preview: Option<u32>,

@@ -5,6 +5,7 @@ mod output;
 mod pins;
 mod request;
 mod spans;
+mod unsure;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -15,16 +16,18 @@ use inbetween_core::budget::Budget;
 use inbetween_core::cache::{Cache, CacheConfig};
 use inbetween_core::queue::{Priority, Queue};
 use inbetween_core::remote::{RemoteConfig, RemoteEngine};
-use inbetween_core::timing::{Key, SpanPosition};
-use inbetween_core::{Drawn, Encoding, Engine, EngineKind, Error, Frame};
+use inbetween_core::timing::{Key, SpanPosition, Timing};
+use inbetween_core::{Drawn, Encoding, Engine, EngineKind, Error, Frame, Output};
 use serde_json::json;
 
 pub use args::{FileFormat, Render};
 
 use crate::failure::{Failure, Kind, Result};
+use crate::pictures::Depth;
 use crate::progress::ProgressReporter;
 use output::Writer;
 use request::Prepared;
+use unsure::Doubts;
 
 pub(crate) use request::downloaded;
 
@@ -60,10 +63,10 @@ fn draw_all(arguments: &Render) -> Result<()> {
         draw_span(span, &queue, &mut |part| told.report((at as f32 + part) / count), &mut done)?;
     }
     told.done();
-    let Done { files, engine, drawn, found, loose_pins } = done;
+    let Done { files, engine, drawn, found, loose_pins, doubts } = done;
     let warnings: Vec<String> =
         loose_pins.into_iter().map(|pin| inbetween_core::pins::loose(pin + 1)).collect();
-    for warning in &warnings {
+    for warning in warnings.iter().chain(&doubts.lines()) {
         eprintln!("inbetween: {warning}");
     }
     let seconds = started.elapsed().as_secs_f64();
@@ -76,6 +79,7 @@ fn draw_all(arguments: &Render) -> Result<()> {
             "from_cache": found,
             "seconds": seconds,
             "warnings": warnings,
+            "unsure": doubts.json(),
         }));
     } else {
         println!(
@@ -96,6 +100,7 @@ struct Done {
     found: usize,
     /// Pins that bind nothing, counted from 0.
     loose_pins: BTreeSet<usize>,
+    doubts: Doubts,
 }
 
 /// Draws the frames of one span; `report` is told how far it is, 0 to 1.
@@ -109,7 +114,13 @@ fn draw_span(
     let frames = arguments.frames_wanted()?;
     let prepared = Prepared::new(arguments, &timing)?;
     // Checked before anything is drawn.
+    let output = arguments.output;
     let style = prepared.style.clone();
+    if output == Output::Motion && !matches!(style.form.depth, Depth::Half | Depth::Float) {
+        return Err(usage(
+            "Motion is more than a picture of 0 to 1 holds: add --format exr32, or exr.",
+        ));
+    }
     output::spares_what_is_read(arguments, &style, &frames)?;
     if let Some(channels) = style.left_out() {
         eprintln!("inbetween: the frames lack what is not the picture itself: {channels}");
@@ -119,16 +130,23 @@ fn draw_span(
     for (at, &frame) in frames.iter().enumerate() {
         let mut report = |part: f32| report((at as f32 + part) / frames.len() as f32);
         let place = timing.at(f64::from(frame))?;
-        match (place, place.key()) {
-            (SpanPosition::Between { position }, _) => {
+        // Other pictures than the drawing are made at the keys as well.
+        match place.key().filter(|_| output == Output::InBetween) {
+            Some(Key::First) => writer.write_key(frame, &arguments.first, &prepared.first)?,
+            Some(Key::Last) => writer.write_key(frame, &arguments.last, &prepared.last)?,
+            None => {
+                let position = position_of(place).clamp(BESIDE, 1.0 - BESIDE);
                 let drawn = source.get(position, &mut report)?;
                 done.loose_pins.extend(&drawn.remarks.loose_pins);
-                writer.write(frame, &drawn.frame)?;
+                done.doubts.note(frame, &drawn);
+                let unsure = drawn.remarks.unsure.as_ref();
+                if output == Output::Motion {
+                    let pace = pace(&timing, frame)?;
+                    writer.write(frame, &for_a_frame(&drawn.frame, pace), unsure)?;
+                } else {
+                    writer.write(frame, &drawn.frame, unsure)?;
+                }
             }
-            (_, Some(Key::First)) => {
-                writer.write_key(frame, &arguments.first, &prepared.first)?;
-            }
-            (_, _) => writer.write_key(frame, &arguments.last, &prepared.last)?,
         }
         report(1.0);
     }
@@ -137,6 +155,35 @@ fn draw_span(
     done.engine = prepared.settings.engine.name();
     done.files.extend(writer.finish()?);
     Ok(())
+}
+
+/// Motion at a key is that of a drawing right beside it: this far away, as in hosts.
+const BESIDE: f64 = 1e-3;
+
+fn position_of(place: SpanPosition) -> f64 {
+    match place {
+        SpanPosition::BeforeFirst | SpanPosition::First => 0.0,
+        SpanPosition::Between { position } => position,
+        SpanPosition::Last | SpanPosition::AfterLast => 1.0,
+    }
+}
+
+/// How far the position moves within one frame, around `frame`; at a key, to or from the frame beside it.
+fn pace(timing: &Timing, frame: u32) -> Result<f32> {
+    let at = |frame: f64| Ok::<_, Failure>(position_of(timing.at(frame)?));
+    let frame = f64::from(frame);
+    let from = (frame - 1.0).max(timing.first_key());
+    let to = (frame + 1.0).min(timing.last_key());
+    Ok(((at(to)? - at(from)?) / (to - from)) as f32)
+}
+
+/// Motion as hosts expect it: of one frame in place of the whole span, and upwards.
+fn for_a_frame(motion: &Frame, pace: f32) -> Frame {
+    let mut frame = motion.clone();
+    for [right, up, ..] in frame.pixels_mut() {
+        (*right, *up) = (*right * pace, -*up * pace);
+    }
+    frame
 }
 
 /// The same engines, with ToonCrafter in the worker process, which runs this same executable.

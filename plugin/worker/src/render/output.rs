@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use image::codecs::gif::{GifEncoder, Repeat};
 use image::{Delay, DynamicImage, ImageFormat, RgbImage, imageops};
-use inbetween_core::{Encoding, Frame};
+use inbetween_core::{Encoding, Frame, Unsure};
 use same_file::Handle;
 
 use super::args::Render;
@@ -28,8 +28,11 @@ pub(super) struct Writer {
     style: Style,
     encoding: Encoding,
     sheet: bool,
+    mark_unsure: bool,
     preview: Option<u32>,
     small: Vec<RgbImage>,
+    /// The same with unsure places framed; only where asked for.
+    marked: Vec<RgbImage>,
     files: Vec<PathBuf>,
 }
 
@@ -43,19 +46,26 @@ impl Writer {
             style,
             encoding,
             sheet: arguments.sheet,
+            mark_unsure: arguments.mark_unsure,
             preview: arguments.preview,
             small: Vec::new(),
+            marked: Vec::new(),
             files: Vec::new(),
         })
     }
 
-    /// Writes a drawn frame.
-    pub(super) fn write(&mut self, number: u32, frame: &Frame) -> Result<()> {
+    /// Writes a drawn frame, of which a part may be unsure.
+    pub(super) fn write(
+        &mut self,
+        number: u32,
+        frame: &Frame,
+        unsure: Option<&Unsure>,
+    ) -> Result<()> {
         let path = frame_file(&self.folder, number, &self.style);
         let bytes =
             self.style.encode(frame, self.encoding).map_err(|error| refused(&path, &error))?;
         self.keep(&path, &bytes)?;
-        self.show(frame);
+        self.show(frame, unsure);
         Ok(())
     }
 
@@ -68,15 +78,21 @@ impl Writer {
             let bytes = std::fs::read(key).map_err(|error| refused(key, &error))?;
             self.keep(&path, &bytes)?;
         } else {
-            return self.write(number, frame);
+            return self.write(number, frame, None);
         }
-        self.show(frame);
+        self.show(frame, None);
         Ok(())
     }
 
-    fn show(&mut self, frame: &Frame) {
+    fn show(&mut self, frame: &Frame, unsure: Option<&Unsure>) {
         if self.sheet || self.preview.is_some() {
-            self.small.push(small(&displayed(frame, self.encoding)));
+            let small = small(&displayed(frame, self.encoding));
+            if self.mark_unsure {
+                let mut marked = small.clone();
+                unsure.inspect(|unsure| outline(&mut marked, unsure.area));
+                self.marked.push(marked);
+            }
+            self.small.push(small);
         }
     }
 
@@ -85,7 +101,8 @@ impl Writer {
         if self.sheet {
             let path = self.folder.join(SHEET);
             let mut bytes = Cursor::new(Vec::new());
-            let sheet = contact_sheet(&self.small);
+            let pictures = if self.mark_unsure { &self.marked } else { &self.small };
+            let sheet = contact_sheet(pictures);
             sheet.write_to(&mut bytes, ImageFormat::Png).map_err(|error| refused(&path, &error))?;
             self.keep(&path, &bytes.into_inner())?;
         }
@@ -184,6 +201,23 @@ fn small(frame: &Frame) -> RgbImage {
     }
     let side = |n: u32| (u64::from(n) * u64::from(SMALL_SIDE) / u64::from(most)).max(1) as u32;
     imageops::resize(&picture, side(width), side(height), imageops::FilterType::Triangle)
+}
+
+/// Draws a frame around an area: left, top, right and bottom as shares.
+fn outline(picture: &mut RgbImage, area: [f32; 4]) {
+    const MARK: image::Rgb<u8> = image::Rgb([230, 0, 140]);
+    let (width, height) = picture.dimensions();
+    let thick = (width / 100).max(3);
+    let edge = |share: f32, side: u32| ((share * side as f32).round() as u32).min(side);
+    let (left, right) = (edge(area[0], width), edge(area[2], width));
+    let (top, bottom) = (edge(area[1], height), edge(area[3], height));
+    for (x, y, pixel) in picture.enumerate_pixels_mut() {
+        let inside = (left..right).contains(&x) && (top..bottom).contains(&y);
+        let deep = x >= left + thick && x + thick < right && y >= top + thick && y + thick < bottom;
+        if inside && !deep {
+            *pixel = MARK;
+        }
+    }
 }
 
 /// All frames in a loop.

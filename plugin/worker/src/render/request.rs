@@ -110,6 +110,7 @@ fn settings(arguments: &Render, encoding: Encoding) -> Result<Settings> {
     let settings = Settings {
         encoding,
         quality: arguments.quality,
+        output: arguments.output,
         sketch_strength: arguments.sketch_strength,
         ..Settings::default()
     };

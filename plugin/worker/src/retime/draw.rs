@@ -26,7 +26,7 @@ const AHEAD: usize = 3;
 const MEMORY: usize = 64 << 20;
 
 /// What was done for the frames of the output.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Tally {
     /// Finished by a run before.
     pub(super) resumed: u64,
@@ -38,6 +38,10 @@ pub(super) struct Tally {
     pub(super) carried: u64,
     /// In-betweens for which the engine found no motion and held the nearer key.
     pub(super) held: u64,
+    /// In-betweens of which a part cannot be trusted.
+    pub(super) unsure: u64,
+    /// The worst of them, a frame of the output, and its share, 0..=1.
+    pub(super) worst: Option<(u64, f32)>,
 }
 
 /// The queue for drawings of `bytes` each, `count` of them. The user's cache on disk is used when they leave
@@ -163,6 +167,13 @@ impl Drawing<'_> {
         work.finished(at, sum)?;
         self.tally.drawn += 1;
         self.tally.held += u64::from(drawn.cut);
+        if let Some(unsure) = drawn.remarks.unsure {
+            self.tally.unsure += 1;
+            let worse = self.tally.worst.is_none_or(|(_, share)| share < unsure.share);
+            if worse {
+                self.tally.worst = Some((at, unsure.share));
+            }
+        }
         self.bar.inc();
         Ok(())
     }

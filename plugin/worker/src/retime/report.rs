@@ -98,6 +98,8 @@ pub(super) fn report(
             "carried": tally.carried,
             "resumed": tally.resumed,
             "held_by_engine": tally.held,
+            "unsure": tally.unsure,
+            "worst": tally.worst.map(|(frame, share)| json!({ "frame": frame, "share": share })),
             "whole": share.is_whole(),
             "restored": found.restored.json(),
             "damage": found.damage,
@@ -125,6 +127,13 @@ pub(super) fn report(
     }
     if tally.carried > 0 {
         println!("{} frames carry a pan on to a cut or the end.", tally.carried);
+    }
+    if let Some((frame, share)) = tally.worst {
+        println!(
+            "{} in-betweens are unsure in places, frame {frame} of the output most: {:.0} % of it.",
+            tally.unsure,
+            100.0 * share
+        );
     }
     if tally.held > 0 {
         println!(

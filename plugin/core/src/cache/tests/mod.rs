@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use tempfile::TempDir;
 
 use super::*;
-use crate::{Frame, Remarks};
+use crate::{Frame, Remarks, Unsure};
 
 const SIDE: usize = 4;
 const SIZE: (usize, usize) = (SIDE, SIDE);
@@ -78,6 +78,24 @@ fn drawings_come_back_bit_for_bit() {
     assert!(cache.get(&key(9), SIZE).is_none());
     assert_eq!(cache.stats(), DiskStats { stored: 4, ..DiskStats::default() });
     assert_eq!(fs::metadata(file_of(&dir, 0)).unwrap().len(), file_bytes());
+}
+
+#[test]
+fn what_is_to_be_said_of_a_drawing_is_kept_with_it() {
+    let dir = TempDir::new().unwrap();
+    let cache = disk(&dir, 10);
+    let unsure = Some(Unsure { share: 0.14, area: [0.25, 0.5, 0.75, 1.0] });
+    for (of, loose_pins) in [(1, vec![]), (2, vec![0, 3])] {
+        let said = Drawn { remarks: Remarks { loose_pins, unsure }, ..drawn(of) };
+        assert!(cache.put(&key(of), &said));
+        assert_eq!(cache.get(&key(of), SIZE), Some(said));
+    }
+    // A remark that is damaged is found as a pixel is.
+    let file = file_of(&dir, 1);
+    let mut bytes = fs::read(&file).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&file, bytes).unwrap();
+    assert_eq!(cache.get(&key(1), SIZE), None);
 }
 
 #[test]
