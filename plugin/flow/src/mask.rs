@@ -135,6 +135,9 @@ const WORTH_A_WORD: f32 = 0.08;
 const PLACES: usize = 16;
 const DENSE: f32 = 0.25;
 
+/// Share of all unsure places that the largest patch of them holds, if there is one.
+const PATCH: f32 = 0.25;
+
 /// Log odds from which a pixel is of one key alone.
 const ONE_KEY: f32 = 10.0;
 
@@ -161,8 +164,8 @@ pub(crate) fn unsure(confidence: &Map, (height, width): (usize, usize)) -> Optio
         patches[*label as usize] += cell[1];
     }
     let most = (1..patches.len()).max_by_key(|&p| (patches[p], std::cmp::Reverse(p)))?;
-    // Thinly spread everywhere: no patch to point at.
-    let spread = patches[most] == 0;
+    // Spread thinly: no patch to point at.
+    let spread = (patches[most] as f32) < PATCH * all as f32;
     let mut area = [PLACES, PLACES, 0, 0];
     for (at, cell) in cells.iter().enumerate() {
         let counts = if spread { cell[1] > 0 } else { label[at] as usize == most };
