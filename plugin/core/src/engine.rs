@@ -120,6 +120,18 @@ pub struct Drawn {
     pub remarks: Remarks,
 }
 
+impl Drawn {
+    /// The frame as motion that hosts understand: engines give the motion over the whole span, with y downwards, hosts
+    /// expect that of one frame, with y upwards. `pace`: how far the position moves within a frame.
+    pub fn motion_of_a_frame(&self, pace: f32) -> Frame {
+        let mut frame = self.frame.clone();
+        for [right, up, ..] in frame.pixels_mut() {
+            (*right, *up) = (*right * pace, -*up * pace);
+        }
+        frame
+    }
+}
+
 /// Remarks on a drawing that was made: nothing here kept it from being drawn.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Remarks {
@@ -136,6 +148,14 @@ pub struct Unsure {
     pub share: f32,
     /// Around it: left, top, right and bottom as shares of the picture's width and height, from the top left.
     pub area: [f32; 4],
+}
+
+impl Unsure {
+    /// The middle of it, as shares of the picture's width and height from the top left.
+    pub fn middle(&self) -> [f32; 2] {
+        let [left, top, right, bottom] = self.area;
+        [0.5 * (left + right), 0.5 * (top + bottom)]
+    }
 }
 
 /// Something that draws in-betweens.

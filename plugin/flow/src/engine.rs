@@ -118,14 +118,17 @@ impl Engine for FlowEngine {
         control.report(0.7);
         let pins =
             if pinned { Some(self.pinned(job, pair, &analysis, guided, control)?) } else { None };
+        // Sketches move all that pins do not bind.
         let layers = pins.as_deref().or(pair.layers.as_ref().filter(|_| !guided));
         let plan = self.plan(pair, &analysis, t, guidance.as_deref(), layers);
         control.check()?;
         control.report(0.8);
-        let stage = Stage::begin("full size");
-        let size = (near.height(), near.width());
+        let stage = Stage::begin("trust");
         let trust = confidence(pair, &plan.motion, &Pieces { label: &plan.label, layers, t });
         let unsure = unsure(&trust, analysis.shape);
+        stage.end();
+        let stage = Stage::begin("full size");
+        let size = (near.height(), near.width());
         let pixels = match job.request.settings.output {
             Output::InBetween => plan.draw(&job.first, &job.last),
             Output::Motion => plan.motion(size),
@@ -196,7 +199,6 @@ impl FlowEngine {
     ) -> RenderPlan {
         let (height, width) = analysis.shape;
         let mut motion = self.motion(pair, analysis.shape, t, guidance);
-        // Sketches move all that pins do not bind.
         let label = layers
             .map_or_else(Vec::new, |layers| layers.composite_over(&mut motion, &pair.guides, t));
         RenderPlan {

@@ -8,6 +8,7 @@ use crate::lines::same_lines;
 use crate::map::{Map, warp};
 use crate::net::CELL;
 use crate::segments::components;
+use crate::synth::NO_PIECE;
 
 /// Difference of the moved keys, 0..=255, from which a pixel must come from one key alone.
 const DISAGREE: f32 = 10.0;
@@ -138,6 +139,10 @@ const DENSE: f32 = 0.25;
 /// Share of all unsure places that the largest patch of them holds, if there is one.
 const PATCH: f32 = 0.25;
 
+/// How fast a held figure's pose is no longer that of its time, with the way from the nearer key: unsure from .37 of the
+/// span on.
+const POSE_LOST: f32 = 2.2;
+
 /// Log odds from which a pixel is of one key alone.
 const ONE_KEY: f32 = 10.0;
 
@@ -205,11 +210,11 @@ pub(crate) fn confidence(pair: &KeyPair, motion: &Map, pieces: &Pieces) -> Map {
         let length = libm::hypotf(u1 - u0, v1 - v0);
         let away = libm::hypotf(fu - (u1 - u0), fv - (v1 - v0)) / (2.0 + 0.1 * length);
         let colour = libm::expf(-(differ.v[i] - left).max(0.0) / 24.0);
-        let piece = pieces.label.get(i).copied().filter(|&piece| piece != u16::MAX);
+        let piece = pieces.label.get(i).copied().filter(|&piece| piece != NO_PIECE);
         let pieced = piece.is_some();
         let held = piece.zip(pieces.layers).is_some_and(|(piece, layers)| layers.holds(piece));
         *to = if held {
-            1.0 - 2.2 * pieces.t.min(1.0 - pieces.t)
+            (1.0 - POSE_LOST * pieces.t.min(1.0 - pieces.t)).max(0.0)
         } else if pieced && motion.v[4 * area + i].abs() > ONE_KEY {
             1.0
         } else if pieced {

@@ -11,7 +11,7 @@ use std::process::Command;
 use image::{ColorType, DynamicImage, ImageBuffer, Rgba};
 use serde_json::Value;
 
-use common::{Done, Workspace};
+use common::{Done, Workspace, has_ffmpeg};
 
 const WIDTH: u32 = 96;
 const HEIGHT: u32 = 64;
@@ -198,17 +198,6 @@ fn a_machine_without_ffmpeg_is_told_what_to_install() {
     let done = Done::of(command.env("PATH", space.path("empty")).output().unwrap());
     assert_eq!(done.code, 3);
     assert!(done.err.contains("apt install ffmpeg"), "{}", done.err);
-}
-
-/// Whether ffmpeg and ffprobe are here; tests of videos say so when they cannot run.
-fn has_ffmpeg() -> bool {
-    let found = ["ffmpeg", "ffprobe"].iter().all(|program| {
-        Command::new(program).arg("-version").output().is_ok_and(|done| done.status.success())
-    });
-    if !found {
-        println!("skipped: ffmpeg is not installed");
-    }
-    found
 }
 
 fn ffmpeg(space: &Workspace, arguments: &[&str]) {

@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test, with its place")]
 
+mod common;
+
 use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
@@ -12,6 +14,8 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
+
+use common::has_ffmpeg;
 
 const WIDTH: usize = 320;
 const HEIGHT: usize = 240;
@@ -64,11 +68,7 @@ struct Desk {
 impl Desk {
     /// Nothing where ffmpeg is missing, which is said.
     fn new() -> Option<Self> {
-        let found = ["ffmpeg", "ffprobe"].iter().all(|program| {
-            Command::new(program).arg("-version").output().is_ok_and(|done| done.status.success())
-        });
-        if !found {
-            println!("SKIPPED: ffmpeg is not installed");
+        if !has_ffmpeg() {
             return None;
         }
         let exposures = exposures();

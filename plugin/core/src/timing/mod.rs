@@ -32,6 +32,9 @@ pub const MAX_TIME: f64 = 1e9;
 /// little beside the frame they mean.
 pub const TIME_TOLERANCE: f64 = 1e-4;
 
+/// How far from a key lies what is drawn for it.
+const BESIDE_KEY: f64 = 1e-3;
+
 /// Positions closer than this to 0 or 1 are the key itself: no pixel would tell the difference.
 pub const POSITION_TOLERANCE: f64 = 1e-6;
 
@@ -93,6 +96,21 @@ impl SpanPosition {
             Self::Between { .. } => None,
             Self::Last | Self::AfterLast => Some(Key::Last),
         }
+    }
+
+    /// The position within the span, from 0 (first key) to 1 (last key); held at the ends beyond it.
+    pub fn position(self) -> f64 {
+        match self {
+            Self::BeforeFirst | Self::First => 0.0,
+            Self::Between { position } => position,
+            Self::Last | Self::AfterLast => 1.0,
+        }
+    }
+
+    /// The position that an engine draws: other pictures than the drawing are wanted at a key too, and are those of a
+    /// drawing right beside it.
+    pub fn drawn_position(self) -> f64 {
+        self.position().clamp(BESIDE_KEY, 1.0 - BESIDE_KEY)
     }
 
     /// A position within the span as a place: near enough to an end, it is the key.

@@ -1,4 +1,4 @@
-//! One key as registration sees it: its regions, their looks and the points that stand for them.
+//! One key as registration sees it: its regions, their appearance and the points that stand for them.
 
 use super::appearance::{Appearance, Group, SamplePoint};
 use super::regions::Regions;

@@ -204,14 +204,7 @@ fn write(
 ) {
     match wanted {
         Output::Motion => {
-            // Engines give the motion over the whole span, with y downwards. Hosts expect the motion of one frame,
-            // with y upwards.
-            let pace = pace as f32;
-            let mut frame = drawn.frame.clone();
-            for [right, up, ..] in frame.pixels_mut() {
-                (*right, *up) = (*right * pace, -*up * pace);
-            }
-            write_frame(&frame, canvas, output, window);
+            write_frame(&drawn.motion_of_a_frame(pace as f32), canvas, output, window);
         }
         Output::InBetween | Output::Confidence => {
             write_frame(&drawn.frame, canvas, output, window);

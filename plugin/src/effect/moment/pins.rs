@@ -24,11 +24,10 @@ impl Pixels {
         ]
     }
 
-    /// The middle of an area given in shares of `canvas` from its top left corner, in whole canonical units.
-    pub(crate) fn middle(&self, [left, top, right, bottom]: [f32; 4], canvas: Rect) -> [i64; 2] {
-        let part = |low: f32, high: f32| f64::from(0.5 * (low + high));
-        let x = f64::from(canvas.x1) + part(left, right) * canvas.width() as f64;
-        let y = f64::from(canvas.y2) - part(top, bottom) * canvas.height() as f64;
+    /// A place given in shares of `canvas` from its top left corner, in whole canonical units.
+    pub(crate) fn place(&self, [x, y]: [f32; 2], canvas: Rect) -> [i64; 2] {
+        let x = f64::from(canvas.x1) + f64::from(x) * canvas.width() as f64;
+        let y = f64::from(canvas.y2) - f64::from(y) * canvas.height() as f64;
         [x * self.aspect / self.scale[0], y / self.scale[1]].map(|v| v.round() as i64)
     }
 
@@ -62,7 +61,7 @@ mod tests {
                 y2: edge(350.0, 1),
             };
             let found = Pixels { scale, aspect }.pin(&pin, canvas);
-            let middle = Pixels { scale, aspect }.middle([0.25, 0.0, 0.75, 0.5], canvas);
+            let middle = Pixels { scale, aspect }.place([0.5, 0.25], canvas);
             assert!((middle[0] - 300).abs() <= 4 && (middle[1] - 275).abs() <= 4, "{middle:?}");
             let close = |a: [f64; 2], b: [f64; 2]| (0..2).all(|c| (a[c] - b[c]).abs() < 0.02);
             assert!(close(found.first, [0.25, 11.0 / 12.0]), "{found:?}");

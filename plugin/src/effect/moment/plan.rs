@@ -60,9 +60,6 @@ pub(crate) struct InBetween {
 /// sampled evenly.
 const MOST_IN_BETWEENS: usize = 64;
 
-/// Motion at a key is taken from a drawing this near to it.
-const BESIDE: f64 = 1e-3;
-
 impl MomentPlan {
     /// The plan for `time`.
     ///
@@ -99,7 +96,7 @@ impl MomentPlan {
             return Err(no_other_frames("Switch Use sketch off."));
         }
         let timing = choices.timing()?;
-        let position = |time| Ok::<_, Error>(position_of(timing.at(time)?));
+        let position = |time| Ok::<_, Error>(timing.at(time)?.position());
         let pace = (position(time + 1.0)? - position(time - 1.0)?) / 2.0;
         let sketches = if choices.sketch.is_some() { in_betweens(&timing)? } else { Vec::new() };
         Ok(Self { first, last, place: timing.at(time)?, pace, held: false, sketches })
@@ -147,7 +144,7 @@ impl MomentPlan {
 
     /// The position to draw for outputs that are drawn at the keys as well.
     pub(crate) fn drawn_position(&self) -> f64 {
-        position_of(self.place).clamp(BESIDE, 1.0 - BESIDE)
+        self.place.drawn_position()
     }
 }
 
@@ -183,14 +180,6 @@ pub(crate) fn no_other_frames(advice: &str) -> Error {
     Error::ForArtist(format!(
         "This host gives the effect no other frames of a clip than the current one. {advice}"
     ))
-}
-
-fn position_of(place: SpanPosition) -> f64 {
-    match place {
-        SpanPosition::BeforeFirst | SpanPosition::First => 0.0,
-        SpanPosition::Between { position } => position,
-        SpanPosition::Last | SpanPosition::AfterLast => 1.0,
-    }
 }
 
 fn place_in_transition(choices: &Choices) -> Result<SpanPosition> {
@@ -291,7 +280,7 @@ mod tests {
             let plan = plan(&choices, 1.0);
             assert_eq!(plan.shown_key(output), None);
             assert_eq!(plan.needed(output).len(), 2);
-            assert_eq!(plan.drawn_position(), BESIDE);
+            assert_eq!(plan.drawn_position(), 1e-3);
         }
     }
 

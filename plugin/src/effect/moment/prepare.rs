@@ -99,7 +99,7 @@ impl Teller {
     /// What of a drawing cannot be trusted, and what would help, as a sentence.
     pub(crate) fn doubt(&self, drawn: &Drawn) -> Option<String> {
         let unsure = drawn.remarks.unsure?;
-        let [x, y] = self.pixels.middle(unsure.area, self.canvas);
+        let [x, y] = self.pixels.place(unsure.middle(), self.canvas);
         Some(format!(
             "{:.0} % of this drawing is unsure, around {x}, {y}: draw a key near this frame, give a sketch, place \
              pins, or choose another engine.",

@@ -16,7 +16,7 @@ use inbetween_core::budget::Budget;
 use inbetween_core::cache::{Cache, CacheConfig};
 use inbetween_core::queue::{Priority, Queue};
 use inbetween_core::remote::{RemoteConfig, RemoteEngine};
-use inbetween_core::timing::{Key, SpanPosition, Timing};
+use inbetween_core::timing::{Key, Timing};
 use inbetween_core::{Drawn, Encoding, Engine, EngineKind, Error, Frame, Output};
 use serde_json::json;
 
@@ -135,14 +135,13 @@ fn draw_span(
             Some(Key::First) => writer.write_key(frame, &arguments.first, &prepared.first)?,
             Some(Key::Last) => writer.write_key(frame, &arguments.last, &prepared.last)?,
             None => {
-                let position = position_of(place).clamp(BESIDE, 1.0 - BESIDE);
-                let drawn = source.get(position, &mut report)?;
+                let drawn = source.get(place.drawn_position(), &mut report)?;
                 done.loose_pins.extend(&drawn.remarks.loose_pins);
                 done.doubts.note(frame, &drawn);
                 let unsure = drawn.remarks.unsure.as_ref();
                 if output == Output::Motion {
-                    let pace = pace(&timing, frame)?;
-                    writer.write(frame, &for_a_frame(&drawn.frame, pace), unsure)?;
+                    let motion = drawn.motion_of_a_frame(pace(&timing, frame)?);
+                    writer.write(frame, &motion, unsure)?;
                 } else {
                     writer.write(frame, &drawn.frame, unsure)?;
                 }
@@ -157,33 +156,13 @@ fn draw_span(
     Ok(())
 }
 
-/// Motion at a key is that of a drawing right beside it: this far away, as in hosts.
-const BESIDE: f64 = 1e-3;
-
-fn position_of(place: SpanPosition) -> f64 {
-    match place {
-        SpanPosition::BeforeFirst | SpanPosition::First => 0.0,
-        SpanPosition::Between { position } => position,
-        SpanPosition::Last | SpanPosition::AfterLast => 1.0,
-    }
-}
-
 /// How far the position moves within one frame, around `frame`; at a key, to or from the frame beside it.
 fn pace(timing: &Timing, frame: u32) -> Result<f32> {
-    let at = |frame: f64| Ok::<_, Failure>(position_of(timing.at(frame)?));
+    let at = |frame: f64| Ok::<_, Failure>(timing.at(frame)?.position());
     let frame = f64::from(frame);
     let from = (frame - 1.0).max(timing.first_key());
     let to = (frame + 1.0).min(timing.last_key());
     Ok(((at(to)? - at(from)?) / (to - from)) as f32)
-}
-
-/// Motion as hosts expect it: of one frame in place of the whole span, and upwards.
-fn for_a_frame(motion: &Frame, pace: f32) -> Frame {
-    let mut frame = motion.clone();
-    for [right, up, ..] in frame.pixels_mut() {
-        (*right, *up) = (*right * pace, -*up * pace);
-    }
-    frame
 }
 
 /// The same engines, with ToonCrafter in the worker process, which runs this same executable.

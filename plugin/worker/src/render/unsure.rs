@@ -111,9 +111,8 @@ impl Run<'_> {
 
 /// The middle of what is unsure, in pixels from the top left corner.
 fn around(unsure: &Unsure, (width, height): (usize, usize)) -> [u32; 2] {
-    let [left, top, right, bottom] = unsure.area;
-    [(left + right, width), (top + bottom, height)]
-        .map(|(sum, side)| (0.5 * sum * side as f32).round() as u32)
+    let [x, y] = unsure.middle();
+    [(x, width), (y, height)].map(|(share, side)| (share * side as f32).round() as u32)
 }
 
 #[cfg(test)]

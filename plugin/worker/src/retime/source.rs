@@ -132,23 +132,24 @@ impl Source {
             video.fields = fields;
         }
         let transfer = Restored::of_fields(fields);
-        let seen = self.see(&transfer, progress::Frames::of(form, FINDING, self.expected()))?;
-        let blends = seen.analyser.blends().to_vec();
-        let mut sheet = seen.analyser.finish();
+        let analysis =
+            self.analyse(&transfer, progress::Frames::of(form, FINDING, self.expected()))?;
+        let blends = analysis.analyser.blends().to_vec();
+        let mut sheet = analysis.analyser.finish();
         let restored = restore::frames(&sheet, &blends, (fields, fields.rate(from)), wish);
         if restored != transfer {
             // Beside frames that a transfer repeats, a film's weave looks like a camera that steps.
             let bar = progress::Frames::of(form, FINDING_AGAIN, self.expected());
-            sheet = self.see(&restored, bar)?.analyser.finish();
+            sheet = self.analyse(&restored, bar)?.analyser.finish();
         }
-        let (begins, pictures, damage) = seen
+        let (begins, pictures, damage) = analysis
             .ended
             .map_or((0, 0, Vec::new()), |ended| (ended.begins, ended.pictures, ended.damage));
-        Ok(Found { sheet, restored, opaque: seen.opaque, begins, pictures, damage })
+        Ok(Found { sheet, restored, opaque: analysis.opaque, begins, pictures, damage })
     }
 
     /// Looks at every frame that shows one of the film.
-    fn see(&self, restored: &Restored, mut bar: progress::Frames) -> Result<Seen> {
+    fn analyse(&self, restored: &Restored, mut bar: progress::Frames) -> Result<FrameAnalysis> {
         let mut analyser = Analyser::new();
         let mut opaque = true;
         let mut ended = None;
@@ -207,7 +208,7 @@ impl Source {
         if analyser.frames() == 0 {
             return Err(Failure::new(Kind::File, "The clip holds no frames."));
         }
-        Ok(Seen { analyser, opaque, ended })
+        Ok(FrameAnalysis { analyser, opaque, ended })
     }
 
     /// Takes over what looking at the whole clip has told. Pictures that become pictures again keep the coverage
@@ -270,7 +271,7 @@ impl Source {
 }
 
 /// What looking at every frame has shown.
-struct Seen {
+struct FrameAnalysis {
     analyser: Analyser,
     opaque: bool,
     /// What a video's decoder tells.

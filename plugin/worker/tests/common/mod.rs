@@ -39,6 +39,17 @@ impl Done {
     }
 }
 
+/// Whether ffmpeg and ffprobe are here; tests of videos say so when they cannot run.
+pub(crate) fn has_ffmpeg() -> bool {
+    let found = ["ffmpeg", "ffprobe"].iter().all(|program| {
+        Command::new(program).arg("-version").output().is_ok_and(|done| done.status.success())
+    });
+    if !found {
+        println!("SKIPPED: ffmpeg is not installed");
+    }
+    found
+}
+
 /// A call of the executable.
 pub(crate) fn inbetween(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_inbetween"));

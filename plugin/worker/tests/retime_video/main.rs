@@ -2,16 +2,20 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test, with its place")]
 
+#[path = "../common/mod.rs"]
+mod common;
 mod long;
 mod lost;
 mod step;
 mod streams;
 
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
+
+use common::{Done, has_ffmpeg};
 
 /// A folder with a clip and room for its output.
 struct Desk {
@@ -21,13 +25,7 @@ struct Desk {
 impl Desk {
     /// Nothing where ffmpeg is missing, which is said.
     fn new() -> Option<Self> {
-        let found = ["ffmpeg", "ffprobe"].iter().all(|program| {
-            Command::new(program).arg("-version").output().is_ok_and(|done| done.status.success())
-        });
-        if !found {
-            println!("SKIPPED: ffmpeg is not installed");
-        }
-        found.then(|| Self { folder: TempDir::new().unwrap() })
+        has_ffmpeg().then(|| Self { folder: TempDir::new().unwrap() })
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -152,32 +150,6 @@ impl Desk {
             .output()
             .unwrap();
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    }
-}
-
-struct Done {
-    code: i32,
-    out: String,
-    err: String,
-}
-
-impl Done {
-    fn of(done: Output) -> Self {
-        Self {
-            code: done.status.code().unwrap_or(-1),
-            out: String::from_utf8_lossy(&done.stdout).into_owned(),
-            err: String::from_utf8_lossy(&done.stderr).into_owned(),
-        }
-    }
-
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.out)
-            .unwrap_or_else(|err| panic!("{err}: {} {}", self.out, self.err))
-    }
-
-    fn ok(self) -> Self {
-        assert_eq!(self.code, 0, "{}", self.err);
-        self
     }
 }
 

@@ -65,15 +65,15 @@ impl Combs {
         let (mut first_top, mut first_bottom) = (0, 0);
         let mut combed_twice = 0;
         for line in said.lines() {
-            if let Some(told) = Told::read(line) {
-                if told.filter == OWN {
-                    combed_twice += u64::from(told.own > COMBED);
+            if let Some(found) = FieldMatch::read(line) {
+                if found.filter == OWN {
+                    combed_twice += u64::from(found.own > COMBED);
                     continue;
                 }
-                let counts = if told.filter == 2 { &mut top } else { &mut bottom };
+                let counts = if found.filter == 2 { &mut top } else { &mut bottom };
                 counts.frames += 1;
-                counts.left += u64::from(told.left > COMBED);
-                counts.moved += u64::from(told.is_moved && told.left <= COMBED);
+                counts.left += u64::from(found.left > COMBED);
+                counts.moved += u64::from(found.is_moved && found.left <= COMBED);
             } else if let Some((_, counts)) = line.split_once("Multi frame detection:") {
                 let number = |name: &str| -> u64 {
                     let rest = counts.split_once(name).map_or("", |(_, rest)| rest);
@@ -100,7 +100,7 @@ impl Combs {
 }
 
 /// What the filter `fieldmatch` tells of a frame.
-struct Told {
+struct FieldMatch {
     filter: u32,
     /// Combs of the frame as it is; below zero where nobody looked.
     own: i64,
@@ -108,7 +108,7 @@ struct Told {
     left: i64,
 }
 
-impl Told {
+impl FieldMatch {
     fn read(line: &str) -> Option<Self> {
         let rest = line.split_once("[Parsed_fieldmatch_")?.1;
         let (filter, rest) = rest.split_once(" @ ")?;
