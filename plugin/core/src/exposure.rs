@@ -13,7 +13,7 @@
 //! no cut either.
 //!
 //! [`Analyser`] reads a whole clip in one pass and keeps a few hundred bytes for each frame.
-//! [`Neighbourhood`] answers for one moment and looks at the frames nearby only, for callers that
+//! [`LocalAnalyser`] answers for one moment and looks at the frames nearby only, for callers that
 //! get their frames one by one: which drawing is on, from which frame to which, and what is beyond.
 //! [`SignatureMemo`] keeps such callers from looking at a frame twice.
 //!
@@ -38,10 +38,10 @@
 mod align;
 mod blend;
 mod compare;
-mod decide;
-mod light;
+mod lighting;
+mod local_analyser;
 mod memo;
-mod nearby;
+mod segmentation;
 mod signature;
 #[cfg(test)]
 mod tests;
@@ -53,8 +53,8 @@ use serde::{Deserialize, Serialize};
 
 pub use blend::Blend;
 pub use compare::Comparison;
+pub use local_analyser::{Boundary, DrawingExtent, LocalAnalyser};
 pub use memo::SignatureMemo;
-pub use nearby::{Border, Nearby, Neighbourhood};
 pub use signature::Signature;
 
 use crate::{Encoding, Frame};
@@ -167,15 +167,15 @@ impl Sheet {
         let mut before = self.drawings.iter().rev();
         let scene = before.find(|drawing| drawing.cut && drawing.first < end);
         let scene = scene.map_or(0, |drawing| drawing.first);
-        let from = scene.max(end.checked_sub(1 + decide::PAN_REACH)?);
-        decide::steady_pan((from + 1..end).map(|frame| {
+        let from = scene.max(end.checked_sub(1 + segmentation::PAN_REACH)?);
+        segmentation::steady_pan((from + 1..end).map(|frame| {
             let (before, here) = (self.camera(frame - 1), self.camera(frame));
             [here[0] - before[0], here[1] - before[1]]
         }))
     }
 
     /// The middle of all exposures: 2 for a clip on twos. 1 for an empty clip.
-    pub fn usual_exposure(&self) -> usize {
+    pub fn median_exposure(&self) -> usize {
         let mut all: Vec<usize> = self.drawings.iter().map(|drawing| drawing.frames).collect();
         all.sort_unstable();
         all.get(all.len() / 2).copied().unwrap_or(1)
@@ -202,15 +202,15 @@ pub struct Analyser {
 #[derive(Debug)]
 struct Step {
     /// Against the frame before.
-    from_last: Comparison,
+    with_previous: Comparison,
     /// Against frames further back, with how far; only where the frame before looks alike.
-    from_earlier: Vec<(usize, Comparison)>,
+    with_earlier: Vec<(usize, Comparison)>,
     /// Whether the picture goes on to change as it did in the step before.
-    goes_on: bool,
+    is_steady: bool,
     /// Root mean square of the change.
     change: f32,
     /// After how many frames the scene of before is seen again, where the frame before looks like another one.
-    returns: Option<usize>,
+    flash_frames: Option<usize>,
 }
 
 impl Analyser {
@@ -227,36 +227,42 @@ impl Analyser {
     /// Takes the next frame by its signature.
     pub fn push_signature(&mut self, signature: Arc<Signature>) {
         if let Some(last) = self.recent.front() {
-            let from_last = Comparison::of(last, &signature);
-            let mut from_earlier = Vec::new();
-            if from_last.difference() < decide::MOST_LIMIT {
+            let with_previous = Comparison::of(last, &signature);
+            let mut with_earlier = Vec::new();
+            if with_previous.difference() < segmentation::MOST_LIMIT {
                 for lag in LAGS.into_iter().skip(1) {
                     if let Some(earlier) = self.recent.get(lag - 1) {
-                        from_earlier.push((lag, Comparison::of(earlier, &signature)));
+                        with_earlier.push((lag, Comparison::of(earlier, &signature)));
                     }
                 }
             }
             if let (Some(before), Some(step)) = (self.recent.get(1), self.steps.last())
-                && step.from_last.difference() > compare::LEAST_LIMIT
-                && from_last.difference() > compare::LEAST_LIMIT
-                && let Some(share) = blend::share_of_next(before, last, &signature)
+                && step.with_previous.difference() > compare::LEAST_LIMIT
+                && with_previous.difference() > compare::LEAST_LIMIT
+                && let Some(share) = blend::next_share(before, last, &signature)
             {
                 self.blends.push(Blend { frame: self.steps.len(), share });
             }
-            let mut returns = None;
-            if from_last.strangeness > decide::STRANGE {
+            let mut flash_frames = None;
+            if with_previous.novelty > segmentation::LEAST_CUT {
                 let earlier = self.recent.iter().enumerate().skip(1);
                 let again = |(_, earlier): &(usize, &Arc<Signature>)| {
-                    Comparison::of(earlier, &signature).strangeness < decide::STRANGE
+                    Comparison::of(earlier, &signature).novelty < segmentation::LEAST_CUT
                 };
-                returns = earlier.take(FLASH).find(again).map(|(frames, _)| frames);
+                flash_frames = earlier.take(FLASH).find(again).map(|(frames, _)| frames);
             }
-            let shift = from_last.shift.map(|part| part / signature.factor as f32);
-            let change = light::change(last, &signature, shift);
-            let goes_on = light::goes_on(&self.change, &change);
-            let size = light::size(&change);
+            let shift = with_previous.shift.map(|part| part / signature.factor as f32);
+            let change = lighting::change(last, &signature, shift);
+            let is_steady = lighting::is_steady(&self.change, &change);
+            let size = lighting::size(&change);
             self.change = change;
-            self.steps.push(Step { from_last, from_earlier, goes_on, change: size, returns });
+            self.steps.push(Step {
+                with_previous,
+                with_earlier,
+                is_steady,
+                change: size,
+                flash_frames,
+            });
         }
         self.recent.push_front(signature);
         self.recent.truncate(LAGS[LAGS.len() - 1]);
@@ -274,6 +280,6 @@ impl Analyser {
 
     /// What the clip shows.
     pub fn finish(self) -> Sheet {
-        decide::sheet(self.frames(), &self.steps)
+        segmentation::sheet(self.frames(), &self.steps)
     }
 }

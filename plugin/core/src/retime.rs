@@ -4,23 +4,23 @@
 //! gets stops and jerks; here each *drawing* is a key at the time of its first frame, and what
 //! lies between two times lies between two drawings.
 //!
-//! - [`Rate`] is an exact frame rate, [`Feel`] how much of the drawn rhythm stays.
-//! - [`Plan`] covers a whole clip whose [`Sheet`](crate::exposure::Sheet) is known.
-//! - [`shown_at`] answers for one moment of a clip that is fetched frame by frame.
+//! - [`Rate`] is an exact frame rate, [`Strength`] how much of the drawn rhythm stays.
+//! - [`FrameMap`] covers a whole clip whose [`Sheet`](crate::exposure::Sheet) is known.
+//! - [`output_frame_at`] answers for one moment of a clip that is fetched frame by frame.
 //!
 //! Both follow the same rules:
 //!
-//! - A drawing held for up to [`Pace::longest`] frames is a step of a movement: the way to the next
+//! - A drawing held for up to [`RateConversion::longest`] frames is a step of a movement: the way to the next
 //!   drawing takes all its exposure.
-//! - A drawing held longer is a rest: it stays, and moves on within its last [`Pace::settle`] frames.
+//! - A drawing held longer is a rest: it stays, and moves on within its last [`RateConversion::settle`] frames.
 //!   The frames of a rest are shown as they are, so that grain goes on living. Where the camera pans
 //!   over it, every frame is a key.
 //! - Before a cut and at the end of the clip the last drawing is held: nothing is drawn across a cut.
 //!
 //! # For callers that get frames one by one
 //!
-//! [`shown_at`] asks a callback for the signatures of the frames around the moment, on twos for about
-//! four and never for more than `2 * Pace::longest + 3`. The callback fetches a frame, makes its
+//! [`output_frame_at`] asks a callback for the signatures of the frames around the moment, on twos for about
+//! four and never for more than `2 * RateConversion::longest + 3`. The callback fetches a frame, makes its
 //! [`Signature`](crate::exposure::Signature) and should remember it, as
 //! [`SignatureMemo`](crate::exposure::SignatureMemo) does: moments nearby ask for the same ones.
 //!
@@ -28,7 +28,7 @@
 //! use std::sync::Arc;
 //!
 //! use inbetween_core::exposure::Signature;
-//! use inbetween_core::retime::{Feel, Pace, Rate, Shown, shown_at};
+//! use inbetween_core::retime::{Strength, RateConversion, Rate, OutputFrame, output_frame_at};
 //! use inbetween_core::{Encoding, Frame};
 //!
 //! # let frame_of = |number: i64| -> Option<Frame> {
@@ -42,21 +42,21 @@
 //!     Ok(frame_of(number).map(|frame| Arc::new(Signature::of(&frame, Encoding::Srgb))))
 //! };
 //! let (source, target): (Rate, Rate) = ("24".parse()?, "48".parse()?);
-//! let pace = Pace::new(source, target, Feel::SMOOTH);
+//! let conversion = RateConversion::new(source, target, Strength::ON_ONES);
 //! // The fifth frame of the output lies half a frame into the second drawing's exposure.
-//! let shown = shown_at(target.time_at(source, 5), &pace, fetch)?;
-//! assert_eq!(shown, Some(Shown::Between { first: 2, last: 4, position: 0.25 }));
+//! let shown = output_frame_at(target.time_at(source, 5), &conversion, fetch)?;
+//! assert_eq!(shown, Some(OutputFrame::InBetween { first: 2, last: 4, position: 0.25 }));
 //! # Ok::<(), inbetween_core::Error>(())
 //! ```
 
-mod nearby;
-mod pace;
-mod plan;
+mod conversion;
+mod frame_by_frame;
+mod frame_map;
 mod rate;
 #[cfg(test)]
 mod tests;
 
-pub use nearby::shown_at;
-pub use pace::{Feel, Pace, Shown};
-pub use plan::Plan;
+pub use conversion::{OutputFrame, RateConversion, Strength};
+pub use frame_by_frame::output_frame_at;
+pub use frame_map::FrameMap;
 pub use rate::{Moment, Rate, common_divisor};

@@ -29,11 +29,7 @@ pub struct Blend {
 /// How much of `here` is the picture `after`, where it is a mix of that and the picture `before`.
 ///
 /// A mix stands still while it mixes: what has moved by itself is no mix of where it was and where it will be.
-pub(super) fn share_of_next(
-    before: &Signature,
-    here: &Signature,
-    after: &Signature,
-) -> Option<f32> {
+pub(super) fn next_share(before: &Signature, here: &Signature, after: &Signature) -> Option<f32> {
     let (a, x, b) = (&before.fine.planes, &here.fine.planes, &after.fine.planes);
     if a[0].len() != x[0].len() || a[0].len() != b[0].len() {
         return None;

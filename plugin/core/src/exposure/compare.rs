@@ -2,7 +2,7 @@
 //! scene, or another one.
 
 use super::align::margins;
-use super::light::aligned;
+use super::lighting::aligned;
 use super::signature::{COARSE, Grid, PLANES, Signature};
 
 /// Between these multiples of the noise lies the limit between the same drawing and another one.
@@ -23,18 +23,18 @@ const LEAST_NOISE: f32 = 0.0015 * 0.0015;
 
 /// Least and most play of edges, as the square of a way in samples: what is left of weave after
 /// alignment, and what compression does beside lines. Beyond the most, lines have moved.
-const LEAST_PLAY: f32 = 0.02 * 0.02;
-const MOST_PLAY: f32 = 0.12 * 0.12;
+const LEAST_EDGE_NOISE: f32 = 0.02 * 0.02;
+const MOST_EDGE_NOISE: f32 = 0.12 * 0.12;
 
 /// Least play where the picture has moved by parts of a sample: those are only nearly undone.
-const LEAST_PLAY_MOVED: f32 = 0.05 * 0.05;
+const LEAST_EDGE_NOISE_SHIFTED: f32 = 0.05 * 0.05;
 
 /// Most noise on flat ground, as a variance: the coarsest grain of a picture as small as its signature. What
 /// differs more, all over the picture, is another picture.
 const MOST_NOISE: f32 = 0.04 * 0.04;
 
 /// Most that a codec's touching up of single blocks counts for, as a variance.
-const MOST_TOUCH: f32 = 0.01 * 0.01;
+const MOST_BLOCK_NOISE: f32 = 0.01 * 0.01;
 
 /// What a comparison of two frames found.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,7 +48,7 @@ pub struct Comparison {
     worst: Vec<[f32; 2]>,
     /// Share of the second picture that is not found in the first, 0 for the same scene to about 1
     /// for another. Only looked for where the drawings differ.
-    pub(super) strangeness: f32,
+    pub(super) novelty: f32,
 }
 
 /// The noise of a pair of frames.
@@ -57,7 +57,7 @@ pub(super) struct Noise {
     /// Variance of the difference on flat ground.
     pub(super) flat: f32,
     /// What edges add to it, for each unit of squared slope.
-    pub(super) play: f32,
+    pub(super) edge: f32,
 }
 
 impl Noise {
@@ -65,46 +65,42 @@ impl Noise {
     pub(super) fn within(self, usual: Self) -> Self {
         Self {
             flat: self.flat.min(2.0 * usual.flat.max(LEAST_NOISE)),
-            play: self.play.min((2.0 * usual.play).max(LEAST_PLAY_MOVED)),
+            edge: self.edge.min((2.0 * usual.edge).max(LEAST_EDGE_NOISE_SHIFTED)),
         }
     }
 }
 
 impl Comparison {
-    /// Compares frames of the same size; frames of different sizes are strangers.
+    /// Compares frames of the same size; frames of different sizes are taken for different scenes.
     pub fn of(a: &Signature, b: &Signature) -> Self {
         if a.frame_size() != b.frame_size() {
-            return Self::of_strangers();
+            return Self::of_unrelated();
         }
         let (shift, lit) = aligned(a, b);
         let blocks = blocks(&a.fine, &b.fine, shift);
         let least = if a.is_field() || b.is_field() {
             // Fields show an edge on other lines in turn.
-            MOST_PLAY
+            MOST_EDGE_NOISE
         } else if shift[0].abs().max(shift[1].abs()) > 0.05 {
-            LEAST_PLAY_MOVED
+            LEAST_EDGE_NOISE_SHIFTED
         } else {
-            LEAST_PLAY
+            LEAST_EDGE_NOISE
         };
         let noise = noise_of(&blocks, least);
         let worst = worst_of(blocks, noise);
-        let mut comparison = Self {
-            shift: shift.map(|part| part * a.factor as f32),
-            noise,
-            worst,
-            strangeness: 0.0,
-        };
+        let mut comparison =
+            Self { shift: shift.map(|part| part * a.factor as f32), noise, worst, novelty: 0.0 };
         if comparison.difference() > 0.5 * LEAST_LIMIT {
             // Another light is no other scene.
             let (a, b) = lit.as_ref().map_or((a, b), |(a, b)| (a, b));
-            comparison.strangeness = strangeness(&a.coarse, &b.coarse, shift);
+            comparison.novelty = novelty(&a.coarse, &b.coarse, shift);
         }
         comparison
     }
 
-    fn of_strangers() -> Self {
-        let noise = Noise { flat: LEAST_NOISE, play: LEAST_PLAY };
-        Self { shift: [0.0; 2], noise, worst: vec![[1e3, 0.0]; KEPT], strangeness: 2.0 }
+    fn of_unrelated() -> Self {
+        let noise = Noise { flat: LEAST_NOISE, edge: LEAST_EDGE_NOISE };
+        Self { shift: [0.0; 2], noise, worst: vec![[1e3, 0.0]; KEPT], novelty: 2.0 }
     }
 
     /// How much the drawings differ, in multiples of the noise of this pair: about 1 to 8 for the
@@ -115,11 +111,13 @@ impl Comparison {
 
     /// The same, in multiples of another noise.
     pub(super) fn difference_over(&self, noise: Noise) -> f32 {
-        let Noise { flat, play } = noise;
+        let Noise { flat, edge } = noise;
         let mut ratios: Vec<f32> = self
             .worst
             .iter()
-            .map(|[energy, slope]| energy / (flat.max(LEAST_NOISE) + play.max(LEAST_PLAY) * slope))
+            .map(|[energy, slope]| {
+                energy / (flat.max(LEAST_NOISE) + edge.max(LEAST_EDGE_NOISE) * slope)
+            })
             .collect();
         ratios.sort_by(|a, b| b.total_cmp(a));
         ratios.truncate(DECIDING);
@@ -191,21 +189,24 @@ fn with_slopes_beside(blocks: &[[f32; 2]], wide: usize, high: usize) -> Vec<[f32
 ///
 /// A codec that compresses from frame to frame leaves most blocks alone and touches up some: what
 /// the noisier blocks show counts as well, as far as codecs go.
-fn noise_of(blocks: &[[f32; 2]], least_play: f32) -> Noise {
+fn noise_of(blocks: &[[f32; 2]], least_edge: f32) -> Noise {
     let mut by_slope = blocks.to_vec();
     by_slope.sort_by(|a, b| a[1].total_cmp(&b[1]));
     let (flat, _) = by_slope.split_at(by_slope.len() / 2);
     let flat: Vec<f32> = flat.iter().map(|block| block[0]).collect();
-    let flat = median(flat.clone()).max(share(flat, 0.95).min(MOST_TOUCH));
+    let flat = median(flat.clone()).max(share(flat, 0.95).min(MOST_BLOCK_NOISE));
     let (_, edges) = by_slope.split_at(by_slope.len() - by_slope.len() / 8);
     let edges: Vec<f32> =
         edges.iter().map(|[energy, slope]| (energy - flat).max(0.0) / slope.max(1e-9)).collect();
-    let play = median(edges.clone()).max(share(edges, 0.85).min(LEAST_PLAY_MOVED));
-    Noise { flat: flat.clamp(LEAST_NOISE, MOST_NOISE), play: play.clamp(least_play, MOST_PLAY) }
+    let edge = median(edges.clone()).max(share(edges, 0.85).min(LEAST_EDGE_NOISE_SHIFTED));
+    Noise {
+        flat: flat.clamp(LEAST_NOISE, MOST_NOISE),
+        edge: edge.clamp(least_edge, MOST_EDGE_NOISE),
+    }
 }
 
 fn worst_of(mut blocks: Vec<[f32; 2]>, noise: Noise) -> Vec<[f32; 2]> {
-    let ratio = |block: &[f32; 2]| block[0] / (noise.flat + noise.play * block[1]);
+    let ratio = |block: &[f32; 2]| block[0] / (noise.flat + noise.edge * block[1]);
     blocks.sort_by(|a, b| ratio(b).total_cmp(&ratio(a)));
     blocks.truncate(KEPT);
     blocks
@@ -233,7 +234,7 @@ const REACH: isize = 8;
 
 /// Share of the pictures' structure that no patch of the other picture explains: the mean of both
 /// directions.
-fn strangeness(a: &Grid, b: &Grid, shift: [f32; 2]) -> f32 {
+fn novelty(a: &Grid, b: &Grid, shift: [f32; 2]) -> f32 {
     let whole = shift.map(|part| (part / COARSE as f32).round() as isize);
     let back = whole.map(|part| -part);
     0.5 * (unexplained(a, b, back) + unexplained(b, a, whole))

@@ -154,7 +154,7 @@ fn a_clip_without_holds_and_one_without_movement() {
     let ones = Script::new().scene(0, &[1; 24], STILL);
     let sheet = ones.analysed(Wear { grain: 0.02, weave: 0.3, jpeg: Some(75) });
     assert_eq!(sheet.drawings().len(), 24);
-    assert_eq!((sheet.usual_exposure(), sheet.cuts().count()), (1, 0));
+    assert_eq!((sheet.median_exposure(), sheet.cuts().count()), (1, 0));
     let rest = Script::new().scene(1, &[24], STILL);
     let sheet = rest.analysed(Wear { grain: 0.04, weave: 0.3, jpeg: Some(60) });
     assert_eq!(sheet.drawings().len(), 1);

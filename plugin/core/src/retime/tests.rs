@@ -10,8 +10,8 @@ fn rate(text: &str) -> Rate {
     text.parse().unwrap()
 }
 
-fn plan(sheet: &Sheet, from: &str, to: &str, strength: f64) -> Plan {
-    Plan::new(sheet, rate(from), rate(to), Feel::new(strength).unwrap())
+fn map(sheet: &Sheet, from: &str, to: &str, strength: f64) -> FrameMap {
+    FrameMap::new(sheet, rate(from), rate(to), Strength::new(strength).unwrap())
 }
 
 fn twos(drawings: usize) -> Sheet {
@@ -19,10 +19,12 @@ fn twos(drawings: usize) -> Sheet {
 }
 
 /// The time that a shown frame stands for, in source frames.
-fn time_of(shown: Shown) -> f64 {
+fn time_of(shown: OutputFrame) -> f64 {
     match shown {
-        Shown::Source { frame } => frame as f64,
-        Shown::Between { first, last, position } => first as f64 + position * (last - first) as f64,
+        OutputFrame::Source { frame } => frame as f64,
+        OutputFrame::InBetween { first, last, position } => {
+            first as f64 + position * (last - first) as f64
+        }
     }
 }
 
@@ -91,15 +93,20 @@ fn lengths_and_times_are_exact_over_hours() {
 
 #[test]
 fn drawings_on_twos_become_smooth_motion() {
-    let shown: Vec<Shown> = plan(&twos(3), "24", "48", 1.0).all().collect();
-    let between = |first, last, position| Shown::Between { first, last, position };
+    let shown: Vec<OutputFrame> = map(&twos(3), "24", "48", 1.0).output_frames().collect();
+    let between = |first, last, position| OutputFrame::InBetween { first, last, position };
     assert_eq!(
         shown[..4],
-        [Shown::Source { frame: 0 }, between(0, 2, 0.25), between(0, 2, 0.5), between(0, 2, 0.75),]
+        [
+            OutputFrame::Source { frame: 0 },
+            between(0, 2, 0.25),
+            between(0, 2, 0.5),
+            between(0, 2, 0.75),
+        ]
     );
-    assert_eq!(shown[4], Shown::Source { frame: 2 });
+    assert_eq!(shown[4], OutputFrame::Source { frame: 2 });
     // The end is held.
-    assert_eq!(shown[8..], [4, 4, 5, 5].map(|frame| Shown::Source { frame }));
+    assert_eq!(shown[8..], [4, 4, 5, 5].map(|frame| OutputFrame::Source { frame }));
 }
 
 #[test]
@@ -108,7 +115,7 @@ fn at_full_strength_nothing_repeats_and_time_never_stumbles() {
     let moving = sheet.drawings().last().unwrap().first as f64;
     for (from, to) in RATIOS {
         let ratio = rate(to).per_second() / rate(from).per_second();
-        let times: Vec<f64> = plan(&sheet, from, to, 1.0).all().map(time_of).collect();
+        let times: Vec<f64> = map(&sheet, from, to, 1.0).output_frames().map(time_of).collect();
         assert_eq!(times.len() as u64, rate(to).length_of(rate(from), sheet.frames() as u64));
         for (n, time) in times.iter().enumerate() {
             let wanted = n as f64 / ratio;
@@ -125,9 +132,9 @@ fn at_full_strength_nothing_repeats_and_time_never_stumbles() {
 fn without_strength_every_frame_is_a_source_frame_at_its_time() {
     let sheet = Sheet::of_exposures([2, 2, 3, 1, 20, 2]).with_cuts(&[7]);
     for (from, to) in RATIOS {
-        for (n, shown) in plan(&sheet, from, to, 0.0).all().enumerate() {
+        for (n, shown) in map(&sheet, from, to, 0.0).output_frames().enumerate() {
             let frame = rate(to).time_at(rate(from), n as u64).frame();
-            assert_eq!(shown, Shown::Source { frame }, "{from} to {to}");
+            assert_eq!(shown, OutputFrame::Source { frame }, "{from} to {to}");
         }
     }
 }
@@ -136,11 +143,11 @@ fn without_strength_every_frame_is_a_source_frame_at_its_time() {
 fn strength_decides_how_many_poses_there_are() {
     // Twelve drawings a second to 60: room for five poses in each step.
     for (strength, poses) in [(0.0, 1), (0.25, 2), (0.5, 3), (0.75, 4), (1.0, 5)] {
-        let plan = plan(&Sheet::of_exposures([1, 1, 1]), "12", "60", strength);
-        let mut shown: Vec<Shown> = plan.all().take(5).collect();
+        let map = map(&Sheet::of_exposures([1, 1, 1]), "12", "60", strength);
+        let mut shown: Vec<OutputFrame> = map.output_frames().take(5).collect();
         shown.dedup();
         assert_eq!(shown.len(), poses, "{strength}");
-        assert_eq!(shown[0], Shown::Source { frame: 0 });
+        assert_eq!(shown[0], OutputFrame::Source { frame: 0 });
     }
 }
 
@@ -151,10 +158,13 @@ fn strength_never_turns_time_back() {
         for strength in [0.0, 0.2, 0.4, 0.6, 0.8, 1.0] {
             // A source frame within a hold stands for the hold's beginning.
             let drawn = |shown| match shown {
-                Shown::Source { frame } => sheet.drawing_at(frame as usize).unwrap().first as f64,
+                OutputFrame::Source { frame } => {
+                    sheet.drawing_at(frame as usize).unwrap().first as f64
+                }
                 between => time_of(between),
             };
-            let times: Vec<f64> = plan(&sheet, from, to, strength).all().map(drawn).collect();
+            let times: Vec<f64> =
+                map(&sheet, from, to, strength).output_frames().map(drawn).collect();
             assert!(
                 times.windows(2).all(|pair| pair[1] >= pair[0] - 1e-9),
                 "{from} to {to} at {strength}"
@@ -167,8 +177,8 @@ fn strength_never_turns_time_back() {
 fn nothing_is_drawn_across_a_cut() {
     let sheet = Sheet::of_exposures([2; 10]).with_cuts(&[6, 14]);
     for (from, to) in RATIOS {
-        for shown in plan(&sheet, from, to, 1.0).all() {
-            if let Shown::Between { first, last, .. } = shown {
+        for shown in map(&sheet, from, to, 1.0).output_frames() {
+            if let OutputFrame::InBetween { first, last, .. } = shown {
                 for cut in sheet.cuts() {
                     assert!(last < cut as i64 || first >= cut as i64, "{from} to {to}: {shown:?}");
                 }
@@ -180,19 +190,19 @@ fn nothing_is_drawn_across_a_cut() {
 #[test]
 fn a_rest_stays_a_rest_and_moves_on_at_its_end() {
     let sheet = Sheet::of_exposures([2, 24, 2, 2]);
-    let shown: Vec<Shown> = plan(&sheet, "24", "48", 1.0).all().collect();
+    let shown: Vec<OutputFrame> = map(&sheet, "24", "48", 1.0).output_frames().collect();
     // From frame 2 to 24 the source's own frames; from 24 on to the drawing at 26.
     for (n, shown) in shown.iter().enumerate().take(48).skip(4) {
-        assert_eq!(*shown, Shown::Source { frame: n as i64 / 2 });
+        assert_eq!(*shown, OutputFrame::Source { frame: n as i64 / 2 });
     }
-    assert_eq!(shown[49], Shown::Between { first: 24, last: 26, position: 0.25 });
-    assert_eq!(shown[52], Shown::Source { frame: 26 });
+    assert_eq!(shown[49], OutputFrame::InBetween { first: 24, last: 26, position: 0.25 });
+    assert_eq!(shown[52], OutputFrame::Source { frame: 26 });
 }
 
 #[test]
-fn feel_is_a_share() {
+fn a_strength_is_a_share() {
     for wrong in [-0.1, 1.1, f64::NAN, f64::INFINITY] {
-        assert!(Feel::new(wrong).is_err());
+        assert!(Strength::new(wrong).is_err());
     }
 }
 
@@ -226,17 +236,18 @@ fn clip() -> (Sheet, Vec<Arc<Signature>>) {
 }
 
 #[test]
-fn what_is_found_from_nearby_agrees_with_the_plan_of_the_whole() {
+fn what_is_found_from_nearby_agrees_with_the_map_of_the_whole() {
     let (sheet, signatures) = clip();
     let mut most = 0;
     for (from, to) in [("24", "60"), ("24", "48"), ("23.976", "59.94")] {
         for strength in [0.0, 0.5, 1.0] {
-            let plan = plan(&sheet, from, to, strength);
-            let pace = Pace::new(rate(from), rate(to), Feel::new(strength).unwrap());
-            for number in 0..plan.frames() {
+            let map = map(&sheet, from, to, strength);
+            let conversion =
+                RateConversion::new(rate(from), rate(to), Strength::new(strength).unwrap());
+            for number in 0..map.frames() {
                 let mut asked = Vec::new();
                 let time = rate(to).time_at(rate(from), number);
-                let found = shown_at(time, &pace, |frame| {
+                let found = output_frame_at(time, &conversion, |frame| {
                     asked.push(frame);
                     Ok::<_, Error>(
                         usize::try_from(frame).ok().and_then(|at| signatures.get(at).cloned()),
@@ -244,7 +255,7 @@ fn what_is_found_from_nearby_agrees_with_the_plan_of_the_whole() {
                 });
                 assert_eq!(
                     found.unwrap(),
-                    plan.shown(number),
+                    map.output_frame(number),
                     "{from} to {to} at {strength}: {number}"
                 );
                 most = most.max(asked.len());
@@ -255,19 +266,19 @@ fn what_is_found_from_nearby_agrees_with_the_plan_of_the_whole() {
             }
         }
     }
-    let longest = Pace::new(rate("24"), rate("60"), Feel::SMOOTH).longest() as usize;
+    let longest = RateConversion::new(rate("24"), rate("60"), Strength::ON_ONES).longest() as usize;
     assert!(most <= 2 * longest + 3, "{most} frames were looked at");
 }
 
 #[test]
 fn outside_the_clip_there_is_nothing() {
     let (_, signatures) = clip();
-    let pace = Pace::new(rate("24"), rate("60"), Feel::SMOOTH);
+    let conversion = RateConversion::new(rate("24"), rate("60"), Strength::ON_ONES);
     for time in [-0.5, 33.0, 1e6] {
         let fetch = |frame: i64| {
             Ok::<_, Error>(usize::try_from(frame).ok().and_then(|at| signatures.get(at).cloned()))
         };
-        let found = shown_at(Moment::of_time(time).unwrap(), &pace, fetch);
+        let found = output_frame_at(Moment::of_time(time).unwrap(), &conversion, fetch);
         assert_eq!(found.unwrap(), None);
     }
     assert!(Moment::of_time(f64::NAN).is_none());
@@ -275,7 +286,8 @@ fn outside_the_clip_there_is_nothing() {
 
 #[test]
 fn a_failing_host_is_heard() {
-    let pace = Pace::new(rate("24"), rate("60"), Feel::SMOOTH);
-    let found = shown_at(Moment::of_time(3.2).unwrap(), &pace, |_| Err(Error::Cancelled));
+    let conversion = RateConversion::new(rate("24"), rate("60"), Strength::ON_ONES);
+    let found =
+        output_frame_at(Moment::of_time(3.2).unwrap(), &conversion, |_| Err(Error::Cancelled));
     assert!(matches!(found, Err(Error::Cancelled)));
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use inbetween_core::exposure::{Border, Nearby, Neighbourhood, Signature};
+use inbetween_core::exposure::{Boundary, DrawingExtent, LocalAnalyser, Signature};
 
 use super::plan::no_other_frames;
 use super::prepare::OutputPicture;
@@ -90,7 +90,7 @@ fn frame_of(time: f64) -> i64 {
 }
 
 /// `Drawing held on frames 12 to 13, next at 14.`
-fn in_words(found: &Nearby) -> String {
+fn in_words(found: &DrawingExtent) -> String {
     let (first, last) = (found.first, found.end - 1);
     if found.drifts {
         return format!("The picture changes slowly on frames {first} to {last}.");
@@ -103,30 +103,30 @@ fn in_words(found: &Nearby) -> String {
         format!("Drawing held on frames {first} to {last}")
     };
     let next = match found.after {
-        Border::Drawing => format!("next at {}", found.end),
-        Border::Cut => format!("a new scene at {}", found.end),
-        Border::ClipEnd => "the last of the clip".to_owned(),
-        Border::Unknown => "and longer".to_owned(),
+        Boundary::Drawing => format!("next at {}", found.end),
+        Boundary::Cut => format!("a new scene at {}", found.end),
+        Boundary::ClipEnd => "the last of the clip".to_owned(),
+        Boundary::Unknown => "and longer".to_owned(),
     };
     format!("{held}, {next}.")
 }
 
 /// The first frame of the drawing after.
-fn following(found: &Nearby) -> Result<i64> {
+fn following(found: &DrawingExtent) -> Result<i64> {
     let last = found.end - 1;
     let why = match found.after {
         _ if found.drifts => return Err(drifts(found)),
-        Border::Drawing => return Ok(found.end),
-        Border::Cut => format!(
+        Boundary::Drawing => return Ok(found.end),
+        Boundary::Cut => format!(
             "The drawing on frames {} to {last} is the last of its scene, a new one begins at {}. Nothing is \
              drawn across a cut: go to a frame behind it and press Span around this frame.",
             found.first, found.end
         ),
-        Border::ClipEnd => format!(
+        Boundary::ClipEnd => format!(
             "The drawing on frames {} to {last} is the last of Source. Go to an earlier frame.",
             found.first
         ),
-        Border::Unknown => format!(
+        Boundary::Unknown => format!(
             "No other drawing within {FAR} frames: frames {} to {last} all show the same one. Set First key and \
              Last key by hand.",
             found.first
@@ -136,19 +136,19 @@ fn following(found: &Nearby) -> Result<i64> {
 }
 
 /// The last frame of the drawing before.
-fn preceding(found: &Nearby) -> Result<i64> {
+fn preceding(found: &DrawingExtent) -> Result<i64> {
     let first = found.first;
     let why = match found.before {
         _ if found.drifts => return Err(drifts(found)),
-        Border::Drawing => return Ok(first - 1),
-        Border::Cut => format!(
+        Boundary::Drawing => return Ok(first - 1),
+        Boundary::Cut => format!(
             "A scene begins at frame {first}. Nothing is drawn across a cut: go to a frame ahead of it and \
              press Span around this frame."
         ),
-        Border::ClipEnd => {
+        Boundary::ClipEnd => {
             format!("The drawing at frame {first} is the first of Source. Go to a later frame.")
         }
-        Border::Unknown => format!(
+        Boundary::Unknown => format!(
             "No other drawing within {FAR} frames: frames {first} to {} all show the same one. Set First key \
              and Last key by hand.",
             found.end - 1
@@ -157,7 +157,7 @@ fn preceding(found: &Nearby) -> Result<i64> {
     Err(Error::ForArtist(why))
 }
 
-fn drifts(found: &Nearby) -> Error {
+fn drifts(found: &DrawingExtent) -> Error {
     Error::ForArtist(format!(
         "On frames {} to {} the picture changes so slowly that no drawing can be told from the next. Set First \
          key and Last key by hand.",
@@ -189,7 +189,7 @@ impl<'a> DrawingSearch<'a> {
     }
 
     /// The drawing on a frame, as far as `reach` frames around it tell.
-    fn drawing(&mut self, frame: i64, reach: usize) -> Result<Nearby> {
+    fn drawing(&mut self, frame: i64, reach: usize) -> Result<DrawingExtent> {
         let Self { sight, clip, progress, count } = self;
         let fetch = |frame: i64| -> Result<Option<Arc<Signature>>> {
             let time = frame as f64;
@@ -203,7 +203,7 @@ impl<'a> DrawingSearch<'a> {
             }
             sight.signature(time)
         };
-        let found = Neighbourhood::new(fetch).drawing_at(frame, reach)?;
+        let found = LocalAnalyser::new(fetch).drawing_at(frame, reach)?;
         self.sight.connected()?;
         found.ok_or_else(|| {
             Error::ForArtist(format!(
@@ -218,38 +218,40 @@ impl<'a> DrawingSearch<'a> {
 mod tests {
     use super::*;
 
-    fn found(first: i64, end: i64, after: Border) -> Nearby {
-        Nearby { first, end, before: Border::Drawing, after, panned: false, drifts: false }
+    fn found(first: i64, end: i64, after: Boundary) -> DrawingExtent {
+        DrawingExtent { first, end, before: Boundary::Drawing, after, panned: false, drifts: false }
     }
 
     #[test]
     fn exposures_read_as_an_animator_says_them() {
-        let words = |found: Nearby| in_words(&found);
-        let said = words(found(12, 14, Border::Drawing));
+        let words = |found: DrawingExtent| in_words(&found);
+        let said = words(found(12, 14, Boundary::Drawing));
         assert_eq!(said, "Drawing held on frames 12 to 13, next at 14.");
-        assert_eq!(words(found(12, 13, Border::Drawing)), "Drawing on frame 12, next at 13.");
-        assert!(words(found(1, 3, Border::Cut)).ends_with("a new scene at 3."));
-        assert!(words(found(1, 3, Border::ClipEnd)).ends_with("the last of the clip."));
-        assert!(words(found(1, 90, Border::Unknown)).ends_with("and longer."));
-        assert!(words(Nearby { panned: true, ..found(1, 3, Border::Cut) }).contains("moves"));
+        assert_eq!(words(found(12, 13, Boundary::Drawing)), "Drawing on frame 12, next at 13.");
+        assert!(words(found(1, 3, Boundary::Cut)).ends_with("a new scene at 3."));
+        assert!(words(found(1, 3, Boundary::ClipEnd)).ends_with("the last of the clip."));
+        assert!(words(found(1, 90, Boundary::Unknown)).ends_with("and longer."));
+        assert!(
+            words(DrawingExtent { panned: true, ..found(1, 3, Boundary::Cut) }).contains("moves")
+        );
     }
 
     #[test]
     fn no_key_is_offered_across_a_cut_or_beyond_the_clip() {
-        assert_eq!(following(&found(12, 14, Border::Drawing)).unwrap(), 14);
-        assert_eq!(preceding(&found(12, 14, Border::Drawing)).unwrap(), 11);
+        assert_eq!(following(&found(12, 14, Boundary::Drawing)).unwrap(), 14);
+        assert_eq!(preceding(&found(12, 14, Boundary::Drawing)).unwrap(), 11);
         for (after, says) in [
-            (Border::Cut, "across a cut"),
-            (Border::ClipEnd, "last of Source"),
-            (Border::Unknown, "No other drawing within 96 frames"),
+            (Boundary::Cut, "across a cut"),
+            (Boundary::ClipEnd, "last of Source"),
+            (Boundary::Unknown, "No other drawing within 96 frames"),
         ] {
             let found = found(12, 14, after);
             let said = following(&found).unwrap_err().user_message().unwrap();
             assert!(said.contains(says), "{said}");
-            let said = preceding(&Nearby { before: after, ..found }).unwrap_err();
+            let said = preceding(&DrawingExtent { before: after, ..found }).unwrap_err();
             assert!(said.user_message().is_some(), "{said}");
         }
-        let slow = Nearby { drifts: true, ..found(12, 40, Border::Drawing) };
+        let slow = DrawingExtent { drifts: true, ..found(12, 40, Boundary::Drawing) };
         assert!(following(&slow).is_err() && preceding(&slow).is_err());
     }
 

@@ -3,7 +3,7 @@
 //! [`Task::of`] decides that for every action, so that the answers to a host and the render cannot differ. What
 //! follows from it is here as well: what has to be fetched, what is seen, and which frames there are.
 
-use inbetween_core::retime::{Rate, Shown};
+use inbetween_core::retime::{OutputFrame, Rate};
 use inbetween_core::{Encoding, Output};
 
 use super::plan::{KeySource, MomentPlan, in_betweens};
@@ -128,10 +128,10 @@ impl<'c> Task<'c> {
         // The motion at a key is that of the way from it.
         let here = shown(time, Output::Motion)?;
         let mut positions = Vec::new();
-        if let Shown::Between { first, last, .. } = here {
+        if let OutputFrame::InBetween { first, last, .. } = here {
             for time in retime.times_between(first, last) {
                 match shown(time, Output::InBetween)? {
-                    Shown::Between { first: from, last: to, position }
+                    OutputFrame::InBetween { first: from, last: to, position }
                         if (from, to) == (first, last) =>
                     {
                         positions.push(position);

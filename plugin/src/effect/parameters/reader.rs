@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::ffi::CStr;
 use std::path::PathBuf;
 
-use inbetween_core::retime::{Feel, Rate};
+use inbetween_core::retime::{Rate, Strength};
 use inbetween_core::settings::{Choice, File, Integer, Number, Point, Setting, Switch, Text};
 use inbetween_core::sketch::Lines;
 use inbetween_core::timing::Chart;
@@ -131,7 +131,7 @@ impl ParamReader<'_> {
         Ok(Some(RetimeChoice {
             from: if from == 0.0 { None } else { Some(Rate::of_decimal(from)?) },
             to,
-            feel: Feel::new(self.number(&RETIME_STRENGTH)?)?,
+            strength: Strength::new(self.number(&RETIME_STRENGTH)?)?,
             timeline: self.choice(&TIMELINE)?,
             start: self.number(&CLIP_START)?,
         }))

@@ -1,6 +1,6 @@
 //! How a clip is retimed, as the artist chose it.
 
-use inbetween_core::retime::{Feel, Rate};
+use inbetween_core::retime::{Rate, Strength};
 pub(crate) use inbetween_core::settings::list::Timeline;
 
 /// The rate to retime to.
@@ -22,7 +22,7 @@ pub(crate) struct RetimeChoice {
     /// The output's rate.
     pub(crate) to: TargetRate,
     /// How much of the drawn rhythm stays.
-    pub(crate) feel: Feel,
+    pub(crate) strength: Strength,
     /// What a frame of the timeline is.
     pub(crate) timeline: Timeline,
     /// Where the clip begins, where the host does not tell.

@@ -18,7 +18,7 @@ use anyhow::{Context, Result, ensure};
 use image::imageops::FilterType;
 use image::{DynamicImage, RgbImage};
 use inbetween_core::exposure::Analyser;
-use inbetween_core::retime::{Feel, Plan, Rate, Shown};
+use inbetween_core::retime::{FrameMap, OutputFrame, Rate, Strength};
 use inbetween_core::{Control, Encoding, Engine, Frame, Job, Settings};
 use inbetween_flow::FlowEngine;
 
@@ -121,12 +121,12 @@ fn retimed(
     let mut analyser = Analyser::new();
     clip.iter().for_each(|frame| analyser.push(frame, Encoding::Srgb));
     let sheet = analyser.finish();
-    let plan = Plan::new(&sheet, Rate::new(CLIP, 1)?, Rate::new(target, 1)?, Feel::SMOOTH);
+    let map = FrameMap::new(&sheet, Rate::new(CLIP, 1)?, Rate::new(target, 1)?, Strength::ON_ONES);
     let last = (drawings.len() - 1) * target as usize / DRAWN as usize;
-    let frame = |shown: Shown| -> Result<RgbImage> {
+    let frame = |shown: OutputFrame| -> Result<RgbImage> {
         match shown {
-            Shown::Source { frame } => Ok(to_picture(&clip[usize::try_from(frame)?])),
-            Shown::Between { first, last, position } => {
+            OutputFrame::Source { frame } => Ok(to_picture(&clip[usize::try_from(frame)?])),
+            OutputFrame::InBetween { first, last, position } => {
                 let [first, last] =
                     [clip[usize::try_from(first)?].clone(), clip[usize::try_from(last)?].clone()];
                 let job = Job::between(first, last, position, Settings::default());
@@ -134,7 +134,7 @@ fn retimed(
             }
         }
     };
-    let frames = plan.all().take(last + 1).map(frame).collect::<Result<_>>()?;
+    let frames = map.output_frames().take(last + 1).map(frame).collect::<Result<_>>()?;
     let held = |n: usize| {
         sheet
             .drawing_at(n * EXPOSURE)

@@ -86,32 +86,32 @@ pub(super) fn judge(found: &[PathBuf]) -> Finding {
     }
 }
 
-/// A host's notes of the plug-ins that it has seen.
-struct Notes {
+/// A host's record of the plug-ins that it has seen.
+struct HostCache {
     host: &'static str,
     folder: Option<PathBuf>,
-    /// How the names of the notes begin.
-    begin: &'static str,
+    /// How the names of its files begin.
+    prefix: &'static str,
     advice: &'static str,
 }
 
-fn notes() -> Vec<Notes> {
+fn host_caches() -> Vec<HostCache> {
     let base = directories::BaseDirs::new();
     let cache = base.as_ref().map(|dirs| dirs.cache_dir().to_owned());
     let config = base.as_ref().map(|dirs| dirs.config_dir().to_owned());
-    let mut notes = vec![Notes {
+    let mut caches = vec![HostCache {
         host: "Natron",
         folder: cache.map(|dir| dir.join("INRIA/Natron/OFXLoadCache")),
-        begin: "OFXCache",
+        prefix: "OFXCache",
         advice: "Start Natron once with --clear-openfx-cache.",
     }];
     #[cfg(unix)]
-    notes.push(Notes {
+    caches.push(HostCache {
         host: "Nuke",
         folder: Some(
             format!("/var/tmp/nuke-u{}/ofxplugincache", rustix::process::getuid().as_raw()).into(),
         ),
-        begin: "ofxplugincache",
+        prefix: "ofxplugincache",
         advice: "Delete Nuke's folder ofxplugincache and start it again.",
     });
     let resolve = if cfg!(windows) || cfg!(target_os = "macos") {
@@ -119,21 +119,22 @@ fn notes() -> Vec<Notes> {
     } else {
         base.map(|dirs| dirs.home_dir().join(".local/share/DaVinciResolve"))
     };
-    notes.push(Notes {
+    caches.push(HostCache {
         host: "DaVinci Resolve",
         folder: resolve,
-        begin: "OFXPluginCache",
+        prefix: "OFXPluginCache",
         advice: "Delete Resolve's OFXPluginCache.xml and start it again; then see that the plug-in is on in \
                  Preferences, Video Plugins.",
     });
-    notes
+    caches
 }
 
-/// Notes in `folder` that name the plug-in and are older than `since`.
-pub(super) fn outdated(folder: &Path, begin: &str, since: SystemTime) -> Vec<PathBuf> {
+/// Records in `folder` that name the plug-in and are older than `since`.
+pub(super) fn outdated_records(folder: &Path, prefix: &str, since: SystemTime) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let old = |path: &PathBuf| {
-        let begins = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(begin));
+        let begins =
+            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(prefix));
         let changed = path.metadata().and_then(|about| about.modified());
         begins
             && changed.is_ok_and(|changed| changed < since)
@@ -159,8 +160,8 @@ pub(super) fn look() -> Vec<Finding> {
     let found = bundles(&folders());
     let mut findings = vec![judge(&found)];
     let Some(since) = found.first().and_then(|bundle| changed(bundle)) else { return findings };
-    for Notes { host, folder, begin, advice } in notes() {
-        let old = folder.map(|folder| outdated(&folder, begin, since)).unwrap_or_default();
+    for HostCache { host, folder, prefix, advice } in host_caches() {
+        let old = folder.map(|folder| outdated_records(&folder, prefix, since)).unwrap_or_default();
         if let Some(file) = old.first() {
             findings.push(Finding {
                 what: "host",
@@ -215,8 +216,8 @@ mod tests {
             SystemTime::now() + Duration::from_secs(60),
             SystemTime::now() - Duration::from_secs(60),
         );
-        let old = outdated(folder.path(), "OFXCache", later);
+        let old = outdated_records(folder.path(), "OFXCache", later);
         assert_eq!(old, [folder.path().join("OFXCache_2.xml")]);
-        assert!(outdated(folder.path(), "OFXCache", earlier).is_empty());
+        assert!(outdated_records(folder.path(), "OFXCache", earlier).is_empty());
     }
 }

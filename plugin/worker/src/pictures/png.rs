@@ -6,16 +6,16 @@ const HEAD_ENDS: usize = SIGNATURE + 25;
 
 /// Chunks that tell how colours, sizes and orientation are meant, or are the artist's own words. Others belong to
 /// the pixels they came with (palette, transparent colour, histogram) or to the time of writing.
-const KEPT: [&[u8; 4]; 12] = [
+const KEPT_CHUNKS: [&[u8; 4]; 12] = [
     b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"cICP", b"mDCV", b"cLLI", b"pHYs", b"eXIf", b"tEXt",
     b"zTXt", b"iTXt",
 ];
 
 /// The kept chunks of a file as they stand in it, checksums included.
-pub(super) fn beside(file: &[u8]) -> Vec<u8> {
+pub(super) fn metadata(file: &[u8]) -> Vec<u8> {
     let mut kept = Vec::new();
     for chunk in chunks(file) {
-        if KEPT.iter().any(|kind| chunk[4..8] == kind[..]) {
+        if KEPT_CHUNKS.iter().any(|kind| chunk[4..8] == kind[..]) {
             kept.extend_from_slice(chunk);
         }
     }
@@ -23,15 +23,15 @@ pub(super) fn beside(file: &[u8]) -> Vec<u8> {
 }
 
 /// These chunks without the colour profile, for pixels that it does not fit.
-pub(super) fn without_profile(beside: &[u8]) -> Vec<u8> {
-    let all = chunks_of(beside);
+pub(super) fn without_profile(metadata: &[u8]) -> Vec<u8> {
+    let all = chunks_of(metadata);
     all.into_iter().filter(|chunk| chunk[4..8] != *b"iCCP").flatten().copied().collect()
 }
 
 /// The file with these chunks right after its head.
-pub(super) fn with(mut file: Vec<u8>, beside: &[u8]) -> Vec<u8> {
+pub(super) fn with(mut file: Vec<u8>, metadata: &[u8]) -> Vec<u8> {
     if file.len() > HEAD_ENDS {
-        file.splice(HEAD_ENDS..HEAD_ENDS, beside.iter().copied());
+        file.splice(HEAD_ENDS..HEAD_ENDS, metadata.iter().copied());
     }
     file
 }

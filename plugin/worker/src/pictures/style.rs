@@ -23,12 +23,12 @@ pub(crate) struct Style {
     pub(crate) form: Form,
     /// How the stored rows are turned to lie upright.
     orientation: Orientation,
-    beside: Beside,
+    metadata: Metadata,
 }
 
 /// What stands beside the pixels.
 #[derive(Clone, Debug)]
-enum Beside {
+enum Metadata {
     /// The kept chunks.
     Png(Vec<u8>),
     Jpeg(Jpeg),
@@ -43,41 +43,41 @@ impl Style {
         let about = stored(path)?;
         let file = std::fs::read(path)
             .map_err(|err| Failure::new(Kind::File, format!("{}: {err}", path.display())))?;
-        let beside = match about.format {
-            ImageFormat::Png => Beside::Png(png::beside(&file)),
-            ImageFormat::Jpeg => Beside::Jpeg(Jpeg::of(&file)),
-            ImageFormat::Tiff => Beside::Tiff(Tiff::of(&file)),
+        let metadata = match about.format {
+            ImageFormat::Png => Metadata::Png(png::metadata(&file)),
+            ImageFormat::Jpeg => Metadata::Jpeg(Jpeg::of(&file)),
+            ImageFormat::Tiff => Metadata::Tiff(Tiff::of(&file)),
             ImageFormat::OpenExr => {
-                Exr::of(&file).map_or(Beside::Nothing, |exr| Beside::Exr(exr.into()))
+                Exr::of(&file).map_or(Metadata::Nothing, |exr| Metadata::Exr(exr.into()))
             }
-            _ => Beside::Nothing,
+            _ => Metadata::Nothing,
         };
         Ok(Self {
             format: about.format,
             form: about.into(),
             orientation: about.orientation,
-            beside,
+            metadata,
         })
     }
 
     /// A plain file of this form.
     pub(crate) fn plain(format: ImageFormat, form: Form) -> Self {
         let form = form.in_format(format);
-        Self { format, form, orientation: Orientation::NoTransforms, beside: Beside::Nothing }
+        Self { format, form, orientation: Orientation::NoTransforms, metadata: Metadata::Nothing }
     }
 
     /// The same for pixels of another form; a colour profile for grey does not fit colours.
     #[must_use]
     pub(crate) fn with_form(self, form: Form) -> Self {
         let form = form.in_format(self.format);
-        let beside = match self.beside {
-            beside if form.colour == self.form.colour => beside,
-            Beside::Png(chunks) => Beside::Png(png::without_profile(&chunks)),
-            Beside::Jpeg(jpeg) => Beside::Jpeg(jpeg.without_profile()),
-            Beside::Tiff(tiff) => Beside::Tiff(tiff.without_profile()),
-            beside => beside,
+        let metadata = match self.metadata {
+            metadata if form.colour == self.form.colour => metadata,
+            Metadata::Png(chunks) => Metadata::Png(png::without_profile(&chunks)),
+            Metadata::Jpeg(jpeg) => Metadata::Jpeg(jpeg.without_profile()),
+            Metadata::Tiff(tiff) => Metadata::Tiff(tiff.without_profile()),
+            metadata => metadata,
         };
-        Self { form, beside, ..self }
+        Self { form, metadata, ..self }
     }
 
     /// The style nearest to this one that a file of another kind can have. `path` is the file that this style was
@@ -89,15 +89,15 @@ impl Style {
         let form = self.form.in_format(format);
         let keeps = form.encoding() == self.form.encoding() && form.colour == self.form.colour;
         let profile = if keeps { profile_of(path) } else { None };
-        let beside = match format {
-            ImageFormat::Jpeg => Beside::Jpeg(Jpeg::with_profile(profile.as_deref())),
-            ImageFormat::Tiff => Beside::Tiff(Tiff::with_profile(profile.as_deref())),
+        let metadata = match format {
+            ImageFormat::Jpeg => Metadata::Jpeg(Jpeg::with_profile(profile.as_deref())),
+            ImageFormat::Tiff => Metadata::Tiff(Tiff::with_profile(profile.as_deref())),
             ImageFormat::Png => profile
                 .and_then(|profile| png_with_profile(form, &profile))
-                .map_or(Beside::Nothing, |file| Beside::Png(png::beside(&file))),
-            _ => Beside::Nothing,
+                .map_or(Metadata::Nothing, |file| Metadata::Png(png::metadata(&file))),
+            _ => Metadata::Nothing,
         };
-        Self { format, form, orientation: Orientation::NoTransforms, beside }
+        Self { format, form, orientation: Orientation::NoTransforms, metadata }
     }
 
     /// The usual ending of such files.
@@ -125,7 +125,7 @@ impl Style {
 
     /// Channels of the key that are left out of what is drawn, in words.
     pub(crate) fn left_out(&self) -> Option<String> {
-        let Beside::Exr(exr) = &self.beside else { return None };
+        let Metadata::Exr(exr) = &self.metadata else { return None };
         (!exr.left_out.is_empty()).then(|| exr.left_out.join(", "))
     }
 
@@ -140,23 +140,23 @@ impl Style {
     ) -> std::result::Result<Vec<u8>, String> {
         if self.format == ImageFormat::OpenExr {
             let frame = in_encoding(frame, encoding, Encoding::Linear);
-            return match &self.beside {
-                Beside::Exr(exr) => exr.encode(&frame, self.form),
+            return match &self.metadata {
+                Metadata::Exr(exr) => exr.encode(&frame, self.form),
                 _ => Exr::default().encode(&frame, self.form),
             };
         }
-        let premultiplied = matches!(&self.beside, Beside::Tiff(tiff) if tiff.premultiplied);
+        let premultiplied = matches!(&self.metadata, Metadata::Tiff(tiff) if tiff.premultiplied);
         let mut image = self
             .form
             .image(frame, encoding, premultiplied)
             .ok_or("the picture cannot be stored")?;
         image.apply_orientation(inverse(self.orientation));
-        match (&self.beside, self.format) {
-            (Beside::Jpeg(jpeg), _) => jpeg_of(jpeg, &image),
+        match (&self.metadata, self.format) {
+            (Metadata::Jpeg(jpeg), _) => jpeg_of(jpeg, &image),
             (_, ImageFormat::Jpeg) => jpeg_of(&Jpeg::default(), &image),
-            (Beside::Tiff(tiff), _) => tiff.encode(&image, self.form.depth == Depth::Half),
+            (Metadata::Tiff(tiff), _) => tiff.encode(&image, self.form.depth == Depth::Half),
             (_, ImageFormat::Tiff) => Tiff::with_profile(None).encode(&image, false),
-            (Beside::Png(chunks), _) => Ok(png::with(png_of(&image, None)?, chunks)),
+            (Metadata::Png(chunks), _) => Ok(png::with(png_of(&image, None)?, chunks)),
             (_, ImageFormat::Png) => png_of(&image, None),
             (_, other) => {
                 let mut file = Cursor::new(Vec::new());

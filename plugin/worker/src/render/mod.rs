@@ -32,7 +32,7 @@ use unsure::Doubts;
 pub(crate) use request::downloaded;
 
 /// How often a waiting command looks how far the drawing is.
-const LOOK: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 pub(crate) fn run(arguments: &Render) -> Result<()> {
     draw_all(arguments).inspect_err(|failure| arguments.progress.failed(failure))
@@ -47,23 +47,28 @@ fn draw_all(arguments: &Render) -> Result<()> {
     }
     let mut engines = inbetween_generative::engines(&config)?;
     if arguments.worker {
-        engines = over_the_worker(engines, &config);
+        engines = in_the_worker(engines, &config);
     }
     let queue = Queue::new(engines, Cache::within(Budget::of_process(), config.disk));
 
-    let mut told = ProgressReporter::new(arguments.progress, "drawing");
-    let mut done = Done::default();
+    let mut progress = ProgressReporter::new(arguments.progress, "drawing");
+    let mut summary = RenderSummary::default();
     for (at, span) in spans.iter().enumerate() {
         let status = match arguments.keys {
             Some(_) => format!("{} to {}", span.first.display(), span.last.display()),
             None => "drawing".into(),
         };
-        told.status(&status);
+        progress.status(&status);
         let count = spans.len() as f32;
-        draw_span(span, &queue, &mut |part| told.report((at as f32 + part) / count), &mut done)?;
+        draw_span(
+            span,
+            &queue,
+            &mut |part| progress.report((at as f32 + part) / count),
+            &mut summary,
+        )?;
     }
-    told.done();
-    let Done { files, engine, drawn, found, loose_pins, doubts } = done;
+    progress.done();
+    let RenderSummary { files, engine, drawn, found, loose_pins, doubts } = summary;
     let warnings: Vec<String> =
         loose_pins.into_iter().map(|pin| inbetween_core::pins::loose(pin + 1)).collect();
     for warning in warnings.iter().chain(&doubts.lines()) {
@@ -93,7 +98,7 @@ fn draw_all(arguments: &Render) -> Result<()> {
 
 /// What has been done so far.
 #[derive(Default)]
-struct Done {
+struct RenderSummary {
     files: Vec<PathBuf>,
     engine: &'static str,
     drawn: usize,
@@ -108,7 +113,7 @@ fn draw_span(
     arguments: &Render,
     queue: &Queue,
     report: &mut dyn FnMut(f32),
-    done: &mut Done,
+    summary: &mut RenderSummary,
 ) -> Result<()> {
     let timing = arguments.timing()?;
     let frames = arguments.frames_wanted()?;
@@ -121,12 +126,12 @@ fn draw_span(
             "Motion is more than a picture of 0 to 1 holds: add --format exr32, or exr.",
         ));
     }
-    output::spares_what_is_read(arguments, &style, &frames)?;
+    output::check_inputs_stay(arguments, &style, &frames)?;
     if let Some(channels) = style.left_out() {
         eprintln!("inbetween: the frames lack what is not the picture itself: {channels}");
     }
     let mut writer = Writer::new(arguments, style, prepared.encoding)?;
-    let mut source = Source { queue, prepared: &prepared, drawn: 0, found: 0, held: None };
+    let mut source = DrawingSource { queue, prepared: &prepared, drawn: 0, found: 0, held: None };
     for (at, &frame) in frames.iter().enumerate() {
         let mut report = |part: f32| report((at as f32 + part) / frames.len() as f32);
         let place = timing.at(f64::from(frame))?;
@@ -136,8 +141,8 @@ fn draw_span(
             Some(Key::Last) => writer.write_key(frame, &arguments.last, &prepared.last)?,
             None => {
                 let drawn = source.get(place.drawn_position(), &mut report)?;
-                done.loose_pins.extend(&drawn.remarks.loose_pins);
-                done.doubts.note(frame, &drawn);
+                summary.loose_pins.extend(&drawn.remarks.loose_pins);
+                summary.doubts.note(frame, &drawn);
                 let unsure = drawn.remarks.unsure.as_ref();
                 if output == Output::Motion {
                     let motion = drawn.motion_of_a_frame(pace(&timing, frame)?);
@@ -149,10 +154,10 @@ fn draw_span(
         }
         report(1.0);
     }
-    done.drawn += source.drawn;
-    done.found += source.found;
-    done.engine = prepared.settings.engine.name();
-    done.files.extend(writer.finish()?);
+    summary.drawn += source.drawn;
+    summary.found += source.found;
+    summary.engine = prepared.settings.engine.name();
+    summary.files.extend(writer.finish()?);
     Ok(())
 }
 
@@ -166,7 +171,7 @@ fn pace(timing: &Timing, frame: u32) -> Result<f32> {
 }
 
 /// The same engines, with ToonCrafter in the worker process, which runs this same executable.
-fn over_the_worker(engines: Vec<Arc<dyn Engine>>, config: &CacheConfig) -> Vec<Arc<dyn Engine>> {
+fn in_the_worker(engines: Vec<Arc<dyn Engine>>, config: &CacheConfig) -> Vec<Arc<dyn Engine>> {
     let remote = |engine: Arc<dyn Engine>| -> Arc<dyn Engine> {
         match engine.kind() {
             EngineKind::Flow => engine,
@@ -180,7 +185,7 @@ fn over_the_worker(engines: Vec<Arc<dyn Engine>>, config: &CacheConfig) -> Vec<A
 }
 
 /// Where drawings come from.
-struct Source<'a> {
+struct DrawingSource<'a> {
     queue: &'a Queue,
     prepared: &'a Prepared,
     drawn: usize,
@@ -189,7 +194,7 @@ struct Source<'a> {
     held: Option<(f64, Arc<Drawn>)>,
 }
 
-impl Source<'_> {
+impl DrawingSource<'_> {
     fn get(&mut self, position: f64, report: &mut dyn FnMut(f32)) -> Result<Arc<Drawn>> {
         if let Some((held, drawn)) = &self.held
             && *held == position
@@ -204,8 +209,8 @@ impl Source<'_> {
             self.drawn += 1;
             let ticket = self.queue.submit(job, Priority::Final);
             loop {
-                if let Some(outcome) = ticket.wait_for(LOOK) {
-                    break outcome.map_err(|error| of_shared(&error))?;
+                if let Some(outcome) = ticket.wait_for(POLL_INTERVAL) {
+                    break outcome.map_err(|error| failure_of(&error))?;
                 }
                 report(ticket.progress());
             }
@@ -216,7 +221,7 @@ impl Source<'_> {
 }
 
 /// The failure of a command for an error that several may wait for.
-fn of_shared(error: &Error) -> Failure {
+fn failure_of(error: &Error) -> Failure {
     Failure::new(crate::failure::kind_of(error), error.user_message())
 }
 

@@ -139,7 +139,7 @@ impl Writer {
 ///
 /// # Errors
 /// When one would be overwritten.
-pub(super) fn spares_what_is_read(arguments: &Render, style: &Style, frames: &[u32]) -> Result<()> {
+pub(super) fn check_inputs_stay(arguments: &Render, style: &Style, frames: &[u32]) -> Result<()> {
     let mut read: HashMap<Handle, Vec<Option<u32>>> = HashMap::new();
     let mut reads = |path: &Path, frame| {
         if let Ok(file) = Handle::from_path(path) {

@@ -11,7 +11,7 @@ use crate::retime::sequence::numbered;
 /// The spans, each as the arguments that draw it alone.
 pub(super) fn of(arguments: &Render) -> Result<Vec<Render>> {
     let Some(keys) = &arguments.keys else { return Ok(vec![arguments.clone()]) };
-    let keys = standing(arguments, keys)?;
+    let keys = keys_in_order(arguments, keys)?;
     let count = keys.len() - 1;
     if let Some(span) = arguments.span.filter(|span| !(1..=count).contains(span)) {
         return Err(usage(format!("There is no span {span}: {} keys make {count}.", count + 1)));
@@ -62,7 +62,7 @@ pub(super) fn of(arguments: &Render) -> Result<Vec<Render>> {
 }
 
 /// The keys in order, with the frames that they stand on.
-fn standing(arguments: &Render, keys: &Path) -> Result<Vec<(u32, PathBuf)>> {
+fn keys_in_order(arguments: &Render, keys: &Path) -> Result<Vec<(u32, PathBuf)>> {
     let (pattern, files) = numbered(keys)?;
     let numbers = match &arguments.key_frames {
         Some(text) => numbers(text)?,

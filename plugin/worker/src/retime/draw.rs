@@ -7,15 +7,15 @@ use std::sync::Arc;
 
 use inbetween_core::cache::{Cache, CacheConfig};
 use inbetween_core::queue::{Priority, Queue, Ticket};
-use inbetween_core::retime::{Plan, Shown};
+use inbetween_core::retime::{FrameMap, OutputFrame};
 use inbetween_core::{ContentHash, Drawn, Engine, EngineKind, Job, Request, Settings};
 
-use super::camera::moved;
+use super::atomic_file;
+use super::pan::translated;
 use super::pictures::{self, Style};
 use super::source::{Frames, Source};
-use super::video::Film;
-use super::whole;
-use super::work::Work;
+use super::video::VideoWriter;
+use super::work_folder::WorkFolder;
 use crate::failure::{Failure, Kind, Result};
 use crate::progress;
 
@@ -27,7 +27,7 @@ const MEMORY: usize = 64 << 20;
 
 /// What was done for the frames of the output.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Tally {
+pub(super) struct FrameCounts {
     /// Finished by a run before.
     pub(super) resumed: u64,
     /// Frames of the source.
@@ -35,7 +35,7 @@ pub(super) struct Tally {
     /// In-betweens.
     pub(super) drawn: u64,
     /// Frames of the source that are moved on, because the camera goes on to a cut.
-    pub(super) carried: u64,
+    pub(super) panned: u64,
     /// In-betweens for which the engine found no motion and held the nearer key.
     pub(super) held: u64,
     /// In-betweens of which a part cannot be trusted.
@@ -60,9 +60,9 @@ struct Pending {
     ticket: Ticket,
 }
 
-/// Writes the frames of a plan, range after range.
-pub(super) struct Drawing<'a> {
-    pub(super) plan: &'a Plan,
+/// Writes the frames in the order of the output, range after range.
+pub(super) struct FrameWriter<'a> {
+    pub(super) frame_map: &'a FrameMap,
     pub(super) source: &'a Source,
     pub(super) settings: &'a Settings,
     pub(super) queue: &'a Queue,
@@ -71,107 +71,109 @@ pub(super) struct Drawing<'a> {
     pub(super) hold_camera: bool,
     pub(super) frames: Frames<'a>,
     pub(super) bar: progress::Frames,
-    pub(super) tally: Tally,
+    pub(super) counts: FrameCounts,
 }
 
-impl Drawing<'_> {
+impl FrameWriter<'_> {
     /// Writes the frames of `range`; those of a film are encoded part by part, as soon as all of a part are there.
-    pub(super) fn share(
+    pub(super) fn write_share(
         &mut self,
-        work: &mut Work,
-        film: Option<&Film>,
+        work: &mut WorkFolder,
+        writer: Option<&VideoWriter>,
         range: Range<u64>,
     ) -> Result<()> {
-        let Some(film) = film else { return self.range(work, range) };
-        for (part, frames) in film.parts(self.plan.frames()) {
+        let Some(writer) = writer else { return self.write_range(work, range) };
+        for (part, frames) in writer.parts(self.frame_map.frames()) {
             let mine = frames.start.max(range.start)..frames.end.min(range.end);
             if mine.is_empty() {
                 continue;
             }
-            if film.has(work, part) {
+            if writer.has_part(work, part) {
                 let frames = mine.end - mine.start;
-                self.tally.resumed += frames;
+                self.counts.resumed += frames;
                 self.bar.skip(frames);
                 continue;
             }
-            self.range(work, mine.clone())?;
+            self.write_range(work, mine.clone())?;
             if mine == frames {
-                film.seal(work, part, frames)?;
+                writer.encode_part(work, part, frames)?;
             }
         }
         Ok(())
     }
 
     /// What was done, after the last range.
-    pub(super) fn finish(self) -> Tally {
+    pub(super) fn finish(self) -> FrameCounts {
         self.bar.finish();
-        self.tally
+        self.counts
     }
 
     /// Writes every frame of `range` that is not finished yet.
-    pub(super) fn range(&mut self, work: &mut Work, range: Range<u64>) -> Result<()> {
+    pub(super) fn write_range(&mut self, work: &mut WorkFolder, range: Range<u64>) -> Result<()> {
         let mut pending: VecDeque<Pending> = VecDeque::new();
-        let mut last: Option<(Shown, PathBuf)> = None;
+        let mut last: Option<(OutputFrame, PathBuf)> = None;
         for at in range {
-            let Some(shown) = self.plan.shown(at) else { break };
+            let Some(shown) = self.frame_map.output_frame(at) else { break };
             let file = work.file(at);
             if work.is_finished(at) {
-                self.tally.resumed += 1;
+                self.counts.resumed += 1;
                 self.bar.skip(1);
-            } else if let Shown::Between { first, last, position } = shown {
+            } else if let OutputFrame::InBetween { first, last, position } = shown {
                 let job = job(&mut self.frames, (first, last), position, self.settings)?;
                 pending.push_back(Pending { at, ticket: self.queue.submit(job, Priority::Final) });
                 if pending.len() > AHEAD {
-                    self.take(&mut pending, work)?;
+                    self.write_next(&mut pending, work)?;
                 }
-            } else if let (Shown::Source { frame }, Some(way)) = (shown, self.carried(at)) {
+            } else if let (OutputFrame::Source { frame }, Some(shift)) =
+                (shown, self.extrapolated_pan(at))
+            {
                 let picture = self.frames.get(index(frame)?)?;
-                let moved = moved(&picture.frame, way);
+                let moved = translated(&picture.frame, shift);
                 let sum = pictures::save(&moved, self.source.encoding(), self.style, &file)?;
-                work.finished(at, sum)?;
-                self.tally.carried += 1;
+                work.record_frame(at, sum)?;
+                self.counts.panned += 1;
                 self.bar.inc();
                 // What is moved is no copy of the source.
                 last = None;
                 continue;
-            } else if let Shown::Source { frame } = shown {
+            } else if let OutputFrame::Source { frame } = shown {
                 let sum =
                     match last.as_ref().filter(|(before, file)| *before == shown && file.is_file())
                     {
-                        Some((_, same)) => whole::copy(same, &file)?,
+                        Some((_, same)) => atomic_file::copy(same, &file)?,
                         None => self.copy(index(frame)?, &file)?,
                     };
-                work.finished(at, sum)?;
-                self.tally.copied += 1;
+                work.record_frame(at, sum)?;
+                self.counts.copied += 1;
                 self.bar.inc();
             }
             last = Some((shown, file));
         }
         while !pending.is_empty() {
-            self.take(&mut pending, work)?;
+            self.write_next(&mut pending, work)?;
         }
         Ok(())
     }
 
     /// How far the camera has gone on since the frame that is held.
-    fn carried(&self, at: u64) -> Option<[f32; 2]> {
-        if self.hold_camera { None } else { self.plan.carried(at) }
+    fn extrapolated_pan(&self, at: u64) -> Option<[f32; 2]> {
+        if self.hold_camera { None } else { self.frame_map.extrapolated_pan(at) }
     }
 
     /// Waits for the in-between asked for first, and writes it.
-    fn take(&mut self, pending: &mut VecDeque<Pending>, work: &mut Work) -> Result<()> {
+    fn write_next(&mut self, pending: &mut VecDeque<Pending>, work: &mut WorkFolder) -> Result<()> {
         let Some(Pending { at, ticket }) = pending.pop_front() else { return Ok(()) };
         let drawn: Arc<Drawn> =
             ticket.wait().map_err(|err| Failure::new(Kind::Engine, err.user_message()))?;
         let sum = pictures::save(&drawn.frame, self.settings.encoding, self.style, &work.file(at))?;
-        work.finished(at, sum)?;
-        self.tally.drawn += 1;
-        self.tally.held += u64::from(drawn.cut);
+        work.record_frame(at, sum)?;
+        self.counts.drawn += 1;
+        self.counts.held += u64::from(drawn.cut);
         if let Some(unsure) = drawn.remarks.unsure {
-            self.tally.unsure += 1;
-            let worse = self.tally.worst.is_none_or(|(_, share)| share < unsure.share);
+            self.counts.unsure += 1;
+            let worse = self.counts.worst.is_none_or(|(_, share)| share < unsure.share);
             if worse {
-                self.tally.worst = Some((at, unsure.share));
+                self.counts.worst = Some((at, unsure.share));
             }
         }
         self.bar.inc();
@@ -181,9 +183,9 @@ impl Drawing<'_> {
     /// A frame of the source as it is: the very file where it is of the wanted style.
     fn copy(&mut self, frame: usize, to: &Path) -> Result<ContentHash> {
         if let Source::Pictures { sequence, .. } = self.source {
-            let file = sequence.files().get(self.source.original(frame));
+            let file = sequence.files().get(self.frames.source_frame(frame));
             if let Some(file) = file.filter(|file| self.style.is_alike(file).is_ok_and(|is| is)) {
-                return whole::copy(file, to);
+                return atomic_file::copy(file, to);
             }
         }
         let picture = self.frames.get(frame)?;
@@ -211,7 +213,7 @@ fn job(
 
 fn index(frame: i64) -> Result<usize> {
     usize::try_from(frame)
-        .map_err(|_| Failure::new(Kind::Engine, "a plan asks for a frame before the clip"))
+        .map_err(|_| Failure::new(Kind::Engine, "the frame map asks for a frame before the clip"))
 }
 
 /// How in-betweens shall look.

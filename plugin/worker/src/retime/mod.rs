@@ -1,46 +1,46 @@
 //! `retime`: a clip at another frame rate, its drawings' own times respected.
 
 mod animation;
-mod camera;
+mod atomic_file;
+mod disk_space;
 mod draw;
+mod pan;
 mod pictures;
 mod report;
 mod restore;
-mod room;
 pub(crate) mod sequence;
 mod share;
 mod source;
 mod target;
 mod video;
-mod whole;
-mod work;
+mod work_folder;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 use inbetween_core::Engine;
-use inbetween_core::retime::{Feel, Pace, Plan, Rate, Shown};
+use inbetween_core::retime::{FrameMap, OutputFrame, Rate, RateConversion, Strength};
 use inbetween_core::settings::list::Restore;
 use inbetween_flow::FlowEngine;
 
 use crate::cli::Retime;
 use crate::failure::{Failure, Kind, Result};
 use crate::progress;
-use draw::{Drawing, Tally};
+use disk_space::SpaceEstimate;
+use draw::{FrameCounts, FrameWriter};
 use pictures::{Depth, Style};
 use report::{report, show_sheet};
-use restore::Wish;
-use room::Need;
+use restore::RestoreOptions;
 use sequence::Pattern;
 use share::Share;
 use source::Source;
 use target::Target;
-use video::{Film, Wishes};
-use work::{Found, Order, Work};
+use video::{EncoderOptions, VideoWriter};
+use work_folder::{ClipAnalysis, JobSpec, WorkFolder};
 
 /// Form of the manifest.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 
 /// Rate of pictures that say none.
 const RATE_OF_PICTURES: &str = "24";
@@ -56,12 +56,13 @@ fn retime(arguments: &Retime) -> Result<()> {
         (Some(rate), _) | (None, Some(rate)) => rate,
         (None, None) => RATE_OF_PICTURES.parse()?,
     };
-    let wish = Wish { restore: arguments.restore, film: arguments.from_cadence };
-    warn_of(&source, arguments);
+    let restoring =
+        RestoreOptions { restore: arguments.restore, film_rate: arguments.from_cadence };
+    warn_about(&source, arguments);
     if arguments.x_sheet {
-        let found = source.look(from, wish, arguments.progress)?;
-        show_sheet(arguments, &found, found.restored.rate(from))?;
-        return sound_or_damaged(&found);
+        let analysis = source.analyse(from, restoring, arguments.progress)?;
+        show_sheet(arguments, &analysis, analysis.restoration.rate(from))?;
+        return fail_if_damaged(&analysis);
     }
     // The preset that has no rate of its own keeps that of the clip.
     let to =
@@ -88,7 +89,7 @@ fn retime(arguments: &Retime) -> Result<()> {
             "The output would be written over the clip itself. Choose another folder or name.",
         ));
     }
-    let order = Order {
+    let spec = JobSpec {
         format: FORMAT,
         source: source.fingerprint()?,
         from,
@@ -101,23 +102,31 @@ fn retime(arguments: &Retime) -> Result<()> {
         engine: engine.version().into(),
         frames: pattern.name(),
     };
-    let feel = Feel::new(arguments.strength)?;
+    let strength = Strength::new(arguments.strength)?;
     let rates = (from, to);
     if let Some(path) = video {
-        if let Some(found) = Work::done(&pattern, &order, path) {
-            Work::remove(&pattern)?;
-            let rates = (found.restored.rate(from), to);
-            let plan = Plan::new(&found.sheet, rates.0, to, feel);
-            let tally = Tally { resumed: plan.frames(), ..Tally::default() };
-            report(arguments, (output, share), &found, &plan, rates, tally, started.elapsed());
-            return sound_or_damaged(&found);
+        if let Some(analysis) = WorkFolder::finished_analysis(&pattern, &spec, path) {
+            WorkFolder::remove(&pattern)?;
+            let rates = (analysis.restoration.rate(from), to);
+            let frame_map = FrameMap::new(&analysis.sheet, rates.0, to, strength);
+            let counts = FrameCounts { resumed: frame_map.frames(), ..FrameCounts::default() };
+            report(
+                arguments,
+                (output, share),
+                &analysis,
+                &frame_map,
+                rates,
+                counts,
+                started.elapsed(),
+            );
+            return fail_if_damaged(&analysis);
         }
         check_place(path, &pattern, arguments.overwrite)?;
     }
-    let mut work = Work::open(pattern, start, order, &share.name(), arguments.overwrite)?;
-    let known = work.found.clone();
+    let mut work = WorkFolder::open(pattern, start, spec, &share.name(), arguments.overwrite)?;
+    let known = work.analysis.clone();
     if share == Share::Join && known.is_none() {
-        return Err(abandoned(
+        return Err(discarded(
             work,
             Failure::new(
                 Kind::Usage,
@@ -125,37 +134,37 @@ fn retime(arguments: &Retime) -> Result<()> {
             ),
         ));
     }
-    if let Some(found) = &known {
-        source.learn(found, video.is_some());
+    if let Some(analysis) = &known {
+        source.apply(analysis, video.is_some());
     }
     // Whether a file shows through anywhere is known only when all of it was seen.
     let early = match (video, &known) {
         (Some(path), None) if !source.form().alpha => {
-            match film(path, &work, rates, &source, arguments) {
-                Ok(film) => Some(film),
-                Err(failure) => return Err(abandoned(work, failure)),
+            match video_writer(path, &work, rates, &source, arguments) {
+                Ok(writer) => Some(writer),
+                Err(failure) => return Err(discarded(work, failure)),
             }
         }
         _ => None,
     };
-    let found = match known {
-        Some(found) => found,
+    let analysis = match known {
+        Some(analysis) => analysis,
         None => {
-            let found = source.look(from, wish, arguments.progress)?;
-            work.begin(&found)?;
-            source.learn(&found, video.is_some());
-            found
+            let analysis = source.analyse(from, restoring, arguments.progress)?;
+            work.record_analysis(&analysis)?;
+            source.apply(&analysis, video.is_some());
+            analysis
         }
     };
-    let film = match (early, video) {
-        (None, Some(path)) => Some(film(path, &work, rates, &source, arguments)?),
-        (film, _) => film,
+    let writer = match (early, video) {
+        (None, Some(path)) => Some(video_writer(path, &work, rates, &source, arguments)?),
+        (writer, _) => writer,
     };
-    let film = film.map(|mut film| {
-        film.begins(found.begins);
-        film
+    let writer = writer.map(|mut writer| {
+        writer.set_start(analysis.start_micros);
+        writer
     });
-    let style = match (&source, &film) {
+    let style = match (&source, &writer) {
         (Source::Pictures { sequence, style, .. }, None) => {
             style.as_ref().clone().in_format(format, &sequence.files()[0])
         }
@@ -165,56 +174,67 @@ fn retime(arguments: &Retime) -> Result<()> {
         eprintln!("inbetween: the drawn frames lack what is not the picture itself: {channels}");
     }
     // From here on it is the film that is retimed, not what a transfer made of it.
-    let from = found.restored.rate(from);
-    let plan = Plan::new(&found.sheet, from, to, feel);
-    let range = share.range(plan.frames(), film.as_ref().map_or(1, Film::part_length));
+    let from = analysis.restoration.rate(from);
+    let frame_map = FrameMap::new(&analysis.sheet, from, to, strength);
+    let range =
+        share.range(frame_map.frames(), writer.as_ref().map_or(1, VideoWriter::part_length));
     if range.is_empty() && !share.is_whole() {
-        println!("None of the {} frames is in this share.", plan.frames());
+        println!("None of the {} frames is in this share.", frame_map.frames());
         return Ok(());
     }
-    let tally = if share == Share::Join {
-        gather(&mut work, film.as_ref(), plan.frames())?
+    let counts = if share == Share::Join {
+        joined_shares(&mut work, writer.as_ref(), frame_map.frames())?
     } else {
         let settings = draw::settings(&source, quality);
-        let kept = usize::try_from(Pace::new(from, to, feel).longest()).unwrap_or(0) + 4;
-        let shown = range.clone().filter_map(|at| plan.shown(at));
-        let between = shown.filter(|shown| matches!(shown, Shown::Between { .. })).count() as u64;
-        let first = source.frames(1).get(0)?;
-        room::check(
+        let kept =
+            usize::try_from(RateConversion::new(from, to, strength).longest()).unwrap_or(0) + 4;
+        let shown = range.clone().filter_map(|at| frame_map.output_frame(at));
+        let between =
+            shown.filter(|shown| matches!(shown, OutputFrame::InBetween { .. })).count() as u64;
+        let first = source.frames(&analysis.restoration, 1).get(0)?;
+        disk_space::check(
             &work.pattern.folder,
-            need(
+            space_estimate(
                 &work,
-                film.as_ref(),
+                writer.as_ref(),
                 &range,
                 &pictures::file_of(&first.frame, source.encoding(), &style)?,
             ),
         )?;
         let queue = draw::queue(engine, first.frame.byte_len() as u64, between);
         drop(first);
-        let mut drawing = Drawing {
-            plan: &plan,
+        let mut frame_writer = FrameWriter {
+            frame_map: &frame_map,
             source: &source,
             settings: &settings,
             queue: &queue,
             style: &style,
-            hold_camera: arguments.hold_camera || feel == Feel::DRAWN,
-            frames: source.frames(kept),
+            hold_camera: arguments.hold_camera || strength == Strength::AS_EXPOSED,
+            frames: source.frames(&analysis.restoration, kept),
             bar: progress::Frames::of(arguments.progress, "drawing", range.end - range.start),
-            tally: Tally::default(),
+            counts: FrameCounts::default(),
         };
-        drawing.share(&mut work, film.as_ref(), range)?;
-        drawing.finish()
+        frame_writer.write_share(&mut work, writer.as_ref(), range)?;
+        frame_writer.finish()
     };
-    match film {
-        Some(film) if share.is_whole() => {
+    match writer {
+        Some(writer) if share.is_whole() => {
             eprintln!("inbetween: joining {}", output.display());
-            film.join(work, plan.frames(), found.begins)?;
+            writer.join(work, frame_map.frames(), analysis.start_micros)?;
         }
         None if share.is_whole() => work.tidy()?,
         _ => {}
     }
-    report(arguments, (output, share), &found, &plan, (from, to), tally, started.elapsed());
-    sound_or_damaged(&found)
+    report(
+        arguments,
+        (output, share),
+        &analysis,
+        &frame_map,
+        (from, to),
+        counts,
+        started.elapsed(),
+    );
+    fail_if_damaged(&analysis)
 }
 
 /// Refuses a place where something else lies.
@@ -236,72 +256,81 @@ fn check_place(path: &Path, pattern: &Pattern, overwrite: bool) -> Result<()> {
 }
 
 /// Removes a folder in which nothing was done, before saying why.
-fn abandoned(work: Work, failure: Failure) -> Failure {
+fn discarded(work: WorkFolder, failure: Failure) -> Failure {
     let pattern = work.pattern.clone();
-    if work.found.is_none() {
+    if work.analysis.is_none() {
         drop(work);
         // The failure itself is what counts.
-        let _ = Work::remove(&pattern);
+        let _ = WorkFolder::remove(&pattern);
     }
     failure
 }
 
 /// The video file to be made; what of the source it cannot keep is told.
-fn film(
+fn video_writer(
     path: &Path,
-    work: &Work,
+    work: &WorkFolder,
     rates: (Rate, Rate),
     source: &Source,
     arguments: &Retime,
-) -> Result<Film> {
+) -> Result<VideoWriter> {
     let like = match source {
         Source::Video { path, video, .. } => Some((path.as_path(), &**video)),
         Source::Pictures { .. } => None,
     };
-    let wishes = Wishes {
+    let options = EncoderOptions {
         codec: arguments.codec.clone(),
         crf: arguments.crf,
         preset: arguments.encoder_preset.clone(),
     };
     let pictures = (source.form(), source.size()?);
-    let film = Film::prepare(path, &work.pattern.folder, rates, pictures, like, &wishes)?;
-    film.notes().for_each(|note| eprintln!("inbetween: {note}"));
-    Ok(film)
+    let writer = VideoWriter::prepare(path, &work.pattern.folder, rates, pictures, like, &options)?;
+    writer.notes().for_each(|note| eprintln!("inbetween: {note}"));
+    Ok(writer)
 }
 
 /// What will be written, from what one picture takes.
-fn need(work: &Work, film: Option<&Film>, range: &std::ops::Range<u64>, picture: &[u8]) -> Need {
+fn space_estimate(
+    work: &WorkFolder,
+    writer: Option<&VideoWriter>,
+    range: &std::ops::Range<u64>,
+    picture: &[u8],
+) -> SpaceEstimate {
     let one = picture.len() as u64;
-    match film {
+    match writer {
         None => {
             let left = range.clone().filter(|at| work.checksum(*at).is_none()).count() as u64;
             // Pictures differ in size; most of a clip's are about as large as its first.
             let all = one * left;
-            Need { surely: all / 2, perhaps: all + all / 4 }
+            SpaceEstimate { least: all / 2, most: all + all / 4 }
         }
-        Some(film) => {
-            let pictures = one * film.part_length().min(range.end - range.start);
-            let made = film.guess(one, range.end - range.start);
-            Need { surely: pictures / 2, perhaps: pictures + 2 * made }
+        Some(writer) => {
+            let pictures = one * writer.part_length().min(range.end - range.start);
+            let made = writer.estimated_bytes(one, range.end - range.start);
+            SpaceEstimate { least: pictures / 2, most: pictures + 2 * made }
         }
     }
 }
 
 /// Sees that others have drawn everything, and encodes what they have left as pictures.
-fn gather(work: &mut Work, film: Option<&Film>, frames: u64) -> Result<Tally> {
+fn joined_shares(
+    work: &mut WorkFolder,
+    writer: Option<&VideoWriter>,
+    frames: u64,
+) -> Result<FrameCounts> {
     let whole = 0..frames;
-    let missing: Vec<u64> = match film {
+    let missing: Vec<u64> = match writer {
         None => whole.filter(|at| !work.is_finished(*at)).collect(),
-        Some(film) => {
+        Some(writer) => {
             let mut missing = Vec::new();
-            for (part, range) in film.parts(frames) {
-                if film.has(work, part) {
+            for (part, range) in writer.parts(frames) {
+                if writer.has_part(work, part) {
                     continue;
                 }
                 let before = missing.len();
                 missing.extend(range.clone().filter(|at| !work.is_finished(*at)));
                 if missing.len() == before {
-                    film.seal(work, part, range)?;
+                    writer.encode_part(work, part, range)?;
                 }
             }
             missing
@@ -319,26 +348,26 @@ fn gather(work: &mut Work, film: Option<&Film>, frames: u64) -> Result<Tally> {
                 last + 1
             ),
         )),
-        _ => Ok(Tally { resumed: frames, ..Tally::default() }),
+        _ => Ok(FrameCounts { resumed: frames, ..FrameCounts::default() }),
     }
 }
 
 /// A damaged clip is no success, even when everything was done that could be.
-fn sound_or_damaged(found: &Found) -> Result<()> {
-    if found.damage.is_empty() {
+fn fail_if_damaged(analysis: &ClipAnalysis) -> Result<()> {
+    if analysis.damage.is_empty() {
         return Ok(());
     }
     Err(Failure::new(
         Kind::Damaged,
         format!(
             "The clip is damaged: {}. What could be read was used, and the gaps hold the picture before them.",
-            found.damage.join("; ")
+            analysis.damage.join("; ")
         ),
     ))
 }
 
 /// What the person should know before it is too late.
-fn warn_of(source: &Source, arguments: &Retime) {
+fn warn_about(source: &Source, arguments: &Retime) {
     match source {
         Source::Video { video, .. } if video.interlaced && arguments.restore == Restore::Off => {
             eprintln!(

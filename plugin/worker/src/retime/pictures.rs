@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use inbetween_core::{ContentHash, Encoding, Frame};
 
-use super::whole;
+use super::atomic_file;
 use crate::failure::{Failure, Kind, Result};
 pub(super) use crate::pictures::{Depth, Form, Style};
 
@@ -30,7 +30,7 @@ pub(super) fn save(
     style: &Style,
     path: &Path,
 ) -> Result<ContentHash> {
-    whole::write(path, &file_of(frame, encoding, style)?)
+    atomic_file::write(path, &file_of(frame, encoding, style)?)
 }
 
 /// The bytes of the file that holds the frame.

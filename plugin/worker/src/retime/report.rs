@@ -4,12 +4,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use inbetween_core::exposure::{Kind as Shows, Sheet};
-use inbetween_core::retime::{Plan, Rate};
+use inbetween_core::retime::{FrameMap, Rate};
 use serde_json::{Value, json};
 
-use super::draw::Tally;
+use super::draw::FrameCounts;
 use super::share::Share;
-use super::work::Found;
+use super::work_folder::ClipAnalysis;
 use crate::cli::Retime;
 use crate::failure::Result;
 
@@ -33,7 +33,7 @@ fn sheet_json(sheet: &Sheet) -> Value {
         .collect();
     json!({
         "frames": sheet.frames(),
-        "usual_exposure": sheet.usual_exposure(),
+        "usual_exposure": sheet.median_exposure(),
         "cuts": sheet.cuts().collect::<Vec<_>>(),
         "confidence": sheet.confidence(),
         "drawings": drawings,
@@ -41,17 +41,17 @@ fn sheet_json(sheet: &Sheet) -> Value {
 }
 
 /// The exposure sheet alone.
-pub(super) fn show_sheet(arguments: &Retime, found: &Found, rate: Rate) -> Result<()> {
-    let sheet = &found.sheet;
+pub(super) fn show_sheet(arguments: &Retime, analysis: &ClipAnalysis, rate: Rate) -> Result<()> {
+    let sheet = &analysis.sheet;
     if arguments.json {
-        let mut told = sheet_json(sheet);
-        told["restored"] = found.restored.json();
-        told["damage"] = json!(found.damage);
-        crate::models::print_json(&told);
+        let mut report = sheet_json(sheet);
+        report["restored"] = analysis.restoration.json();
+        report["damage"] = json!(analysis.damage);
+        crate::models::print_json(&report);
         return Ok(());
     }
     println!("{}", summary(sheet, rate));
-    if let Some(done) = found.restored.text() {
+    if let Some(done) = analysis.restoration.summary() {
         println!("restored: {done}");
     }
     for drawing in sheet.drawings() {
@@ -68,7 +68,7 @@ pub(super) fn show_sheet(arguments: &Retime, found: &Found, rate: Rate) -> Resul
 
 fn summary(sheet: &Sheet, rate: Rate) -> String {
     let (drawings, cuts) = (sheet.drawings().len(), sheet.cuts().count());
-    let held = match sheet.usual_exposure() {
+    let held = match sheet.median_exposure() {
         1 => "mostly on ones".into(),
         2 => "mostly on twos".into(),
         3 => "mostly on threes".into(),
@@ -80,65 +80,65 @@ fn summary(sheet: &Sheet, rate: Rate) -> String {
 pub(super) fn report(
     arguments: &Retime,
     (output, share): (&Path, Share),
-    found: &Found,
-    plan: &Plan,
+    analysis: &ClipAnalysis,
+    frame_map: &FrameMap,
     (from, to): (Rate, Rate),
-    tally: Tally,
+    counts: FrameCounts,
     took: Duration,
 ) {
-    let sheet = &found.sheet;
+    let sheet = &analysis.sheet;
     if arguments.json {
         crate::models::print_json(&json!({
             "output": output.display().to_string(),
             "from": from.to_string(),
             "to": to.to_string(),
-            "frames": plan.frames(),
-            "drawn": tally.drawn,
-            "copied": tally.copied,
-            "carried": tally.carried,
-            "resumed": tally.resumed,
-            "held_by_engine": tally.held,
-            "unsure": tally.unsure,
-            "worst": tally.worst.map(|(frame, share)| json!({ "frame": frame, "share": share })),
+            "frames": frame_map.frames(),
+            "drawn": counts.drawn,
+            "copied": counts.copied,
+            "carried": counts.panned,
+            "resumed": counts.resumed,
+            "held_by_engine": counts.held,
+            "unsure": counts.unsure,
+            "worst": counts.worst.map(|(frame, share)| json!({ "frame": frame, "share": share })),
             "whole": share.is_whole(),
-            "restored": found.restored.json(),
-            "damage": found.damage,
+            "restored": analysis.restoration.json(),
+            "damage": analysis.damage,
             "seconds": took.as_secs_f64(),
             "sheet": sheet_json(sheet),
         }));
         return;
     }
     println!("{}", summary(sheet, from));
-    if let Some(done) = found.restored.text() {
+    if let Some(done) = analysis.restoration.summary() {
         println!("restored: {done}");
     }
     let resumed =
-        if tally.resumed > 0 { format!(", {} were there", tally.resumed) } else { String::new() };
+        if counts.resumed > 0 { format!(", {} were there", counts.resumed) } else { String::new() };
     println!(
         "{} frames at {to} in {}: {} drawn, {} from the clip{resumed}, after {:.1} s",
-        plan.frames(),
+        frame_map.frames(),
         output.display(),
-        tally.drawn,
-        tally.copied,
+        counts.drawn,
+        counts.copied,
         took.as_secs_f64()
     );
     if !share.is_whole() {
         println!("This was a share of them; --join makes a whole when all are drawn.");
     }
-    if tally.carried > 0 {
-        println!("{} frames carry a pan on to a cut or the end.", tally.carried);
+    if counts.panned > 0 {
+        println!("{} frames carry a pan on to a cut or the end.", counts.panned);
     }
-    if let Some((frame, share)) = tally.worst {
+    if let Some((frame, share)) = counts.worst {
         println!(
             "{} in-betweens are unsure in places, frame {frame} of the output most: {:.0} % of it.",
-            tally.unsure,
+            counts.unsure,
             100.0 * share
         );
     }
-    if tally.held > 0 {
+    if counts.held > 0 {
         println!(
             "{} in-betweens hold a drawing, because nothing in one key was found in the other.",
-            tally.held
+            counts.held
         );
     }
 }

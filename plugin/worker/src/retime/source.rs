@@ -12,10 +12,10 @@ use same_file::is_same_file;
 
 use super::animation::{Animation, is_animation};
 use super::pictures::{self, Form, Style};
-use super::restore::{self, Restored, Wish};
+use super::restore::{self, Restoration, RestoreOptions};
 use super::sequence::{Pattern, Sequence};
-use super::video::{Decoder, Ended, Fields, Raw, Video, is_video};
-use super::work::Found;
+use super::video::{DecodeSummary, Decoder, Fields, RawFrame, Video, is_video};
+use super::work_folder::ClipAnalysis;
 use crate::failure::{Failure, Kind, Result};
 use crate::progress::{self, ProgressForm};
 
@@ -25,17 +25,8 @@ const FINDING_AGAIN: &str = "finding drawings of the restored film";
 
 /// Where frames come from.
 pub(super) enum Source {
-    Pictures {
-        sequence: Sequence,
-        style: Box<Style>,
-        unpacked: Option<Animation>,
-        restored: Restored,
-    },
-    Video {
-        path: PathBuf,
-        video: Box<Video>,
-        restored: Restored,
-    },
+    Pictures { sequence: Sequence, style: Box<Style>, unpacked: Option<Animation> },
+    Video { path: PathBuf, video: Box<Video> },
 }
 
 impl Source {
@@ -44,25 +35,16 @@ impl Source {
         if path.is_file() && is_animation(path) {
             let (unpacked, sequence) = Animation::unpack(path)?;
             let style = pictures::style_of(sequence.files())?.into();
-            return Ok(Self::Pictures {
-                sequence,
-                style,
-                unpacked: Some(unpacked),
-                restored: Restored::default(),
-            });
+            return Ok(Self::Pictures { sequence, style, unpacked: Some(unpacked) });
         }
         let is_picture = || image::ImageFormat::from_path(path).is_ok();
         if (is_video(path) && !path.is_dir()) || (path.is_file() && !is_picture()) {
             let video = Video::probe(path)?;
-            return Ok(Self::Video {
-                path: path.into(),
-                video: Box::new(video),
-                restored: Restored::default(),
-            });
+            return Ok(Self::Video { path: path.into(), video: Box::new(video) });
         }
         let sequence = Sequence::find(path)?;
         let style = pictures::style_of(sequence.files())?.into();
-        Ok(Self::Pictures { sequence, style, unpacked: None, restored: Restored::default() })
+        Ok(Self::Pictures { sequence, style, unpacked: None })
     }
 
     pub(super) fn form(&self) -> Form {
@@ -125,34 +107,51 @@ impl Source {
 
     /// Looks at every frame and finds the drawings, and what else must be known of the whole clip: a transfer's traces
     /// at the clip's rate `from`.
-    pub(super) fn look(&mut self, from: Rate, wish: Wish, form: ProgressForm) -> Result<Found> {
-        let mut fields = Fields::Whole;
-        if let Self::Video { path, video, .. } = self {
-            fields = restore::fields(path, video, wish)?;
-            video.fields = fields;
-        }
-        let transfer = Restored::of_fields(fields);
-        let analysis =
-            self.analyse(&transfer, progress::Frames::of(form, FINDING, self.expected()))?;
-        let blends = analysis.analyser.blends().to_vec();
-        let mut sheet = analysis.analyser.finish();
-        let restored = restore::frames(&sheet, &blends, (fields, fields.rate(from)), wish);
-        if restored != transfer {
+    pub(super) fn analyse(
+        &self,
+        from: Rate,
+        options: RestoreOptions,
+        form: ProgressForm,
+    ) -> Result<ClipAnalysis> {
+        let fields = match self {
+            Self::Video { path, video } => restore::detect_fields(path, video, options)?,
+            Self::Pictures { .. } => Fields::Progressive,
+        };
+        let transfer = Restoration::with_fields(fields);
+        let frames =
+            self.analyse_frames(&transfer, progress::Frames::of(form, FINDING, self.expected()))?;
+        let blends = frames.analyser.blends().to_vec();
+        let mut sheet = frames.analyser.finish();
+        let restoration =
+            restore::restore_frames(&sheet, &blends, (fields, fields.rate(from)), options);
+        if restoration != transfer {
             // Beside frames that a transfer repeats, a film's weave looks like a camera that steps.
             let bar = progress::Frames::of(form, FINDING_AGAIN, self.expected());
-            sheet = self.analyse(&restored, bar)?.analyser.finish();
+            sheet = self.analyse_frames(&restoration, bar)?.analyser.finish();
         }
-        let (begins, pictures, damage) = analysis
-            .ended
-            .map_or((0, 0, Vec::new()), |ended| (ended.begins, ended.pictures, ended.damage));
-        Ok(Found { sheet, restored, opaque: analysis.opaque, begins, pictures, damage })
+        let (start_micros, pictures, damage) =
+            frames.decoded.map_or((0, 0, Vec::new()), |decoded| {
+                (decoded.start_micros, decoded.pictures, decoded.damage)
+            });
+        Ok(ClipAnalysis {
+            sheet,
+            restoration,
+            opaque: frames.opaque,
+            start_micros,
+            pictures,
+            damage,
+        })
     }
 
     /// Looks at every frame that shows one of the film.
-    fn analyse(&self, restored: &Restored, mut bar: progress::Frames) -> Result<FrameAnalysis> {
+    fn analyse_frames(
+        &self,
+        restoration: &Restoration,
+        mut bar: progress::Frames,
+    ) -> Result<FrameAnalysis> {
         let mut analyser = Analyser::new();
         let mut opaque = true;
-        let mut ended = None;
+        let mut decoded = None;
         match self {
             Self::Pictures { sequence, .. } => {
                 let size = |picture: &Picture| (picture.frame.width(), picture.frame.height());
@@ -172,18 +171,18 @@ impl Source {
                         ));
                     }
                     opaque &= !self.form().alpha || is_opaque(&picture);
-                    for _ in 0..restored.times(at) {
+                    for _ in 0..restoration.repeats(at) {
                         analyser.push(&picture.frame, self.encoding());
                     }
                     bar.inc();
                 }
             }
-            Self::Video { path, video, .. } => {
-                let mut decoder = Decoder::open(path, video)?;
-                let mut last: Option<(Raw, Arc<Signature>)> = None;
+            Self::Video { path, video } => {
+                let mut decoder = Decoder::open(path, video, restoration.fields)?;
+                let mut last: Option<(RawFrame, Arc<Signature>)> = None;
                 let mut at = 0;
                 while let Some(raw) = decoder.next()? {
-                    let times = restored.times(at);
+                    let times = restoration.repeats(at);
                     at += 1;
                     bar.inc();
                     if times == 0 {
@@ -194,44 +193,34 @@ impl Source {
                         signature
                     } else {
                         opaque &= video.is_opaque(&raw);
-                        Arc::new(restored.fields.signature(&video.frame(&raw)?, self.encoding()))
+                        Arc::new(restoration.fields.signature(&video.frame(&raw)?, self.encoding()))
                     };
                     for _ in 0..times {
                         analyser.push_signature(signature.clone());
                     }
                     last = Some((raw, signature));
                 }
-                ended = Some(decoder.ended());
+                decoded = Some(decoder.summary());
             }
         }
         bar.finish();
         if analyser.frames() == 0 {
             return Err(Failure::new(Kind::File, "The clip holds no frames."));
         }
-        Ok(FrameAnalysis { analyser, opaque, ended })
+        Ok(FrameAnalysis { analyser, opaque, decoded })
     }
 
     /// Takes over what looking at the whole clip has told. Pictures that become pictures again keep the coverage
     /// that they store even where all of it is full.
-    pub(super) fn learn(&mut self, found: &Found, becomes_video: bool) {
+    pub(super) fn apply(&mut self, analysis: &ClipAnalysis, becomes_video: bool) {
         match self {
-            Self::Video { video, restored, .. } => {
-                video.decoded = Some(found.pictures);
-                video.form.alpha &= !found.opaque;
-                video.fields = found.restored.fields;
-                *restored = found.restored.clone();
+            Self::Video { video, .. } => {
+                video.decoded = Some(analysis.pictures);
+                video.form.alpha &= !analysis.opaque;
             }
-            Self::Pictures { style, restored, .. } => {
-                style.form.alpha &= !(found.opaque && becomes_video);
-                *restored = found.restored.clone();
+            Self::Pictures { style, .. } => {
+                style.form.alpha &= !(analysis.opaque && becomes_video);
             }
-        }
-    }
-
-    /// The clip's own frame that shows the frame `at` of the film.
-    pub(super) fn original(&self, at: usize) -> usize {
-        match self {
-            Self::Pictures { restored, .. } | Self::Video { restored, .. } => restored.original(at),
         }
     }
 
@@ -248,20 +237,18 @@ impl Source {
 
     fn load(&self, sequence: &Sequence, at: usize) -> Result<Picture> {
         let file = sequence.files().get(at).ok_or_else(|| {
-            Failure::new(Kind::Engine, format!("a plan asks for frame {at} beyond the clip"))
+            Failure::new(Kind::Engine, format!("the frame map asks for frame {at} beyond the clip"))
         })?;
         Ok(picture::load(file, self.encoding(), None)?)
     }
 
-    /// Access to the frames in about the order of their numbers: of a video, the `kept` frames
-    /// before the farthest one that was asked for stay at hand.
-    pub(super) fn frames(&self, kept: usize) -> Frames<'_> {
-        let step = match self {
-            Self::Pictures { restored, .. } | Self::Video { restored, .. } => restored.step(),
-        };
+    /// Access to the frames of the film that `restoration` finds in the clip, in about the order of their numbers: of
+    /// a video, the `kept` frames before the farthest one that was asked for stay at hand.
+    pub(super) fn frames<'a>(&'a self, restoration: &'a Restoration, kept: usize) -> Frames<'a> {
         Frames {
             source: self,
-            kept: kept * step,
+            restoration,
+            kept: kept * restoration.longest_gap(),
             decoder: None,
             decoded: 0,
             raw: BTreeMap::new(),
@@ -275,7 +262,7 @@ struct FrameAnalysis {
     analyser: Analyser,
     opaque: bool,
     /// What a video's decoder tells.
-    ended: Option<Ended>,
+    decoded: Option<DecodeSummary>,
 }
 
 /// Whether both paths lead to one file or folder. One that is not there yet is told by its name.
@@ -292,24 +279,30 @@ fn is_opaque(picture: &Picture) -> bool {
 /// Frames of a source, asked for in rising order.
 pub(super) struct Frames<'a> {
     source: &'a Source,
+    restoration: &'a Restoration,
     kept: usize,
     decoder: Option<Decoder>,
     decoded: usize,
-    raw: BTreeMap<usize, Raw>,
+    raw: BTreeMap<usize, RawFrame>,
     /// Frames that are keys now, with their content addresses.
     made: BTreeMap<usize, Picture>,
 }
 
 impl Frames<'_> {
+    /// The clip's own frame that shows the frame `at` of the film.
+    pub(super) fn source_frame(&self, at: usize) -> usize {
+        self.restoration.source_frame(at)
+    }
+
     /// The frame `at`; frames long before one that was asked for are gone in a video.
     pub(super) fn get(&mut self, at: usize) -> Result<Picture> {
-        let at = self.source.original(at);
+        let at = self.source_frame(at);
         if let Some(picture) = self.made.get(&at) {
             return Ok(picture.clone());
         }
         let picture = match self.source {
             Source::Pictures { sequence, .. } => self.source.load(sequence, at)?,
-            Source::Video { path, video, .. } => {
+            Source::Video { path, video } => {
                 self.decode_to(at, path, video)?;
                 let ended = || {
                     Failure::new(
@@ -330,7 +323,7 @@ impl Frames<'_> {
 
     fn decode_to(&mut self, at: usize, path: &Path, video: &Video) -> Result<()> {
         if self.decoder.is_none() {
-            self.decoder = Some(Decoder::open(path, video)?);
+            self.decoder = Some(Decoder::open(path, video, self.restoration.fields)?);
         }
         let Some(decoder) = &mut self.decoder else { return Ok(()) };
         while self.decoded <= at {

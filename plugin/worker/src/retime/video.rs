@@ -1,28 +1,28 @@
 //! Video files, through the ffmpeg that is installed: decoded to raw frames in a pipe, encoded from
 //! finished pictures in parts, and joined with everything else that the source holds.
 
-mod carry;
 mod combs;
 mod decode;
 mod encoder;
+mod ffmpeg;
 mod fields;
-mod film;
-mod light;
+mod hdr;
+mod pixel_format;
 mod probe;
-mod samples;
+mod stream_copy;
 mod timeline;
-mod tool;
+mod writer;
 
 use std::path::Path;
 
 use inbetween_core::Frame;
 
-pub(super) use combs::Combs;
-pub(super) use decode::{Decoder, Ended, Raw};
-pub(super) use encoder::Wishes;
+pub(super) use combs::CombCounts;
+pub(super) use decode::{DecodeSummary, Decoder, RawFrame};
+pub(super) use encoder::EncoderOptions;
 pub(super) use fields::Fields;
-pub(super) use film::Film;
 pub(super) use probe::Video;
+pub(super) use writer::VideoWriter;
 
 use super::pictures::Depth;
 use crate::failure::Result;

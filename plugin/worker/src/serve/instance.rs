@@ -13,8 +13,8 @@ use super::failed;
 use crate::failure::{Failure, Kind, Result};
 
 /// How long a worker that ends may keep the lock, and a new one may take to listen.
-const CHANGE_OVER: Duration = Duration::from_secs(15);
-const LOOK: Duration = Duration::from_millis(10);
+const TAKEOVER_TIMEOUT: Duration = Duration::from_secs(15);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The right to be the worker.
 #[derive(Debug)]
@@ -51,8 +51,8 @@ pub(super) fn take(endpoint: &Endpoint) -> Result<Acquired> {
             Err(TryLockError::WouldBlock) if answers(endpoint) => {
                 return Ok(Acquired::AlreadyServed);
             }
-            Err(TryLockError::WouldBlock) if since.elapsed() < CHANGE_OVER => {
-                std::thread::sleep(LOOK);
+            Err(TryLockError::WouldBlock) if since.elapsed() < TAKEOVER_TIMEOUT => {
+                std::thread::sleep(POLL_INTERVAL);
             }
             Err(TryLockError::WouldBlock) => {
                 let reason = io::Error::other("another worker holds it and does not answer");
@@ -126,10 +126,10 @@ pub(super) fn start_in_background(endpoint: &Endpoint, idle_seconds: u64) -> Res
             Ok(_) => {}
             Err(error) => return Err(wrong(error.to_string())),
         }
-        if since.elapsed() > 2 * CHANGE_OVER {
+        if since.elapsed() > 2 * TAKEOVER_TIMEOUT {
             return Err(wrong("the worker does not listen".into()));
         }
-        std::thread::sleep(LOOK);
+        std::thread::sleep(POLL_INTERVAL);
     }
 }
 

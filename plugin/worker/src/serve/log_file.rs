@@ -11,8 +11,8 @@ use log::Record;
 use crate::failure::{Failure, Kind, Result};
 
 /// Size at which a file is put aside, and how many of those are kept.
-const BYTES: u64 = 2 << 20;
-const KEPT: usize = 4;
+const BYTES_PER_FILE: u64 = 2 << 20;
+const KEPT_FILES: usize = 4;
 
 /// Starts to log into `dir`, at the level that `INBETWEEN_LOG` asks for. Panics are logged too.
 ///
@@ -30,7 +30,11 @@ pub(super) fn start(dir: &Path) -> Result<LoggerHandle> {
         .map_err(failed)?
         .log_to_file(files)
         .append()
-        .rotate(Criterion::AgeOrSize(Age::Day, BYTES), Naming::Numbers, Cleanup::KeepLogFiles(KEPT))
+        .rotate(
+            Criterion::AgeOrSize(Age::Day, BYTES_PER_FILE),
+            Naming::Numbers,
+            Cleanup::KeepLogFiles(KEPT_FILES),
+        )
         // Every line is written at once, so that the log is complete even if the process is killed.
         .write_mode(WriteMode::Direct)
         .duplicate_to_stderr(Duplicate::Error)

@@ -26,9 +26,9 @@ pub(super) const MOST_DRAWINGS: usize = 128;
 const MOST_IDLE: usize = 64;
 
 /// Pause after a failure to accept, such as too many open files.
-const REST: Duration = Duration::from_millis(100);
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
 
-/// Holds one conversation, from its connection to its end.
+/// Serves one connection from its beginning to its end.
 pub(super) type Serve = fn(&Client, Stream);
 
 /// The worker, as all its threads see it.
@@ -38,12 +38,12 @@ pub(super) struct Server {
     since: Instant,
     state: Mutex<Connections>,
     /// Rung when the worker shall end.
-    news: Condvar,
+    changed: Condvar,
 }
 
 struct Connections {
     /// All connections, the oldest first.
-    conversations: BTreeMap<u64, Conversation>,
+    connections: BTreeMap<u64, Connection>,
     /// The number of the next one.
     next: u64,
     last_use: Instant,
@@ -51,15 +51,15 @@ struct Connections {
 }
 
 #[derive(Default)]
-struct Conversation {
+struct Connection {
     drawing: bool,
     /// Set when it shall make room.
-    leave: Arc<AtomicBool>,
+    disconnect: Arc<AtomicBool>,
 }
 
 impl Connections {
     fn drawing(&self) -> usize {
-        self.conversations.values().filter(|conversation| conversation.drawing).count()
+        self.connections.values().filter(|connection| connection.drawing).count()
     }
 }
 
@@ -67,12 +67,12 @@ impl Server {
     pub(super) fn new(engines: Engines, idle: Duration) -> Result<Self> {
         let services = Services::new(engines).map_err(|error| failed(&error))?;
         let now = Instant::now();
-        let conversations = BTreeMap::new();
-        let state = Connections { conversations, next: 0, last_use: now, ending: None };
-        Ok(Self { services, idle, since: now, state: Mutex::new(state), news: Condvar::new() })
+        let connections = BTreeMap::new();
+        let state = Connections { connections, next: 0, last_use: now, ending: None };
+        Ok(Self { services, idle, since: now, state: Mutex::new(state), changed: Condvar::new() })
     }
 
-    /// Has `serve` hold the conversations until the worker is to end; gives the reason.
+    /// Has `serve` answer the connections until the worker is to end; gives the reason.
     pub(super) fn run(self: Arc<Self>, instance: Instance, serve: Serve) -> &'static str {
         let instance = Arc::new(instance);
         let (server, accepting) = (self.clone(), instance.clone());
@@ -85,48 +85,48 @@ impl Server {
                 return why;
             }
             let until = state.last_use + self.idle;
-            let alone = state.conversations.is_empty();
+            let alone = state.connections.is_empty();
             if alone && Instant::now() >= until {
                 state.ending = Some("nobody has asked for anything for a while");
                 continue;
             }
             let until = if alone { until } else { Instant::now() + self.idle };
-            self.news.wait_until(&mut state, until.max(Instant::now() + Duration::from_millis(10)));
+            self.changed
+                .wait_until(&mut state, until.max(Instant::now() + Duration::from_millis(10)));
         }
     }
 
     fn accept(self: &Arc<Self>, instance: &Instance, serve: Serve) {
         loop {
             match instance.listener.accept() {
-                Ok(stream) => self.welcome(stream, serve),
+                Ok(stream) => self.start_client(stream, serve),
                 Err(error) => {
                     log::warn!("a connection was lost: {error}");
-                    std::thread::sleep(REST);
+                    std::thread::sleep(PAUSE_AFTER_FAILURE);
                 }
             }
         }
     }
 
-    fn welcome(self: &Arc<Self>, stream: Stream, serve: Serve) {
+    fn start_client(self: &Arc<Self>, stream: Stream, serve: Serve) {
         let client = {
             let mut state = self.state.lock();
-            let idle = state.conversations.values().filter(|conversation| !conversation.drawing);
+            let idle = state.connections.values().filter(|connection| !connection.drawing);
             // Clients that were told to leave are about to go, and do not count.
-            let staying =
-                |conversation: &&Conversation| !conversation.leave.load(Ordering::Relaxed);
+            let staying = |connection: &&Connection| !connection.disconnect.load(Ordering::Relaxed);
             let idle: Vec<_> = idle.filter(staying).collect();
             if idle.len() >= MOST_IDLE {
-                idle[0].leave.store(true, Ordering::Relaxed);
+                idle[0].disconnect.store(true, Ordering::Relaxed);
             }
-            let (number, conversation) = (state.next, Conversation::default());
-            let leave = conversation.leave.clone();
+            let (number, connection) = (state.next, Connection::default());
+            let disconnect = connection.disconnect.clone();
             state.next += 1;
-            state.conversations.insert(number, conversation);
-            Client { server: self.clone(), number, leave }
+            state.connections.insert(number, connection);
+            Client { server: self.clone(), number, disconnect }
         };
         let thread = std::thread::Builder::new().name("client".into()).spawn(move || {
             if catch_unwind(AssertUnwindSafe(|| serve(&client, stream))).is_err() {
-                log::error!("a conversation broke down");
+                log::error!("a connection broke down");
             }
         });
         if let Err(error) = thread {
@@ -137,7 +137,7 @@ impl Server {
     /// Ends the worker.
     pub(super) fn end(&self, why: &'static str) {
         self.state.lock().ending.get_or_insert(why);
-        self.news.notify_all();
+        self.changed.notify_all();
     }
 
     /// Whether nobody waits for a drawing.
@@ -165,41 +165,41 @@ impl Server {
 pub(super) struct Client {
     pub(super) server: Arc<Server>,
     number: u64,
-    leave: Arc<AtomicBool>,
+    disconnect: Arc<AtomicBool>,
 }
 
 impl Client {
     /// Whether it shall make room for others.
-    pub(super) fn shall_leave(&self) -> bool {
-        self.leave.load(Ordering::Relaxed)
+    pub(super) fn must_disconnect(&self) -> bool {
+        self.disconnect.load(Ordering::Relaxed)
     }
 
     /// Counts as one who waits for a drawing until the guard is dropped; `None` when too many do.
-    pub(super) fn drawing(&self) -> Option<Drawing<'_>> {
+    pub(super) fn drawing(&self) -> Option<DrawingGuard<'_>> {
         let mut state = self.server.state.lock();
         if state.drawing() >= MOST_DRAWINGS {
             return None;
         }
-        state.conversations.get_mut(&self.number)?.drawing = true;
-        Some(Drawing(self))
+        state.connections.get_mut(&self.number)?.drawing = true;
+        Some(DrawingGuard(self))
     }
 }
 
 impl Drop for Client {
     fn drop(&mut self) {
-        self.server.state.lock().conversations.remove(&self.number);
-        self.server.news.notify_all();
+        self.server.state.lock().connections.remove(&self.number);
+        self.server.changed.notify_all();
     }
 }
 
 /// One who waits for a drawing.
-pub(super) struct Drawing<'a>(&'a Client);
+pub(super) struct DrawingGuard<'a>(&'a Client);
 
-impl Drop for Drawing<'_> {
+impl Drop for DrawingGuard<'_> {
     fn drop(&mut self) {
         let mut state = self.0.server.state.lock();
-        if let Some(conversation) = state.conversations.get_mut(&self.0.number) {
-            conversation.drawing = false;
+        if let Some(connection) = state.connections.get_mut(&self.0.number) {
+            connection.drawing = false;
         }
         // Only drawings keep the worker alive. Asking for its status must not hold its memory for ever.
         state.last_use = Instant::now();

@@ -14,10 +14,10 @@ use parking_lot::Mutex;
 use super::Engines;
 
 /// Services that are kept. Of those that nobody uses, the one unused for longest goes first.
-const KEPT: usize = 4;
+const MOST_SERVICES: usize = 4;
 
 /// Time between two attempts of a drawing that waits for the device.
-const LOOK: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 pub(super) struct Service {
     pub(super) queue: Queue,
@@ -61,13 +61,13 @@ impl Services {
         let config = CacheConfig { memory_bytes: 0, disk: disk.clone() };
         let engines: Vec<Arc<dyn Engine>> = (self.make)(&config)?
             .into_iter()
-            .map(|inner| Arc::new(OnDevice { inner, device: self.device.clone() }) as _)
+            .map(|inner| Arc::new(DeviceEngine { inner, device: self.device.clone() }) as _)
             .collect();
         let queue =
             Queue::storing_first(engines.clone(), Cache::within(Budget::of_process(), config.disk));
         let service = Arc::new(Service { queue, disk: disk.map(DiskCache::new), engines });
         open.push((place.cloned(), service.clone()));
-        if open.len() > KEPT
+        if open.len() > MOST_SERVICES
             && let Some(at) = open.iter().position(|(_, service)| Arc::strong_count(service) == 1)
         {
             // Nobody waits for anything there, so its threads end at once.
@@ -104,12 +104,12 @@ struct Device {
 }
 
 /// An engine that shares its device.
-struct OnDevice {
+struct DeviceEngine {
     inner: Arc<dyn Engine>,
     device: Arc<Device>,
 }
 
-impl Engine for OnDevice {
+impl Engine for DeviceEngine {
     fn kind(&self) -> EngineKind {
         self.inner.kind()
     }
@@ -121,7 +121,7 @@ impl Engine for OnDevice {
     fn draw(&self, job: &Job, control: &Control) -> Result<Drawn, Error> {
         control.enter("waiting for another cache directory's drawings");
         let mut last = loop {
-            if let Some(last) = self.device.last.try_lock_for(LOOK) {
+            if let Some(last) = self.device.last.try_lock_for(POLL_INTERVAL) {
                 break last;
             }
             control.check()?;

@@ -16,14 +16,14 @@ use super::server::{Client, MOST_DRAWINGS, Server};
 use super::services::Service;
 
 /// How long a client may take to introduce itself, and to say what it wants.
-const HELLO: Duration = Duration::from_secs(10);
-const PATIENCE: Duration = Duration::from_secs(60);
+const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Time between two looks at the connection while an engine works.
-const LOOK: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// At the latest after this long the client gets a sign of life.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
+const HEARTBEAT: Duration = Duration::from_secs(1);
 
 type ClientWire = Wire<ToWorker>;
 
@@ -33,7 +33,7 @@ pub(super) fn serve(client: &Client, stream: Stream) {
         Ok(wire) => wire,
         Err(error) => return log::warn!("a connection cannot be used: {error}"),
     };
-    match converse(client, &mut wire) {
+    match answer_requests(client, &mut wire) {
         Ok(()) | Err(WireError::Closed | WireError::Cancelled) => {}
         Err(broken) => {
             log::warn!("a client was turned away: {broken}");
@@ -44,9 +44,9 @@ pub(super) fn serve(client: &Client, stream: Stream) {
     }
 }
 
-fn converse(client: &Client, wire: &mut ClientWire) -> Result<(), WireError> {
+fn answer_requests(client: &Client, wire: &mut ClientWire) -> Result<(), WireError> {
     let server = &client.server;
-    let hello = match listen(client, wire, HELLO)? {
+    let hello = match next_request(client, wire, HELLO_TIMEOUT)? {
         Some(ToWorker::Hello(hello)) => hello,
         Some(_) => return Err(WireError::Unexpected("a client says hello first")),
         None => return Ok(()),
@@ -60,9 +60,9 @@ fn converse(client: &Client, wire: &mut ClientWire) -> Result<(), WireError> {
         return refuse(server, wire, reason);
     }
     let product = env!("CARGO_PKG_VERSION").to_owned();
-    say(wire, &ToClient::Welcome(Welcome { pid: std::process::id(), product }))?;
+    send(wire, &ToClient::Welcome(Welcome { pid: std::process::id(), product }))?;
     loop {
-        match listen(client, wire, PATIENCE)? {
+        match next_request(client, wire, CLIENT_TIMEOUT)? {
             None => return Ok(()),
             Some(ToWorker::Draw(draw)) => {
                 if cache::key(&draw.request, server.services.version()) != draw.key {
@@ -71,12 +71,12 @@ fn converse(client: &Client, wire: &mut ClientWire) -> Result<(), WireError> {
                 }
                 match client.drawing() {
                     Some(_drawing) => self::draw(server, wire, &draw)?,
-                    None => say(wire, &ToClient::Failed(too_many()))?,
+                    None => send(wire, &ToClient::Failed(too_many()))?,
                 }
             }
-            Some(ToWorker::Status) => say(wire, &ToClient::Status(Box::new(server.status())))?,
+            Some(ToWorker::Status) => send(wire, &ToClient::Status(Box::new(server.status())))?,
             Some(ToWorker::Stop) => {
-                say(wire, &ToClient::Stopping)?;
+                send(wire, &ToClient::Stopping)?;
                 server.end("it was asked to");
                 return Ok(());
             }
@@ -88,18 +88,18 @@ fn converse(client: &Client, wire: &mut ClientWire) -> Result<(), WireError> {
 }
 
 /// What an idle client says next; `None` when it says nothing for that long, or shall make room.
-fn listen(
+fn next_request(
     client: &Client,
     wire: &mut ClientWire,
-    patience: Duration,
+    timeout: Duration,
 ) -> Result<Option<ToWorker>, WireError> {
     let since = Instant::now();
     loop {
         // Messages that have arrived already are handled first.
-        if let Some(said) = wire.receive(LOOK)? {
+        if let Some(said) = wire.receive(POLL_INTERVAL)? {
             return Ok(Some(said));
         }
-        if client.shall_leave() || since.elapsed() > patience {
+        if client.must_disconnect() || since.elapsed() > timeout {
             log::debug!("a client that asked for nothing was turned away");
             return Ok(None);
         }
@@ -118,7 +118,7 @@ fn too_many() -> Failure {
 fn refuse(server: &Arc<Server>, wire: &mut ClientWire, reason: String) -> Result<(), WireError> {
     let ending = server.is_unused();
     // Sent before ending, since the end of the process would lose it.
-    let said = say(wire, &ToClient::Refused { reason, ending });
+    let said = send(wire, &ToClient::Refused { reason, ending });
     if ending {
         server.end("a client of another version came");
     }
@@ -131,17 +131,21 @@ fn draw(server: &Arc<Server>, wire: &mut ClientWire, draw: &Draw) -> Result<(), 
         Err(error) => Err(Arc::new(error)),
     };
     match found {
-        Ok(drawn) => hand_over(wire, &drawn),
+        Ok(drawn) => send_drawing(wire, &drawn),
         Err(error) => {
             log::warn!("{} was not drawn: {error}", draw.key);
-            say(wire, &ToClient::Failed(Failure::from(&*error)))
+            send(wire, &ToClient::Failed(Failure::from(&*error)))
         }
     }
 }
 
-type Found = Result<Arc<Drawn>, Arc<Error>>;
+type DrawOutcome = Result<Arc<Drawn>, Arc<Error>>;
 
-fn find_or_draw(service: &Service, wire: &mut ClientWire, draw: &Draw) -> Result<Found, WireError> {
+fn find_or_draw(
+    service: &Service,
+    wire: &mut ClientWire,
+    draw: &Draw,
+) -> Result<DrawOutcome, WireError> {
     if let Some(drawn) = service.queue.cached(&draw.request, draw.size) {
         return Ok(Ok(drawn));
     }
@@ -175,10 +179,10 @@ fn job(service: &Service, wire: &mut ClientWire, draw: &Draw) -> Result<Job, Wir
     lacking.sort_unstable();
     lacking.dedup();
     if !lacking.is_empty() {
-        say(wire, &ToClient::Wants(lacking.clone()))?;
+        send(wire, &ToClient::Wants(lacking.clone()))?;
     }
     for address in lacking {
-        let Some(ToWorker::Picture(head)) = wire.receive(PATIENCE)? else {
+        let Some(ToWorker::Picture(head)) = wire.receive(CLIENT_TIMEOUT)? else {
             return Err(WireError::Unexpected("a picture that was asked for did not come"));
         };
         if head.address != address {
@@ -195,10 +199,10 @@ fn job(service: &Service, wire: &mut ClientWire, draw: &Draw) -> Result<Job, Wir
     Ok(Job { first: of(&request.first)?, last: of(&request.last)?, sketches, request })
 }
 
-fn wait(ticket: &Ticket, wire: &mut ClientWire) -> Result<Found, WireError> {
+fn wait(ticket: &Ticket, wire: &mut ClientWire) -> Result<DrawOutcome, WireError> {
     let mut told: Option<(Instant, f32, String)> = None;
     loop {
-        if let Some(outcome) = ticket.wait_for(LOOK) {
+        if let Some(outcome) = ticket.wait_for(POLL_INTERVAL) {
             return Ok(outcome);
         }
         // The client has nothing to say now. Listening tells whether it has gone.
@@ -207,21 +211,21 @@ fn wait(ticket: &Ticket, wire: &mut ClientWire) -> Result<Found, WireError> {
         }
         let (fraction, phase) = (ticket.progress(), ticket.phase());
         let news = told.as_ref().is_none_or(|(when, before, what)| {
-            when.elapsed() > SIGN_OF_LIFE || *before != fraction || *what != phase
+            when.elapsed() > HEARTBEAT || *before != fraction || *what != phase
         });
         if news {
-            say(wire, &ToClient::Progress { fraction, phase: phase.clone() })?;
+            send(wire, &ToClient::Progress { fraction, phase: phase.clone() })?;
             told = Some((Instant::now(), fraction, phase));
         }
     }
 }
 
-fn hand_over(wire: &mut ClientWire, drawn: &Drawn) -> Result<(), WireError> {
+fn send_drawing(wire: &mut ClientWire, drawn: &Drawn) -> Result<(), WireError> {
     // Drawings from here have no remarks: only Flow makes remarks, and it never draws here.
     let Drawn { frame, confidence, cut, remarks: _ } = drawn;
     let (confidence, cut, sum) = (*confidence, *cut, sum_of(frame));
-    say(wire, &ToClient::Done { confidence, cut, sum })?;
-    match wire.receive(PATIENCE)? {
+    send(wire, &ToClient::Done { confidence, cut, sum })?;
+    match wire.receive(CLIENT_TIMEOUT)? {
         // It has found the drawing on disk.
         None => Ok(()),
         Some(ToWorker::Fetch) => {
@@ -232,6 +236,6 @@ fn hand_over(wire: &mut ClientWire, drawn: &Drawn) -> Result<(), WireError> {
     }
 }
 
-fn say(wire: &mut ClientWire, message: &ToClient) -> Result<(), WireError> {
+fn send(wire: &mut ClientWire, message: &ToClient) -> Result<(), WireError> {
     wire.send(message, || true)
 }

@@ -10,7 +10,9 @@ use std::sync::Arc;
 
 use inbetween_core::Output;
 use inbetween_core::exposure::Signature;
-use inbetween_core::retime::{Feel, Moment, Pace, Rate, Shown, shown_at};
+use inbetween_core::retime::{
+    Moment, OutputFrame, Rate, RateConversion, Strength, output_frame_at,
+};
 use inbetween_core::timing::{MAX_TIME, POSITION_TOLERANCE, SpanPosition, TIME_TOLERANCE};
 
 use super::plan::{KeySource, MomentPlan, no_other_frames};
@@ -36,7 +38,7 @@ struct HostTiming {
 pub(crate) struct Retime {
     source: Rate,
     target: Rate,
-    feel: Feel,
+    strength: Strength,
     /// The host's time of the source's frame 0.
     first: f64,
     /// How many frames the source has; `None` where the host does not tell.
@@ -105,7 +107,8 @@ impl Retime {
         let range =
             told.range.filter(|(first, last)| first.abs() < MAX_TIME && last.abs() < MAX_TIME);
         let first = range.map_or(choice.start, |(first, _)| first).round();
-        let mut retime = Self { source, target, feel: choice.feel, first, frames: None, repeats };
+        let mut retime =
+            Self { source, target, strength: choice.strength, first, frames: None, repeats };
         retime.frames = range.map(|(_, last)| retime.frames_up_to(last));
         Ok(retime)
     }
@@ -170,10 +173,10 @@ impl Retime {
         Some((self.first, self.first + length as f64 - 1.0))
     }
 
-    fn pace(&self, output: Output) -> Pace {
+    fn conversion(&self, output: Output) -> RateConversion {
         // Confidence and motion are those of the way to the next drawing, also while a drawing is held.
-        let feel = if output == Output::InBetween { self.feel } else { Feel::SMOOTH };
-        Pace::new(self.source, self.target, feel)
+        let strength = if output == Output::InBetween { self.strength } else { Strength::ON_ONES };
+        RateConversion::new(self.source, self.target, strength)
     }
 
     fn source_position(&self, time: f64, output: Output) -> Result<SourcePosition> {
@@ -240,7 +243,7 @@ impl Retime {
     }
 
     fn reach(&self, output: Output) -> i64 {
-        self.pace(output).longest() + 1
+        self.conversion(output).longest() + 1
     }
 
     fn has(&self, frame: i64) -> bool {
@@ -257,15 +260,15 @@ impl Retime {
         time: f64,
         output: Output,
         mut signature_of: impl FnMut(f64) -> Result<Option<Arc<Signature>>>,
-    ) -> Result<Shown> {
+    ) -> Result<OutputFrame> {
         let moment = match self.source_position(time, output)? {
-            SourcePosition::On(frame) => return Ok(Shown::Source { frame }),
+            SourcePosition::On(frame) => return Ok(OutputFrame::Source { frame }),
             SourcePosition::At(moment) => moment,
         };
         let mut look = |frame: i64| {
             if self.has(frame) { signature_of(self.time_of(frame)) } else { Ok(None) }
         };
-        if let Some(shown) = shown_at(moment, &self.pace(output), &mut look)? {
+        if let Some(shown) = output_frame_at(moment, &self.conversion(output), &mut look)? {
             return Ok(shown);
         }
         // The host has no frame here. If that is beyond an end that it did not tell of, the nearest frame is held.
@@ -279,16 +282,16 @@ impl Retime {
             Ok(None)
         };
         match (nearest(-1)?, nearest(1)?) {
-            (Some(frame), None) | (None, Some(frame)) => Ok(Shown::Source { frame }),
+            (Some(frame), None) | (None, Some(frame)) => Ok(OutputFrame::Source { frame }),
             _ => Err(no_frame(self.time_of(here))),
         }
     }
 
     /// The plan of drawing what is `shown`.
-    pub(crate) fn plan(&self, shown: Shown) -> MomentPlan {
+    pub(crate) fn plan(&self, shown: OutputFrame) -> MomentPlan {
         let found = |frame| KeySource::Found { time: self.time_of(frame) };
         match shown {
-            Shown::Source { frame } => MomentPlan {
+            OutputFrame::Source { frame } => MomentPlan {
                 first: found(frame),
                 last: found(frame),
                 place: SpanPosition::First,
@@ -296,7 +299,7 @@ impl Retime {
                 held: true,
                 sketches: Vec::new(),
             },
-            Shown::Between { first, last, position } => MomentPlan {
+            OutputFrame::InBetween { first, last, position } => MomentPlan {
                 first: found(first),
                 last: found(last),
                 place: SpanPosition::Between { position },

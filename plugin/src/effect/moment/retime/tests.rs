@@ -1,7 +1,8 @@
 use std::cell::RefCell;
 
 use inbetween_core::exposure::Sheet;
-use inbetween_core::{Encoding, Frame, retime};
+use inbetween_core::retime::FrameMap;
+use inbetween_core::{Encoding, Frame};
 
 use super::*;
 
@@ -10,7 +11,13 @@ fn rate(text: &str) -> Rate {
 }
 
 fn choice(to: TargetRate) -> RetimeChoice {
-    RetimeChoice { from: None, to, feel: Feel::SMOOTH, timeline: Timeline::Automatic, start: 1.0 }
+    RetimeChoice {
+        from: None,
+        to,
+        strength: Strength::ON_ONES,
+        timeline: Timeline::Automatic,
+        start: 1.0,
+    }
 }
 
 /// A clip of `frames` frames at `clip`, from the host's frame 1 on, in a project at `project`.
@@ -44,14 +51,14 @@ fn shown(
     time: f64,
     output: Output,
     frame_at: impl Fn(f64) -> Option<Arc<Signature>>,
-) -> Result<Shown> {
+) -> Result<OutputFrame> {
     let asked = RefCell::new(Vec::new());
     let shown = retime.shown(time, output, |time| {
         asked.borrow_mut().push(time);
         Ok(frame_at(time))
     });
     let needed = retime.needed(time, output).unwrap();
-    let most = 2 * retime.pace(output).longest() + 3;
+    let most = 2 * retime.conversion(output).longest() + 3;
     assert!(needed.len() as i64 <= most, "{needed:?}");
     for asked in asked.into_inner() {
         assert!(needed.contains(&asked), "{asked} was not announced: {needed:?}");
@@ -75,11 +82,11 @@ fn a_compositor_and_an_editor_show_the_same() {
     let frames = signatures(&exposures);
     let sheet = Sheet::of_exposures(exposures);
     for (from, to) in RATIOS {
-        for strength in [0.0, 0.6, 1.0] {
-            let feel = Feel::new(strength).unwrap();
-            let plan = retime::Plan::new(&sheet, rate(from), rate(to), feel);
-            let choice = RetimeChoice { feel, ..choice(TargetRate::Rate(rate(to))) };
-            let length = plan.frames() as f64;
+        for share in [0.0, 0.6, 1.0] {
+            let strength = Strength::new(share).unwrap();
+            let map = FrameMap::new(&sheet, rate(from), rate(to), strength);
+            let choice = RetimeChoice { strength, ..choice(TargetRate::Rate(rate(to))) };
+            let length = map.frames() as f64;
             let counted = Retime::of(&choice, told(from, "25", frames.len() as f64)).unwrap();
             assert_eq!(counted.range(), Some((1.0, length)));
             let repeated = HostTiming { repeats: true, ..told(to, to, length) };
@@ -87,13 +94,13 @@ fn a_compositor_and_an_editor_show_the_same() {
             let repeated = Retime::of(&from_told, repeated).unwrap();
             assert_eq!((repeated.range(), repeated.output_rate()), (None, None));
             let step = rate(from).per_second() / rate(to).per_second();
-            for number in 0..plan.frames() {
+            for number in 0..map.frames() {
                 let time = 1.0 + number as f64;
-                let what = format!("{from} to {to} at {strength}: {time}");
+                let what = format!("{from} to {to} at {share}: {time}");
                 let by_count = shown(&counted, time, Output::InBetween, |time| {
                     frames.get((time - 1.0) as usize).cloned()
                 });
-                assert_eq!(by_count.unwrap(), plan.shown(number).unwrap(), "{what}");
+                assert_eq!(by_count.unwrap(), map.output_frame(number).unwrap(), "{what}");
                 let repeats = |time: f64| {
                     let frame = ((time - 1.0) * step + 1e-9).floor();
                     (time <= length).then(|| frames[(frame as usize).min(frames.len() - 1)].clone())
@@ -101,7 +108,7 @@ fn a_compositor_and_an_editor_show_the_same() {
                 let by_repeats = shown(&repeated, time, Output::InBetween, repeats).unwrap();
                 // Where the rate is lowered, the editor has left frames out.
                 if to != "12" {
-                    assert_eq!(by_repeats, plan.shown(number).unwrap(), "{what}");
+                    assert_eq!(by_repeats, map.output_frame(number).unwrap(), "{what}");
                 }
             }
         }
@@ -138,9 +145,9 @@ fn an_editor_that_tells_no_rate_of_the_clip_still_gets_its_twos_on_ones() {
         });
         let frame = time - 1;
         let wanted = if frame % 2 == 0 {
-            Shown::Source { frame }
+            OutputFrame::Source { frame }
         } else {
-            Shown::Between { first: frame - 1, last: frame + 1, position: 0.5 }
+            OutputFrame::InBetween { first: frame - 1, last: frame + 1, position: 0.5 }
         };
         assert_eq!(here.unwrap(), wanted);
     }
@@ -164,7 +171,7 @@ fn the_ends_are_known_without_a_look() {
         if let Some(known) = known {
             assert_eq!(retime.needed(time, Output::InBetween).unwrap(), [known]);
             let looked = shown(&retime, time, Output::InBetween, |_| panic!("nobody looks"));
-            assert!(matches!(looked.unwrap(), Shown::Source { .. }));
+            assert!(matches!(looked.unwrap(), OutputFrame::Source { .. }));
         }
     }
     assert!(retime.known(f64::NAN, Output::InBetween).is_err());
@@ -204,10 +211,10 @@ fn beyond_an_end_that_nobody_told_of_the_nearest_frame_is_held() {
                 usize::try_from(time as i64 - 1).ok().and_then(|at| frames.get(at).cloned())
             })
         };
-        assert_eq!(at(1.0).unwrap(), Shown::Source { frame: 0 });
-        assert_eq!(at(3.0).unwrap(), Shown::Between { first: 0, last: 2, position: 0.5 });
-        assert_eq!(at(13.0).unwrap(), Shown::Source { frame: 5 });
-        assert_eq!(at(0.0).unwrap(), Shown::Source { frame: 0 });
+        assert_eq!(at(1.0).unwrap(), OutputFrame::Source { frame: 0 });
+        assert_eq!(at(3.0).unwrap(), OutputFrame::InBetween { first: 0, last: 2, position: 0.5 });
+        assert_eq!(at(13.0).unwrap(), OutputFrame::Source { frame: 5 });
+        assert_eq!(at(0.0).unwrap(), OutputFrame::Source { frame: 0 });
         let said = at(60.0).unwrap_err().user_message().unwrap();
         assert!(said.contains("no picture at frame 30"), "{said}");
     }
@@ -225,27 +232,29 @@ fn a_hole_in_a_clip_is_reported_and_not_drawn_over() {
     let said = at(12.0).unwrap_err().user_message().unwrap();
     assert!(said.contains("no picture at frame 6"), "{said}");
     // The drawing before stands still instead of moving towards what is not there.
-    assert_eq!(at(10.0).unwrap(), Shown::Source { frame: 4 });
+    assert_eq!(at(10.0).unwrap(), OutputFrame::Source { frame: 4 });
 }
 
 #[test]
 fn motion_at_a_key_is_that_of_the_way_from_it() {
     let frames = signatures(&[2, 2, 12, 2]);
     let retime = Retime::of(
-        &RetimeChoice { feel: Feel::DRAWN, ..choice(TargetRate::Twice) },
+        &RetimeChoice { strength: Strength::AS_EXPOSED, ..choice(TargetRate::Twice) },
         told("12", "24", frames.len() as f64),
     )
     .unwrap();
     let at = |time, output| {
         shown(&retime, time, output, |time| frames.get(time as usize - 1).cloned()).unwrap()
     };
-    assert_eq!(at(6.0, Output::InBetween), Shown::Source { frame: 2 });
-    let Shown::Between { first: 2, last: 4, position } = at(6.0, Output::Motion) else { panic!() };
+    assert_eq!(at(6.0, Output::InBetween), OutputFrame::Source { frame: 2 });
+    let OutputFrame::InBetween { first: 2, last: 4, position } = at(6.0, Output::Motion) else {
+        panic!()
+    };
     assert!((position - 0.25).abs() < 1e-3, "{position}");
     let plan = retime.plan(at(6.0, Output::Motion));
     assert!((plan.pace - 0.25).abs() < 1e-9, "a quarter of the way for each frame: {}", plan.pace);
-    assert!(matches!(at(5.0, Output::Motion), Shown::Between { first: 2, last: 4, .. }));
-    assert!(matches!(at(15.0, Output::Motion), Shown::Source { .. }), "a rest has no motion");
+    assert!(matches!(at(5.0, Output::Motion), OutputFrame::InBetween { first: 2, last: 4, .. }));
+    assert!(matches!(at(15.0, Output::Motion), OutputFrame::Source { .. }), "a rest has no motion");
 }
 
 #[test]

@@ -175,15 +175,15 @@ fn look_up(server: &Server, name: &str) -> Result<Listing> {
     let mut pause = server.pause;
     for repetition in 0.. {
         match look_up_once(server, name) {
-            Err(Trouble::Passing(_)) if repetition < server.repetitions => {
+            Err(LookUpError::Passing(_)) if repetition < server.repetitions => {
                 std::thread::sleep(pause);
                 pause *= 2;
             }
             // A machine without a network should be told at once, not after a minute of silence.
-            Err(Trouble::Unreachable(_)) if repetition < server.repetitions.min(1) => {
+            Err(LookUpError::Unreachable(_)) if repetition < server.repetitions.min(1) => {
                 std::thread::sleep(pause);
             }
-            Err(Trouble::Unreachable(why)) => {
+            Err(LookUpError::Unreachable(why)) => {
                 return Err(Failure::new(
                     Kind::Network,
                     format!(
@@ -194,7 +194,7 @@ fn look_up(server: &Server, name: &str) -> Result<Listing> {
                     ),
                 ));
             }
-            Err(Trouble::Passing(why) | Trouble::Final(why)) => {
+            Err(LookUpError::Passing(why) | LookUpError::Final(why)) => {
                 return Err(Failure::new(
                     Kind::Network,
                     format!("{name} cannot be fetched: {why}."),
@@ -207,7 +207,7 @@ fn look_up(server: &Server, name: &str) -> Result<Listing> {
 }
 
 /// Something that went wrong between here and the server.
-enum Trouble {
+enum LookUpError {
     /// No connection was made at all.
     Unreachable(String),
     /// The request may work the next time.
@@ -216,34 +216,36 @@ enum Trouble {
     Final(String),
 }
 
-fn look_up_once(server: &Server, name: &str) -> std::result::Result<Listing, Trouble> {
+fn look_up_once(server: &Server, name: &str) -> std::result::Result<Listing, LookUpError> {
     /// How long the answer may take.
-    const PATIENCE: Duration = Duration::from_secs(10);
+    const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
     let mut builder = ApiBuilder::from_env().with_progress(false);
     if let Some(endpoint) = &server.endpoint {
         builder = builder.with_endpoint(endpoint.clone());
     }
-    let api = builder.build().map_err(|err| Trouble::Final(err.to_string()))?;
+    let api = builder.build().map_err(|err| LookUpError::Final(err.to_string()))?;
     let url = api.repo(repository()).url(name);
     let (sender, answer) = mpsc::channel();
     let asked = url.clone();
     // The library waits for ever on a silent server, so it waits in a thread of its own.
     std::thread::spawn(move || sender.send(api.metadata(&asked)));
-    let metadata = match answer.recv_timeout(PATIENCE) {
+    let metadata = match answer.recv_timeout(ANSWER_TIMEOUT) {
         Ok(Ok(metadata)) => metadata,
-        Ok(Err(err)) => return Err(trouble_of(&err)),
-        Err(_) => return Err(Trouble::Unreachable("the server does not answer".into())),
+        Ok(Err(err)) => return Err(look_up_error(&err)),
+        Err(_) => return Err(LookUpError::Unreachable("the server does not answer".into())),
     };
     let (sha256, size, commit) =
         (metadata.etag(), metadata.size() as u64, metadata.commit_hash().to_owned());
     if sha256.len() != 64 || !sha256.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return Err(Trouble::Final(format!("the server names no SHA-256 for it, but {sha256:?}")));
+        return Err(LookUpError::Final(format!(
+            "the server names no SHA-256 for it, but {sha256:?}"
+        )));
     }
     Ok(Listing { url, sha256: sha256.to_ascii_lowercase(), size, commit })
 }
 
 /// Whether there was no connection to begin with.
-fn never_met(error: &std::io::Error) -> bool {
+fn is_unreachable(error: &std::io::Error) -> bool {
     use std::io::ErrorKind;
     matches!(
         error.kind(),
@@ -255,21 +257,23 @@ fn never_met(error: &std::io::Error) -> bool {
     )
 }
 
-fn trouble_of(err: &ApiError) -> Trouble {
+fn look_up_error(err: &ApiError) -> LookUpError {
     match err {
         ApiError::RequestError(err) => match **err {
             ureq::Error::StatusCode(401 | 403) => {
-                Trouble::Final("the server wants you to log in; set HF_TOKEN".into())
+                LookUpError::Final("the server wants you to log in; set HF_TOKEN".into())
             }
             ureq::Error::StatusCode(404) => {
-                Trouble::Final(format!("{REPOSITORY} no longer has it"))
+                LookUpError::Final(format!("{REPOSITORY} no longer has it"))
             }
             ureq::Error::HostNotFound | ureq::Error::ConnectionFailed => {
-                Trouble::Unreachable(err.to_string())
+                LookUpError::Unreachable(err.to_string())
             }
-            ureq::Error::Io(ref io) if never_met(io) => Trouble::Unreachable(err.to_string()),
-            ref err => Trouble::Passing(err.to_string()),
+            ureq::Error::Io(ref io) if is_unreachable(io) => {
+                LookUpError::Unreachable(err.to_string())
+            }
+            ref err => LookUpError::Passing(err.to_string()),
         },
-        err => Trouble::Passing(err.to_string()),
+        err => LookUpError::Passing(err.to_string()),
     }
 }

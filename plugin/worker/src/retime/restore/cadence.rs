@@ -18,43 +18,43 @@ const PHASES: usize = 20;
 
 /// Share of drawings that may begin where none should, and the same beside mixes: those with little of a drawing are
 /// not told from it.
-const ASTRAY: f64 = 0.01;
-const ASTRAY_MIXED: f64 = 0.08;
+const OFF_CADENCE: f64 = 0.01;
+const OFF_CADENCE_MIXED: f64 = 0.08;
 
 /// How many times that share are still a cadence's.
-const MOST_ASTRAY: f64 = 4.0;
+const MOST_OFF_CADENCE: f64 = 4.0;
 
 /// Pictures are transferred to no more for a second.
 const FASTEST: f64 = 61.0;
 
 /// How unlikely a jump of the phase is, as a logarithm: while it is asked whether there is a cadence, and when one is
 /// believed. With jumps at a low price one fits anything.
-const JUMP: f64 = 8.0;
-const JUMP_BELIEVED: f64 = 5.0;
+const JUMP_COST: f64 = 8.0;
+const JUMP_COST_BELIEVED: f64 = 5.0;
 
 /// How much likelier it is that a drawing is held for as long as the one before, as a logarithm.
-const EVEN: f64 = 0.3;
+const EVEN_HOLD_BONUS: f64 = 0.3;
 
 /// A cadence is believed when it is so much likelier than chance, as a logarithm, and drawings in a row are so many for
 /// each jump.
-const SURE: f64 = 12.0;
-const STEADY: usize = 20;
+const LEAST_LIKELIHOOD: f64 = 12.0;
+const DRAWINGS_PER_JUMP: usize = 20;
 
 /// How unlikely a film is whose rate is of a thousand and the transfer's of 1001, or the other way round, as a logarithm.
 /// Who mixes frames changes the clock, so there it is what is likely.
-const STRANGE: f64 = 20.0;
+const CLOCK_CHANGE_COST: f64 = 20.0;
 
 /// Which frame of the film is seen on each frame of its transfer.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Cadence {
-    pub(super) film: Rate,
+    pub(super) film_rate: Rate,
     /// Frames of the film for so many of the transfer.
     ratio: (u64, u64),
     /// From which frame of the transfer on which phase holds.
     phases: Vec<(usize, usize)>,
     likelihood: f64,
     /// Drawings that begin where none should.
-    astray: usize,
+    off_cadence: usize,
 }
 
 impl Cadence {
@@ -65,36 +65,38 @@ impl Cadence {
         }
         let films = FILMS.iter().filter_map(|(frames, seconds)| Rate::new(*frames, *seconds).ok());
         let slower = films.filter(|film| film.per_second() < SLOWER * rate.per_second());
-        let told = slower.filter_map(|film| Self::along(film, starts, rate, mixed, JUMP));
-        let most_astray = MOST_ASTRAY * astray(mixed) * starts.len() as f64;
+        let told = slower.filter_map(|film| Self::fit(film, starts, rate, mixed, JUMP_COST));
+        let most_off_cadence = MOST_OFF_CADENCE * off_cadence(mixed) * starts.len() as f64;
         let sure = told.filter(|found| {
-            found.likelihood > SURE
-                && found.breaks() * STEADY <= starts.len()
-                && found.astray as f64 <= most_astray
+            found.likelihood > LEAST_LIKELIHOOD
+                && found.breaks() * DRAWINGS_PER_JUMP <= starts.len()
+                && found.off_cadence as f64 <= most_off_cadence
         });
         // Of equally likely ones the first.
         let prior = |found: &Self| {
-            let is_strange = ((found.film.seconds() == 1001) != (rate.seconds() == 1001)) != mixed;
-            found.likelihood - if is_strange { STRANGE } else { 0.0 }
+            let changes_clock =
+                ((found.film_rate.seconds() == 1001) != (rate.seconds() == 1001)) != mixed;
+            found.likelihood - if changes_clock { CLOCK_CHANGE_COST } else { 0.0 }
         };
-        let believed = sure.filter_map(|found| Self::of(found.film, starts, rate, mixed));
+        let believed = sure.filter_map(|found| Self::of(found.film_rate, starts, rate, mixed));
         believed.reduce(|best, other| if prior(&other) > prior(&best) + 1.0 { other } else { best })
     }
 
     /// The best one of a film of this rate; nothing where the film is not slower.
     pub(super) fn of(film: Rate, starts: &[usize], rate: Rate, mixed: bool) -> Option<Self> {
-        Self::along(film, starts, rate, mixed, JUMP_BELIEVED)
+        Self::fit(film, starts, rate, mixed, JUMP_COST_BELIEVED)
     }
 
-    fn along(film: Rate, starts: &[usize], rate: Rate, mixed: bool, jump: f64) -> Option<Self> {
+    fn fit(film: Rate, starts: &[usize], rate: Rate, mixed: bool, jump: f64) -> Option<Self> {
         let above = u64::from(film.frames()) * u64::from(rate.seconds());
         let below = u64::from(film.seconds()) * u64::from(rate.frames());
         if above >= below {
             return None;
         }
         let ratio = (above, below);
-        let mut found = Self { film, ratio, phases: vec![(0, 0)], likelihood: 0.0, astray: 0 };
-        found.follow(starts, astray(mixed), jump);
+        let mut found =
+            Self { film_rate: film, ratio, phases: vec![(0, 0)], likelihood: 0.0, off_cadence: 0 };
+        found.fit_phases(starts, off_cadence(mixed), jump);
         Some(found)
     }
 
@@ -128,9 +130,10 @@ impl Cadence {
     }
 
     /// The likeliest path of phases (Viterbi's algorithm).
-    fn follow(&mut self, starts: &[usize], astray: f64, jump: f64) {
+    fn fit_phases(&mut self, starts: &[usize], off_cadence: f64, jump: f64) {
         let share = self.ratio.0 as f64 / self.ratio.1 as f64;
-        let (right, wrong) = (((1.0 - astray) / share).ln(), (astray / (1.0 - share)).ln());
+        let (right, wrong) =
+            (((1.0 - off_cadence) / share).ln(), (off_cadence / (1.0 - share)).ln());
         let mut scores = [0.0_f64; PHASES];
         let mut held = [None::<u64>; PHASES];
         let mut held_before: Option<usize> = None;
@@ -151,7 +154,8 @@ impl Cadence {
                 let length = self.at(*start, phase) - self.at(before, phase);
                 let even = held[phase] == Some(length);
                 let evener = f64::from(u8::from(even)) - f64::from(u8::from(even_before));
-                scores[phase] = score + if begins { right } else { wrong } + EVEN * evener;
+                scores[phase] =
+                    score + if begins { right } else { wrong } + EVEN_HOLD_BONUS * evener;
                 held[phase] = Some(length);
             }
             held_before = Some(now);
@@ -162,7 +166,7 @@ impl Cadence {
         self.likelihood = scores[phase];
         let mut path = vec![(0, phase)];
         for (start, came) in starts.iter().zip(&from).rev() {
-            self.astray += usize::from(self.at(*start, phase) == self.at(start - 1, phase));
+            self.off_cadence += usize::from(self.at(*start, phase) == self.at(start - 1, phase));
             let origin = usize::from(came[phase]);
             if origin != phase {
                 path.push((*start, phase));
@@ -175,8 +179,8 @@ impl Cadence {
     }
 }
 
-fn astray(mixed: bool) -> f64 {
-    if mixed { ASTRAY_MIXED } else { ASTRAY }
+fn off_cadence(mixed: bool) -> f64 {
+    if mixed { OFF_CADENCE_MIXED } else { OFF_CADENCE }
 }
 
 fn best_of(scores: &[f64; PHASES]) -> usize {
@@ -227,8 +231,8 @@ mod tests {
                 let starts = starts(film, to, std::iter::repeat(hold), 60.0);
                 let found = Cadence::find(&starts, rate(to), false);
                 let found = found.unwrap_or_else(|| panic!("{film} in {to} held for {hold}"));
-                let near = found.film.per_second() / rate(film).per_second() - 1.0;
-                assert!(near.abs() < 0.002, "{film} in {to}: {}", found.film);
+                let near = found.film_rate.per_second() / rate(film).per_second() - 1.0;
+                assert!(near.abs() < 0.002, "{film} in {to}: {}", found.film_rate);
                 assert_eq!(found.breaks(), 0, "{film} in {to} held for {hold}");
                 let frames: Vec<usize> =
                     found.frames(starts[starts.len() - 1] + 1).map(|(frame, _)| frame).collect();
@@ -248,7 +252,7 @@ mod tests {
                 let found = Cadence::find(&starts, rate(to), false);
                 // Held for two or four frames of 50, a film of 25 is the same.
                 let same = found.as_ref().is_some_and(|found| {
-                    let times = rate(to).per_second() / found.film.per_second();
+                    let times = rate(to).per_second() / found.film_rate.per_second();
                     (times.round() - times).abs() < 1e-9 && hold as f64 % times == 0.0
                 });
                 assert!(found.is_none() || same, "{to} {hold}: {found:?}");

@@ -17,18 +17,18 @@ use inbetween_core::settings::list::Restore;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::video::{Combs, Decoder, Fields, Video};
+use super::video::{CombCounts, Decoder, Fields, Video};
 use crate::failure::Result;
 use cadence::Cadence;
 
 /// Share of a video's frames that show combs, or whose fields belong to different pictures, from which it is no chance.
-const COMBED: f64 = 0.01;
+const LEAST_COMBED: f64 = 0.01;
 
 /// Share of those that may show combs when fields are put together.
-const LEFT: f64 = 0.2;
+const STILL_COMBED: f64 = 0.2;
 
 /// Share of changes with a mix from which on mixes are a converter's; single ones can be meant.
-const BLENDED: f64 = 0.2;
+const LEAST_BLENDED: f64 = 0.2;
 
 /// Mixes in a row that are a dissolve.
 const DISSOLVE: usize = 3;
@@ -38,159 +38,163 @@ const LOOKED_AT: usize = 3000;
 
 /// What a person asks for.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Wish {
+pub(super) struct RestoreOptions {
     pub(super) restore: Restore,
     /// The film's rate, where it is known better.
-    pub(super) film: Option<Rate>,
+    pub(super) film_rate: Option<Rate>,
 }
 
 /// What was undone.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Restored {
+pub(super) struct Restoration {
     pub(super) fields: Fields,
     /// The film's own rate, where it is not the transfer's.
-    pub(super) film: Option<Rate>,
+    pub(super) film_rate: Option<Rate>,
     /// How often the rhythm of repeated frames breaks.
-    breaks: usize,
+    cadence_breaks: usize,
     /// Frames that were a mix.
-    blends: usize,
+    blended_frames: usize,
     /// The frame of the transfer for each frame of the film; empty where every frame is one of the film.
-    frames: Vec<u32>,
+    source_frames: Vec<u32>,
 }
 
-impl Restored {
+impl Restoration {
     /// Every frame, when this was done with the fields.
-    pub(super) fn of_fields(fields: Fields) -> Self {
+    pub(super) fn with_fields(fields: Fields) -> Self {
         Self { fields, ..Self::default() }
     }
 
     /// The film's rate in a video of this one.
     pub(super) fn rate(&self, video: Rate) -> Rate {
-        self.film.unwrap_or_else(|| self.fields.rate(video))
+        self.film_rate.unwrap_or_else(|| self.fields.rate(video))
     }
 
     /// The frame of the transfer that shows a frame of the film.
-    pub(super) fn original(&self, frame: usize) -> usize {
-        if self.frames.is_empty() {
+    pub(super) fn source_frame(&self, frame: usize) -> usize {
+        if self.source_frames.is_empty() {
             return frame;
         }
-        self.frames.get(frame).map_or(usize::MAX, |frame| *frame as usize)
+        self.source_frames.get(frame).map_or(usize::MAX, |frame| *frame as usize)
     }
 
     /// How many frames of the film a frame of the transfer shows.
-    pub(super) fn times(&self, original: usize) -> usize {
-        if self.frames.is_empty() {
+    pub(super) fn repeats(&self, source_frame: usize) -> usize {
+        if self.source_frames.is_empty() {
             return 1;
         }
-        let below = |most: usize| self.frames.partition_point(|frame| (*frame as usize) < most);
-        below(original + 1) - below(original)
+        let below =
+            |most: usize| self.source_frames.partition_point(|frame| (*frame as usize) < most);
+        below(source_frame + 1) - below(source_frame)
     }
 
     /// Frames of the transfer for one of the film, at most.
-    pub(super) fn step(&self) -> usize {
-        self.frames.windows(2).map(|two| two[1].saturating_sub(two[0]) as usize).max().unwrap_or(1)
+    pub(super) fn longest_gap(&self) -> usize {
+        self.source_frames
+            .windows(2)
+            .map(|two| two[1].saturating_sub(two[0]) as usize)
+            .max()
+            .unwrap_or(1)
     }
 
     /// In words; nothing where nothing was.
-    pub(super) fn text(&self) -> Option<String> {
+    pub(super) fn summary(&self) -> Option<String> {
         let mut done = Vec::new();
         match self.fields {
-            Fields::Whole => {}
-            Fields::Matched { .. } => done.push("fields put together (telecine)".to_owned()),
-            Fields::Split { .. } => {
+            Fields::Progressive => {}
+            Fields::FieldMatched { .. } => done.push("fields put together (telecine)".to_owned()),
+            Fields::Bobbed { .. } => {
                 done.push("a picture made of every field (interlaced)".to_owned())
             }
         }
-        if let Some(film) = self.film {
-            let breaks = match self.breaks {
+        if let Some(film) = self.film_rate {
+            let breaks = match self.cadence_breaks {
                 0 => String::new(),
                 1 => ", whose cadence breaks once".to_owned(),
                 n => format!(", whose cadence breaks {n} times"),
             };
             done.push(format!("repeated frames left out of a film at {film}{breaks}"));
         }
-        if self.blends > 0 {
-            done.push(format!("{} blended frames left out", self.blends));
+        if self.blended_frames > 0 {
+            done.push(format!("{} blended frames left out", self.blended_frames));
         }
         (!done.is_empty()).then(|| done.join("; "))
     }
 
     pub(super) fn json(&self) -> Value {
         let fields = match self.fields {
-            Fields::Whole => Value::Null,
-            Fields::Matched { .. } => "matched".into(),
-            Fields::Split { .. } => "split".into(),
+            Fields::Progressive => Value::Null,
+            Fields::FieldMatched { .. } => "matched".into(),
+            Fields::Bobbed { .. } => "split".into(),
         };
         json!({
             "fields": fields,
-            "film": self.film.map(|film| film.to_string()),
-            "breaks": self.breaks,
-            "blends": self.blends,
+            "film": self.film_rate.map(|film| film.to_string()),
+            "breaks": self.cadence_breaks,
+            "blends": self.blended_frames,
         })
     }
 }
 
 /// What is to be done with the fields of a video.
-pub(super) fn fields(path: &Path, video: &Video, wish: Wish) -> Result<Fields> {
+pub(super) fn detect_fields(path: &Path, video: &Video, options: RestoreOptions) -> Result<Fields> {
     // Fields are those of television: nobody stores them at the rate of films or of a clip at its own times.
     let of_television = (24.5..30.5).contains(&video.rate.per_second());
-    match wish.restore {
-        Restore::Off | Restore::Duplicates => return Ok(Fields::Whole),
-        Restore::Auto if !of_television && !video.interlaced => return Ok(Fields::Whole),
+    match options.restore {
+        Restore::Off | Restore::Duplicates => return Ok(Fields::Progressive),
+        Restore::Auto if !of_television && !video.interlaced => return Ok(Fields::Progressive),
         _ => {}
     }
-    let combs = Combs::count(path, video)?;
+    let combs = CombCounts::count(path, video)?;
     let top_first = combs.top_first;
-    let (matched, split) = (Fields::Matched { top_first }, Fields::Split { top_first });
+    let (matched, split) = (Fields::FieldMatched { top_first }, Fields::Bobbed { top_first });
     let share = |count: u64| count as f64 / combs.frames.max(1) as f64;
-    let of_fields = share(combs.moved) > COMBED || share(combs.interlaced) > 2.0 * COMBED;
+    let of_fields =
+        share(combs.moved) > LEAST_COMBED || share(combs.interlaced) > 2.0 * LEAST_COMBED;
     // Titles that roll by whole lines of a whole frame look like fields beside other frames, and have no combs.
-    let is_combed = share(combs.combed) > COMBED;
+    let is_combed = share(combs.combed) > LEAST_COMBED;
     let blended = || -> Result<bool> {
-        let mut looked = video.clone();
-        looked.fields = split;
-        let mut decoder = Decoder::open(path, &looked)?;
+        let mut decoder = Decoder::open(path, video, split)?;
         let mut analyser = Analyser::new();
         while analyser.frames() < LOOKED_AT
             && let Some(raw) = decoder.next()?
         {
-            let signature = split.signature(&looked.frame(&raw)?, Encoding::Srgb);
+            let signature = split.signature(&video.frame(&raw)?, Encoding::Srgb);
             analyser.push_signature(signature.into());
         }
         let blends = analyser.blends().to_vec();
-        Ok(!converters(&blends, &analyser.finish(), false).is_empty())
+        Ok(!converter_blends(&blends, &analyser.finish(), false).is_empty())
     };
-    Ok(match wish.restore {
+    Ok(match options.restore {
         Restore::Telecine => matched,
         Restore::Deinterlace => split,
         Restore::Blends if of_fields => split,
         Restore::Auto if of_fields && is_combed => {
-            let left = combs.left as f64 > LEFT * (combs.left + combs.moved) as f64;
+            let left = combs.left as f64 > STILL_COMBED * (combs.left + combs.moved) as f64;
             if left || blended()? { split } else { matched }
         }
-        _ => Fields::Whole,
+        _ => Fields::Progressive,
     })
 }
 
 /// What is undone in a clip at `rate` with this sheet and these mixes.
-pub(super) fn frames(
+pub(super) fn restore_frames(
     sheet: &Sheet,
     blends: &[Blend],
     (fields, rate): (Fields, Rate),
-    wish: Wish,
-) -> Restored {
-    let mut restored = Restored::of_fields(fields);
-    if wish.restore == Restore::Off {
+    options: RestoreOptions,
+) -> Restoration {
+    let mut restored = Restoration::with_fields(fields);
+    if options.restore == Restore::Off {
         return restored;
     }
-    let blends = match wish.restore {
+    let blends = match options.restore {
         Restore::Auto | Restore::Blends => {
-            converters(blends, sheet, wish.restore == Restore::Blends)
+            converter_blends(blends, sheet, options.restore == Restore::Blends)
         }
         _ => BTreeMap::new(),
     };
     let starts = starts(sheet, &blends);
-    let cadence = match (wish.film, wish.restore) {
+    let cadence = match (options.film_rate, options.restore) {
         (Some(film), _) => Cadence::of(film, &starts, rate, !blends.is_empty()),
         (None, Restore::Deinterlace) => None,
         (None, _) => Cadence::find(&starts, rate, !blends.is_empty()),
@@ -198,17 +202,19 @@ pub(super) fn frames(
     if blends.is_empty() && cadence.is_none() {
         return restored;
     }
-    restored.frames =
-        taken(sheet, &blends, cadence.as_ref()).into_iter().map(|frame| frame as u32).collect();
-    restored.blends = blends.len();
-    restored.breaks = cadence.as_ref().map_or(0, Cadence::breaks);
-    restored.film = cadence.map(|cadence| cadence.film);
+    restored.source_frames = chosen_frames(sheet, &blends, cadence.as_ref())
+        .into_iter()
+        .map(|frame| frame as u32)
+        .collect();
+    restored.blended_frames = blends.len();
+    restored.cadence_breaks = cadence.as_ref().map_or(0, Cadence::breaks);
+    restored.film_rate = cadence.map(|cadence| cadence.film_rate);
     restored
 }
 
 /// The mixes that a converter has made, each with the frame beside it of which it has more; all others where it was
 /// asked for mixes.
-fn converters(blends: &[Blend], sheet: &Sheet, asked: bool) -> BTreeMap<usize, usize> {
+fn converter_blends(blends: &[Blend], sheet: &Sheet, asked: bool) -> BTreeMap<usize, usize> {
     let mut kept = BTreeMap::new();
     for run in blends.chunk_by(|a, b| b.frame == a.frame + 1) {
         if run.len() >= DISSOLVE {
@@ -221,7 +227,11 @@ fn converters(blends: &[Blend], sheet: &Sheet, asked: bool) -> BTreeMap<usize, u
         }
     }
     let changes = sheet.drawings().len().saturating_sub(kept.len());
-    if !asked && (kept.len() as f64) < BLENDED * changes as f64 { BTreeMap::new() } else { kept }
+    if !asked && (kept.len() as f64) < LEAST_BLENDED * changes as f64 {
+        BTreeMap::new()
+    } else {
+        kept
+    }
 }
 
 /// Where drawings begin when mixes are the pictures that they have more of.
@@ -247,7 +257,11 @@ fn starts(sheet: &Sheet, blends: &BTreeMap<usize, usize>) -> Vec<usize> {
 }
 
 /// The frame of the transfer for each frame of the film.
-fn taken(sheet: &Sheet, blends: &BTreeMap<usize, usize>, cadence: Option<&Cadence>) -> Vec<usize> {
+fn chosen_frames(
+    sheet: &Sheet,
+    blends: &BTreeMap<usize, usize>,
+    cadence: Option<&Cadence>,
+) -> Vec<usize> {
     let count = sheet.frames();
     let clean = |frame: usize| blends.get(&frame).copied().unwrap_or(frame).min(count - 1);
     let Some(cadence) = cadence else { return (0..count).map(clean).collect() };
@@ -291,17 +305,22 @@ mod tests {
 
     use super::*;
 
-    const AUTO: Wish = Wish { restore: Restore::Auto, film: None };
+    const AUTO: RestoreOptions = RestoreOptions { restore: Restore::Auto, film_rate: None };
 
     fn rate(text: &str) -> Rate {
         text.parse().unwrap()
     }
 
-    fn restored(holds: &[usize], blends: &[Blend], at: &str, wish: Wish) -> (Restored, Vec<usize>) {
+    fn restored(
+        holds: &[usize],
+        blends: &[Blend],
+        at: &str,
+        options: RestoreOptions,
+    ) -> (Restoration, Vec<usize>) {
         let sheet = Sheet::of_exposures(holds.iter().copied());
-        let restored = frames(&sheet, blends, (Fields::Whole, rate(at)), wish);
+        let restored = restore_frames(&sheet, blends, (Fields::Progressive, rate(at)), options);
         let shown = |drawing: &Drawing| {
-            (drawing.first..drawing.end()).map(|at| restored.times(at)).sum::<usize>()
+            (drawing.first..drawing.end()).map(|at| restored.repeats(at)).sum::<usize>()
         };
         let held = sheet.drawings().iter().map(shown).filter(|held| *held > 0).collect();
         (restored, held)
@@ -310,10 +329,10 @@ mod tests {
     #[test]
     fn a_film_on_twos_in_a_telecine_is_on_twos_again() {
         let (done, held) = restored(&[3, 2].repeat(60), &[], "29.97", AUTO);
-        assert_eq!(done.film, Some(rate("23.976")));
+        assert_eq!(done.film_rate, Some(rate("23.976")));
         assert!(held.iter().all(|held| *held == 2), "{held:?}");
         assert_eq!(held.len(), 120);
-        assert!(done.text().unwrap().contains("24000/1001"));
+        assert!(done.summary().unwrap().contains("24000/1001"));
     }
 
     #[test]
@@ -322,21 +341,22 @@ mod tests {
         let holds = [2, 1].repeat(40);
         let blends: Vec<Blend> = (0..39).map(|n| Blend { frame: 3 * n + 2, share: 0.4 }).collect();
         let (done, held) = restored(&holds, &blends, "24", AUTO);
-        assert_eq!((done.blends, done.film), (39, None));
-        assert!((0..39).all(|n| done.original(3 * n + 2) == 3 * n + 1));
+        assert_eq!((done.blended_frames, done.film_rate), (39, None));
+        assert!((0..39).all(|n| done.source_frame(3 * n + 2) == 3 * n + 1));
         assert!(held[..39].iter().all(|held| *held == 3), "{held:?}");
         // Few are somebody's intention, and a row of them is a dissolve.
-        assert_eq!(restored(&holds, &blends[..4], "24", AUTO).0, Restored::default());
+        assert_eq!(restored(&holds, &blends[..4], "24", AUTO).0, Restoration::default());
         let row: Vec<Blend> = (2..60).map(|frame| Blend { frame, share: 0.5 }).collect();
-        assert_eq!(restored(&[1; 60], &row, "24", AUTO).0, Restored::default());
+        assert_eq!(restored(&[1; 60], &row, "24", AUTO).0, Restoration::default());
     }
 
     #[test]
     fn a_person_s_word_counts_more() {
         let film = Some(rate("24"));
-        let (done, held) = restored(&[1; 300], &[], "25", Wish { film, ..AUTO });
-        assert_eq!((done.film, held.len()), (film, 288));
-        let off = Wish { restore: Restore::Off, film: None };
-        assert_eq!(restored(&[3, 2].repeat(60), &[], "29.97", off).0, Restored::default());
+        let (done, held) =
+            restored(&[1; 300], &[], "25", RestoreOptions { film_rate: film, ..AUTO });
+        assert_eq!((done.film_rate, held.len()), (film, 288));
+        let off = RestoreOptions { restore: Restore::Off, film_rate: None };
+        assert_eq!(restored(&[3, 2].repeat(60), &[], "29.97", off).0, Restoration::default());
     }
 }

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use inbetween_core::program;
 
 use super::fields::COMBED;
-use super::{Video, tool};
+use super::{Video, ffmpeg};
 use crate::failure::Result;
 
 /// Frames that are looked at.
@@ -20,7 +20,7 @@ const ONE_ORDER: f64 = 0.8;
 
 /// What fields show in the beginning of a video.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in super::super) struct Combs {
+pub(in super::super) struct CombCounts {
     pub(in super::super) frames: u64,
     /// Combed frames whose fields find their partner in the frame beside.
     pub(in super::super) moved: u64,
@@ -33,7 +33,7 @@ pub(in super::super) struct Combs {
     pub(in super::super) top_first: bool,
 }
 
-impl Combs {
+impl CombCounts {
     /// Looks at the beginning of the video. A file whose fields cannot be looked at has none.
     pub(in super::super) fn count(path: &Path, video: &Video) -> Result<Self> {
         let tell = format!("mode=pcn:combmatch=full:combpel={COMBED}:cthresh=10");
@@ -49,14 +49,14 @@ impl Combs {
         if let Some(decoder) = video.decoder {
             command.args(["-c:v", decoder]);
         }
-        command.arg("-i").arg(tool::address(path)).args(["-filter_complex", &graph]);
+        command.arg("-i").arg(ffmpeg::address(path)).args(["-filter_complex", &graph]);
         for (output, frames) in
             [("[top]", LOOKED_AT), ("[bottom]", LOOKED_AT), ("[own]", 2 * LOOKED_AT)]
         {
             command.args(["-map", output, "-frames:v", &frames.to_string(), "-f", "null", "-"]);
         }
         command.stdin(Stdio::null()).stdout(Stdio::null());
-        let done = command.output().map_err(|err| tool::cannot_start("ffmpeg", &err))?;
+        let done = command.output().map_err(|err| ffmpeg::cannot_start("ffmpeg", &err))?;
         Ok(Self::read(&String::from_utf8_lossy(&done.stderr)))
     }
 
@@ -143,9 +143,9 @@ mod tests {
 [Parsed_fieldmatch_5 @ 0x8] SC:0 | COMBS:   0  -1  -1  -1  -1 (combpel=28) match=0 combed=NO\n\
 [Parsed_idet_0 @ 0x7] Multi frame detection: TFF:     7 BFF:     1 Progressive:     2 Undetermined:     0\n";
         let wanted =
-            Combs { frames: 2, moved: 1, left: 0, combed: 1, interlaced: 8, top_first: true };
-        assert_eq!(Combs::read(said), wanted);
+            CombCounts { frames: 2, moved: 1, left: 0, combed: 1, interlaced: 8, top_first: true };
+        assert_eq!(CombCounts::read(said), wanted);
         let torn = said.replace("BFF:     1", "BFF:     3");
-        assert_eq!(Combs::read(&torn), Combs { interlaced: 0, ..wanted }, "in no order");
+        assert_eq!(CombCounts::read(&torn), CombCounts { interlaced: 0, ..wanted }, "in no order");
     }
 }

@@ -10,15 +10,15 @@ use std::thread::JoinHandle;
 use inbetween_core::program;
 
 use super::fields::Fields;
-use super::timeline::{Slot, Slots};
-use super::{Video, tool};
+use super::timeline::{FrameSlots, Slot};
+use super::{Video, ffmpeg};
 use crate::failure::{Failure, Kind, Result};
 
 /// Complaints that are kept of one file.
-const MOST_COMPLAINTS: usize = 100;
+const MOST_ERRORS: usize = 100;
 
 /// The samples of a frame; frames that show the same picture share them.
-pub(in super::super) type Raw = Arc<Vec<u8>>;
+pub(in super::super) type RawFrame = Arc<Vec<u8>>;
 
 /// The frames of a video in order, at even distance: a picture is repeated until the next one is seen.
 pub(in super::super) struct Decoder {
@@ -27,23 +27,24 @@ pub(in super::super) struct Decoder {
     times: Receiver<Option<i64>>,
     listener: Option<JoinHandle<Vec<String>>>,
     video: Video,
+    fields: Fields,
     path: PathBuf,
-    slots: Slots,
+    slots: FrameSlots,
     /// The frame to be given next.
     at: i64,
-    current: Option<Raw>,
-    upcoming: Option<(i64, Raw)>,
+    current: Option<RawFrame>,
+    upcoming: Option<(i64, RawFrame)>,
     ended: bool,
     /// What ffmpeg has complained of, known at the end.
-    complaints: Vec<String>,
+    errors: Vec<String>,
     pictures: u64,
 }
 
 /// What a decoder that has reached the end of its file can tell of it.
 #[derive(Clone, Debug, PartialEq)]
-pub(in super::super) struct Ended {
+pub(in super::super) struct DecodeSummary {
     /// When the first picture is seen, in millionths of a second after the file begins.
-    pub(in super::super) begins: i64,
+    pub(in super::super) start_micros: i64,
     /// Number of pictures, each counted once.
     pub(in super::super) pictures: u64,
     /// What is amiss.
@@ -51,21 +52,21 @@ pub(in super::super) struct Ended {
 }
 
 impl Decoder {
-    pub(in super::super) fn open(path: &Path, video: &Video) -> Result<Self> {
+    pub(in super::super) fn open(path: &Path, video: &Video, fields: Fields) -> Result<Self> {
         let mut command = program::command("ffmpeg");
         // The times of the pictures are told at this level only.
         command.args(["-hide_banner", "-nostdin", "-nostats", "-loglevel", "level+info"]);
         if let Some(decoder) = video.decoder {
             command.args(["-c:v", decoder]);
         }
-        command.arg("-i").arg(tool::address(path)).args(["-map", "0:V:0"]);
+        command.arg("-i").arg(ffmpeg::address(path)).args(["-map", "0:V:0"]);
         // Every picture once, whatever its time: ffmpeg must neither repeat nor leave out.
         let every = "settb=AVTB,showinfo=checksum=0,settb=1/25,setpts=N";
-        let fields = video.fields.filters();
-        command.args(["-vf", &format!("{fields}{every},{}", video.decoding_filter())]);
+        let filters = fields.filters();
+        command.args(["-vf", &format!("{filters}{every},{}", video.decoding_filter())]);
         command.args(["-r", "25", "-f", "rawvideo", "pipe:1"]);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().map_err(|err| tool::cannot_start("ffmpeg", &err))?;
+        let mut child = command.spawn().map_err(|err| ffmpeg::cannot_start("ffmpeg", &err))?;
         let no_pipe = || Failure::new(Kind::File, "ffmpeg has no output");
         let (pipe, said) = child.stdout.take().zip(child.stderr.take()).ok_or_else(no_pipe)?;
         let (tell, times) = channel();
@@ -74,20 +75,21 @@ impl Decoder {
             pipe,
             times,
             listener: Some(std::thread::spawn(move || listen(said, &tell))),
-            slots: Slots::new(video.fields.rate(video.rate)),
+            slots: FrameSlots::new(fields.rate(video.rate)),
             video: video.clone(),
+            fields,
             path: path.into(),
             at: 0,
             current: None,
             upcoming: None,
             ended: false,
-            complaints: Vec::new(),
+            errors: Vec::new(),
             pictures: 0,
         })
     }
 
-    /// The samples of the next frame; nothing after the last.
-    pub(in super::super) fn next(&mut self) -> Result<Option<Raw>> {
+    /// The samples of the next frame, after the fields were treated as asked for; nothing after the last.
+    pub(in super::super) fn next(&mut self) -> Result<Option<RawFrame>> {
         while !self.ended && self.upcoming.is_none() {
             self.read_one()?;
         }
@@ -101,19 +103,23 @@ impl Decoder {
     }
 
     /// What is known at the end.
-    pub(in super::super) fn ended(&self) -> Ended {
+    pub(in super::super) fn summary(&self) -> DecodeSummary {
         let mut damage = self.video.damage.clone();
-        let of_each = if matches!(self.video.fields, Fields::Split { .. }) { 2 } else { 1 };
+        let of_each = if matches!(self.fields, Fields::Bobbed { .. }) { 2 } else { 1 };
         let missing = self.video.pictures.saturating_sub(self.pictures / of_each);
-        if !self.complaints.is_empty() {
+        if !self.errors.is_empty() {
             if missing > 0 {
                 let all = self.video.pictures;
                 damage.push(format!("{missing} of its {all} pictures could not be decoded"));
             }
-            let number = self.complaints.len();
-            damage.push(format!("ffmpeg complained {number} times, first: {}", self.complaints[0]));
+            let number = self.errors.len();
+            damage.push(format!("ffmpeg complained {number} times, first: {}", self.errors[0]));
         }
-        Ended { begins: self.slots.begins.unwrap_or(0), pictures: self.pictures, damage }
+        DecodeSummary {
+            start_micros: self.slots.begins.unwrap_or(0),
+            pictures: self.pictures,
+            damage,
+        }
     }
 
     /// Takes the next picture from the pipe.
@@ -147,7 +153,7 @@ impl Decoder {
         self.ended = true;
         let status = self.child.wait().map_err(failed)?;
         if let Some(listener) = self.listener.take() {
-            self.complaints = listener.join().unwrap_or_default();
+            self.errors = listener.join().unwrap_or_default();
         }
         // Too many bad pictures make ffmpeg say so at its end; what could be decoded is there all the same.
         if !bytes.is_empty() || self.pictures == 0 || status.code().is_none() {
@@ -155,7 +161,7 @@ impl Decoder {
                 Kind::File,
                 format!(
                     "{shown} could not be decoded: {}. Play it with ffplay, or repair it with ffmpeg -i {shown} -c copy fixed.mkv.",
-                    tool::summary(&self.complaints, status)
+                    ffmpeg::summary(&self.errors, status)
                 ),
             ));
         }
@@ -167,8 +173,8 @@ impl Decoder {
                 ),
             ));
         }
-        if !status.success() && self.complaints.is_empty() {
-            self.complaints.push(tool::summary(&[], status));
+        if !status.success() && self.errors.is_empty() {
+            self.errors.push(ffmpeg::summary(&[], status));
         }
         Ok(())
     }
@@ -182,9 +188,9 @@ impl Drop for Decoder {
     }
 }
 
-/// Passes the times of pictures on, and gathers complaints.
+/// Passes the times of pictures on, and gathers errors.
 fn listen(said: ChildStderr, tell: &Sender<Option<i64>>) -> Vec<String> {
-    let mut complaints = Vec::new();
+    let mut errors = Vec::new();
     let mut said = BufReader::new(said);
     let mut line = Vec::new();
     while said.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
@@ -192,15 +198,15 @@ fn listen(said: ChildStderr, tell: &Sender<Option<i64>>) -> Vec<String> {
         if let Some(time) = time_in(&text) {
             // Nobody listens any more when the decoder was dropped.
             let _ = tell.send(time);
-        } else if let Some((level, text)) = tool::parse(&text)
-            && tool::is_complaint(level)
-            && complaints.len() < MOST_COMPLAINTS
+        } else if let Some((level, text)) = ffmpeg::parse_line(&text)
+            && ffmpeg::is_error(level)
+            && errors.len() < MOST_ERRORS
         {
-            complaints.push(text.to_owned());
+            errors.push(text.to_owned());
         }
         line.clear();
     }
-    complaints
+    errors
 }
 
 /// The time of the picture that a line of ffmpeg's filter `showinfo` is about; within, nothing where it has none.

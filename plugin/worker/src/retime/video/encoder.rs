@@ -5,13 +5,13 @@ use std::path::Path;
 use inbetween_core::ContentHash;
 
 use super::super::pictures::{Depth, Form};
-use super::samples::{Samples, Table};
-use super::{Video, ending_of, tool};
+use super::pixel_format::{PixelFormat, PixelFormats};
+use super::{Video, ending_of, ffmpeg};
 use crate::failure::{Failure, Kind, Result};
 
 /// What the person asks of the encoder.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(in super::super) struct Wishes {
+pub(in super::super) struct EncoderOptions {
     /// Its name in ffmpeg.
     pub(in super::super) codec: Option<String>,
     /// Its quality, in its own numbers.
@@ -76,7 +76,7 @@ impl Encoder {
         to: &Path,
         (form, size): (Form, (usize, usize)),
         like: Option<&Video>,
-        wishes: &Wishes,
+        options: &EncoderOptions,
     ) -> Result<Self> {
         let ending = ending_of(to);
         if form.alpha && !["mov", "webm", "mkv"].contains(&ending.as_str()) {
@@ -84,27 +84,35 @@ impl Encoder {
                 ".{ending} files cannot store transparency. Choose .mov, .webm or a folder of pictures for the output."
             )));
         }
-        let table = Table::of_ffmpeg()?;
-        let listed = tool::run(tool::ffmpeg().arg("-encoders"))?;
-        let listed = String::from_utf8_lossy(&listed.out).into_owned();
+        let table = PixelFormats::of_ffmpeg()?;
+        let listed = ffmpeg::run(ffmpeg::command().arg("-encoders"))?;
+        let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
         let has =
             |name: &str| listed.lines().any(|line| line.split_whitespace().nth(1) == Some(name));
         let wanted = wanted(form, size, like);
-        let candidates: Vec<&str> = match &wishes.codec {
+        let candidates: Vec<&str> = match &options.codec {
             Some(name) => vec![name.as_str()],
             None => candidates(&ending, form.alpha, like),
         };
         let mut poorer: Option<(usize, Self)> = None;
         for name in candidates.iter().filter(|name| has(name)) {
-            let mut help = Help::of(name)?;
+            let mut capabilities = Capabilities::of(name)?;
             if PLAYED.contains(name) {
                 // Few players show such files in red, green and blue.
-                help.samples.retain(|samples| !samples.starts_with("gbr"));
+                capabilities.pixel_formats.retain(|pixel_format| !pixel_format.starts_with("gbr"));
             }
-            let Some((samples, holds)) = table.best(&help.samples, wanted) else { continue };
+            let Some((pixel_format, holds)) = table.best(&capabilities.pixel_formats, wanted)
+            else {
+                continue;
+            };
             let lost = wanted.lost_in(holds);
-            let encoder =
-                Self::build(name, &help, (samples.as_str(), holds), (to, size, like), wishes)?;
+            let encoder = Self::build(
+                name,
+                &capabilities,
+                (pixel_format.as_str(), holds),
+                (to, size, like),
+                options,
+            )?;
             if lost.is_empty() {
                 return Ok(encoder);
             }
@@ -120,7 +128,7 @@ impl Encoder {
         if let Some((_, encoder)) = poorer {
             return Ok(encoder);
         }
-        Err(usage(match &wishes.codec {
+        Err(usage(match &options.codec {
             Some(name) => format!(
                 "The installed ffmpeg has no encoder {name} of its own. List what it has with ffmpeg -encoders."
             ),
@@ -133,10 +141,10 @@ impl Encoder {
 
     fn build(
         name: &str,
-        help: &Help,
-        (samples, holds): (&str, Samples),
+        capabilities: &Capabilities,
+        (pixel_format, holds): (&str, PixelFormat),
         (to, size, like): (&Path, (usize, usize), Option<&Video>),
-        wishes: &Wishes,
+        options: &EncoderOptions,
     ) -> Result<Self> {
         let ending = ending_of(to);
         let known = ENCODERS.iter().find(|(known, _)| *known == name);
@@ -145,7 +153,7 @@ impl Encoder {
             .extend(known.iter().flat_map(|(_, own)| own.iter().map(|word| (*word).to_owned())));
         arguments.extend(profile(name, holds, like));
         let mut set = |option: &str, value: String| -> Result<()> {
-            if !help.options.iter().any(|known| known == option) {
+            if !capabilities.options.iter().any(|known| known == option) {
                 return Err(usage(format!(
                     "The encoder {name} has no -{option}; see ffmpeg -h encoder={name}."
                 )));
@@ -157,10 +165,10 @@ impl Encoder {
             }
             Ok(())
         };
-        if let Some(crf) = wishes.crf {
+        if let Some(crf) = options.crf {
             set("crf", crf.to_string())?;
         }
-        if let Some(preset) = &wishes.preset {
+        if let Some(preset) = &options.preset {
             set("preset", preset.clone())?;
         }
         let mut notes = Vec::new();
@@ -172,16 +180,16 @@ impl Encoder {
             }
         }
         if let Some(video) = like {
-            match video.light.arguments(name) {
+            match video.hdr.arguments(name) {
                 Some((_, words)) => own.extend(words),
-                None if video.light.is_told() => {
+                None if video.hdr.is_present() => {
                     notes.push(format!(
                         "{name} cannot keep what the file says of its HDR display and light levels"
                     ));
                 }
                 None => {}
             }
-            for name in &video.light.changing {
+            for name in &video.hdr.dynamic {
                 notes
                     .push(format!("the {name} data of each picture cannot be kept; HDR10 data is"));
             }
@@ -198,8 +206,8 @@ impl Encoder {
             // AVI files tell no times, so pictures must lie in the order in which they are seen.
             arguments.extend(["-bf", "0"].map(String::from));
         }
-        arguments.extend(["-pix_fmt", samples].map(String::from));
-        arguments.extend(colour(like, holds.rgb, samples, size));
+        arguments.extend(["-pix_fmt", pixel_format].map(String::from));
+        arguments.extend(colour(like, holds.rgb, pixel_format, size));
         Ok(Self { name: name.into(), arguments, notes })
     }
 
@@ -210,23 +218,27 @@ impl Encoder {
 }
 
 /// What an encoder says of itself.
-struct Help {
-    samples: Vec<String>,
+struct Capabilities {
+    pixel_formats: Vec<String>,
     options: Vec<String>,
 }
 
-impl Help {
+impl Capabilities {
     fn of(encoder: &str) -> Result<Self> {
-        let told = tool::run(tool::ffmpeg().args(["-h", &format!("encoder={encoder}")]))?;
-        Ok(Self::read(&String::from_utf8_lossy(&told.out)))
+        let told = ffmpeg::run(ffmpeg::command().args(["-h", &format!("encoder={encoder}")]))?;
+        Ok(Self::read(&String::from_utf8_lossy(&told.stdout)))
     }
 
     fn read(text: &str) -> Self {
-        let samples =
+        let formats =
             text.lines().find_map(|line| line.trim().strip_prefix("Supported pixel formats:"));
         let options = text.lines().filter_map(|line| line.trim_start().strip_prefix('-'));
         Self {
-            samples: samples.unwrap_or_default().split_whitespace().map(str::to_owned).collect(),
+            pixel_formats: formats
+                .unwrap_or_default()
+                .split_whitespace()
+                .map(str::to_owned)
+                .collect(),
             options: options
                 .filter_map(|line| line.split_whitespace().next())
                 .map(str::to_owned)
@@ -249,30 +261,30 @@ fn candidates(ending: &str, alpha: bool, like: Option<&Video>) -> Vec<&'static s
 }
 
 /// What should be kept: as many bits and as fine a colour as the source has.
-fn wanted(form: Form, size: (usize, usize), like: Option<&Video>) -> Samples {
+fn wanted(form: Form, size: (usize, usize), like: Option<&Video>) -> PixelFormat {
     // Half of an odd number of pixels is none.
     let odd = size.0 % 2 == 1 || size.1 % 2 == 1;
     match like {
         Some(video) => {
-            let samples = video.samples;
-            let chroma = match (odd || samples.rgb, samples.grey) {
+            let pixel_format = video.pixel_format;
+            let chroma = match (odd || pixel_format.rgb, pixel_format.grey) {
                 (true, _) => (0, 0),
                 (_, true) => (1, 1),
-                _ => samples.chroma,
+                _ => pixel_format.chroma,
             };
-            Samples::of(samples.bits, chroma, form.alpha, samples.rgb)
+            PixelFormat::of(pixel_format.bits, chroma, form.alpha, pixel_format.rgb)
         }
         None => {
             // Players expect halved colour; pictures of more than ten bits come from and go to other programs.
             let bits = if form.depth == Depth::Eight { 8 } else { 10 };
             let chroma = if odd || form.alpha { (0, 0) } else { (1, 1) };
-            Samples::of(bits, chroma, form.alpha, false)
+            PixelFormat::of(bits, chroma, form.alpha, false)
         }
     }
 }
 
 /// The profile of the codecs that have them for quality.
-fn profile(encoder: &str, holds: Samples, like: Option<&Video>) -> Vec<String> {
+fn profile(encoder: &str, holds: PixelFormat, like: Option<&Video>) -> Vec<String> {
     let source = like.map_or("", |video| video.profile.as_str());
     let profile = match encoder {
         "prores_ks" if holds.chroma == (0, 0) && source == "XQ" => "5",
@@ -292,7 +304,12 @@ fn profile(encoder: &str, holds: Samples, like: Option<&Video>) -> Vec<String> {
 }
 
 /// Back to the colours' meaning in the source, or to what players expect of an untagged file.
-fn colour(like: Option<&Video>, rgb: bool, samples: &str, size: (usize, usize)) -> Vec<String> {
+fn colour(
+    like: Option<&Video>,
+    rgb: bool,
+    pixel_format: &str,
+    size: (usize, usize),
+) -> Vec<String> {
     let shape = like.map_or("1/1".into(), |video| video.pixel_shape.replace(':', "/"));
     let mut arguments: Vec<String> = Vec::new();
     let mut tag = |name: &str, value: &str| {
@@ -324,7 +341,7 @@ fn colour(like: Option<&Video>, rgb: bool, samples: &str, size: (usize, usize)) 
         said = said_by_pictures(matrix, &colour.primaries, &colour.transfer);
     }
     let filter = format!(
-        "scale=flags=accurate_rnd+full_chroma_int+bicubic{conversion},format={samples},setsar={shape}{said}"
+        "scale=flags=accurate_rnd+full_chroma_int+bicubic{conversion},format={pixel_format},setsar={shape}{said}"
     );
     arguments.extend(["-vf".to_owned(), filter]);
     arguments
@@ -414,11 +431,11 @@ mod tests {
 
     #[test]
     fn an_encoder_says_what_it_can() {
-        let help = Help::read(
+        let capabilities = Capabilities::read(
             "Encoder libx265 [libx265 H.265 / HEVC]:\n    Supported pixel formats: yuv420p yuv420p10le\n\
              libx265 AVOptions:\n  -crf               <float>      E..V....... set the x265 crf\n  -preset  <string>\n     fast  1\n",
         );
-        assert_eq!(help.samples, ["yuv420p", "yuv420p10le"]);
-        assert_eq!(help.options, ["crf", "preset"]);
+        assert_eq!(capabilities.pixel_formats, ["yuv420p", "yuv420p10le"]);
+        assert_eq!(capabilities.options, ["crf", "preset"]);
     }
 }

@@ -13,18 +13,18 @@ pub(super) const COMBED: i64 = 28;
 pub(in super::super) enum Fields {
     /// Nothing: frames are pictures.
     #[default]
-    Whole,
+    Progressive,
     /// Each is put together with the field beside it that is of the same picture.
-    Matched { top_first: bool },
+    FieldMatched { top_first: bool },
     /// Each becomes a picture of its own.
-    Split { top_first: bool },
+    Bobbed { top_first: bool },
 }
 
 impl Fields {
     /// The rate of the pictures in a video of this one.
     pub(in super::super) fn rate(self, video: Rate) -> Rate {
         match self {
-            Self::Split { .. } => video.times(2).unwrap_or(video),
+            Self::Bobbed { .. } => video.times(2).unwrap_or(video),
             _ => video,
         }
     }
@@ -32,7 +32,7 @@ impl Fields {
     /// The signature of a picture that was made so.
     pub(in super::super) fn signature(self, frame: &Frame, encoding: Encoding) -> Signature {
         match self {
-            Self::Split { .. } => Signature::of_field(frame, encoding),
+            Self::Bobbed { .. } => Signature::of_field(frame, encoding),
             _ => Signature::of(frame, encoding),
         }
     }
@@ -41,14 +41,14 @@ impl Fields {
     pub(super) fn filters(self) -> String {
         let order = |top_first: bool| if top_first { "tff" } else { "bff" };
         match self {
-            Self::Whole => String::new(),
+            Self::Progressive => String::new(),
             // What finds no partner is interpolated.
-            Self::Matched { top_first } => format!(
+            Self::FieldMatched { top_first } => format!(
                 "fieldmatch=order={order}:mode=pcn:combmatch=full:combpel={COMBED}:cthresh=10,\
                  bwdif=mode=send_frame:parity={order}:deint=interlaced,",
                 order = order(top_first)
             ),
-            Self::Split { top_first } => {
+            Self::Bobbed { top_first } => {
                 format!("bwdif=mode=send_field:parity={}:deint=all,", order(top_first))
             }
         }
@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn pictures_of_fields_are_twice_as_many() {
         let rate: Rate = "29.97".parse().unwrap();
-        assert_eq!(Fields::Split { top_first: true }.rate(rate), "59.94".parse().unwrap());
-        assert_eq!(Fields::Matched { top_first: true }.rate(rate), rate);
+        assert_eq!(Fields::Bobbed { top_first: true }.rate(rate), "59.94".parse().unwrap());
+        assert_eq!(Fields::FieldMatched { top_first: true }.rate(rate), rate);
     }
 }

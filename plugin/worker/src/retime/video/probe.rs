@@ -6,10 +6,9 @@ use inbetween_core::retime::Rate;
 use serde_json::Value;
 
 use super::super::pictures::{Depth, Form};
-use super::fields::Fields;
-use super::light::Light;
-use super::samples::{Samples, Table};
-use super::{timeline, tool};
+use super::hdr::HdrMetadata;
+use super::pixel_format::{PixelFormat, PixelFormats};
+use super::{ffmpeg, timeline};
 use crate::failure::{Failure, Kind, Result};
 
 /// The first video stream of a file, and what lies beside it.
@@ -27,19 +26,17 @@ pub(in super::super) struct Video {
     /// Number of frames, for progress only.
     pub(in super::super) frames: u64,
     pub(in super::super) interlaced: bool,
-    /// What is done with its fields before anything else.
-    pub(in super::super) fields: Fields,
     /// What is amiss with the file.
     pub(in super::super) damage: Vec<String>,
     pub(super) codec: String,
     pub(super) profile: String,
     /// The decoder to be used instead of ffmpeg's first choice.
     pub(super) decoder: Option<&'static str>,
-    pub(super) samples: Samples,
+    pub(super) pixel_format: PixelFormat,
     pub(super) colour: Colour,
     /// Proportions of an upright pixel, as `1:1`.
     pub(super) pixel_shape: String,
-    pub(super) light: Light,
+    pub(super) hdr: HdrMetadata,
     /// When the last picture ends, in millionths of a second after the file begins.
     pub(super) ends: Option<i64>,
     pub(super) others: Vec<Stream>,
@@ -84,7 +81,7 @@ struct Packets {
     /// How long the last one is seen.
     last: Option<f64>,
     count: u64,
-    complaints: Vec<String>,
+    errors: Vec<String>,
 }
 
 impl Video {
@@ -92,10 +89,12 @@ impl Video {
         if !path.is_file() {
             return Err(refuse(path, "there is no such file"));
         }
-        let mut command = tool::ffprobe();
-        command.args(["-show_streams", "-show_format", "-show_chapters"]).arg(tool::address(path));
-        let streams = tool::run(&mut command)?;
-        let mut told: Value = serde_json::from_slice(&streams.out).map_err(|err| {
+        let mut command = ffmpeg::probe_command();
+        command
+            .args(["-show_streams", "-show_format", "-show_chapters"])
+            .arg(ffmpeg::address(path));
+        let streams = ffmpeg::run(&mut command)?;
+        let mut told: Value = serde_json::from_slice(&streams.stdout).map_err(|err| {
             Failure::new(Kind::File, format!("ffprobe's answer makes no sense: {err}"))
         })?;
         let unreadable = || refuse(path, "it holds no pictures that ffmpeg can decode");
@@ -104,10 +103,10 @@ impl Video {
         }
         told["frames"] = first_frames(path);
         let packets = packets_of(path)?;
-        Self::read(&told, &packets, &Table::of_ffmpeg()?).ok_or_else(unreadable)
+        Self::read(&told, &packets, &PixelFormats::of_ffmpeg()?).ok_or_else(unreadable)
     }
 
-    fn read(told: &Value, packets: &Packets, table: &Table) -> Option<Self> {
+    fn read(told: &Value, packets: &Packets, table: &PixelFormats) -> Option<Self> {
         let stream = main_stream(told)?;
         let text = |name: &str| stream[name].as_str().unwrap_or_default().to_owned();
         let tag = |name: &str| match text(name).as_str() {
@@ -130,7 +129,7 @@ impl Video {
                 format = format.replacen("yuv4", "yuva4", 1);
             }
         }
-        let samples = table.get(&format)?;
+        let pixel_format = table.get(&format)?;
         let rate =
             timeline::rate_of(&text("r_frame_rate"), &text("avg_frame_rate"), &packets.times)?;
         let begins = seconds(&told["format"]["start_time"]).unwrap_or(0.0);
@@ -139,7 +138,7 @@ impl Video {
         let declared = declared_end(told, stream);
         let length =
             declared.or(ends).map_or(0.0, |ends| ends - packets.times.first().unwrap_or(&begins));
-        let mut damage = packets.complaints.clone();
+        let mut damage = packets.errors.clone();
         damage.extend(cut_off(declared, ends, interval));
         let streams = told["streams"].as_array()?;
         Some(Self {
@@ -147,20 +146,19 @@ impl Video {
             height,
             rate,
             form: Form {
-                depth: if samples.bits > 8 { Depth::Sixteen } else { Depth::Eight },
+                depth: if pixel_format.bits > 8 { Depth::Sixteen } else { Depth::Eight },
                 colour: true,
-                alpha: samples.alpha,
+                alpha: pixel_format.alpha,
             },
             pictures: packets.count,
             decoded: None,
             frames: (length * rate.per_second()).round().max(packets.count as f64) as u64,
-            fields: Fields::Whole,
             interlaced: matches!(text("field_order").as_str(), "tt" | "bb" | "tb" | "bt"),
             damage,
             codec: text("codec_name"),
             profile: text("profile"),
             decoder,
-            samples,
+            pixel_format,
             colour: Colour {
                 matrix: tag("color_space"),
                 range: if format.starts_with("yuvj") { "pc".into() } else { tag("color_range") },
@@ -169,7 +167,7 @@ impl Video {
                 place: tag("chroma_location"),
             },
             pixel_shape: pixel_shape(&text("sample_aspect_ratio"), turned),
-            light: Light::read(told, stream),
+            hdr: HdrMetadata::read(told, stream),
             ends: ends.map(|ends| ((ends - begins) * 1e6).round() as i64),
             others: streams
                 .iter()
@@ -196,18 +194,20 @@ impl Video {
 
     /// To upright red, green and blue.
     pub(super) fn decoding_filter(&self) -> String {
-        let samples = match (self.form.depth, self.form.alpha) {
+        let pixel_format = match (self.form.depth, self.form.alpha) {
             (Depth::Eight, false) => "rgb24",
             (Depth::Eight, true) => "rgba",
             (_, false) => "rgb48le",
             (_, true) => "rgba64le",
         };
-        let conversion = if self.samples.rgb {
+        let conversion = if self.pixel_format.rgb {
             String::new()
         } else {
             format!(":in_color_matrix={}:in_range={}", self.matrix(), self.range())
         };
-        format!("scale=flags=accurate_rnd+full_chroma_int+bicubic{conversion},format={samples}")
+        format!(
+            "scale=flags=accurate_rnd+full_chroma_int+bicubic{conversion},format={pixel_format}"
+        )
     }
 
     /// The conversion's matrix in the words of ffmpeg's scaler; a file without a tag is taken as players do.
@@ -259,21 +259,24 @@ fn main_stream(told: &Value) -> Option<&Value> {
 
 /// The first pictures, with what is said of each.
 fn first_frames(path: &Path) -> Value {
-    let mut command = tool::ffprobe();
+    let mut command = ffmpeg::probe_command();
     command.args(["-select_streams", "V:0", "-read_intervals", "%+#8", "-show_frames"]);
     // Where the beginning cannot be decoded, nothing is said of it.
-    let told = tool::run(command.arg(tool::address(path))).map(|told| told.out).unwrap_or_default();
+    let told =
+        ffmpeg::run(command.arg(ffmpeg::address(path))).map(|told| told.stdout).unwrap_or_default();
     serde_json::from_slice::<Value>(&told).unwrap_or_default()["frames"].clone()
 }
 
 /// The times of all pictures. Nothing is decoded for it.
 fn packets_of(path: &Path) -> Result<Packets> {
-    let mut command = tool::ffprobe();
+    let mut command = ffmpeg::probe_command();
     command.args(["-select_streams", "V:0", "-of", "compact=p=0"]);
-    command.args(["-show_entries", "packet=pts_time,duration_time,flags"]).arg(tool::address(path));
-    let told = tool::run(&mut command)?;
-    let mut packets = Packets { complaints: told.complaints, ..Packets::default() };
-    for line in String::from_utf8_lossy(&told.out).lines() {
+    command
+        .args(["-show_entries", "packet=pts_time,duration_time,flags"])
+        .arg(ffmpeg::address(path));
+    let told = ffmpeg::run(&mut command)?;
+    let mut packets = Packets { errors: told.errors, ..Packets::default() };
+    for line in String::from_utf8_lossy(&told.stdout).lines() {
         let value = |name: &str| {
             let mut fields = line.split('|').filter_map(|field| field.split_once('='));
             fields.find(|(known, _)| *known == name).map(|(_, value)| value)
@@ -374,7 +377,7 @@ fn refuse(path: &Path, reason: &str) -> Failure {
 mod tests {
     use serde_json::json;
 
-    use super::super::samples::tests::table;
+    use super::super::pixel_format::tests::table;
     use super::*;
 
     fn told(changes: &Value) -> Value {
@@ -400,7 +403,7 @@ mod tests {
         let video = video(&json!({}));
         assert_eq!((video.width, video.height, video.frames), (1920, 1080, 240));
         assert_eq!(video.rate, Rate::new(24_000, 1001).unwrap());
-        assert!(!video.interlaced && !video.samples.rgb && video.damage.is_empty());
+        assert!(!video.interlaced && !video.pixel_format.rgb && video.damage.is_empty());
         assert_eq!((video.others.len(), video.others[0].begins), (1, 0.5));
         assert_eq!(video.form, Form { depth: Depth::Eight, colour: true, alpha: false });
         assert_eq!((video.matrix(), video.range()), ("bt709", "tv"));

@@ -118,7 +118,7 @@ fn finer(rate: Rate) -> Option<Rate> {
 
 /// Deals pictures out to frames, as they come.
 #[derive(Debug)]
-pub(super) struct Slots {
+pub(super) struct FrameSlots {
     rate: Rate,
     /// When the first picture is seen, in millionths of a second.
     pub(super) begins: Option<i64>,
@@ -136,7 +136,7 @@ pub(super) enum Slot {
     Jump,
 }
 
-impl Slots {
+impl FrameSlots {
     pub(super) fn new(rate: Rate) -> Self {
         Self { rate, begins: None, last: -1 }
     }
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn pictures_find_their_frames() {
-        let mut slots = Slots::new("24".parse().unwrap());
+        let mut slots = FrameSlots::new("24".parse().unwrap());
         // One time twice and the next one missing, as a bad writer leaves it; then one that was left out.
         let times = [541_667, 583_333, 583_333, 666_667, 750_000];
         let dealt: Vec<Slot> = times.iter().map(|time| slots.next(Some(*time))).collect();

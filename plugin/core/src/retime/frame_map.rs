@@ -2,32 +2,39 @@
 
 use std::collections::BTreeMap;
 
-use super::pace::Held;
-use super::{Feel, Pace, Rate, Shown};
+use super::conversion::DrawingSpan;
+use super::{OutputFrame, Rate, RateConversion, Strength};
 use crate::exposure::{Drawing, Kind, Sheet};
 
 /// What is seen on each frame of a clip at its new rate.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Plan {
-    held: Vec<Held>,
+pub struct FrameMap {
+    spans: Vec<DrawingSpan>,
     source: Rate,
     target: Rate,
-    pace: Pace,
+    conversion: RateConversion,
     frames: u64,
     /// Last frames of scenes into whose end the camera moves, and its way for each frame of the source.
     pans: BTreeMap<i64, [f32; 2]>,
 }
 
-impl Plan {
+impl FrameMap {
     /// The clip with these drawings, from the `source` rate to the `target` rate.
-    pub fn new(sheet: &Sheet, source: Rate, target: Rate, feel: Feel) -> Self {
+    pub fn new(sheet: &Sheet, source: Rate, target: Rate, strength: Strength) -> Self {
         let frames = target.length_of(source, sheet.frames() as u64);
         let next = sheet.drawings().iter().skip(1).map(Some).chain([None]);
-        let held =
-            sheet.drawings().iter().zip(next).map(|(drawing, next)| held(drawing, next)).collect();
+        let spans =
+            sheet.drawings().iter().zip(next).map(|(drawing, next)| span(drawing, next)).collect();
         let ends = sheet.cuts().chain([sheet.frames()]);
         let pans = ends.filter_map(|end| Some((end as i64 - 1, sheet.pan_before(end)?))).collect();
-        Self { held, source, target, pace: Pace::new(source, target, feel), frames, pans }
+        Self {
+            spans,
+            source,
+            target,
+            conversion: RateConversion::new(source, target, strength),
+            frames,
+            pans,
+        }
     }
 
     /// Number of frames at the new rate.
@@ -36,37 +43,37 @@ impl Plan {
     }
 
     /// What is seen on frame `number` of the output, counted from 0; `None` beyond its end.
-    pub fn shown(&self, number: u64) -> Option<Shown> {
+    pub fn output_frame(&self, number: u64) -> Option<OutputFrame> {
         if number >= self.frames {
             return None;
         }
         let time = self.target.time_at(self.source, number);
-        let after = self.held.partition_point(|held| held.first <= time.frame());
-        let held = self.held[..after].last()?;
-        Some(self.pace.shown(*held, time))
+        let after = self.spans.partition_point(|span| span.first <= time.frame());
+        let span = self.spans[..after].last()?;
+        Some(self.conversion.output_frame(*span, time))
     }
 
     /// How far the camera has gone on, in pixels to the right and down, since the source frame that
-    /// [`Plan::shown`] holds on frame `number` of the output: before a cut and at the end of the clip no drawing is
+    /// [`FrameMap::output_frame`] holds on frame `number` of the output: before a cut and at the end of the clip no drawing is
     /// ahead, but a pan does not stop for that. `None` where nothing goes on.
-    pub fn carried(&self, number: u64) -> Option<[f32; 2]> {
-        let Shown::Source { frame } = self.shown(number)? else { return None };
+    pub fn extrapolated_pan(&self, number: u64) -> Option<[f32; 2]> {
+        let OutputFrame::Source { frame } = self.output_frame(number)? else { return None };
         let way = self.pans.get(&frame)?;
         let part = self.target.time_at(self.source, number).position(frame, frame + 1);
         (part > crate::timing::POSITION_TOLERANCE).then(|| way.map(|way| way * part as f32))
     }
 
     /// What is seen on every frame of the output, in order.
-    pub fn all(&self) -> impl Iterator<Item = Shown> + '_ {
-        (0..self.frames).filter_map(|number| self.shown(number))
+    pub fn output_frames(&self) -> impl Iterator<Item = OutputFrame> + '_ {
+        (0..self.frames).filter_map(|number| self.output_frame(number))
     }
 }
 
-fn held(drawing: &Drawing, next: Option<&Drawing>) -> Held {
-    Held {
+fn span(drawing: &Drawing, next: Option<&Drawing>) -> DrawingSpan {
+    DrawingSpan {
         first: drawing.first as i64,
         end: drawing.end() as i64,
-        leads_on: next.is_some_and(|next| !next.cut),
+        continues: next.is_some_and(|next| !next.cut),
         panned: matches!(drawing.kind, Kind::Panned { .. }),
     }
 }

@@ -7,7 +7,7 @@ use super::probe::Stream;
 
 /// Kinds of containers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Family {
+enum Container {
     Matroska,
     Web,
     Mp4,
@@ -17,18 +17,18 @@ enum Family {
 
 /// A stream that is carried over.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Carried {
+pub(super) struct CopiedStream {
     pub(super) stream: Stream,
     /// The encoder and what it is told; `copy` for a stream as it is.
     pub(super) codec: Vec<String>,
     /// What it becomes where the container refuses it as it is.
-    spare: Option<Vec<String>>,
+    fallback: Option<Vec<String>>,
 }
 
 /// Everything but the pictures.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Carry {
-    pub(super) streams: Vec<Carried>,
+pub(super) struct StreamCopy {
+    pub(super) streams: Vec<CopiedStream>,
     pub(super) chapters: bool,
     pub(super) timecode: Option<String>,
     /// What changes and what is lost, in sentences.
@@ -38,7 +38,7 @@ pub(super) struct Carry {
 /// Subtitles that are text.
 const TEXT: [&str; 6] = ["subrip", "ass", "ssa", "webvtt", "mov_text", "text"];
 
-impl Family {
+impl Container {
     fn of(ending: &str) -> Self {
         match ending {
             "mkv" => Self::Matroska,
@@ -49,14 +49,14 @@ impl Family {
         }
     }
 
-    /// What becomes of a stream: the codec, and a spare one.
+    /// What becomes of a stream: the codec, and a fallback one.
     fn takes(self, stream: &Stream) -> Result<(Vec<String>, Option<Vec<String>>), &'static str> {
         let copy = || vec!["copy".to_owned()];
         let codec = stream.codec.as_str();
         match stream.kind.as_str() {
             "audio" => {
-                let (known, spare) = self.sound(stream);
-                Ok(if known { (copy(), Some(spare)) } else { (spare, None) })
+                let (known, fallback) = self.sound(stream);
+                Ok(if known { (copy(), Some(fallback)) } else { (fallback, None) })
             }
             "subtitle" if TEXT.contains(&codec) => match self {
                 Self::Matroska if ["mov_text", "text"].contains(&codec) => {
@@ -105,9 +105,9 @@ impl Family {
                 let known = ["aac", "mp3", "ac3", "eac3", "alac"].contains(&codec)
                     || (self == Self::Mp4 && ["opus", "flac", "dts"].contains(&codec))
                     || (self == Self::Mov && pcm);
-                let spare =
+                let fallback =
                     if lossless { words(&["alac"]) } else { words(&["aac", "-b:{}", &rate]) };
-                (known, spare)
+                (known, fallback)
             }
             Self::Avi => {
                 let known =
@@ -118,12 +118,12 @@ impl Family {
     }
 }
 
-impl Carry {
+impl StreamCopy {
     /// From `video`, whose pictures come at another rate `to`, into a file with this ending.
     pub(super) fn plan(video: &Video, (from, to): (Rate, Rate), ending: &str) -> Self {
-        let family = Family::of(ending);
-        let mut carry = Self {
-            chapters: video.chapters && family != Family::Avi,
+        let container = Container::of(ending);
+        let mut stream_copy = Self {
+            chapters: video.chapters && container != Container::Avi,
             timecode: video.timecode.as_deref().and_then(|told| timecode(told, from, to)),
             ..Self::default()
         };
@@ -134,43 +134,49 @@ impl Carry {
             if made_anew {
                 continue;
             }
-            match family.takes(stream) {
-                Ok((codec, spare)) => {
-                    carry.streams.push(Carried { stream: stream.clone(), codec, spare });
-                    carry.note_changed(carry.streams.len() - 1, ending);
+            match container.takes(stream) {
+                Ok((codec, fallback)) => {
+                    stream_copy.streams.push(CopiedStream {
+                        stream: stream.clone(),
+                        codec,
+                        fallback,
+                    });
+                    stream_copy.note_changed(stream_copy.streams.len() - 1, ending);
                 }
-                Err(reason) => carry.notes.push(format!(
+                Err(reason) => stream_copy.notes.push(format!(
                     "the {} stream {} ({}) is left out: {reason}",
                     stream.kind, stream.index, stream.name
                 )),
             }
         }
-        if video.chapters && !carry.chapters {
-            carry.notes.push("the chapters are left out: AVI files hold none".into());
+        if video.chapters && !stream_copy.chapters {
+            stream_copy.notes.push("the chapters are left out: AVI files hold none".into());
         }
         if let Some(told) = &video.timecode {
-            if carry.timecode.is_none() {
-                carry.notes.push(format!("the timecode {told} is left out: it cannot be read"));
-            } else if matches!(family, Family::Avi | Family::Web) {
-                carry
+            if stream_copy.timecode.is_none() {
+                stream_copy
+                    .notes
+                    .push(format!("the timecode {told} is left out: it cannot be read"));
+            } else if matches!(container, Container::Avi | Container::Web) {
+                stream_copy
                     .notes
                     .push(format!("the timecode {told} is left out: .{ending} files hold none"));
-                carry.timecode = None;
+                stream_copy.timecode = None;
             }
         }
-        carry
+        stream_copy
     }
 
     /// Gives a stream that the container refused another form; false where there is none.
-    pub(super) fn spare(&mut self, at: usize, ending: &str) -> bool {
-        let Some(spare) = self.streams[at].spare.take() else { return false };
-        self.streams[at].codec = spare;
+    pub(super) fn use_fallback(&mut self, at: usize, ending: &str) -> bool {
+        let Some(fallback) = self.streams[at].fallback.take() else { return false };
+        self.streams[at].codec = fallback;
         self.note_changed(at, ending);
         true
     }
 
     fn note_changed(&mut self, at: usize, ending: &str) {
-        let Carried { stream, codec, .. } = &self.streams[at];
+        let CopiedStream { stream, codec, .. } = &self.streams[at];
         if codec[0] != "copy" {
             self.notes.push(format!(
                 "the {} stream {} ({}) becomes {}, because .{ending} files do not hold it as it is",
@@ -244,28 +250,28 @@ mod tests {
 
     #[test]
     fn every_container_keeps_what_it_can() {
-        let becomes = |family: Family, kind: &str, codec: &str| {
-            family
+        let becomes = |container: Container, kind: &str, codec: &str| {
+            container
                 .takes(&stream(kind, codec))
                 .map(|(codec, _)| codec[0].clone())
                 .unwrap_or_default()
         };
-        for (family, kind, codec, wanted) in [
-            (Family::Matroska, "audio", "dts", "copy"),
-            (Family::Matroska, "subtitle", "mov_text", "srt"),
-            (Family::Matroska, "subtitle", "hdmv_pgs_subtitle", "copy"),
-            (Family::Matroska, "attachment", "ttf", "copy"),
-            (Family::Web, "audio", "ac3", "libopus"),
-            (Family::Web, "subtitle", "ass", "webvtt"),
-            (Family::Mp4, "audio", "pcm_s24le", "alac"),
-            (Family::Mp4, "audio", "vorbis", "aac"),
-            (Family::Mp4, "subtitle", "subrip", "mov_text"),
-            (Family::Mov, "audio", "pcm_s24le", "copy"),
-            (Family::Mov, "attachment", "ttf", ""),
-            (Family::Mov, "subtitle", "hdmv_pgs_subtitle", ""),
-            (Family::Avi, "subtitle", "subrip", ""),
+        for (container, kind, codec, wanted) in [
+            (Container::Matroska, "audio", "dts", "copy"),
+            (Container::Matroska, "subtitle", "mov_text", "srt"),
+            (Container::Matroska, "subtitle", "hdmv_pgs_subtitle", "copy"),
+            (Container::Matroska, "attachment", "ttf", "copy"),
+            (Container::Web, "audio", "ac3", "libopus"),
+            (Container::Web, "subtitle", "ass", "webvtt"),
+            (Container::Mp4, "audio", "pcm_s24le", "alac"),
+            (Container::Mp4, "audio", "vorbis", "aac"),
+            (Container::Mp4, "subtitle", "subrip", "mov_text"),
+            (Container::Mov, "audio", "pcm_s24le", "copy"),
+            (Container::Mov, "attachment", "ttf", ""),
+            (Container::Mov, "subtitle", "hdmv_pgs_subtitle", ""),
+            (Container::Avi, "subtitle", "subrip", ""),
         ] {
-            assert_eq!(becomes(family, kind, codec), wanted, "{family:?} {kind} {codec}");
+            assert_eq!(becomes(container, kind, codec), wanted, "{container:?} {kind} {codec}");
         }
     }
 

@@ -9,40 +9,40 @@ const SPARE: u64 = 64 << 20;
 
 /// What will be written, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Need {
+pub(super) struct SpaceEstimate {
     /// As good as certain.
-    pub(super) surely: u64,
+    pub(super) least: u64,
     /// As far as it can be guessed.
-    pub(super) perhaps: u64,
+    pub(super) most: u64,
 }
 
 /// Refuses work for which there is no room in `folder`, and warns where it may become scarce.
-pub(super) fn check(folder: &Path, need: Need) -> Result<()> {
+pub(super) fn check(folder: &Path, estimate: SpaceEstimate) -> Result<()> {
     // Where the system does not tell, the attempt will.
     let Ok(free) = fs4::available_space(folder) else { return Ok(()) };
-    if need.surely.saturating_add(SPARE) > free {
+    if estimate.least.saturating_add(SPARE) > free {
         return Err(Failure::new(
             Kind::File,
             format!(
                 "{} has room for {}, but about {} are needed. Make room, or choose an output on another disk.",
                 folder.display(),
-                told(free),
-                told(need.surely)
+                size_text(free),
+                size_text(estimate.least)
             ),
         ));
     }
-    if need.perhaps.saturating_add(SPARE) > free {
+    if estimate.most.saturating_add(SPARE) > free {
         eprintln!(
             "inbetween: about {} may be needed, and {} has room for {}; what is finished is kept if it runs out",
-            told(need.perhaps),
+            size_text(estimate.most),
             folder.display(),
-            told(free)
+            size_text(free)
         );
     }
     Ok(())
 }
 
-fn told(bytes: u64) -> String {
+fn size_text(bytes: u64) -> String {
     let mib = bytes as f64 / f64::from(1 << 20);
     if mib >= 1024.0 { format!("{:.1} GiB", mib / 1024.0) } else { format!("{mib:.0} MiB") }
 }
@@ -54,9 +54,9 @@ mod tests {
     #[test]
     fn what_cannot_fit_is_refused_with_both_numbers() {
         let folder = tempfile::TempDir::new().unwrap();
-        let need = |surely| Need { surely, perhaps: surely };
-        assert!(check(folder.path(), need(1)).is_ok());
-        let refused = check(folder.path(), need(1 << 60)).unwrap_err();
+        let estimate = |least| SpaceEstimate { least, most: least };
+        assert!(check(folder.path(), estimate(1)).is_ok());
+        let refused = check(folder.path(), estimate(1 << 60)).unwrap_err();
         assert!(refused.message.contains("1073741824.0 GiB are needed"), "{refused}");
     }
 }

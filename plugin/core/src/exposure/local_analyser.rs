@@ -8,21 +8,21 @@ use lru::LruCache;
 use parking_lot::Mutex;
 
 use super::compare::{Comparison, median};
-use super::decide::{LEAST_PAN, STRANGE_ALONE, USUAL_LIMIT, jumps, weave_of};
+use super::segmentation::{CUT_ALONE, LEAST_PAN, USUAL_LIMIT, jumps, weave_of};
 use super::signature::Signature;
 use crate::process_memo::ProcessMemo;
 
 /// What is known of the drawing on a frame after looking at its neighbourhood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Nearby {
+pub struct DrawingExtent {
     /// The first frame of the drawing, or the farthest one that was looked at.
     pub first: i64,
     /// The frame after its last, or after the farthest one that was looked at.
     pub end: i64,
     /// What is ahead of `first`.
-    pub before: Border,
+    pub before: Boundary,
     /// What is at `end`.
-    pub after: Border,
+    pub after: Boundary,
     /// The drawing is the same all along, but the picture moves as a whole.
     pub panned: bool,
     /// From frame to frame nothing moves, but over all these frames something does.
@@ -31,7 +31,7 @@ pub struct Nearby {
 
 /// What lies beyond a drawing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Border {
+pub enum Boundary {
     /// Another drawing of the same scene.
     Drawing,
     /// Another scene.
@@ -47,18 +47,18 @@ pub enum Border {
 ///
 /// The callback decides what a frame costs: with signatures remembered from moment to moment, a
 /// clip that is played asks for one new frame at a time.
-pub struct Neighbourhood<F> {
+pub struct LocalAnalyser<F> {
     fetch: F,
-    seen: HashMap<i64, Option<Arc<Signature>>>,
+    fetched: HashMap<i64, Option<Arc<Signature>>>,
 }
 
-impl<F, E> Neighbourhood<F>
+impl<F, E> LocalAnalyser<F>
 where
     F: FnMut(i64) -> Result<Option<Arc<Signature>>, E>,
 {
     /// A view of a clip; nothing is fetched yet.
     pub fn new(fetch: F) -> Self {
-        Self { fetch, seen: HashMap::new() }
+        Self { fetch, fetched: HashMap::new() }
     }
 
     /// The drawing on `frame`, looking at no more than `reach` frames on either side;
@@ -66,17 +66,17 @@ where
     ///
     /// # Errors
     /// Whatever the callback answers.
-    pub fn drawing_at(&mut self, frame: i64, reach: usize) -> Result<Option<Nearby>, E> {
+    pub fn drawing_at(&mut self, frame: i64, reach: usize) -> Result<Option<DrawingExtent>, E> {
         let Some(here) = self.signature(frame)? else { return Ok(None) };
         let (mut ahead, mut behind) = (Vec::new(), Vec::new());
-        let (mut before, mut after) = (Border::Unknown, Border::Unknown);
+        let (mut before, mut after) = (Boundary::Unknown, Boundary::Unknown);
         let mut last = here.clone();
         while ahead.len() < reach {
             let next = self.signature(frame + 1 + ahead.len() as i64)?;
-            match Found::between(Some(&last), next.as_ref()) {
-                Found::Same(shift) => ahead.push(shift),
-                Found::Other(border) => {
-                    after = border;
+            match Relation::between(Some(&last), next.as_ref()) {
+                Relation::Same(shift) => ahead.push(shift),
+                Relation::Other(boundary) => {
+                    after = boundary;
                     break;
                 }
             }
@@ -85,29 +85,29 @@ where
         let mut start = here;
         while behind.len() < reach {
             let earlier = self.signature(frame - 1 - behind.len() as i64)?;
-            match Found::between(earlier.as_ref(), Some(&start)) {
-                Found::Same(shift) => behind.push(shift),
-                Found::Other(border) => {
-                    before = border;
+            match Relation::between(earlier.as_ref(), Some(&start)) {
+                Relation::Same(shift) => behind.push(shift),
+                Relation::Other(boundary) => {
+                    before = boundary;
                     break;
                 }
             }
             start = earlier.unwrap_or(start);
         }
-        let drifts =
-            ahead.len() + behind.len() > 1 && Pair::of(&start, &last).difference > USUAL_LIMIT;
+        let drifts = ahead.len() + behind.len() > 1
+            && PairComparison::of(&start, &last).difference > USUAL_LIMIT;
         let steps: Vec<[f32; 2]> = behind.iter().rev().chain(&ahead).copied().collect();
         let jump = jumps_of(&steps);
         // Steps up to this one lead to `frame`, the others away from it.
         let (mut from, mut to) = (0, steps.len());
         if let Some(at) = (0..behind.len()).rev().find(|at| jump[*at]) {
-            (from, before) = (at + 1, Border::Drawing);
+            (from, before) = (at + 1, Boundary::Drawing);
         }
         if let Some(at) = (behind.len()..steps.len()).find(|at| jump[*at]) {
-            (to, after) = (at, Border::Drawing);
+            (to, after) = (at, Boundary::Drawing);
         }
         let first = frame - behind.len() as i64;
-        Ok(Some(Nearby {
+        Ok(Some(DrawingExtent {
             first: first + from as i64,
             end: first + to as i64 + 1,
             before,
@@ -118,31 +118,31 @@ where
     }
 
     fn signature(&mut self, frame: i64) -> Result<Option<Arc<Signature>>, E> {
-        if let Some(seen) = self.seen.get(&frame) {
-            return Ok(seen.clone());
+        if let Some(fetched) = self.fetched.get(&frame) {
+            return Ok(fetched.clone());
         }
         let signature = (self.fetch)(frame)?;
-        self.seen.insert(frame, signature.clone());
+        self.fetched.insert(frame, signature.clone());
         Ok(signature)
     }
 }
 
-enum Found {
+enum Relation {
     /// The same drawing, moved by this way in pixels.
     Same([f32; 2]),
-    Other(Border),
+    Other(Boundary),
 }
 
-impl Found {
+impl Relation {
     fn between(a: Option<&Arc<Signature>>, b: Option<&Arc<Signature>>) -> Self {
-        let (Some(a), Some(b)) = (a, b) else { return Self::Other(Border::ClipEnd) };
-        let pair = Pair::of(a, b);
+        let (Some(a), Some(b)) = (a, b) else { return Self::Other(Boundary::ClipEnd) };
+        let pair = PairComparison::of(a, b);
         if pair.difference <= USUAL_LIMIT {
             Self::Same(pair.shift)
-        } else if pair.strangeness > STRANGE_ALONE {
-            Self::Other(Border::Cut)
+        } else if pair.novelty > CUT_ALONE {
+            Self::Other(Boundary::Cut)
         } else {
-            Self::Other(Border::Drawing)
+            Self::Other(Boundary::Drawing)
         }
     }
 }
@@ -151,22 +151,22 @@ impl Found {
 /// compare two takes far longer than to remember a thousand.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
 
-static PAIRS: ProcessMemo<Mutex<LruCache<(u64, u64), Pair>>> =
+static PAIRS: ProcessMemo<Mutex<LruCache<(u64, u64), PairComparison>>> =
     ProcessMemo::new(|| Mutex::new(LruCache::new(REMEMBERED)), |pairs| pairs.lock().clear());
 
 /// What is asked of a comparison.
 #[derive(Clone, Copy)]
-struct Pair {
+struct PairComparison {
     difference: f32,
-    strangeness: f32,
+    novelty: f32,
     shift: [f32; 2],
 }
 
-impl Pair {
+impl PairComparison {
     fn of(a: &Signature, b: &Signature) -> Self {
         let key = (a.serial(), b.serial());
         if key.0 == key.1 {
-            return Self { difference: 0.0, strangeness: 0.0, shift: [0.0; 2] };
+            return Self { difference: 0.0, novelty: 0.0, shift: [0.0; 2] };
         }
         if let Some(known) = PAIRS.get().lock().get(&key) {
             return *known;
@@ -174,7 +174,7 @@ impl Pair {
         let comparison = Comparison::of(a, b);
         let pair = Self {
             difference: comparison.difference(),
-            strangeness: comparison.strangeness,
+            novelty: comparison.novelty,
             shift: comparison.shift,
         };
         PAIRS.get().lock().put(key, pair);

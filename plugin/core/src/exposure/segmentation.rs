@@ -13,14 +13,14 @@ const NOISE_REACH: usize = 48;
 
 /// Share of a scene's structure that may be new before it counts as another scene; beyond the
 /// second share it is another scene whatever its neighbours look like.
-pub(super) const STRANGE: f32 = 0.45;
-const VERY_STRANGE: f32 = 0.85;
+pub(super) const LEAST_CUT: f32 = 0.45;
+const CERTAIN_CUT: f32 = 0.85;
 
 /// The same, for a change that cannot be compared with others around it.
-pub(super) const STRANGE_ALONE: f32 = 0.6;
+pub(super) const CUT_ALONE: f32 = 0.6;
 
 /// How much stranger than the changes around it a cut is.
-const STRANGER: f32 = 1.8;
+const CUT_AGAINST_OTHERS: f32 = 1.8;
 
 /// Changes on either side that a cut is compared with.
 const CUT_REACH: usize = 3;
@@ -41,35 +41,37 @@ pub(super) fn sheet(frames: usize, steps: &[Step]) -> Sheet {
     if frames == 0 {
         return Sheet::default();
     }
-    let noises: Vec<Noise> = steps.iter().map(|step| step.from_last.noise).collect();
+    let noises: Vec<Noise> = steps.iter().map(|step| step.with_previous.noise).collect();
     let usual: Vec<Noise> =
         (0..steps.len()).map(|at| usual_noise(around(&noises, at, NOISE_REACH))).collect();
     let differences: Vec<f32> = steps
         .iter()
         .zip(&usual)
-        .map(|(step, usual)| step.from_last.difference_over(step.from_last.noise.within(*usual)))
+        .map(|(step, usual)| {
+            step.with_previous.difference_over(step.with_previous.noise.within(*usual))
+        })
         .collect();
     let limit = limit_of(&differences);
-    let another: Vec<bool> = differences.iter().map(|difference| *difference > limit).collect();
-    let is_cut = cuts_of(steps, &another);
-    let mut moves: Vec<[f32; 2]> = steps.iter().map(|step| step.from_last.shift).collect();
+    let is_new: Vec<bool> = differences.iter().map(|difference| *difference > limit).collect();
+    let is_cut = cuts_of(steps, &is_new);
+    let mut moves: Vec<[f32; 2]> = steps.iter().map(|step| step.with_previous.shift).collect();
     for (way, _) in moves.iter_mut().zip(&is_cut).filter(|(_, cut)| **cut) {
         *way = [0.0; 2];
     }
     let weave =
-        weave_of(moves.iter().zip(&another).filter(|(_, another)| !**another).map(|(way, _)| *way));
+        weave_of(moves.iter().zip(&is_new).filter(|(_, is_new)| !**is_new).map(|(way, _)| *way));
     let fades = fades_of(steps);
     let mut starts = vec![0];
     for (at, step) in steps.iter().enumerate() {
         let (frame, start) = (at + 1, starts[starts.len() - 1]);
         let drifts = || {
             let noise = usual[at];
-            step.from_earlier.iter().any(|(lag, earlier)| {
+            step.with_earlier.iter().any(|(lag, earlier)| {
                 frame - start >= *lag
                     && earlier.difference_over(earlier.noise.within(noise)) > limit
             })
         };
-        if another[at] || fades[at] || is_step(&moves, &is_cut, &another, at, weave) || drifts() {
+        if is_new[at] || fades[at] || is_step(&moves, &is_cut, &is_new, at, weave) || drifts() {
             starts.push(frame);
         }
     }
@@ -85,7 +87,7 @@ pub(super) fn sheet(frames: usize, steps: &[Step]) -> Sheet {
                 frames: end - first,
                 kind: kind_of(&moves, &is_cut, first, end, weave),
                 cut: first > 0 && is_cut[first - 1],
-                confidence: inside.iter().map(|value| clearness(*value, limit)).fold(1.0, f32::min),
+                confidence: inside.iter().map(|value| margin(*value, limit)).fold(1.0, f32::min),
             }
         })
         .collect();
@@ -100,7 +102,7 @@ pub(super) fn sheet(frames: usize, steps: &[Step]) -> Sheet {
 /// flickers does so now and then by chance, but not for long, and not by much.
 fn fades_of(steps: &[Step]) -> Vec<bool> {
     let mut fades = Vec::with_capacity(steps.len());
-    let begins = |(_, step): &(usize, &Step)| !step.goes_on;
+    let begins = |(_, step): &(usize, &Step)| !step.is_steady;
     let starts: Vec<usize> = steps.iter().enumerate().filter(begins).map(|(at, _)| at).collect();
     let ends = starts.iter().skip(1).copied().chain([steps.len()]);
     for (start, end) in starts.iter().copied().zip(ends) {
@@ -124,7 +126,7 @@ fn usual_noise(noises: &[Noise]) -> Noise {
         let at = all.len() / 4;
         *all.select_nth_unstable_by(at, f32::total_cmp).1
     };
-    Noise { flat: quarter(|noise| noise.flat), play: quarter(|noise| noise.play) }
+    Noise { flat: quarter(|noise| noise.flat), edge: quarter(|noise| noise.edge) }
 }
 
 /// The middle of the clearest gap between differences within the bounds of the limit. Factors count, not
@@ -146,21 +148,21 @@ fn limit_of(differences: &[f32]) -> f32 {
 }
 
 /// How far a difference keeps from the limit: 0 on it, towards 1 far away.
-fn clearness(difference: f32, limit: f32) -> f32 {
+fn margin(difference: f32, limit: f32) -> f32 {
     1.0 - libm::expf(-libm::logf(difference.max(1e-3) / limit).abs())
 }
 
 /// Which steps lead to another scene.
-fn cuts_of(steps: &[Step], another: &[bool]) -> Vec<bool> {
-    let changes: Vec<usize> = (0..steps.len()).filter(|at| another[*at]).collect();
-    let strange: Vec<f32> = changes.iter().map(|at| steps[*at].from_last.strangeness).collect();
+fn cuts_of(steps: &[Step], is_new: &[bool]) -> Vec<bool> {
+    let changes: Vec<usize> = (0..steps.len()).filter(|at| is_new[*at]).collect();
+    let novelties: Vec<f32> = changes.iter().map(|at| steps[*at].with_previous.novelty).collect();
     let mut cuts = vec![false; steps.len()];
     for (n, at) in changes.into_iter().enumerate() {
-        cuts[at] = is_cut(&strange, n);
+        cuts[at] = is_cut(&novelties, n);
     }
     // A flash: neither its beginning nor its end leads to another scene.
     for (at, step) in steps.iter().enumerate() {
-        if let Some(begins) = step.returns.and_then(|frames| at.checked_sub(frames)) {
+        if let Some(begins) = step.flash_frames.and_then(|frames| at.checked_sub(frames)) {
             cuts[begins] = false;
             cuts[at] = false;
         }
@@ -170,16 +172,16 @@ fn cuts_of(steps: &[Step], another: &[bool]) -> Vec<bool> {
 
 /// Whether a change leads to another scene: little is found again, and less than at the changes
 /// around it, unless that is next to nothing. Neighbours that are cuts themselves do not count.
-fn is_cut(strange: &[f32], at: usize) -> bool {
-    let here = strange[at];
-    if here < STRANGE {
+fn is_cut(novelties: &[f32], at: usize) -> bool {
+    let here = novelties[at];
+    if here < LEAST_CUT {
         return false;
     }
-    let before = &strange[at.saturating_sub(CUT_REACH)..at];
-    let after = &strange[at + 1..(at + 1 + CUT_REACH).min(strange.len())];
+    let before = &novelties[at.saturating_sub(CUT_REACH)..at];
+    let after = &novelties[at + 1..(at + 1 + CUT_REACH).min(novelties.len())];
     let others: Vec<f32> =
-        before.iter().chain(after).copied().filter(|other| *other < VERY_STRANGE).collect();
-    here > VERY_STRANGE || here > STRANGER * median(others)
+        before.iter().chain(after).copied().filter(|other| *other < CERTAIN_CUT).collect();
+    here > CERTAIN_CUT || here > CUT_AGAINST_OTHERS * median(others)
 }
 
 /// The usual play of the picture from frame to frame while a drawing is held, in pixels: told from
@@ -203,9 +205,9 @@ pub(super) fn weave_of(moves: impl Iterator<Item = [f32; 2]> + Clone) -> f32 {
 ///
 /// A step to another drawing is no witness: there the way of the picture is a guess, as what is drawn anew
 /// pulls it along, and a pan over drawings on twos would look like jumps between them.
-fn is_step(moves: &[[f32; 2]], is_cut: &[bool], another: &[bool], at: usize, weave: f32) -> bool {
+fn is_step(moves: &[[f32; 2]], is_cut: &[bool], is_new: &[bool], at: usize, weave: f32) -> bool {
     let beside = [at.checked_sub(1), Some(at + 1).filter(|next| *next < moves.len())];
-    let beside = beside.into_iter().flatten().filter(|other| !is_cut[*other] && !another[*other]);
+    let beside = beside.into_iter().flatten().filter(|other| !is_cut[*other] && !is_new[*other]);
     !is_cut[at] && beside.into_iter().any(|other| jumps(moves[at], moves[other], weave))
 }
 
@@ -217,9 +219,9 @@ pub(super) fn jumps(way: [f32; 2], beside: [f32; 2], weave: f32) -> bool {
 
 /// The speed of the picture around a step, in pixels per frame, told within its scene.
 fn speed_at(moves: &[[f32; 2]], is_cut: &[bool], at: usize) -> [f32; 2] {
-    let goes_on = |step: &usize| !is_cut[*step];
-    let before = (at.saturating_sub(PAN_REACH)..at).rev().take_while(goes_on);
-    let after = (at..(at + PAN_REACH + 1).min(moves.len())).take_while(goes_on);
+    let in_scene = |step: &usize| !is_cut[*step];
+    let before = (at.saturating_sub(PAN_REACH)..at).rev().take_while(in_scene);
+    let after = (at..(at + PAN_REACH + 1).min(moves.len())).take_while(in_scene);
     let near: Vec<[f32; 2]> = before.chain(after).map(|step| moves[step]).collect();
     [0, 1].map(|axis| median(near.iter().map(|way| way[axis]).collect()))
 }
@@ -263,9 +265,9 @@ fn kind_of(moves: &[[f32; 2]], is_cut: &[bool], first: usize, end: usize, weave:
 mod tests {
     use super::*;
 
-    fn steps(moves: &[[f32; 2]], another: &[bool]) -> Vec<bool> {
+    fn steps(moves: &[[f32; 2]], is_new: &[bool]) -> Vec<bool> {
         let no_cut = vec![false; moves.len()];
-        (0..moves.len()).map(|at| is_step(moves, &no_cut, another, at, 0.0)).collect()
+        (0..moves.len()).map(|at| is_step(moves, &no_cut, is_new, at, 0.0)).collect()
     }
 
     #[test]

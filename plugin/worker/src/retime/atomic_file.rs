@@ -31,13 +31,13 @@ pub(super) fn copy(from: &Path, to: &Path) -> Result<ContentHash> {
 }
 
 /// A place in `folder` for another program to write a file to, gone again unless it is kept.
-pub(super) fn place_in(folder: &Path, ending: &str) -> Result<TempPath> {
+pub(super) fn temporary_in(folder: &Path, ending: &str) -> Result<TempPath> {
     let made = new_in(folder, &format!(".{ending}"));
     made.map(NamedTempFile::into_temp_path).map_err(|err| not_written(folder, &err))
 }
 
 /// Moves what was written at `place` to `path`, once all of it is on the disk.
-pub(super) fn keep(place: TempPath, path: &Path) -> Result<()> {
+pub(super) fn persist(place: TempPath, path: &Path) -> Result<()> {
     let kept = OpenOptions::new().write(true).open(&place).and_then(|file| file.sync_all());
     let kept = kept.and_then(|()| place.persist(path).map_err(|err| err.error));
     kept.map_err(|err| not_written(path, &err))?;

@@ -7,14 +7,14 @@ use crate::Error;
 /// twos"), 1 gives every frame its own drawing ("on ones everywhere"). Between them each step from
 /// drawing to drawing is taken in that share of the poses that there is room for.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
-pub struct Feel(f64);
+pub struct Strength(f64);
 
-impl Feel {
+impl Strength {
     /// On ones everywhere.
-    pub const SMOOTH: Self = Self(1.0);
+    pub const ON_ONES: Self = Self(1.0);
 
     /// The drawings as they are exposed.
-    pub const DRAWN: Self = Self(0.0);
+    pub const AS_EXPOSED: Self = Self(0.0);
 
     /// A strength from 0 to 1.
     ///
@@ -32,21 +32,21 @@ impl Feel {
     }
 
     /// The strength, 0..=1.
-    pub fn strength(self) -> f64 {
+    pub fn value(self) -> f64 {
         self.0
     }
 }
 
 /// What is seen on a frame of the output. Frames are those of the source.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Shown {
+pub enum OutputFrame {
     /// A frame of the source as it is.
     Source {
         /// The frame.
         frame: i64,
     },
     /// A drawing between two frames of the source.
-    Between {
+    InBetween {
         /// The key before.
         first: i64,
         /// The key after.
@@ -58,33 +58,33 @@ pub enum Shown {
 
 /// From which rate to which, and how.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Pace {
+pub struct RateConversion {
     /// Frames of the output for one of the source.
     ratio: f64,
-    feel: Feel,
+    strength: Strength,
     longest: i64,
     settle: i64,
 }
 
 /// The exposure of one drawing, as far as the rules need it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Held {
+pub(super) struct DrawingSpan {
     pub(super) first: i64,
     /// The first frame of the next drawing.
     pub(super) end: i64,
     /// Whether the next drawing is of the same scene, so that there is a way to it.
-    pub(super) leads_on: bool,
+    pub(super) continues: bool,
     pub(super) panned: bool,
 }
 
-impl Pace {
+impl RateConversion {
     /// From the `source` rate to the `target` rate.
-    pub fn new(source: Rate, target: Rate, feel: Feel) -> Self {
+    pub fn new(source: Rate, target: Rate, strength: Strength) -> Self {
         let rate = source.per_second();
         // Cartoons are drawn on ones to fours of 24 frames; a drawing that stays longer rests.
         let longest = ((rate / 6.0).round() as i64).max(4);
         let settle = ((rate / 12.0).round() as i64).max(1);
-        Self { ratio: target.per_second() / rate, feel, longest, settle }
+        Self { ratio: target.per_second() / rate, strength, longest, settle }
     }
 
     /// Longest exposure that is a step of a movement, in frames of the source: four at 24 frames a
@@ -99,38 +99,39 @@ impl Pace {
     }
 
     /// What is seen at `time` within a drawing's exposure.
-    pub(super) fn shown(&self, held: Held, time: Moment) -> Shown {
+    pub(super) fn output_frame(&self, span: DrawingSpan, time: Moment) -> OutputFrame {
         let frame = time.frame();
-        let still = Shown::Source { frame };
-        let moves_from =
-            if held.end - held.first <= self.longest { held.first } else { held.end - self.settle };
-        if frame < moves_from {
-            return if held.panned {
+        let still = OutputFrame::Source { frame };
+        let motion_start =
+            if span.end - span.first <= self.longest { span.first } else { span.end - self.settle };
+        if frame < motion_start {
+            return if span.panned {
                 between(frame, frame + 1, time.position(frame, frame + 1))
             } else {
                 still
             };
         }
-        if !held.leads_on {
-            let pans_on = held.panned && frame + 1 < held.end;
+        if !span.continues {
+            let pans_on = span.panned && frame + 1 < span.end;
             return if pans_on {
                 between(frame, frame + 1, time.position(frame, frame + 1))
             } else {
                 still
             };
         }
-        let position = self.stepped(time.position(moves_from, held.end), held.end - moves_from);
-        if position > 0.0 { between(moves_from, held.end, position) } else { still }
+        let position =
+            self.quantised(time.position(motion_start, span.end), span.end - motion_start);
+        if position > 0.0 { between(motion_start, span.end, position) } else { still }
     }
 
     /// The position that is shown for a moment at `position` on a way of `frames` source frames.
-    fn stepped(&self, position: f64, frames: i64) -> f64 {
-        if self.feel == Feel::DRAWN {
+    fn quantised(&self, position: f64, frames: i64) -> f64 {
+        if self.strength == Strength::AS_EXPOSED {
             return 0.0;
         }
         let room = frames as f64 * self.ratio;
-        let poses = (1.0 + self.feel.strength() * (room - 1.0)).round();
-        if self.feel == Feel::SMOOTH || poses >= room {
+        let poses = (1.0 + self.strength.value() * (room - 1.0)).round();
+        if self.strength == Strength::ON_ONES || poses >= room {
             return position;
         }
         // The smallest part is for positions that rounding has put a hair before their pose.
@@ -139,13 +140,13 @@ impl Pace {
 }
 
 /// Near enough to a key, it is the key.
-fn between(first: i64, last: i64, position: f64) -> Shown {
+fn between(first: i64, last: i64, position: f64) -> OutputFrame {
     use crate::timing::POSITION_TOLERANCE;
     if position <= POSITION_TOLERANCE {
-        Shown::Source { frame: first }
+        OutputFrame::Source { frame: first }
     } else if position >= 1.0 - POSITION_TOLERANCE {
-        Shown::Source { frame: last }
+        OutputFrame::Source { frame: last }
     } else {
-        Shown::Between { first, last, position }
+        OutputFrame::InBetween { first, last, position }
     }
 }

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::tool;
+use super::ffmpeg;
 use crate::failure::Result;
 
 /// What a format of samples can hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) struct Samples {
+pub(in super::super) struct PixelFormat {
     /// Bits of a sample, of the deepest component.
     pub(super) bits: u32,
     /// Whether colour is halved across and down, as powers of two.
@@ -24,12 +24,12 @@ pub(in super::super) struct Samples {
 }
 
 /// All formats that the installed ffmpeg knows.
-pub(super) struct Table(HashMap<String, Samples>);
+pub(super) struct PixelFormats(HashMap<String, PixelFormat>);
 
-impl Table {
+impl PixelFormats {
     pub(super) fn of_ffmpeg() -> Result<Self> {
-        let told = tool::run(tool::ffprobe().arg("-show_pixel_formats"))?;
-        Ok(Self::read(&serde_json::from_slice(&told.out).unwrap_or_default()))
+        let told = ffmpeg::run(ffmpeg::probe_command().arg("-show_pixel_formats"))?;
+        Ok(Self::read(&serde_json::from_slice(&told.stdout).unwrap_or_default()))
     }
 
     fn read(told: &Value) -> Self {
@@ -41,7 +41,7 @@ impl Table {
             let depths = format["components"].as_array()?.iter();
             let bits = depths.filter_map(|one| one["bit_depth"].as_u64()).max().unwrap_or(8) as u32;
             let components = number("nb_components")?;
-            let samples = Samples {
+            let samples = PixelFormat {
                 // A palette names colours of eight bits.
                 bits: if flag("palette") { 8 } else { bits },
                 chroma: (
@@ -60,12 +60,16 @@ impl Table {
         Self(named.collect())
     }
 
-    pub(super) fn get(&self, name: &str) -> Option<Samples> {
+    pub(super) fn get(&self, name: &str) -> Option<PixelFormat> {
         self.0.get(name).copied()
     }
 
     /// The one of `offered` that loses least of `wanted`, and takes least room for it; nothing where none is known.
-    pub(super) fn best(&self, offered: &[String], wanted: Samples) -> Option<(String, Samples)> {
+    pub(super) fn best(
+        &self,
+        offered: &[String],
+        wanted: PixelFormat,
+    ) -> Option<(String, PixelFormat)> {
         let known =
             offered.iter().enumerate().filter_map(|(at, name)| Some((at, name, self.get(name)?)));
         known
@@ -93,7 +97,7 @@ impl Table {
     }
 }
 
-impl Samples {
+impl PixelFormat {
     /// What is to be kept.
     pub(super) fn of(bits: u32, chroma: (u32, u32), alpha: bool, rgb: bool) -> Self {
         Self {
@@ -144,7 +148,7 @@ pub(super) mod tests {
 
     use super::*;
 
-    pub(in super::super) fn table() -> Table {
+    pub(in super::super) fn table() -> PixelFormats {
         let format = |name: &str, bits: u32, chroma: (u32, u32), flags: &[&str]| {
             let components = if name.contains('a') && flags.contains(&"alpha") { 4 } else { 3 };
             let flags: serde_json::Map<String, Value> =
@@ -155,7 +159,7 @@ pub(super) mod tests {
                 "components": vec![json!({ "bit_depth": bits }); components],
             })
         };
-        Table::read(&json!({ "pixel_formats": [
+        PixelFormats::read(&json!({ "pixel_formats": [
             format("yuv420p", 8, (1, 1), &[]),
             format("yuvj420p", 8, (1, 1), &[]),
             format("nv12", 8, (1, 1), &[]),

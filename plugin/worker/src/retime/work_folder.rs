@@ -14,10 +14,10 @@ use inbetween_core::exposure::Sheet;
 use inbetween_core::retime::Rate;
 use serde::{Deserialize, Serialize};
 
-use super::restore::Restored;
+use super::atomic_file;
+use super::restore::Restoration;
 use super::sequence::Pattern;
 use super::video::is_video;
-use super::whole;
 use crate::failure::{Failure, Kind, Result};
 
 /// The manifest's name; hidden, so that it stays with the frames without being taken for one.
@@ -28,7 +28,7 @@ const LEDGER: (&str, &str) = (".inbetween-retime.", ".ledger");
 
 /// What decides every picture of a retiming.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Order {
+pub(super) struct JobSpec {
     /// Form of this file.
     pub(super) format: u32,
     /// The source's files.
@@ -48,14 +48,14 @@ pub(super) struct Order {
 
 /// What looking at every frame of the source has told.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Found {
+pub(super) struct ClipAnalysis {
     pub(super) sheet: Sheet,
     /// What a transfer did, undone: the sheet is that of the film.
-    pub(super) restored: Restored,
+    pub(super) restoration: Restoration,
     /// Whether the pictures cover everything, so that there is no transparency to keep.
     pub(super) opaque: bool,
     /// When a video's first picture is seen, in millionths of a second after the file's beginning.
-    pub(super) begins: i64,
+    pub(super) start_micros: i64,
     /// Number of pictures that a video could be decoded to; 0 for a sequence.
     pub(super) pictures: u64,
     /// What is amiss with the source; empty for a sound one.
@@ -64,8 +64,8 @@ pub(super) struct Found {
 
 #[derive(Serialize, Deserialize)]
 struct Manifest {
-    order: Order,
-    found: Found,
+    spec: JobSpec,
+    analysis: ClipAnalysis,
     /// The checksum of the output where it is one file, from just before it is put into its place.
     output: Option<ContentHash>,
 }
@@ -79,32 +79,32 @@ pub(super) struct Part {
 }
 
 /// A folder for frames and what is known of it.
-pub(super) struct Work {
+pub(super) struct WorkFolder {
     pub(super) pattern: Pattern,
     pub(super) start: i64,
     /// What a run before has found.
-    pub(super) found: Option<Found>,
-    order: Order,
+    pub(super) analysis: Option<ClipAnalysis>,
+    spec: JobSpec,
     output: Option<ContentHash>,
     frames: HashMap<u64, ContentHash>,
     parts: BTreeMap<u64, Part>,
     ledger: File,
 }
 
-impl Work {
-    /// Opens the folder of `pattern` for `order`: goes on where an equal one was interrupted, and refuses to mix with
-    /// other pictures unless they may be overwritten. `who` names this run's ledger: runs with the same name take
+impl WorkFolder {
+    /// Opens the folder of `pattern` for `spec`: goes on where an equal one was interrupted, and refuses to mix with
+    /// other pictures unless they may be overwritten. `run_name` names this run's ledger: runs with the same name take
     /// turns.
     pub(super) fn open(
         pattern: Pattern,
         start: i64,
-        order: Order,
-        who: &str,
+        spec: JobSpec,
+        run_name: &str,
         overwrite: bool,
     ) -> Result<Self> {
         let folder = &pattern.folder;
         fs::create_dir_all(folder).map_err(|err| failed(folder, &err))?;
-        let manifest = manifest_in(folder).filter(|manifest| manifest.order == order);
+        let manifest = manifest_in(folder).filter(|manifest| manifest.spec == spec);
         if manifest.is_none() {
             let there = pattern.numbers()?;
             if !there.is_empty() && !overwrite {
@@ -122,48 +122,52 @@ impl Work {
             remove_own(folder)?;
         }
         let mut work = Self {
-            ledger: ledger(folder, who)?,
-            found: None,
+            ledger: ledger(folder, run_name)?,
+            analysis: None,
             output: None,
             frames: HashMap::new(),
             parts: BTreeMap::new(),
             pattern,
             start,
-            order,
+            spec,
         };
         if let Some(manifest) = manifest {
-            (work.found, work.output) = (Some(manifest.found), manifest.output);
+            (work.analysis, work.output) = (Some(manifest.analysis), manifest.output);
             work.read_ledgers()?;
         }
         Ok(work)
     }
 
-    /// What was found where the folder that `pattern` names holds a retiming of `order` whose output, `file`, is in its
+    /// What was found where the folder that `pattern` names holds a retiming of `spec` whose output, `file`, is in its
     /// place already: the run was stopped while it cleaned up.
-    pub(super) fn done(pattern: &Pattern, order: &Order, file: &Path) -> Option<Found> {
-        let manifest = manifest_in(&pattern.folder).filter(|manifest| manifest.order == *order)?;
-        (manifest.output? == whole::checksum(file)?).then_some(manifest.found)
+    pub(super) fn finished_analysis(
+        pattern: &Pattern,
+        spec: &JobSpec,
+        file: &Path,
+    ) -> Option<ClipAnalysis> {
+        let manifest = manifest_in(&pattern.folder).filter(|manifest| manifest.spec == *spec)?;
+        (manifest.output? == atomic_file::checksum(file)?).then_some(manifest.analysis)
     }
 
     /// Writes down what the frames in the folder will be.
-    pub(super) fn begin(&mut self, found: &Found) -> Result<()> {
-        self.found = Some(found.clone());
+    pub(super) fn record_analysis(&mut self, analysis: &ClipAnalysis) -> Result<()> {
+        self.analysis = Some(analysis.clone());
         self.write_manifest()
     }
 
     /// Writes down what the output will be, just before it is put into its place.
-    pub(super) fn will_put(&mut self, output: ContentHash) -> Result<()> {
+    pub(super) fn record_output(&mut self, output: ContentHash) -> Result<()> {
         self.output = Some(output);
         self.write_manifest()
     }
 
     fn write_manifest(&self) -> Result<()> {
         let path = self.pattern.folder.join(MANIFEST);
-        let Some(found) = self.found.clone() else { return Ok(()) };
-        let manifest = Manifest { order: self.order.clone(), found, output: self.output };
+        let Some(analysis) = self.analysis.clone() else { return Ok(()) };
+        let manifest = Manifest { spec: self.spec.clone(), analysis, output: self.output };
         let text = serde_json::to_vec(&manifest)
             .map_err(|err| Failure::new(Kind::File, format!("{}: {err}", path.display())))?;
-        whole::write(&path, &text).map(|_| ())
+        atomic_file::write(&path, &text).map(|_| ())
     }
 
     /// The file of the output's frame `at`, counted from 0.
@@ -173,7 +177,7 @@ impl Work {
 
     pub(super) fn is_finished(&self, at: u64) -> bool {
         let known = self.frames.get(&at);
-        known.is_some() && known == whole::checksum(&self.file(at)).as_ref()
+        known.is_some() && known == atomic_file::checksum(&self.file(at)).as_ref()
     }
 
     /// The checksum that the file of a finished frame had when it was written.
@@ -182,9 +186,9 @@ impl Work {
     }
 
     /// Takes down that the file of a frame is written.
-    pub(super) fn finished(&mut self, at: u64, file: ContentHash) -> Result<()> {
+    pub(super) fn record_frame(&mut self, at: u64, file: ContentHash) -> Result<()> {
         self.frames.insert(at, file);
-        self.write_down(&format!("frame {at} {file}\n"))
+        self.append_to_ledger(&format!("frame {at} {file}\n"))
     }
 
     /// The file of a part of a video.
@@ -195,18 +199,19 @@ impl Work {
     /// Whether a part is finished as this `encoding` makes it.
     pub(super) fn has_part(&self, part: u64, ending: &str, encoding: ContentHash) -> bool {
         let known = self.parts.get(&part).filter(|known| known.encoding == encoding);
-        known
-            .is_some_and(|known| whole::checksum(&self.part_file(part, ending)) == Some(known.file))
+        known.is_some_and(|known| {
+            atomic_file::checksum(&self.part_file(part, ending)) == Some(known.file)
+        })
     }
 
     /// Takes down that a part is written, which stands for its frames from now on.
-    pub(super) fn finished_part(&mut self, part: u64, made: Part) -> Result<()> {
+    pub(super) fn record_part(&mut self, part: u64, made: Part) -> Result<()> {
         self.parts.insert(part, made);
-        self.write_down(&format!("part {part} {} {}\n", made.encoding, made.file))
+        self.append_to_ledger(&format!("part {part} {} {}\n", made.encoding, made.file))
     }
 
     /// Removes the files of frames.
-    pub(super) fn forget_frames(&mut self, frames: std::ops::Range<u64>) -> Result<()> {
+    pub(super) fn delete_frames(&mut self, frames: std::ops::Range<u64>) -> Result<()> {
         for at in frames {
             self.frames.remove(&at);
             remove(&self.file(at))?;
@@ -214,7 +219,7 @@ impl Work {
         Ok(())
     }
 
-    fn write_down(&mut self, line: &str) -> Result<()> {
+    fn append_to_ledger(&mut self, line: &str) -> Result<()> {
         let written = self.ledger.write_all(line.as_bytes());
         written.and_then(|()| self.ledger.sync_data()).map_err(|err| {
             Failure::new(
@@ -228,9 +233,9 @@ impl Work {
     }
 
     fn read_ledgers(&mut self) -> Result<()> {
-        for path in
-            own(&self.pattern.folder, |name| name.starts_with(LEDGER.0) && name.ends_with(LEDGER.1))
-        {
+        for path in own_files(&self.pattern.folder, |name| {
+            name.starts_with(LEDGER.0) && name.ends_with(LEDGER.1)
+        }) {
             let text = fs::read(&path).map_err(|err| failed(&path, &err))?;
             // A line that a killed run left unfinished names nothing that could be trusted.
             for line in String::from_utf8_lossy(&text).lines() {
@@ -254,7 +259,7 @@ impl Work {
 
     /// Removes what killed runs left half written beside the frames.
     pub(super) fn tidy(&self) -> Result<()> {
-        whole::unfinished_in(&self.pattern.folder).iter().try_for_each(|path| remove(path))
+        atomic_file::unfinished_in(&self.pattern.folder).iter().try_for_each(|path| remove(path))
     }
 
     /// Removes everything that was made on the way to a video, and the folder if nothing else is in it.
@@ -283,22 +288,22 @@ fn is_part(name: &str) -> bool {
 
 /// Removes all files of ours but frames, the manifest last: as long as it is there, they are known to be ours.
 fn remove_own(folder: &Path) -> Result<()> {
-    whole::unfinished_in(folder).iter().try_for_each(|path| remove(path))?;
+    atomic_file::unfinished_in(folder).iter().try_for_each(|path| remove(path))?;
     let ours = |name: &str| name.starts_with(LEDGER.0) && name.ends_with(LEDGER.1);
     let manifest = folder.join(MANIFEST);
     if manifest.exists() {
-        own(folder, |name| is_part(name) || name == LIST)
+        own_files(folder, |name| is_part(name) || name == LIST)
             .iter()
             .try_for_each(|path| remove(path))?;
     }
-    own(folder, ours).iter().try_for_each(|path| remove(path))?;
+    own_files(folder, ours).iter().try_for_each(|path| remove(path))?;
     remove(&manifest)
 }
 
 /// The name of the list of parts that ffmpeg is given.
 pub(super) const LIST: &str = "parts.ffconcat";
 
-fn own(folder: &Path, wanted: impl Fn(&str) -> bool) -> Vec<PathBuf> {
+fn own_files(folder: &Path, wanted: impl Fn(&str) -> bool) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries
         .filter(|entry| entry.file_name().to_str().is_some_and(&wanted))
@@ -312,8 +317,8 @@ fn manifest_in(folder: &Path) -> Option<Manifest> {
 }
 
 /// This run's ledger, locked as long as the run lives.
-fn ledger(folder: &Path, who: &str) -> Result<File> {
-    let path = folder.join(format!("{}{who}{}", LEDGER.0, LEDGER.1));
+fn ledger(folder: &Path, run_name: &str) -> Result<File> {
+    let path = folder.join(format!("{}{run_name}{}", LEDGER.0, LEDGER.1));
     let mut options = OpenOptions::new();
     options.append(true).create(true);
     #[cfg(unix)]

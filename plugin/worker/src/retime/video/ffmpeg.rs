@@ -10,10 +10,10 @@ use inbetween_core::program;
 use crate::failure::{Failure, Kind, Result};
 
 /// Lines of a complaint that are told.
-const TOLD: usize = 4;
+const ERROR_LINES: usize = 4;
 
 /// A call of ffmpeg that reports its troubles, each line with its level, and nothing else.
-pub(super) fn ffmpeg() -> Command {
+pub(super) fn command() -> Command {
     let mut command = program::command("ffmpeg");
     command.args(["-hide_banner", "-nostdin", "-nostats", "-loglevel", "level+error"]);
     command.stdin(Stdio::null());
@@ -21,7 +21,7 @@ pub(super) fn ffmpeg() -> Command {
 }
 
 /// A call of ffprobe that answers in JSON.
-pub(super) fn ffprobe() -> Command {
+pub(super) fn probe_command() -> Command {
     let mut command = program::command("ffprobe");
     command.args(["-loglevel", "level+error", "-of", "json"]).stdin(Stdio::null());
     command
@@ -35,20 +35,20 @@ pub(super) fn address(path: &Path) -> OsString {
 }
 
 /// What a program printed, and what it complained of though it ended well.
-pub(super) struct Told {
-    pub(super) out: Vec<u8>,
-    pub(super) complaints: Vec<String>,
+pub(super) struct ProgramOutput {
+    pub(super) stdout: Vec<u8>,
+    pub(super) errors: Vec<String>,
 }
 
 /// Runs a program of the ffmpeg family to its end; its own complaint where it fails.
-pub(super) fn run(command: &mut Command) -> Result<Told> {
+pub(super) fn run(command: &mut Command) -> Result<ProgramOutput> {
     let program = command.get_program().to_string_lossy().into_owned();
     let done = command.output().map_err(|err| cannot_start(&program, &err))?;
-    let complaints = complaints_in(&String::from_utf8_lossy(&done.stderr));
+    let errors = errors_in(&String::from_utf8_lossy(&done.stderr));
     if done.status.success() {
-        return Ok(Told { out: done.stdout, complaints });
+        return Ok(ProgramOutput { stdout: done.stdout, errors });
     }
-    Err(Failure::new(Kind::File, format!("{program}: {}", summary(&complaints, done.status))))
+    Err(Failure::new(Kind::File, format!("{program}: {}", summary(&errors, done.status))))
 }
 
 pub(super) fn cannot_start(program: &str, err: &std::io::Error) -> Failure {
@@ -65,7 +65,7 @@ pub(super) fn cannot_start(program: &str, err: &std::io::Error) -> Failure {
 }
 
 /// A line's level and what it says, whoever says it.
-pub(super) fn parse(line: &str) -> Option<(&str, &str)> {
+pub(super) fn parse_line(line: &str) -> Option<(&str, &str)> {
     let rest = line.trim_start();
     // "[h264 @ 0x5581] [error] text" or "[error] text".
     let rest = match rest.strip_prefix('[').and_then(|rest| rest.split_once("] ")) {
@@ -77,24 +77,24 @@ pub(super) fn parse(line: &str) -> Option<(&str, &str)> {
 }
 
 /// The complaints in what a program said.
-pub(super) fn complaints_in(text: &str) -> Vec<String> {
-    let said = text.lines().filter_map(parse);
-    said.filter(|(level, text)| is_complaint(level) && !text.is_empty())
+pub(super) fn errors_in(text: &str) -> Vec<String> {
+    let said = text.lines().filter_map(parse_line);
+    said.filter(|(level, text)| is_error(level) && !text.is_empty())
         .map(|(_, text)| text.to_owned())
         .collect()
 }
 
-pub(super) fn is_complaint(level: &str) -> bool {
+pub(super) fn is_error(level: &str) -> bool {
     ["error", "fatal", "panic"].contains(&level)
 }
 
 /// Why a program failed.
-pub(super) fn summary(complaints: &[String], status: std::process::ExitStatus) -> String {
-    if complaints.is_empty() {
+pub(super) fn summary(errors: &[String], status: std::process::ExitStatus) -> String {
+    if errors.is_empty() {
         // A signal, mostly: of a file that became larger than the system allows, for one.
         return format!("it failed and said nothing ({status})");
     }
-    complaints[complaints.len().saturating_sub(TOLD)..].join("; ")
+    errors[errors.len().saturating_sub(ERROR_LINES)..].join("; ")
 }
 
 #[cfg(test)]
@@ -106,7 +106,7 @@ mod tests {
         let text = "[info] Stream #0:0\n[h264 @ 0x5581ab] [error] error while decoding MB 3 4\n\
                     [info]     title           : [error] a film\n[fatal] o.mkv: No space left\nno level\n";
         assert_eq!(
-            complaints_in(text),
+            errors_in(text),
             ["error while decoding MB 3 4", "o.mkv: No space left"].map(String::from)
         );
     }

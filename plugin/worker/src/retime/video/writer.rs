@@ -15,12 +15,12 @@ use inbetween_core::ContentHash;
 use inbetween_core::retime::{Rate, common_divisor};
 use serde_json::Value;
 
+use super::super::atomic_file;
 use super::super::pictures::{Depth, Form};
-use super::super::whole;
-use super::super::work::{LIST, Part, Work, part_name};
-use super::carry::Carry;
-use super::encoder::{Encoder, Wishes};
-use super::{Video, ending_of, tool};
+use super::super::work_folder::{LIST, Part, WorkFolder, part_name};
+use super::encoder::{Encoder, EncoderOptions};
+use super::stream_copy::StreamCopy;
+use super::{Video, ending_of, ffmpeg};
 use crate::failure::{Failure, Kind, Result};
 
 /// Frames of a part, at least: what is lost when a machine fails, and what lies on the disk as pictures.
@@ -31,18 +31,18 @@ const MOST: u64 = 2000;
 
 /// A video file that is to be made.
 #[derive(Clone, Debug)]
-pub(in super::super) struct Film {
+pub(in super::super) struct VideoWriter {
     to: PathBuf,
     rate: Rate,
     encoder: Encoder,
-    carry: Carry,
+    stream_copy: StreamCopy,
     like: Option<(PathBuf, Video)>,
     digest: ContentHash,
     /// How often the first picture is repeated before its time, in files that cannot begin later than their sound.
     lead: u64,
 }
 
-impl Film {
+impl VideoWriter {
     /// Settles everything about the file `to`, and tries all of it on two black pictures and the beginning of the
     /// sound, so that nothing is refused when all frames are drawn. `folder` is for what is tried.
     pub(in super::super) fn prepare(
@@ -51,24 +51,25 @@ impl Film {
         (from, rate): (Rate, Rate),
         (form, size): (Form, (usize, usize)),
         like: Option<(&Path, &Video)>,
-        wishes: &Wishes,
+        options: &EncoderOptions,
     ) -> Result<Self> {
-        let encoder = Encoder::choose(to, (form, size), like.map(|(_, video)| video), wishes)?;
+        let encoder = Encoder::choose(to, (form, size), like.map(|(_, video)| video), options)?;
         let ending = ending_of(to);
-        let carry =
-            like.map_or(Carry::default(), |(_, video)| Carry::plan(video, (from, rate), &ending));
+        let stream_copy = like.map_or(StreamCopy::default(), |(_, video)| {
+            StreamCopy::plan(video, (from, rate), &ending)
+        });
         let like = like.map(|(path, video)| {
             (std::path::absolute(path).unwrap_or_else(|_| path.into()), video.clone())
         });
         let to = std::path::absolute(to).unwrap_or_else(|_| to.into());
         let digest = encoder.digest();
-        let mut film = Self { to, rate, encoder, carry, like, digest, lead: 0 };
-        film.rehearse(folder, form, size)?;
-        Ok(film)
+        let mut writer = Self { to, rate, encoder, stream_copy, like, digest, lead: 0 };
+        writer.dry_run(folder, form, size)?;
+        Ok(writer)
     }
 
     /// Tells when the first picture is seen, in millionths of a second after the sound may begin.
-    pub(in super::super) fn begins(&mut self, begins: i64) {
+    pub(in super::super) fn set_start(&mut self, begins: i64) {
         if ending_of(&self.to) == "avi" {
             self.lead = (begins.max(0) as f64 / 1e6 * self.rate.per_second()).round() as u64;
         }
@@ -76,7 +77,7 @@ impl Film {
 
     /// What the person should know of the file before it is made.
     pub(in super::super) fn notes(&self) -> impl Iterator<Item = &str> {
-        self.encoder.notes.iter().chain(&self.carry.notes).map(String::as_str)
+        self.encoder.notes.iter().chain(&self.stream_copy.notes).map(String::as_str)
     }
 
     /// The parts of a film of so many frames.
@@ -92,50 +93,55 @@ impl Film {
     }
 
     /// Bytes of the file with so many frames, guessed from what one takes as a picture, and the source's sound.
-    pub(in super::super) fn guess(&self, picture: u64, frames: u64) -> u64 {
+    pub(in super::super) fn estimated_bytes(&self, picture: u64, frames: u64) -> u64 {
         let every = ["prores_ks", "dnxhd", "ffv1", "qtrle", "png", "utvideo", "mjpeg"];
         let share = if every.contains(&self.encoder.name.as_str()) { 1.0 } else { 0.05 };
         let source = self.like.as_ref().and_then(|(path, _)| path.metadata().ok());
         (picture as f64 * share * frames as f64) as u64 + source.map_or(0, |source| source.len())
     }
 
-    pub(in super::super) fn has(&self, work: &Work, part: u64) -> bool {
+    pub(in super::super) fn has_part(&self, work: &WorkFolder, part: u64) -> bool {
         work.has_part(part, &ending_of(&self.to), self.digest)
     }
 
     /// Makes a part of its finished frames and gives their files up.
-    pub(in super::super) fn seal(
+    pub(in super::super) fn encode_part(
         &self,
-        work: &mut Work,
+        work: &mut WorkFolder,
         part: u64,
         frames: Range<u64>,
     ) -> Result<()> {
         let ending = ending_of(&self.to);
-        let place = whole::place_in(&work.pattern.folder, &ending)?;
+        let place = atomic_file::temporary_in(&work.pattern.folder, &ending)?;
         let lead = if part == 0 { self.lead } else { 0 };
         let order = std::iter::repeat_n(frames.start, lead as usize).chain(frames.clone());
         let pictures = order.map(|at| {
             let file = work.file(at);
-            let bytes =
-                std::fs::read(&file).map_err(|err| kept(format!("{}: {err}", file.display())))?;
+            let bytes = std::fs::read(&file)
+                .map_err(|err| resumable(format!("{}: {err}", file.display())))?;
             if Some(ContentHash::of(&bytes)) == work.checksum(at) {
                 Ok(bytes)
             } else {
-                Err(kept(format!("{} is damaged.", file.display())))
+                Err(resumable(format!("{} is damaged.", file.display())))
             }
         });
         self.encode(pictures, &place)?;
         check(&place, &[lead + frames.end - frames.start])?;
         let file = work.part_file(part, &ending);
-        let sum =
-            whole::checksum(&place).ok_or_else(|| kept("A part could not be read.".into()))?;
-        whole::keep(place, &file)?;
-        work.finished_part(part, Part { encoding: self.digest, file: sum })?;
-        work.forget_frames(frames)
+        let sum = atomic_file::checksum(&place)
+            .ok_or_else(|| resumable("A part could not be read.".into()))?;
+        atomic_file::persist(place, &file)?;
+        work.record_part(part, Part { encoding: self.digest, file: sum })?;
+        work.delete_frames(frames)
     }
 
     /// Joins all parts, puts the file into its place, and cleans up.
-    pub(in super::super) fn join(&self, mut work: Work, frames: u64, begins: i64) -> Result<()> {
+    pub(in super::super) fn join(
+        &self,
+        mut work: WorkFolder,
+        frames: u64,
+        begins: i64,
+    ) -> Result<()> {
         let ending = ending_of(&self.to);
         let folder = work.pattern.folder.clone();
         let mut list = String::from("ffconcat version 1.0\n");
@@ -150,22 +156,22 @@ impl Film {
                 length % 1_000_000
             );
         }
-        whole::write(&folder.join(LIST), list.as_bytes())?;
-        let place = whole::place_in(&folder, &ending)?;
+        atomic_file::write(&folder.join(LIST), list.as_bytes())?;
+        let place = atomic_file::temporary_in(&folder, &ending)?;
         let input = ["-f", "concat", "-i", LIST].map(OsString::from);
         let begins = if self.lead > 0 { 0 } else { begins };
         self.mux(&input, &folder, begins, &place, None)?;
         let mut wanted = vec![self.lead + frames];
         wanted.extend(self.counts()?);
         check(&place, &wanted)?;
-        let sum =
-            whole::checksum(&place).ok_or_else(|| kept("The film could not be read.".into()))?;
+        let sum = atomic_file::checksum(&place)
+            .ok_or_else(|| resumable("The film could not be read.".into()))?;
         // From here on a run that is stopped is one that is done but for tidying up.
-        work.will_put(sum)?;
-        whole::keep(place, &self.to)?;
+        work.record_output(sum)?;
+        atomic_file::persist(place, &self.to)?;
         let pattern = work.pattern.clone();
         drop(work);
-        Work::remove(&pattern)
+        WorkFolder::remove(&pattern)
     }
 
     fn micros(&self, frames: u64) -> u128 {
@@ -177,7 +183,7 @@ impl Film {
     /// Encodes PNG files, one after the other, into the file `to`.
     fn encode(&self, pictures: impl Iterator<Item = Result<Vec<u8>>>, to: &Path) -> Result<()> {
         let rate = self.rate.to_string();
-        let mut command = tool::ffmpeg();
+        let mut command = ffmpeg::command();
         command.args([
             "-y",
             "-xerror",
@@ -189,17 +195,17 @@ impl Film {
             &rate,
         ]);
         command.args(["-c:v", "png", "-i", "pipe:0", "-map", "0:v:0"]);
-        command.args(&self.encoder.arguments).args(["-r", &rate]).arg(tool::address(to));
+        command.args(&self.encoder.arguments).args(["-r", &rate]).arg(ffmpeg::address(to));
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut child = command.spawn().map_err(|err| tool::cannot_start("ffmpeg", &err))?;
+        let mut child = command.spawn().map_err(|err| ffmpeg::cannot_start("ffmpeg", &err))?;
         let (fed, said) = feed(&mut child, pictures);
-        let status = child.wait().map_err(|err| kept(err.to_string()))?;
+        let status = child.wait().map_err(|err| resumable(err.to_string()))?;
         fed?;
-        let complaints = tool::complaints_in(&said);
-        if status.success() && complaints.is_empty() {
+        let errors = ffmpeg::errors_in(&said);
+        if status.success() && errors.is_empty() {
             return Ok(());
         }
-        Err(kept(format!("ffmpeg: {}.", tool::summary(&complaints, status))))
+        Err(resumable(format!("ffmpeg: {}.", ffmpeg::summary(&errors, status))))
     }
 
     /// Puts pictures that are encoded and everything else of the source into the file `to`.
@@ -213,7 +219,7 @@ impl Film {
     ) -> Result<()> {
         let to = std::path::absolute(to).unwrap_or_else(|_| to.into());
         let rate = self.rate.to_string();
-        let mut command = tool::ffmpeg();
+        let mut command = ffmpeg::command();
         command.current_dir(folder).arg("-y");
         if begins > 0 {
             command
@@ -221,11 +227,11 @@ impl Film {
         }
         command.args(pictures);
         if let Some((path, _)) = &self.like {
-            command.arg("-i").arg(tool::address(path));
+            command.arg("-i").arg(ffmpeg::address(path));
         }
         command.args(["-map", "0:v:0", "-c:0", "copy", "-r", &rate]);
         if let Some((_, video)) = &self.like {
-            command.args(self.carry.arguments(1));
+            command.args(self.stream_copy.arguments(1));
             for (name, value) in &video.tags {
                 command.args(["-metadata:s:v:0", &format!("{name}={value}")]);
             }
@@ -243,18 +249,18 @@ impl Film {
                 command.args(["-tag:v:0", "hvc1"]);
             }
         }
-        let told = tool::run(command.arg(tool::address(&to)))
-            .map_err(|failure| kept(format!("{failure}.")))?;
-        match told.complaints.iter().find(|complaint| is_of_writing(complaint)) {
-            Some(complaint) => Err(kept(format!("ffmpeg: {complaint}."))),
+        let told = ffmpeg::run(command.arg(ffmpeg::address(&to)))
+            .map_err(|failure| resumable(format!("{failure}.")))?;
+        match told.errors.iter().find(|complaint| is_write_error(complaint)) {
+            Some(complaint) => Err(resumable(format!("ffmpeg: {complaint}."))),
             None => Ok(()),
         }
     }
 
     /// Tries everything on a small scale, and finds other forms for streams that the container does not take.
-    fn rehearse(&mut self, folder: &Path, form: Form, size: (usize, usize)) -> Result<()> {
+    fn dry_run(&mut self, folder: &Path, form: Form, size: (usize, usize)) -> Result<()> {
         std::fs::create_dir_all(folder)
-            .map_err(|err| kept(format!("{}: {err}", folder.display())))?;
+            .map_err(|err| resumable(format!("{}: {err}", folder.display())))?;
         let ending = ending_of(&self.to);
         let refuse = |failure: Failure| {
             let reason = failure.message.replace(KEPT, "");
@@ -266,39 +272,40 @@ impl Film {
                 ),
             )
         };
-        let part = whole::place_in(folder, &ending)?;
+        let part = atomic_file::temporary_in(folder, &ending)?;
         let black = || Ok(black(form, size));
         self.encode([black(), black()].into_iter(), &part).map_err(refuse)?;
         let begins =
             self.like.iter().flat_map(|(_, video)| video.others.iter().map(|other| other.begins));
         let seconds = 1.0 + begins.fold(0.0, f64::max);
-        let place = whole::place_in(folder, &ending)?;
+        let place = atomic_file::temporary_in(folder, &ending)?;
         let mut input = vec!["-i".into()];
-        input.push(tool::address(
+        input.push(ffmpeg::address(
             &std::path::absolute(&part).unwrap_or_else(|_| part.to_path_buf()),
         ));
-        let tried = |film: &Self| film.mux(&input, folder, 0, &place, Some(seconds));
+        let tried = |writer: &Self| writer.mux(&input, folder, 0, &place, Some(seconds));
         if tried(self).is_ok() {
             return Ok(());
         }
         // One of the streams is to blame: each on its own.
         let mut at = 0;
-        while at < self.carry.streams.len() {
-            let alone = |film: &Self| {
-                let streams = vec![film.carry.streams[at].clone()];
-                let carry = Carry { streams, timecode: None, ..film.carry.clone() };
-                tried(&Self { carry, ..film.clone() })
+        while at < self.stream_copy.streams.len() {
+            let alone = |writer: &Self| {
+                let streams = vec![writer.stream_copy.streams[at].clone()];
+                let stream_copy =
+                    StreamCopy { streams, timecode: None, ..writer.stream_copy.clone() };
+                tried(&Self { stream_copy, ..writer.clone() })
             };
             match alone(self) {
                 Ok(()) => at += 1,
-                Err(_) if self.carry.spare(at, &ending) => {}
-                Err(failure) if self.carry.streams[at].stream.kind == "audio" => {
+                Err(_) if self.stream_copy.use_fallback(at, &ending) => {}
+                Err(failure) if self.stream_copy.streams[at].stream.kind == "audio" => {
                     return Err(refuse(failure));
                 }
                 Err(_) => {
-                    let left = self.carry.streams.remove(at).stream;
+                    let left = self.stream_copy.streams.remove(at).stream;
                     let (kind, index, name) = (left.kind, left.index, left.name);
-                    self.carry.notes.push(format!("the {kind} stream {index} ({name}) is left out: ffmpeg cannot put it into .{ending} files"));
+                    self.stream_copy.notes.push(format!("the {kind} stream {index} ({name}) is left out: ffmpeg cannot put it into .{ending} files"));
                 }
             }
         }
@@ -311,7 +318,7 @@ impl Film {
         let Some((path, _)) = &self.like else { return Ok(Vec::new()) };
         let counted = packets(path)?;
         Ok(self
-            .carry
+            .stream_copy
             .streams
             .iter()
             .map(|carried| {
@@ -330,7 +337,7 @@ fn feed(
     pictures: impl Iterator<Item = Result<Vec<u8>>>,
 ) -> (Result<()>, String) {
     let Some((mut pipe, said)) = child.stdin.take().zip(child.stderr.take()) else {
-        return (Err(kept("ffmpeg has no input.".into())), String::new());
+        return (Err(resumable("ffmpeg has no input.".into())), String::new());
     };
     let listener = std::thread::spawn(move || std::io::read_to_string(said));
     let mut fed = Ok(());
@@ -372,18 +379,18 @@ fn check(file: &Path, wanted: &[u64]) -> Result<()> {
     if all_there {
         return Ok(());
     }
-    Err(kept(format!(
+    Err(resumable(format!(
         "ffmpeg has written a file that is not whole: of {wanted:?} packets of pictures and other streams it holds {found:?}. Is there room on the disk?"
     )))
 }
 
 /// Number of packets in each stream of a file.
 fn packets(file: &Path) -> Result<Vec<u64>> {
-    let mut command: Command = tool::ffprobe();
+    let mut command: Command = ffmpeg::probe_command();
     command.args(["-count_packets", "-show_entries", "stream=index,nb_read_packets"]);
-    let told = tool::run(command.arg(tool::address(file)))
-        .map_err(|failure| kept(format!("{failure}.")))?;
-    let told: Value = serde_json::from_slice(&told.out).unwrap_or_default();
+    let told = ffmpeg::run(command.arg(ffmpeg::address(file)))
+        .map_err(|failure| resumable(format!("{failure}.")))?;
+    let told: Value = serde_json::from_slice(&told.stdout).unwrap_or_default();
     let streams = told["streams"].as_array().map(Vec::as_slice).unwrap_or_default();
     let count =
         |stream: &Value| stream["nb_read_packets"].as_str().and_then(|text| text.parse().ok());
@@ -391,7 +398,7 @@ fn packets(file: &Path) -> Result<Vec<u64>> {
 }
 
 /// Whether a complaint means that something is not in the file; others are about the source, and copied as it is.
-fn is_of_writing(complaint: &str) -> bool {
+fn is_write_error(complaint: &str) -> bool {
     let words = [
         "no space left",
         "error writing",
@@ -408,7 +415,7 @@ fn is_of_writing(complaint: &str) -> bool {
 /// What is said of failures that leave everything finished where it is.
 const KEPT: &str = " What is finished is kept; the same command goes on from there.";
 
-fn kept(message: String) -> Failure {
+fn resumable(message: String) -> Failure {
     Failure::new(Kind::File, message + KEPT)
 }
 

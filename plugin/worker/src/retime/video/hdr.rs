@@ -4,12 +4,12 @@ use serde_json::Value;
 
 /// Side data of HDR pictures.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Light {
+pub(super) struct HdrMetadata {
     mastering: Option<Mastering>,
     /// The brightest sample, and the brightest frame in the mean, in candela for a square metre.
     content: Option<(u64, u64)>,
     /// What holds for each picture anew and cannot be told for pictures between.
-    pub(super) changing: Vec<&'static str>,
+    pub(super) dynamic: Vec<&'static str>,
 }
 
 /// The display on which the picture was made.
@@ -21,37 +21,37 @@ struct Mastering {
     range: (f64, f64),
 }
 
-impl Light {
+impl HdrMetadata {
     /// From what is told of a stream and of its first frames.
     pub(super) fn read(told: &Value, stream: &Value) -> Self {
         let frames = told["frames"].as_array().into_iter().flatten();
         let sides = std::iter::once(stream)
             .chain(frames)
             .filter_map(|place| place["side_data_list"].as_array());
-        let mut light = Self::default();
+        let mut hdr = Self::default();
         for side in sides.flatten() {
             let kind = side["side_data_type"].as_str().unwrap_or_default();
             if kind.starts_with("Mastering display") {
-                light.mastering = light.mastering.or_else(|| Mastering::read(side));
+                hdr.mastering = hdr.mastering.or_else(|| Mastering::read(side));
             } else if kind.starts_with("Content light") {
                 let content = side["max_content"].as_u64().zip(side["max_average"].as_u64());
-                light.content = light.content.or(content);
+                hdr.content = hdr.content.or(content);
             }
-            let changing = [
+            let dynamic = [
                 ("DOVI", "Dolby Vision"),
                 ("Dolby Vision", "Dolby Vision"),
                 ("SMPTE2094", "HDR10+"),
             ];
-            if let Some((_, name)) = changing.iter().find(|(part, _)| kind.contains(part))
-                && !light.changing.contains(name)
+            if let Some((_, name)) = dynamic.iter().find(|(part, _)| kind.contains(part))
+                && !hdr.dynamic.contains(name)
             {
-                light.changing.push(*name);
+                hdr.dynamic.push(*name);
             }
         }
-        light
+        hdr
     }
 
-    pub(super) fn is_told(&self) -> bool {
+    pub(super) fn is_present(&self) -> bool {
         self.mastering.is_some() || self.content.is_some()
     }
 
@@ -116,15 +116,15 @@ mod tests {
             "white_point_y": "16450/50000", "min_luminance": "50/10000", "max_luminance": "10000000/10000",
         }, { "side_data_type": "Content light level metadata", "max_content": 1000, "max_average": 400 }]);
         let told = json!({ "frames": [{ "side_data_list": side }] });
-        let light = Light::read(&told, &json!({}));
-        let (option, parts) = light.arguments("libx265").unwrap();
+        let hdr = HdrMetadata::read(&told, &json!({}));
+        let (option, parts) = hdr.arguments("libx265").unwrap();
         assert_eq!((option, parts[1].as_str()), ("-x265-params", "max-cll=1000,400"));
         assert_eq!(
             parts[0],
             "master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)"
         );
-        let (_, parts) = light.arguments("libsvtav1").unwrap();
+        let (_, parts) = hdr.arguments("libsvtav1").unwrap();
         assert!(parts[0].ends_with("WP(0.3127,0.3290)L(1000.0000,0.0050)"), "{}", parts[0]);
-        assert!(light.arguments("libvpx-vp9").is_none() && light.is_told());
+        assert!(hdr.arguments("libvpx-vp9").is_none() && hdr.is_present());
     }
 }

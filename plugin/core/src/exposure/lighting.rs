@@ -11,30 +11,30 @@ const LEAST_CHANGE: f32 = 2.0 / 255.0;
 const MOST_CHANGE: f32 = 0.25;
 
 /// How much better the pictures must fit once the change is undone.
-const FITS: f32 = 0.6;
+const LEAST_IMPROVEMENT: f32 = 0.6;
 
 /// Least change from frame to frame that counts as steady, of 1: a third of a code value over the whole picture.
 const LEAST_STEADY: f32 = 0.35 / 255.0;
 
 /// How alike two changes in a row must be: what they share against the larger of them.
-const STEADY: f32 = 0.4;
+const LEAST_LIKENESS: f32 = 0.4;
 
 /// A gain for all planes and an offset for each, which make one picture as light as the other.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Light {
+struct GainOffset {
     gain: f32,
     offsets: [f32; PLANES],
 }
 
-impl Light {
+impl GainOffset {
     /// What makes `from`, of higher contrast, as light as `to`: told from means and deviations, which a moved picture
     /// keeps.
-    fn between(from: [Moments; PLANES], to: [Moments; PLANES]) -> Self {
+    fn between(from: [PlaneStatistics; PLANES], to: [PlaneStatistics; PLANES]) -> Self {
         let gain = if from[0].deviation > 1e-6 { to[0].deviation / from[0].deviation } else { 1.0 };
         Self { gain, offsets: [0, 1, 2].map(|plane| to[plane].mean - gain * from[plane].mean) }
     }
 
-    fn on(self, signature: &Signature) -> Signature {
+    fn applied_to(self, signature: &Signature) -> Signature {
         let grid = |grid: &Grid| Grid {
             planes: std::array::from_fn(|plane| {
                 let offset = self.offsets[plane];
@@ -48,19 +48,19 @@ impl Light {
 
 /// Mean and standard deviation of a plane.
 #[derive(Clone, Copy, Debug)]
-struct Moments {
+struct PlaneStatistics {
     mean: f32,
     deviation: f32,
 }
 
-fn moments(signature: &Signature) -> [Moments; PLANES] {
+fn statistics(signature: &Signature) -> [PlaneStatistics; PLANES] {
     std::array::from_fn(|plane| {
         let values = &signature.coarse.planes[plane];
         let share = 1.0 / values.len().max(1) as f32;
         let mean = share * values.iter().sum::<f32>();
         let spread =
             share * values.iter().map(|value| (value - mean) * (value - mean)).sum::<f32>();
-        Moments { mean, deviation: spread.sqrt() }
+        PlaneStatistics { mean, deviation: spread.sqrt() }
     })
 }
 
@@ -68,19 +68,19 @@ fn moments(signature: &Signature) -> [Moments; PLANES] {
 /// explains most of their difference.
 pub(super) fn aligned(a: &Signature, b: &Signature) -> ([f32; 2], Option<(Signature, Signature)>) {
     let plain = shift(a, b);
-    let (of_a, of_b) = (moments(a), moments(b));
+    let (of_a, of_b) = (statistics(a), statistics(b));
     let change =
         (of_b[0].mean - of_a[0].mean).abs().max((of_b[0].deviation - of_a[0].deviation).abs());
     if !(LEAST_CHANGE..MOST_CHANGE).contains(&change) {
         return (plain, None);
     }
     let lit = if of_a[0].deviation >= of_b[0].deviation {
-        (Light::between(of_a, of_b).on(a), b.clone())
+        (GainOffset::between(of_a, of_b).applied_to(a), b.clone())
     } else {
-        (a.clone(), Light::between(of_b, of_a).on(b))
+        (a.clone(), GainOffset::between(of_b, of_a).applied_to(b))
     };
     let moved = shift(&lit.0, &lit.1);
-    if mismatch_at(&lit.0, &lit.1, moved) < FITS * mismatch_at(a, b, plain) {
+    if mismatch_at(&lit.0, &lit.1, moved) < LEAST_IMPROVEMENT * mismatch_at(a, b, plain) {
         (moved, Some(lit))
     } else {
         (plain, None)
@@ -114,13 +114,13 @@ pub(super) fn size(change: &[f32]) -> f32 {
 }
 
 /// Whether a change goes on as the one before it began.
-pub(super) fn goes_on(before: &[f32], change: &[f32]) -> bool {
+pub(super) fn is_steady(before: &[f32], change: &[f32]) -> bool {
     if before.len() != change.len() || change.is_empty() {
         return false;
     }
     let shared = product(before, change);
     let most = product(before, before).max(product(change, change));
-    shared > LEAST_STEADY * LEAST_STEADY && shared > STEADY * most
+    shared > LEAST_STEADY * LEAST_STEADY && shared > LEAST_LIKENESS * most
 }
 
 fn product(a: &[f32], b: &[f32]) -> f32 {

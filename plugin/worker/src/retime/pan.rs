@@ -4,7 +4,7 @@ use inbetween_core::Frame;
 
 /// The picture moved by a way in pixels, right and down. What comes into view at the edges nobody has drawn: it is
 /// the edge's own pixels again.
-pub(super) fn moved(frame: &Frame, way: [f32; 2]) -> Frame {
+pub(super) fn translated(frame: &Frame, way: [f32; 2]) -> Frame {
     let (width, height) = (frame.width(), frame.height());
     let across = taps(width, way[0]);
     let down = taps(height, way[1]);
@@ -63,7 +63,7 @@ fn sum(taps: &Taps, at: impl Fn(usize) -> [f32; 4]) -> [f32; 4] {
 mod tests {
     use inbetween_core::Encoding;
     use inbetween_core::exposure::Analyser;
-    use inbetween_core::retime::{Feel, Plan, Rate};
+    use inbetween_core::retime::{FrameMap, Rate, Strength};
 
     use super::*;
 
@@ -105,13 +105,14 @@ mod tests {
                 analyser.push(&seen(n as f32), Encoding::Srgb);
             }
             let sheet = analyser.finish();
-            let plan = Plan::new(&sheet, rate("24"), rate("60"), Feel::SMOOTH);
-            let last = plan.frames() - 1;
-            let Some(carried) = plan.carried(last) else { continue };
+            let map = FrameMap::new(&sheet, rate("24"), rate("60"), Strength::ON_ONES);
+            let last = map.frames() - 1;
+            let Some(carried) = map.extrapolated_pan(last) else { continue };
             told += 1;
             let truth = seen(last as f32 * 24.0 / 60.0);
-            nearer +=
-                usize::from(error(&moved(&seen(7.0), carried), &truth) < error(&seen(7.0), &truth));
+            nearer += usize::from(
+                error(&translated(&seen(7.0), carried), &truth) < error(&seen(7.0), &truth),
+            );
         }
         println!("{nearer} of {told} carried frames are nearer");
         assert!(told >= 95 && nearer * 100 >= told * 95, "{nearer} of {told}");
@@ -120,8 +121,8 @@ mod tests {
     #[test]
     fn a_whole_way_moves_pixels_and_none_changes_nothing() {
         let frame = ground(3, [0.0; 2]);
-        assert_eq!(moved(&frame, [0.0; 2]), frame);
-        let right = moved(&frame, [2.0, -1.0]);
+        assert_eq!(translated(&frame, [0.0; 2]), frame);
+        let right = translated(&frame, [2.0, -1.0]);
         assert_eq!(right.row(10)[20], frame.row(11)[18]);
         assert_eq!(right.row(10)[0], frame.row(11)[0], "the edge stays");
     }
