@@ -14,7 +14,7 @@ mod options;
 mod pictures;
 mod presets;
 mod progress;
-pub mod render;
+mod render;
 mod retime;
 pub mod serve;
 

@@ -1,8 +1,6 @@
 //! `render`: two keys in, the frames of their span out, with either engine.
 
-mod args;
 mod output;
-mod pins;
 mod request;
 mod spans;
 mod unsure;
@@ -20,8 +18,7 @@ use inbetween_core::timing::{Key, Timing};
 use inbetween_core::{Drawn, Encoding, Engine, EngineKind, Error, Frame, Output};
 use serde_json::json;
 
-pub use args::{FileFormat, Render};
-
+use crate::cli::Render;
 use crate::failure::{Failure, Kind, Result};
 use crate::pictures::Depth;
 use crate::progress::ProgressReporter;
@@ -145,7 +142,8 @@ fn draw_span(
                 summary.doubts.note(frame, &drawn);
                 let unsure = drawn.remarks.unsure.as_ref();
                 if output == Output::Motion {
-                    let motion = drawn.motion_of_a_frame(pace(&timing, frame)?);
+                    let per_frame = timing.position_per_frame(f64::from(frame))?;
+                    let motion = drawn.motion_of_a_frame(per_frame as f32);
                     writer.write(frame, &motion, unsure)?;
                 } else {
                     writer.write(frame, &drawn.frame, unsure)?;
@@ -159,15 +157,6 @@ fn draw_span(
     summary.engine = prepared.settings.engine.name();
     summary.files.extend(writer.finish()?);
     Ok(())
-}
-
-/// How far the position moves within one frame, around `frame`; at a key, to or from the frame beside it.
-fn pace(timing: &Timing, frame: u32) -> Result<f32> {
-    let at = |frame: f64| Ok::<_, Failure>(timing.at(frame)?.position());
-    let frame = f64::from(frame);
-    let from = (frame - 1.0).max(timing.first_key());
-    let to = (frame + 1.0).min(timing.last_key());
-    Ok(((at(to)? - at(from)?) / (to - from)) as f32)
 }
 
 /// The same engines, with ToonCrafter in the worker process, which runs this same executable.

@@ -9,8 +9,8 @@ use image::{Delay, DynamicImage, ImageFormat, RgbImage, imageops};
 use inbetween_core::{Encoding, Frame, Unsure};
 use same_file::Handle;
 
-use super::args::Render;
 use super::{displayed, usage};
+use crate::cli::Render;
 use crate::failure::{Failure, Kind, Result};
 use crate::generate::pictures::contact_sheet;
 use crate::pictures::Style;

@@ -11,8 +11,8 @@ use inbetween_core::{
 };
 use inbetween_tooncrafter::weights::NamedFile;
 
-use super::args::Render;
 use super::usage;
+use crate::cli::Render;
 use crate::failure::{Failure, Kind, Result};
 use crate::models::download::default_folder;
 use crate::pictures::{Form, Style};

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::args::{Render, frame_range};
 use super::usage;
+use crate::cli::{Render, frame_range};
 use crate::failure::{Failure, Kind, Result};
 use crate::retime::sequence::numbered;
 

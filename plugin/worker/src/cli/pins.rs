@@ -14,7 +14,7 @@ pub struct PixelPin {
 
 impl PixelPin {
     /// The pin on keys of this width and height.
-    pub(super) fn on(&self, (width, height): (usize, usize)) -> Pin {
+    pub(crate) fn on(&self, (width, height): (usize, usize)) -> Pin {
         let share = |[x, y]: [f64; 2]| [x / width as f64, y / height as f64];
         let way = self.way.map(|(position, at)| WayPoint { position, at: share(at) });
         Pin { first: share(self.first), last: share(self.last), way }

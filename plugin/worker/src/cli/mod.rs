@@ -1,5 +1,8 @@
 //! The commands and their arguments.
 
+mod pins;
+mod render;
+
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
@@ -14,7 +17,10 @@ use inbetween_tooncrafter::weights::Element;
 use crate::options::{ToonCrafterOptions, choice, frame_and_file, help, name_of_default, number};
 use crate::presets;
 use crate::progress::ProgressForm;
-use crate::render::Render;
+
+pub use pins::PixelPin;
+pub(crate) use render::frame_range;
+pub use render::{FileFormat, Render};
 
 /// Draws the frames between two key drawings, and cares for the weights this needs.
 #[derive(Debug, Parser)]

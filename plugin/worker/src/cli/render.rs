@@ -15,8 +15,7 @@ use inbetween_core::timing::{Chart, Exposure, Timing};
 use inbetween_core::{EngineKind, Output, Quality};
 
 use super::pins::PixelPin;
-use super::usage;
-use crate::failure::Result;
+use crate::failure::{Failure, Kind, Result};
 use crate::options::{
     Chosen, ToonCrafterOptions, choice, frame_and_file, help, name_of_default, number,
 };
@@ -141,18 +140,18 @@ pub struct Render {
     pub json: bool,
     /// Of a span in a sequence: every key of the sequence with the frame that it stands on.
     #[arg(skip)]
-    pub(super) sequence: Vec<(u32, PathBuf)>,
+    pub(crate) sequence: Vec<(u32, PathBuf)>,
 }
 
 impl Render {
-    pub(super) fn last_frame(&self) -> Result<u32> {
+    pub(crate) fn last_frame(&self) -> Result<u32> {
         let in_betweens = self.in_betweens.unwrap_or(IN_BETWEENS);
         let last = self.start.checked_add(in_betweens).and_then(|last| last.checked_add(1));
         last.filter(|_| in_betweens <= MOST_IN_BETWEENS)
             .ok_or_else(|| usage("At most 100000 in-betweens can be drawn at once."))
     }
 
-    pub(super) fn timing(&self) -> Result<Timing> {
+    pub(crate) fn timing(&self) -> Result<Timing> {
         let chart = match &self.positions {
             Some(text) => Chart::from_str(text)?,
             None => match &self.chart {
@@ -164,7 +163,7 @@ impl Render {
         Ok(Timing::new(first, last, chart, self.exposure)?)
     }
 
-    pub(super) fn frames_wanted(&self) -> Result<Vec<u32>> {
+    pub(crate) fn frames_wanted(&self) -> Result<Vec<u32>> {
         let (first, last) = (self.start, self.last_frame()?);
         let Some(text) = &self.frames else { return Ok((first..=last).collect()) };
         match frame_range(text) {
@@ -179,7 +178,7 @@ impl Render {
 }
 
 /// Reads 3-5 or 4.
-pub(super) fn frame_range(text: &str) -> Option<(u32, u32)> {
+pub(crate) fn frame_range(text: &str) -> Option<(u32, u32)> {
     let (from, to) = text.split_once('-').unwrap_or((text, text));
     from.trim().parse::<u32>().ok().zip(to.trim().parse::<u32>().ok())
 }
@@ -209,7 +208,7 @@ pub enum FileFormat {
 
 impl FileFormat {
     /// The kind of file and the depth of its samples; nothing where the keys decide.
-    pub(super) fn kind(self) -> Option<(ImageFormat, Depth)> {
+    pub(crate) fn kind(self) -> Option<(ImageFormat, Depth)> {
         Some(match self {
             Self::Keys => return None,
             Self::Png => (ImageFormat::Png, Depth::Eight),
@@ -222,4 +221,8 @@ impl FileFormat {
             Self::Exr32 => (ImageFormat::OpenExr, Depth::Float),
         })
     }
+}
+
+fn usage(message: impl Into<String>) -> Failure {
+    Failure::new(Kind::Usage, message)
 }
