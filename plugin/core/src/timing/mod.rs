@@ -218,6 +218,20 @@ impl Timing {
         SpanPosition::of_position(self.position(self.held(elapsed)))
     }
 
+    /// How far the position moves within one frame around `time`: at a key, on the way from or to the frame beside
+    /// it; 0 outside the span.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] when `time` is not a number.
+    pub fn position_per_frame(&self, time: f64) -> Result<f64, Error> {
+        if matches!(self.at(time)?, SpanPosition::BeforeFirst | SpanPosition::AfterLast) {
+            return Ok(0.0);
+        }
+        let from = (time - 1.0).max(self.first_key);
+        let to = (time + 1.0).min(self.last_key);
+        Ok((self.at(to)?.position() - self.at(from)?.position()) / (to - from))
+    }
+
     /// Number of whole frames strictly between the keys, counted from the first key.
     pub fn frames_between(&self) -> u32 {
         count(self.span() - TIME_TOLERANCE)

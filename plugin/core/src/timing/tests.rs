@@ -296,3 +296,17 @@ fn monotone_charts_stay_monotone_on_every_exposure() {
         }
     }
 }
+
+#[test]
+fn the_position_moves_as_fast_at_a_key_as_beside_it() {
+    let timing = Timing::new(1.0, 9.0, Chart::Linear, Exposure::Ones).unwrap();
+    for time in [1.0, 1.5, 5.0, 9.0] {
+        assert_eq!(timing.position_per_frame(time).unwrap(), 1.0 / 8.0, "frame {time}");
+    }
+    for time in [-3.0, 0.5, 9.5, 20.0] {
+        assert_eq!(timing.position_per_frame(time).unwrap(), 0.0, "frame {time}");
+    }
+    let short = Timing::new(2.0, 2.5, Chart::Linear, Exposure::Ones).unwrap();
+    assert_eq!(short.position_per_frame(2.25).unwrap(), 2.0);
+    assert!(timing.position_per_frame(f64::NAN).is_err());
+}

@@ -75,7 +75,7 @@ fn draw(effect: &EffectRef<'_>, args: RenderArgs, note: &mut Option<String>) -> 
         said.extend(teller.doubt(&shown.drawn));
     }
     *note = note.take().into_iter().chain(said).reduce(|all, said| format!("{all} {said}"));
-    write(&shown.drawn, canvas, settings.output, plan.pace, &mut output, args.window);
+    write(&shown.drawn, canvas, settings.output, plan.position_per_frame, &mut output, args.window);
     if shown.is_draft {
         draft::mark(&mut output, args.window);
     }
@@ -198,13 +198,18 @@ fn write(
     drawn: &Drawn,
     canvas: Rect,
     wanted: Output,
-    pace: f64,
+    position_per_frame: f64,
     output: &mut Image<'_>,
     window: Rect,
 ) {
     match wanted {
         Output::Motion => {
-            write_frame(&drawn.motion_of_a_frame(pace as f32), canvas, output, window);
+            write_frame(
+                &drawn.motion_of_a_frame(position_per_frame as f32),
+                canvas,
+                output,
+                window,
+            );
         }
         Output::InBetween | Output::Confidence => {
             write_frame(&drawn.frame, canvas, output, window);

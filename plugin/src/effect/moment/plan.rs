@@ -40,7 +40,7 @@ pub(crate) struct MomentPlan {
     /// What is seen.
     pub(crate) place: SpanPosition,
     /// How far the position moves within one frame, around this moment.
-    pub(crate) pace: f64,
+    pub(crate) position_per_frame: f64,
     /// A frame of a retimed clip is shown: nothing moves towards another drawing.
     pub(crate) held: bool,
     /// The sketches of the whole span, in order: its drawings share one motion, so each depends on all.
@@ -70,7 +70,14 @@ impl MomentPlan {
             let place = place_in_transition(choices)?;
             let clip = |name| KeySource::Clip { name, time };
             let (first, last) = (clip(SOURCE_FROM), clip(SOURCE_TO));
-            return Ok(Self { first, last, place, pace: 1.0, held: false, sketches: Vec::new() });
+            return Ok(Self {
+                first,
+                last,
+                place,
+                position_per_frame: 1.0,
+                held: false,
+                sketches: Vec::new(),
+            });
         }
         let [first_time, last_time] = choices.key_times;
         let clip = |name, time| KeySource::Clip { name, time };
@@ -96,10 +103,9 @@ impl MomentPlan {
             return Err(no_other_frames("Switch Use sketch off."));
         }
         let timing = choices.timing()?;
-        let position = |time| Ok::<_, Error>(timing.at(time)?.position());
-        let pace = (position(time + 1.0)? - position(time - 1.0)?) / 2.0;
+        let position_per_frame = timing.position_per_frame(time)?;
         let sketches = if choices.sketch.is_some() { in_betweens(&timing)? } else { Vec::new() };
-        Ok(Self { first, last, place: timing.at(time)?, pace, held: false, sketches })
+        Ok(Self { first, last, place: timing.at(time)?, position_per_frame, held: false, sketches })
     }
 
     /// The same span at another position.
@@ -301,14 +307,16 @@ mod tests {
     }
 
     #[test]
-    fn pace_is_the_span_divided_by_its_frames() {
+    fn position_per_frame_is_the_span_divided_by_its_frames() {
         let mut choices = Choices::example(Context::General, KeysFrom::TwoClips);
-        assert_eq!(plan(&choices, 5.0).pace, 1.0 / 8.0);
+        for frame in [1.0, 5.0, 9.0] {
+            assert_eq!(plan(&choices, frame).position_per_frame, 1.0 / 8.0, "at keys as well");
+        }
         // On twos the drawing stands still for a frame and then moves two: a frame's share is the same.
         choices.exposure = Exposure::Twos;
-        assert_eq!(plan(&choices, 5.0).pace, 1.0 / 8.0);
+        assert_eq!(plan(&choices, 5.0).position_per_frame, 1.0 / 8.0);
         choices.chart = Chart::EaseOut;
-        assert!(plan(&choices, 7.0).pace > plan(&choices, 3.0).pace);
+        assert!(plan(&choices, 7.0).position_per_frame > plan(&choices, 3.0).position_per_frame);
     }
 
     fn sketched() -> Choices {

@@ -252,7 +252,11 @@ fn motion_at_a_key_is_that_of_the_way_from_it() {
     };
     assert!((position - 0.25).abs() < 1e-3, "{position}");
     let plan = retime.plan(at(6.0, Output::Motion));
-    assert!((plan.pace - 0.25).abs() < 1e-9, "a quarter of the way for each frame: {}", plan.pace);
+    assert!(
+        (plan.position_per_frame - 0.25).abs() < 1e-9,
+        "a quarter of the way for each frame: {}",
+        plan.position_per_frame
+    );
     assert!(matches!(at(5.0, Output::Motion), OutputFrame::InBetween { first: 2, last: 4, .. }));
     assert!(matches!(at(15.0, Output::Motion), OutputFrame::Source { .. }), "a rest has no motion");
 }
