@@ -36,6 +36,14 @@ impl Case {
         host(&all)
     }
 
+    /// Renders frames 1 to 5 between the two keys.
+    fn render_between_keys(&self, extension: &str, more: &[&str]) -> std::process::Output {
+        let [a, b] = [("Source", "a"), ("KeyB", "b")]
+            .map(|(clip, key)| format!("{clip}={}", self.path(&format!("{key}.{extension}"))));
+        let own = ["--context", "general", "--clip", &a, "--clip", &b, "--frames", "1-5"];
+        self.render(&[&own[..], more].concat())
+    }
+
     fn open(&self, name: &str) -> Picture {
         Picture::open(Path::new(&self.path(name)), Reading::default()).unwrap()
     }
@@ -51,23 +59,8 @@ fn the_ends_are_the_keys_and_the_middle_is_between() {
         [("png", "byte"), ("png", "short"), ("tif", "float"), ("exr", "float")]
     {
         let case = Case::new(extension, depth != "byte");
-        let (a, b) = (case.path(&format!("a.{extension}")), case.path(&format!("b.{extension}")));
-        let (a, b) = (format!("Source={a}"), format!("KeyB={b}"));
         let out = case.path(&format!("o_%04d.{extension}"));
-        succeeded(&case.render(&[
-            "--context",
-            "general",
-            "--clip",
-            &a,
-            "--clip",
-            &b,
-            "--frames",
-            "1-5",
-            "--depth",
-            depth,
-            "--out",
-            &out,
-        ]));
+        succeeded(&case.render_between_keys(extension, &["--depth", depth, "--out", &out]));
         let (a, b) = (drawing(1), drawing(2));
         assert_eq!(
             case.open(&format!("o_0001.{extension}")).pixels,
@@ -173,22 +166,8 @@ fn threads_and_scale_and_transition() {
 #[test]
 fn a_sheet_and_a_preview_show_all_frames() {
     let case = Case::new("png", false);
-    let (a, b) = (format!("Source={}", case.path("a.png")), format!("KeyB={}", case.path("b.png")));
     let (sheet, gif) = (case.path("sheet.png"), case.path("p.gif"));
-    succeeded(&case.render(&[
-        "--context",
-        "general",
-        "--clip",
-        &a,
-        "--clip",
-        &b,
-        "--frames",
-        "1-5",
-        "--sheet",
-        &sheet,
-        "--preview",
-        &gif,
-    ]));
+    succeeded(&case.render_between_keys("png", &["--sheet", &sheet, "--preview", &gif]));
     let sheet = case.open("sheet.png");
     // Five cells in rows of at least two.
     assert!(sheet.width > 2 * 120 && sheet.height > 3 * 30, "{}x{}", sheet.width, sheet.height);
