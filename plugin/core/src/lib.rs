@@ -87,6 +87,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
+mod bilinear;
 pub mod budget;
 pub mod cache;
 pub mod colour;
@@ -110,6 +111,7 @@ pub mod sketch;
 pub mod threads;
 pub mod timing;
 
+pub use bilinear::Bilinear;
 pub use colour::Encoding;
 pub use engine::{Control, Drawn, Engine, EngineInfo, Job, Remarks, Request, SketchRef, Unsure};
 pub use error::Error;

@@ -243,7 +243,12 @@ impl<'a> Search<'a> {
             let right = if i % self.columns + 1 == self.columns { w } else { x + PATCH };
             for py in y..bottom {
                 for px in x..right {
-                    let at = crate::map::Corner::at(px as f32 + flow[0], py as f32 + flow[1], h, w);
+                    let at = inbetween_core::Bilinear::at(
+                        px as f32 + flow[0],
+                        py as f32 + flow[1],
+                        h,
+                        w,
+                    );
                     let diff = (at.of(&self.to.v) - self.from.v[py * w + px]).abs();
                     let weight = 1.0 / diff.max(1.0);
                     let sum = &mut sum[py * w + px];

@@ -2,6 +2,7 @@
 //!
 //! Axes: `c` channels, `h` rows (top first), `w` columns; planes lie one after the other.
 
+use inbetween_core::Bilinear;
 use rayon::prelude::*;
 
 /// `c` planes of `h` rows of `w` samples.
@@ -345,10 +346,9 @@ pub(crate) fn warp(from: &Map, flow: &Map, first: usize) -> Map {
             taps.clear();
             let (dx, dy) = (flow.row(first, y), flow.row(first + 1, y));
             taps.extend(
-                dx.iter()
-                    .zip(dy)
-                    .enumerate()
-                    .map(|(x, (dx, dy))| Corner::at(x as f32 + dx, y as f32 + dy, from.h, from.w)),
+                dx.iter().zip(dy).enumerate().map(|(x, (dx, dy))| {
+                    Bilinear::at(x as f32 + dx, y as f32 + dy, from.h, from.w)
+                }),
             );
             for (c, plane) in band.planes.iter_mut().enumerate() {
                 let source = from.plane(c);
@@ -359,31 +359,6 @@ pub(crate) fn warp(from: &Map, flow: &Map, first: usize) -> Map {
         }
     });
     out
-}
-
-/// Four neighbouring samples and the place between them.
-#[derive(Clone, Copy)]
-pub(crate) struct Corner {
-    index: [u32; 4],
-    fx: f32,
-    fy: f32,
-}
-
-impl Corner {
-    pub(crate) fn at(x: f32, y: f32, h: usize, w: usize) -> Self {
-        // `max` first: a NaN becomes 0.
-        let (x, y) = (x.max(0.0).min((w - 1) as f32), y.max(0.0).min((h - 1) as f32));
-        let (x0, y0) = (x as usize, y as usize);
-        let (x1, y1) = ((x0 + 1).min(w - 1), (y0 + 1).min(h - 1));
-        let index = [y0 * w + x0, y0 * w + x1, y1 * w + x0, y1 * w + x1].map(|i| i as u32);
-        Self { index, fx: x - x0 as f32, fy: y - y0 as f32 }
-    }
-
-    pub(crate) fn of(&self, plane: &[f32]) -> f32 {
-        let [a, b, c, d] = self.index.map(|i| plane[i as usize]);
-        let (top, bottom) = (a + (b - a) * self.fx, c + (d - c) * self.fx);
-        top + (bottom - top) * self.fy
-    }
 }
 
 #[cfg(test)]

@@ -205,7 +205,7 @@ pub(crate) fn confidence(pair: &KeyPair, motion: &Map, pieces: &Pieces) -> Map {
         let [u0, v0, u1, v1] = [0, 1, 2, 3].map(|c| motion.v[c * area + i]);
         let (x, y) = ((i % w) as f32 + u0, (i / w) as f32 + v0);
         let cell = |v: f32| (v + 0.5) / cells - 0.5;
-        let at = crate::map::Corner::at(cell(x), cell(y), forward.h, forward.w);
+        let at = inbetween_core::Bilinear::at(cell(x), cell(y), forward.h, forward.w);
         let (fu, fv) = (at.of(forward.plane(0)) * cells, at.of(forward.plane(1)) * cells);
         let length = libm::hypotf(u1 - u0, v1 - v0);
         let away = libm::hypotf(fu - (u1 - u0), fv - (v1 - v0)) / (2.0 + 0.1 * length);

@@ -3,12 +3,14 @@
 
 use std::sync::Arc;
 
-use inbetween_core::{Control, Drawn, Encoding, Engine, EngineKind, Error, Frame, Job, Output};
+use inbetween_core::{
+    Bilinear, Control, Drawn, Encoding, Engine, EngineKind, Error, Frame, Job, Output,
+};
 use inbetween_core::{Quality, Settings};
 use rayon::prelude::*;
 
 use super::refine::refined;
-use super::sample::{Corner, cubic, smooth};
+use super::sample::{cubic, smooth};
 
 /// Difference (of 1) at which a generated pixel agrees with its place in the key by 1/e.
 const TOLERANCE: f32 = 0.085;
@@ -110,7 +112,7 @@ impl WarpedKey {
         });
         let moved = (0..motion.len()).map(|i| {
             let (x, y) = place(i);
-            Corner::at(x, y, width, height).of(key.pixels())
+            Bilinear::at(x, y, height, width).of_pixels(key.pixels())
         });
         Ok(Self { inside: inside.collect(), moved: moved.collect(), motion })
     }
@@ -140,9 +142,9 @@ impl WarpedKey {
         (0..plane.len())
             .map(|i| {
                 let [u, v] = self.motion[i];
-                let corner =
-                    Corner::at((i % width) as f32 + u, (i / width) as f32 + v, width, height);
-                corner.of(&plane)[0]
+                let place =
+                    Bilinear::at((i % width) as f32 + u, (i / width) as f32 + v, height, width);
+                place.of_pixels(&plane)[0]
             })
             .collect()
     }

@@ -1,13 +1,13 @@
 //! The picture at the host's size: the keys' own pixels, moved, where the generated frame agrees
 //! with them, and the generated frame itself, enlarged, where it shows something new.
 
-use inbetween_core::{Control, Encoding, Engine, Error, Frame, Quality, colour};
+use inbetween_core::{Bilinear, Control, Encoding, Engine, Error, Frame, Quality, colour};
 use rayon::prelude::*;
 
 use super::carry::WarpedKey;
 use super::colour::Curve;
 use super::fit::{self, Background};
-use super::sample::{Corner, cubic, smooth};
+use super::sample::{cubic, range, smooth};
 
 /// Agreement below which a pixel is generated, and above which it is the keys'.
 const AGREED: [f32; 2] = [0.35, 0.6];
@@ -125,9 +125,9 @@ impl Composition {
         pixels.par_chunks_mut(width).enumerate().for_each(|(y, row)| {
             for (x, to) in row.iter_mut().enumerate() {
                 let small = [(x as f32 + 0.5) * scale[0] - 0.5, (y as f32 + 0.5) * scale[1] - 0.5];
-                let corner = Corner::at(small[0], small[1], self.width, self.height);
-                let place = PixelPosition { full: [x as f32, y as f32], small, corner, scale };
-                *to = pixel(place, corner.of(&self.pixels));
+                let neighbours = Bilinear::at(small[0], small[1], self.height, self.width);
+                let place = PixelPosition { full: [x as f32, y as f32], small, neighbours, scale };
+                *to = pixel(place, neighbours.of_pixels(&self.pixels));
             }
         });
         Frame::from_pixels(width, height, pixels)
@@ -192,8 +192,8 @@ impl Composition {
         encoding: Encoding,
     ) -> [f32; 4] {
         let sharp = cubic(&self.target, place.small[0], place.small[1]);
-        let soft = place.corner.of(&self.soft);
-        let (low, high) = place.corner.range(self.target.pixels());
+        let soft = place.neighbours.of_pixels(&self.soft);
+        let (low, high) = range(&place.neighbours, self.target.pixels());
         let alpha = alpha.clamp(0.0, 1.0);
         let colour = |c: usize| {
             let value = (sharp[c] + SHARPEN * (sharp[c] - soft[c])).clamp(low[c], high[c]);
@@ -214,7 +214,7 @@ struct PixelPosition {
     full: [f32; 2],
     /// In pixels of generated frames.
     small: [f32; 2],
-    corner: Corner,
+    neighbours: Bilinear,
     /// Small pixels for each full one.
     scale: [f32; 2],
 }

@@ -5,9 +5,9 @@
 //! become smaller (Lucas and Kanade,
 //! 1981), and taken only where it is one.
 
-use inbetween_core::Frame;
+use inbetween_core::{Bilinear, Frame};
 
-use super::sample::{Corner, smooth};
+use super::sample::smooth;
 
 /// Sizes of the windows, in passes of smoothing. Large ones come first, so that a shift of the whole is found before
 /// details.
@@ -40,8 +40,8 @@ pub(super) fn refined(target: &Frame, key: &Frame, motion: Vec<[f32; 2]>) -> Vec
         })
         .collect();
     let difference = |i: usize, [u, v]: [f32; 2]| {
-        let place = Corner::at((i % width) as f32 + u, (i / width) as f32 + v, width, height);
-        let moved = place.of(&to);
+        let place = Bilinear::at((i % width) as f32 + u, (i / width) as f32 + v, height, width);
+        let moved = place.of_pixels(&to);
         [0, 1, 2].map(|c| moved[c] - from[i][c])
     };
     let cost = |motion: &[[f32; 2]]| {

@@ -1,44 +1,14 @@
 //! Samples between the pixels of a frame.
 
-use inbetween_core::Frame;
+use inbetween_core::{Bilinear, Frame};
 
-/// Four neighbours and the place between them, edges repeated.
-#[derive(Clone, Copy)]
-pub(super) struct Corner {
-    index: [usize; 4],
-    fx: f32,
-    fy: f32,
-}
-
-impl Corner {
-    /// The place (`x`, `y`), in pixels from the centre of the first, in a grid of `width` x
-    /// `height`.
-    pub(super) fn at(x: f32, y: f32, width: usize, height: usize) -> Self {
-        // `max` first: a NaN becomes 0.
-        let (x, y) = (x.max(0.0).min((width - 1) as f32), y.max(0.0).min((height - 1) as f32));
-        let (x0, y0) = (x as usize, y as usize);
-        let (x1, y1) = ((x0 + 1).min(width - 1), (y0 + 1).min(height - 1));
-        let index = [y0 * width + x0, y0 * width + x1, y1 * width + x0, y1 * width + x1];
-        Self { index, fx: x - x0 as f32, fy: y - y0 as f32 }
-    }
-
-    /// The value there of a plane of the grid.
-    pub(super) fn of<const N: usize>(&self, plane: &[[f32; N]]) -> [f32; N] {
-        let [a, b, c, d] = self.index.map(|i| plane[i]);
-        std::array::from_fn(|i| {
-            let (top, bottom) = (a[i] + (b[i] - a[i]) * self.fx, c[i] + (d[i] - c[i]) * self.fx);
-            top + (bottom - top) * self.fy
-        })
-    }
-
-    /// Least and largest value of the four neighbours, for each channel.
-    pub(super) fn range(&self, plane: &[[f32; 4]]) -> ([f32; 4], [f32; 4]) {
-        let near = self.index.map(|i| plane[i]);
-        let of = |pick: fn(f32, f32) -> f32| {
-            std::array::from_fn(|c| near.iter().map(|p| p[c]).reduce(pick).unwrap_or(0.0))
-        };
-        (of(f32::min), of(f32::max))
-    }
+/// Least and largest value of the four neighbours of a place, for each channel.
+pub(super) fn range(place: &Bilinear, pixels: &[[f32; 4]]) -> ([f32; 4], [f32; 4]) {
+    let near = place.neighbours(pixels);
+    let of = |pick: fn(f32, f32) -> f32| {
+        std::array::from_fn(|c| near.iter().map(|p| p[c]).reduce(pick).unwrap_or(0.0))
+    };
+    (of(f32::min), of(f32::max))
 }
 
 /// Cubic sample (Catmull-Rom) at (`x`, `y`), edges repeated, kept within the range of the four
@@ -63,7 +33,7 @@ pub(super) fn cubic(frame: &Frame, x: f32, y: f32) -> [f32; 4] {
             }
         }
     }
-    let (low, high) = Corner::at(x, y, w, h).range(frame.pixels());
+    let (low, high) = range(&Bilinear::at(x, y, h, w), frame.pixels());
     std::array::from_fn(|c| out[c].clamp(low[c], high[c]))
 }
 
@@ -110,9 +80,9 @@ mod tests {
         let between = cubic(&frame, 3.25, 2.5);
         assert!((between[0] - 3.25).abs() < 1e-5 && (between[1] - 2.5).abs() < 1e-5);
         assert_eq!(cubic(&frame, -5.0, f32::NAN), [0.0, 0.0, 7.0, 1.0]);
-        let corner = Corner::at(6.5, 1.5, 8, 6);
-        assert_eq!(corner.of(frame.pixels()), [6.5, 1.5, 7.0, 1.0]);
-        assert_eq!(corner.range(frame.pixels()).1, [7.0, 2.0, 7.0, 1.0]);
+        let place = Bilinear::at(6.5, 1.5, 6, 8);
+        assert_eq!(place.of_pixels(frame.pixels()), [6.5, 1.5, 7.0, 1.0]);
+        assert_eq!(range(&place, frame.pixels()).1, [7.0, 2.0, 7.0, 1.0]);
     }
 
     #[test]

@@ -104,6 +104,15 @@ pub(super) struct Group {
     pub(super) moments: [f32; 3],
 }
 
+/// What a point counts that a motion moves out of the picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leaving {
+    /// It agrees little.
+    Disagrees,
+    /// Nothing, as where a camera pans; the agreement is 0 where too few points stay.
+    IsLeftOut,
+}
+
 impl Group {
     /// The points of region `k`: as many on its outline as within.
     pub(super) fn of_region(
@@ -206,33 +215,13 @@ impl Group {
         other: &Appearance,
         explained: &Explained,
         level: usize,
+        leaving: Leaving,
     ) -> f32 {
-        self.mean(motion, other, explained, level, Some(OUTSIDE))
-    }
-
-    /// The same of those points that stay in the picture; 0 where too few do.
-    pub(super) fn agreement_within(
-        &self,
-        motion: &Affine,
-        other: &Appearance,
-        explained: &Explained,
-        level: usize,
-    ) -> f32 {
-        if self.within(motion, other) < STAYS {
-            return 0.0;
-        }
-        self.mean(motion, other, explained, level, None)
-    }
-
-    /// Mean agreement; `outside` is what a point counts that leaves the picture, or nothing of it counts.
-    fn mean(
-        &self,
-        motion: &Affine,
-        other: &Appearance,
-        explained: &Explained,
-        level: usize,
-        outside: Option<f32>,
-    ) -> f32 {
+        let outside = match leaving {
+            Leaving::Disagrees => Some(OUTSIDE),
+            Leaving::IsLeftOut if self.within(motion, other) < STAYS => return 0.0,
+            Leaving::IsLeftOut => None,
+        };
         let (mut sum, mut all) = (0.0f32, 1e-6f32);
         for p in &self.points {
             let q = motion.at(p.at);
@@ -251,7 +240,7 @@ impl Group {
         sum / all
     }
 
-    /// The same with room for lines that are a little off: the best within a pixel of half size.
+    /// How far the points agree, with room for lines that are a little off: the best within a pixel of half size.
     pub(super) fn follows(
         &self,
         motion: &Affine,

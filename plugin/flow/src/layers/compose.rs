@@ -1,11 +1,12 @@
 //! The in-between: every piece on its way, from back to front.
 
+use inbetween_core::Bilinear;
 use rayon::prelude::*;
 
 use super::stack::NOWHERE;
 use super::transform::{Affine, Point};
 use super::{Layers, Way};
-use crate::map::{Corner, Map};
+use crate::map::Map;
 
 /// Log odds of a pixel that comes from one key alone.
 const ALONE: f32 = 12.0;
@@ -188,7 +189,7 @@ impl Layers {
     /// Both keys show it: blended where they are alike, else from key `k`.
     fn either(&self, p: Point, q: [Point; 2], guides: &[Map; 2], t: f32, k: usize) -> Source {
         let mut out = alone(p, q, k);
-        let [a, b] = [0, 1].map(|k| Corner::at(q[k][0], q[k][1], self.h, self.w));
+        let [a, b] = [0, 1].map(|k| Bilinear::at(q[k][0], q[k][1], self.h, self.w));
         let apart = (0..3)
             .map(|c| (a.of(guides[0].plane(c)) - b.of(guides[1].plane(c))).abs())
             .fold(0.0, f32::max);

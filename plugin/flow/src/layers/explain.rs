@@ -6,7 +6,7 @@
 
 use rayon::prelude::*;
 
-use super::appearance::{Appearance, Explained, Group, STAYS};
+use super::appearance::{Appearance, Explained, Group, Leaving, STAYS};
 use super::register::{Registration, SLACK, Search, by_moments};
 use super::side::{Side, colours};
 use super::transform::{Affine, Point, UNIT};
@@ -98,7 +98,7 @@ impl Scene<'_> {
             expected,
             joint: Vec::new(),
             diagonal: self.diagonal,
-            leaves: false,
+            leaving: Leaving::Disagrees,
         }
     }
 
@@ -145,7 +145,7 @@ impl Scene<'_> {
             }
             whole = every.clone();
         }
-        let search = Search { leaves: true, ..self.search(0, still) };
+        let search = Search { leaving: Leaving::IsLeftOut, ..self.search(0, still) };
         let (h, w) = (a.regions.h, a.regions.w);
         // A horizon says nothing of a pan along it: what was found by all that is seen is followed by that.
         let mut many = every.clone();
@@ -240,7 +240,13 @@ impl Scene<'_> {
                     }
                     let own = search.climb(group, motion, 0, &[4.0, 2.0, 1.0, 0.5], true);
                     let away = own.motion.away(&motion, group.middle, group.reach);
-                    let then = group.agreement(&motion, search.other, search.explained, 0);
+                    let then = group.agreement(
+                        &motion,
+                        search.other,
+                        search.explained,
+                        0,
+                        Leaving::Disagrees,
+                    );
                     own.score < then + BETTER || away < 0.8
                 })
                 .collect()
@@ -456,7 +462,7 @@ fn shifts(whole: &Group, other: &Appearance, h: usize, w: usize) -> Vec<Affine> 
         .par_iter()
         .map(|[x, y]| {
             let shift = Affine::shift([(x * step) as f32, (y * step) as f32]);
-            (few.agreement_within(&shift, other, &none, 3), shift)
+            (few.agreement(&shift, other, &none, 3, Leaving::IsLeftOut), shift)
         })
         .collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0));

@@ -1,6 +1,6 @@
 //! What was found in one key only, or changed too much: where it belongs.
 
-use super::appearance::{Explained, Group};
+use super::appearance::{Explained, Group, Leaving};
 use super::explain::Scene;
 use super::register::{Registration, by_moments};
 use super::side::colours;
@@ -56,8 +56,13 @@ impl Scene<'_> {
                 continue;
             };
             for k in cluster {
-                let like =
-                    side.groups[k].agreement(&motion, &self.keys[1 - key].appearance, &none, 2);
+                let like = side.groups[k].agreement(
+                    &motion,
+                    &self.keys[1 - key].appearance,
+                    &none,
+                    2,
+                    Leaving::Disagrees,
+                );
                 if like > CHANGED {
                     self.join(key, piece, &[k]);
                 }

@@ -4,7 +4,7 @@
 //! touches the part goes along rigidly where its own motion would tear it off; where that motion keeps it
 //! in place, it was found rightly and stays as it is.
 
-use super::appearance::Explained;
+use super::appearance::{Explained, Leaving};
 use super::explain::{Piece, Scene};
 use super::pinned_way::{GuidePin, fit};
 use super::register::{Registration, Search, by_moments};
@@ -254,7 +254,7 @@ impl Scene<'_> {
             expected: still,
             joint: Vec::new(),
             diagonal: self.diagonal,
-            leaves: false,
+            leaving: Leaving::Disagrees,
         };
         let found = some[0].iter().filter_map(|&k| self.of[0][k]).map(|p| self.pieces[p].motion);
         let moments = by_moments((group.middle, group.moments), (other.middle, other.moments));
@@ -287,7 +287,8 @@ impl Scene<'_> {
         }
         let shift = at(still, 0);
         let best = kept.into_iter().min_by(better).unwrap_or(shift);
-        let agrees = group.agreement(&best.motion, &b.appearance, &none, 0) > AGREES;
+        let agrees =
+            group.agreement(&best.motion, &b.appearance, &none, 0, Leaving::Disagrees) > AGREES;
         if agrees && best.score > shift.score + BETTER { best.motion } else { still }
     }
 

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::appearance::{Appearance, Explained, Group};
+use super::appearance::{Appearance, Explained, Group, Leaving};
 use super::transform::{Affine, Point, UNIT, product, turn};
 
 /// What a move by the picture's diagonal costs against agreement.
@@ -29,8 +29,8 @@ pub(super) struct Search<'a> {
     pub(super) joint: Vec<Point>,
     /// The picture's diagonal, in samples.
     pub(super) diagonal: f32,
-    /// What leaves the picture says nothing against a motion: a camera's.
-    pub(super) leaves: bool,
+    /// What is said of a motion by what leaves the picture.
+    pub(super) leaving: Leaving,
 }
 
 /// A motion, what it explains, and what it is worth when its oddity is taken off.
@@ -50,11 +50,7 @@ impl Search<'_> {
     }
 
     fn agreement(&self, group: &Group, motion: &Affine, level: usize) -> f32 {
-        if self.leaves {
-            group.agreement_within(motion, self.other, self.explained, level)
-        } else {
-            group.agreement(motion, self.other, self.explained, level)
-        }
+        group.agreement(motion, self.other, self.explained, level, self.leaving)
     }
 
     /// None where the motion is none that a drawing makes.

@@ -6,8 +6,9 @@
 use super::Layers;
 use super::stack::StackedPiece;
 use super::transform::{Affine, one_way};
-use crate::map::{Corner, Map};
+use crate::map::Map;
 use crate::synth::NO_PIECE;
+use inbetween_core::Bilinear;
 
 /// A ground is drawn as a piece where fewer of its lines than this are found on its way ...
 const KEPT: f32 = 0.7;
@@ -313,6 +314,6 @@ fn apart(guides: &[Map; 2], q: [[f32; 2]; 2]) -> f32 {
     {
         return f32::INFINITY;
     }
-    let [a, b] = q.map(|q| Corner::at(q[0], q[1], h, w));
+    let [a, b] = q.map(|q| Bilinear::at(q[0], q[1], h, w));
     (0..3).map(|c| (a.of(guides[0].plane(c)) - b.of(guides[1].plane(c))).abs()).fold(0.0, f32::max)
 }

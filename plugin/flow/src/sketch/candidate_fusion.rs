@@ -4,11 +4,12 @@
 //! neighbours have to agree. After Lempitsky et al., "FusionFlow", CVPR 2008, in the choice among
 //! whole solutions, here by min-sum belief propagation.
 
+use inbetween_core::Bilinear;
 use rayon::prelude::*;
 
 use super::chamfer::ChamferIndex;
 use super::line_points::Point;
-use crate::map::{Corner, Map};
+use crate::map::Map;
 
 /// Neighbours of a point, and how far they may be, in guide samples.
 const NEIGHBOURS: usize = 8;
@@ -165,7 +166,7 @@ fn match_point(p: &Point, to: [f32; 2], turn: f32, place: &KeyCandidates) -> Poi
     }
     let guide = place.guide;
     let beside = [ASIDE, -ASIDE].map(|by| {
-        let at = Corner::at(x + by * nx, y + by * ny, guide.h, guide.w);
+        let at = Bilinear::at(x + by * nx, y + by * ny, guide.h, guide.w);
         [0, 1, 2].map(|c| at.of(guide.plane(c)))
     });
     PointMatch { to, away, beside }

@@ -4,9 +4,10 @@
 //! front, what stays behind. Where a figure lands, and where one has left, this decides; everything
 //! else remains the engine's.
 
+use inbetween_core::Bilinear;
 use rayon::prelude::*;
 
-use crate::map::{Corner, Map, warp};
+use crate::map::{Map, warp};
 
 /// Logarithm of how much more a corrected sample counts than one behind it.
 const FRONT: f32 = 7.0;
@@ -58,7 +59,7 @@ fn seen(key: &Map, h: usize, w: usize) -> Map {
             if m > 0.5 && torn[near] {
                 continue;
             }
-            let at = Corner::at(0.5 * x as f32 - 0.25, 0.5 * y as f32 - 0.25, key.h, key.w);
+            let at = Bilinear::at(0.5 * x as f32 - 0.25, 0.5 * y as f32 - 0.25, key.h, key.w);
             // Figure and ground are not mixed.
             let [u, v] = if (at.of(front) - m).abs() < 1e-3 {
                 [0, 1].map(|c| at.of(key.plane(c)))
@@ -227,10 +228,10 @@ impl WarpedKeys {
                     let shown = if k == 0 { odds > -3.0 } else { odds < 3.0 };
                     let [u, v] = [0, 1].map(|c| motion.v[(2 * k + c) * area + i]);
                     let key = &self.pushed[k];
-                    let at = Corner::at(0.5 * (x + u) - 0.25, 0.5 * (y + v) - 0.25, key.h, key.w);
+                    let at = Bilinear::at(0.5 * (x + u) - 0.25, 0.5 * (y + v) - 0.25, key.h, key.w);
                     shown && at.of(key.plane(2)) > 0.5
                 });
-                let at = Corner::at(0.5 * x - 0.25, 0.5 * y - 0.25, stage_a.h, stage_a.w);
+                let at = Bilinear::at(0.5 * x - 0.25, 0.5 * y - 0.25, stage_a.h, stage_a.w);
                 let ground = (0..2).any(|k| {
                     let way = &self.seen[k].v;
                     !bare[k] && front[k] < 0.5 && libm::hypotf(way[i], way[area + i]) < GROUND

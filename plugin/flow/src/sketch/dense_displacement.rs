@@ -2,7 +2,8 @@
 
 use super::line_points::Point;
 use super::relaxation::Ties;
-use crate::map::{Corner, Map};
+use crate::map::Map;
+use inbetween_core::Bilinear;
 
 /// Samples from which displacements fade to rest, as the number of grid steps.
 const FADE: f32 = 14.0;
@@ -58,7 +59,7 @@ impl KnownDisplacement {
 /// of the span.
 pub(super) fn carried(points: &[Point], flow: &Map, part: f32) -> Vec<Point> {
     let at = |x: f32, y: f32| {
-        let corner = Corner::at(0.5 * x - 0.25, 0.5 * y - 0.25, flow.h, flow.w);
+        let corner = Bilinear::at(0.5 * x - 0.25, 0.5 * y - 0.25, flow.h, flow.w);
         let by = |c: usize| 2.0 * part * corner.of(flow.plane(c));
         [x + by(0), y + by(1)]
     };

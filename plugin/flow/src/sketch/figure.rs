@@ -4,8 +4,9 @@ use super::fitting::Sketch;
 use super::key_matching::MatchedPoint;
 use super::mls_warp::{ControlPoint, neighbour_agreement, ways};
 use super::propagation::KnownValues;
-use crate::map::{Corner, Map};
+use crate::map::Map;
 use crate::net::CELL;
+use inbetween_core::Bilinear;
 
 /// How much a sketch point counts in a key, where outlines hold motions up.
 const LINE: f32 = 2.0;
@@ -111,7 +112,7 @@ impl Sketch<'_> {
                 let ([dx, dy], [ex, ey]) = (m.to[k], m.to[1 - k]);
                 let (x, y) = (m.point.x + dx, m.point.y + dy);
                 let [hx, hy] = half([x, y]);
-                let at = Corner::at(hx, hy, flow.h, flow.w);
+                let at = Bilinear::at(hx, hy, flow.h, flow.w);
                 let [u, v] = [0, 1].map(|c| 2.0 * part * at.of(flow.plane(c)));
                 let off = libm::hypotf(dx + u, dy + v);
                 KeyPoint {

@@ -35,7 +35,7 @@ mod relaxation;
 
 use std::sync::Arc;
 
-use inbetween_core::{Control, Error, Job};
+use inbetween_core::{Bilinear, Control, Error, Job};
 
 use self::compositing::{Preference, WarpedKeys};
 use self::correspondence::thinned;
@@ -44,7 +44,7 @@ use self::influence::shares;
 use self::key_lines::KeyLines;
 use self::line_points::of_sketch;
 use crate::analysis::KeyPair;
-use crate::map::{Corner, Map, warp};
+use crate::map::{Map, warp};
 use crate::stage::Stage;
 
 /// Guide samples for each step of the grids of displacements.
@@ -204,9 +204,9 @@ impl Guidance {
 }
 
 /// The place of guide sample (`x`, `y`) on a grid of displacements.
-fn grid(x: f32, y: f32, map: &Map) -> Corner {
+fn grid(x: f32, y: f32, map: &Map) -> Bilinear {
     let cell = |v: f32| (v + 0.5) / STEP as f32 - 0.5;
-    Corner::at(cell(x), cell(y), map.h, map.w)
+    Bilinear::at(cell(x), cell(y), map.h, map.w)
 }
 
 /// Motion and mask `[5, h, w]` whose places are taken from `by` (`[2, h, w]`) away.

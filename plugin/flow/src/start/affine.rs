@@ -143,7 +143,8 @@ mod tests {
         let wanted = field(&truth, h, w);
         assert!(found.v.iter().zip(&wanted.v).all(|(a, b)| (a - b).abs() < 0.05));
         let i = 40 * w + 40;
-        let there = crate::map::Corner::at(40.0 + found.v[i], 40.0 + found.v[h * w + i], h, w);
+        let there =
+            inbetween_core::Bilinear::at(40.0 + found.v[i], 40.0 + found.v[h * w + i], h, w);
         assert!((there.of(back.plane(0)) + found.v[i]).abs() < 0.1);
         assert!(affine(&Map::new(2, 8, 8)).is_none());
     }

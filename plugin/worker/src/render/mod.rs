@@ -14,7 +14,7 @@ use inbetween_core::budget::Budget;
 use inbetween_core::cache::{Cache, CacheConfig};
 use inbetween_core::queue::{Priority, Queue};
 use inbetween_core::remote::{RemoteConfig, RemoteEngine};
-use inbetween_core::timing::{Key, Timing};
+use inbetween_core::timing::Key;
 use inbetween_core::{Drawn, Encoding, Engine, EngineKind, Error, Frame, Output};
 use serde_json::json;
 
