@@ -5,7 +5,7 @@
 
 use inbetween_core::Frame;
 
-use crate::guide::grey;
+use crate::display::grey;
 use crate::map::Map;
 use crate::start::Guided;
 

@@ -2,9 +2,10 @@
 //!
 //! Guides are never drawn into the result; only motion and mask come from them.
 
-use inbetween_core::colour::{linear_to_srgb, srgb_to_linear};
+use inbetween_core::colour::srgb_to_linear;
 use inbetween_core::{Encoding, Frame, Quality};
 
+use crate::display::{display, grey};
 use crate::grain;
 use crate::light::Light;
 use crate::map::{Cover, Map};
@@ -12,8 +13,6 @@ use crate::net::CELL;
 
 /// Guides have at least this many samples each way, so that matching windows fit in.
 const MIN_SIDE: usize = 16;
-/// Highlights above display white are bent to stay below this.
-const CEILING: f32 = 1.25;
 
 /// The longest side of a guide.
 pub(crate) fn long_side(quality: Quality) -> usize {
@@ -91,11 +90,6 @@ fn reduce(frame: &Frame, h: usize, w: usize) -> Map {
     out
 }
 
-/// How light a colour is, about.
-pub(crate) fn grey([r, g, b]: [f32; 3]) -> f32 {
-    0.3 * r + 0.6 * g + 0.1 * b
-}
-
 /// A grey, display-referred, that the drawing of both keys stands out from.
 fn ground(keys: &[Map; 2], encoding: Encoding) -> f32 {
     let (mut luma, mut cover) = (0.0f64, 0.0f64);
@@ -132,31 +126,9 @@ fn show(key: &Map, ground: f32, encoding: Encoding) -> Map {
     out
 }
 
-/// Host value to display value: identity within 0..=1 of an sRGB frame, highlights bent.
-pub(crate) fn display(v: f32, encoding: Encoding) -> f32 {
-    let v = v.max(0.0);
-    let v = match encoding {
-        Encoding::Srgb => v,
-        Encoding::Linear => linear_to_srgb(v),
-    };
-    let room = CEILING - 1.0;
-    if v <= 1.0 { v } else { 1.0 + room * (1.0 - libm::expf(-(v - 1.0) / room)) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_display_value_is_itself_and_highlights_stay_apart() {
-        for v in [0.0, 0.2, 0.7, 1.0] {
-            assert_eq!(display(v, Encoding::Srgb), v);
-        }
-        assert!((display(0.214, Encoding::Linear) - 0.5).abs() < 1e-3);
-        let shown = [1.0, 1.5, 2.0].map(|v| display(v, Encoding::Srgb));
-        assert!(shown[0] < shown[1] && shown[1] < shown[2] && shown[2] < CEILING);
-        assert_eq!(display(-3.0, Encoding::Linear), 0.0);
-    }
 
     #[test]
     fn guides_are_never_enlarged_and_fit_the_network() {

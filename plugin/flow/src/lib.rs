@@ -13,6 +13,7 @@ mod analysis;
 mod cells;
 mod cut;
 mod dis;
+mod display;
 mod engine;
 mod grain;
 mod guide;

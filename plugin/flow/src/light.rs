@@ -4,7 +4,7 @@
 
 use inbetween_core::Encoding;
 
-use crate::guide::display;
+use crate::display::display;
 use crate::map::Map;
 
 /// Difference of the keys' colours (display values, 0..=1) up to which they have one light.
