@@ -1,4 +1,4 @@
-//! Animated GIF and PNG files: unpacked into pictures, each held for as long as the file says.
+//! Animated GIF and PNG files, unpacked into one picture for each frame of their rate.
 
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use super::sequence::Sequence;
 use crate::failure::{Failure, Kind, Result};
 
-/// Delays of GIF files below this many milliseconds are shown as [`SLOW`], as all browsers do.
+/// GIF delays shorter than this, in milliseconds, are taken for [`SLOW`], as in all browsers.
 const LEAST: u32 = 20;
 const SLOW: u32 = 100;
 
@@ -62,7 +62,7 @@ impl Animation {
             pictures.push((file, delay));
         }
         if is_opaque {
-            // Without transparency there is none to keep, and every container takes it.
+            // Where nothing is transparent, alpha is dropped: not every container can store it.
             for (file, _) in &pictures {
                 let picture = image::open(file).map(DynamicImage::into_rgb8);
                 picture.and_then(|picture| picture.save(file)).map_err(|err| failed(&err))?;

@@ -1,4 +1,4 @@
-//! Files that are there whole or not at all, and the checksums of what is in them.
+//! Files that are written completely or not at all, and their checksums.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -12,7 +12,7 @@ use crate::failure::{Failure, Kind, Result};
 /// How the names of unfinished files begin; what follows is random.
 const UNFINISHED: &str = ".inbetween-unfinished-";
 
-/// Writes `bytes` to `path` and to the disk itself. A link that lies at `path` is replaced, never followed.
+/// Writes `bytes` to `path` and flushes them to the disk. A symbolic link at `path` is replaced, never followed.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<ContentHash> {
     let (folder, _) = split(path);
     let written = new_in(folder, "").and_then(|mut file| {
@@ -30,23 +30,23 @@ pub(super) fn copy(from: &Path, to: &Path) -> Result<ContentHash> {
     write(to, &bytes)
 }
 
-/// A place in `folder` for another program to write a file to, gone again unless it is kept.
+/// A temporary file in `folder` for another program to write to. It is deleted unless it is persisted.
 pub(super) fn temporary_in(folder: &Path, ending: &str) -> Result<TempPath> {
     let made = new_in(folder, &format!(".{ending}"));
     made.map(NamedTempFile::into_temp_path).map_err(|err| not_written(folder, &err))
 }
 
-/// Moves what was written at `place` to `path`, once all of it is on the disk.
+/// Flushes what was written at `place` to the disk and moves it to `path`.
 pub(super) fn persist(place: TempPath, path: &Path) -> Result<()> {
     let kept = OpenOptions::new().write(true).open(&place).and_then(|file| file.sync_all());
     let kept = kept.and_then(|()| place.persist(path).map_err(|err| err.error));
     kept.map_err(|err| not_written(path, &err))?;
-    // The name too; not every system can do that, and the file's content is safe without.
+    // Flush the new name too. Not every system can; the content is safe without it.
     let _ = File::open(split(path).0).and_then(|folder| folder.sync_all());
     Ok(())
 }
 
-/// The checksum of a file, which may be large; nothing for a link, a folder, or where nothing is.
+/// The checksum of a file of any size; `None` for a link, a folder, or a missing file.
 pub(super) fn checksum(path: &Path) -> Option<ContentHash> {
     if !fs::symlink_metadata(path).ok()?.is_file() {
         return None;
@@ -76,7 +76,7 @@ pub(super) fn unfinished_in(folder: &Path) -> Vec<PathBuf> {
 fn new_in(folder: &Path, ending: &str) -> io::Result<NamedTempFile> {
     let mut builder = Builder::new();
     builder.prefix(UNFINISHED).suffix(ending);
-    // A finished file can be read by whom the person's own settings allow, as any other.
+    // A finished file gets the usual permissions of this user, not those of a temporary file.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     builder.tempfile_in(folder)

@@ -1,4 +1,4 @@
-//! Whether there is room on the disk, before hours are spent.
+//! Checks the free space on the disk before hours of work are spent.
 
 use std::path::Path;
 
@@ -10,15 +10,15 @@ const SPARE: u64 = 64 << 20;
 /// What will be written, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct SpaceEstimate {
-    /// As good as certain.
+    /// Almost certainly at least this much.
     pub(super) least: u64,
-    /// As far as it can be guessed.
+    /// Probably at most this much.
     pub(super) most: u64,
 }
 
-/// Refuses work for which there is no room in `folder`, and warns where it may become scarce.
+/// Fails if there is surely too little space in `folder`, and warns if there may be.
 pub(super) fn check(folder: &Path, estimate: SpaceEstimate) -> Result<()> {
-    // Where the system does not tell, the attempt will.
+    // If the system cannot tell, writing will.
     let Ok(free) = fs4::available_space(folder) else { return Ok(()) };
     if estimate.least.saturating_add(SPARE) > free {
         return Err(Failure::new(

@@ -1,9 +1,9 @@
-//! The last frame before a cut, moved on with the camera.
+//! The last frame before a cut, shifted further along the camera's pan.
 
 use inbetween_core::Frame;
 
-/// The picture moved by a way in pixels, right and down. What comes into view at the edges nobody has drawn: it is
-/// the edge's own pixels again.
+/// The picture shifted by `way` pixels, right and down. Nobody has drawn what comes into view, so the pixels at the
+/// edge are repeated.
 pub(super) fn translated(frame: &Frame, way: [f32; 2]) -> Frame {
     let (width, height) = (frame.width(), frame.height());
     let across = taps(width, way[0]);
@@ -19,14 +19,14 @@ pub(super) fn translated(frame: &Frame, way: [f32; 2]) -> Frame {
     for (y, row) in moved.pixels_mut().chunks_exact_mut(width).enumerate() {
         for (x, to) in row.iter_mut().enumerate() {
             let pixel = sum(&down[y], |at| rows[at * width + x]);
-            // Beside an edge the filter overshoots, and coverage lies between nothing and all.
+            // The filter overshoots beside edges, but alpha must stay between 0 and 1.
             *to = [pixel[0], pixel[1], pixel[2], pixel[3].clamp(0.0, 1.0)];
         }
     }
     moved
 }
 
-/// Places and weights of the samples that make one.
+/// The samples that one sample is made of, with their weights.
 type Taps = [(usize, f32); 4];
 
 /// Catmull-Rom: as sharp as the picture itself, so that a carried frame does not look softer than its neighbours.

@@ -8,12 +8,12 @@ use super::atomic_file;
 use crate::failure::{Failure, Kind, Result};
 pub(super) use crate::pictures::{Depth, Form, Style};
 
-/// The style of a clip: its form holds all that any of its pictures does, and what stands beside the pixels is as
-/// in the first picture of that form.
+/// The style of a clip. Its form can hold every picture of the clip; metadata is taken from the first picture of that
+/// form.
 pub(super) fn style_of(files: &[PathBuf]) -> Result<Style> {
     let mut forms = Vec::with_capacity(files.len());
     for (at, file) in files.iter().enumerate() {
-        // A held frame is one file several times.
+        // A held frame is the same file several times.
         let known = at.checked_sub(1).filter(|before| files[*before] == *file);
         forms.push(known.map_or_else(|| Form::of(file), |before| Ok(forms[before]))?);
     }

@@ -1,4 +1,4 @@
-//! Which frames of the output a run makes: all, or some of them beside other machines.
+//! Which frames of the output a run makes: all, or a share while other machines make the rest.
 
 use std::ops::Range;
 
@@ -12,7 +12,7 @@ pub(super) enum Share {
     Frames(u64, u64),
     /// One of so many machines, counted from 1.
     Shard(u64, u64),
-    /// None: what others have made is put together.
+    /// None: joins what other runs have made.
     Join,
 }
 
@@ -41,8 +41,8 @@ impl Share {
         matches!(self, Self::All | Self::Join)
     }
 
-    /// The frames, counted from 0, of an output of `frames` that is written in steps of `step`. Shards end where steps
-    /// do, so that no two machines have frames of one step.
+    /// The range of frames, counted from 0, in an output of `frames` frames. Shards end at multiples of `step`, so that
+    /// no two machines share a step.
     pub(super) fn range(self, frames: u64, step: u64) -> Range<u64> {
         match self {
             Self::All | Self::Join => 0..frames,

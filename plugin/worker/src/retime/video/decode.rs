@@ -14,13 +14,13 @@ use super::timeline::{FrameSlots, Slot};
 use super::{Video, ffmpeg};
 use crate::failure::{Failure, Kind, Result};
 
-/// Complaints that are kept of one file.
+/// Most errors that are kept of one file.
 const MOST_ERRORS: usize = 100;
 
-/// The samples of a frame; frames that show the same picture share them.
+/// The samples of a frame. Repeated frames share them.
 pub(in super::super) type RawFrame = Arc<Vec<u8>>;
 
-/// The frames of a video in order, at even distance: a picture is repeated until the next one is seen.
+/// The frames of a video at an even rate: each picture is repeated until the next one is due.
 pub(in super::super) struct Decoder {
     child: Child,
     pipe: ChildStdout,
@@ -30,37 +30,37 @@ pub(in super::super) struct Decoder {
     fields: Fields,
     path: PathBuf,
     slots: FrameSlots,
-    /// The frame to be given next.
+    /// Number of the next frame.
     at: i64,
     current: Option<RawFrame>,
     upcoming: Option<(i64, RawFrame)>,
     ended: bool,
-    /// What ffmpeg has complained of, known at the end.
+    /// Errors that ffmpeg has printed, known at the end.
     errors: Vec<String>,
     pictures: u64,
 }
 
-/// What a decoder that has reached the end of its file can tell of it.
+/// What is known of a video after its last frame.
 #[derive(Clone, Debug, PartialEq)]
 pub(in super::super) struct DecodeSummary {
-    /// When the first picture is seen, in millionths of a second after the file begins.
+    /// Time of the first picture, in millionths of a second from the beginning of the file.
     pub(in super::super) start_micros: i64,
     /// Number of pictures, each counted once.
     pub(in super::super) pictures: u64,
-    /// What is amiss.
+    /// What is wrong with the file.
     pub(in super::super) damage: Vec<String>,
 }
 
 impl Decoder {
     pub(in super::super) fn open(path: &Path, video: &Video, fields: Fields) -> Result<Self> {
         let mut command = program::command("ffmpeg");
-        // The times of the pictures are told at this level only.
+        // ffmpeg prints the times of the pictures at this level only.
         command.args(["-hide_banner", "-nostdin", "-nostats", "-loglevel", "level+info"]);
         if let Some(decoder) = video.decoder {
             command.args(["-c:v", decoder]);
         }
         command.arg("-i").arg(ffmpeg::address(path)).args(["-map", "0:V:0"]);
-        // Every picture once, whatever its time: ffmpeg must neither repeat nor leave out.
+        // Every picture exactly once: ffmpeg itself must neither repeat nor drop any.
         let every = "settb=AVTB,showinfo=checksum=0,settb=1/25,setpts=N";
         let filters = fields.filters();
         command.args(["-vf", &format!("{filters}{every},{}", video.decoding_filter())]);
@@ -88,7 +88,7 @@ impl Decoder {
         })
     }
 
-    /// The samples of the next frame, after the fields were treated as asked for; nothing after the last.
+    /// The samples of the next frame; `None` after the last.
     pub(in super::super) fn next(&mut self) -> Result<Option<RawFrame>> {
         while !self.ended && self.upcoming.is_none() {
             self.read_one()?;
@@ -134,7 +134,7 @@ impl Decoder {
         (&mut self.pipe).take(wanted as u64).read_to_end(&mut bytes).map_err(failed)?;
         if bytes.len() == wanted {
             self.pictures += 1;
-            // It is told before the picture is handed on.
+            // ffmpeg prints the time before it outputs the picture.
             let time = self.times.recv().unwrap_or(None);
             match self.slots.next(time) {
                 Slot::At(slot) => self.upcoming = Some((slot, Arc::new(bytes))),
@@ -155,7 +155,7 @@ impl Decoder {
         if let Some(listener) = self.listener.take() {
             self.errors = listener.join().unwrap_or_default();
         }
-        // Too many bad pictures make ffmpeg say so at its end; what could be decoded is there all the same.
+        // ffmpeg exits with a failure after too many bad pictures, but what it could decode is there.
         if !bytes.is_empty() || self.pictures == 0 || status.code().is_none() {
             return Err(Failure::new(
                 Kind::File,
@@ -182,13 +182,13 @@ impl Decoder {
 
 impl Drop for Decoder {
     fn drop(&mut self) {
-        // Most decoders are dropped at their end; of the others nobody wants the rest.
+        // Nobody wants the rest of a decoder that is dropped early.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Passes the times of pictures on, and gathers errors.
+/// Sends on the times of pictures, and collects errors.
 fn listen(said: ChildStderr, tell: &Sender<Option<i64>>) -> Vec<String> {
     let mut errors = Vec::new();
     let mut said = BufReader::new(said);
@@ -196,7 +196,7 @@ fn listen(said: ChildStderr, tell: &Sender<Option<i64>>) -> Vec<String> {
     while said.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
         let text = String::from_utf8_lossy(&line);
         if let Some(time) = time_in(&text) {
-            // Nobody listens any more when the decoder was dropped.
+            // Fails only if the decoder was dropped.
             let _ = tell.send(time);
         } else if let Some((level, text)) = ffmpeg::parse_line(&text)
             && ffmpeg::is_error(level)
@@ -209,7 +209,8 @@ fn listen(said: ChildStderr, tell: &Sender<Option<i64>>) -> Vec<String> {
     errors
 }
 
-/// The time of the picture that a line of ffmpeg's filter `showinfo` is about; within, nothing where it has none.
+/// The time of a picture from a line of ffmpeg's filter `showinfo`; `None` for other lines, `Some(None)` for a picture
+/// without a time.
 fn time_in(line: &str) -> Option<Option<i64>> {
     let rest = line.strip_prefix("[Parsed_showinfo")?;
     let (_, rest) = rest.split_once(" n:")?;

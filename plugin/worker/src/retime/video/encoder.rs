@@ -9,18 +9,18 @@ use super::pixel_format::{PixelFormat, PixelFormats};
 use super::{Video, ending_of, ffmpeg};
 use crate::failure::{Failure, Kind, Result};
 
-/// What the person asks of the encoder.
+/// What the user asks of the encoder.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(in super::super) struct EncoderOptions {
     /// Its name in ffmpeg.
     pub(in super::super) codec: Option<String>,
     /// Its quality, in its own numbers.
     pub(in super::super) crf: Option<f64>,
-    /// How much time it takes for a smaller file, in its own names.
+    /// How much time it spends on a smaller file, by its own names.
     pub(in super::super) preset: Option<String>,
 }
 
-/// The arguments that each encoder gets: nearly without visible loss, and usual elsewhere.
+/// The arguments of each encoder: almost no visible loss, other settings as usual.
 const ENCODERS: [(&str, &[&str]); 16] = [
     ("libx264", &["-crf", "14", "-preset", "medium"]),
     ("libx265", &["-crf", "16", "-preset", "medium"]),
@@ -40,7 +40,7 @@ const ENCODERS: [(&str, &[&str]); 16] = [
     ("utvideo", &[]),
 ];
 
-/// Encoders of files that players show.
+/// Encoders of formats that few players can show in red, green and blue.
 const PLAYED: [&str; 3] = ["libx265", "libaom-av1", "libvpx-vp9"];
 
 /// Encoders in order of preference for files without transparency.
@@ -48,7 +48,7 @@ const OPAQUE: [&str; 4] = ["libx264", "libopenh264", "h264_videotoolbox", "mpeg4
 const WEB: [&str; 1] = ["libvpx-vp9"];
 const CLEAR: [&str; 2] = ["prores_ks", "qtrle"];
 
-/// Encoders of the kinds that a file keeps, and the endings of files that take them.
+/// Codecs that a video keeps: the codec, its encoders, and the file endings that can hold it.
 const SAME: [(&str, &[&str], &[&str]); 9] = [
     ("hevc", &["libx265"], &["mp4", "m4v", "mov", "mkv"]),
     ("av1", &["libsvtav1", "libaom-av1"], &["mp4", "mkv", "webm"]),
@@ -61,7 +61,7 @@ const SAME: [(&str, &[&str], &[&str]); 9] = [
     ("utvideo", &["utvideo"], &["mkv", "avi"]),
 ];
 
-/// An encoder and everything it is told.
+/// An encoder with all its arguments.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Encoder {
     pub(super) name: String,
@@ -71,7 +71,7 @@ pub(super) struct Encoder {
 }
 
 impl Encoder {
-    /// For pictures of this `form` and size in the file `to`, which should be like the video they come from.
+    /// The encoder for pictures of this `form` and size in the file `to`. It keeps as much as possible of the video `like`.
     pub(super) fn choose(
         to: &Path,
         (form, size): (Form, (usize, usize)),
@@ -98,7 +98,7 @@ impl Encoder {
         for name in candidates.iter().filter(|name| has(name)) {
             let mut capabilities = Capabilities::of(name)?;
             if PLAYED.contains(name) {
-                // Few players show such files in red, green and blue.
+                // Few players can show these formats in red, green and blue.
                 capabilities.pixel_formats.retain(|pixel_format| !pixel_format.starts_with("gbr"));
             }
             let Some((pixel_format, holds)) = table.best(&capabilities.pixel_formats, wanted)
@@ -203,7 +203,7 @@ impl Encoder {
             arguments.extend([option.to_owned(), own.join(":")]);
         }
         if ending == "avi" && name == "libx264" {
-            // AVI files tell no times, so pictures must lie in the order in which they are seen.
+            // AVI files store no times, so pictures must be stored in display order.
             arguments.extend(["-bf", "0"].map(String::from));
         }
         arguments.extend(["-pix_fmt", pixel_format].map(String::from));
@@ -211,13 +211,13 @@ impl Encoder {
         Ok(Self { name: name.into(), arguments, notes })
     }
 
-    /// Names the encoder and everything it is told.
+    /// Hash of the encoder and all its arguments.
     pub(super) fn digest(&self) -> ContentHash {
         ContentHash::of(self.arguments.join("\0").as_bytes())
     }
 }
 
-/// What an encoder says of itself.
+/// What ffmpeg's help says of an encoder.
 struct Capabilities {
     pixel_formats: Vec<String>,
     options: Vec<String>,
@@ -260,9 +260,9 @@ fn candidates(ending: &str, alpha: bool, like: Option<&Video>) -> Vec<&'static s
     same.iter().chain(usual).copied().collect()
 }
 
-/// What should be kept: as many bits and as fine a colour as the source has.
+/// The pixel format to keep: as many bits and as much colour resolution as the source has.
 fn wanted(form: Form, size: (usize, usize), like: Option<&Video>) -> PixelFormat {
-    // Half of an odd number of pixels is none.
+    // Chroma cannot be halved if a side is odd.
     let odd = size.0 % 2 == 1 || size.1 % 2 == 1;
     match like {
         Some(video) => {
@@ -275,7 +275,7 @@ fn wanted(form: Form, size: (usize, usize), like: Option<&Video>) -> PixelFormat
             PixelFormat::of(pixel_format.bits, chroma, form.alpha, pixel_format.rgb)
         }
         None => {
-            // Players expect halved colour; pictures of more than ten bits come from and go to other programs.
+            // Players expect halved chroma, and at most ten bits.
             let bits = if form.depth == Depth::Eight { 8 } else { 10 };
             let chroma = if odd || form.alpha { (0, 0) } else { (1, 1) };
             PixelFormat::of(bits, chroma, form.alpha, false)
@@ -303,7 +303,7 @@ fn profile(encoder: &str, holds: PixelFormat, like: Option<&Video>) -> Vec<Strin
     vec!["-profile:v".into(), profile.into()]
 }
 
-/// Back to the colours' meaning in the source, or to what players expect of an untagged file.
+/// Arguments that convert back to the colours of the source, or to what players expect of an untagged file.
 fn colour(
     like: Option<&Video>,
     rgb: bool,
@@ -327,7 +327,7 @@ fn colour(
         tag("-color_range", range);
         format!(":out_color_matrix={matrix}:out_range={range}")
     };
-    // Some encoders go by what they are told, others (ProRes) by what each picture says of itself.
+    // Some encoders use the tags of the command line, others (ProRes) those of each picture.
     let mut said = String::new();
     if let Some(video) = like {
         let colour = &video.colour;
@@ -347,7 +347,7 @@ fn colour(
     arguments
 }
 
-/// The filter that makes each picture say how its colours are meant. What it has no word for is left unsaid.
+/// The filter that tags each picture with its colours. Tags that it does not know are left out.
 fn said_by_pictures(matrix: &str, primaries: &str, transfer: &str) -> String {
     let transfer = match transfer {
         "gamma22" => "bt470m",
@@ -365,7 +365,7 @@ fn said_by_pictures(matrix: &str, primaries: &str, transfer: &str) -> String {
     if said.is_empty() { String::new() } else { format!(",setparams={}", said.join(":")) }
 }
 
-/// Words of ffmpeg's filter `setparams`.
+/// Values that ffmpeg's filter `setparams` knows.
 const MATRICES: [&str; 11] = [
     "bt709",
     "fcc",

@@ -9,10 +9,10 @@ use inbetween_core::program;
 
 use crate::failure::{Failure, Kind, Result};
 
-/// Lines of a complaint that are told.
+/// Most lines of errors that are shown.
 const ERROR_LINES: usize = 4;
 
-/// A call of ffmpeg that reports its troubles, each line with its level, and nothing else.
+/// A call of ffmpeg that prints only errors, each line with its level.
 pub(super) fn command() -> Command {
     let mut command = program::command("ffmpeg");
     command.args(["-hide_banner", "-nostdin", "-nostats", "-loglevel", "level+error"]);
@@ -27,20 +27,20 @@ pub(super) fn probe_command() -> Command {
     command
 }
 
-/// A file's path as ffmpeg takes it: never for an option, a protocol or a pattern.
+/// A path in a form that ffmpeg cannot take for an option, a protocol or a pattern.
 pub(super) fn address(path: &Path) -> OsString {
     let mut address = OsString::from("file:");
     address.push(path);
     address
 }
 
-/// What a program printed, and what it complained of though it ended well.
+/// What a successful program printed, and the errors that it reported nevertheless.
 pub(super) struct ProgramOutput {
     pub(super) stdout: Vec<u8>,
     pub(super) errors: Vec<String>,
 }
 
-/// Runs a program of the ffmpeg family to its end; its own complaint where it fails.
+/// Runs ffmpeg or ffprobe to its end. A failure carries its error messages.
 pub(super) fn run(command: &mut Command) -> Result<ProgramOutput> {
     let program = command.get_program().to_string_lossy().into_owned();
     let done = command.output().map_err(|err| cannot_start(&program, &err))?;
@@ -64,7 +64,7 @@ pub(super) fn cannot_start(program: &str, err: &std::io::Error) -> Failure {
     Failure::new(Kind::File, message)
 }
 
-/// A line's level and what it says, whoever says it.
+/// The level and text of a line.
 pub(super) fn parse_line(line: &str) -> Option<(&str, &str)> {
     let rest = line.trim_start();
     // "[h264 @ 0x5581] [error] text" or "[error] text".
@@ -76,7 +76,7 @@ pub(super) fn parse_line(line: &str) -> Option<(&str, &str)> {
     Some((level, text.trim()))
 }
 
-/// The complaints in what a program said.
+/// The error messages in what a program printed.
 pub(super) fn errors_in(text: &str) -> Vec<String> {
     let said = text.lines().filter_map(parse_line);
     said.filter(|(level, text)| is_error(level) && !text.is_empty())
@@ -91,7 +91,7 @@ pub(super) fn is_error(level: &str) -> bool {
 /// Why a program failed.
 pub(super) fn summary(errors: &[String], status: std::process::ExitStatus) -> String {
     if errors.is_empty() {
-        // A signal, mostly: of a file that became larger than the system allows, for one.
+        // Mostly a signal, for example because a file became larger than the system allows.
         return format!("it failed and said nothing ({status})");
     }
     errors[errors.len().saturating_sub(ERROR_LINES)..].join("; ")

@@ -1,28 +1,28 @@
-//! What a file says of the light it was made for: HDR.
+//! HDR metadata of a video.
 
 use serde_json::Value;
 
-/// Side data of HDR pictures.
+/// Static HDR metadata, and which dynamic metadata there is.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct HdrMetadata {
     mastering: Option<Mastering>,
-    /// The brightest sample, and the brightest frame in the mean, in candela for a square metre.
+    /// Maximum content light level and maximum frame-average light level, in candela per square metre.
     content: Option<(u64, u64)>,
-    /// What holds for each picture anew and cannot be told for pictures between.
+    /// Names of dynamic metadata, which differs from picture to picture and cannot be made for in-betweens.
     pub(super) dynamic: Vec<&'static str>,
 }
 
-/// The display on which the picture was made.
+/// The mastering display.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Mastering {
-    /// Green, blue, red and white, each across and up.
+    /// Chromaticities (x, y) of green, blue, red and white.
     points: [(f64, f64); 4],
-    /// Most and least light, in candela for a square metre.
+    /// Maximum and minimum luminance, in candela per square metre.
     range: (f64, f64),
 }
 
 impl HdrMetadata {
-    /// From what is told of a stream and of its first frames.
+    /// Reads it from what ffprobe says of a stream and of its first frames.
     pub(super) fn read(told: &Value, stream: &Value) -> Self {
         let frames = told["frames"].as_array().into_iter().flatten();
         let sides = std::iter::once(stream)
@@ -55,9 +55,9 @@ impl HdrMetadata {
         self.mastering.is_some() || self.content.is_some()
     }
 
-    /// The arguments with which an encoder writes it; nothing for encoders that cannot.
+    /// The option and values with which an encoder writes it; `None` for encoders that cannot.
     pub(super) fn arguments(&self, encoder: &str) -> Option<(&'static str, Vec<String>)> {
-        // Steps in which chromaticities and light are counted there.
+        // Units of chromaticities and luminance in that option.
         let (option, names, steps) = match encoder {
             "libx265" => {
                 ("-x265-params", ["master-display", "max-cll"], Some((50_000.0, 10_000.0)))

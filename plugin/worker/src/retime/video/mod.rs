@@ -1,5 +1,5 @@
-//! Video files, through the ffmpeg that is installed: decoded to raw frames in a pipe, encoded from
-//! finished pictures in parts, and joined with everything else that the source holds.
+//! Video files through the installed ffmpeg: decoded to raw frames in a pipe, encoded in parts from finished
+//! pictures, and muxed with all other streams of the source.
 
 mod combs;
 mod decode;
@@ -40,7 +40,7 @@ fn ending_of(path: &Path) -> String {
 }
 
 impl Video {
-    /// The frame of samples that a [`Decoder`] gave.
+    /// The frame of samples from a [`Decoder`].
     pub(super) fn frame(&self, bytes: &[u8]) -> Result<Frame> {
         let form = self.form;
         let samples: Vec<f32> = match form.depth {
@@ -60,7 +60,7 @@ impl Video {
         Ok(Frame::from_pixels(self.width, self.height, pixels)?)
     }
 
-    /// Whether samples that a [`Decoder`] gave cover everything.
+    /// Whether samples from a [`Decoder`] are opaque.
     pub(super) fn is_opaque(&self, bytes: &[u8]) -> bool {
         !self.form.alpha
             || match self.form.depth {

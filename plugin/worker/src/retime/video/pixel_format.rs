@@ -1,4 +1,4 @@
-//! Formats of samples: what ffmpeg's own table tells of each, and the best one for a purpose.
+//! Pixel formats of ffmpeg: what each can hold, and the best one for a purpose.
 
 use std::collections::HashMap;
 
@@ -7,17 +7,17 @@ use serde_json::Value;
 use super::ffmpeg;
 use crate::failure::Result;
 
-/// What a format of samples can hold.
+/// What a pixel format can hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) struct PixelFormat {
-    /// Bits of a sample, of the deepest component.
+    /// Bits of the deepest component.
     pub(super) bits: u32,
-    /// Whether colour is halved across and down, as powers of two.
+    /// Subsampling of chroma across and down, as powers of two.
     pub(super) chroma: (u32, u32),
     pub(super) alpha: bool,
     pub(super) rgb: bool,
     pub(super) grey: bool,
-    /// Numbers of a palette, single bits, or pictures that lie on a graphics card.
+    /// A palette, single bits, or pictures in the memory of a graphics card.
     special: bool,
     big_endian: bool,
     float: bool,
@@ -64,7 +64,7 @@ impl PixelFormats {
         self.0.get(name).copied()
     }
 
-    /// The one of `offered` that loses least of `wanted`, and takes least room for it; nothing where none is known.
+    /// The format among `offered` that loses least of `wanted` and takes least space; `None` if none is known.
     pub(super) fn best(
         &self,
         offered: &[String],
@@ -79,7 +79,7 @@ impl PixelFormats {
             })
             .min_by_key(|(at, name, has)| {
                 let missing = |wanted: u32, has: u32| wanted.saturating_sub(has);
-                // Full range is told by a tag; the formats that have it in their name are for those without.
+                // Full range is set by a tag; the old formats with it in their name are avoided.
                 let old = name.starts_with("yuvj");
                 (
                     wanted.alpha && !has.alpha,
@@ -98,7 +98,7 @@ impl PixelFormats {
 }
 
 impl PixelFormat {
-    /// What is to be kept.
+    /// A format with these properties.
     pub(super) fn of(bits: u32, chroma: (u32, u32), alpha: bool, rgb: bool) -> Self {
         Self {
             bits,
@@ -112,7 +112,7 @@ impl PixelFormat {
         }
     }
 
-    /// What of this the other does not hold, in words; empty where it holds all.
+    /// What the other format cannot hold of this one, in words; empty if nothing is lost.
     pub(super) fn lost_in(self, other: Self) -> Vec<String> {
         let mut lost = Vec::new();
         if self.alpha && !other.alpha {

@@ -1,4 +1,4 @@
-//! What a video file holds, as ffprobe tells it.
+//! What a video file holds, according to ffprobe.
 
 use std::path::Path;
 
@@ -11,33 +11,33 @@ use super::pixel_format::{PixelFormat, PixelFormats};
 use super::{ffmpeg, timeline};
 use crate::failure::{Failure, Kind, Result};
 
-/// The first video stream of a file, and what lies beside it.
+/// The first video stream of a file, and its other streams.
 #[derive(Clone, Debug, PartialEq)]
 pub(in super::super) struct Video {
-    /// Size as it is seen, upright.
+    /// Size in pixels, after rotation to upright.
     pub(in super::super) width: usize,
     pub(in super::super) height: usize,
     pub(in super::super) rate: Rate,
     pub(in super::super) form: Form,
-    /// Number of pictures; 0 where the file does not tell.
+    /// Number of pictures; 0 if unknown.
     pub(in super::super) pictures: u64,
-    /// Number of pictures that could be decoded, once all were looked at.
+    /// Number of pictures that could be decoded, known after the analysis.
     pub(in super::super) decoded: Option<u64>,
     /// Number of frames, for progress only.
     pub(in super::super) frames: u64,
     pub(in super::super) interlaced: bool,
-    /// What is amiss with the file.
+    /// What is wrong with the file.
     pub(in super::super) damage: Vec<String>,
     pub(super) codec: String,
     pub(super) profile: String,
-    /// The decoder to be used instead of ffmpeg's first choice.
+    /// The decoder to use instead of ffmpeg's default.
     pub(super) decoder: Option<&'static str>,
     pub(super) pixel_format: PixelFormat,
     pub(super) colour: Colour,
     /// Proportions of an upright pixel, as `1:1`.
     pub(super) pixel_shape: String,
     pub(super) hdr: HdrMetadata,
-    /// When the last picture ends, in millionths of a second after the file begins.
+    /// End of the last picture, in millionths of a second from the beginning of the file.
     pub(super) ends: Option<i64>,
     pub(super) others: Vec<Stream>,
     pub(super) chapters: bool,
@@ -46,18 +46,18 @@ pub(in super::super) struct Video {
     pub(super) dispositions: Vec<String>,
 }
 
-/// How the colours of a video are meant; tags that the file lacks are empty.
+/// Colour tags of a video; empty if the file lacks them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Colour {
     pub(super) matrix: String,
     pub(super) range: String,
     pub(super) primaries: String,
     pub(super) transfer: String,
-    /// Where the samples of colour lie between those of light.
+    /// Where chroma samples lie between luma samples.
     pub(super) place: String,
 }
 
-/// A stream beside the pictures.
+/// Another stream than the pictures.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Stream {
     pub(super) index: u64,
@@ -67,18 +67,18 @@ pub(super) struct Stream {
     pub(super) tag: String,
     pub(super) name: String,
     pub(super) channels: u32,
-    /// Whether it is a picture for the cover.
+    /// Whether it is a cover picture.
     pub(super) cover: bool,
-    /// When it begins, in seconds after the file.
+    /// When it begins, in seconds from the beginning of the file.
     pub(super) begins: f64,
 }
 
-/// The times of the pictures, as the packets of the file tell them.
+/// The times of the pictures, read from the packets.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Packets {
     /// In seconds, rising.
     times: Vec<f64>,
-    /// How long the last one is seen.
+    /// Duration of the last one.
     last: Option<f64>,
     count: u64,
     errors: Vec<String>,
@@ -119,7 +119,7 @@ impl Video {
         let (width, height) = if turned { (height, width) } else { (width, height) };
         let (mut format, mut decoder) = (text("pix_fmt"), None);
         if tag_of(stream, "alpha_mode").is_some_and(|mode| mode == "1") {
-            // ffmpeg's own decoders of VP8 and VP9 leave the second picture out, which holds the alpha.
+            // ffmpeg's own decoders of VP8 and VP9 ignore the alpha.
             decoder = match text("codec_name").as_str() {
                 "vp8" => Some("libvpx"),
                 "vp9" => Some("libvpx-vp9"),
@@ -192,7 +192,7 @@ impl Video {
         self.width * self.height * channels * bytes
     }
 
-    /// To upright red, green and blue.
+    /// The filter that converts to upright red, green and blue.
     pub(super) fn decoding_filter(&self) -> String {
         let pixel_format = match (self.form.depth, self.form.alpha) {
             (Depth::Eight, false) => "rgb24",
@@ -210,7 +210,7 @@ impl Video {
         )
     }
 
-    /// The conversion's matrix in the words of ffmpeg's scaler; a file without a tag is taken as players do.
+    /// The colour matrix by the name that ffmpeg's scaler uses. Without a tag, the same is assumed as in players.
     pub(super) fn matrix(&self) -> &'static str {
         match self.colour.matrix.as_str() {
             "bt709" => "bt709",
@@ -257,17 +257,17 @@ fn main_stream(told: &Value) -> Option<&Value> {
     })
 }
 
-/// The first pictures, with what is said of each.
+/// What ffprobe says of the first pictures.
 fn first_frames(path: &Path) -> Value {
     let mut command = ffmpeg::probe_command();
     command.args(["-select_streams", "V:0", "-read_intervals", "%+#8", "-show_frames"]);
-    // Where the beginning cannot be decoded, nothing is said of it.
+    // Nothing, if the beginning cannot be decoded.
     let told =
         ffmpeg::run(command.arg(ffmpeg::address(path))).map(|told| told.stdout).unwrap_or_default();
     serde_json::from_slice::<Value>(&told).unwrap_or_default()["frames"].clone()
 }
 
-/// The times of all pictures. Nothing is decoded for it.
+/// The times of all pictures, read without decoding.
 fn packets_of(path: &Path) -> Result<Packets> {
     let mut command = ffmpeg::probe_command();
     command.args(["-select_streams", "V:0", "-of", "compact=p=0"]);
@@ -281,7 +281,7 @@ fn packets_of(path: &Path) -> Result<Packets> {
             let mut fields = line.split('|').filter_map(|field| field.split_once('='));
             fields.find(|(known, _)| *known == name).map(|(_, value)| value)
         };
-        // What an edit list cuts away is decoded by nobody.
+        // Pictures that an edit list cuts away are not decoded.
         if line.is_empty() || value("flags").is_some_and(|flags| flags.contains('D')) {
             continue;
         }
@@ -295,14 +295,14 @@ fn packets_of(path: &Path) -> Result<Packets> {
         }
     }
     if (packets.times.len() as u64) < packets.count {
-        // Some containers tell no times, but an even rate.
+        // Some containers store an even rate instead of times.
         packets.times.clear();
     }
     packets.times.sort_by(f64::total_cmp);
     Ok(packets)
 }
 
-/// What the file says of the end of its pictures, in seconds.
+/// End of the pictures according to the file, in seconds.
 fn declared_end(told: &Value, stream: &Value) -> Option<f64> {
     let starts = seconds(&stream["start_time"]).unwrap_or(0.0);
     let own = seconds(&stream["duration"]).map(|length| starts + length);
@@ -347,7 +347,7 @@ fn timecode(told: &Value, stream: &Value) -> Option<String> {
     everywhere.filter_map(|place| tag_of(place, "timecode")).map(str::to_owned).next()
 }
 
-/// What the stream is marked as, in ffmpeg's words.
+/// The dispositions of the stream, by ffmpeg's names.
 fn dispositions(stream: &Value) -> Vec<String> {
     let marks = stream["disposition"].as_object().into_iter().flatten();
     marks.filter(|(_, on)| **on == 1).map(|(name, _)| name.clone()).collect()
@@ -361,7 +361,7 @@ fn pixel_shape(told: &str, turned: bool) -> String {
     }
 }
 
-/// Whether the picture is to be turned by a quarter before it is shown.
+/// Whether the picture has to be rotated by 90 degrees for display.
 fn is_turned(stream: &Value) -> bool {
     let sides = stream["side_data_list"].as_array();
     let rotation = sides.and_then(|sides| sides.iter().find_map(|side| side["rotation"].as_f64()));

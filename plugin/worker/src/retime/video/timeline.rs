@@ -1,20 +1,20 @@
-//! When pictures are seen: from the time stamps of a file to frames of even distance.
+//! From the time stamps of a file to frames at an even rate.
 
 use inbetween_core::retime::Rate;
 
-/// Rates beyond this are a clock's, unless there are as many pictures.
+/// A faster rate is that of a clock, unless there are as many pictures.
 const FASTEST: f64 = 240.0;
 
-/// Share of a frame by which a time stamp may miss its frame: what is less is the unrest of a camera's clock.
+/// How far a time stamp may be from its frame, in frames: the jitter of a camera's clock.
 const UNREST: f64 = 0.25;
 
-/// Share of the time stamps that may miss by more.
+/// Share of the time stamps that may be farther away.
 const ASTRAY: f64 = 0.01;
 
-/// Frames for a second at which irregular times are met to within five thousandths of a second.
+/// A frame rate at which irregular times are kept to within five milliseconds.
 const FINE: f64 = 120.0;
 
-/// Rates of cameras and of what is drawn: frames in so many seconds.
+/// Usual frame rates: frames, and in how many seconds.
 const USUAL: [(u32, u32); 14] = [
     (12, 1),
     (25, 2),
@@ -32,13 +32,13 @@ const USUAL: [(u32, u32); 14] = [
     (240, 1),
 ];
 
-/// Share by which the mean of an unsteady clock may miss its rate.
+/// Relative error that the mean of an unsteady clock may have.
 const NEAR: f64 = 0.01;
 
-/// A picture that is held for longer than this is none, but a jump of the clock.
+/// Longest hold of a picture, in seconds; longer ones are jumps of the clock.
 const LONGEST_HOLD: f64 = 3600.0;
 
-/// One second, as times are counted here.
+/// One second in the unit of times.
 const SECOND: f64 = 1e6;
 
 /// The rate of even frames on which the pictures lie whose `times` (in seconds, rising) are given: `real` is the rate
@@ -51,7 +51,7 @@ pub(super) fn rate_of(real: &str, mean: &str, times: &[f64]) -> Option<Rate> {
         fast <= FASTEST || (counted > 0.0 && fast <= counted * 1.05)
     };
     let real = rate(real);
-    // Some containers count fields, some a clock: what every picture needs is enough.
+    // Some containers store the rate of fields or of a clock; a rate that fits every picture is enough.
     let divided = real.zip(mean).and_then(|(real, mean)| {
         let times = (real.per_second() / mean.per_second()).round();
         let even = (real.per_second() / mean.per_second() / times - 1.0).abs() < 0.005;
@@ -83,7 +83,7 @@ fn mean_of(times: &[f64]) -> Option<Rate> {
     (length > 0.0).then(|| Rate::of_decimal((times.len() - 1) as f64 / length).ok())?
 }
 
-/// The usual rate about as fast as `mean` that the times of an unsteady clock are nearest to.
+/// The usual rate near `mean` that fits the times of an unsteady clock best.
 fn usual(mean: Rate, times: &[f64]) -> Option<Rate> {
     let near = |rate: &Rate| (rate.per_second() / mean.per_second() - 1.0).abs() < NEAR;
     let rates = USUAL.iter().filter_map(|(frames, seconds)| Rate::new(*frames, *seconds).ok());
@@ -91,7 +91,7 @@ fn usual(mean: Rate, times: &[f64]) -> Option<Rate> {
     fitting.min_by(|a, b| unrest(*a, times).total_cmp(&unrest(*b, times)))
 }
 
-/// Variance of the way from the time stamps to their frames, in frames.
+/// Variance of the distance from time stamps to their frames, in frames.
 fn unrest(rate: Rate, times: &[f64]) -> f64 {
     let off = |time: &f64| {
         let frames = (time - times[0]) * rate.per_second();
@@ -110,29 +110,29 @@ fn fits(rate: Rate, times: &[f64]) -> bool {
     astray.count() as f64 <= ASTRAY * times.len() as f64
 }
 
-/// A multiple of a rate that is fine enough for any time.
+/// A multiple of the rate that is fine enough for irregular times.
 fn finer(rate: Rate) -> Option<Rate> {
     let times = (FINE / rate.per_second()).ceil().max(1.0);
     rate.times(times as u32).ok()
 }
 
-/// Deals pictures out to frames, as they come.
+/// Assigns pictures to frames, one after the other.
 #[derive(Debug)]
 pub(super) struct FrameSlots {
     rate: Rate,
-    /// When the first picture is seen, in millionths of a second.
+    /// Time of the first picture, in millionths of a second.
     pub(super) begins: Option<i64>,
     last: i64,
 }
 
-/// Where a picture belongs.
+/// The frame that a picture belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Slot {
-    /// On this frame and the ones after it, until the next picture.
+    /// This frame, and those after it until the next picture.
     At(i64),
-    /// Nowhere: another has its time already, and the time after it.
+    /// None: its frame and the next one are taken.
     None,
-    /// At a time that cannot be meant.
+    /// An implausible time.
     Jump,
 }
 
@@ -141,11 +141,11 @@ impl FrameSlots {
         Self { rate, begins: None, last: -1 }
     }
 
-    /// The frame of the next picture, whose `time` is in millionths of a second; pictures without follow each other.
+    /// The frame of the next picture. `time` is in millionths of a second; a picture without a time follows the last one.
     pub(super) fn next(&mut self, time: Option<i64>) -> Slot {
         let begins = *self.begins.get_or_insert(time.unwrap_or(0));
         let exact = time.map_or((self.last + 1) as f64, |time| self.frames(time - begins));
-        // Two pictures with one time are a mistake of a writer: the second takes the place after it, if that is free.
+        // Two pictures with the same time are a writer's mistake: the second gets the next frame, if that is free.
         let slot = (exact.round() as i64).max(self.last + 1);
         if slot as f64 - exact > 1.5 {
             return Slot::None;
@@ -157,7 +157,7 @@ impl FrameSlots {
         Slot::At(slot)
     }
 
-    /// Number of frames of a clip whose last picture is seen until `ends`.
+    /// Number of frames of a clip whose last picture ends at `ends`, in millionths of a second.
     pub(super) fn length(&self, ends: Option<i64>) -> i64 {
         let until = ends.zip(self.begins).map(|(ends, begins)| self.frames(ends - begins));
         let most = self.last as f64 + LONGEST_HOLD * self.rate.per_second();
