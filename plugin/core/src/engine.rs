@@ -21,6 +21,10 @@ pub struct Request {
     /// Points whose way the artist sets; only Flow uses them. May be empty.
     #[serde(default)]
     pub pins: Vec<Pin>,
+    /// The drawing before the first key and the one after the last, where the same shot has them: they tell how things
+    /// come into the span and go on from it. Only Flow uses them.
+    #[serde(default)]
+    pub neighbours: [Option<Neighbour>; 2],
     /// Where the in-between lies: strictly between 0 (first key) and 1 (last key).
     pub position: f64,
     /// How it shall look.
@@ -36,6 +40,24 @@ pub struct SketchRef {
     pub picture: ContentHash,
 }
 
+impl Request {
+    /// Content addresses of all its pictures: the keys, the sketches, the neighbours.
+    pub fn pictures(&self) -> impl Iterator<Item = ContentHash> {
+        let sketches = self.sketches.iter().map(|sketch| sketch.picture);
+        let neighbours = self.neighbours.iter().flatten().map(|neighbour| neighbour.picture);
+        [self.first, self.last].into_iter().chain(sketches).chain(neighbours)
+    }
+}
+
+/// A drawing beside the span, and when it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Neighbour {
+    /// Below 0 for the one before the first key, above 1 for the one after the last.
+    pub position: f64,
+    /// Content address of its picture.
+    pub picture: ContentHash,
+}
+
 /// A request together with its pictures.
 #[derive(Clone, Debug)]
 pub struct Job {
@@ -48,20 +70,41 @@ pub struct Job {
     /// One picture for each of `request.sketches`, the size of the keys: line coverage, 0 without a
     /// line to 1 on it, the same in all four channels (white lines on transparency).
     pub sketches: Vec<Arc<Frame>>,
+    /// The pictures of `request.neighbours`, the size of the keys.
+    pub neighbours: [Option<Arc<Frame>>; 2],
 }
 
 impl Job {
-    /// The in-between of two keys at `position`, without sketches and pins.
+    /// The in-between of two keys at `position`, without sketches, pins and neighbours.
     pub fn between(first: Arc<Frame>, last: Arc<Frame>, position: f64, settings: Settings) -> Self {
         let request = Request {
             first: first.content_hash(),
             last: last.content_hash(),
             sketches: Vec::new(),
             pins: Vec::new(),
+            neighbours: [None, None],
             position,
             settings,
         };
-        Self { request, first, last, sketches: Vec::new() }
+        Self { request, first, last, sketches: Vec::new(), neighbours: [None, None] }
+    }
+
+    /// The same with the drawings before and after the span, each with its position (see [`Neighbour`]).
+    #[must_use]
+    pub fn beside(mut self, neighbours: [Option<(f64, Arc<Frame>)>; 2]) -> Self {
+        self.request.neighbours = neighbours.each_ref().map(|neighbour| {
+            let (position, frame) = neighbour.as_ref()?;
+            Some(Neighbour { position: *position, picture: frame.content_hash() })
+        });
+        self.neighbours = neighbours.map(|neighbour| Some(neighbour?.1));
+        self
+    }
+
+    /// All its pictures with their content addresses.
+    pub fn pictures(&self) -> impl Iterator<Item = (ContentHash, &Frame)> {
+        let others = self.sketches.iter().chain(self.neighbours.iter().flatten());
+        let frames = [&self.first, &self.last].into_iter().chain(others);
+        self.request.pictures().zip(frames.map(|frame| &**frame))
     }
 
     /// Width and height of the keys, and so of the drawing, in pixels.
@@ -73,13 +116,14 @@ impl Job {
     ///
     /// # Errors
     /// [`Error::KeysDiffer`] when sizes differ, [`Error::Setting`] when a setting is out of range,
-    /// the position is not strictly between 0 and 1, sketches and pictures are not one for one, or a pin makes
-    /// no sense.
+    /// the position is not strictly between 0 and 1, sketches or neighbours and pictures are not one for one, or a pin
+    /// or the position of a neighbour makes no sense.
     pub fn check(&self) -> Result<(), Error> {
         self.request.settings.check()?;
         pins::check(&self.request.pins)?;
         let size = |frame: &Frame| (frame.width(), frame.height());
-        for other in std::iter::once(&self.last).chain(&self.sketches) {
+        let neighbours = self.neighbours.iter().flatten();
+        for other in std::iter::once(&self.last).chain(&self.sketches).chain(neighbours) {
             if size(&self.first) != size(other) {
                 return Err(Error::KeysDiffer { first: size(&self.first), last: size(other) });
             }
@@ -93,6 +137,24 @@ impl Job {
                     self.request.sketches.len()
                 ),
                 allowed: "each sketch comes with its picture",
+            });
+        }
+        let [before, after] = &self.request.neighbours;
+        let given = self.request.neighbours.each_ref().map(Option::is_some);
+        if given != self.neighbours.each_ref().map(Option::is_some) {
+            return Err(Error::Setting {
+                name: "Neighbours",
+                value: format!("{given:?}"),
+                allowed: "each drawing beside the span comes with its picture",
+            });
+        }
+        let earlier = |n: &Neighbour| n.position.is_finite() && n.position < 0.0;
+        let later = |n: &Neighbour| n.position.is_finite() && n.position > 1.0;
+        if !(before.as_ref().is_none_or(earlier) && after.as_ref().is_none_or(later)) {
+            return Err(Error::Setting {
+                name: "Neighbours",
+                value: format!("{before:?}, {after:?}"),
+                allowed: "one lies before the first key, the other after the last",
             });
         }
         let position = self.request.position;

@@ -1,18 +1,20 @@
 //! Draws every in-between that a set asks for: `draw_set DIR OUT [dis|hypotheses|matcher] [FILE]`.
 //!
 //! `DIR/manifest.json` lists items with the two keys' file names (`i0`, `i1`), the position (`t`)
-//! and the name of the picture to write (`pred`). `FILE` holds weights to draw with instead of the
+//! and the name of the picture to write (`pred`); if wanted also the drawings before and after them (`before`, `after`)
+//! and when they are (`before_at`, below 0, and `after_at`, above 1; -1 and 2 unless said). `FILE` holds weights to draw with instead of the
 //! engine's own.
 
 #[path = "../tests/common/mod.rs"]
 mod common;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use common::{job, of_image};
-use inbetween_core::{Control, Engine, Frame};
+use common::of_image;
+use inbetween_core::{Control, Engine, Frame, Job, Settings};
 use inbetween_flow::{FlowEngine, Start};
 use serde::Deserialize;
 
@@ -27,6 +29,10 @@ struct Item {
     i1: String,
     pred: String,
     t: f64,
+    before: Option<String>,
+    before_at: Option<f64>,
+    after: Option<String>,
+    after_at: Option<f64>,
 }
 
 fn main() -> Result<()> {
@@ -58,7 +64,16 @@ fn main() -> Result<()> {
     let begin = Instant::now();
     for item in &manifest.items {
         let (first, last) = (read(&dir.join(&item.i0))?, read(&dir.join(&item.i1))?);
-        let job = job(&first, &last, item.t, &[]);
+        let beside = |name: &Option<String>, at: f64| -> Result<Option<(f64, Arc<Frame>)>> {
+            let Some(name) = name else { return Ok(None) };
+            Ok(Some((at, Arc::new(read(&dir.join(name))?))))
+        };
+        let neighbours = [
+            beside(&item.before, item.before_at.unwrap_or(-1.0))?,
+            beside(&item.after, item.after_at.unwrap_or(2.0))?,
+        ];
+        let keys = (Arc::new(first), Arc::new(last));
+        let job = Job::between(keys.0, keys.1, item.t, Settings::default()).beside(neighbours);
         let drawn = engine.draw(&job, &Control::default())?;
         if drawn.cut {
             println!("{}: cut", item.pred);

@@ -32,10 +32,12 @@ fn main() -> Result<()> {
             last: ContentHash([pair + 100; 32]),
             sketches: Vec::new(),
             pins: Vec::new(),
+            neighbours: [None, None],
             position: 0.2 + 0.2 * round as f64,
             settings: Settings::default(),
         };
-        let job = Job { request, first: first.clone(), last: last.clone(), sketches: Vec::new() };
+        let (first, last) = (first.clone(), last.clone());
+        let job = Job { request, first, last, sketches: Vec::new(), neighbours: [None, None] };
         println!("{}", if round % 3 == 0 { "first position of a pair" } else { "next position" });
         let begin = Instant::now();
         let drawn = engine.draw(&job, &Control::default())?;

@@ -24,8 +24,8 @@ pub(crate) struct Analysis {
     pub(crate) confidence: f32,
     /// Part of the guides that shows the frame: rows, columns.
     pub(crate) shape: (usize, usize),
-    /// What only a pair of the same scene has.
-    pub(crate) pair: Option<KeyPair>,
+    /// What only a pair of the same scene has, and the same pair as pieces that move.
+    pub(crate) pair: Option<(KeyPair, Layers)>,
 }
 
 /// What the decoder needs.
@@ -46,8 +46,6 @@ pub(crate) struct KeyPair {
     pub(crate) rest: Rest,
     /// How the keys' light differs.
     pub(crate) light: Option<Light>,
-    /// The same pair as pieces that move, where some piece is lost otherwise.
-    pub(crate) layers: Option<Layers>,
 }
 
 impl Analysis {
@@ -113,7 +111,7 @@ impl Analysis {
             + features.iter().map(Features::byte_len).sum::<usize>();
         let bytes = bytes + rest.byte_len();
         let full_grain = grain::of_frames(&job.first, &job.last);
-        let mut pair = KeyPair {
+        let pair = KeyPair {
             guides,
             small,
             features,
@@ -124,12 +122,10 @@ impl Analysis {
             full_grain,
             rest,
             light: g.light,
-            layers: None,
         };
         layers.compare(&pair.guides, &pair.flows, || decoded(net, &pair, 0.5));
-        pair.layers = layers.wanted().then_some(layers);
-        let bytes = bytes + pair.layers.as_ref().map_or(0, Layers::byte_len);
-        let pair = Some(pair);
+        let bytes = bytes + layers.byte_len();
+        let pair = Some((pair, layers));
         Ok((Self { cut: false, confidence, shape, pair }, bytes))
     }
 }

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use inbetween_core::budget::Budget;
 use inbetween_core::{
-    ContentHash, Control, Drawn, Engine, EngineKind, Error, Frame, Job, Output, Remarks,
+    ContentHash, Control, Drawn, Engine, EngineKind, Error, Frame, Job, Neighbour, Output, Remarks,
 };
 
 use crate::analysis::{Analysis, KeyPair};
-use crate::layers::Layers;
+use crate::layers::{Beside, Course, Layers};
 use crate::map::Map;
 use crate::mask::{Pieces, confidence, settle, stay_inside, unsure};
-use crate::memo::{Memo, PairKey, PinKey, SketchKey};
+use crate::memo::{CourseKey, Memo, PairKey, PinKey, SketchKey};
 use crate::near_keys::{carry, trained_position};
 use crate::net::TweenNet;
 use crate::net::config::{Config, Start};
@@ -36,6 +36,7 @@ pub struct FlowEngine {
     memo: Memo<PairKey, Analysis>,
     bends: Memo<SketchKey, Guidance>,
     pinned: Memo<PinKey, Layers>,
+    courses: Memo<CourseKey, Option<Course>>,
 }
 
 impl FlowEngine {
@@ -69,8 +70,15 @@ impl FlowEngine {
         let version = format!("{REVISION} {} {} {start:?}", config.version, &digest[..8]);
         let net = TweenNet::new(&config, weights)?;
         let budget = Budget::of_process();
-        let (memo, bends) = (Memo::new(budget), Memo::new(budget));
-        Ok(Self { net, start, version, memo, bends, pinned: Memo::new(budget) })
+        Ok(Self {
+            net,
+            start,
+            version,
+            memo: Memo::new(budget),
+            bends: Memo::new(budget),
+            pinned: Memo::new(budget),
+            courses: Memo::new(budget),
+        })
     }
 
     /// Multiplications and additions of the convolutions for guides of `height` x `width`: once
@@ -109,7 +117,7 @@ impl Engine for FlowEngine {
             return still(near, job.request.settings.output, 1.0, false);
         }
         let analysis = self.analysis(job, control)?;
-        let Some(pair) = &analysis.pair else {
+        let Some((pair, pieces)) = &analysis.pair else {
             return still(near, job.request.settings.output, analysis.confidence, true);
         };
         control.report(0.6);
@@ -119,14 +127,24 @@ impl Engine for FlowEngine {
         let pins =
             if pinned { Some(self.pinned(job, pair, &analysis, guided, control)?) } else { None };
         // Sketches move all that pins do not bind.
-        let layers = pins.as_deref().or(pair.layers.as_ref().filter(|_| !guided));
-        let plan = self.plan(pair, &analysis, t, guidance.as_deref(), layers);
+        let layers = pins.as_deref().or(Some(pieces).filter(|_| !guided && pieces.wanted()));
+        let mut plan = self.plan(pair, &analysis, t, guidance.as_deref(), layers);
         control.check()?;
         control.report(0.8);
         let stage = Stage::begin("trust");
-        let trust = confidence(pair, &plan.motion, &Pieces { label: &plan.label, layers, t });
+        let mut trust = confidence(pair, &plan.motion, &Pieces { label: &plan.label, layers, t });
         let unsure = unsure(&trust, analysis.shape);
         stage.end();
+        // Where sketches say how things go, nothing else is asked.
+        if !guided && let Some(course) = self.course(job, pair, layers.unwrap_or(pieces), control)?.as_ref() {
+            let stage = Stage::begin("bend");let tt=std::time::Instant::now();
+            let layers = layers.unwrap_or(pieces);
+            let sources = layers.bend(course, &mut plan.motion, &mut plan.label, &pair.guides, t);
+            // What a piece hid is shown by one key, and known.
+            let of = |source: &Option<u32>| source.map_or(1.0, |i| trust.v[i as usize]);
+            eprintln!("bend {:?}", tt.elapsed());trust.v = sources.iter().map(of).collect();
+            stage.end();
+        }
         let stage = Stage::begin("full size");
         let size = (near.height(), near.width());
         let pixels = match job.request.settings.output {
@@ -189,6 +207,65 @@ impl FlowEngine {
         self.pinned.get(key, control, make)
     }
 
+    /// The ways of the pieces of `layers` through the drawings beside the keys; none where all are straight and even.
+    fn course(
+        &self,
+        job: &Job,
+        pair: &KeyPair,
+        layers: &Layers,
+        control: &Control,
+    ) -> Result<Arc<Option<Course>>, Error> {
+        let [before, after] = &job.neighbours;
+        if before.is_none() && after.is_none() {
+            return Ok(Arc::new(None));
+        }
+        let key = CourseKey {
+            pair: pair_key(job),
+            pins: job.request.pins.clone(),
+            neighbours: job.request.neighbours.clone(),
+        };
+        let make = || {
+            let before = self.pair_beside(job, 0, control)?;
+            let after = self.pair_beside(job, 1, control)?;
+            let stage = Stage::begin("course");let tt=std::time::Instant::now();
+            let course = layers.course(&pair.guides, &pair.flows, [
+                beside(before.as_deref(), job.request.neighbours[0].as_ref()),
+                beside(after.as_deref(), job.request.neighbours[1].as_ref()),
+            ]);
+            stage.end();
+            eprintln!("course {:?}", tt.elapsed());let bytes = course.as_ref().map_or(0, Course::byte_len);
+            Ok((course, bytes))
+        };
+        self.courses.get(key, control, make)
+    }
+
+    /// The analysis of the key and the drawing beside it: the same as of the span beside.
+    fn pair_beside(
+        &self,
+        job: &Job,
+        side: usize,
+        control: &Control,
+    ) -> Result<Option<Arc<Analysis>>, Error> {
+        let Job { request, first, last, neighbours, .. } = job;
+        let Some((frame, neighbour)) = neighbours[side].as_ref().zip(request.neighbours[side].as_ref())
+        else {
+            return Ok(None);
+        };
+        let mut pair = job.clone();
+        pair.request.pins.clear();
+        if side == 0 {
+            (pair.request.first, pair.request.last) = (neighbour.picture, request.first);
+            (pair.first, pair.last) = (frame.clone(), first.clone());
+        } else {
+            (pair.request.first, pair.request.last) = (request.last, neighbour.picture);
+            (pair.first, pair.last) = (last.clone(), frame.clone());
+        }
+        if pair.request.first == pair.request.last {
+            return Ok(None);
+        }
+        Ok(Some(self.analysis(&pair, control)?))
+    }
+
     fn plan(
         &self,
         pair: &KeyPair,
@@ -233,6 +310,13 @@ impl FlowEngine {
     fn decoded(&self, pair: &KeyPair, t: f32) -> Map {
         decoded(&self.net, pair, t)
     }
+}
+
+/// What the pair of a key and its neighbour tells; nothing where they show different scenes.
+fn beside<'a>(found: Option<&'a Analysis>, neighbour: Option<&Neighbour>) -> Option<Beside<'a>> {
+    let (pair, layers) = found?.pair.as_ref()?;
+    let position = neighbour?.position as f32;
+    Some(Beside { guides: &pair.guides, flows: &pair.flows, layers, position })
 }
 
 /// Motion and mask at `t` before the mask is settled, `[5, h, w]`.

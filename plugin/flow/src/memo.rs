@@ -10,7 +10,7 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex};
 
 use inbetween_core::budget::{Budget, Shelf};
-use inbetween_core::{ContentHash, Control, Encoding, Error, Pin, Quality, SketchRef};
+use inbetween_core::{ContentHash, Control, Encoding, Error, Neighbour, Pin, Quality, SketchRef};
 
 /// What the bend by sketches depends on. Its numbers come from checked requests, so none is NaN.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,6 +46,25 @@ impl Hash for PinKey {
         self.pair.hash(state);
         self.pins.len().hash(state);
         self.guided.hash(state);
+    }
+}
+
+/// What the ways through the drawings beside a span depend on. Its numbers come from checked requests, so none is NaN.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct CourseKey {
+    pub(crate) pair: PairKey,
+    pub(crate) pins: Vec<Pin>,
+    pub(crate) neighbours: [Option<Neighbour>; 2],
+}
+
+impl Eq for CourseKey {}
+
+impl Hash for CourseKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.pair.hash(state);
+        for neighbour in &self.neighbours {
+            neighbour.as_ref().map(|neighbour| neighbour.picture).hash(state);
+        }
     }
 }
 

@@ -16,6 +16,14 @@ const SHARP: f32 = -0.5;
 /// Name of what is drawn by no piece.
 pub(crate) const NO_PIECE: u16 = u16::MAX;
 
+/// Names from here on are of what no piece draws, but which goes with one.
+const MOVED_WITH: u16 = 0x8000;
+
+/// Name of what is drawn by no piece and goes with piece `p`.
+pub(crate) fn moved_with(p: usize) -> u16 {
+    (MOVED_WITH + p as u16).min(NO_PIECE - 1)
+}
+
 /// Difference of the motion of neighbours in one piece, in samples, from which they are not mixed.
 const RIFT: f32 = 4.0;
 
@@ -149,7 +157,7 @@ impl RenderPlan {
         };
         // The same piece, and for a ground that both keys hide, fetched from the same side.
         let one = |a: usize, b: usize| {
-            names[a] == names[b] && (names[a] == NO_PIECE || !far(places[a], places[b]))
+            names[a] == names[b] && (names[a] >= MOVED_WITH || !far(places[a], places[b]))
         };
         if (1..4).all(|k| one(0, k)) {
             return None;

@@ -5,7 +5,7 @@ use crate::settings::{
     AnySetting, PrecisionChoice, Setting, SolverChoice, ToonCrafterSettings, WeightRef,
 };
 use crate::{
-    ContentHash, Encoding, EngineKind, Output, Pin, Quality, Request, Settings, SketchRef,
+    ContentHash, Encoding, EngineKind, Neighbour, Output, Pin, Quality, Request, Settings, SketchRef,
 };
 
 /// Part of every key. Whoever changes the byte form below, or what a stored drawing means, raises this number, so
@@ -34,7 +34,7 @@ pub fn span_key(request: &Request, engine_version: &str) -> ContentHash {
 
 fn drawing(request: &Request, engine_version: &str) -> Name {
     // Taken apart field by field: a new field cannot be forgotten here.
-    let Request { first: _, last: _, sketches: _, pins, position, settings } = request;
+    let Request { first: _, last: _, sketches: _, pins, neighbours, position, settings } = request;
     let Settings { engine, encoding: _, quality, output, sketch_strength: _, tooncrafter: _ } =
         settings;
 
@@ -45,6 +45,7 @@ fn drawing(request: &Request, engine_version: &str) -> Name {
     name.tag(&QUALITY, quality_tag(*quality));
     name.tag(&OUTPUT, output_tag(*output));
     add_pins(&mut name, pins);
+    add_neighbours(&mut name, neighbours);
     name
 }
 
@@ -64,6 +65,20 @@ fn add_pins(name: &mut Name, pins: &[Pin]) {
             for number in [way.position, way.at[0], way.at[1]] {
                 name.hasher.update(&bits(number));
             }
+        }
+    }
+}
+
+/// Without neighbours nothing is added: the same as for pins.
+fn add_neighbours(name: &mut Name, neighbours: &[Option<Neighbour>; 2]) {
+    if neighbours.iter().all(Option::is_none) {
+        return;
+    }
+    name.text("neighbours");
+    for neighbour in neighbours {
+        name.hasher.update(&[u8::from(neighbour.is_some())]);
+        if let Some(Neighbour { position, picture }) = neighbour {
+            name.hasher.update(&bits(*position)).update(&picture.0);
         }
     }
 }
@@ -107,8 +122,8 @@ impl Name {
 }
 
 fn add_span(name: &mut Name, request: &Request, engine_version: &str) {
-    // Pins are not for the engine that generates spans.
-    let Request { first, last, sketches, pins: _, position: _, settings } = request;
+    // Pins and neighbours are not for the engine that generates spans.
+    let Request { first, last, sketches, pins: _, neighbours: _, position: _, settings } = request;
     let Settings { engine, encoding, quality: _, output: _, sketch_strength, tooncrafter } =
         settings;
     name.text(engine_version);
@@ -235,6 +250,7 @@ mod tests {
             last: ContentHash::of(b"last"),
             sketches: vec![SketchRef { position: 0.25, picture: ContentHash::of(b"sketch") }],
             pins: Vec::new(),
+            neighbours: [None, None],
             position: 0.5,
             settings: Settings::default(),
         }
@@ -257,8 +273,10 @@ mod tests {
     #[test]
     fn whatever_decides_the_pixels_decides_the_key() {
         const PIN: Pin = Pin { first: [0.25; 2], last: [0.5; 2], way: None };
+        const BESIDE: Neighbour =
+            Neighbour { position: -1.0, picture: ContentHash([8; 32]) };
         const WAY: Option<WayPoint> = Some(WayPoint { position: 0.5, at: [0.25, 0.5] });
-        let changes: [fn(&mut Request); 18] = [
+        let changes: [fn(&mut Request); 23] = [
             |_| (),
             |r| r.first = ContentHash::of(b"other"),
             |r| r.last = ContentHash::of(b"other"),
@@ -274,6 +292,11 @@ mod tests {
             |r| r.settings.sketch_strength = 0.5,
             |r| r.pins = vec![PIN],
             |r| r.pins = vec![PIN, PIN],
+            |r| r.neighbours[0] = Some(BESIDE),
+            |r| r.neighbours[1] = Some(BESIDE),
+            |r| r.neighbours = [Some(BESIDE), Some(BESIDE)],
+            |r| r.neighbours[0] = Some(Neighbour { position: -2.0, ..BESIDE }),
+            |r| r.neighbours[0] = Some(Neighbour { picture: ContentHash([7; 32]), ..BESIDE }),
             |r| r.pins = vec![Pin { first: [0.25, 0.75], ..PIN }],
             |r| r.pins = vec![Pin { last: [0.25, 0.75], ..PIN }],
             |r| r.pins = vec![Pin { way: WAY, ..PIN }],

@@ -121,12 +121,14 @@ fn job(position: f64) -> Job {
             last: ContentHash::of(b"last"),
             sketches: Vec::new(),
             pins: Vec::new(),
+            neighbours: [None, None],
             position,
             settings: Settings::default(),
         },
         first: key(0.0),
         last: key(1.0),
         sketches: Vec::new(),
+        neighbours: [None, None],
     }
 }
 

@@ -7,7 +7,7 @@ use interprocess::local_socket::Stream;
 use super::protocol::{CacheDir, Draw, Hello, PROTOCOL, PictureHead, Status, ToClient, ToWorker};
 use super::wire::{Wire, WireError, sum_of};
 use crate::cache::DiskCache;
-use crate::{ContentHash, Control, Drawn, Error, Frame, Job, Remarks};
+use crate::{ContentHash, Control, Drawn, Error, Job, Remarks};
 
 /// Time between two questions whether the host wants to stop.
 const LOOK: Duration = Duration::from_millis(10);
@@ -125,7 +125,7 @@ impl Conversation {
         control: &Control,
     ) -> Result<(), ConversationError> {
         for wanted in addresses {
-            let Some((address, picture)) = pictures(job).find(|(address, _)| address == wanted)
+            let Some((address, picture)) = job.pictures().find(|(address, _)| address == wanted)
             else {
                 return Err(ConversationError::For(misunderstood(
                     "it wants a picture of another drawing",
@@ -189,14 +189,6 @@ impl Conversation {
         }
         Ok(())
     }
-}
-
-/// All pictures of a job with their content addresses.
-pub(super) fn pictures(job: &Job) -> impl Iterator<Item = (ContentHash, &Frame)> {
-    let request = &job.request;
-    let sketches = request.sketches.iter().map(|sketch| sketch.picture);
-    let addresses = [request.first, request.last].into_iter().chain(sketches);
-    addresses.zip([&*job.first, &*job.last].into_iter().chain(job.sketches.iter().map(|s| &**s)))
 }
 
 fn unexpected(answer: &ToClient) -> ConversationError {

@@ -200,7 +200,7 @@ impl RemoteEngine {
     ) -> Result<Drawn, ConversationError> {
         if let Some(disk) = &self.disk {
             // The worker asks for whatever is not stored.
-            for (address, picture) in conversation::pictures(job) {
+            for (address, picture) in job.pictures() {
                 control.check().map_err(ConversationError::For)?;
                 disk.put_picture(&address, picture);
             }

@@ -16,6 +16,7 @@ fn draw() -> ToWorker {
         last: ContentHash::of(b"last"),
         sketches: vec![SketchRef { position: 1.0 / 3.0, picture: ContentHash::of(b"s") }],
         pins: Vec::new(),
+        neighbours: [None, None],
         position: f64::from_bits(0x3fd5_5555_5555_5553),
         settings: Settings {
             engine: EngineKind::ToonCrafter,
@@ -170,6 +171,7 @@ fn without_an_executable_the_error_says_what_to_do() {
         first: frame.clone(),
         last: frame.clone(),
         sketches: vec![frame],
+        neighbours: [None, None],
     };
     let message = engine.draw(&job, &Control::default()).unwrap_err().user_message();
     assert!(message.contains("absent") && message.contains(WORKER_VARIABLE), "{message}");
@@ -198,7 +200,8 @@ fn a_full_backlog_holds_nobody_up() {
     let ToWorker::Draw(draw) = draw() else { unreachable!() };
     let frame = std::sync::Arc::new(crate::Frame::transparent(2, 2).unwrap());
     let (first, last, sketches) = (frame.clone(), frame.clone(), vec![frame]);
-    let job = Job { request: draw.request, first, last, sketches };
+    let neighbours = [None, None];
+    let job = Job { request: draw.request, first, last, sketches, neighbours };
     let (control, start) = (Control::default(), Instant::now());
     std::thread::scope(|scope| {
         let drawing = scope.spawn(|| engine.draw(&job, &control));

@@ -61,7 +61,7 @@ impl Layers {
     }
 
     /// From the first key to `t`: about its joint, which goes with what it hangs on.
-    fn placed(&self, p: usize, t: f32, depth: usize) -> Affine {
+    pub(super) fn placed(&self, p: usize, t: f32, depth: usize) -> Affine {
         let piece = &self.pieces[p];
         if let Some(way) = &piece.pinned {
             return way.at(t);
@@ -77,7 +77,7 @@ impl Layers {
     }
 
     /// First and last column and row that piece `p` may cover.
-    fn bounds(&self, p: usize, way: &Way) -> Option<[usize; 4]> {
+    pub(super) fn bounds(&self, p: usize, way: &Way) -> Option<[usize; 4]> {
         let mut out = [f32::MAX, f32::MIN, f32::MAX, f32::MIN];
         let forward = way.first.inverse()?;
         let back = way.whole.inverse()?;
@@ -103,14 +103,14 @@ impl Layers {
     }
 
     /// The pixel of a guide nearest to `q`, if it has one.
-    fn pixel(&self, q: Point) -> Option<usize> {
+    pub(super) fn pixel(&self, q: Point) -> Option<usize> {
         let (x, y) = ((q[0] + 0.5).floor(), (q[1] + 0.5).floor());
         let inside = x >= 0.0 && y >= 0.0 && x < self.width as f32 && y < self.height as f32;
         inside.then(|| y as usize * self.w + x as usize)
     }
 
     /// Where the ground at `p` comes from.
-    fn ground(&self, p: Point, way: &Way, guides: &[Map; 2], t: f32) -> Source {
+    pub(super) fn ground(&self, p: Point, way: &Way, guides: &[Map; 2], t: f32) -> Source {
         let q = way.keys(p);
         let pixels = q.map(|q| self.pixel(q));
         let state = [0, 1].map(|k| {
@@ -155,7 +155,7 @@ impl Layers {
     }
 
     /// Where piece `n` at `p` comes from; none where it is not seen there.
-    fn piece(&self, n: usize, p: Point, way: &Way, guides: &[Map; 2], t: f32) -> Option<Source> {
+    pub(super) fn piece(&self, n: usize, p: Point, way: &Way, guides: &[Map; 2], t: f32) -> Option<Source> {
         let q = way.keys(p);
         let pixels = q.map(|q| self.pixel(q));
         let own = |k: usize| pixels[k].is_some_and(|i| self.owners[k].piece[i] as usize == n);

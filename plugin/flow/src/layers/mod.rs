@@ -1,8 +1,11 @@
 //! The drawing in layers: the ground, figures before it, and their parts, each moved as one.
 
 mod appearance;
+mod bend;
 mod compose;
+mod course;
 mod explain;
+mod follow;
 mod held;
 mod leftovers;
 mod pinned_way;
@@ -20,7 +23,9 @@ use inbetween_core::Pin;
 use crate::map::Map;
 use crate::start::lab;
 use appearance::Appearance;
+pub(crate) use course::Course;
 use explain::explain;
+pub(crate) use follow::Beside;
 use pinned_way::{GuidePin, PinnedWay};
 use regions::Regions;
 use side::Side;

@@ -66,20 +66,32 @@ impl Affine {
     /// A turn stays a turn. The stretch grows along the axes in which it is plainest: those of the picture,
     /// as where a ball that turns is squashed on the ground, or those of the piece, as in a limb.
     pub(crate) fn part(&self, t: f32) -> Self {
-        let (angle, own) = self.polar();
-        let (there, back) = (turn(angle), turn(-angle));
-        let world = product(product(there, own), back);
-        let some = |stretch: [[f32; 2]; 2]| {
-            [0, 1].map(|i| [0, 1].map(|j| UNIT[i][j] + t * (stretch[i][j] - UNIT[i][j])))
-        };
-        let turned = turn(t * angle);
-        let m = if world[0][1].abs() < own[0][1].abs() {
-            product(some(world), turned)
-        } else {
-            product(turned, some(own))
-        };
-        let to = [0, 1].map(|k| self.from[k] + t * (self.to[k] - self.from[k]));
+        self.bent_part(t, &Bend::default())
+    }
+
+    /// The same with what `bend` adds to it there.
+    pub(crate) fn bent_part(&self, t: f32, bend: &Bend) -> Self {
+        let (angle, stretch) = self.polar();
+        let upright = self.stretches_upright();
+        let stretch = if upright { world_stretch(angle, stretch) } else { stretch };
+        let some = [0, 1].map(|i| {
+            [0, 1].map(|j| UNIT[i][j] + t * (stretch[i][j] - UNIT[i][j]) + bend.stretch[i][j])
+        });
+        let turned = turn(t * angle + bend.angle);
+        let m = if upright { product(some, turned) } else { product(turned, some) };
+        let to = [0, 1].map(|k| self.from[k] + t * (self.to[k] - self.from[k]) + bend.shift[k]);
         Self { m, from: self.from, to }
+    }
+
+    /// Whether the stretch grows along the picture's axes rather than the piece's.
+    pub(crate) fn stretches_upright(&self) -> bool {
+        let (angle, own) = self.polar();
+        world_stretch(angle, own)[0][1].abs() < own[0][1].abs()
+    }
+
+    /// `first`, then this.
+    pub(crate) fn after(&self, first: &Self) -> Self {
+        Self { m: product(self.m, first.m), from: first.from, to: self.at(first.to) }
     }
 
     /// How unlike `other` this is for a piece around `middle` of radius `reach`: distances in samples,
@@ -93,6 +105,22 @@ impl Affine {
             .sum();
         libm::hypotf(p[0] - q[0], p[1] - q[1]) + reach * (0.5 * shape).sqrt()
     }
+}
+
+/// What is added to a motion on its way.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Bend {
+    /// In samples.
+    pub(crate) shift: Point,
+    /// In radians.
+    pub(crate) angle: f32,
+    /// To the stretch, along the axes in which the motion stretches.
+    pub(crate) stretch: [[f32; 2]; 2],
+}
+
+/// A stretch along the axes of a piece that is turned by `angle`, along those of the picture.
+pub(crate) fn world_stretch(angle: f32, own: [[f32; 2]; 2]) -> [[f32; 2]; 2] {
+    product(product(turn(angle), own), turn(-angle))
 }
 
 /// How far two ways may part and still be one: so many samples, and a share of the way.

@@ -307,7 +307,7 @@ pub(super) fn carries(guides: &[Map; 2], way: Option<&Affine>, key: usize, i: us
 }
 
 /// Largest difference of a channel between the two keys' places: infinite outside.
-fn apart(guides: &[Map; 2], q: [[f32; 2]; 2]) -> f32 {
+pub(super) fn apart(guides: &[Map; 2], q: [[f32; 2]; 2]) -> f32 {
     let (h, w) = (guides[0].h, guides[0].w);
     if q.iter()
         .any(|q| q[0] < -0.5 || q[1] < -0.5 || q[0] > w as f32 - 0.5 || q[1] > h as f32 - 0.5)

@@ -122,12 +122,14 @@ pub(crate) fn job(first: &Frame, last: &Frame, position: f64, sketches: &[(f64, 
             last: hash(last),
             sketches: refs.collect(),
             pins: Vec::new(),
+            neighbours: [None, None],
             position,
             settings: Settings::default(),
         },
         first: Arc::new(first.clone()),
         last: Arc::new(last.clone()),
         sketches: sketches.iter().map(|(_, s)| Arc::new((*s).clone())).collect(),
+        neighbours: [None, None],
     }
 }
 

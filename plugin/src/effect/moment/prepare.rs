@@ -54,6 +54,7 @@ impl<'a> Prepared<'a> {
             last: keys[1].id(canvas)?,
             sketches: sketches.refs(),
             pins,
+            neighbours: [None, None],
             position: plan.drawn_position(),
             settings: settings.clone(),
         };
@@ -123,6 +124,7 @@ impl Pictures {
             first: Arc::clone(&self.first),
             last: Arc::clone(&self.last),
             sketches: self.sketches.clone(),
+            neighbours: [None, None],
         }
     }
 }

@@ -83,11 +83,13 @@ impl Prepared {
             last: self.hashes[1],
             sketches: self.sketches.iter().map(|(name, _)| name.clone()).collect(),
             pins: self.pins.clone(),
+            neighbours: [None, None],
             position,
             settings: self.settings.clone(),
         };
         let sketches = self.sketches.iter().map(|(_, picture)| picture.clone()).collect();
-        Job { request, first: self.first.clone(), last: self.last.clone(), sketches }
+        let (first, last) = (self.first.clone(), self.last.clone());
+        Job { request, first, last, sketches, neighbours: [None, None] }
     }
 }
 

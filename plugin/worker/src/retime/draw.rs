@@ -205,10 +205,12 @@ fn job(
         last: last.hash,
         sketches: Vec::new(),
         pins: Vec::new(),
+        neighbours: [None, None],
         position,
         settings: settings.clone(),
     };
-    Ok(Job { request, first: first.frame, last: last.frame, sketches: Vec::new() })
+    let neighbours = [None, None];
+    Ok(Job { request, first: first.frame, last: last.frame, sketches: Vec::new(), neighbours })
 }
 
 fn index(frame: i64) -> Result<usize> {

@@ -163,8 +163,7 @@ fn find_or_draw(
 /// The request with its pictures: from the disk, else from the client.
 fn job(service: &Service, wire: &mut ClientWire, draw: &Draw) -> Result<Job, WireError> {
     let request = draw.request.clone();
-    let sketches = request.sketches.iter().map(|sketch| sketch.picture);
-    let addresses: Vec<_> = [request.first, request.last].into_iter().chain(sketches).collect();
+    let addresses: Vec<_> = request.pictures().collect();
     let mut pictures: HashMap<ContentHash, Arc<Frame>> = HashMap::new();
     for address in &addresses {
         if !pictures.contains_key(address)
@@ -196,7 +195,12 @@ fn job(service: &Service, wire: &mut ClientWire, draw: &Draw) -> Result<Job, Wir
     };
     let sketches = request.sketches.iter().map(|sketch| of(&sketch.picture));
     let sketches = sketches.collect::<Result<_, _>>()?;
-    Ok(Job { first: of(&request.first)?, last: of(&request.last)?, sketches, request })
+    let beside = |k: usize| {
+        let neighbour = request.neighbours[k].as_ref();
+        neighbour.map(|neighbour| of(&neighbour.picture)).transpose()
+    };
+    let neighbours = [beside(0)?, beside(1)?];
+    Ok(Job { first: of(&request.first)?, last: of(&request.last)?, sketches, neighbours, request })
 }
 
 fn wait(ticket: &Ticket, wire: &mut ClientWire) -> Result<DrawOutcome, WireError> {

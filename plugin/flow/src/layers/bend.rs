@@ -1,0 +1,161 @@
+//! Takes an in-between of straight, even ways to where its pieces are on their course.
+//!
+//! Every piece is moved as a whole, with what the in-between shows of it. What another piece hid there is drawn from
+//! the keys.
+
+use rayon::prelude::*;
+
+use super::course::Course;
+use super::transform::{Affine, Point};
+use super::{Layers, Way};
+use crate::map::Map;
+use crate::synth::{NO_PIECE, moved_with};
+
+/// A piece that lies elsewhere than in the straight in-between.
+struct Bent {
+    piece: usize,
+    /// From where it is to where it is in the straight in-between.
+    back: Affine,
+    /// From where it is to the keys.
+    way: Way,
+    /// Columns and rows that it may cover: first, last.
+    bounds: [usize; 4],
+}
+
+impl Layers {
+    /// Bends `motion: [5, h, w]` of position `t`, and which piece each sample shows; tells for each sample which one of
+    /// the straight in-between it shows, if it shows any.
+    pub(crate) fn bend(
+        &self,
+        course: &Course,
+        motion: &mut Map,
+        label: &mut Vec<u16>,
+        guides: &[Map; 2],
+        t: f32,
+    ) -> Vec<Option<u32>> {
+        let (h, w, area) = (self.h, self.w, self.h * self.w);
+        let shown = self.shown(motion, label);
+        if label.is_empty() {
+            label.resize(area, NO_PIECE);
+        }
+        // From front to back.
+        let bent: Vec<Bent> =
+            self.order.iter().filter_map(|&p| self.bent_piece(course, p, t)).collect();
+        let straight = (motion.clone(), label.clone());
+        let mut picture = vec![([0.0f32; 5], 0u16, None); area];
+        picture.par_chunks_mut(w).enumerate().for_each(|(y, row)| {
+            let here: Vec<&Bent> =
+                bent.iter().filter(|b| (b.bounds[2]..=b.bounds[3]).contains(&y)).collect();
+            for (x, to) in row.iter_mut().enumerate() {
+                let place = [x as f32, y as f32];
+                let over = here.iter().filter(|b| (b.bounds[0]..=b.bounds[1]).contains(&x));
+                *to = over
+                    .copied()
+                    .find_map(|b| self.seen(b, place, &straight, &shown, guides, t))
+                    .unwrap_or_else(|| {
+                        // Nothing claims it: as it was.
+                        let i = y * w + x;
+                        (std::array::from_fn(|c| straight.0.v[c * area + i]), straight.1[i], Some(i as u32))
+                    });
+            }
+        });
+        let mut sources = Vec::with_capacity(h * w);
+        for (i, (values, name, source)) in picture.into_iter().enumerate() {
+            values.into_iter().enumerate().for_each(|(c, v)| motion.v[c * area + i] = v);
+            label[i] = name;
+            sources.push(source);
+        }
+        sources
+    }
+
+    /// The piece that each sample of a straight in-between shows.
+    fn shown(&self, motion: &Map, label: &[u16]) -> Vec<u16> {
+        let (w, area) = (self.w, self.h * self.w);
+        // What is mixed with a figure's rim goes with the figure.
+        let fronts = [0, 1].map(|k| self.rim(k));
+        (0..area)
+            .map(|i| {
+                if let Some(&name) = label.get(i).filter(|&&name| name != NO_PIECE) {
+                    return name;
+                }
+                let k = usize::from(motion.v[4 * area + i] < 0.0);
+                let q = [
+                    (i % w) as f32 + motion.v[2 * k * area + i],
+                    (i / w) as f32 + motion.v[(2 * k + 1) * area + i],
+                ];
+                let inside = [q[0].clamp(0.0, (self.width - 1) as f32), q[1].clamp(0.0, (self.height - 1) as f32)];
+                self.pixel(inside).map_or(0, |j| fronts[k][j])
+            })
+            .collect()
+    }
+
+    /// The foremost piece at or beside each pixel of a key.
+    fn rim(&self, key: usize) -> Vec<u16> {
+        let piece = &self.owners[key].piece;
+        let (h, w) = (self.h, self.w);
+        let rank = |p: u16| self.rank[p as usize];
+        let mut out = piece.clone();
+        for i in 0..h * w {
+            let (x, y) = (i % w, i / w);
+            for n in [(x > 0).then(|| i - 1), (x + 1 < w).then_some(i + 1), (y > 0).then(|| i - w), (y + 1 < h).then_some(i + w)]
+                .into_iter()
+                .flatten()
+            {
+                if rank(piece[n]) < rank(out[i]) {
+                    out[i] = piece[n];
+                }
+            }
+        }
+        out
+    }
+
+    fn bent_piece(&self, course: &Course, p: usize, t: f32) -> Option<Bent> {
+        let back = self.bent(course, p, t).inverse()?;
+        let first = self.straight(course, p, t).inverse()?.after(&back);
+        let way = Way { first, whole: self.whole(course, p) };
+        let everywhere = [0, self.w - 1, 0, self.h - 1];
+        // The straight in-between may show some more of it.
+        let wider = |[x0, x1, y0, y1]: [usize; 4]| {
+            let m = 8;
+            [x0.saturating_sub(m), (x1 + m).min(self.w - 1), y0.saturating_sub(m), (y1 + m).min(self.h - 1)]
+        };
+        let bounds = if self.rests[p] { everywhere } else { wider(self.bounds(p, &way)?) };
+        Some(Bent { piece: p, back, way, bounds })
+    }
+
+    /// What `bent` shows at `place`, if anything: motion, name, sample of the straight in-between.
+    fn seen(
+        &self,
+        bent: &Bent,
+        place: Point,
+        (motion, label): &(Map, Vec<u16>),
+        shown: &[u16],
+        guides: &[Map; 2],
+        t: f32,
+    ) -> Option<([f32; 5], u16, Option<u32>)> {
+        let area = self.h * self.w;
+        let p = bent.piece;
+        let at = bent.back.at(place);
+        if let Some(i) = self.pixel(at) {
+            let there = shown[i] as usize;
+            if there == p {
+                let off = [at[0] - place[0], at[1] - place[1]];
+                let values = std::array::from_fn(|c| {
+                    motion.v[c * area + i] + if c < 4 { off[c % 2] } else { 0.0 }
+                });
+                let name = if label[i] == NO_PIECE { moved_with(p) } else { label[i] };
+                return Some((values, name, Some(i as u32)));
+            }
+            if self.rank[there] > self.rank[p] {
+                return None;
+            }
+        }
+        // Hidden there, or beyond the picture.
+        let source = if p == 0 {
+            Some(self.ground(place, &bent.way, guides, t))
+        } else {
+            self.piece(p, place, &bent.way, guides, t)
+        };
+        source.map(|source| (source, p as u16, None))
+    }
+}

@@ -1,0 +1,286 @@
+//! The way of each piece through the drawings beside the span: arcs and changes of speed instead of straight, even ways.
+//!
+//! Place, turn and stretch of a piece each follow a cubic through both keys. Its speed at a key is that of the parabola
+//! through the key and the drawings on both its sides, so that it is the same in the span beside; where there is no
+//! drawing beside, it is what makes the whole a parabola. No way goes back behind a key or beyond the other.
+
+use rayon::prelude::*;
+
+use super::Layers;
+use super::follow::Beside;
+use super::transform::{Affine, Bend, Point, UNIT, product, world_stretch};
+use crate::map::Map;
+
+/// What moves less than this at its rim from one drawing to the next rests, in samples.
+const RESTS: f32 = 0.6;
+/// A piece whose rim is nowhere farther than this from its straight, even way keeps it, in samples.
+const STRAIGHT: f32 = 0.35;
+/// How much faster than the mean of its span anything is at a key: up to this a cubic does not turn back.
+const FASTEST: f32 = 3.0;
+/// The same for speed to the side of the straight way.
+const ASIDE: f32 = 2.0;
+
+/// Pieces smaller than this go with what they touch, in samples.
+const SMALL: f32 = 40.0;
+
+/// The ways of all pieces of a span.
+pub(crate) struct Course {
+    ways: Vec<Option<CurvedWay>>,
+}
+
+/// How one piece leaves its straight, even way.
+#[derive(Clone, Copy, Debug)]
+enum CurvedWay {
+    /// By departures of speed at both keys.
+    Own(Curve),
+    /// As this other piece does.
+    With(usize),
+}
+
+/// The way of one piece.
+#[derive(Clone, Copy, Debug)]
+struct Curve {
+    /// From key to key, as it is drawn.
+    motion: Affine,
+    /// Departures of speed at both keys.
+    ends: [Bend; 2],
+}
+
+impl Curve {
+    /// What is added to the straight, even way at `t`.
+    fn bend(&self, t: f32) -> Bend {
+        let [start, end] = &self.ends;
+        let (a, b) = (t * (1.0 - t) * (1.0 - t), -t * t * (1.0 - t));
+        Bend {
+            shift: [0, 1].map(|c| a * start.shift[c] + b * end.shift[c]),
+            angle: a * start.angle + b * end.angle,
+            stretch: [0, 1]
+                .map(|i| [0, 1].map(|j| a * start.stretch[i][j] + b * end.stretch[i][j])),
+        }
+    }
+}
+
+impl Course {
+    pub(crate) fn byte_len(&self) -> usize {
+        self.ways.len() * size_of::<Option<CurvedWay>>()
+    }
+}
+
+/// Where a piece is in one drawing, as seen from the first key.
+struct Pose {
+    position: f32,
+    to: Point,
+    angle: f32,
+    stretch: [[f32; 2]; 2],
+}
+
+impl Layers {
+    /// The course of all pieces with the drawings `beside` the first and the last key; none where all ways are straight
+    /// and even. `guides` and `flows` are those of the pair.
+    pub(crate) fn course(
+        &self,
+        guides: &[Map; 2],
+        flows: &[Map; 2],
+        beside: [Option<Beside<'_>>; 2],
+    ) -> Option<Course> {
+        let n = self.pieces.len();
+        let heads: Vec<usize> = (0..n).map(|p| self.head(p)).collect();
+        let mut places = [vec![Vec::new(); n], vec![Vec::new(); n]];
+        for (key, places) in places.iter_mut().enumerate() {
+            for (i, &p) in self.owners[key].piece.iter().enumerate() {
+                places[heads[p as usize]].push(i);
+            }
+        }
+        let keys = Beside { guides, flows, layers: self, position: 1.0 };
+        let curve = |p: usize| -> Option<Curve> {
+            let piece = &self.pieces[p];
+            let rides = heads[p] != p || p != 0 && self.rests[p] || piece.pinned.is_some();
+            if rides || !piece.held && (piece.only.is_some() || piece.size < SMALL) {
+                return None;
+            }
+            // What is not drawn as a piece goes as it was found place by place, if that is plain.
+            let drawn = self.needed[p] || piece.held;
+            let motion = match drawn {
+                true => piece.motion,
+                false => Self::follow(0, &places[0][p], &keys, None)?,
+            };
+            let motion = motion.around(piece.motion.from);
+            let before = beside[0].as_ref().and_then(|beside| {
+                let way = Self::follow(1, &places[0][p], beside, motion.inverse().as_ref())?;
+                Some((beside.position, way))
+            });
+            let after = beside[1].as_ref().and_then(|beside| {
+                let way = Self::follow(0, &places[1][p], beside, Some(&motion))?;
+                Some((beside.position, way.after(&motion)))
+            });
+            let ends = departures_of(&motion, piece.size, before, after);
+                if std::env::var_os("COURSE_DEBUG").is_some() && piece.size > 30.0 {
+                    let f = piece.motion.from;
+                    let d = |w: &Affine| [w.at(f)[0] - f[0], w.at(f)[1] - f[1], w.polar().0 * 57.3];
+                    eprintln!("{p} size {:.0} at {:.0?} needed {} held {} parent {:?} | {:.1?} was {:.1?} | before {:.1?} after {:.1?} -> {:.2?}", piece.size, f, self.needed[p], piece.held, piece.parent, d(&motion), d(&piece.motion), before.map(|b| d(&b.1)), after.map(|b| d(&b.1)), ends.map(|o| (o[0].shift, o[1].shift, o[0].angle*57.3, o[1].angle*57.3)));
+                }
+                let ends = ends?;
+            Some(Curve { motion, ends })
+        };
+        let curves: Vec<Option<Curve>> = (0..n).into_par_iter().map(curve).collect();
+        let with = |p: usize| -> Option<usize> {
+            let piece = &self.pieces[p];
+            if piece.pinned.is_some() {
+                None
+            } else if piece.held {
+                Some(heads[p])
+            } else if p != 0 && self.rests[p] {
+                Some(0)
+            } else {
+                let size = |q: &usize| self.pieces[*q].size;
+                let touched = piece.touches.iter().copied().filter(|q| size(q) > piece.size);
+                piece.parent.or_else(|| touched.max_by(|q, r| size(q).total_cmp(&size(r))))
+            }
+        };
+        let ways: Vec<Option<CurvedWay>> = (0..n)
+            .map(|p| match curves[p] {
+                Some(curve) => Some(CurvedWay::Own(curve)),
+                None => with(p).filter(|&q| q != p).map(CurvedWay::With),
+            })
+            .collect();
+        curves.iter().any(Option::is_some).then_some(Course { ways })
+    }
+
+    /// The piece that stands for `p`: the first of a held figure, or itself.
+    fn head(&self, p: usize) -> usize {
+        let piece = &self.pieces[p];
+        let same = |q: &usize| self.pieces[*q].held && self.pieces[*q].motion == piece.motion;
+        if piece.held { (0..p).find(same).unwrap_or(p) } else { p }
+    }
+
+    /// From where piece `p` is in the straight in-between at `t` to where it is on its course.
+    pub(super) fn bent(&self, course: &Course, p: usize, t: f32) -> Affine {
+        self.bent_by(course, p, t, 8)
+    }
+
+    /// `rest`: of so many others at most it hangs on one that hangs on the next.
+    fn bent_by(&self, course: &Course, p: usize, t: f32, rest: usize) -> Affine {
+        match course.ways[p] {
+            Some(CurvedWay::With(other)) if rest > 0 => self.bent_by(course, other, t, rest - 1),
+            None | Some(CurvedWay::With(_)) => Affine::shift([0.0; 2]),
+            Some(CurvedWay::Own(curve)) => {
+                let straight = self.straight(course, p, t);
+                let bend = curve.bend(t);
+                let joint = straight.to;
+                // A joint is where what it hangs on takes it.
+                let parent = self.pieces[p].parent.filter(|_| rest > 0);
+                let to = match parent.filter(|&parent| course.ways[parent].is_some()) {
+                    Some(parent) => self.bent_by(course, parent, t, rest - 1).at(joint),
+                    None => [0, 1].map(|c| joint[c] + bend.shift[c]),
+                };
+                let there = curve.motion.bent_part(t, &bend);
+                match straight.inverse() {
+                    Some(back) => Affine { m: product(there.m, back.m), from: joint, to },
+                    None => Affine::shift([0.0; 2]),
+                }
+            }
+        }
+    }
+
+    /// From the first key to where piece `p` is in the straight in-between at `t`.
+    pub(super) fn straight(&self, course: &Course, p: usize, t: f32) -> Affine {
+        match course.ways[p] {
+            Some(CurvedWay::Own(curve)) if !self.needed[p] => curve.motion.part(t),
+            _ => self.placed(p, t, 0),
+        }
+    }
+
+    /// From key to key, as piece `p` is drawn.
+    pub(super) fn whole(&self, course: &Course, p: usize) -> Affine {
+        match course.ways[p] {
+            Some(CurvedWay::Own(curve)) => curve.motion,
+            _ => self.pieces[p].motion,
+        }
+    }
+}
+
+/// Departures of speed at both keys of a piece of `size` samples that goes by `motion`, from where it is before and
+/// after the span (when, and the way there from the first key); none where it goes straight and evenly.
+fn departures_of(
+    motion: &Affine,
+    size: f32,
+    before: Option<(f32, Affine)>,
+    after: Option<(f32, Affine)>,
+) -> Option<[Bend; 2]> {
+    let from = motion.from;
+    let upright = motion.stretches_upright();
+    let pose = |(position, way): (f32, Affine), near: f32| {
+        let (mut angle, own) = way.polar();
+        // The turn that is nearest.
+        angle += ((near - angle) / std::f32::consts::TAU).round() * std::f32::consts::TAU;
+        let stretch = if upright { world_stretch(angle, own) } else { own };
+        Pose { position, to: way.at(from), angle, stretch }
+    };
+    let still = Affine { m: UNIT, from, to: from };
+    let (first, last) = (pose((0.0, still), 0.0), pose((1.0, *motion), motion.polar().0));
+    let reach = 0.5 * size.sqrt();
+    let rests = |a: &Affine, b: &Affine| a.away(b, from, reach) < RESTS;
+    if rests(&still, motion) {
+        return None;
+    }
+    let before = before.filter(|b| !rests(&b.1, &still)).map(|b| pose(b, 0.0));
+    let after = after.filter(|a| !rests(&a.1, motion)).map(|a| pose(a, last.angle));
+    let ends = |of: &dyn Fn(&Pose) -> Point, mirrored| {
+        let ends = departures([&first, &last], [before.as_ref(), after.as_ref()], mirrored, of);
+        along_the_way([0, 1].map(|c| of(&last)[c] - of(&first)[c]), ends)
+    };
+    let shift = ends(&|pose| pose.to, true);
+    let angle = ends(&|pose| [pose.angle, 0.0], false);
+    let stretch =
+        [0, 1].map(|i| [0, 1].map(|j| ends(&|pose| [pose.stretch[i][j], 0.0], false)));
+    let ends = [0, 1].map(|end| Bend {
+        shift: shift[end],
+        angle: angle[end][0],
+        stretch: stretch.map(|row| row.map(|ends| ends[end][0])),
+    });
+    let curve = Curve { motion: *motion, ends };
+    let leaves = [0.25, 0.5, 0.75].iter().any(|&t| {
+        motion.bent_part(t, &curve.bend(t)).away(&motion.part(t), from, reach) > STRAIGHT
+    });
+    leaves.then_some(ends)
+}
+
+/// How far the speeds at the first and the last key depart from the even one. Where a drawing is lacking on one side,
+/// the way is a parabola if it is `mirrored`, else even there.
+fn departures(
+    [first, last]: [&Pose; 2],
+    [before, after]: [Option<&Pose>; 2],
+    mirrored: bool,
+    of: &dyn Fn(&Pose) -> Point,
+) -> [Point; 2] {
+    let slope =
+        |a: &Pose, b: &Pose| [0, 1].map(|c| (of(b)[c] - of(a)[c]) / (b.position - a.position));
+    let even = slope(first, last);
+    // The slope in the middle of a parabola, less the span's own.
+    let less = |far: f32, slope: Point| [0, 1].map(|c| (slope[c] - even[c]) / (1.0 + far));
+    let start = before.map(|before| less(-before.position, slope(before, first)));
+    let end = after.map(|after| less(after.position - 1.0, slope(last, after)));
+    let other = |known: Point| if mirrored { known.map(|v| -v) } else { [0.0; 2] };
+    match (start, end) {
+        (Some(start), Some(end)) => [start, end],
+        (Some(start), None) => [start, other(start)],
+        (None, Some(end)) => [other(end), end],
+        (None, None) => [[0.0; 2]; 2],
+    }
+}
+
+/// Departures of speed that keep a way over `d` from turning back.
+fn along_the_way(d: Point, ends: [Point; 2]) -> [Point; 2] {
+    let length = libm::hypotf(d[0], d[1]);
+    if length < 1e-6 {
+        return [[0.0; 2]; 2];
+    }
+    let unit = [d[0] / length, d[1] / length];
+    ends.map(|v| {
+        let along = v[0] * unit[0] + v[1] * unit[1];
+        let aside = v[1] * unit[0] - v[0] * unit[1];
+        let along = along.clamp(-length, (FASTEST - 1.0) * length);
+        let aside = aside.clamp(-ASIDE * length, ASIDE * length);
+        [along * unit[0] - aside * unit[1], along * unit[1] + aside * unit[0]]
+    })
+}

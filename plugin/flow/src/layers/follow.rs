@@ -1,0 +1,186 @@
+//! Where a piece of a key is in the drawing beside the span.
+
+use super::Layers;
+use super::pinned_way::fit;
+use super::transform::{Affine, Point, UNIT};
+use super::trust::{apart, carries};
+use crate::map::Map;
+
+/// Pixels of a piece that are asked, about.
+const ASKED: usize = 96;
+/// With fewer lines than this all that it is counts.
+const FEW: usize = 40;
+/// Share of these pixels that must land on their like ...
+const FOUND: f32 = 0.6;
+/// ... and share that must stay in the picture.
+const INSIDE: f32 = 0.5;
+/// Largest difference of a channel that counts, 0..=1: what is hidden differs by any amount.
+const CAP: f32 = 0.3;
+/// What it costs, in difference, to lie a picture's diagonal away from where it would go on to, and to have a side
+/// doubled or halved.
+const ODD: (f32, f32) = (0.5, 0.02);
+/// Difference that counts for nothing: what looks the same where it was rests.
+const REST: f32 = 0.004;
+/// Mean difference up to which it looks the same.
+const SAME: f32 = 0.03;
+/// Share of the difference that it would have at rest which may be left where it is found.
+const LEFT: f32 = 0.6;
+/// So many of the likeliest ways are made better: a way that is a little off may look worse than a wrong one.
+const CLIMB: usize = 4;
+/// No side is stretched by more than this, nor squashed, and nothing turns by more than this many radians.
+const MOST: (f32, f32) = (2.0, 1.6);
+
+/// Two drawings, understood as a pair: a key of the span and the drawing beside it.
+pub(crate) struct Beside<'a> {
+    /// Brought to one light, `[3, h, w]`.
+    pub(crate) guides: &'a [Map; 2],
+    /// See `KeyPair::flows`.
+    pub(crate) flows: &'a [Map; 2],
+    pub(crate) layers: &'a Layers,
+    /// When the drawing is: 0 is the first key, 1 the last.
+    pub(crate) position: f32,
+}
+
+impl Layers {
+    /// From the drawing `side` of the pair `beside` to the other, for what lies at `places` there; none where it is not
+    /// found. `onward`: where it is if it goes on as it is known to; else it is where most of it was found.
+    pub(super) fn follow(
+        side: usize,
+        places: &[usize],
+        beside: &Beside<'_>,
+        onward: Option<&Affine>,
+    ) -> Option<Affine> {
+        let w = beside.layers.w;
+        let owners = &beside.layers.owners[side];
+        let lines: Vec<usize> = places.iter().copied().filter(|&i| owners.line[i]).collect();
+        let some = if lines.len() < FEW { places } else { &lines };
+        let step = some.len().div_ceil(ASKED).max(1);
+        let asked: Vec<usize> = some.iter().copied().step_by(step).collect();
+        if asked.len() < 8 {
+            return None;
+        }
+        let at = |i: usize| -> Point { [(i % w) as f32, (i / w) as f32] };
+        let part = 1.0 / asked.len() as f32;
+        let middle: Point = [0, 1].map(|c| asked.iter().map(|&i| part * at(i)[c]).sum());
+        let reach = asked.iter().map(|&i| {
+            let d = [at(i)[0] - middle[0], at(i)[1] - middle[1]];
+            part * (d[0] * d[0] + d[1] * d[1])
+        });
+        let reach = reach.sum::<f32>().sqrt().max(2.0);
+
+        let mut ways = vec![Affine::shift([0.0; 2])];
+        // What the pair's own pieces make of it, those first that have most of it.
+        let mut counts = std::collections::BTreeMap::<u16, usize>::new();
+        for &i in &asked {
+            *counts.entry(owners.piece[i]).or_default() += 1;
+        }
+        let mut pieces: Vec<(u16, usize)> = counts.into_iter().collect();
+        pieces.sort_by_key(|&(piece, count)| (std::cmp::Reverse(count), piece));
+        let motion = |piece: u16| beside.layers.pieces[piece as usize].motion.seen_from(side);
+        ways.extend(pieces.iter().take(3).filter_map(|&(piece, _)| motion(piece)));
+        let flow = &beside.flows[side];
+        let goes = |i: usize| {
+            let j = (i / w / 2).min(flow.h - 1) * flow.w + (i % w / 2).min(flow.w - 1);
+            [0, 1].map(|c| at(i)[c] + 2.0 * flow.v[c * flow.area() + j])
+        };
+        let mut pairs: Vec<(Point, Point)> = asked.iter().map(|&i| (at(i), goes(i))).collect();
+        let found = most_of(&mut pairs);
+        ways.push(found);
+        let expected = *onward.unwrap_or(&found);
+        ways.push(expected);
+
+        let sound = |way: &Affine| {
+            let [small, large] = sides(way);
+            way.polar().0.abs() < MOST.1 && large < MOST.0 && small > 1.0 / MOST.0
+        };
+        let diagonal = libm::hypotf(beside.layers.height as f32, beside.layers.width as f32);
+        let unlike = |way: &Affine| -> f32 {
+            let apart = |&i: &usize| {
+                let pair = [at(i), way.at(at(i))];
+                apart(beside.guides, if side == 0 { pair } else { [pair[1], pair[0]] }).min(CAP)
+            };
+            asked.iter().map(apart).sum::<f32>() * part
+        };
+        let off = |way: &Affine| -> f32 {
+            let (p, q) = (way.at(middle), expected.at(middle));
+            let far = libm::hypotf(p[0] - q[0], p[1] - q[1]) / diagonal;
+            let [small, large] = sides(way);
+            let stretched = libm::log2f(large.max(1e-3)).abs() + libm::log2f(small.max(1e-3)).abs();
+            unlike(way) + ODD.0 * far + ODD.1 * stretched
+        };
+        let mut ranked: Vec<(f32, Affine)> =
+            ways.iter().filter(|way| sound(way)).map(|way| (off(way), way.around(middle))).collect();
+        ranked.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let climbed = ranked.iter().take(CLIMB).map(|&best| climb(best, reach, off));
+        let (_, best) = climbed.reduce(|a, b| if b.0 < a.0 { b } else { a })?;
+        let (at_rest, left) = (unlike(&ways[0]), unlike(&best));
+        if at_rest <= left + REST {
+            return (at_rest < SAME).then_some(ways[0].around(middle));
+        }
+
+        let (h, w) = (beside.layers.height as f32, beside.layers.width as f32);
+        let inside = |i: &usize| {
+            let q = best.at(at(*i));
+            q[0] > -0.5 && q[1] > -0.5 && q[0] < w - 0.5 && q[1] < h - 0.5
+        };
+        let stays = asked.iter().filter(|i| inside(i)).count() as f32;
+        let found = asked.iter().filter(|&&i| carries(beside.guides, Some(&best), side, i)).count();
+        let known = left < LEFT * at_rest && stays * part >= INSIDE && found as f32 >= FOUND * stays && sound(&best);
+        known.then_some(best)
+    }
+}
+
+/// How far a motion squashes and how far it stretches.
+fn sides(way: &Affine) -> [f32; 2] {
+    let (_, [[a, b], [_, d]]) = way.polar();
+    let (mean, half) = (0.5 * (a + d), libm::hypotf(0.5 * (a - d), b));
+    [mean - half, mean + half]
+}
+
+/// The motion of most of `pairs`, those left out that go another way.
+fn most_of(pairs: &mut Vec<(Point, Point)>) -> Affine {
+    for _ in 0..3 {
+        let way = fit(pairs);
+        let off = |pair: &(Point, Point)| {
+            let q = way.at(pair.0);
+            libm::hypotf(q[0] - pair.1[0], q[1] - pair.1[1])
+        };
+        let mut all: Vec<f32> = pairs.iter().map(off).collect();
+        all.sort_by(f32::total_cmp);
+        let limit = (1.5 * all[all.len() / 2]).max(1.0);
+        pairs.retain(|pair| off(pair) <= limit);
+    }
+    fit(pairs)
+}
+
+/// Improves a motion about a piece of radius `reach` by steps down to an eighth of a sample.
+fn climb(from: (f32, Affine), reach: f32, off: impl Fn(&Affine) -> f32) -> (f32, Affine) {
+    let mut best = from;
+    for step in [2.0f32, 1.0, 0.5, 0.25] {
+        let e = (step / reach).min(0.3);
+        for _ in 0..8 {
+            let mut better = best;
+            for s in [1.0, -1.0] {
+                let stretch = 1.0 + s * e;
+                for way in [
+                    best.1.changed([s * step, 0.0], 0.0, UNIT),
+                    best.1.changed([0.0, s * step], 0.0, UNIT),
+                    best.1.changed([0.0; 2], s * e, UNIT),
+                    best.1.changed([0.0; 2], 0.0, [[stretch, 0.0], [0.0, stretch]]),
+                    best.1.changed([0.0; 2], 0.0, [[stretch, 0.0], [0.0, 1.0 / stretch]]),
+                    best.1.changed([0.0; 2], 0.0, [[1.0, s * e], [s * e, 1.0]]),
+                ] {
+                    let off = off(&way);
+                    if off < better.0 - 1e-5 {
+                        better = (off, way);
+                    }
+                }
+            }
+            if better.0 >= best.0 {
+                break;
+            }
+            best = better;
+        }
+    }
+    best
+}
