@@ -113,7 +113,9 @@ pub mod timing;
 
 pub use bilinear::Bilinear;
 pub use colour::Encoding;
-pub use engine::{Control, Drawn, Engine, EngineInfo, Job, Neighbour, Remarks, Request, SketchRef, Unsure};
+pub use engine::{
+    Control, Drawn, Engine, EngineInfo, Job, Neighbour, Remarks, Request, SketchRef, Unsure,
+};
 pub use error::Error;
 pub use frame::Frame;
 pub use hash::ContentHash;

@@ -136,13 +136,16 @@ impl Engine for FlowEngine {
         let unsure = unsure(&trust, analysis.shape);
         stage.end();
         // Where sketches say how things go, nothing else is asked.
-        if !guided && let Some(course) = self.course(job, pair, layers.unwrap_or(pieces), control)?.as_ref() {
-            let stage = Stage::begin("bend");let tt=std::time::Instant::now();
+        if !guided
+            && let Some(course) =
+                self.course(job, pair, layers.unwrap_or(pieces), control)?.as_ref()
+        {
+            let stage = Stage::begin("bend");
             let layers = layers.unwrap_or(pieces);
             let sources = layers.bend(course, &mut plan.motion, &mut plan.label, &pair.guides, t);
             // What a piece hid is shown by one key, and known.
             let of = |source: &Option<u32>| source.map_or(1.0, |i| trust.v[i as usize]);
-            eprintln!("bend {:?}", tt.elapsed());trust.v = sources.iter().map(of).collect();
+            trust.v = sources.iter().map(of).collect();
             stage.end();
         }
         let stage = Stage::begin("full size");
@@ -227,13 +230,17 @@ impl FlowEngine {
         let make = || {
             let before = self.pair_beside(job, 0, control)?;
             let after = self.pair_beside(job, 1, control)?;
-            let stage = Stage::begin("course");let tt=std::time::Instant::now();
-            let course = layers.course(&pair.guides, &pair.flows, [
-                beside(before.as_deref(), job.request.neighbours[0].as_ref()),
-                beside(after.as_deref(), job.request.neighbours[1].as_ref()),
-            ]);
+            let stage = Stage::begin("course");
+            let course = layers.course(
+                &pair.guides,
+                &pair.flows,
+                [
+                    beside(before.as_deref(), job.request.neighbours[0].as_ref()),
+                    beside(after.as_deref(), job.request.neighbours[1].as_ref()),
+                ],
+            );
             stage.end();
-            eprintln!("course {:?}", tt.elapsed());let bytes = course.as_ref().map_or(0, Course::byte_len);
+            let bytes = course.as_ref().map_or(0, Course::byte_len);
             Ok((course, bytes))
         };
         self.courses.get(key, control, make)
@@ -247,7 +254,8 @@ impl FlowEngine {
         control: &Control,
     ) -> Result<Option<Arc<Analysis>>, Error> {
         let Job { request, first, last, neighbours, .. } = job;
-        let Some((frame, neighbour)) = neighbours[side].as_ref().zip(request.neighbours[side].as_ref())
+        let Some((frame, neighbour)) =
+            neighbours[side].as_ref().zip(request.neighbours[side].as_ref())
         else {
             return Ok(None);
         };

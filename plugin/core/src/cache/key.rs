@@ -5,7 +5,8 @@ use crate::settings::{
     AnySetting, PrecisionChoice, Setting, SolverChoice, ToonCrafterSettings, WeightRef,
 };
 use crate::{
-    ContentHash, Encoding, EngineKind, Neighbour, Output, Pin, Quality, Request, Settings, SketchRef,
+    ContentHash, Encoding, EngineKind, Neighbour, Output, Pin, Quality, Request, Settings,
+    SketchRef,
 };
 
 /// Part of every key. Whoever changes the byte form below, or what a stored drawing means, raises this number, so
@@ -273,8 +274,7 @@ mod tests {
     #[test]
     fn whatever_decides_the_pixels_decides_the_key() {
         const PIN: Pin = Pin { first: [0.25; 2], last: [0.5; 2], way: None };
-        const BESIDE: Neighbour =
-            Neighbour { position: -1.0, picture: ContentHash([8; 32]) };
+        const BESIDE: Neighbour = Neighbour { position: -1.0, picture: ContentHash([8; 32]) };
         const WAY: Option<WayPoint> = Some(WayPoint { position: 0.5, at: [0.25, 0.5] });
         let changes: [fn(&mut Request); 23] = [
             |_| (),

@@ -9,6 +9,7 @@ use super::course::Course;
 use super::transform::{Affine, Point};
 use super::{Layers, Way};
 use crate::map::Map;
+use crate::segments::neighbours;
 use crate::synth::{NO_PIECE, moved_with};
 
 /// A piece that lies elsewhere than in the straight in-between.
@@ -55,7 +56,11 @@ impl Layers {
                     .unwrap_or_else(|| {
                         // Nothing claims it: as it was.
                         let i = y * w + x;
-                        (std::array::from_fn(|c| straight.0.v[c * area + i]), straight.1[i], Some(i as u32))
+                        (
+                            std::array::from_fn(|c| straight.0.v[c * area + i]),
+                            straight.1[i],
+                            Some(i as u32),
+                        )
                     });
             }
         });
@@ -83,7 +88,10 @@ impl Layers {
                     (i % w) as f32 + motion.v[2 * k * area + i],
                     (i / w) as f32 + motion.v[(2 * k + 1) * area + i],
                 ];
-                let inside = [q[0].clamp(0.0, (self.width - 1) as f32), q[1].clamp(0.0, (self.height - 1) as f32)];
+                let inside = [
+                    q[0].clamp(0.0, (self.width - 1) as f32),
+                    q[1].clamp(0.0, (self.height - 1) as f32),
+                ];
                 self.pixel(inside).map_or(0, |j| fronts[k][j])
             })
             .collect()
@@ -94,19 +102,11 @@ impl Layers {
         let piece = &self.owners[key].piece;
         let (h, w) = (self.h, self.w);
         let rank = |p: u16| self.rank[p as usize];
-        let mut out = piece.clone();
-        for i in 0..h * w {
-            let (x, y) = (i % w, i / w);
-            for n in [(x > 0).then(|| i - 1), (x + 1 < w).then_some(i + 1), (y > 0).then(|| i - w), (y + 1 < h).then_some(i + w)]
-                .into_iter()
-                .flatten()
-            {
-                if rank(piece[n]) < rank(out[i]) {
-                    out[i] = piece[n];
-                }
-            }
-        }
-        out
+        let front = |i: usize| {
+            let beside = neighbours(i, h, w).into_iter().flatten().map(|n| piece[n]);
+            beside.fold(piece[i], |a, b| if rank(b) < rank(a) { b } else { a })
+        };
+        (0..h * w).map(front).collect()
     }
 
     fn bent_piece(&self, course: &Course, p: usize, t: f32) -> Option<Bent> {
@@ -117,7 +117,12 @@ impl Layers {
         // The straight in-between may show some more of it.
         let wider = |[x0, x1, y0, y1]: [usize; 4]| {
             let m = 8;
-            [x0.saturating_sub(m), (x1 + m).min(self.w - 1), y0.saturating_sub(m), (y1 + m).min(self.h - 1)]
+            [
+                x0.saturating_sub(m),
+                (x1 + m).min(self.w - 1),
+                y0.saturating_sub(m),
+                (y1 + m).min(self.h - 1),
+            ]
         };
         let bounds = if self.rests[p] { everywhere } else { wider(self.bounds(p, &way)?) };
         Some(Bent { piece: p, back, way, bounds })
@@ -143,7 +148,8 @@ impl Layers {
                 let values = std::array::from_fn(|c| {
                     motion.v[c * area + i] + if c < 4 { off[c % 2] } else { 0.0 }
                 });
-                let name = if label[i] == NO_PIECE { moved_with(p) } else { label[i] };
+                let moves = bent.back != Affine::shift([0.0; 2]);
+                let name = if label[i] == NO_PIECE && moves { moved_with(p) } else { label[i] };
                 return Some((values, name, Some(i as u32)));
             }
             if self.rank[there] > self.rank[p] {

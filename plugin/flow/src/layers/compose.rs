@@ -155,7 +155,14 @@ impl Layers {
     }
 
     /// Where piece `n` at `p` comes from; none where it is not seen there.
-    pub(super) fn piece(&self, n: usize, p: Point, way: &Way, guides: &[Map; 2], t: f32) -> Option<Source> {
+    pub(super) fn piece(
+        &self,
+        n: usize,
+        p: Point,
+        way: &Way,
+        guides: &[Map; 2],
+        t: f32,
+    ) -> Option<Source> {
         let q = way.keys(p);
         let pixels = q.map(|q| self.pixel(q));
         let own = |k: usize| pixels[k].is_some_and(|i| self.owners[k].piece[i] as usize == n);

@@ -19,7 +19,8 @@ const STRAIGHT: f32 = 0.35;
 const FASTEST: f32 = 3.0;
 /// The same for speed to the side of the straight way.
 const ASIDE: f32 = 2.0;
-
+/// A turn that departs more than this from the even one is not believed, in radians for each span.
+const TURNS: f32 = 0.17;
 /// Pieces smaller than this go with what they touch, in samples.
 const SMALL: f32 = 40.0;
 
@@ -113,13 +114,7 @@ impl Layers {
                 let way = Self::follow(0, &places[1][p], beside, Some(&motion))?;
                 Some((beside.position, way.after(&motion)))
             });
-            let ends = departures_of(&motion, piece.size, before, after);
-                if std::env::var_os("COURSE_DEBUG").is_some() && piece.size > 30.0 {
-                    let f = piece.motion.from;
-                    let d = |w: &Affine| [w.at(f)[0] - f[0], w.at(f)[1] - f[1], w.polar().0 * 57.3];
-                    eprintln!("{p} size {:.0} at {:.0?} needed {} held {} parent {:?} | {:.1?} was {:.1?} | before {:.1?} after {:.1?} -> {:.2?}", piece.size, f, self.needed[p], piece.held, piece.parent, d(&motion), d(&piece.motion), before.map(|b| d(&b.1)), after.map(|b| d(&b.1)), ends.map(|o| (o[0].shift, o[1].shift, o[0].angle*57.3, o[1].angle*57.3)));
-                }
-                let ends = ends?;
+            let ends = departures_of(&motion, piece.size, before, after)?;
             Some(Curve { motion, ends })
         };
         let curves: Vec<Option<Curve>> = (0..n).into_par_iter().map(curve).collect();
@@ -230,12 +225,13 @@ fn departures_of(
         along_the_way([0, 1].map(|c| of(&last)[c] - of(&first)[c]), ends)
     };
     let shift = ends(&|pose| pose.to, true);
-    let angle = ends(&|pose| [pose.angle, 0.0], false);
-    let stretch =
-        [0, 1].map(|i| [0, 1].map(|j| ends(&|pose| [pose.stretch[i][j], 0.0], false)));
+    // What turns quite another way beside the span was not followed there, or not in the span.
+    let angle = ends(&|pose| [pose.angle, 0.0], false)
+        .map(|[rate, _]| if rate.abs() < TURNS { rate } else { 0.0 });
+    let stretch = [0, 1].map(|i| [0, 1].map(|j| ends(&|pose| [pose.stretch[i][j], 0.0], false)));
     let ends = [0, 1].map(|end| Bend {
         shift: shift[end],
-        angle: angle[end][0],
+        angle: angle[end],
         stretch: stretch.map(|row| row.map(|ends| ends[end][0])),
     });
     let curve = Curve { motion: *motion, ends };

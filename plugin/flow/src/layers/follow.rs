@@ -11,7 +11,7 @@ const ASKED: usize = 96;
 /// With fewer lines than this all that it is counts.
 const FEW: usize = 40;
 /// Share of these pixels that must land on their like ...
-const FOUND: f32 = 0.6;
+const FOUND: f32 = 0.5;
 /// ... and share that must stay in the picture.
 const INSIDE: f32 = 0.5;
 /// Largest difference of a channel that counts, 0..=1: what is hidden differs by any amount.
@@ -24,7 +24,7 @@ const REST: f32 = 0.004;
 /// Mean difference up to which it looks the same.
 const SAME: f32 = 0.03;
 /// Share of the difference that it would have at rest which may be left where it is found.
-const LEFT: f32 = 0.6;
+const LEFT: f32 = 0.7;
 /// So many of the likeliest ways are made better: a way that is a little off may look worse than a wrong one.
 const CLIMB: usize = 4;
 /// No side is stretched by more than this, nor squashed, and nothing turns by more than this many radians.
@@ -108,8 +108,11 @@ impl Layers {
             let stretched = libm::log2f(large.max(1e-3)).abs() + libm::log2f(small.max(1e-3)).abs();
             unlike(way) + ODD.0 * far + ODD.1 * stretched
         };
-        let mut ranked: Vec<(f32, Affine)> =
-            ways.iter().filter(|way| sound(way)).map(|way| (off(way), way.around(middle))).collect();
+        let mut ranked: Vec<(f32, Affine)> = ways
+            .iter()
+            .filter(|way| sound(way))
+            .map(|way| (off(way), way.around(middle)))
+            .collect();
         ranked.sort_by(|a, b| a.0.total_cmp(&b.0));
         let climbed = ranked.iter().take(CLIMB).map(|&best| climb(best, reach, off));
         let (_, best) = climbed.reduce(|a, b| if b.0 < a.0 { b } else { a })?;
@@ -125,7 +128,10 @@ impl Layers {
         };
         let stays = asked.iter().filter(|i| inside(i)).count() as f32;
         let found = asked.iter().filter(|&&i| carries(beside.guides, Some(&best), side, i)).count();
-        let known = left < LEFT * at_rest && stays * part >= INSIDE && found as f32 >= FOUND * stays && sound(&best);
+        let known = left < LEFT * at_rest
+            && stays * part >= INSIDE
+            && found as f32 >= FOUND * stays
+            && sound(&best);
         known.then_some(best)
     }
 }
@@ -153,7 +159,7 @@ fn most_of(pairs: &mut Vec<(Point, Point)>) -> Affine {
     fit(pairs)
 }
 
-/// Improves a motion about a piece of radius `reach` by steps down to an eighth of a sample.
+/// Improves a motion about a piece of radius `reach` by steps down to a quarter of a sample at its rim.
 fn climb(from: (f32, Affine), reach: f32, off: impl Fn(&Affine) -> f32) -> (f32, Affine) {
     let mut best = from;
     for step in [2.0f32, 1.0, 0.5, 0.25] {
