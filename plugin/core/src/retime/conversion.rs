@@ -56,6 +56,15 @@ pub enum OutputFrame {
     },
 }
 
+/// A frame of the source beside the keys of an in-between.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NeighbourFrame {
+    /// The frame.
+    pub frame: i64,
+    /// When it is: 0 is the first key, 1 the last.
+    pub position: f64,
+}
+
 /// From which rate to which, and how.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RateConversion {
@@ -102,8 +111,7 @@ impl RateConversion {
     pub(super) fn output_frame(&self, span: DrawingSpan, time: Moment) -> OutputFrame {
         let frame = time.frame();
         let still = OutputFrame::Source { frame };
-        let motion_start =
-            if span.end - span.first <= self.longest { span.first } else { span.end - self.settle };
+        let motion_start = self.motion_start(span);
         if frame < motion_start {
             return if span.panned {
                 between(frame, frame + 1, time.position(frame, frame + 1))
@@ -122,6 +130,38 @@ impl RateConversion {
         let position =
             self.quantised(time.position(motion_start, span.end), span.end - motion_start);
         if position > 0.0 { between(motion_start, span.end, position) } else { still }
+    }
+
+    /// The drawings beside the in-betweens of `first` and `last`, where the same movement has them: not across a cut,
+    /// nor from a rest or into one. `span` holds `first`, `beside` are the exposures before and after it.
+    pub(super) fn neighbours(
+        &self,
+        span: DrawingSpan,
+        beside: [Option<DrawingSpan>; 2],
+        (first, last): (i64, i64),
+    ) -> [Option<NeighbourFrame>; 2] {
+        let at = |frame: i64| {
+            let position = (frame - first) as f64 / (last - first) as f64;
+            NeighbourFrame { frame, position }
+        };
+        if last < span.end {
+            // Within a pan every frame is a key.
+            return [
+                (first > span.first).then(|| at(first - 1)),
+                (last + 1 < span.end).then(|| at(last + 1)),
+            ];
+        }
+        let before = beside[0]
+            .filter(|before| first == span.first && before.continues)
+            .map(|before| at(self.motion_start(before)));
+        let steps = |after: &DrawingSpan| after.end - after.first <= self.longest;
+        let after = beside[1].filter(|after| after.continues && steps(after));
+        [before, after.map(|after| at(after.end))]
+    }
+
+    /// The frame on which the way from a drawing to the next begins.
+    fn motion_start(&self, span: DrawingSpan) -> i64 {
+        if span.end - span.first <= self.longest { span.first } else { span.end - self.settle }
     }
 
     /// The position that is shown for a moment at `position` on a way of `frames` source frames.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::conversion::DrawingSpan;
-use super::{OutputFrame, Rate, RateConversion, Strength};
+use super::{NeighbourFrame, OutputFrame, Rate, RateConversion, Strength};
 use crate::exposure::{Drawing, Kind, Sheet};
 
 /// What is seen on each frame of a clip at its new rate.
@@ -51,6 +51,16 @@ impl FrameMap {
         let after = self.spans.partition_point(|span| span.first <= time.frame());
         let span = self.spans[..after].last()?;
         Some(self.conversion.output_frame(*span, time))
+    }
+
+    /// The drawings beside the in-betweens of the keys `first` and `last`, as [`FrameMap::output_frame`] names them,
+    /// where the same movement has them: not across a cut, nor from a rest or into one.
+    pub fn neighbours(&self, first: i64, last: i64) -> [Option<NeighbourFrame>; 2] {
+        let after = self.spans.partition_point(|span| span.first <= first);
+        let Some(at) = after.checked_sub(1) else { return [None, None] };
+        let beside =
+            [at.checked_sub(1).map(|before| self.spans[before]), self.spans.get(after).copied()];
+        self.conversion.neighbours(self.spans[at], beside, (first, last))
     }
 
     /// How far the camera has gone on, in pixels to the right and down, since the source frame that

@@ -56,7 +56,7 @@ mod rate;
 #[cfg(test)]
 mod tests;
 
-pub use conversion::{OutputFrame, RateConversion, Strength};
+pub use conversion::{NeighbourFrame, OutputFrame, RateConversion, Strength};
 pub use frame_by_frame::output_frame_at;
 pub use frame_map::FrameMap;
 pub use rate::{Moment, Rate, common_divisor};

@@ -110,6 +110,26 @@ fn drawings_on_twos_become_smooth_motion() {
 }
 
 #[test]
+fn neighbours_are_drawings_of_the_same_movement() {
+    // Twos, a cut, threes, a rest of 30 frames, twos.
+    let sheet = Sheet::of_exposures([2, 2, 2, 3, 3, 3, 30, 2, 2]).with_cuts(&[6]);
+    let map = map(&sheet, "24", "60", 1.0);
+    let at = |first, last| {
+        map.neighbours(first, last).map(|beside| Some((beside?.frame, beside?.position)))
+    };
+    assert_eq!(at(0, 2), [None, Some((4, 2.0))]);
+    // The drawing on 4 is the last before the cut.
+    assert_eq!(at(2, 4), [Some((0, -1.0)), None]);
+    // Threes after the cut; 15 is where the rest begins.
+    assert_eq!(at(6, 9), [None, Some((12, 2.0))]);
+    assert_eq!(at(9, 12), [Some((6, -1.0)), Some((15, 2.0))]);
+    assert_eq!(at(12, 15), [Some((9, -1.0)), None]);
+    // The rest moves on in its last two frames: nothing comes into that, and the next step comes from it.
+    assert_eq!(at(43, 45), [None, Some((47, 2.0))]);
+    assert_eq!(at(45, 47), [Some((43, -1.0)), None]);
+}
+
+#[test]
 fn at_full_strength_nothing_repeats_and_time_never_stumbles() {
     let sheet = Sheet::of_exposures([2, 2, 3, 1, 1, 2, 4, 2, 3, 3, 2, 1]);
     let moving = sheet.drawings().last().unwrap().first as f64;

@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use inbetween_core::Quality;
 use inbetween_core::retime::Rate;
 use inbetween_core::settings::list::{
-    GUIDANCE, QUALITY, RESTORE, RETIME_STRENGTH, Restore, SKETCH_STRENGTH,
+    GUIDANCE, MOTION_PATH, MotionPath, QUALITY, RESTORE, RETIME_STRENGTH, Restore, SKETCH_STRENGTH,
 };
 use inbetween_tooncrafter::weights::Element;
 
@@ -171,6 +171,8 @@ pub struct Retime {
     /// Hold the last frame before a cut and at the end even where the camera moves; else a steady pan goes on.
     #[arg(long)]
     pub hold_camera: bool,
+    #[arg(long, help = help(&MOTION_PATH), value_parser = choice(&MOTION_PATH), default_value = name_of_default(&MOTION_PATH))]
+    pub(crate) path: MotionPath,
     #[arg(long, help = help(&QUALITY), value_parser = choice(&QUALITY), default_value = name_of_default(&QUALITY))]
     pub(crate) quality: Quality,
     /// The encoder of ffmpeg for a video file. Unless given, HEVC, AV1, VP9, ProRes, DNxHD and FFV1 stay what they are;

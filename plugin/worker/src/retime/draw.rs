@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use inbetween_core::cache::{Cache, CacheConfig};
+use inbetween_core::picture::Picture;
 use inbetween_core::queue::{Priority, Queue, Ticket};
-use inbetween_core::retime::{FrameMap, OutputFrame};
-use inbetween_core::{ContentHash, Drawn, Engine, EngineKind, Job, Request, Settings};
+use inbetween_core::retime::{FrameMap, NeighbourFrame, OutputFrame};
+use inbetween_core::settings::list::MotionPath;
+use inbetween_core::{ContentHash, Drawn, Engine, EngineKind, Job, Neighbour, Request, Settings};
 
 use super::atomic_file;
 use super::pan::translated;
@@ -69,6 +71,8 @@ pub(super) struct FrameWriter<'a> {
     pub(super) style: &'a Style,
     /// Whether the last frame of a scene is held still although the camera moves.
     pub(super) hold_camera: bool,
+    /// Whether the drawings beside a span shape the ways between its keys.
+    pub(super) motion_path: MotionPath,
     pub(super) frames: Frames<'a>,
     pub(super) bar: progress::Frames,
     pub(super) counts: FrameCounts,
@@ -119,7 +123,7 @@ impl FrameWriter<'_> {
                 self.counts.resumed += 1;
                 self.bar.skip(1);
             } else if let OutputFrame::InBetween { first, last, position } = shown {
-                let job = job(&mut self.frames, (first, last), position, self.settings)?;
+                let job = self.job((first, last), position)?;
                 pending.push_back(Pending { at, ticket: self.queue.submit(job, Priority::Final) });
                 if pending.len() > AHEAD {
                     self.write_next(&mut pending, work)?;
@@ -153,6 +157,34 @@ impl FrameWriter<'_> {
             self.write_next(&mut pending, work)?;
         }
         Ok(())
+    }
+
+    fn job(&mut self, (first, last): (i64, i64), position: f64) -> Result<Job> {
+        let neighbours = match self.motion_path {
+            MotionPath::Smooth => self.frame_map.neighbours(first, last),
+            MotionPath::Straight => [None, None],
+        };
+        let mut frame = |at: i64| self.frames.get(index(at)?);
+        // In rising order, as a video is read.
+        let before = neighbours[0].map(|before| frame(before.frame)).transpose()?;
+        let (first, last) = (frame(first)?, frame(last)?);
+        let after = neighbours[1].map(|after| frame(after.frame)).transpose()?;
+        let beside = |at: Option<NeighbourFrame>, picture: &Option<Picture>| {
+            let picture = picture.as_ref()?.hash;
+            Some(Neighbour { position: at?.position, picture })
+        };
+        let request = Request {
+            first: first.hash,
+            last: last.hash,
+            sketches: Vec::new(),
+            pins: Vec::new(),
+            neighbours: [beside(neighbours[0], &before), beside(neighbours[1], &after)],
+            position,
+            settings: self.settings.clone(),
+        };
+        let neighbours = [before, after].map(|picture| Some(picture?.frame));
+        let (first, last) = (first.frame, last.frame);
+        Ok(Job { request, first, last, sketches: Vec::new(), neighbours })
     }
 
     /// How far the camera has gone on since the frame that is held.
@@ -191,26 +223,6 @@ impl FrameWriter<'_> {
         let picture = self.frames.get(frame)?;
         pictures::save(&picture.frame, self.source.encoding(), self.style, to)
     }
-}
-
-fn job(
-    frames: &mut Frames<'_>,
-    (first, last): (i64, i64),
-    position: f64,
-    settings: &Settings,
-) -> Result<Job> {
-    let (first, last) = (frames.get(index(first)?)?, frames.get(index(last)?)?);
-    let request = Request {
-        first: first.hash,
-        last: last.hash,
-        sketches: Vec::new(),
-        pins: Vec::new(),
-        neighbours: [None, None],
-        position,
-        settings: settings.clone(),
-    };
-    let neighbours = [None, None];
-    Ok(Job { request, first: first.frame, last: last.frame, sketches: Vec::new(), neighbours })
 }
 
 fn index(frame: i64) -> Result<usize> {

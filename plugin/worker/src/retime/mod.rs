@@ -40,7 +40,7 @@ use video::{EncoderOptions, VideoWriter};
 use work_folder::{ClipAnalysis, JobSpec, WorkFolder};
 
 /// Form of the manifest.
-const FORMAT: u32 = 4;
+const FORMAT: u32 = 5;
 
 /// Rate of pictures that say none.
 const RATE_OF_PICTURES: &str = "24";
@@ -95,6 +95,7 @@ fn retime(arguments: &Retime) -> Result<()> {
         from,
         to,
         strength: arguments.strength,
+        motion_path: format!("{:?}", arguments.path),
         hold_camera: arguments.hold_camera,
         restore: format!("{:?}", arguments.restore),
         from_cadence: arguments.from_cadence,
@@ -186,8 +187,9 @@ fn retime(arguments: &Retime) -> Result<()> {
         joined_shares(&mut work, writer.as_ref(), frame_map.frames())?
     } else {
         let settings = draw::settings(&source, quality);
-        let kept =
-            usize::try_from(RateConversion::new(from, to, strength).longest()).unwrap_or(0) + 4;
+        // From the drawing before a span to the one after it are three exposures.
+        let longest = RateConversion::new(from, to, strength).longest();
+        let kept = usize::try_from(3 * longest).unwrap_or(0) + 4;
         let shown = range.clone().filter_map(|at| frame_map.output_frame(at));
         let between =
             shown.filter(|shown| matches!(shown, OutputFrame::InBetween { .. })).count() as u64;
@@ -209,6 +211,7 @@ fn retime(arguments: &Retime) -> Result<()> {
             settings: &settings,
             queue: &queue,
             style: &style,
+            motion_path: arguments.path,
             hold_camera: arguments.hold_camera || strength == Strength::AS_EXPOSED,
             frames: source.frames(&analysis.restoration, kept),
             bar: progress::Frames::of(arguments.progress, "drawing", range.end - range.start),

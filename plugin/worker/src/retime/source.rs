@@ -315,7 +315,7 @@ impl Frames<'_> {
             }
         };
         self.made.insert(at, picture.clone());
-        while self.made.len() > 4 {
+        while self.made.len() > 6 {
             self.made.pop_first();
         }
         Ok(picture)

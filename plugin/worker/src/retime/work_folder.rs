@@ -36,6 +36,7 @@ pub(super) struct JobSpec {
     pub(super) from: Rate,
     pub(super) to: Rate,
     pub(super) strength: f64,
+    pub(super) motion_path: String,
     pub(super) hold_camera: bool,
     pub(super) restore: String,
     pub(super) from_cadence: Option<Rate>,

@@ -1,5 +1,6 @@
 //! Which keys, when, and how the in-betweens are spread between them.
 
+use crate::EngineKind;
 use crate::settings::setting::{Choice, Decides, File, Number, Setting, Text, option};
 use crate::timing::{Chart, Exposure};
 
@@ -12,6 +13,15 @@ pub enum KeysFrom {
     OneClip,
     /// Two picture files.
     Files,
+}
+
+/// How things go from key to key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MotionPath {
+    /// In arcs and with changes of speed, as the drawings before and after the keys tell.
+    Smooth,
+    /// Straight and evenly.
+    Straight,
 }
 
 /// Farthest frame that a key can be put on; the range of sliders around it is narrower.
@@ -32,6 +42,24 @@ pub static KEYS_FROM: Setting<Choice<KeysFrom>> = Setting {
             option(KeysFrom::Files, c"Image files", "files", "two picture files"),
         ],
         default: KeysFrom::TwoClips,
+    },
+};
+
+/// How things go from key to key where more drawings than the two keys are known.
+pub static MOTION_PATH: Setting<Choice<MotionPath>> = Setting {
+    id: c"path",
+    label: c"Path",
+    hint: c"How things go from key to key where the drawing before the first key or the one after the last is known. \
+            Smooth: in arcs and with changes of speed, without a jerk at the keys. Straight: on the shortest way, evenly, \
+            as with two keys alone.",
+    engine: Some(EngineKind::Flow),
+    decides: Decides::Moment,
+    kind: Choice {
+        options: &[
+            option(MotionPath::Smooth, c"Smooth", "smooth", "through the drawings beside the keys"),
+            option(MotionPath::Straight, c"Straight", "straight", "from key to key only"),
+        ],
+        default: MotionPath::Smooth,
     },
 };
 
