@@ -279,6 +279,78 @@ fn a_sequence_of_keys_is_drawn_span_by_span() {
     assert_eq!(inbetween(&["render", "--out", "out"]).code, 2, "keys are needed");
 }
 
+/// The middle of what is dark in a picture, in pixels from the left.
+fn middle(path: &Path) -> f64 {
+    let picture = image::open(path).unwrap().into_luma8();
+    let dark = picture.enumerate_pixels().filter(|(.., p)| p.0[0] < 100);
+    let (count, sum) = dark.fold((0.0, 0.0), |(n, sum), (x, ..)| (n + 1.0, sum + f64::from(x)));
+    sum / count
+}
+
+#[test]
+fn any_number_of_keys_makes_one_movement() {
+    let folder = TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    // Faster and faster: 2 t t, on frames that are not evenly apart.
+    let at = [1u32, 5, 11, 15];
+    let place = |frame: f64| 40.0 + 1.6 * (frame - 1.0) * (frame - 1.0);
+    let keys: Vec<String> = at.iter().map(|n| path(&format!("key_{n}.png"))).collect();
+    for (key, frame) in keys.iter().zip(at) {
+        let x = place(f64::from(frame));
+        let picture = image::GrayImage::from_fn(480, 270, |px, py| {
+            let far = (f64::from(px) - x).hypot(f64::from(py) - 130.0);
+            image::Luma([if far < 30.0 { 40 } else { 235 }])
+        });
+        picture.save(key).unwrap();
+    }
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    let (cache, told) = (path("cache"), "1,5,11,15");
+    let draw = |out: &str, more: &[&str]| {
+        let out = path(out);
+        let fixed = ["--out", &out, "--engine", "flow", "--cache", &cache];
+        let done = inbetween(&[&["render"], &keys[..], &fixed, more].concat());
+        (done, out)
+    };
+    let off = |out: &str| {
+        let off = |n: u32| {
+            let file = Path::new(out).join(format!("frame_{n:04}.png"));
+            (middle(&file) - place(f64::from(n))).abs()
+        };
+        (1..=15).map(off).fold(0.0, f64::max)
+    };
+    let (done, smooth) = draw("smooth", &["--at", told]);
+    assert_eq!(done.code, 0, "{}", done.err);
+    assert_eq!(pictures(Path::new(&smooth)).len(), 15);
+    let (done, straight) = draw("straight", &["--at", told, "--path", "straight"]);
+    assert_eq!(done.code, 0, "{}", done.err);
+    let (smooth_off, straight_off) = (off(&smooth), off(&straight));
+    println!("smooth {smooth_off:.2} px off, straight {straight_off:.2}");
+    assert!(smooth_off < 1.5, "{smooth_off}");
+    assert!(straight_off > 8.0, "{straight_off}");
+    for (n, key) in at.iter().zip(&keys) {
+        let frame = Path::new(&smooth).join(format!("frame_{n:04}.png"));
+        assert_eq!(fs::read(frame).unwrap(), fs::read(key).unwrap(), "key {n} as it is");
+    }
+    // One span of them is drawn as it is among the others.
+    let (done, span) = draw("span", &["--at", told, "--span", "2", "--sheet"]);
+    assert_eq!(done.code, 0, "{}", done.err);
+    let of = |out: &str| fs::read(Path::new(out).join("frame_0008.png")).unwrap();
+    assert_eq!(of(&span), of(&smooth));
+    // Without --at there are as many frames in every span.
+    let (done, even) = draw("even", &["--in-betweens", "2"]);
+    assert_eq!((done.code, pictures(Path::new(&even)).len()), (0, 10), "{}", done.err);
+    for (more, said) in [
+        (&["--at", "1,5,11"][..], "4 keys and 3 frames"),
+        (&["--at", "1,5,5,15"], "each after the one before"),
+        (&["--at", told, "--sheet"], "--span"),
+        (&["--at", told, "--start", "3"], "--start"),
+    ] {
+        let (done, _) = draw("wrong", more);
+        assert_eq!(done.code, 2, "{more:?}: {}", done.err);
+        assert!(done.err.contains(said), "{more:?}: {}", done.err);
+    }
+}
+
 #[test]
 fn nothing_is_fetched_before_the_licence_is_accepted() {
     let folder = TempDir::new().unwrap();

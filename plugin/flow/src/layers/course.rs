@@ -107,11 +107,13 @@ impl Layers {
             };
             let motion = motion.around(piece.motion.from);
             let before = beside[0].as_ref().and_then(|beside| {
-                let way = Self::follow(1, &places[0][p], beside, motion.inverse().as_ref())?;
+                let onward = onward(&motion.inverse()?, -beside.position);
+                let way = Self::follow(1, &places[0][p], beside, Some(&onward))?;
                 Some((beside.position, way))
             });
             let after = beside[1].as_ref().and_then(|beside| {
-                let way = Self::follow(0, &places[1][p], beside, Some(&motion))?;
+                let onward = onward(&motion, beside.position - 1.0);
+                let way = Self::follow(0, &places[1][p], beside, Some(&onward))?;
                 Some((beside.position, way.after(&motion)))
             });
             let ends = departures_of(&motion, piece.size, before, after)?;
@@ -192,6 +194,12 @@ impl Layers {
             _ => self.pieces[p].motion,
         }
     }
+}
+
+/// Where something is that goes on as before, for so many times as long.
+fn onward(motion: &Affine, times: f32) -> Affine {
+    let to = [0, 1].map(|c| motion.from[c] + times * (motion.to[c] - motion.from[c]));
+    Affine { to, ..*motion }
 }
 
 /// Departures of speed at both keys of a piece of `size` samples that goes by `motion`, from where it is before and

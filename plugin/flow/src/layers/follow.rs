@@ -26,7 +26,7 @@ const SAME: f32 = 0.03;
 /// Share of the difference that it would have at rest which may be left where it is found.
 const LEFT: f32 = 0.7;
 /// So many of the likeliest ways are made better: a way that is a little off may look worse than a wrong one.
-const CLIMB: usize = 4;
+const CLIMB: usize = 5;
 /// No side is stretched by more than this, nor squashed, and nothing turns by more than this many radians.
 const MOST: (f32, f32) = (2.0, 1.6);
 
@@ -88,6 +88,12 @@ impl Layers {
         ways.push(found);
         let expected = *onward.unwrap_or(&found);
         ways.push(expected);
+        // What is round may have been found in any turn.
+        let straight = |way: &Affine| {
+            let to = way.at(middle);
+            Affine { m: UNIT, from: middle, to }
+        };
+        ways.extend(ways.clone().iter().map(straight));
 
         let sound = |way: &Affine| {
             let [small, large] = sides(way);

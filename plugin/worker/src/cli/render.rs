@@ -7,8 +7,8 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
 use image::ImageFormat;
 use inbetween_core::settings::list::{
-    CHART, CUSTOM_CHART, ENGINE, EXPOSURE, FIRST_KEY, LAST_KEY, OUTPUT, QUALITY, SKETCH_LINES,
-    SKETCH_STRENGTH,
+    CHART, CUSTOM_CHART, ENGINE, EXPOSURE, FIRST_KEY, LAST_KEY, MOTION_PATH, MotionPath, OUTPUT,
+    QUALITY, SKETCH_LINES, SKETCH_STRENGTH,
 };
 use inbetween_core::sketch::Lines;
 use inbetween_core::timing::{Chart, Exposure, Timing};
@@ -37,6 +37,13 @@ pub struct Render {
     /// The last key, of the same size.
     #[arg(required_unless_present = "keys", default_value = "-", hide_default_value = true)]
     pub last: PathBuf,
+    /// Further keys, in order: the frames between each and the next are drawn, as one movement.
+    #[arg(value_name = "KEY", conflicts_with = "keys")]
+    pub further: Vec<PathBuf>,
+    /// The frames that the keys stand on, as 1,7,12,20: a number for each. Without it there are as many frames between
+    /// each key and the next.
+    #[arg(long, value_name = "FRAMES", value_delimiter = ',', conflicts_with_all = ["keys", "start", "in_betweens"])]
+    pub at: Vec<u32>,
     /// In place of two keys a sequence of them, as keys/key_%04d.png, key.####.exr or a folder: the frames
     /// between each and the next are drawn. Each key stands on the frame of its own number, or, with
     /// --in-betweens, so many frames after the one before it.
@@ -45,8 +52,8 @@ pub struct Render {
     /// The numbers of the keys in use, as 1,9,17-20; without it all that are there.
     #[arg(long, requires = "keys")]
     pub key_frames: Option<String>,
-    /// Of a sequence only this span: 1 for the one from the first key to the second.
-    #[arg(long, requires = "keys")]
+    /// Of several keys only this span: 1 for the one from the first key to the second.
+    #[arg(long)]
     pub span: Option<usize>,
     /// Sketches of a sequence, named by the number of the frame that each is for, as
     /// sketches/sketch.%04d.png or a folder.
@@ -98,6 +105,8 @@ pub struct Render {
         default_value_t = SKETCH_STRENGTH.kind.default
     )]
     pub(crate) sketch_strength: f64,
+    #[arg(long, help = help(&MOTION_PATH), value_parser = choice(&MOTION_PATH), default_value = name_of_default(&MOTION_PATH))]
+    pub(crate) path: MotionPath,
     #[arg(long, help = help(&QUALITY), value_parser = choice(&QUALITY), default_value = name_of_default(&QUALITY))]
     pub(crate) quality: Quality,
     #[arg(long, help = help(&OUTPUT), value_parser = choice(&OUTPUT), default_value = name_of_default(&OUTPUT))]
@@ -141,14 +150,24 @@ pub struct Render {
     /// Of a span in a sequence: every key of the sequence with the frame that it stands on.
     #[arg(skip)]
     pub(crate) sequence: Vec<(u32, PathBuf)>,
+    /// The key before the span and the one after it, each with its position: 0 is the first key, 1 the last.
+    #[arg(skip)]
+    pub(crate) neighbours: [Option<(f64, PathBuf)>; 2],
 }
 
 impl Render {
-    pub(crate) fn last_frame(&self) -> Result<u32> {
+    /// How many frames lie between two keys.
+    pub(crate) fn in_betweens(&self) -> Result<u32> {
         let in_betweens = self.in_betweens.unwrap_or(IN_BETWEENS);
-        let last = self.start.checked_add(in_betweens).and_then(|last| last.checked_add(1));
-        last.filter(|_| in_betweens <= MOST_IN_BETWEENS)
-            .ok_or_else(|| usage("At most 100000 in-betweens can be drawn at once."))
+        if in_betweens > MOST_IN_BETWEENS {
+            return Err(usage("At most 100000 in-betweens can be drawn at once."));
+        }
+        Ok(in_betweens)
+    }
+
+    pub(crate) fn last_frame(&self) -> Result<u32> {
+        let last = self.start.checked_add(self.in_betweens()?).and_then(|last| last.checked_add(1));
+        last.ok_or_else(|| usage("There are more frames than can be numbered."))
     }
 
     pub(crate) fn timing(&self) -> Result<Timing> {

@@ -51,9 +51,9 @@ fn draw_all(arguments: &Render) -> Result<()> {
     let mut progress = ProgressReporter::new(arguments.progress, "drawing");
     let mut summary = RenderSummary::default();
     for (at, span) in spans.iter().enumerate() {
-        let status = match arguments.keys {
-            Some(_) => format!("{} to {}", span.first.display(), span.last.display()),
-            None => "drawing".into(),
+        let status = match spans.len() {
+            1 => "drawing".into(),
+            _ => format!("{} to {}", span.first.display(), span.last.display()),
         };
         progress.status(&status);
         let count = spans.len() as f32;

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use inbetween_core::picture::Picture;
 use inbetween_core::settings::WeightRef;
 use inbetween_core::timing::{SpanPosition, Timing};
 use inbetween_core::{
-    ContentHash, Encoding, EngineKind, Frame, Job, Pin, Request, Settings, SketchRef, fingerprint,
-    picture, sketch,
+    ContentHash, Encoding, EngineKind, Frame, Job, Neighbour, Pin, Request, Settings, SketchRef,
+    fingerprint, picture, sketch,
 };
 use inbetween_tooncrafter::weights::NamedFile;
 
@@ -28,6 +29,8 @@ pub(super) struct Prepared {
     hashes: [ContentHash; 2],
     sketches: Vec<(SketchRef, Arc<Frame>)>,
     pins: Vec<Pin>,
+    /// The keys beside the span, each with its position.
+    neighbours: [Option<(f64, Picture)>; 2],
 }
 
 impl Prepared {
@@ -63,6 +66,14 @@ impl Prepared {
             return Err(usage("Pins guide Flow only: choose --engine flow, or leave --pin out."));
         }
         sketches.sort_by(|(a, _), (b, _)| a.position.total_cmp(&b.position));
+        let flow = settings.engine == EngineKind::Flow;
+        let beside = |at: usize| -> Result<Option<(f64, Picture)>> {
+            let Some((position, path)) = arguments.neighbours[at].as_ref().filter(|_| flow) else {
+                return Ok(None);
+            };
+            Ok(Some((*position, picture::load(path, encoding, None)?)))
+        };
+        let neighbours = [beside(0)?, beside(1)?];
         let prepared = Self {
             encoding,
             style,
@@ -72,6 +83,7 @@ impl Prepared {
             last: last.frame,
             sketches,
             pins,
+            neighbours,
         };
         prepared.job(0.5).check()?;
         Ok(prepared)
@@ -83,13 +95,18 @@ impl Prepared {
             last: self.hashes[1],
             sketches: self.sketches.iter().map(|(name, _)| name.clone()).collect(),
             pins: self.pins.clone(),
-            neighbours: [None, None],
+            neighbours: self.neighbours.each_ref().map(|beside| {
+                let (position, picture) = beside.as_ref()?;
+                Some(Neighbour { position: *position, picture: picture.hash })
+            }),
             position,
             settings: self.settings.clone(),
         };
         let sketches = self.sketches.iter().map(|(_, picture)| picture.clone()).collect();
         let (first, last) = (self.first.clone(), self.last.clone());
-        Job { request, first, last, sketches, neighbours: [None, None] }
+        let neighbours =
+            self.neighbours.each_ref().map(|beside| Some(beside.as_ref()?.1.frame.clone()));
+        Job { request, first, last, sketches, neighbours }
     }
 }
 

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use inbetween_core::settings::list::MotionPath;
+
 use super::usage;
 use crate::cli::{Render, frame_range};
 use crate::failure::{Failure, Kind, Result};
@@ -10,8 +12,16 @@ use crate::retime::sequence::numbered;
 
 /// The spans, each as the arguments that draw it alone.
 pub(super) fn of(arguments: &Render) -> Result<Vec<Render>> {
-    let Some(keys) = &arguments.keys else { return Ok(vec![arguments.clone()]) };
-    let keys = keys_in_order(arguments, keys)?;
+    let keys = match &arguments.keys {
+        Some(keys) => keys_in_order(arguments, keys)?,
+        None if arguments.further.is_empty()
+            && arguments.at.is_empty()
+            && arguments.span.is_none() =>
+        {
+            return Ok(vec![arguments.clone()]);
+        }
+        None => named_keys(arguments)?,
+    };
     let count = keys.len() - 1;
     if let Some(span) = arguments.span.filter(|span| !(1..=count).contains(span)) {
         return Err(usage(format!("There is no span {span}: {} keys make {count}.", count + 1)));
@@ -37,6 +47,12 @@ pub(super) fn of(arguments: &Render) -> Result<Vec<Render>> {
         if frames.0 > frames.1 {
             continue;
         }
+        let beside = |at: Option<usize>| {
+            let (frame, file) = keys.get(at?)?;
+            let position = (f64::from(*frame) - f64::from(from)) / f64::from(to - from);
+            (arguments.path == MotionPath::Smooth).then(|| (position, file.clone()))
+        };
+        let neighbours = [beside(at.checked_sub(1)), beside(at.checked_add(2))];
         let within = |frame: usize| (from as usize + 1..to as usize).contains(&frame);
         spans.push(Render {
             first: first.clone(),
@@ -45,6 +61,7 @@ pub(super) fn of(arguments: &Render) -> Result<Vec<Render>> {
             in_betweens: Some(to - from - 1),
             frames: Some(format!("{}-{}", frames.0, frames.1)),
             sequence: keys.clone(),
+            neighbours,
             sketch: sketches.iter().filter(|(frame, _)| within(*frame)).cloned().collect(),
             ..arguments.clone()
         });
@@ -59,6 +76,28 @@ pub(super) fn of(arguments: &Render) -> Result<Vec<Render>> {
         return Err(usage("Pins belong to one span: name it with --span."));
     }
     Ok(spans)
+}
+
+/// The keys that are named one by one, with the frames that they stand on.
+fn named_keys(arguments: &Render) -> Result<Vec<(u32, PathBuf)>> {
+    let keys = [&arguments.first, &arguments.last].into_iter().chain(&arguments.further);
+    if arguments.at.is_empty() {
+        let step = arguments.in_betweens()?.checked_add(1);
+        let frame = |n: u32| arguments.start.checked_add(step?.checked_mul(n)?);
+        let too_many = || usage("There are more frames than can be numbered.");
+        return keys
+            .zip(0..)
+            .map(|(key, n)| Ok((frame(n).ok_or_else(too_many)?, key.clone())))
+            .collect();
+    }
+    let count = 2 + arguments.further.len();
+    if arguments.at.len() != count || !arguments.at.windows(2).all(|pair| pair[0] < pair[1]) {
+        return Err(usage(format!(
+            "--at names the frame of each key, each after the one before it, as 1,7,12,20: there are {count} keys and {} frames.",
+            arguments.at.len()
+        )));
+    }
+    Ok(arguments.at.iter().copied().zip(keys.cloned()).collect())
 }
 
 /// The keys in order, with the frames that they stand on.
