@@ -19,6 +19,8 @@ const CAP: f32 = 0.3;
 /// What it costs, in difference, to lie a picture's diagonal away from where it would go on to, and to have a side
 /// doubled or halved.
 const ODD: (f32, f32) = (0.5, 0.02);
+/// What the first of these costs at most: what speeds up goes far.
+const MOST_ODD: f32 = 0.06;
 /// Difference that counts for nothing: what looks the same where it was rests.
 const REST: f32 = 0.004;
 /// Mean difference up to which it looks the same.
@@ -112,7 +114,7 @@ impl Layers {
             let far = libm::hypotf(p[0] - q[0], p[1] - q[1]) / diagonal;
             let [small, large] = sides(way);
             let stretched = libm::log2f(large.max(1e-3)).abs() + libm::log2f(small.max(1e-3)).abs();
-            unlike(way) + ODD.0 * far + ODD.1 * stretched
+            unlike(way) + (ODD.0 * far).min(MOST_ODD) + ODD.1 * stretched
         };
         let mut ranked: Vec<(f32, Affine)> = ways
             .iter()
