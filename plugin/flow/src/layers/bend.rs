@@ -12,6 +12,9 @@ use crate::map::Map;
 use crate::segments::neighbours;
 use crate::synth::{NO_PIECE, moved_with};
 
+/// Width of the cracks in a piece that are closed, about half of it, in samples.
+const CRACK: usize = 8;
+
 /// A piece that lies elsewhere than in the straight in-between.
 struct Bent {
     piece: usize,
@@ -35,7 +38,7 @@ impl Layers {
         t: f32,
     ) -> Vec<Option<u32>> {
         let (h, w, area) = (self.h, self.w, self.h * self.w);
-        let shown = self.shown(motion, label);
+        let shown = self.without_cracks(self.shown(motion, label));
         if label.is_empty() {
             label.resize(area, NO_PIECE);
         }
@@ -95,6 +98,33 @@ impl Layers {
                 self.pixel(inside).map_or(0, |j| fronts[k][j])
             })
             .collect()
+    }
+
+    /// The same without what lies in narrow cracks of a piece: it goes with the piece, which would be torn there.
+    fn without_cracks(&self, shown: Vec<u16>) -> Vec<u16> {
+        let (h, w) = (self.h, self.w);
+        let rank = |p: u16| self.rank[p as usize];
+        let closed = |i: usize| {
+            let (x, y) = (i % w, i / w);
+            let ends = |at: usize, side: usize, step: usize| {
+                let before = (1..=CRACK).filter(move |d| at >= *d).map(move |d| i - d * step);
+                let after = (1..=CRACK).filter(move |d| at + d < side).map(move |d| i + d * step);
+                (before, after)
+            };
+            let mut front = shown[i];
+            for (at, side, step) in [(x, w, 1), (y, h, w)] {
+                let (before, after) = ends(at, side, step);
+                for a in before {
+                    let joins =
+                        rank(shown[a]) < rank(front) && after.clone().any(|b| shown[b] == shown[a]);
+                    if joins {
+                        front = shown[a];
+                    }
+                }
+            }
+            front
+        };
+        (0..h * w).into_par_iter().map(closed).collect()
     }
 
     /// The foremost piece at or beside each pixel of a key.

@@ -7,7 +7,7 @@
 use rayon::prelude::*;
 
 use super::Layers;
-use super::follow::Beside;
+use super::follow::{Beside, FIGURE, GROUND};
 use super::transform::{Affine, Bend, Point, UNIT, product, world_stretch};
 use crate::map::Map;
 
@@ -99,21 +99,22 @@ impl Layers {
             if rides || !piece.held && (piece.only.is_some() || piece.size < SMALL) {
                 return None;
             }
+            let evidence = if p == 0 { &GROUND } else { &FIGURE };
             // What is not drawn as a piece goes as it was found place by place, if that is plain.
             let drawn = self.needed[p] || piece.held;
             let motion = match drawn {
                 true => piece.motion,
-                false => Self::follow(0, &places[0][p], &keys, None)?,
+                false => Self::follow(0, &places[0][p], &keys, None, evidence)?,
             };
             let motion = motion.around(piece.motion.from);
             let before = beside[0].as_ref().and_then(|beside| {
                 let onward = onward(&motion.inverse()?, -beside.position);
-                let way = Self::follow(1, &places[0][p], beside, Some(&onward))?;
+                let way = Self::follow(1, &places[0][p], beside, Some(&onward), evidence)?;
                 Some((beside.position, way))
             });
             let after = beside[1].as_ref().and_then(|beside| {
                 let onward = onward(&motion, beside.position - 1.0);
-                let way = Self::follow(0, &places[1][p], beside, Some(&onward))?;
+                let way = Self::follow(0, &places[1][p], beside, Some(&onward), evidence)?;
                 Some((beside.position, way.after(&motion)))
             });
             let ends = departures_of(&motion, piece.size, before, after)?;

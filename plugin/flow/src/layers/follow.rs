@@ -10,9 +10,7 @@ use crate::map::Map;
 const ASKED: usize = 96;
 /// With fewer lines than this all that it is counts.
 const FEW: usize = 40;
-/// Share of these pixels that must land on their like ...
-const FOUND: f32 = 0.5;
-/// ... and share that must stay in the picture.
+/// Share of these pixels that must stay in the picture.
 const INSIDE: f32 = 0.5;
 /// Largest difference of a channel that counts, 0..=1: what is hidden differs by any amount.
 const CAP: f32 = 0.3;
@@ -25,12 +23,23 @@ const MOST_ODD: f32 = 0.06;
 const REST: f32 = 0.004;
 /// Mean difference up to which it looks the same.
 const SAME: f32 = 0.03;
-/// Share of the difference that it would have at rest which may be left where it is found.
-const LEFT: f32 = 0.7;
 /// So many of the likeliest ways are made better: a way that is a little off may look worse than a wrong one.
 const CLIMB: usize = 5;
 /// No side is stretched by more than this, nor squashed, and nothing turns by more than this many radians.
 const MOST: (f32, f32) = (2.0, 1.6);
+
+/// What a piece must show before it is taken to be found.
+pub(super) struct Evidence {
+    /// Share of the pixels that land on their like.
+    found: f32,
+    /// Share of the difference that it would have at rest which may be left.
+    left: f32,
+}
+
+/// Of a figure, whose limbs may go their own ways.
+pub(super) const FIGURE: Evidence = Evidence { found: 0.5, left: 0.7 };
+/// Of the ground: all else goes with it.
+pub(super) const GROUND: Evidence = Evidence { found: 0.85, left: 0.35 };
 
 /// Two drawings, understood as a pair: a key of the span and the drawing beside it.
 pub(crate) struct Beside<'a> {
@@ -51,6 +60,7 @@ impl Layers {
         places: &[usize],
         beside: &Beside<'_>,
         onward: Option<&Affine>,
+        evidence: &Evidence,
     ) -> Option<Affine> {
         let w = beside.layers.w;
         let owners = &beside.layers.owners[side];
@@ -136,9 +146,9 @@ impl Layers {
         };
         let stays = asked.iter().filter(|i| inside(i)).count() as f32;
         let found = asked.iter().filter(|&&i| carries(beside.guides, Some(&best), side, i)).count();
-        let known = left < LEFT * at_rest
+        let known = left < evidence.left * at_rest
             && stays * part >= INSIDE
-            && found as f32 >= FOUND * stays
+            && found as f32 >= evidence.found * stays
             && sound(&best);
         known.then_some(best)
     }
