@@ -1,7 +1,9 @@
 //! JPEG files written like the key's: with the same tables, sampling and segments. Areas that do not change then come
 //! out as they were, instead of being rounded again by other tables.
 
-use jpeg_encoder::{ColorType, Encoder, QuantizationTableType, SamplingFactor};
+use jpeg_encoder::{
+    ColorType, Encoder, PixelDensity, PixelDensityUnit, QuantizationTableType, SamplingFactor,
+};
 
 /// Quality where there is no key to go by.
 const QUALITY: u8 = 97;
@@ -22,6 +24,8 @@ pub(super) struct Jpeg {
     tables: Option<[Box<[u16; 64]>; 2]>,
     sampling: Option<SamplingFactor>,
     progressive: bool,
+    /// How many pixels lie on an inch or a centimetre, or how wide a pixel is for its height.
+    density: PixelDensity,
 }
 
 impl Jpeg {
@@ -32,8 +36,10 @@ impl Jpeg {
         let mut components: Vec<[u8; 3]> = Vec::new();
         for (marker, content) in segments(file) {
             match marker {
-                // Left out: Adobe's segment (14) and JFIF's (0), which the encoder writes itself, and the index of
-                // further pictures in the file (MPF), whose offsets would be wrong.
+                // The encoder writes this segment itself.
+                0xe0 => found.density = density_of(content).unwrap_or(found.density),
+                // Left out: Adobe's segment (14), which the encoder writes itself, and the index of further pictures
+                // in the file (MPF), whose offsets would be wrong.
                 0xe1..=0xed if !content.starts_with(b"MPF\0") => {
                     found.segments.push((marker - 0xe0, content.to_vec()));
                 }
@@ -90,6 +96,7 @@ impl Jpeg {
         encoder.set_optimized_huffman_tables(true);
         encoder.set_sampling_factor(self.sampling.unwrap_or(SamplingFactor::R_4_4_4));
         encoder.set_progressive(self.progressive);
+        encoder.set_density(self.density);
         if let Some([light, colour]) = self.tables.clone() {
             encoder.set_quantization_tables(
                 QuantizationTableType::Custom(light),
@@ -105,6 +112,20 @@ impl Jpeg {
             .map_err(|err| err.to_string())?;
         Ok(file)
     }
+}
+
+/// What JFIF's segment tells (ITU-T T.871, clause 10.1); nothing where it makes no sense.
+fn density_of(content: &[u8]) -> Option<PixelDensity> {
+    let told = content.strip_prefix(b"JFIF\0")?;
+    let [_, _, unit, x1, x2, y1, y2] = *told.first_chunk()?;
+    let unit = match unit {
+        0 => PixelDensityUnit::PixelAspectRatio,
+        1 => PixelDensityUnit::Inches,
+        2 => PixelDensityUnit::Centimeters,
+        _ => return None,
+    };
+    let density = (u16::from_be_bytes([x1, x2]), u16::from_be_bytes([y1, y2]));
+    (density.0 > 0 && density.1 > 0).then_some(PixelDensity { density, unit })
 }
 
 fn is_profile(content: &[u8]) -> bool {

@@ -9,6 +9,7 @@ mod jpeg;
 mod png;
 mod style;
 mod tiff;
+mod webp;
 
 pub(crate) use form::{Depth, Form};
 pub(crate) use style::Style;

@@ -14,6 +14,7 @@ use super::form::{Depth, Form, in_encoding};
 use super::jpeg::Jpeg;
 use super::png;
 use super::tiff::Tiff;
+use super::webp::WebP;
 use crate::failure::{Failure, Kind, Result};
 
 /// Everything about a picture file except its pixels.
@@ -33,6 +34,7 @@ enum Metadata {
     Png(Vec<u8>),
     Jpeg(Jpeg),
     Tiff(Tiff),
+    WebP(WebP),
     Exr(Box<Exr>),
     Nothing,
 }
@@ -47,6 +49,7 @@ impl Style {
             ImageFormat::Png => Metadata::Png(png::metadata(&file)),
             ImageFormat::Jpeg => Metadata::Jpeg(Jpeg::of(&file)),
             ImageFormat::Tiff => Metadata::Tiff(Tiff::of(&file)),
+            ImageFormat::WebP => Metadata::WebP(WebP::of(&file)),
             ImageFormat::OpenExr => {
                 Exr::of(&file).map_or(Metadata::Nothing, |exr| Metadata::Exr(exr.into()))
             }
@@ -92,6 +95,7 @@ impl Style {
         let metadata = match format {
             ImageFormat::Jpeg => Metadata::Jpeg(Jpeg::with_profile(profile.as_deref())),
             ImageFormat::Tiff => Metadata::Tiff(Tiff::with_profile(profile.as_deref())),
+            ImageFormat::WebP => Metadata::WebP(WebP::with_profile(profile)),
             ImageFormat::Png => profile
                 .and_then(|profile| png_with_profile(form, &profile))
                 .map_or(Metadata::Nothing, |file| Metadata::Png(png::metadata(&file))),
@@ -156,6 +160,7 @@ impl Style {
             (_, ImageFormat::Jpeg) => jpeg_of(&Jpeg::default(), &image),
             (Metadata::Tiff(tiff), _) => tiff.encode(&image, self.form.depth == Depth::Half),
             (_, ImageFormat::Tiff) => Tiff::with_profile(None).encode(&image, false),
+            (Metadata::WebP(webp), _) => webp.encode(&image),
             (Metadata::Png(chunks), _) => Ok(png::with(png_of(&image, None)?, chunks)),
             (_, ImageFormat::Png) => png_of(&image, None),
             (_, other) => {

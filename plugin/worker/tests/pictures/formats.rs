@@ -1,6 +1,5 @@
 //! EXR and TIFF files of every form as keys.
 
-use std::fs;
 use std::io::Cursor;
 use std::path::Path;
 
@@ -118,21 +117,4 @@ fn exr_of_named_layers_and_of_luminance_is_read() {
             .contains("several layers")
     );
     assert!(said(&["N.X", "N.Y", "N.Z"]).contains("N.X, N.Y, N.Z"));
-}
-
-#[test]
-fn big_tiff_and_halves_in_tiff_come_and_go() {
-    use tiff::encoder::{TiffEncoder, colortype::RGB8};
-    let space = Workspace::new();
-    for (file, at) in [("a.tif", 0.0), ("b.tif", 2.0)] {
-        let mut bytes = Cursor::new(Vec::new());
-        let mut encoder = TiffEncoder::new_big(&mut bytes).unwrap();
-        encoder.write_image::<RGB8>(WIDTH, HEIGHT, &ball(at).into_rgb8()).unwrap();
-        write(&space, file, bytes.into_inner());
-    }
-    well(&space, &["render", "a.tif", "b.tif", "--out", "o", "--in-betweens", "1"]);
-    let drawn = &space.files("o")[1];
-    assert!(fs::read(drawn).unwrap().starts_with(b"II\x2b\0"), "long offsets as the keys have");
-    // Read by its own program again.
-    well(&space, &["render", "o/frame_0002.tif", "b.tif", "--out", "p", "--in-betweens", "1"]);
 }

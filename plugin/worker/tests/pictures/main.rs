@@ -6,6 +6,7 @@ mod clips;
 #[path = "../common/mod.rs"]
 mod common;
 mod formats;
+mod metadata;
 
 use std::fs;
 use std::io::Cursor;
