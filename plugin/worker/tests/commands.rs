@@ -352,6 +352,54 @@ fn any_number_of_keys_makes_one_movement() {
 }
 
 #[test]
+fn keys_below_zero_are_named_and_numbered_anew() {
+    let small = Small { folder: TempDir::new().unwrap() };
+    fs::create_dir(small.path("keys")).unwrap();
+    for (number, x) in [("-0012", 40), ("-0004", 64), ("0003", 90)] {
+        small.drawing(&format!("keys/key_{number}.png"), x);
+    }
+    let (keys, out) = (small.path("keys/key_####.png"), small.path("out"));
+    let begin = ["render", "--keys", &keys, "--out", &out, "--engine", "flow"];
+    let done = inbetween(&begin);
+    assert_eq!(done.code, 2, "{}", done.err);
+    let told = "key_-0012.png stands on frame -12, and frames are numbered from 0";
+    assert!(done.err.contains(told) && done.err.contains("--in-betweens"), "{}", done.err);
+    let some = ["--key-frames", "-12,-4", "--in-betweens", "1", "--start", "100"];
+    let done = inbetween(&[&begin[..], &some].concat());
+    assert_eq!(done.code, 0, "{}", done.err);
+    let names = pictures(Path::new(&out));
+    let names: Vec<_> = names.iter().map(|file| file.file_name().unwrap()).collect();
+    assert_eq!(names, ["frame_0100.png", "frame_0101.png", "frame_0102.png"]);
+    let key = fs::read(small.path("keys/key_-0004.png")).unwrap();
+    assert_eq!(fs::read(Path::new(&out).join("frame_0102.png")).unwrap(), key);
+}
+
+#[test]
+fn what_lies_in_the_cache_is_told_in_words() {
+    let small = Small { folder: TempDir::new().unwrap() };
+    let (first, last) = (small.drawing("a.png", 40), small.drawing("b.png", 56));
+    let (out, cache) = (small.path("out"), small.path("cache"));
+    let drawn = ["render", &first, &last, "--out", &out, "--cache", &cache, "--in-betweens", "2"];
+    assert_eq!(inbetween(&drawn).code, 0);
+    let list = || inbetween(&["cache", "list", "--dir", &cache]);
+    let told = list().out;
+    let lines: Vec<&str> = told.lines().collect();
+    assert_eq!(lines.len(), 3, "{told}");
+    for line in &lines[..2] {
+        assert!(line.starts_with("in-between, 128 x 128 ") && line.contains("last used"), "{told}");
+    }
+    assert!(lines[2].starts_with("2 in-betweens, 0 keys and sketches and 0 "), "{told}");
+    assert!(lines[2].contains(" of 4") && lines[2].ends_with(&cache), "{told}");
+    // One is damaged: said so, deleted by `verify`, and not counted afterwards.
+    let json = inbetween(&["cache", "list", "--dir", &cache, "--json"]).json();
+    fs::write(json[0]["file"].as_str().unwrap(), b"no drawing").unwrap();
+    assert!(list().out.contains("damaged drawing, see `cache verify`"), "{}", list().out);
+    let verified = inbetween(&["cache", "verify", "--dir", &cache]).out;
+    assert!(verified.contains("2 files checked, 1 damaged"), "{verified}");
+    assert!(list().out.contains("\n1 in-between, "), "{}", list().out);
+}
+
+#[test]
 fn nothing_is_fetched_before_the_licence_is_accepted() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("models");

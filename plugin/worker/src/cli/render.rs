@@ -50,7 +50,7 @@ pub struct Render {
     #[arg(long, conflicts_with_all = ["first", "last"])]
     pub keys: Option<PathBuf>,
     /// The numbers of the keys in use, as 1,9,17-20; without it all that are there.
-    #[arg(long, requires = "keys")]
+    #[arg(long, requires = "keys", allow_hyphen_values = true)]
     pub key_frames: Option<String>,
     /// Of several keys only this span: 1 for the one from the first key to the second.
     #[arg(long)]

@@ -117,16 +117,22 @@ fn keys_in_order(arguments: &Render, keys: &Path) -> Result<Vec<(u32, PathBuf)>>
             ),
         ));
     }
-    let too_many = || usage("There are more frames than can be numbered.");
     let keys = numbers.into_iter().zip(0_u32..).map(|(number, at)| {
+        let file = files.get(&number).cloned().unwrap_or_else(|| pattern.file(number));
         let frame = match arguments.in_betweens {
-            None => u32::try_from(number).ok(),
+            None => u32::try_from(number).map_err(|_| {
+                usage(format!(
+                    "{} stands on frame {number}, and frames are numbered from 0. Say with --in-betweens how many \
+                     frames lie between two keys, and with --start where the first stands.",
+                    file.display()
+                ))
+            }),
             Some(between) => between
                 .checked_add(1)
-                .and_then(|step| step.checked_mul(at)?.checked_add(arguments.start)),
+                .and_then(|step| step.checked_mul(at)?.checked_add(arguments.start))
+                .ok_or_else(|| usage("There are more frames than can be numbered.")),
         };
-        let file = files.get(&number).cloned().unwrap_or_else(|| pattern.file(number));
-        Ok((frame.ok_or_else(too_many)?, file))
+        Ok((frame?, file))
     });
     let keys = keys.collect::<Result<Vec<_>>>()?;
     if keys.windows(2).all(|pair| pair[0].0 + 1 == pair[1].0) {
@@ -138,13 +144,13 @@ fn keys_in_order(arguments: &Render, keys: &Path) -> Result<Vec<(u32, PathBuf)>>
     Ok(keys)
 }
 
-/// Reads 1,9,17-20, in any order.
+/// Reads 1,9,17-20 or -4,-2-0, in any order.
 fn numbers(text: &str) -> Result<Vec<i64>> {
     let mut found = BTreeSet::new();
     for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
-        match frame_range(part) {
-            Some((from, to)) if from <= to && to - from <= 1_000_000 => {
-                found.extend(i64::from(from)..=i64::from(to));
+        match number_range(part) {
+            Some((from, to)) if from <= to && to.saturating_sub(from) <= 1_000_000 => {
+                found.extend(from..=to);
             }
             _ => {
                 return Err(usage(format!("Key frames are written as 1,9,17-20; {part} is none.")));
@@ -152,6 +158,14 @@ fn numbers(text: &str) -> Result<Vec<i64>> {
         }
     }
     Ok(found.into_iter().collect())
+}
+
+/// Reads 17-20 or 9, whose numbers may be below zero.
+fn number_range(text: &str) -> Option<(i64, i64)> {
+    // A dash in front belongs to the first number.
+    let dash = text.char_indices().skip(1).find(|(_, letter)| *letter == '-');
+    let (from, to) = dash.map_or((text, text), |(at, _)| (&text[..at], &text[at + 1..]));
+    from.trim().parse().ok().zip(to.trim().parse().ok())
 }
 
 /// All sketches with the frames that they are for.
@@ -177,7 +191,8 @@ mod tests {
     #[test]
     fn key_frames_are_a_list() {
         assert_eq!(numbers("1, 9,17-19,9").unwrap(), [1, 9, 17, 18, 19]);
-        for wrong in ["1,x", "9-1", "-", "1;2"] {
+        assert_eq!(numbers("5,-4,-2-0,-12--10").unwrap(), [-12, -11, -10, -4, -2, -1, 0, 5]);
+        for wrong in ["1,x", "9-1", "-", "1;2", "-1--4", "--2"] {
             assert!(numbers(wrong).is_err(), "{wrong}");
         }
     }
