@@ -476,10 +476,18 @@ fn a_long_rest_is_not_searched_for_ever() {
 #[test]
 fn the_state_tells_rates_and_what_the_source_shows() {
     alone("retime::the_state_tells_rates_and_what_the_source_shows", |_| {
-        let instance = stand(&plugin(true), Clip::new(&[2; 4], &[]), &Stage::default());
+        let plugin = plugin(true);
+        let instance = stand(&plugin, Clip::new(&[2; 4], &[]), &Stage::default());
         press(&instance, "status");
         let said = text(&instance, "statusText");
         assert!(said.contains("From 12 to 24 frames per second, frames 1 to 16."), "{said}");
         assert!(said.contains("In Source: Drawing held on frames 3 to 4, next at 5."), "{said}");
+        // Where frames are counted below zero, ranges stay readable.
+        let early = Clip { first: -16.0, ..Clip::new(&[2; 4], &[]) };
+        let instance = stand(&plugin, early, &Stage::default());
+        assert_eq!(instance.edit("status", Value::None, -13.0).unwrap(), Status::OK);
+        let said = text(&instance, "statusText");
+        assert!(said.contains(", frames -16 to -1."), "{said}");
+        assert!(said.contains("held on frames -16 to -15, next at -14."), "{said}");
     });
 }

@@ -109,6 +109,46 @@ fn hundreds_of_silent_clients_do_not_shut_out_a_host() {
 }
 
 #[test]
+fn one_client_too_many_is_told_so_and_tries_again_later() {
+    /// As many as the worker takes.
+    const MOST: usize = 128;
+    let bench = Bench::new();
+    let engine = bench.engine(bench.disk());
+    let control = Arc::new(Control::default());
+    std::thread::scope(|scope| {
+        let mut waiting = Vec::new();
+        while waiting.len() < MOST {
+            // All wait for one drawing, which would take hours. They come in groups, as no more may be idle at once.
+            for _ in 0..16 {
+                waiting.push(scope.spawn(|| {
+                    let mut job = bench.job(0.5);
+                    if let Some(settings) = &mut job.request.settings.tooncrafter {
+                        settings.steps = 1000;
+                    }
+                    engine.draw(&job, &control)
+                }));
+            }
+            while engine.status().unwrap().is_none_or(|status| status.clients < waiting.len()) {
+                assert!(waiting.iter().all(|client| !client.is_finished()));
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
+        let refused = bench.draw(&engine, 0.4).unwrap_err();
+        control.cancel();
+        let told = refused.user_message();
+        assert!(told.contains("has 128 others to draw for already"), "{told}");
+        assert!(told.contains("Try again when some of them are done"), "{told}");
+        for client in waiting {
+            assert!(matches!(client.join().unwrap(), Err(Error::Cancelled)));
+        }
+    });
+    while engine.status().unwrap().is_some_and(|status| status.clients > 0) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    bench.draw(&engine, 0.4).unwrap();
+}
+
+#[test]
 fn a_killed_worker_costs_no_drawing_and_spoils_none() {
     let bench = Bench::new();
     let wanted: Vec<Drawn> = {
