@@ -2,8 +2,7 @@
 //!
 //! A fork copies one thread only. If the host has drawn before, its child finds a pool, a queue and locks whose
 //! threads no longer exist, and would wait for them for ever. So every action asks whether it still runs in the
-//! process
-//! that it ran in last, and where it does not, everything with threads is made anew.
+//! process that it ran in last, and where it does not, everything with threads is made anew.
 //!
 //! The pool that rayon keeps for a whole process cannot be made anew. In a child, threads bring pools of their own
 //! instead: rayon uses the pool that a thread belongs to.
