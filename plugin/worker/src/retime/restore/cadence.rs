@@ -10,6 +10,14 @@ use inbetween_core::retime::Rate;
 /// Rates of films, the likely ones first.
 const FILMS: [(u32, u32); 5] = [(24_000, 1001), (24, 1), (25, 1), (30_000, 1001), (30, 1)];
 
+/// Parts of a transfer's rate that repeating makes of a film's, and how near a rate must be to one: a thousandth is the
+/// difference of two clocks.
+const PARTS: [(u32, u32); 7] = [(4, 5), (24, 25), (1, 2), (2, 5), (5, 6), (12, 25), (5, 12)];
+const NEAR: f64 = 0.0004;
+
+/// How near two rates are that differ by their clocks only.
+const CLOCKS: f64 = 0.002;
+
 /// A film is slower than its transfer by at least this.
 const SLOWER: f64 = 0.97;
 
@@ -40,9 +48,41 @@ const EVEN_HOLD_BONUS: f64 = 0.3;
 const LEAST_LIKELIHOOD: f64 = 12.0;
 const DRAWINGS_PER_JUMP: usize = 20;
 
-/// How unlikely a film is whose rate is of a thousand and the transfer's of 1001, or the other way round, as a logarithm.
-/// Who mixes frames changes the clock, so there it is what is likely.
+/// How unlikely a film is that runs by a clock from which nobody makes such a transfer, as a logarithm.
 const CLOCK_CHANGE_COST: f64 = 20.0;
+
+/// What a rate counts time by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Clock {
+    /// Cinema and computers: 24, 30, 60.
+    Even,
+    /// Television of 50 fields.
+    Pal,
+    /// Television of 60 fields, and all that was shown on it: 24000/1001, 30000/1001.
+    Ntsc,
+}
+
+impl Clock {
+    fn of(rate: Rate) -> Self {
+        match (rate.seconds(), rate.frames()) {
+            (1001, _) => Self::Ntsc,
+            (1, 25 | 50) => Self::Pal,
+            _ => Self::Even,
+        }
+    }
+
+    /// Whether a film of this clock comes to be seen by another one. Repeated frames and fields leave the clock as it is,
+    /// but that of 24 and that of 25 are one. Who mixes frames does so for the other television.
+    fn becomes(self, transfer: Self, mixed: bool) -> bool {
+        match (self, transfer) {
+            (Self::Ntsc, Self::Ntsc) | (Self::Pal, Self::Pal) => true,
+            (Self::Ntsc, Self::Even) | (Self::Even, Self::Ntsc) => false,
+            (Self::Ntsc, Self::Pal) | (Self::Pal, Self::Ntsc) => mixed,
+            (Self::Even, Self::Pal) => !mixed,
+            (Self::Pal | Self::Even, Self::Even) => true,
+        }
+    }
+}
 
 /// Which frame of the film is seen on each frame of its transfer.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,21 +104,29 @@ impl Cadence {
             return None;
         }
         let films = FILMS.iter().filter_map(|(frames, seconds)| Rate::new(*frames, *seconds).ok());
+        let films = films.map(|film| exactly(film, rate));
         let slower = films.filter(|film| film.per_second() < SLOWER * rate.per_second());
-        let told = slower.filter_map(|film| Self::fit(film, starts, rate, mixed, JUMP_COST));
+        let told =
+            slower.clone().filter_map(|film| Self::fit(film, starts, rate, mixed, JUMP_COST));
         let most_off_cadence = MOST_OFF_CADENCE * off_cadence(mixed) * starts.len() as f64;
         let sure = told.filter(|found| {
             found.likelihood > LEAST_LIKELIHOOD
                 && found.breaks() * DRAWINGS_PER_JUMP <= starts.len()
                 && found.off_cadence as f64 <= most_off_cadence
         });
+        // Whether there is a cadence is one question, by which clock it runs another: a short clip tells 24 from 24000/1001
+        // by chance only.
+        let sure: Vec<Rate> = sure.map(|found| found.film_rate).collect();
+        let is_near = |film: &Rate| {
+            sure.iter().any(|other| (film.per_second() / other.per_second() - 1.0).abs() < CLOCKS)
+        };
         // Of equally likely ones the first.
         let prior = |found: &Self| {
-            let changes_clock =
-                ((found.film_rate.seconds() == 1001) != (rate.seconds() == 1001)) != mixed;
-            found.likelihood - if changes_clock { CLOCK_CHANGE_COST } else { 0.0 }
+            let is_usual = Clock::of(found.film_rate).becomes(Clock::of(rate), mixed);
+            found.likelihood - if is_usual { 0.0 } else { CLOCK_CHANGE_COST }
         };
-        let believed = sure.filter_map(|found| Self::of(found.film_rate, starts, rate, mixed));
+        let believed =
+            slower.filter(is_near).filter_map(|film| Self::of(film, starts, rate, mixed));
         believed.reduce(|best, other| if prior(&other) > prior(&best) + 1.0 { other } else { best })
     }
 
@@ -179,6 +227,18 @@ impl Cadence {
     }
 }
 
+/// The film's rate as a part of the transfer's where it is one of the usual ones, so that nothing drifts though the file
+/// tells 29.97 as another fraction.
+fn exactly(film: Rate, rate: Rate) -> Rate {
+    let part = |(above, below): &(u32, u32)| {
+        let frames = rate.frames().checked_mul(*above)?;
+        Rate::new(frames, rate.seconds().checked_mul(*below)?).ok()
+    };
+    let mut parts = PARTS.iter().filter_map(part);
+    let is_near = |part: &Rate| (part.per_second() / film.per_second() - 1.0).abs() < NEAR;
+    parts.find(is_near).unwrap_or(film)
+}
+
 fn off_cadence(mixed: bool) -> f64 {
     if mixed { OFF_CADENCE_MIXED } else { OFF_CADENCE }
 }
@@ -268,6 +328,47 @@ mod tests {
                 .collect();
             assert!(Cadence::find(&starts, rate(to), false).is_none(), "{to}");
         }
+    }
+
+    #[test]
+    fn a_film_s_rate_is_an_exact_part_of_its_transfer_s() {
+        for (film, to, told) in [
+            ("23.976", "29.97", "24000/1001"),
+            ("23.976", "59.94", "24000/1001"),
+            ("24", "30", "24"),
+            ("24", "25", "24"),
+            // As some writers tell 29.97.
+            ("23.976", "2997/100", "2997/125"),
+        ] {
+            let starts = starts(film, to, std::iter::repeat(1), 60.0);
+            let found = Cadence::find(&starts, rate(to), false).unwrap();
+            assert_eq!(found.film_rate, rate(told), "{film} in {to}");
+        }
+        // Three hours, with a break each minute.
+        let minute = starts("23.976", "29.97", std::iter::repeat(2), 60.0);
+        let long: Vec<usize> = (0..180)
+            .flat_map(|part| minute.iter().filter(move |n| **n > 7).map(move |n| n + part * 1797))
+            .collect();
+        for mixed in [false, true] {
+            let found = Cadence::find(&long, rate("29.97"), mixed).unwrap();
+            assert_eq!(found.film_rate, rate("24000/1001"), "{mixed}");
+            let count = 180 * 1797;
+            let last = found.frames(count).last().unwrap().0 as f64;
+            assert!((last - count as f64 * 0.8).abs() < 2.0, "{last}");
+        }
+    }
+
+    #[test]
+    fn a_short_clip_with_cuts_keeps_the_clock_of_its_transfer() {
+        // Twos, ones, threes, a rest and twos again, with three cuts. A film of 24 explains it with fewer breaks.
+        let starts = [
+            3, 5, 8, 10, 13, 15, 18, 20, 23, 25, 28, 30, 31, 33, 36, 38, 41, 43, 46, 48, 51, 53,
+            56, 58, 59, 61, 62, 63, 64, 66, 67, 68, 69, 71, 72, 73, 74, 75, 76, 77, 78, 80, 81, 82,
+            86, 90, 93, 97, 101, 105, 108, 112, 116, 117, 132, 134, 137, 139, 142, 144, 147, 149,
+            152, 154, 157, 159, 162, 164, 167, 169, 172,
+        ];
+        let found = Cadence::find(&starts, rate("29.97"), false).unwrap();
+        assert_eq!((found.film_rate, found.breaks()), (rate("23.976"), 3));
     }
 
     #[test]

@@ -18,6 +18,9 @@ const OWN: u32 = 5;
 /// Share of the frames that look interlaced which must agree on the fields' order.
 const ONE_ORDER: f64 = 0.8;
 
+/// Share of the frames that cuts may leave with a field alone.
+const LEFT_ALONE: f64 = 0.1;
+
 /// What fields show in the beginning of a video.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in super::super) struct CombCounts {
@@ -83,7 +86,15 @@ impl CombCounts {
             }
         }
         let seen_first = first_top >= first_bottom;
+        let (all, most) = (first_top + first_bottom, first_top.max(first_bottom));
+        let in_one_order = most as f64 >= ONE_ORDER * all as f64;
+        // At a cut a field is left alone. The right order leaves it combed; the wrong one may pair it with the picture after
+        // it, and lose its own.
+        let alone = LEFT_ALONE * top.frames.max(bottom.frames) as f64;
         let top_first = match top.left.cmp(&bottom.left) {
+            _ if all > 0 && in_one_order && (top.left.abs_diff(bottom.left) as f64) < alone => {
+                seen_first
+            }
             std::cmp::Ordering::Less => true,
             std::cmp::Ordering::Greater => false,
             std::cmp::Ordering::Equal => seen_first,
@@ -93,8 +104,7 @@ impl CombCounts {
         let top_first = if stays { seen_first } else { top_first };
         let counts = if top_first { top } else { bottom };
         // A camera of fields keeps their order; stripes and thin lines in motion look like either.
-        let (all, most) = (first_top + first_bottom, first_top.max(first_bottom));
-        let interlaced = if most as f64 >= ONE_ORDER * all as f64 { all } else { 0 };
+        let interlaced = if in_one_order { all } else { 0 };
         Self { interlaced, top_first, combed: combed_twice.div_ceil(2), ..counts }
     }
 }
@@ -147,5 +157,20 @@ mod tests {
         assert_eq!(CombCounts::read(said), wanted);
         let torn = said.replace("BFF:     1", "BFF:     3");
         assert_eq!(CombCounts::read(&torn), CombCounts { interlaced: 0, ..wanted }, "in no order");
+    }
+
+    #[test]
+    fn a_field_that_a_cut_left_alone_does_not_change_the_order() {
+        let frame = |filter: u32, left: u32, times: usize| {
+            let match_at = u32::from(left > 0);
+            format!("[Parsed_fieldmatch_{filter} @ 0x5] SC:0 | COMBS:   0 {left}  -1  -1  -1 (combpel=28) match={match_at}\n")
+                .repeat(times)
+        };
+        let order = "[Parsed_idet_0 @ 0x7] Multi frame detection: TFF:    40 BFF:     2 Progressive:    50\n";
+        let said = frame(2, 0, 97) + &frame(2, 96, 3) + &frame(3, 0, 100) + order;
+        let found = CombCounts::read(&said);
+        assert_eq!((found.top_first, found.left), (true, 3));
+        let wrong = frame(2, 0, 70) + &frame(2, 96, 30) + &frame(3, 0, 100) + order;
+        assert!(!CombCounts::read(&wrong).top_first);
     }
 }
