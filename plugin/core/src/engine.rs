@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
+use crate::picture::Picture;
 use crate::{ContentHash, EngineKind, Error, Frame, Pin, Settings, pins};
 
 /// A request for one in-between, as plain data: it can be hashed, stored and sent elsewhere.
@@ -91,12 +92,12 @@ impl Job {
 
     /// The same with the drawings before and after the span, each with its position (see [`Neighbour`]).
     #[must_use]
-    pub fn beside(mut self, neighbours: [Option<(f64, Arc<Frame>)>; 2]) -> Self {
+    pub fn beside(mut self, neighbours: [Option<(f64, Picture)>; 2]) -> Self {
         self.request.neighbours = neighbours.each_ref().map(|neighbour| {
-            let (position, frame) = neighbour.as_ref()?;
-            Some(Neighbour { position: *position, picture: frame.content_hash() })
+            let (position, picture) = neighbour.as_ref()?;
+            Some(Neighbour { position: *position, picture: picture.hash })
         });
-        self.neighbours = neighbours.map(|neighbour| Some(neighbour?.1));
+        self.neighbours = neighbours.map(|neighbour| Some(neighbour?.1.frame));
         self
     }
 

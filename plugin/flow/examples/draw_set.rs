@@ -14,6 +14,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use common::of_image;
+use inbetween_core::picture::Picture;
 use inbetween_core::{Control, Engine, Frame, Job, Settings};
 use inbetween_flow::{FlowEngine, Start};
 use serde::Deserialize;
@@ -64,9 +65,9 @@ fn main() -> Result<()> {
     let begin = Instant::now();
     for item in &manifest.items {
         let (first, last) = (read(&dir.join(&item.i0))?, read(&dir.join(&item.i1))?);
-        let beside = |name: &Option<String>, at: f64| -> Result<Option<(f64, Arc<Frame>)>> {
+        let beside = |name: &Option<String>, at: f64| -> Result<Option<(f64, Picture)>> {
             let Some(name) = name else { return Ok(None) };
-            Ok(Some((at, Arc::new(read(&dir.join(name))?))))
+            Ok(Some((at, Arc::new(read(&dir.join(name))?).into())))
         };
         let neighbours = [
             beside(&item.before, item.before_at.unwrap_or(-1.0))?,

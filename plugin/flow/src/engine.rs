@@ -8,7 +8,7 @@ use inbetween_core::{
 };
 
 use crate::analysis::{Analysis, KeyPair};
-use crate::layers::{Beside, Course, Layers};
+use crate::layers::{Course, Layers, PairView};
 use crate::map::Map;
 use crate::mask::{Pieces, confidence, settle, stay_inside, unsure};
 use crate::memo::{CourseKey, Memo, PairKey, PinKey, SketchKey};
@@ -136,13 +136,10 @@ impl Engine for FlowEngine {
         let unsure = unsure(&trust, analysis.shape);
         stage.end();
         // Where sketches say how things go, nothing else is asked.
-        if !guided
-            && let Some(course) =
-                self.course(job, pair, layers.unwrap_or(pieces), control)?.as_ref()
-        {
+        let moving = layers.unwrap_or(pieces);
+        if !guided && let Some(course) = self.course(job, pair, moving, control)?.as_ref() {
             let stage = Stage::begin("bend");
-            let layers = layers.unwrap_or(pieces);
-            let sources = layers.bend(course, &mut plan.motion, &mut plan.label, &pair.guides, t);
+            let sources = moving.bend(course, &mut plan.motion, &mut plan.label, &pair.guides, t);
             // What a piece hid is shown by one key, and known.
             let of = |source: &Option<u32>| source.map_or(1.0, |i| trust.v[i as usize]);
             trust.v = sources.iter().map(of).collect();
@@ -321,10 +318,13 @@ impl FlowEngine {
 }
 
 /// What the pair of a key and its neighbour tells; nothing where they show different scenes.
-fn beside<'a>(found: Option<&'a Analysis>, neighbour: Option<&Neighbour>) -> Option<Beside<'a>> {
+fn beside<'a>(
+    found: Option<&'a Analysis>,
+    neighbour: Option<&Neighbour>,
+) -> Option<(f32, PairView<'a>)> {
     let (pair, layers) = found?.pair.as_ref()?;
     let position = neighbour?.position as f32;
-    Some(Beside { guides: &pair.guides, flows: &pair.flows, layers, position })
+    Some((position, PairView { guides: &pair.guides, flows: &pair.flows, layers }))
 }
 
 /// Motion and mask at `t` before the mask is settled, `[5, h, w]`.

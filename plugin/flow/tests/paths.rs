@@ -17,7 +17,8 @@ type Beside<'a> = Option<(f64, &'a Frame)>;
 
 fn draw(engine: &FlowEngine, keys: [&Frame; 2], beside: [Beside<'_>; 2], t: f64) -> Drawn {
     let [first, last] = keys.map(|key| Arc::new(key.clone()));
-    let beside = beside.map(|beside| beside.map(|(at, frame)| (at, Arc::new(frame.clone()))));
+    let beside =
+        beside.map(|beside| beside.map(|(at, frame)| (at, Arc::new(frame.clone()).into())));
     let job = Job::between(first, last, t, Settings::default()).beside(beside);
     engine.draw(&job, &Control::default()).unwrap()
 }

@@ -43,6 +43,12 @@ pub struct Picture {
     pub hash: ContentHash,
 }
 
+impl From<Arc<Frame>> for Picture {
+    fn from(frame: Arc<Frame>) -> Self {
+        Self { hash: frame.content_hash(), frame }
+    }
+}
+
 /// Reads the picture at `path` in the wanted encoding and, when `fit` gives a width and height,
 /// fitted into that size (see [`Frame::fitted`]).
 ///

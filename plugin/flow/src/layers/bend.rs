@@ -15,6 +15,9 @@ use crate::synth::{NO_PIECE, moved_with};
 /// Width of the cracks in a piece that are closed, about half of it, in samples.
 const CRACK: usize = 8;
 
+/// How far the straight in-between may show a piece beyond where its keys have it, in samples.
+const MARGIN: usize = 8;
+
 /// A piece that lies elsewhere than in the straight in-between.
 struct Bent {
     piece: usize,
@@ -79,8 +82,6 @@ impl Layers {
     /// The piece that each sample of a straight in-between shows.
     fn shown(&self, motion: &Map, label: &[u16]) -> Vec<u16> {
         let (w, area) = (self.w, self.h * self.w);
-        // What is mixed with a figure's rim goes with the figure.
-        let fronts = [0, 1].map(|k| self.rim(k));
         (0..area)
             .map(|i| {
                 if let Some(&name) = label.get(i).filter(|&&name| name != NO_PIECE) {
@@ -95,7 +96,8 @@ impl Layers {
                     q[0].clamp(0.0, (self.width - 1) as f32),
                     q[1].clamp(0.0, (self.height - 1) as f32),
                 ];
-                self.pixel(inside).map_or(0, |j| fronts[k][j])
+                // What is mixed with a figure's rim goes with the figure.
+                self.pixel(inside).map_or(0, |j| self.foremost_beside(k, j))
             })
             .collect()
     }
@@ -105,20 +107,12 @@ impl Layers {
         let (h, w) = (self.h, self.w);
         let rank = |p: u16| self.rank[p as usize];
         let closed = |i: usize| {
-            let (x, y) = (i % w, i / w);
-            let ends = |at: usize, side: usize, step: usize| {
-                let before = (1..=CRACK).filter(move |d| at >= *d).map(move |d| i - d * step);
-                let after = (1..=CRACK).filter(move |d| at + d < side).map(move |d| i + d * step);
-                (before, after)
-            };
             let mut front = shown[i];
-            for (at, side, step) in [(x, w, 1), (y, h, w)] {
-                let (before, after) = ends(at, side, step);
-                for a in before {
-                    let joins =
-                        rank(shown[a]) < rank(front) && after.clone().any(|b| shown[b] == shown[a]);
-                    if joins {
-                        front = shown[a];
+            for (at, side, step) in [(i % w, w, 1), (i / w, h, w)] {
+                let after = (1..=CRACK.min(side - 1 - at)).map(|d| shown[i + d * step]);
+                for piece in (1..=CRACK.min(at)).map(|d| shown[i - d * step]) {
+                    if rank(piece) < rank(front) && after.clone().any(|other| other == piece) {
+                        front = piece;
                     }
                 }
             }
@@ -127,31 +121,26 @@ impl Layers {
         (0..h * w).into_par_iter().map(closed).collect()
     }
 
-    /// The foremost piece at or beside each pixel of a key.
-    fn rim(&self, key: usize) -> Vec<u16> {
+    /// The foremost piece at or beside pixel `i` of a key.
+    fn foremost_beside(&self, key: usize, i: usize) -> u16 {
         let piece = &self.owners[key].piece;
-        let (h, w) = (self.h, self.w);
         let rank = |p: u16| self.rank[p as usize];
-        let front = |i: usize| {
-            let beside = neighbours(i, h, w).into_iter().flatten().map(|n| piece[n]);
-            beside.fold(piece[i], |a, b| if rank(b) < rank(a) { b } else { a })
-        };
-        (0..h * w).map(front).collect()
+        let beside = neighbours(i, self.h, self.w).into_iter().flatten().map(|n| piece[n]);
+        beside.fold(piece[i], |a, b| if rank(b) < rank(a) { b } else { a })
     }
 
+    /// Where piece `p` is at `t`; none where it has folded.
     fn bent_piece(&self, course: &Course, p: usize, t: f32) -> Option<Bent> {
         let back = self.bent(course, p, t).inverse()?;
         let first = self.straight(course, p, t).inverse()?.after(&back);
         let way = Way { first, whole: self.whole(course, p) };
         let everywhere = [0, self.w - 1, 0, self.h - 1];
-        // The straight in-between may show some more of it.
         let wider = |[x0, x1, y0, y1]: [usize; 4]| {
-            let m = 8;
             [
-                x0.saturating_sub(m),
-                (x1 + m).min(self.w - 1),
-                y0.saturating_sub(m),
-                (y1 + m).min(self.h - 1),
+                x0.saturating_sub(MARGIN),
+                (x1 + MARGIN).min(self.w - 1),
+                y0.saturating_sub(MARGIN),
+                (y1 + MARGIN).min(self.h - 1),
             ]
         };
         let bounds = if self.rests[p] { everywhere } else { wider(self.bounds(p, &way)?) };

@@ -7,7 +7,7 @@
 use rayon::prelude::*;
 
 use super::Layers;
-use super::follow::{Beside, FIGURE, GROUND};
+use super::follow::{FIGURE, GROUND, PairView};
 use super::transform::{Affine, Bend, Point, UNIT, product, world_stretch};
 use crate::map::Map;
 
@@ -76,13 +76,14 @@ struct Pose {
 }
 
 impl Layers {
-    /// The course of all pieces with the drawings `beside` the first and the last key; none where all ways are straight
-    /// and even. `guides` and `flows` are those of the pair.
+    /// The course of all pieces; none where all ways are straight and even. `guides` and `flows` are those of the pair;
+    /// `beside`: when the drawings before and after it are (0 is the first key, 1 the last), each as a pair with the key
+    /// next to it.
     pub(crate) fn course(
         &self,
         guides: &[Map; 2],
         flows: &[Map; 2],
-        beside: [Option<Beside<'_>>; 2],
+        beside: [Option<(f32, PairView<'_>)>; 2],
     ) -> Option<Course> {
         let n = self.pieces.len();
         let heads: Vec<usize> = (0..n).map(|p| self.head(p)).collect();
@@ -92,7 +93,7 @@ impl Layers {
                 places[heads[p as usize]].push(i);
             }
         }
-        let keys = Beside { guides, flows, layers: self, position: 1.0 };
+        let keys = PairView { guides, flows, layers: self };
         let curve = |p: usize| -> Option<Curve> {
             let piece = &self.pieces[p];
             let rides = heads[p] != p || p != 0 && self.rests[p] || piece.pinned.is_some();
@@ -107,15 +108,15 @@ impl Layers {
                 false => Self::follow(0, &places[0][p], &keys, None, evidence)?,
             };
             let motion = motion.around(piece.motion.from);
-            let before = beside[0].as_ref().and_then(|beside| {
-                let onward = onward(&motion.inverse()?, -beside.position);
-                let way = Self::follow(1, &places[0][p], beside, Some(&onward), evidence)?;
-                Some((beside.position, way))
+            let before = beside[0].as_ref().and_then(|(position, pair)| {
+                let expected = onward(&motion.inverse()?, -position);
+                let way = Self::follow(1, &places[0][p], pair, Some(&expected), evidence)?;
+                Some((*position, way))
             });
-            let after = beside[1].as_ref().and_then(|beside| {
-                let onward = onward(&motion, beside.position - 1.0);
-                let way = Self::follow(0, &places[1][p], beside, Some(&onward), evidence)?;
-                Some((beside.position, way.after(&motion)))
+            let after = beside[1].as_ref().and_then(|(position, pair)| {
+                let expected = onward(&motion, position - 1.0);
+                let way = Self::follow(0, &places[1][p], pair, Some(&expected), evidence)?;
+                Some((*position, way.after(&motion)))
             });
             let ends = departures_of(&motion, piece.size, before, after)?;
             Some(Curve { motion, ends })
@@ -212,7 +213,7 @@ fn departures_of(
     after: Option<(f32, Affine)>,
 ) -> Option<[Bend; 2]> {
     let from = motion.from;
-    let upright = motion.stretches_upright();
+    let (turned, _, upright) = motion.turn_and_stretch();
     let pose = |(position, way): (f32, Affine), near: f32| {
         let (mut angle, own) = way.polar();
         // The turn that is nearest.
@@ -221,7 +222,7 @@ fn departures_of(
         Pose { position, to: way.at(from), angle, stretch }
     };
     let still = Affine { m: UNIT, from, to: from };
-    let (first, last) = (pose((0.0, still), 0.0), pose((1.0, *motion), motion.polar().0));
+    let (first, last) = (pose((0.0, still), 0.0), pose((1.0, *motion), turned));
     let reach = 0.5 * size.sqrt();
     let rests = |a: &Affine, b: &Affine| a.away(b, from, reach) < RESTS;
     if rests(&still, motion) {

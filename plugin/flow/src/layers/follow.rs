@@ -41,29 +41,27 @@ pub(super) const FIGURE: Evidence = Evidence { found: 0.5, left: 0.7 };
 /// Of the ground: all else goes with it.
 pub(super) const GROUND: Evidence = Evidence { found: 0.85, left: 0.35 };
 
-/// Two drawings, understood as a pair: a key of the span and the drawing beside it.
-pub(crate) struct Beside<'a> {
+/// Two drawings, understood as a pair: the keys of the span, or one of them and the drawing beside it.
+pub(crate) struct PairView<'a> {
     /// Brought to one light, `[3, h, w]`.
     pub(crate) guides: &'a [Map; 2],
     /// See `KeyPair::flows`.
     pub(crate) flows: &'a [Map; 2],
     pub(crate) layers: &'a Layers,
-    /// When the drawing is: 0 is the first key, 1 the last.
-    pub(crate) position: f32,
 }
 
 impl Layers {
-    /// From the drawing `side` of the pair `beside` to the other, for what lies at `places` there; none where it is not
+    /// From the drawing `side` of `pair` to the other, for what lies at `places` there; none where it is not
     /// found. `onward`: where it is if it goes on as it is known to; else it is where most of it was found.
     pub(super) fn follow(
         side: usize,
         places: &[usize],
-        beside: &Beside<'_>,
+        pair: &PairView<'_>,
         onward: Option<&Affine>,
         evidence: &Evidence,
     ) -> Option<Affine> {
-        let w = beside.layers.w;
-        let owners = &beside.layers.owners[side];
+        let w = pair.layers.w;
+        let owners = &pair.layers.owners[side];
         let lines: Vec<usize> = places.iter().copied().filter(|&i| owners.line[i]).collect();
         let some = if lines.len() < FEW { places } else { &lines };
         let step = some.len().div_ceil(ASKED).max(1);
@@ -88,9 +86,9 @@ impl Layers {
         }
         let mut pieces: Vec<(u16, usize)> = counts.into_iter().collect();
         pieces.sort_by_key(|&(piece, count)| (std::cmp::Reverse(count), piece));
-        let motion = |piece: u16| beside.layers.pieces[piece as usize].motion.seen_from(side);
+        let motion = |piece: u16| pair.layers.pieces[piece as usize].motion.seen_from(side);
         ways.extend(pieces.iter().take(3).filter_map(|&(piece, _)| motion(piece)));
-        let flow = &beside.flows[side];
+        let flow = &pair.flows[side];
         let goes = |i: usize| {
             let j = (i / w / 2).min(flow.h - 1) * flow.w + (i % w / 2).min(flow.w - 1);
             [0, 1].map(|c| at(i)[c] + 2.0 * flow.v[c * flow.area() + j])
@@ -111,11 +109,11 @@ impl Layers {
             let [small, large] = sides(way);
             way.polar().0.abs() < MOST.1 && large < MOST.0 && small > 1.0 / MOST.0
         };
-        let diagonal = libm::hypotf(beside.layers.height as f32, beside.layers.width as f32);
+        let diagonal = libm::hypotf(pair.layers.height as f32, pair.layers.width as f32);
         let unlike = |way: &Affine| -> f32 {
             let apart = |&i: &usize| {
-                let pair = [at(i), way.at(at(i))];
-                apart(beside.guides, if side == 0 { pair } else { [pair[1], pair[0]] }).min(CAP)
+                let [here, there] = [at(i), way.at(at(i))];
+                apart(pair.guides, if side == 0 { [here, there] } else { [there, here] }).min(CAP)
             };
             asked.iter().map(apart).sum::<f32>() * part
         };
@@ -139,13 +137,13 @@ impl Layers {
             return (at_rest < SAME).then_some(ways[0].around(middle));
         }
 
-        let (h, w) = (beside.layers.height as f32, beside.layers.width as f32);
+        let (h, w) = (pair.layers.height as f32, pair.layers.width as f32);
         let inside = |i: &usize| {
             let q = best.at(at(*i));
             q[0] > -0.5 && q[1] > -0.5 && q[0] < w - 0.5 && q[1] < h - 0.5
         };
         let stays = asked.iter().filter(|i| inside(i)).count() as f32;
-        let found = asked.iter().filter(|&&i| carries(beside.guides, Some(&best), side, i)).count();
+        let found = asked.iter().filter(|&&i| carries(pair.guides, Some(&best), side, i)).count();
         let known = left < evidence.left * at_rest
             && stays * part >= INSIDE
             && found as f32 >= evidence.found * stays

@@ -25,7 +25,7 @@ use crate::start::lab;
 use appearance::Appearance;
 pub(crate) use course::Course;
 use explain::explain;
-pub(crate) use follow::Beside;
+pub(crate) use follow::PairView;
 use pinned_way::{GuidePin, PinnedWay};
 use regions::Regions;
 use side::Side;

@@ -71,9 +71,7 @@ impl Affine {
 
     /// The same with what `bend` adds to it there.
     pub(crate) fn bent_part(&self, t: f32, bend: &Bend) -> Self {
-        let (angle, stretch) = self.polar();
-        let upright = self.stretches_upright();
-        let stretch = if upright { world_stretch(angle, stretch) } else { stretch };
+        let (angle, stretch, upright) = self.turn_and_stretch();
         let some = [0, 1].map(|i| {
             [0, 1].map(|j| UNIT[i][j] + t * (stretch[i][j] - UNIT[i][j]) + bend.stretch[i][j])
         });
@@ -83,10 +81,12 @@ impl Affine {
         Self { m, from: self.from, to }
     }
 
-    /// Whether the stretch grows along the picture's axes rather than the piece's.
-    pub(crate) fn stretches_upright(&self) -> bool {
+    /// Turn (radians), the stretch along the axes in which it is plainest, and whether these are the picture's.
+    pub(crate) fn turn_and_stretch(&self) -> (f32, [[f32; 2]; 2], bool) {
         let (angle, own) = self.polar();
-        world_stretch(angle, own)[0][1].abs() < own[0][1].abs()
+        let world = world_stretch(angle, own);
+        let upright = world[0][1].abs() < own[0][1].abs();
+        (angle, if upright { world } else { own }, upright)
     }
 
     /// `first`, then this.

@@ -138,7 +138,8 @@ fn retimed(
                     MotionPath::Straight => [None, None],
                 };
                 let of = |frame: i64| clip[frame as usize].clone();
-                let beside = beside.map(|beside| beside.map(|at| (at.position, of(at.frame))));
+                let beside =
+                    beside.map(|beside| beside.map(|at| (at.position, of(at.frame).into())));
                 let job = Job::between(of(first), of(last), position, Settings::default());
                 let job = job.beside(beside);
                 Ok(to_picture(&engine.draw(&job, &Control::default())?.frame))

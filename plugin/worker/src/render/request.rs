@@ -7,8 +7,8 @@ use inbetween_core::picture::Picture;
 use inbetween_core::settings::WeightRef;
 use inbetween_core::timing::{SpanPosition, Timing};
 use inbetween_core::{
-    ContentHash, Encoding, EngineKind, Frame, Job, Neighbour, Pin, Request, Settings, SketchRef,
-    fingerprint, picture, sketch,
+    ContentHash, Encoding, EngineKind, Frame, Job, Pin, Request, Settings, SketchRef, fingerprint,
+    picture, sketch,
 };
 use inbetween_tooncrafter::weights::NamedFile;
 
@@ -95,18 +95,14 @@ impl Prepared {
             last: self.hashes[1],
             sketches: self.sketches.iter().map(|(name, _)| name.clone()).collect(),
             pins: self.pins.clone(),
-            neighbours: self.neighbours.each_ref().map(|beside| {
-                let (position, picture) = beside.as_ref()?;
-                Some(Neighbour { position: *position, picture: picture.hash })
-            }),
+            neighbours: [None, None],
             position,
             settings: self.settings.clone(),
         };
         let sketches = self.sketches.iter().map(|(_, picture)| picture.clone()).collect();
         let (first, last) = (self.first.clone(), self.last.clone());
-        let neighbours =
-            self.neighbours.each_ref().map(|beside| Some(beside.as_ref()?.1.frame.clone()));
-        Job { request, first, last, sketches, neighbours }
+        Job { request, first, last, sketches, neighbours: [None, None] }
+            .beside(self.neighbours.clone())
     }
 }
 

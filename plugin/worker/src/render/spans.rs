@@ -82,13 +82,9 @@ pub(super) fn of(arguments: &Render) -> Result<Vec<Render>> {
 fn named_keys(arguments: &Render) -> Result<Vec<(u32, PathBuf)>> {
     let keys = [&arguments.first, &arguments.last].into_iter().chain(&arguments.further);
     if arguments.at.is_empty() {
-        let step = arguments.in_betweens()?.checked_add(1);
-        let frame = |n: u32| arguments.start.checked_add(step?.checked_mul(n)?);
-        let too_many = || usage("There are more frames than can be numbered.");
-        return keys
-            .zip(0..)
-            .map(|(key, n)| Ok((frame(n).ok_or_else(too_many)?, key.clone())))
-            .collect();
+        let between = arguments.in_betweens()?;
+        let at = |n: u32| evenly_spaced(arguments.start, between, n);
+        return keys.zip(0..).map(|(key, n)| Ok((at(n)?, key.clone()))).collect();
     }
     let count = 2 + arguments.further.len();
     if arguments.at.len() != count || !arguments.at.windows(2).all(|pair| pair[0] < pair[1]) {
@@ -98,6 +94,12 @@ fn named_keys(arguments: &Render) -> Result<Vec<(u32, PathBuf)>> {
         )));
     }
     Ok(arguments.at.iter().copied().zip(keys.cloned()).collect())
+}
+
+/// The frame of key `n`, counted from 0, with so many frames between each and the next.
+fn evenly_spaced(start: u32, between: u32, n: u32) -> Result<u32> {
+    let frame = between.checked_add(1).and_then(|step| step.checked_mul(n)?.checked_add(start));
+    frame.ok_or_else(|| usage("There are more frames than can be numbered."))
 }
 
 /// The keys in order, with the frames that they stand on.
@@ -127,10 +129,7 @@ fn keys_in_order(arguments: &Render, keys: &Path) -> Result<Vec<(u32, PathBuf)>>
                     file.display()
                 ))
             }),
-            Some(between) => between
-                .checked_add(1)
-                .and_then(|step| step.checked_mul(at)?.checked_add(arguments.start))
-                .ok_or_else(|| usage("There are more frames than can be numbered.")),
+            Some(between) => evenly_spaced(arguments.start, between, at),
         };
         Ok((frame?, file))
     });

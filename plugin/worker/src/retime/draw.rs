@@ -6,11 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use inbetween_core::cache::{Cache, CacheConfig};
-use inbetween_core::picture::Picture;
 use inbetween_core::queue::{Priority, Queue, Ticket};
-use inbetween_core::retime::{FrameMap, NeighbourFrame, OutputFrame};
+use inbetween_core::retime::{FrameMap, OutputFrame};
 use inbetween_core::settings::list::MotionPath;
-use inbetween_core::{ContentHash, Drawn, Engine, EngineKind, Job, Neighbour, Request, Settings};
+use inbetween_core::{ContentHash, Drawn, Engine, EngineKind, Job, Request, Settings};
 
 use super::atomic_file;
 use super::pan::translated;
@@ -166,25 +165,24 @@ impl FrameWriter<'_> {
         };
         let mut frame = |at: i64| self.frames.get(index(at)?);
         // In rising order, as a video is read.
-        let before = neighbours[0].map(|before| frame(before.frame)).transpose()?;
+        let [before, after] = neighbours;
+        let before =
+            before.map(|at| Ok::<_, Failure>((at.position, frame(at.frame)?))).transpose()?;
         let (first, last) = (frame(first)?, frame(last)?);
-        let after = neighbours[1].map(|after| frame(after.frame)).transpose()?;
-        let beside = |at: Option<NeighbourFrame>, picture: &Option<Picture>| {
-            let picture = picture.as_ref()?.hash;
-            Some(Neighbour { position: at?.position, picture })
-        };
+        let after =
+            after.map(|at| Ok::<_, Failure>((at.position, frame(at.frame)?))).transpose()?;
         let request = Request {
             first: first.hash,
             last: last.hash,
             sketches: Vec::new(),
             pins: Vec::new(),
-            neighbours: [beside(neighbours[0], &before), beside(neighbours[1], &after)],
+            neighbours: [None, None],
             position,
             settings: self.settings.clone(),
         };
-        let neighbours = [before, after].map(|picture| Some(picture?.frame));
         let (first, last) = (first.frame, last.frame);
-        Ok(Job { request, first, last, sketches: Vec::new(), neighbours })
+        let job = Job { request, first, last, sketches: Vec::new(), neighbours: [None, None] };
+        Ok(job.beside([before, after]))
     }
 
     /// How far the camera has gone on since the frame that is held.

@@ -311,7 +311,7 @@ impl Frames<'_> {
                     )
                 };
                 let frame = video.frame(self.raw.get(&at).ok_or_else(ended)?)?;
-                Picture { hash: frame.content_hash(), frame: Arc::new(frame) }
+                Arc::new(frame).into()
             }
         };
         self.made.insert(at, picture.clone());
