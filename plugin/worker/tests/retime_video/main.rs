@@ -4,6 +4,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod containers;
 mod long;
 mod lost;
 mod step;

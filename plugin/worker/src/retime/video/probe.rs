@@ -66,7 +66,13 @@ pub(super) struct Stream {
     pub(super) codec: String,
     pub(super) tag: String,
     pub(super) name: String,
+    pub(super) language: Option<String>,
+    pub(super) title: Option<String>,
+    /// By ffmpeg's names.
+    pub(super) dispositions: Vec<String>,
     pub(super) channels: u32,
+    /// Whether it is told where its channels belong.
+    pub(super) has_layout: bool,
     /// Whether it is a cover picture.
     pub(super) cover: bool,
     /// When it begins, in seconds from the beginning of the file.
@@ -243,6 +249,10 @@ impl Stream {
             codec: text("codec_name"),
             tag: text("codec_tag_string"),
             name: named.join(", "),
+            language: language(told),
+            title: tag_of(told, "title").map(str::to_owned),
+            dispositions: dispositions(told),
+            has_layout: has_layout(told),
             channels: told["channels"].as_u64().unwrap_or(2) as u32,
             cover: told["disposition"]["attached_pic"] == 1,
             begins: seconds(&told["start_time"]).map_or(0.0, |starts| (starts - begins).max(0.0)),
@@ -347,8 +357,18 @@ fn timecode(told: &Value, stream: &Value) -> Option<String> {
     everywhere.filter_map(|place| tag_of(place, "timecode")).map(str::to_owned).next()
 }
 
+/// Whether it is told where the stream's channels belong.
+pub(super) fn has_layout(stream: &Value) -> bool {
+    stream["channel_layout"].as_str().is_some_and(|layout| layout != "unknown")
+}
+
+/// The code of the stream's language, where it is known.
+pub(super) fn language(stream: &Value) -> Option<String> {
+    tag_of(stream, "language").filter(|code| *code != "und").map(str::to_owned)
+}
+
 /// The dispositions of the stream, by ffmpeg's names.
-fn dispositions(stream: &Value) -> Vec<String> {
+pub(super) fn dispositions(stream: &Value) -> Vec<String> {
     let marks = stream["disposition"].as_object().into_iter().flatten();
     marks.filter(|(_, on)| **on == 1).map(|(name, _)| name.clone()).collect()
 }

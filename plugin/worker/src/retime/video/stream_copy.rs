@@ -1,9 +1,10 @@
 //! What lies beside the pictures of a file, and what becomes of it in another container.
 
 use inbetween_core::retime::Rate;
+use serde_json::Value;
 
 use super::Video;
-use super::probe::Stream;
+use super::probe::{Stream, dispositions, has_layout, language};
 
 /// Kinds of containers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +24,10 @@ pub(super) struct CopiedStream {
     pub(super) codec: Vec<String>,
     /// What it becomes where the container refuses it as it is.
     fallback: Option<Vec<String>>,
+    /// By how many seconds ffmpeg puts it too early beside the pictures.
+    early: f64,
+    /// Another code of its language, where the container does not take its own.
+    language: Option<&'static str>,
 }
 
 /// Everything but the pictures.
@@ -30,10 +35,52 @@ pub(super) struct CopiedStream {
 pub(super) struct StreamCopy {
     pub(super) streams: Vec<CopiedStream>,
     pub(super) chapters: bool,
+    /// Whether titles are stored as the names of tracks, too: many readers of such files look for them there only.
+    pub(super) names_tracks: bool,
     pub(super) timecode: Option<String>,
     /// What changes and what is lost, in sentences.
     pub(super) notes: Vec<String>,
 }
+
+/// The encoder of Opus, and its lead: samples at 48 kHz.
+const OPUS: &str = "libopus";
+const OPUS_LEAD: f64 = 312.0 / 48_000.0;
+
+/// Seconds that sound may be out of step, about the unit of Matroska's clock, and the longest lead of an encoder.
+const IN_STEP: f64 = 0.002;
+const LONGEST_LEAD: f64 = 0.25;
+
+/// What is said of a stream by other means.
+const TOLD_OTHERWISE: [&str; 2] = ["default", "attached_pic"];
+
+/// Languages that have two codes. QuickTime's files count their languages, and ffmpeg knows each number by one of both.
+const TWO_CODES: [[&str; 2]; 21] = [
+    ["alb", "sqi"],
+    ["arm", "hye"],
+    ["baq", "eus"],
+    ["bur", "mya"],
+    ["chi", "zho"],
+    ["cze", "ces"],
+    ["dut", "nld"],
+    ["fre", "fra"],
+    ["geo", "kat"],
+    ["ger", "deu"],
+    ["gre", "ell"],
+    ["ice", "isl"],
+    ["mac", "mkd"],
+    ["mao", "mri"],
+    ["may", "msa"],
+    ["per", "fas"],
+    ["rum", "ron"],
+    ["slo", "slk"],
+    ["tib", "bod"],
+    ["wel", "cym"],
+    // No code of the standard, but the one that ffmpeg has.
+    ["swe", "sve"],
+];
+
+/// The option for a stream's filters.
+const FILTER: &str = "-filter:{}";
 
 /// Subtitles that are text.
 const TEXT: [&str; 6] = ["subrip", "ass", "ssa", "webvtt", "mov_text", "text"];
@@ -94,12 +141,19 @@ impl Container {
         let lossless = pcm || ["flac", "alac", "truehd", "mlp", "tta", "wavpack"].contains(&codec);
         let rate = format!("{}k", 128 * stream.channels.clamp(1, 8));
         match self {
-            Self::Matroska => (!["pcm_bluray", "pcm_dvd"].contains(&codec), words(&["flac"])),
+            Self::Matroska => {
+                // For plain samples it does not say which channel is which.
+                let fits_flac = ["pcm_u8", "pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be"];
+                let has_places = stream.channels > 2 && stream.has_layout;
+                let unmarked = has_places && fits_flac.contains(&codec);
+                let known = !unmarked && !["pcm_bluray", "pcm_dvd"].contains(&codec);
+                (known, words(&["flac"]))
+            }
             Self::Web => {
                 let known = ["opus", "vorbis"].contains(&codec);
                 // Opus knows the usual layouts only; 5.1 with side speakers is the usual 5.1 there.
                 let layouts = "aformat=channel_layouts=7.1|6.1|5.1|5.0|quad|3.0|stereo|mono";
-                (known, words(&["libopus", "-b:{}", &rate, "-filter:{}", layouts]))
+                (known, words(&[OPUS, "-b:{}", &rate, FILTER, layouts]))
             }
             Self::Mp4 | Self::Mov => {
                 let known = ["aac", "mp3", "ac3", "eac3", "alac"].contains(&codec)
@@ -118,12 +172,44 @@ impl Container {
     }
 }
 
+impl CopiedStream {
+    /// Where it should begin beside the pictures, in seconds by its first packet; nothing where ffmpeg is known to be in
+    /// step. Opus sound has a lead that is not heard, and some releases take it off twice in Matroska's files.
+    fn should_begin(&self) -> Option<f64> {
+        match (self.codec[0].as_str(), self.stream.codec.as_str()) {
+            ("copy", "opus") => Some(self.stream.begins),
+            (OPUS, _) => Some(self.stream.begins - OPUS_LEAD),
+            _ => None,
+        }
+    }
+
+    /// Whether the language is not told of the same stream in a file that was tried.
+    fn loses_language(&self, tried: Option<&Value>) -> bool {
+        self.stream.language.is_some() && tried.is_some_and(|tried| language(tried).is_none())
+    }
+
+    /// The encoder and what it is told, so that the sound is in step.
+    fn in_step(&self) -> Vec<String> {
+        let mut codec = self.codec.clone();
+        if self.early == 0.0 {
+            return codec;
+        }
+        let early = format!("{:.6}", self.early);
+        match codec.iter().position(|word| word == FILTER) {
+            Some(at) => codec[at + 1] += &format!(",asetpts=PTS+{early}/TB"),
+            None => codec.extend(["-bsf:{}".into(), format!("setts=ts=TS+{early}/TB")]),
+        }
+        codec
+    }
+}
+
 impl StreamCopy {
     /// From `video`, whose pictures come at another rate `to`, into a file with this ending.
     pub(super) fn plan(video: &Video, (from, to): (Rate, Rate), ending: &str) -> Self {
         let container = Container::of(ending);
         let mut stream_copy = Self {
             chapters: video.chapters && container != Container::Avi,
+            names_tracks: matches!(container, Container::Mp4 | Container::Mov),
             timecode: video.timecode.as_deref().and_then(|told| timecode(told, from, to)),
             ..Self::default()
         };
@@ -140,6 +226,8 @@ impl StreamCopy {
                         stream: stream.clone(),
                         codec,
                         fallback,
+                        early: 0.0,
+                        language: None,
                     });
                     stream_copy.note_changed(stream_copy.streams.len() - 1, ending);
                 }
@@ -185,6 +273,58 @@ impl StreamCopy {
         }
     }
 
+    /// Looks at a file that was tried, and puts right what would be out of step or lose its language. Whether anything
+    /// was.
+    pub(super) fn mend(&mut self, tried: &[Value]) -> bool {
+        let begins = |at: usize| tried.get(at)?["start_time"].as_str()?.parse::<f64>().ok();
+        let pictures = begins(0);
+        for (at, carried) in self.streams.iter_mut().enumerate() {
+            let early = carried.should_begin().zip(begins(at + 1)).zip(pictures);
+            let early =
+                early.map_or(0.0, |((should, begins), pictures)| should - (begins - pictures));
+            // More is not this.
+            if (IN_STEP..LONGEST_LEAD).contains(&early) {
+                carried.early = early;
+            }
+            if carried.loses_language(tried.get(at + 1)) {
+                carried.language = carried.stream.language.as_deref().and_then(other_code);
+            }
+        }
+        self.streams.iter().any(|carried| carried.early != 0.0 || carried.language.is_some())
+    }
+
+    /// Leaves everything as ffmpeg has it by itself.
+    pub(super) fn leave_as_it_is(&mut self) {
+        for carried in &mut self.streams {
+            carried.early = 0.0;
+            carried.language = None;
+        }
+    }
+
+    /// Names what is lost of streams in a file that was tried: languages and marks.
+    pub(super) fn note_lost(&mut self, tried: &[Value], ending: &str) {
+        for (carried, tried) in self.streams.iter().zip(tried.iter().skip(1)) {
+            let stream = &carried.stream;
+            let name = format!("the {} stream {} ({})", stream.kind, stream.index, stream.name);
+            if carried.loses_language(Some(tried)) {
+                self.notes.push(format!(
+                    "{name} is no longer marked with its language: .{ending} files do not hold that"
+                ));
+            }
+            if stream.channels > 2 && stream.has_layout && !has_layout(tried) {
+                self.notes.push(format!(
+                    "{name} no longer says which channel is which: .{ending} files do not hold that"
+                ));
+            }
+            let kept = dispositions(tried);
+            let is_lost =
+                |mark: &&String| !kept.contains(mark) && !TOLD_OTHERWISE.contains(&mark.as_str());
+            self.notes.extend(stream.dispositions.iter().filter(is_lost).map(|mark| {
+                format!("{name} is no longer marked as {mark}: .{ending} files do not hold that")
+            }));
+        }
+    }
+
     /// The arguments for the streams, which come from ffmpeg's input `input` and follow one of pictures.
     pub(super) fn arguments(&self, input: usize) -> Vec<String> {
         let mut arguments = Vec::new();
@@ -192,8 +332,16 @@ impl StreamCopy {
             let output = at + 1;
             arguments.extend(["-map".into(), format!("{input}:{}", carried.stream.index)]);
             arguments.push(format!("-c:{output}"));
-            arguments
-                .extend(carried.codec.iter().map(|word| word.replace("{}", &output.to_string())));
+            let word = |word: &String| word.replace("{}", &output.to_string());
+            arguments.extend(carried.in_step().iter().map(word));
+            if let Some(language) = carried.language {
+                arguments.push(format!("-metadata:s:{output}"));
+                arguments.push(format!("language={language}"));
+            }
+            if let (true, Some(title)) = (self.names_tracks, &carried.stream.title) {
+                arguments.push(format!("-metadata:s:{output}"));
+                arguments.push(format!("handler_name={title}"));
+            }
         }
         arguments.extend(["-map_metadata".into(), input.to_string()]);
         let chapters = if self.chapters { input.to_string() } else { "-1".into() };
@@ -207,6 +355,14 @@ impl StreamCopy {
 
 fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+fn other_code(language: &str) -> Option<&'static str> {
+    TWO_CODES.iter().find_map(|[one, two]| match language {
+        code if code == *one => Some(*two),
+        code if code == *two => Some(*one),
+        _ => None,
+    })
 }
 
 /// The same moment as a timecode of another rate.
@@ -245,7 +401,13 @@ mod tests {
     use super::*;
 
     fn stream(kind: &str, codec: &str) -> Stream {
-        Stream { kind: kind.into(), codec: codec.into(), channels: 6, ..Stream::default() }
+        Stream {
+            kind: kind.into(),
+            codec: codec.into(),
+            channels: 6,
+            has_layout: true,
+            ..Stream::default()
+        }
     }
 
     #[test]
@@ -258,6 +420,8 @@ mod tests {
         };
         for (container, kind, codec, wanted) in [
             (Container::Matroska, "audio", "dts", "copy"),
+            (Container::Matroska, "audio", "pcm_s24le", "flac"),
+            (Container::Matroska, "audio", "pcm_f32le", "copy"),
             (Container::Matroska, "subtitle", "mov_text", "srt"),
             (Container::Matroska, "subtitle", "hdmv_pgs_subtitle", "copy"),
             (Container::Matroska, "attachment", "ttf", "copy"),

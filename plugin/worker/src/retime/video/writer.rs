@@ -285,7 +285,7 @@ impl VideoWriter {
         ));
         let tried = |writer: &Self| writer.mux(&input, folder, 0, &place, Some(seconds));
         if tried(self).is_ok() {
-            return Ok(());
+            return self.look_at_tried(&place, &tried);
         }
         // One of the streams is to blame: each on its own.
         let mut at = 0;
@@ -309,7 +309,22 @@ impl VideoWriter {
                 }
             }
         }
-        tried(self).map_err(refuse)
+        tried(self).map_err(refuse)?;
+        self.look_at_tried(&place, &tried)
+    }
+
+    /// Looks at the file that was tried: puts right what can be, and names what is lost.
+    fn look_at_tried(&mut self, tried: &Path, again: &dyn Fn(&Self) -> Result<()>) -> Result<()> {
+        let mut streams = streams_of(tried)?;
+        if self.stream_copy.mend(&streams) {
+            match again(self) {
+                Ok(()) => streams = streams_of(tried)?,
+                // An ffmpeg that cannot do this leaves it as it was.
+                Err(_) => self.stream_copy.leave_as_it_is(),
+            }
+        }
+        self.stream_copy.note_lost(&streams, &ending_of(&self.to));
+        Ok(())
     }
 
     /// How many packets the streams that are carried over as they are have in the source, about; 1 for others that
@@ -395,6 +410,14 @@ fn packets(file: &Path) -> Result<Vec<u64>> {
     let count =
         |stream: &Value| stream["nb_read_packets"].as_str().and_then(|text| text.parse().ok());
     Ok(streams.iter().map(|stream| count(stream).unwrap_or(0)).collect())
+}
+
+/// What ffprobe tells of the streams of a file.
+fn streams_of(file: &Path) -> Result<Vec<Value>> {
+    let mut command = ffmpeg::probe_command();
+    let told = ffmpeg::run(command.arg("-show_streams").arg(ffmpeg::address(file)))?;
+    let mut told: Value = serde_json::from_slice(&told.stdout).unwrap_or_default();
+    Ok(told["streams"].as_array_mut().map(std::mem::take).unwrap_or_default())
 }
 
 /// Whether a complaint means that something is not in the file; others are about the source, and copied as it is.
