@@ -23,7 +23,7 @@ use crate::synth::RenderPlan;
 static WEIGHTS: &[u8] = include_bytes!("../../../resources/flow/flow.safetensors");
 
 /// Changes with every change of this crate that may change a picture.
-const REVISION: &str = "flow-11";
+const REVISION: &str = "flow-12";
 
 /// Draws in-betweens on the CPU: classical motion, corrected and completed by a small network.
 ///

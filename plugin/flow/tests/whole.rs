@@ -103,6 +103,43 @@ fn over_floor(pose: Pose) -> Frame {
     out
 }
 
+/// The ball over tiles of 80 pixels.
+fn over_tiles(pose: Pose) -> Frame {
+    common::painted(W, H, |x, y| {
+        let odd = ((x / 80.0) as usize + (y / 80.0) as usize) % 2;
+        let light = [0.9, 0.72][odd];
+        colour(pose, x, y).unwrap_or([light, light, 0.95, 1.0])
+    })
+}
+
+#[test]
+fn tiles_stay_in_their_places_behind_a_ball() {
+    let engine = FlowEngine::new().unwrap();
+    let ways = [([120.0, 400.0], [300.0, 230.0]), ([300.0, 230.0], [560.0, 210.0])];
+    for (pair, (from, to)) in ways.into_iter().enumerate() {
+        let at = |t: f32| [0, 1].map(|k| from[k] + t * (to[k] - from[k]));
+        let keys =
+            [0.0, 1.0].map(|t| over_tiles(Pose { middle: at(t), turn: 0.0, squash: [1.0; 2] }));
+        for n in 1..4 {
+            let t = n as f32 / 4.0;
+            let [x, y] = at(t);
+            let drawn = draw(&engine, &keys[0], &keys[1], f64::from(t));
+            let wanted = over_tiles(Pose { middle: [x, y], turn: 0.0, squash: [1.0; 2] });
+            let what = format!("pair {pair} at {n} of 4");
+            let (mut torn, mut ball) = (0, 0);
+            for (i, (drawn, wanted)) in drawn.pixels().iter().zip(wanted.pixels()).enumerate() {
+                let away = ((i % W) as f32 - x).hypot((i / W) as f32 - y);
+                let off = (0..3).any(|c| (drawn[c] - wanted[c]).abs() > 0.12);
+                torn += usize::from(off && away > BALL + 3.0);
+                ball += usize::from(!off && away < BALL - 8.0);
+            }
+            assert!(torn < 700, "{what}: {torn} pixels of the tiles are torn");
+            let inside = std::f32::consts::PI * (BALL - 8.0) * (BALL - 8.0);
+            assert!(ball as f32 > 0.8 * inside, "{what}: {ball} pixels of the ball");
+        }
+    }
+}
+
 #[test]
 fn a_ball_that_lands_takes_nothing_of_the_floor_and_leaves_nothing_on_it() {
     let engine = FlowEngine::new().unwrap();

@@ -7,7 +7,7 @@
 use rayon::prelude::*;
 
 use super::appearance::{Appearance, Explained, Group, Leaving, STAYS};
-use super::register::{Registration, SLACK, Search, by_moments};
+use super::register::{Registration, SLACK, Search, by_moments, thin};
 use super::side::{Side, colours};
 use super::transform::{Affine, Point, UNIT};
 use crate::segments::{groups, neighbours};
@@ -48,6 +48,8 @@ const REPEATS: f32 = 0.06;
 const OTHER_COLOUR: f32 = 26.0;
 /// Rounds of explaining; a drawing has fewer things.
 const ROUNDS: usize = 120;
+/// Most regions of a group whose likes are looked for one by one.
+const TELLING: usize = 32;
 
 /// Regions that move as one.
 #[derive(Clone, Debug)]
@@ -335,8 +337,14 @@ impl Scene<'_> {
     /// certain; else it stays with its figure, which is drawn whole.
     fn figures(&mut self) {
         let mut skip = vec![false; self.keys[0].groups.len()];
+        let repeats = [0, 1].map(|key| self.repeats_of_ground(key));
         for _ in 0..ROUNDS {
-            let clusters = self.clusters(0, &skip);
+            // A tile that a figure covers looks like any that it uncovers: figures first, and the ground behind them.
+            for (key, repeats) in repeats.iter().enumerate() {
+                self.repeats_in_place(key, repeats);
+            }
+            let mut clusters = self.clusters(0, &skip);
+            Self::repeats_last(&mut clusters, &repeats[0]);
             let Some(cluster) = clusters.into_iter().next() else { break };
             let base = self.beside(0, &cluster);
             if self.figure(&cluster, base) {
@@ -362,6 +370,15 @@ impl Scene<'_> {
         }
     }
 
+    /// The largest of some regions of `key`, in order.
+    fn largest(&self, key: usize, some: &[usize]) -> Vec<usize> {
+        let area = |k: &usize| self.keys[key].area(*k);
+        let mut ranked = some.to_vec();
+        ranked.sort_by(|a, b| area(b).total_cmp(&area(a)));
+        ranked.truncate(TELLING);
+        some.iter().copied().filter(|k| ranked.contains(k)).collect()
+    }
+
     /// Finds the motion of a group of the first key and makes it a piece; false where none fits.
     /// `base`: the piece whose motion is expected of it.
     fn figure(&mut self, cluster: &[usize], base: usize) -> bool {
@@ -376,9 +393,11 @@ impl Scene<'_> {
         }
         let open: Vec<usize> = (0..b.groups.len()).filter(|&s| self.of[1][s].is_none()).collect();
         let mut seeds: Vec<Affine> = self.pieces.iter().map(|p| p.motion).collect();
-        for &r in cluster {
+        // Of very many the large ones tell enough.
+        let likeliest = self.largest(1, &open);
+        for r in self.largest(0, cluster) {
             let r = &a.regions.list[r];
-            for &s in &open {
+            for &s in &likeliest {
                 let s = &b.regions.list[s];
                 let ratio = s.area / r.area;
                 if colours(r.colour, s.colour) > OTHER_COLOUR || !(0.25..4.0).contains(&ratio) {
@@ -438,15 +457,6 @@ impl Scene<'_> {
         self.add(found.motion, [first, last]);
         true
     }
-}
-
-/// At most `most` of the points, evenly.
-fn thin<T: Clone>(points: Vec<T>, most: usize) -> Vec<T> {
-    let step = points.len() as f32 / most as f32;
-    if step <= 1.0 {
-        return points;
-    }
-    (0..most).map(|n| points[(n as f32 * step) as usize].clone()).collect()
 }
 
 /// The shifts of the whole picture that explain most, at an eighth of the size.

@@ -12,6 +12,7 @@ mod pinned_way;
 mod pins;
 mod regions;
 mod register;
+mod repeats;
 mod scenery;
 mod side;
 mod stack;

@@ -16,6 +16,11 @@ const TORN: f32 = 0.03;
 /// Agreement that a repeat may lack against the best.
 const REPEATS: f32 = 0.1;
 pub(super) const SLACK: f32 = 3.0;
+/// Most seeds that are all looked at with all points of a group; of more, a few points choose the likeliest. What hangs
+/// together of many like regions, such as tiles, has hundreds of thousands.
+const SEEDS: usize = 8192;
+const LIKELIEST: usize = 1024;
+const FEW_POINTS: usize = 32;
 /// No side may be stretched or squashed by more than this.
 const MOST: f32 = 3.2;
 
@@ -88,6 +93,8 @@ impl Search<'_> {
 
     /// The best of `seeds`, each improved; the first of equals.
     pub(super) fn best(&self, group: &Group, seeds: &[Affine]) -> Option<Registration> {
+        let likely = (seeds.len() > SEEDS).then(|| self.likely(group, seeds));
+        let seeds = likely.as_deref().unwrap_or(seeds);
         let mut kept: Vec<Registration> = Vec::new();
         // Very small pictures forgive more, larger ones know more: some of both.
         for (level, most) in [(3, 6), (2, 12)] {
@@ -123,6 +130,22 @@ impl Search<'_> {
         kept.iter()
             .map(|f| self.climb(group, f.motion, 0, &[2.0, 1.0, 0.5], false))
             .reduce(|a, b| if b.score > a.score { b } else { a })
+    }
+
+    /// The seeds that fit a few points of the group best, in order.
+    fn likely(&self, group: &Group, seeds: &[Affine]) -> Vec<Affine> {
+        let mut few = group.clone();
+        few.points = thin(few.points, FEW_POINTS);
+        let mut ranked: Vec<(f32, usize)> = seeds
+            .par_iter()
+            .enumerate()
+            .map(|(n, motion)| (self.score(&few, motion, 3), n))
+            .filter(|(score, _)| *score > 0.0)
+            .collect();
+        ranked.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        ranked.truncate(LIKELIEST);
+        ranked.sort_unstable_by_key(|(_, n)| *n);
+        ranked.into_iter().map(|(_, n)| seeds[n]).collect()
     }
 
     /// Motions a short way from `motion` that fit about as well: where something repeats itself, each repeat.
@@ -197,6 +220,15 @@ impl Search<'_> {
         }
         best
     }
+}
+
+/// At most `most` of the points, evenly.
+pub(super) fn thin<T: Clone>(points: Vec<T>, most: usize) -> Vec<T> {
+    let step = points.len() as f32 / most as f32;
+    if step <= 1.0 {
+        return points;
+    }
+    (0..most).map(|n| points[(n as f32 * step) as usize].clone()).collect()
 }
 
 /// Motions that carry moments and middle of one thing onto those of another, in all turns.

@@ -116,7 +116,7 @@ impl Scene<'_> {
     }
 
     /// The piece that `motion` carries a place of `key` onto in the other key.
-    fn covered(&self, key: usize, motion: &Affine, at: [f32; 2]) -> Option<usize> {
+    pub(super) fn covered(&self, key: usize, motion: &Affine, at: [f32; 2]) -> Option<usize> {
         let other = &self.keys[1 - key].regions;
         let q = motion.at(at).map(|v| (v + 0.5).floor());
         let inside = q[0] >= 0.0 && q[1] >= 0.0 && q[0] < other.w as f32 && q[1] < other.h as f32;

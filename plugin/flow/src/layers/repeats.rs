@@ -1,0 +1,99 @@
+//! What repeats in the ground: a tile that a figure covers looks like any that it uncovers, and must not be taken to go
+//! there.
+
+use super::explain::Scene;
+use super::regions::Region;
+use super::side::colours;
+
+/// Difference in colour (Lab) within which regions are alike, and how many there are at least of what repeats.
+const SAME_COLOUR: f32 = 6.0;
+const REPEATED: usize = 3;
+/// Ratio of the areas of what is alike as a whole.
+const ALIKE: f32 = 1.4;
+/// Agreement from which a point is seen in its place.
+const SEEN: f32 = 0.6;
+/// Share of its points that must be seen of a part of a repeat and of a whole one, and be seen or hidden of a whole one
+/// that a figure is before.
+const PART: f32 = 0.85;
+const WHOLE: f32 = 0.65;
+const BEHIND: f32 = 0.75;
+
+/// How far a region is like others that go with the ground.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Repeat {
+    None,
+    /// It has their colour: it may be what a figure leaves to be seen of one.
+    Part,
+    /// It has their size as well.
+    Whole,
+}
+
+impl Scene<'_> {
+    /// Of each region of `key`, how far it repeats what goes with the ground: tiles, windows, posts of a fence.
+    pub(super) fn repeats_of_ground(&self, key: usize) -> Vec<Repeat> {
+        let list = &self.keys[key].regions.list;
+        let ground: Vec<&Region> = list
+            .iter()
+            .zip(&self.of[key])
+            .filter(|(region, of)| !region.at_border && of.is_some_and(|p| p < self.grounds))
+            .map(|(region, _)| region)
+            .collect();
+        let repeat = |region: &Region| {
+            let mut like = [0, 0];
+            for other in &ground {
+                if colours(region.colour, other.colour) < SAME_COLOUR {
+                    like[0] += 1;
+                    like[1] +=
+                        usize::from((1.0 / ALIKE..ALIKE).contains(&(region.area / other.area)));
+                }
+            }
+            match like.map(|count| count >= REPEATED) {
+                [_, true] => Repeat::Whole,
+                [true, false] => Repeat::Part,
+                [false, false] => Repeat::None,
+            }
+        };
+        list.iter().map(repeat).collect()
+    }
+
+    /// Gives the ground those of its repeats that the other key shows in their place, as far as no figure is before them.
+    pub(super) fn repeats_in_place(&mut self, key: usize, repeats: &[Repeat]) {
+        let in_place = |&k: &usize| self.of[key][k].is_none() && self.in_place(key, k, repeats[k]);
+        let found: Vec<usize> = (0..repeats.len()).filter(in_place).collect();
+        for k in found {
+            self.join(key, self.ground_of(key, &[k]), &[k]);
+        }
+    }
+
+    /// Puts groups of nothing but repeats after all others.
+    pub(super) fn repeats_last(groups: &mut [Vec<usize>], repeats: &[Repeat]) {
+        groups.sort_by_key(|some| some.iter().all(|&k| repeats[k] == Repeat::Whole));
+    }
+
+    fn in_place(&self, key: usize, k: usize, repeat: Repeat) -> bool {
+        let Some(motion) = self.motion(self.ground_of(key, &[k]), key) else { return false };
+        let regions = &self.keys[key].regions;
+        let (mut seen, mut hidden, mut all) = (0.0f32, 0.0f32, 1e-6f32);
+        for (point, like) in self.keys[key].groups[k].likes(&motion, &self.keys[1 - key].appearance)
+        {
+            // A line that it has in common with a figure is the figure's.
+            let i = regions.pixel(point.at);
+            let beside = [regions.label[i], regions.across[i]].map(|l| (l as usize).checked_sub(1));
+            let ground = |m: usize| self.of[key][m].is_some_and(|p| p < self.grounds);
+            if beside.into_iter().flatten().any(|m| m != k && !ground(m)) {
+                continue;
+            }
+            all += point.weight;
+            if self.covered(key, &motion, point.at).is_some_and(|p| p >= self.grounds) {
+                hidden += point.weight;
+            } else if like > SEEN {
+                seen += point.weight;
+            }
+        }
+        match repeat {
+            Repeat::None => false,
+            Repeat::Part => seen > PART * all,
+            Repeat::Whole => seen > WHOLE * all || hidden > 0.0 && seen + hidden > BEHIND * all,
+        }
+    }
+}
