@@ -10,6 +10,7 @@ mod bench;
 mod colour;
 mod flow;
 mod hosts;
+mod key_frames;
 mod pins;
 mod retime;
 mod tooncrafter;

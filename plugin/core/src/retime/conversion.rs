@@ -102,6 +102,16 @@ impl RateConversion {
         self.longest
     }
 
+    /// How many frames around a moment tell what is seen at it.
+    pub fn reach(&self) -> i64 {
+        self.longest + 1
+    }
+
+    /// How many frames around a moment tell what is seen at it and which drawings are beside that.
+    pub fn reach_beside(&self) -> i64 {
+        2 * self.longest
+    }
+
     /// Frames of the source in which a rest moves on to the next drawing: a twelfth of a second.
     pub fn settle(&self) -> i64 {
         self.settle

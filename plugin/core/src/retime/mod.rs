@@ -6,7 +6,7 @@
 //!
 //! - [`Rate`] is an exact frame rate, [`Strength`] how much of the drawn rhythm stays.
 //! - [`FrameMap`] covers a whole clip whose [`Sheet`](crate::exposure::Sheet) is known.
-//! - [`output_frame_at`] answers for one moment of a clip that is fetched frame by frame.
+//! - [`FrameByFrame`] answers for single moments of a clip that is fetched frame by frame.
 //!
 //! Both follow the same rules:
 //!
@@ -19,8 +19,8 @@
 //!
 //! # For callers that get frames one by one
 //!
-//! [`output_frame_at`] asks a callback for the signatures of the frames around the moment, on twos for about
-//! four and never for more than `2 * RateConversion::longest + 3`. The callback fetches a frame, makes its
+//! [`FrameByFrame`] asks a callback for the signatures of the frames around the moment, on twos for about
+//! four and never for any beyond [`RateConversion::reach`]. The callback fetches a frame, makes its
 //! [`Signature`](crate::exposure::Signature) and should remember it, as
 //! [`SignatureMemo`](crate::exposure::SignatureMemo) does: moments nearby ask for the same ones.
 //!
@@ -28,7 +28,7 @@
 //! use std::sync::Arc;
 //!
 //! use inbetween_core::exposure::Signature;
-//! use inbetween_core::retime::{Strength, RateConversion, Rate, OutputFrame, output_frame_at};
+//! use inbetween_core::retime::{Strength, RateConversion, Rate, OutputFrame, FrameByFrame};
 //! use inbetween_core::{Encoding, Frame};
 //!
 //! # let frame_of = |number: i64| -> Option<Frame> {
@@ -44,7 +44,7 @@
 //! let (source, target): (Rate, Rate) = ("24".parse()?, "48".parse()?);
 //! let conversion = RateConversion::new(source, target, Strength::ON_ONES);
 //! // The fifth frame of the output lies half a frame into the second drawing's exposure.
-//! let shown = output_frame_at(target.time_at(source, 5), &conversion, fetch)?;
+//! let shown = FrameByFrame::new(conversion, fetch).output_frame(target.time_at(source, 5))?;
 //! assert_eq!(shown, Some(OutputFrame::InBetween { first: 2, last: 4, position: 0.25 }));
 //! # Ok::<(), inbetween_core::Error>(())
 //! ```
@@ -57,6 +57,6 @@ mod rate;
 mod tests;
 
 pub use conversion::{NeighbourFrame, OutputFrame, RateConversion, Strength};
-pub use frame_by_frame::output_frame_at;
+pub use frame_by_frame::FrameByFrame;
 pub use frame_map::FrameMap;
 pub use rate::{Moment, Rate, common_divisor};

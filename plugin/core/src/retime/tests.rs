@@ -1,5 +1,7 @@
 //! Plans of known sheets, and their agreement with what is found from nearby.
 
+use std::cell::RefCell;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::*;
@@ -258,36 +260,43 @@ fn clip() -> (Sheet, Vec<Arc<Signature>>) {
 #[test]
 fn what_is_found_from_nearby_agrees_with_the_map_of_the_whole() {
     let (sheet, signatures) = clip();
-    let mut most = 0;
+    let mut with_neighbours = 0;
     for (from, to) in [("24", "60"), ("24", "48"), ("23.976", "59.94")] {
         for strength in [0.0, 0.5, 1.0] {
             let map = map(&sheet, from, to, strength);
             let conversion =
                 RateConversion::new(rate(from), rate(to), Strength::new(strength).unwrap());
             for number in 0..map.frames() {
-                let mut asked = Vec::new();
+                let what = format!("{from} to {to} at {strength}: {number}");
+                let asked = RefCell::new(Vec::new());
                 let time = rate(to).time_at(rate(from), number);
-                let found = output_frame_at(time, &conversion, |frame| {
-                    asked.push(frame);
+                let mut found = FrameByFrame::new(conversion, |frame| {
+                    asked.borrow_mut().push(frame);
                     Ok::<_, Error>(
                         usize::try_from(frame).ok().and_then(|at| signatures.get(at).cloned()),
                     )
                 });
-                assert_eq!(
-                    found.unwrap(),
-                    map.output_frame(number),
-                    "{from} to {to} at {strength}: {number}"
-                );
-                most = most.max(asked.len());
-                let before = asked.len();
-                asked.sort_unstable();
-                asked.dedup();
-                assert_eq!(asked.len(), before, "no frame is asked for twice");
+                let farthest = |reach: i64| {
+                    let asked = asked.borrow();
+                    let away = |frame: &i64| (frame - time.frame()).abs() > reach;
+                    assert!(!asked.iter().any(away), "{what}: {asked:?}");
+                };
+                let shown = found.output_frame(time).unwrap();
+                assert_eq!(shown, map.output_frame(number), "{what}");
+                farthest(conversion.reach());
+                if let Some(OutputFrame::InBetween { first, last, .. }) = shown {
+                    let neighbours = found.neighbours(first, last).unwrap();
+                    assert_eq!(neighbours, map.neighbours(first, last), "{what}");
+                    farthest(conversion.reach_beside());
+                    with_neighbours += neighbours.iter().flatten().count();
+                }
+                let asked = asked.take();
+                let each: HashSet<_> = asked.iter().collect();
+                assert_eq!(asked.len(), each.len(), "no frame is asked for twice");
             }
         }
     }
-    let longest = RateConversion::new(rate("24"), rate("60"), Strength::ON_ONES).longest() as usize;
-    assert!(most <= 2 * longest + 3, "{most} frames were looked at");
+    assert!(with_neighbours > 100, "{with_neighbours}");
 }
 
 #[test]
@@ -298,7 +307,8 @@ fn outside_the_clip_there_is_nothing() {
         let fetch = |frame: i64| {
             Ok::<_, Error>(usize::try_from(frame).ok().and_then(|at| signatures.get(at).cloned()))
         };
-        let found = output_frame_at(Moment::of_time(time).unwrap(), &conversion, fetch);
+        let found =
+            FrameByFrame::new(conversion, fetch).output_frame(Moment::of_time(time).unwrap());
         assert_eq!(found.unwrap(), None);
     }
     assert!(Moment::of_time(f64::NAN).is_none());
@@ -307,7 +317,7 @@ fn outside_the_clip_there_is_nothing() {
 #[test]
 fn a_failing_host_is_heard() {
     let conversion = RateConversion::new(rate("24"), rate("60"), Strength::ON_ONES);
-    let found =
-        output_frame_at(Moment::of_time(3.2).unwrap(), &conversion, |_| Err(Error::Cancelled));
+    let mut failing = FrameByFrame::new(conversion, |_| Err(Error::Cancelled));
+    let found = failing.output_frame(Moment::of_time(3.2).unwrap());
     assert!(matches!(found, Err(Error::Cancelled)));
 }

@@ -83,6 +83,7 @@ const SAVED: &[Saved] = &[
             ("Two clips", "clips", "TwoClips"),
             ("Times in one clip", "clip", "OneClip"),
             ("Image files", "files", "Files"),
+            ("Every drawing in one clip", "every", "EveryDrawing"),
         ],
     ),
     (
@@ -105,6 +106,7 @@ const SAVED: &[Saved] = &[
             ("On threes", "threes", "Threes"),
         ],
     ),
+    ("path", &[("Smooth", "smooth", "Smooth"), ("Straight", "straight", "Straight")]),
     (
         "engine",
         &[
@@ -216,7 +218,7 @@ fn options_that_projects_have_saved_stay_where_they_are_and_mean_what_they_meant
 fn the_ids_of_saved_projects_are_unchanged() {
     let ids: Vec<_> = ALL.iter().map(|setting| text(setting.id())).collect();
     let saved = "preset keysFrom firstKeyFile \
-                 lastKeyFile firstKey lastKey Transition timingChart customChart exposure engine quality \
+                 lastKeyFile firstKey lastKey keyFrames Transition timingChart customChart exposure path engine quality \
                  colour output useSketch sketchLines sketchStrength usePins pinCount PINS checkpoint \
                  sketchCheckpoint prompt \
                  seed steps solver guidance rescale motion precision device memoryLimit draft \

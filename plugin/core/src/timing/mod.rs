@@ -15,12 +15,14 @@
 //! ```
 
 mod chart;
+mod key_frames;
 #[cfg(test)]
 mod tests;
 
 use serde::{Deserialize, Serialize};
 
 pub use chart::{Chart, MAX_POSITIONS};
+pub use key_frames::{KeyFrames, KeySpan};
 
 use crate::Error;
 

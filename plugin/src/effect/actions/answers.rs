@@ -153,9 +153,15 @@ pub(crate) fn enable_params(effect: &EffectRef<'_>) -> Result<Reply> {
     let pick = ParamReader::new(&params, 0.0);
     let retimed = timed && pick.choice(&MODE).is_ok_and(|mode| mode == Mode::Retime);
     if timed && let Ok(keys_from) = pick.choice(&KEYS_FROM) {
-        for id in [KEYS_FROM.id, FIRST_KEY.id, LAST_KEY.id, EXPOSURE.id] {
+        for id in [KEYS_FROM.id, EXPOSURE.id] {
             enable(id, !retimed);
         }
+        let every = keys_from == KeysFrom::EveryDrawing;
+        for id in [FIRST_KEY.id, LAST_KEY.id] {
+            enable(id, !retimed && !every);
+        }
+        enable(KEY_FRAMES.id, !retimed && every);
+        enable(FIND_DRAWINGS, !retimed && every && effect.host().temporal_access());
         for id in [FIRST_FILE.id, LAST_FILE.id] {
             enable(id, !retimed && keys_from == KeysFrom::Files);
         }
@@ -188,6 +194,10 @@ pub(crate) fn enable_params(effect: &EffectRef<'_>) -> Result<Reply> {
     }
     let heeded = !retimed && engine != Some(EngineKind::ToonCrafter);
     enable(USE_PINS.id, heeded);
+    if timed && let Ok(keys_from) = pick.choice(&KEYS_FROM) {
+        let several = retimed || keys_from == KeysFrom::EveryDrawing;
+        enable(MOTION_PATH.id, several && engine != Some(EngineKind::ToonCrafter) && !sketched);
+    }
     pins::show(&params, &pick, heeded && pick.switch(&USE_PINS).unwrap_or(false));
     if context == Context::General {
         enable(USE_SKETCH.id, !retimed);

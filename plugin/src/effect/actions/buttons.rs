@@ -11,6 +11,7 @@ use inbetween_core::{EngineKind, process_memo};
 use super::answers;
 use super::background::{self, Report};
 use super::engines;
+use super::find_drawings::find_drawings;
 use crate::effect::moment::drawings::{self, Wanted};
 use crate::effect::moment::prepare::{OutputPicture, Prepared};
 use crate::effect::moment::task::Task;
@@ -59,6 +60,8 @@ pub(crate) fn changed(effect: &EffectRef<'_>, changed: &Changed) -> Result<Reply
         Some(or_why(
             choices.and_then(|choices| drawings::set_span(effect, &choices, changed.time, wanted)),
         ))
+    } else if is(FIND_DRAWINGS) || (is(KEYS_FROM.id) && lacks_keys(effect, changed.time)) {
+        Some(or_why(find_drawings(effect, changed.time)))
     } else if is(PRESET.id) {
         let set = or_why(set_preset(effect, changed.time));
         answers::enable_params(effect)?;
@@ -93,6 +96,14 @@ fn place_pins(effect: &EffectRef<'_>, changed: &Changed) -> Result<()> {
     let params = effect.params()?;
     let pick = ParamReader::new(&params, changed.time);
     pins::put(&params, &pick, effect.project_region(), &changed.name)
+}
+
+/// Whether the artist has just asked for every drawing of a clip that nobody has looked at yet.
+fn lacks_keys(effect: &EffectRef<'_>, time: f64) -> bool {
+    let Ok(params) = effect.params() else { return false };
+    let pick = ParamReader::new(&params, time);
+    let every = pick.choice(&KEYS_FROM).is_ok_and(|from| from == KeysFrom::EveryDrawing);
+    every && pick.text(&KEY_FRAMES).is_ok_and(|keys| keys.is_empty())
 }
 
 /// Sets what the chosen preset sets, and tells it in one line.
@@ -168,7 +179,7 @@ fn seen(effect: &EffectRef<'_>, choices: &Choices, time: f64) -> Option<String> 
         Err(error) => return error.user_message(),
     };
     let Some(retime) = task.retime() else {
-        return (choices.keys_from == KeysFrom::OneClip)
+        return matches!(choices.keys_from, KeysFrom::OneClip | KeysFrom::EveryDrawing)
             .then(|| drawings::exposure(effect, choices, time).ok())
             .flatten();
     };

@@ -6,4 +6,5 @@ pub(crate) mod buttons;
 pub(crate) mod describe;
 mod draft;
 pub(crate) mod engines;
+mod find_drawings;
 pub(crate) mod render;

@@ -180,7 +180,7 @@ fn show(picture: &KeyPicture<'_>, output: &mut Image<'_>, window: Rect) -> Resul
 }
 
 /// Waits for a drawing. Only this thread talks to the host.
-fn wait(effect: &EffectRef<'_>, ticket: Ticket) -> Result<Arc<Drawn>> {
+pub(super) fn wait(effect: &EffectRef<'_>, ticket: Ticket) -> Result<Arc<Drawn>> {
     let mut progress = Progress::new(effect, "Drawing the in-between");
     loop {
         if let Some(outcome) = ticket.wait_for(POLL) {

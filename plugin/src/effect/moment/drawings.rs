@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use inbetween_core::exposure::{Boundary, DrawingExtent, LocalAnalyser, Signature};
+use inbetween_core::exposure::{Analyser, Boundary, DrawingExtent, LocalAnalyser, Signature};
 
 use super::plan::no_other_frames;
 use super::prepare::OutputPicture;
@@ -15,6 +15,9 @@ use crate::ofx::{Clip, EffectRef, Error, Progress, Result};
 
 /// How far to look for another drawing, in frames. A hold of four seconds is seen as a whole.
 const FAR: usize = 96;
+
+/// A clip that says it has more frames than this has not been told how many it has.
+const LONGEST_CLIP: f64 = 1e6;
 
 /// How far to look, in frames, where only the drawing that is seen matters.
 const NEAR: usize = 12;
@@ -73,6 +76,62 @@ pub(crate) fn set_span(
         frames => format!("{frames} frames lie between them"),
     };
     Ok(format!("First key on {first}, Last key on {last}: two drawings, {between}."))
+}
+
+/// A drawing of a clip.
+pub(crate) struct FoundDrawing {
+    /// Its first frame.
+    pub(crate) frame: i64,
+    /// It differs so much from the drawing before that it may show another scene.
+    pub(crate) seems_cut: bool,
+}
+
+/// All drawings of Source, in order. Blank frames, and those that the clip lacks, count to the drawing before them.
+///
+/// # Errors
+/// When the host does not tell which frames the clip has, or the clip cannot be looked at; the text says why.
+pub(crate) fn every_drawing(
+    effect: &EffectRef<'_>,
+    choices: &Choices,
+    time: f64,
+) -> Result<Vec<FoundDrawing>> {
+    if choices.keys_from != KeysFrom::EveryDrawing || choices.retime.is_some() {
+        return Err(Error::ForArtist(
+            "All drawings of a clip are found for keys in it. Choose Draw: In-betweens of two keys, and Keys from: \
+             Every drawing in one clip."
+                .into(),
+        ));
+    }
+    let DrawingSearch { mut sight, clip, mut progress, .. } =
+        DrawingSearch::new(effect, choices, time)?;
+    let range = clip.frame_range().filter(|(first, last)| last - first < LONGEST_CLIP);
+    let (first, last) = range.ok_or_else(|| {
+        Error::ForArtist(
+            "This host does not tell which frames Source has. Write the frames on which the keys stand into Key \
+             frames, such as 1 7 12."
+                .into(),
+        )
+    })?;
+    let (first, last) = (frame_of(first), frame_of(last));
+    let mut analyser = Analyser::new();
+    let mut frames = Vec::new();
+    for frame in first..=last {
+        if !progress.update((frame - first) as f64 / (last - first + 1) as f64) {
+            return Err(inbetween_core::Error::Cancelled.into());
+        }
+        if clip.has_frame(frame as f64)
+            && let Some(signature) = sight.signature_of_drawing(frame as f64)?
+        {
+            analyser.push_signature(signature);
+            frames.push(frame);
+        }
+    }
+    sight.connected()?;
+    let sheet = analyser.finish();
+    let found = sheet.drawings().iter();
+    Ok(found
+        .map(|drawing| FoundDrawing { frame: frames[drawing.first], seems_cut: drawing.cut })
+        .collect())
 }
 
 /// What Source shows at `time`, in words.

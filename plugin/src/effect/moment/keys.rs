@@ -103,6 +103,15 @@ pub(crate) fn is_blank(image: &Image<'_>) -> bool {
     (bounds.y1..bounds.y2).all(|y| image.row(y).iter().all(|&byte| byte == 0))
 }
 
+/// Whether all pixels are the same.
+pub(crate) fn is_even(image: &Image<'_>) -> bool {
+    let bounds = image.bounds();
+    let size = image.format().pixel_bytes();
+    let mut pixels = (bounds.y1..bounds.y2).flat_map(|y| image.row(y).chunks_exact(size));
+    let first = pixels.next();
+    pixels.all(|pixel| Some(pixel) == first)
+}
+
 /// Names an image of the host's as it lies on `canvas`.
 pub(crate) fn address(image: &Image<'_>, canvas: Rect) -> Result<ContentHash> {
     let (bounds, format) = (image.bounds(), image.format());

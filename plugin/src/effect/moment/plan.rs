@@ -5,6 +5,7 @@ use std::ffi::CStr;
 use std::path::PathBuf;
 
 use inbetween_core::Output;
+use inbetween_core::settings::list::MotionPath;
 use inbetween_core::timing::{Key, SpanPosition, Timing};
 
 use crate::effect::names::{KEY_B, SKETCH, SOURCE, SOURCE_FROM, SOURCE_TO};
@@ -37,11 +38,13 @@ pub(crate) struct MomentPlan {
     pub(crate) first: KeySource,
     /// The last key.
     pub(crate) last: KeySource,
+    /// The drawings before and after them in the same movement, each with its position: 0 is the first key, 1 the last.
+    pub(crate) neighbours: [Option<(f64, KeySource)>; 2],
     /// What is seen.
     pub(crate) place: SpanPosition,
     /// How far the position moves within one frame, around this moment.
     pub(crate) position_per_frame: f64,
-    /// A frame of a retimed clip is shown: nothing moves towards another drawing.
+    /// Nothing moves towards another drawing.
     pub(crate) held: bool,
     /// The sketches of the whole span, in order: its drawings share one motion, so each depends on all.
     pub(crate) sketches: Vec<InBetween>,
@@ -73,6 +76,7 @@ impl MomentPlan {
             return Ok(Self {
                 first,
                 last,
+                neighbours: [None, None],
                 place,
                 position_per_frame: 1.0,
                 held: false,
@@ -81,6 +85,7 @@ impl MomentPlan {
         }
         let [first_time, last_time] = choices.key_times;
         let clip = |name, time| KeySource::Clip { name, time };
+        let mut neighbours = [None, None];
         let (first, last) = match choices.keys_from {
             KeysFrom::TwoClips if choices.context == Context::Filter => {
                 return Err(Error::ForArtist(
@@ -89,11 +94,26 @@ impl MomentPlan {
                         .into(),
                 ));
             }
-            KeysFrom::OneClip if !choices.temporal_access => {
+            KeysFrom::OneClip | KeysFrom::EveryDrawing if !choices.temporal_access => {
                 return Err(no_other_frames("Choose Keys from: Image files."));
             }
             KeysFrom::TwoClips => (clip(SOURCE, first_time), clip(KEY_B, last_time)),
             KeysFrom::OneClip => (clip(SOURCE, first_time), clip(SOURCE, last_time)),
+            KeysFrom::EveryDrawing => {
+                let span = choices.key_span.as_ref();
+                let span = span.map_err(|said| Error::ForArtist(said.clone()))?;
+                if span.last.is_none() {
+                    return Ok(Self::held(clip(SOURCE, first_time)));
+                }
+                if choices.path() == MotionPath::Smooth {
+                    neighbours = [span.before, span.after].map(|frame| {
+                        let time = frame? as f64;
+                        let position = (time - first_time) / (last_time - first_time);
+                        Some((position, clip(SOURCE, time)))
+                    });
+                }
+                (clip(SOURCE, first_time), clip(SOURCE, last_time))
+            }
             KeysFrom::Files => {
                 let [first, last] = &choices.files;
                 (KeySource::File(first.clone()), KeySource::File(last.clone()))
@@ -105,7 +125,41 @@ impl MomentPlan {
         let timing = choices.timing()?;
         let position_per_frame = timing.position_per_frame(time)?;
         let sketches = if choices.sketch.is_some() { in_betweens(&timing)? } else { Vec::new() };
-        Ok(Self { first, last, place: timing.at(time)?, position_per_frame, held: false, sketches })
+        Ok(Self {
+            first,
+            last,
+            neighbours,
+            place: timing.at(time)?,
+            position_per_frame,
+            held: false,
+            sketches,
+        })
+    }
+
+    /// One picture that stands still.
+    pub(crate) fn held(picture: KeySource) -> Self {
+        Self {
+            first: picture.clone(),
+            last: picture,
+            neighbours: [None, None],
+            place: SpanPosition::First,
+            position_per_frame: 0.0,
+            held: true,
+            sketches: Vec::new(),
+        }
+    }
+
+    /// Half the way between two pictures.
+    pub(crate) fn halfway(first: KeySource, last: KeySource) -> Self {
+        Self {
+            first,
+            last,
+            neighbours: [None, None],
+            place: SpanPosition::Between { position: 0.5 },
+            position_per_frame: 0.0,
+            held: false,
+            sketches: Vec::new(),
+        }
     }
 
     /// The same span at another position.
@@ -138,11 +192,13 @@ impl MomentPlan {
         }
     }
 
-    /// Everything that has to be fetched: keys, and the sketches where something is drawn.
+    /// Everything that has to be fetched: keys, and where something is drawn their neighbours and the sketches.
     pub(crate) fn needed(&self, output: Output) -> Vec<KeySource> {
         let mut needed = self.keys(output);
         if self.shown_key(output).is_none() {
             let clip = |sketch: &InBetween| KeySource::Clip { name: SKETCH, time: sketch.time };
+            let beside = self.neighbours.iter().flatten();
+            needed.extend(beside.map(|(_, source)| source.clone()));
             needed.extend(self.sketches.iter().map(clip));
         }
         needed

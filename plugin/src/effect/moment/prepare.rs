@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use inbetween_core::timing::Key;
-use inbetween_core::{Drawn, Frame, Job, Request, Settings, pins};
+use inbetween_core::{Drawn, Frame, Job, Neighbour, Request, Settings, pins};
 
 use super::keys::KeyPicture;
 use super::pins::Pixels;
-use super::plan::MomentPlan;
+use super::plan::{KeySource, MomentPlan};
 use super::sketches::Sketches;
 use crate::effect::names::OUTPUT_CLIP;
 use crate::effect::parameters::choices::Choices;
-use crate::ofx::{Depth, EffectRef, Rect, Result};
+use crate::ofx::{Depth, EffectRef, Error, Rect, Result};
 
 /// A request with the pictures that it names, which are still in the host's memory.
 pub(crate) struct Prepared<'a> {
@@ -22,6 +22,7 @@ pub(crate) struct Prepared<'a> {
     /// Puts into words what is to be said of the drawing.
     pub(crate) teller: Teller,
     keys: [KeyPicture<'a>; 2],
+    neighbours: [Option<KeyPicture<'a>>; 2],
     sketches: Sketches<'a>,
 }
 
@@ -43,6 +44,18 @@ impl<'a> Prepared<'a> {
         let keys = [find(Key::First)?, find(Key::Last)?];
         let bounds = keys.iter().filter_map(KeyPicture::bounds);
         let canvas = bounds.reduce(Rect::union).unwrap_or(output);
+        let [before, after] = &plan.neighbours;
+        let beside = |key, neighbour: &Option<(f64, KeySource)>| {
+            let Some((_, source)) = neighbour else { return Ok(None) };
+            KeyPicture::find(effect, key, source, settings.encoding, output).map(Some)
+        };
+        let neighbours = [beside(Key::First, before)?, beside(Key::Last, after)?];
+        let named = |neighbour: &Option<(f64, KeySource)>, picture: &Option<KeyPicture<'_>>| {
+            let (Some((position, _)), Some(picture)) = (neighbour, picture) else {
+                return Ok(None);
+            };
+            Ok::<_, Error>(Some(Neighbour { position: *position, picture: picture.id(canvas)? }))
+        };
         let sketches = Sketches::find(effect, choices, plan, settings.encoding, canvas)?;
         let project = effect.project_region();
         let pins = choices.pins.iter().filter(|pin| !pin.is_unplaced(project));
@@ -54,7 +67,7 @@ impl<'a> Prepared<'a> {
             last: keys[1].id(canvas)?,
             sketches: sketches.refs(),
             pins,
-            neighbours: [None, None],
+            neighbours: [named(before, &neighbours[0])?, named(after, &neighbours[1])?],
             position: plan.drawn_position(),
             settings: settings.clone(),
         };
@@ -62,7 +75,7 @@ impl<'a> Prepared<'a> {
             Choices::check_sketched(settings)?;
         }
         let teller = Teller { canvas, pin_numbers, pixels };
-        Ok(Self { request, canvas, teller, keys, sketches })
+        Ok(Self { request, canvas, teller, keys, neighbours, sketches })
     }
 
     /// Width and height of the drawing, in pixels.
@@ -76,8 +89,14 @@ impl<'a> Prepared<'a> {
     /// When there is no memory of that size, or a sketch is gone.
     pub(crate) fn into_pictures(self) -> Result<Pictures> {
         let [first, last] = self.keys;
+        let [before, after] = self.neighbours;
         let frame = |picture: KeyPicture<'_>| picture.frame(self.canvas);
-        Ok(Pictures { first: frame(first)?, last: frame(last)?, sketches: self.sketches.frames()? })
+        Ok(Pictures {
+            first: frame(first)?,
+            last: frame(last)?,
+            neighbours: [before.map(frame).transpose()?, after.map(frame).transpose()?],
+            sketches: self.sketches.frames()?,
+        })
     }
 }
 
@@ -113,6 +132,7 @@ impl Teller {
 pub(crate) struct Pictures {
     first: Arc<Frame>,
     last: Arc<Frame>,
+    neighbours: [Option<Arc<Frame>>; 2],
     sketches: Vec<Arc<Frame>>,
 }
 
@@ -124,7 +144,7 @@ impl Pictures {
             first: Arc::clone(&self.first),
             last: Arc::clone(&self.last),
             sketches: self.sketches.clone(),
-            neighbours: [None, None],
+            neighbours: self.neighbours.clone(),
         }
     }
 }

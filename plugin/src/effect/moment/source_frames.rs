@@ -10,7 +10,7 @@ use inbetween_core::{ContentHash, Encoding, Error as CoreError};
 
 use super::keys;
 use crate::effect::names::SOURCE;
-use crate::ofx::{Clip, Context, EffectRef, Rect, Result};
+use crate::ofx::{Clip, Context, EffectRef, Image, Rect, Result};
 
 static SIGNATURES: ProcessMemo<SignatureMemo> =
     ProcessMemo::new(|| SignatureMemo::new(Budget::of_process()), SignatureMemo::forget_all);
@@ -46,25 +46,46 @@ impl<'a> SourceFrames<'a> {
     /// # Errors
     /// When the host asks to stop, or describes its picture in a way that makes no sense.
     pub(crate) fn signature(&mut self, time: f64) -> Result<Option<Arc<Signature>>> {
+        let Some(image) = self.image(time)? else { return Ok(None) };
+        self.signature_of(&image).map(Some)
+    }
+
+    /// As [`SourceFrames::signature`], but `None` as well where one colour fills the frame: there is no drawing on it.
+    ///
+    /// # Errors
+    /// As [`SourceFrames::signature`].
+    pub(crate) fn signature_of_drawing(&mut self, time: f64) -> Result<Option<Arc<Signature>>> {
+        let drawn = |image: &Image<'_>| !keys::is_even(image);
+        let Some(image) = self.image(time)?.filter(drawn) else { return Ok(None) };
+        self.signature_of(&image).map(Some)
+    }
+
+    fn image(&mut self, time: f64) -> Result<Option<Image<'a>>> {
         if self.effect.is_aborted() {
             return Err(CoreError::Cancelled.into());
         }
-        let Some(image) = self.clip.image(time)? else { return Ok(None) };
-        if self.canvas.is_empty() {
-            self.canvas = image.whole();
+        let image = self.clip.image(time)?;
+        if let Some(image) = &image {
+            if self.canvas.is_empty() {
+                self.canvas = image.whole();
+            }
+            self.seen = self.seen || !keys::is_blank(image);
         }
-        self.seen = self.seen || !keys::is_blank(&image);
-        let picture = keys::address(&image, self.canvas)?;
+        Ok(image)
+    }
+
+    fn signature_of(&self, image: &Image<'_>) -> Result<Arc<Signature>> {
+        let picture = keys::address(image, self.canvas)?;
         let name = blake3::Hasher::new()
             .update(b"inbetween signature 1\0")
             .update(&picture.0)
             .update(format!("{:?}", self.encoding).as_bytes())
             .finalize();
         let make = || {
-            let frame = keys::decode(&image, self.canvas)?;
+            let frame = keys::decode(image, self.canvas)?;
             Ok(Signature::of(&frame, self.encoding))
         };
-        SIGNATURES.get().get_or_make(ContentHash::from(name), make).map(Some)
+        SIGNATURES.get().get_or_make(ContentHash::from(name), make)
     }
 
     /// Fails where all frames that were looked at are what a host hands out for an unconnected clip.

@@ -34,7 +34,8 @@ impl<'c> Task<'c> {
     /// # Errors
     /// When a clip cannot be retimed, because rates or other frames are missing; the text says what to change.
     pub(crate) fn of(effect: &EffectRef<'_>, choices: &'c Choices) -> Result<Self> {
-        let retime = choices.retime.as_ref().map(|choice| Retime::new(effect, choice));
+        let retime = choices.retime.as_ref();
+        let retime = retime.map(|choice| Retime::new(effect, choice, choices.path()));
         Ok(Self { choices, retime: retime.transpose()? })
     }
 
@@ -67,7 +68,8 @@ impl<'c> Task<'c> {
             return retime.range().map(|(first, last)| [first, last]);
         }
         let choices = self.choices;
-        let own = choices.context == Context::General && choices.keys_from != KeysFrom::OneClip;
+        let of_source = matches!(choices.keys_from, KeysFrom::OneClip | KeysFrom::EveryDrawing);
+        let own = choices.context == Context::General && !of_source;
         (own && choices.timing().is_ok()).then_some(choices.key_times)
     }
 
@@ -115,7 +117,9 @@ impl<'c> Task<'c> {
     ) -> Result<(MomentPlan, Vec<f64>)> {
         let Some(retime) = &self.retime else {
             let plan = MomentPlan::new(self.choices, time)?;
-            let positions = if self.choices.context == Context::Transition {
+            let positions = if plan.held {
+                Vec::new()
+            } else if self.choices.context == Context::Transition {
                 vec![plan.drawn_position()]
             } else {
                 let found = in_betweens(&self.choices.timing()?)?.into_iter();
@@ -128,9 +132,9 @@ impl<'c> Task<'c> {
         // The motion at a key is that of the way from it.
         let here = shown(time, Output::Motion)?;
         let mut positions = Vec::new();
-        if let OutputFrame::InBetween { first, last, .. } = here {
+        if let OutputFrame::InBetween { first, last, .. } = here.frame {
             for time in retime.times_between(first, last) {
-                match shown(time, Output::InBetween)? {
+                match shown(time, Output::InBetween)?.frame {
                     OutputFrame::InBetween { first: from, last: to, position }
                         if (from, to) == (first, last) =>
                     {

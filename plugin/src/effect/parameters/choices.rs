@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 pub(crate) use inbetween_core::settings::list::KeysFrom;
-use inbetween_core::timing::{Chart, Exposure, Timing};
+use inbetween_core::timing::{Chart, Exposure, KeyFrames, KeySpan, Timing};
 use inbetween_core::{Encoding, EngineKind, Output, Quality, Settings};
 
 use super::colourspace::told_encoding;
@@ -30,14 +30,19 @@ pub(crate) struct Choices {
     pub(crate) keys_from: KeysFrom,
     /// First and last key file.
     pub(crate) files: [PathBuf; 2],
-    /// First and last key time, in frames.
+    /// First and last key time, in frames. Among several keys those around the present time, or twice the one that is
+    /// held.
     pub(crate) key_times: [f64; 2],
+    /// The keys around the present time where a clip has several; else what the artist has to do first.
+    pub(crate) key_span: std::result::Result<KeySpan, String>,
     /// The position that a transition was given, 0..=1.
     pub(crate) transition: f64,
     /// The timing chart.
     pub(crate) chart: Chart,
     /// The exposure.
     pub(crate) exposure: Exposure,
+    /// How things go where more drawings than the two keys are known; see [`Choices::path`].
+    path: MotionPath,
     /// The picture wanted.
     pub(crate) output: Output,
     /// How sketches are used; `None` when they are not.
@@ -70,25 +75,39 @@ impl Choices {
         let retime = if timed { pick.retime()? } else { None };
         let temporal_access = effect.host().temporal_access();
         let usual = usual_keys(context, temporal_access);
+        let keys_from =
+            if timed { pick.choice_or(&KEYS_FROM, &usual)? } else { KeysFrom::TwoClips };
+        let key_span = match keys_from {
+            KeysFrom::EveryDrawing => key_span(&pick.text(&KEY_FRAMES)?, time),
+            _ => Err(String::new()),
+        };
+        let key_times = match (keys_from, &key_span) {
+            _ if !timed => [0.0, 1.0],
+            (KeysFrom::EveryDrawing, Ok(span)) => {
+                [span.first, span.last.unwrap_or(span.first)].map(|frame| frame as f64)
+            }
+            _ => [pick.number(&FIRST_KEY)?, pick.number(&LAST_KEY)?],
+        };
+        // A span has one set of pins and one timing. If they are animated, their values at the first key count.
+        let at_first = if timed { key_times[0] } else { time };
+        let pick_span = ParamReader::new(&params, at_first);
         let mut choices = Self {
             context,
             retime,
             temporal_access,
-            keys_from: if timed { pick.choice_or(&KEYS_FROM, &usual)? } else { KeysFrom::TwoClips },
+            keys_from,
             files: if timed {
                 [pick.path(&FIRST_FILE)?, pick.path(&LAST_FILE)?]
             } else {
                 Default::default()
             },
-            key_times: if timed {
-                [pick.number(&FIRST_KEY)?, pick.number(&LAST_KEY)?]
-            } else {
-                [0.0, 1.0]
-            },
+            key_times,
+            key_span,
             transition: if timed { 0.0 } else { pick.number(&TRANSITION)? },
             // Retiming has no chart, so a custom chart that cannot be read does no harm here.
-            chart: if retime.is_some() { Chart::Linear } else { pick.chart()? },
-            exposure: if timed { pick.choice(&EXPOSURE)? } else { Exposure::Ones },
+            chart: if retime.is_some() { Chart::Linear } else { pick_span.chart()? },
+            exposure: if timed { pick_span.choice(&EXPOSURE)? } else { Exposure::Ones },
+            path: if timed { pick.choice(&MOTION_PATH)? } else { MotionPath::Straight },
             output: pick.choice(&OUTPUT)?,
             quality: pick.choice(&QUALITY)?,
             engine: pick.choice(&ENGINE)?,
@@ -104,15 +123,12 @@ impl Choices {
             encoding: pick.choice(&COLOUR)?,
             told_encoding: told_encoding(effect, if timed { SOURCE } else { SOURCE_FROM }),
         };
-        // A span has one set of pins. If they are animated all the same, their values at the first key count.
-        let at_first = if timed { choices.key_times[0] } else { time };
-        let pick_pins = ParamReader::new(&params, at_first);
         if choices.retime.is_none() && choices.engine() == EngineKind::Flow {
-            choices.pins = pins::read(&pick_pins)?;
+            choices.pins = pins::read(&pick_span)?;
         }
         let worker = pick.former_path(WORKER)?;
         let unused = choices.engine() == EngineKind::ToonCrafter && !worker.as_os_str().is_empty();
-        let notes = [pick.note(), pick_pins.note(), unused.then(|| unused_worker(&worker))];
+        let notes = [pick.note(), pick_span.note(), unused.then(|| unused_worker(&worker))];
         choices.note = notes.into_iter().flatten().reduce(|all, note| format!("{all} {note}"));
         Ok(choices)
     }
@@ -165,6 +181,13 @@ impl Choices {
         }
     }
 
+    /// How things go where more drawings than the two keys are known. Only Flow looks at those, and only where no sketch
+    /// says how things go.
+    pub(crate) fn path(&self) -> MotionPath {
+        let heeded = self.engine() == EngineKind::Flow && self.sketch.is_none();
+        if heeded { self.path } else { MotionPath::Straight }
+    }
+
     /// Checks what ToonCrafter needs where sketches guide it.
     ///
     /// # Errors
@@ -192,6 +215,20 @@ pub(crate) fn usual_keys(context: Context, temporal_access: bool) -> KeysFrom {
     }
 }
 
+/// The keys around `time` in the list that the artist gave, or what to do about it.
+fn key_span(list: &str, time: f64) -> std::result::Result<KeySpan, String> {
+    if list.is_empty() {
+        return Err(
+            "Key frames is empty. Press Find drawings, or write the frames on which the keys stand in Source, such \
+             as 1 7 12."
+                .into(),
+        );
+    }
+    let keys: KeyFrames =
+        list.parse().map_err(|error: inbetween_core::Error| error.user_message())?;
+    Ok(keys.span_at(time))
+}
+
 /// The message to whoever opens a project that names a program.
 fn unused_worker(path: &Path) -> String {
     format!(
@@ -213,9 +250,11 @@ impl Choices {
             keys_from,
             files: ["a.png".into(), "b.png".into()],
             key_times: [1.0, 9.0],
+            key_span: Err(String::new()),
             transition: 0.0,
             chart: Chart::Linear,
             exposure: Exposure::Ones,
+            path: MOTION_PATH.kind.default,
             output: Output::InBetween,
             quality: QUALITY.kind.default,
             sketch: None,

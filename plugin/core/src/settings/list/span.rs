@@ -13,6 +13,8 @@ pub enum KeysFrom {
     OneClip,
     /// Two picture files.
     Files,
+    /// The frames of Source that [`KEY_FRAMES`] names.
+    EveryDrawing,
 }
 
 /// How things go from key to key.
@@ -31,8 +33,8 @@ pub(super) const FARTHEST: f64 = 1_000_000.0;
 pub static KEYS_FROM: Setting<Choice<KeysFrom>> = Setting {
     id: c"keysFrom",
     label: c"Keys from",
-    hint: c"Where the two key drawings come from: the clips Source and KeyB, two times in Source, or two \
-            picture files.",
+    hint: c"Where the key drawings come from: the clips Source and KeyB, two times in Source, two picture files, or all \
+            drawings of Source, as one movement.",
     engine: None,
     decides: Decides::Moment,
     kind: Choice {
@@ -40,6 +42,12 @@ pub static KEYS_FROM: Setting<Choice<KeysFrom>> = Setting {
             option(KeysFrom::TwoClips, c"Two clips", "clips", "Source and KeyB"),
             option(KeysFrom::OneClip, c"Times in one clip", "clip", "two frames of Source"),
             option(KeysFrom::Files, c"Image files", "files", "two picture files"),
+            option(
+                KeysFrom::EveryDrawing,
+                c"Every drawing in one clip",
+                "every",
+                "all drawings of Source",
+            ),
         ],
         default: KeysFrom::TwoClips,
     },
@@ -119,11 +127,24 @@ pub static TRANSITION: Setting<Number> = Setting {
     kind: Number { default: 0.0, range: (0.0, 1.0), display: (0.0, 1.0), step: 0.01, digits: 3 },
 };
 
+/// The keys among the frames of a clip, as [`KeyFrames`](crate::timing::KeyFrames) reads them.
+pub static KEY_FRAMES: Setting<Text> = Setting {
+    id: c"keyFrames",
+    label: c"Key frames",
+    hint: c"The frames on which the keys stand in Source, such as 1 7 12; a | begins a new scene, into which nothing is \
+            drawn. Find drawings writes them here, and you may change them. Used with Keys from: Every drawing in one \
+            clip.",
+    engine: None,
+    decides: Decides::Moment,
+    kind: Text { default: c"", longest: usize::MAX },
+};
+
 /// How the in-betweens are spread; `None` for [`CUSTOM_CHART`].
 pub static CHART: Setting<Choice<Option<Chart>>> = Setting {
     id: c"timingChart",
     label: c"Timing chart",
-    hint: c"How the in-betweens are spread between the keys.",
+    hint: c"How the in-betweens are spread between the keys. If it is keyframed, each span has the one that is set on its \
+            first key.",
     engine: None,
     decides: Decides::Moment,
     kind: Choice {
@@ -170,7 +191,8 @@ pub static CUSTOM_CHART: Setting<Text> = Setting {
 pub static EXPOSURE: Setting<Choice<Exposure>> = Setting {
     id: c"exposure",
     label: c"Exposure",
-    hint: c"For how many frames each in-between is held, counted from the first key.",
+    hint: c"For how many frames each in-between is held, counted from the first key. If it is keyframed, each span has the \
+            one that is set on its first key.",
     engine: None,
     decides: Decides::Moment,
     kind: Choice {

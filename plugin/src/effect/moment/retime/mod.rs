@@ -11,8 +11,9 @@ use std::sync::Arc;
 use inbetween_core::Output;
 use inbetween_core::exposure::Signature;
 use inbetween_core::retime::{
-    Moment, OutputFrame, Rate, RateConversion, Strength, output_frame_at,
+    FrameByFrame, Moment, NeighbourFrame, OutputFrame, Rate, RateConversion, Strength,
 };
+use inbetween_core::settings::list::MotionPath;
 use inbetween_core::timing::{MAX_TIME, POSITION_TOLERANCE, SpanPosition, TIME_TOLERANCE};
 
 use super::plan::{KeySource, MomentPlan, no_other_frames};
@@ -39,11 +40,26 @@ pub(crate) struct Retime {
     source: Rate,
     target: Rate,
     strength: Strength,
+    path: MotionPath,
     /// The host's time of the source's frame 0.
     first: f64,
     /// How many frames the source has; `None` where the host does not tell.
     frames: Option<i64>,
     repeats: bool,
+}
+
+/// What is seen at a time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct RetimedFrame {
+    pub(crate) frame: OutputFrame,
+    /// The drawings beside an in-between's keys.
+    pub(crate) neighbours: [Option<NeighbourFrame>; 2],
+}
+
+impl RetimedFrame {
+    fn of_source(frame: i64) -> Self {
+        Self { frame: OutputFrame::Source { frame }, neighbours: [None, None] }
+    }
 }
 
 /// Where a time of the host's falls.
@@ -62,7 +78,11 @@ impl Retime {
     ///
     /// # Errors
     /// When rates or other frames are missing; the text says what to change.
-    pub(crate) fn new(effect: &EffectRef<'_>, choice: &RetimeChoice) -> Result<Self> {
+    pub(crate) fn new(
+        effect: &EffectRef<'_>,
+        choice: &RetimeChoice,
+        path: MotionPath,
+    ) -> Result<Self> {
         if !effect.host().temporal_access() {
             return Err(no_other_frames(
                 "A clip cannot be retimed here: use the command `inbetween retime`, or choose Draw: In-betweens of two \
@@ -78,10 +98,10 @@ impl Retime {
             range: clip.and_then(|clip| clip.frame_range()),
             repeats: effect.host().quirks().repeats_frames,
         };
-        Self::of(choice, told)
+        Self::of(choice, path, told)
     }
 
-    fn of(choice: &RetimeChoice, told: HostTiming) -> Result<Self> {
+    fn of(choice: &RetimeChoice, path: MotionPath, told: HostTiming) -> Result<Self> {
         let repeats = match choice.timeline {
             Timeline::Automatic => told.repeats,
             Timeline::OfSource => false,
@@ -107,8 +127,8 @@ impl Retime {
         let range =
             told.range.filter(|(first, last)| first.abs() < MAX_TIME && last.abs() < MAX_TIME);
         let first = range.map_or(choice.start, |(first, _)| first).round();
-        let mut retime =
-            Self { source, target, strength: choice.strength, first, frames: None, repeats };
+        let strength = choice.strength;
+        let mut retime = Self { source, target, strength, path, first, frames: None, repeats };
         retime.frames = range.map(|(_, last)| retime.frames_up_to(last));
         Ok(retime)
     }
@@ -243,7 +263,11 @@ impl Retime {
     }
 
     fn reach(&self, output: Output) -> i64 {
-        self.conversion(output).longest() + 1
+        let conversion = self.conversion(output);
+        match self.path {
+            MotionPath::Straight => conversion.reach(),
+            MotionPath::Smooth => conversion.reach_beside(),
+        }
     }
 
     fn has(&self, frame: i64) -> bool {
@@ -260,16 +284,23 @@ impl Retime {
         time: f64,
         output: Output,
         mut signature_of: impl FnMut(f64) -> Result<Option<Arc<Signature>>>,
-    ) -> Result<OutputFrame> {
+    ) -> Result<RetimedFrame> {
         let moment = match self.source_position(time, output)? {
-            SourcePosition::On(frame) => return Ok(OutputFrame::Source { frame }),
+            SourcePosition::On(frame) => return Ok(RetimedFrame::of_source(frame)),
             SourcePosition::At(moment) => moment,
         };
         let mut look = |frame: i64| {
             if self.has(frame) { signature_of(self.time_of(frame)) } else { Ok(None) }
         };
-        if let Some(shown) = output_frame_at(moment, &self.conversion(output), &mut look)? {
-            return Ok(shown);
+        let mut clip = FrameByFrame::new(self.conversion(output), &mut look);
+        if let Some(frame) = clip.output_frame(moment)? {
+            let neighbours = match (frame, self.path) {
+                (OutputFrame::InBetween { first, last, .. }, MotionPath::Smooth) => {
+                    clip.neighbours(first, last)?
+                }
+                _ => [None, None],
+            };
+            return Ok(RetimedFrame { frame, neighbours });
         }
         // The host has no frame here. If that is beyond an end that it did not tell of, the nearest frame is held.
         let here = moment.frame();
@@ -282,26 +313,22 @@ impl Retime {
             Ok(None)
         };
         match (nearest(-1)?, nearest(1)?) {
-            (Some(frame), None) | (None, Some(frame)) => Ok(OutputFrame::Source { frame }),
+            (Some(frame), None) | (None, Some(frame)) => Ok(RetimedFrame::of_source(frame)),
             _ => Err(no_frame(self.time_of(here))),
         }
     }
 
     /// The plan of drawing what is `shown`.
-    pub(crate) fn plan(&self, shown: OutputFrame) -> MomentPlan {
+    pub(crate) fn plan(&self, shown: RetimedFrame) -> MomentPlan {
         let found = |frame| KeySource::Found { time: self.time_of(frame) };
-        match shown {
-            OutputFrame::Source { frame } => MomentPlan {
-                first: found(frame),
-                last: found(frame),
-                place: SpanPosition::First,
-                position_per_frame: 0.0,
-                held: true,
-                sketches: Vec::new(),
-            },
+        match shown.frame {
+            OutputFrame::Source { frame } => MomentPlan::held(found(frame)),
             OutputFrame::InBetween { first, last, position } => MomentPlan {
                 first: found(first),
                 last: found(last),
+                neighbours: shown
+                    .neighbours
+                    .map(|beside| beside.map(|at| (at.position, found(at.frame)))),
                 place: SpanPosition::Between { position },
                 position_per_frame: self.per_step() / (last - first) as f64,
                 held: false,

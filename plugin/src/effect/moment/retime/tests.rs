@@ -52,20 +52,31 @@ fn shown(
     output: Output,
     frame_at: impl Fn(f64) -> Option<Arc<Signature>>,
 ) -> Result<OutputFrame> {
+    retimed(retime, time, output, frame_at).map(|shown| shown.frame)
+}
+
+/// The same with the drawings beside it.
+fn retimed(
+    retime: &Retime,
+    time: f64,
+    output: Output,
+    frame_at: impl Fn(f64) -> Option<Arc<Signature>>,
+) -> Result<RetimedFrame> {
     let asked = RefCell::new(Vec::new());
     let shown = retime.shown(time, output, |time| {
         asked.borrow_mut().push(time);
         Ok(frame_at(time))
     });
     let needed = retime.needed(time, output).unwrap();
-    let most = 2 * retime.conversion(output).longest() + 3;
+    let most = 2 * retime.reach(output) + 1;
     assert!(needed.len() as i64 <= most, "{needed:?}");
     for asked in asked.into_inner() {
         assert!(needed.contains(&asked), "{asked} was not announced: {needed:?}");
     }
     if let Ok(shown) = &shown {
         let plan = retime.plan(*shown);
-        for source in [&plan.first, &plan.last] {
+        let beside = plan.neighbours.iter().flatten().map(|(_, source)| source);
+        for source in [&plan.first, &plan.last].into_iter().chain(beside) {
             let KeySource::Found { time } = source else { panic!("{source:?}") };
             assert!(needed.contains(time), "{time} was not announced: {needed:?}");
         }
@@ -87,20 +98,26 @@ fn a_compositor_and_an_editor_show_the_same() {
             let map = FrameMap::new(&sheet, rate(from), rate(to), strength);
             let choice = RetimeChoice { strength, ..choice(TargetRate::Rate(rate(to))) };
             let length = map.frames() as f64;
-            let counted = Retime::of(&choice, told(from, "25", frames.len() as f64)).unwrap();
+            let counted =
+                Retime::of(&choice, MotionPath::Smooth, told(from, "25", frames.len() as f64))
+                    .unwrap();
             assert_eq!(counted.range(), Some((1.0, length)));
             let repeated = HostTiming { repeats: true, ..told(to, to, length) };
             let from_told = RetimeChoice { from: Some(rate(from)), ..choice };
-            let repeated = Retime::of(&from_told, repeated).unwrap();
+            let repeated = Retime::of(&from_told, MotionPath::Smooth, repeated).unwrap();
             assert_eq!((repeated.range(), repeated.output_rate()), (None, None));
             let step = rate(from).per_second() / rate(to).per_second();
             for number in 0..map.frames() {
                 let time = 1.0 + number as f64;
                 let what = format!("{from} to {to} at {share}: {time}");
-                let by_count = shown(&counted, time, Output::InBetween, |time| {
+                let by_count = retimed(&counted, time, Output::InBetween, |time| {
                     frames.get((time - 1.0) as usize).cloned()
                 });
-                assert_eq!(by_count.unwrap(), map.output_frame(number).unwrap(), "{what}");
+                let by_count = by_count.unwrap();
+                assert_eq!(by_count.frame, map.output_frame(number).unwrap(), "{what}");
+                if let OutputFrame::InBetween { first, last, .. } = by_count.frame {
+                    assert_eq!(by_count.neighbours, map.neighbours(first, last), "{what}");
+                }
                 let repeats = |time: f64| {
                     let frame = ((time - 1.0) * step + 1e-9).floor();
                     (time <= length).then(|| frames[(frame as usize).min(frames.len() - 1)].clone())
@@ -119,8 +136,12 @@ fn a_compositor_and_an_editor_show_the_same() {
 fn repeated_frames_are_taken_where_hosts_agree_on_them() {
     for (from, to) in [("12", "24"), ("24", "60"), ("23.976", "30"), ("25", "60")] {
         let choice = RetimeChoice { from: Some(rate(from)), ..choice(TargetRate::Project) };
-        let retime =
-            Retime::of(&choice, HostTiming { repeats: true, ..told(to, to, 100.0) }).unwrap();
+        let retime = Retime::of(
+            &choice,
+            MotionPath::Smooth,
+            HostTiming { repeats: true, ..told(to, to, 100.0) },
+        )
+        .unwrap();
         let frames = retime.frames.unwrap();
         assert!(retime.time_of(frames - 1) <= 100.0 && retime.time_of(frames) > 100.0);
         for frame in 0..frames {
@@ -137,7 +158,7 @@ fn repeated_frames_are_taken_where_hosts_agree_on_them() {
 fn an_editor_that_tells_no_rate_of_the_clip_still_gets_its_twos_on_ones() {
     let frames = signatures(&[2; 12]);
     let host = HostTiming { repeats: true, ..told("24", "24", frames.len() as f64) };
-    let retime = Retime::of(&choice(TargetRate::Twice), host).unwrap();
+    let retime = Retime::of(&choice(TargetRate::Twice), MotionPath::Smooth, host).unwrap();
     assert_eq!(retime.rates(), (rate("24"), rate("24")));
     for time in 1..=22_i64 {
         let here = shown(&retime, time as f64, Output::InBetween, |time| {
@@ -155,7 +176,8 @@ fn an_editor_that_tells_no_rate_of_the_clip_still_gets_its_twos_on_ones() {
 
 #[test]
 fn the_ends_are_known_without_a_look() {
-    let retime = Retime::of(&choice(TargetRate::Twice), told("12", "24", 8.0)).unwrap();
+    let retime =
+        Retime::of(&choice(TargetRate::Twice), MotionPath::Smooth, told("12", "24", 8.0)).unwrap();
     assert_eq!(retime.range(), Some((1.0, 16.0)));
     for (time, known) in [
         (-50.0, Some(1.0)),
@@ -181,7 +203,7 @@ fn the_ends_are_known_without_a_look() {
 #[test]
 fn an_editor_is_asked_for_its_own_frame_beyond_what_it_tells() {
     let host = HostTiming { repeats: true, ..told("24", "24", 8.0) };
-    let retime = Retime::of(&choice(TargetRate::Twice), host).unwrap();
+    let retime = Retime::of(&choice(TargetRate::Twice), MotionPath::Smooth, host).unwrap();
     for time in [-30.0, 0.0, 1.0, 8.0, 9.0, 5000.0] {
         assert_eq!(retime.known(time, Output::InBetween).unwrap(), Some(time));
         assert_eq!(retime.needed(time, Output::InBetween).unwrap(), [time]);
@@ -190,21 +212,27 @@ fn an_editor_is_asked_for_its_own_frame_beyond_what_it_tells() {
 
 #[test]
 fn nothing_is_asked_for_beyond_the_clip() {
-    let retime = Retime::of(&choice(TargetRate::Twice), told("12", "24", 8.0)).unwrap();
-    assert_eq!(retime.needed(2.0, Output::InBetween).unwrap(), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
-    assert_eq!(
-        retime.needed(14.0, Output::InBetween).unwrap(),
-        [2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]
-    );
+    let retime =
+        |path| Retime::of(&choice(TargetRate::Twice), path, told("12", "24", 30.0)).unwrap();
+    let needed = |path, time| retime(path).needed(time, Output::InBetween).unwrap();
+    let times = |from: i32, to: i32| (from..=to).map(f64::from).collect::<Vec<_>>();
+    assert_eq!(needed(MotionPath::Straight, 2.0), times(1, 6));
+    assert_eq!(needed(MotionPath::Straight, 58.0), times(24, 30));
+    // The drawings beside the two keys as well.
+    assert_eq!(needed(MotionPath::Smooth, 2.0), times(1, 9));
+    assert_eq!(needed(MotionPath::Smooth, 58.0), times(21, 30));
 }
 
 #[test]
 fn beyond_an_end_that_nobody_told_of_the_nearest_frame_is_held() {
     let frames = signatures(&[2, 2, 2]);
     for range in [None, Some((f64::from(i32::MIN), f64::from(i32::MAX)))] {
-        let retime =
-            Retime::of(&choice(TargetRate::Twice), HostTiming { range, ..told("12", "24", 0.0) })
-                .unwrap();
+        let retime = Retime::of(
+            &choice(TargetRate::Twice),
+            MotionPath::Smooth,
+            HostTiming { range, ..told("12", "24", 0.0) },
+        )
+        .unwrap();
         assert_eq!(retime.range(), None);
         let at = |time| {
             shown(&retime, time, Output::InBetween, |time| {
@@ -223,7 +251,8 @@ fn beyond_an_end_that_nobody_told_of_the_nearest_frame_is_held() {
 #[test]
 fn a_hole_in_a_clip_is_reported_and_not_drawn_over() {
     let frames = signatures(&[2; 6]);
-    let retime = Retime::of(&choice(TargetRate::Twice), told("12", "24", 12.0)).unwrap();
+    let retime =
+        Retime::of(&choice(TargetRate::Twice), MotionPath::Smooth, told("12", "24", 12.0)).unwrap();
     let at = |time| {
         shown(&retime, time, Output::InBetween, |time| {
             (time != 6.0).then(|| frames[time as usize - 1].clone())
@@ -240,6 +269,7 @@ fn motion_at_a_key_is_that_of_the_way_from_it() {
     let frames = signatures(&[2, 2, 12, 2]);
     let retime = Retime::of(
         &RetimeChoice { strength: Strength::AS_EXPOSED, ..choice(TargetRate::Twice) },
+        MotionPath::Smooth,
         told("12", "24", frames.len() as f64),
     )
     .unwrap();
@@ -251,7 +281,8 @@ fn motion_at_a_key_is_that_of_the_way_from_it() {
         panic!()
     };
     assert!((position - 0.25).abs() < 1e-3, "{position}");
-    let plan = retime.plan(at(6.0, Output::Motion));
+    let frame = at(6.0, Output::Motion);
+    let plan = retime.plan(RetimedFrame { frame, neighbours: [None, None] });
     assert!(
         (plan.position_per_frame - 0.25).abs() < 1e-9,
         "a quarter of the way for each frame: {}",
@@ -264,7 +295,7 @@ fn motion_at_a_key_is_that_of_the_way_from_it() {
 #[test]
 fn rates_come_from_the_artist_the_clip_and_the_project_in_this_order() {
     let rates = |choice, told| {
-        let retime: Result<Retime> = Retime::of(&choice, told);
+        let retime: Result<Retime> = Retime::of(&choice, MotionPath::Smooth, told);
         retime.map(|retime| retime.rates())
     };
     let host = told("12", "25", 8.0);
@@ -298,7 +329,12 @@ fn the_artist_may_overrule_what_the_host_is_known_for() {
         (Timeline::OfOutput, false, None),
     ] {
         let choice = RetimeChoice { timeline, ..choice(TargetRate::Twice) };
-        let retime = Retime::of(&choice, HostTiming { repeats, ..told("12", "24", 8.0) }).unwrap();
+        let retime = Retime::of(
+            &choice,
+            MotionPath::Smooth,
+            HostTiming { repeats, ..told("12", "24", 8.0) },
+        )
+        .unwrap();
         assert_eq!(retime.output_rate(), output, "{timeline:?} {repeats}");
     }
 }

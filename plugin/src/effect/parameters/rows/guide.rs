@@ -66,6 +66,7 @@ fn tables() -> String {
             RowKind::Former(_) | RowKind::Counter(_) => continue,
         };
         let hint = param.hint().unwrap_or_default().to_string_lossy().replace("pin 1", "the pin");
+        let hint = hint.replace('|', "\\|");
         writeln!(text, "| {label} | `{id}` | {values} | {hint} |").unwrap();
     }
     text + "\n" + END

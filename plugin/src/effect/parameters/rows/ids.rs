@@ -19,6 +19,7 @@ pub(crate) const GROUP_WORK: &CStr = c"work";
 pub(crate) const PREVIOUS_DRAWING: &CStr = c"previousDrawing";
 pub(crate) const SPAN_HERE: &CStr = c"spanHere";
 pub(crate) const NEXT_DRAWING: &CStr = c"nextDrawing";
+pub(crate) const FIND_DRAWINGS: &CStr = c"findDrawings";
 pub(crate) const GENERATE: &CStr = c"generate";
 pub(crate) const CANCEL: &CStr = c"cancel";
 pub(crate) const STATUS: &CStr = c"status";

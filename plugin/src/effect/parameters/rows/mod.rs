@@ -47,7 +47,7 @@ pub(crate) struct Param {
     pub(crate) what: RowKind,
     /// The heading above it.
     pub(crate) group: Option<&'static CStr>,
-    /// Whether it may be keyframed. Most may not: a span has one set of keys and one look.
+    /// Whether it may be keyframed. Most may not: a clip has one set of keys and one look.
     pub(crate) animates: bool,
     /// The contexts in which it means something.
     pub(crate) contexts: &'static [Context],
@@ -117,6 +117,11 @@ const fn setting(
     Param { what: RowKind::Setting(of), group: Some(group), animates: false, contexts }
 }
 
+/// Timing that may be keyframed: each span has what is set on its first key.
+const fn of_each_span(of: &'static dyn AnySetting, contexts: &'static [Context]) -> Param {
+    Param { what: RowKind::Setting(of), group: Some(GROUP_TIMING), animates: true, contexts }
+}
+
 const fn button(
     id: &'static CStr,
     label: &'static CStr,
@@ -161,6 +166,15 @@ static ABOVE_PINS: &[Param] = &[
         GROUP_KEYS,
         TIMED,
     ),
+    setting(&KEY_FRAMES, GROUP_KEYS, TIMED),
+    button(
+        FIND_DRAWINGS,
+        c"Find drawings",
+        c"Looks at all of Source and writes the frames on which its drawings begin into Key frames. Frames without a \
+          drawing count to the one before them. Used with Keys from: Every drawing in one clip.",
+        GROUP_KEYS,
+        TIMED,
+    ),
     Param {
         what: RowKind::Setting(&TRANSITION),
         group: None,
@@ -168,9 +182,10 @@ static ABOVE_PINS: &[Param] = &[
         contexts: &[Context::Transition],
     },
     group(GROUP_TIMING, c"Timing", EVERYWHERE),
-    setting(&CHART, GROUP_TIMING, EVERYWHERE),
-    setting(&CUSTOM_CHART, GROUP_TIMING, EVERYWHERE),
-    setting(&EXPOSURE, GROUP_TIMING, TIMED),
+    of_each_span(&CHART, EVERYWHERE),
+    of_each_span(&CUSTOM_CHART, EVERYWHERE),
+    of_each_span(&EXPOSURE, TIMED),
+    setting(&MOTION_PATH, GROUP_TIMING, TIMED),
     group(GROUP_DRAWING, c"Drawing", EVERYWHERE),
     setting(&ENGINE, GROUP_DRAWING, EVERYWHERE),
     setting(&QUALITY, GROUP_DRAWING, EVERYWHERE),

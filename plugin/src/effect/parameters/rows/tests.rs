@@ -26,7 +26,7 @@ fn ids_are_unique_and_fit_every_host() {
 fn the_ids_of_the_plug_ins_own_are_unchanged() {
     let own = all().filter(|param| !matches!(param.what, RowKind::Setting(_)));
     let own: Vec<_> = own.map(|param| param.id().to_str().unwrap()).collect();
-    let saved = "keys previousDrawing spanHere nextDrawing timing drawing sketch pins toonCrafter worker \
+    let saved = "keys previousDrawing spanHere nextDrawing findDrawings timing drawing sketch pins toonCrafter worker \
                  work generate cancel status statusText clearCache revision raiseRate";
     assert_eq!(own, saved.split_whitespace().collect::<Vec<_>>());
 }
