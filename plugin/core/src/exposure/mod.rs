@@ -38,6 +38,7 @@
 mod align;
 mod blend;
 mod compare;
+mod ghost;
 mod lighting;
 mod local_analyser;
 mod memo;
@@ -53,6 +54,7 @@ use serde::{Deserialize, Serialize};
 
 pub use blend::Blend;
 pub use compare::Comparison;
+pub use ghost::Ghost;
 pub use local_analyser::{Boundary, DrawingExtent, LocalAnalyser};
 pub use memo::SignatureMemo;
 pub use signature::Signature;
@@ -196,6 +198,7 @@ pub struct Analyser {
     /// How the picture changed with the last step.
     change: Vec<f32>,
     blends: Vec<Blend>,
+    ghosts: Vec<Ghost>,
 }
 
 /// A frame against those before it.
@@ -239,9 +242,19 @@ impl Analyser {
             if let (Some(before), Some(step)) = (self.recent.get(1), self.steps.last())
                 && step.with_previous.difference() > compare::LEAST_LIMIT
                 && with_previous.difference() > compare::LEAST_LIMIT
-                && let Some(share) = blend::next_share(before, last, &signature)
             {
-                self.blends.push(Blend { frame: self.steps.len(), share });
+                let frame = self.steps.len();
+                if let Some(share) = blend::next_share(before, last, &signature) {
+                    self.blends.push(Blend { frame, share });
+                }
+                let of_before = ghost::share_of(before, last, &signature);
+                let of_next = ghost::share_of(&signature, last, before);
+                let ghosts = [(false, of_before), (true, of_next)].into_iter();
+                let seen =
+                    ghosts.filter_map(|(of_next, share)| share.map(|share| (of_next, share)));
+                if let Some((of_next, share)) = seen.max_by(|a, b| a.1.total_cmp(&b.1)) {
+                    self.ghosts.push(Ghost { frame, of_next, share });
+                }
             }
             let mut flash_frames = None;
             if with_previous.novelty > segmentation::LEAST_CUT {
@@ -276,6 +289,12 @@ impl Analyser {
     /// Frames so far that are a mix of the one before and the one after. In a dissolve most frames are.
     pub fn blends(&self) -> &[Blend] {
         &self.blends
+    }
+
+    /// Frames so far, each unlike both beside it, through which one of these shows. So they do where something fades in,
+    /// too: they count only in a clip that a converter has made.
+    pub fn ghosts(&self) -> &[Ghost] {
+        &self.ghosts
     }
 
     /// What the clip shows.

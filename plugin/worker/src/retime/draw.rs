@@ -212,11 +212,9 @@ impl FrameWriter<'_> {
 
     /// A frame of the source as it is: the very file where it is of the wanted style.
     fn copy(&mut self, frame: usize, to: &Path) -> Result<ContentHash> {
-        if let Source::Pictures { sequence, .. } = self.source {
-            let file = sequence.files().get(self.frames.source_frame(frame));
-            if let Some(file) = file.filter(|file| self.style.is_alike(file).is_ok_and(|is| is)) {
-                return atomic_file::copy(file, to);
-            }
+        let file = self.frames.file(frame);
+        if let Some(file) = file.filter(|file| self.style.is_alike(file).is_ok_and(|is| is)) {
+            return atomic_file::copy(file, to);
         }
         let picture = self.frames.get(frame)?;
         pictures::save(&picture.frame, self.source.encoding(), self.style, to)

@@ -122,12 +122,14 @@ impl Source {
             self.analyse_frames(&transfer, progress::Frames::of(form, FINDING, self.expected()))?;
         let blends = frames.analyser.blends().to_vec();
         let mut sheet = frames.analyser.finish();
-        let restoration =
+        let mut restoration =
             restore::restore_frames(&sheet, &blends, (fields, fields.rate(from)), options);
         if restoration != transfer {
             // Beside frames that a transfer repeats, a film's weave looks like a camera that steps.
             let bar = progress::Frames::of(form, FINDING_AGAIN, self.expected());
-            sheet = self.analyse_frames(&restoration, bar)?.analyser.finish();
+            let film = self.analyse_frames(&restoration, bar)?.analyser;
+            restoration.look_at(&film);
+            sheet = film.finish();
         }
         let (start_micros, pictures, damage) =
             frames.decoded.map_or((0, 0, Vec::new()), |decoded| {
@@ -289,19 +291,35 @@ pub(super) struct Frames<'a> {
 }
 
 impl Frames<'_> {
-    /// The clip's own frame that shows the frame `at` of the film.
-    pub(super) fn source_frame(&self, at: usize) -> usize {
-        self.restoration.source_frame(at)
+    /// The picture file that is the frame `at` of the film, where one is.
+    pub(super) fn file(&self, at: usize) -> Option<&Path> {
+        let Source::Pictures { sequence, .. } = self.source else { return None };
+        let file = sequence.files().get(self.restoration.source_frame(at))?;
+        self.restoration.haunted(at).is_none().then_some(file)
     }
 
-    /// The frame `at`; frames long before one that was asked for are gone in a video.
+    /// The frame `at` of the film; frames long before one that was asked for are gone in a video.
     pub(super) fn get(&mut self, at: usize) -> Result<Picture> {
-        let at = self.source_frame(at);
         if let Some(picture) = self.made.get(&at) {
             return Ok(picture.clone());
         }
-        let picture = match self.source {
-            Source::Pictures { sequence, .. } => self.source.load(sequence, at)?,
+        let mut picture = self.as_it_is(self.restoration.source_frame(at))?;
+        if let Some(haunted) = self.restoration.haunted(at) {
+            let other = self.restoration.source_frame(haunted.other as usize);
+            let clean = haunted.clean(&picture.frame, &self.as_it_is(other)?.frame);
+            picture = Arc::new(clean).into();
+        }
+        self.made.insert(at, picture.clone());
+        while self.made.len() > 6 {
+            self.made.pop_first();
+        }
+        Ok(picture)
+    }
+
+    /// A frame of the clip.
+    fn as_it_is(&mut self, at: usize) -> Result<Picture> {
+        match self.source {
+            Source::Pictures { sequence, .. } => self.source.load(sequence, at),
             Source::Video { path, video } => {
                 self.decode_to(at, path, video)?;
                 let ended = || {
@@ -311,14 +329,9 @@ impl Frames<'_> {
                     )
                 };
                 let frame = video.frame(self.raw.get(&at).ok_or_else(ended)?)?;
-                Arc::new(frame).into()
+                Ok(Arc::new(frame).into())
             }
-        };
-        self.made.insert(at, picture.clone());
-        while self.made.len() > 6 {
-            self.made.pop_first();
         }
-        Ok(picture)
     }
 
     fn decode_to(&mut self, at: usize, path: &Path, video: &Video) -> Result<()> {

@@ -44,3 +44,26 @@ fn drawings_on_ones_twos_and_threes_are_no_mixes() {
         assert!(found.is_empty(), "{hold} {found:?}");
     }
 }
+
+#[test]
+fn what_shines_through_a_drawing_of_its_own_is_found_with_its_share() {
+    for wear in [Wear::default(), Wear { grain: 0.01, weave: 0.0, jpeg: Some(90) }] {
+        let drawn = shots(&[0.0, 1.0, 2.0, 3.0, 4.0], wear);
+        let ghosts = |frames: &[Frame]| {
+            let mut analyser = Analyser::new();
+            frames.iter().for_each(|frame| analyser.push(frame, Encoding::Srgb));
+            analyser.ghosts().to_vec()
+        };
+        assert_eq!(ghosts(&drawn), [], "{wear:?}");
+        for (of_next, other) in [(true, 3), (false, 1)] {
+            for share in [0.04, 0.07, 0.15] {
+                let mut frames = drawn.clone();
+                frames[2] = mixed(&drawn[2], &drawn[other], share);
+                let found = ghosts(&frames);
+                assert_eq!(found.len(), 1, "{wear:?} {share} {found:?}");
+                assert_eq!((found[0].frame, found[0].of_next), (2, of_next), "{wear:?}");
+                assert!((found[0].share - share).abs() < 0.01, "{wear:?} {share} {found:?}");
+            }
+        }
+    }
+}

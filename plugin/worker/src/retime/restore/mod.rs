@@ -5,6 +5,7 @@
 //! between the pictures beside it.
 
 mod cadence;
+mod ghosts;
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use serde_json::{Value, json};
 use super::video::{CombCounts, Decoder, Fields, Video};
 use crate::failure::Result;
 use cadence::Cadence;
+use ghosts::Haunted;
 
 /// Share of a video's frames that show combs, or whose fields belong to different pictures, from which it is no chance.
 const LEAST_COMBED: f64 = 0.01;
@@ -32,6 +34,13 @@ const LEAST_BLENDED: f64 = 0.2;
 
 /// Mixes in a row that are a dissolve.
 const DISSOLVE: usize = 3;
+
+/// Frames of the film by which it may be late where a break has left more drawings than time.
+const MOST_LATE: usize = 2;
+
+/// Frames of the film that a drawing must be held for to give one up, and after how many more any repeat is taken.
+const SPARES: usize = 3;
+const PATIENCE: usize = 12;
 
 /// Frames that are looked at to tell what the fields are.
 const LOOKED_AT: usize = 3000;
@@ -56,6 +65,8 @@ pub(super) struct Restoration {
     blended_frames: usize,
     /// The frame of the transfer for each frame of the film; empty where every frame is one of the film.
     source_frames: Vec<u32>,
+    /// Frames of the film through which a neighbour shows, in order.
+    haunted: Vec<Haunted>,
 }
 
 impl Restoration {
@@ -75,6 +86,20 @@ impl Restoration {
             return frame;
         }
         self.source_frames.get(frame).map_or(usize::MAX, |frame| *frame as usize)
+    }
+
+    /// What shows through a frame of the film.
+    pub(super) fn haunted(&self, frame: usize) -> Option<Haunted> {
+        let at = self.haunted.binary_search_by_key(&frame, |haunted| haunted.frame as usize);
+        at.ok().map(|at| self.haunted[at])
+    }
+
+    /// Takes over what a look at the film itself has shown of its frames. Where a converter has mixed frames, a picture
+    /// that has no clean one is left with a little of its neighbour.
+    pub(super) fn look_at(&mut self, film: &Analyser) {
+        if self.blended_frames > 0 {
+            self.haunted = Haunted::of(film.ghosts(), film.frames());
+        }
     }
 
     /// How many frames of the film a frame of the transfer shows.
@@ -117,6 +142,9 @@ impl Restoration {
         if self.blended_frames > 0 {
             done.push(format!("{} blended frames left out", self.blended_frames));
         }
+        if !self.haunted.is_empty() {
+            done.push(format!("a neighbour taken out of {} frames", self.haunted.len()));
+        }
         (!done.is_empty()).then(|| done.join("; "))
     }
 
@@ -131,6 +159,7 @@ impl Restoration {
             "film": self.film_rate.map(|film| film.to_string()),
             "breaks": self.cadence_breaks,
             "blends": self.blended_frames,
+            "ghosts": self.haunted.len(),
         })
     }
 }
@@ -296,7 +325,36 @@ fn chosen_frames(
     if let Some((known, _, other)) = best {
         taken.resize(known + 1, clean(other));
     }
-    taken
+    // Without a break none is lost but what was drawn for another rate; and beside mixes a drawing may be one too faint to be
+    // found.
+    let is_broken = blends.is_empty() && cadence.breaks() > 0;
+    if is_broken { with_every_drawing(sheet, &taken) } else { taken }
+}
+
+/// The same frames with those drawings that a break of the cadence has no time for. What that makes the film late is taken
+/// back where a drawing is held.
+fn with_every_drawing(sheet: &Sheet, taken: &[usize]) -> Vec<usize> {
+    let drawings = sheet.drawings();
+    let drawing_on = |frame: usize| drawings.partition_point(|drawing| drawing.end() <= frame);
+    let mut kept: Vec<usize> = Vec::with_capacity(taken.len());
+    let (mut upcoming, mut late, mut waited) = (0, 0, 0);
+    let on_drawing = |a: &usize, b: &usize| drawing_on(*a) == drawing_on(*b);
+    for exposure in taken.chunk_by(on_drawing) {
+        let drawing = drawing_on(exposure[0]);
+        for lost in drawings.get(upcoming..drawing).unwrap_or_default() {
+            if late < MOST_LATE {
+                kept.push(lost.first);
+                late += 1;
+            }
+        }
+        upcoming = drawing + 1;
+        waited = if late == 0 { 0 } else { waited + exposure.len() };
+        let least = if waited > PATIENCE { 2 } else { SPARES };
+        let spared = late.min((exposure.len() + 1).saturating_sub(least));
+        late -= spared;
+        kept.extend_from_slice(&exposure[..exposure.len() - spared]);
+    }
+    kept
 }
 
 #[cfg(test)]
@@ -333,6 +391,18 @@ mod tests {
         assert!(held.iter().all(|held| *held == 2), "{held:?}");
         assert_eq!(held.len(), 120);
         assert!(done.summary().unwrap().contains("24000/1001"));
+    }
+
+    #[test]
+    fn a_break_costs_no_drawing_and_what_makes_the_film_late_is_taken_back() {
+        // Twos, then ones where a cut has left six drawings in a row, threes with a long rest, and twos.
+        let ones = [[1, 1, 1, 2].repeat(4), vec![1; 6], vec![1, 2]].concat();
+        let holds = [[3, 2].repeat(30), ones, vec![4, 4, 3, 4, 15], [3, 2].repeat(20)].concat();
+        let (done, held) = restored(&holds, &[], "29.97", AUTO);
+        assert_eq!((done.film_rate, held.len()), (Some(rate("23.976")), holds.len()));
+        let frames: usize = held.iter().sum();
+        let wanted = holds.iter().sum::<usize>() as f64 * 0.8;
+        assert!((frames as f64 - wanted).abs() < 2.0, "{frames} for {wanted}");
     }
 
     #[test]
