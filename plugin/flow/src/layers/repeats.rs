@@ -5,11 +5,11 @@ use super::explain::Scene;
 use super::regions::Region;
 use super::side::colours;
 
-/// Difference in colour (Lab) within which regions are alike, and how many there are at least of what repeats.
-const SAME_COLOUR: f32 = 6.0;
-const REPEATED: usize = 3;
-/// Ratio of the areas of what is alike as a whole.
-const ALIKE: f32 = 1.4;
+/// Difference in colour (Lab) and ratio of areas within which regions are alike, and how many there are at least of what
+/// repeats: a figure has a few things that look alike.
+const SAME_COLOUR: f32 = 4.0;
+const ALIKE: f32 = 1.12;
+const REPEATED: usize = 8;
 /// Agreement from which a point is seen in its place.
 const SEEN: f32 = 0.6;
 /// Share of its points that must be seen of a part of a repeat and of a whole one, and be seen or hidden of a whole one
@@ -38,19 +38,18 @@ impl Scene<'_> {
             .filter(|(region, of)| !region.at_border && of.is_some_and(|p| p < self.grounds))
             .map(|(region, _)| region)
             .collect();
+        let coloured = |a: &Region, b: &Region| colours(a.colour, b.colour) < SAME_COLOUR;
+        let sized = |a: &Region, b: &Region| (1.0 / ALIKE..ALIKE).contains(&(a.area / b.area));
+        let alike = |a: &Region, b: &Region| coloured(a, b) && sized(a, b);
+        let repeated = |a: &&Region| ground.iter().filter(|b| alike(a, b)).count() >= REPEATED;
+        let tiles: Vec<&Region> = ground.iter().copied().filter(repeated).collect();
         let repeat = |region: &Region| {
-            let mut like = [0, 0];
-            for other in &ground {
-                if colours(region.colour, other.colour) < SAME_COLOUR {
-                    like[0] += 1;
-                    like[1] +=
-                        usize::from((1.0 / ALIKE..ALIKE).contains(&(region.area / other.area)));
-                }
-            }
-            match like.map(|count| count >= REPEATED) {
-                [_, true] => Repeat::Whole,
-                [true, false] => Repeat::Part,
-                [false, false] => Repeat::None,
+            let like = |tile: &&&Region| coloured(region, tile) && region.area < ALIKE * tile.area;
+            let like: Vec<_> = tiles.iter().filter(like).collect();
+            match like.iter().any(|tile| sized(region, tile)) {
+                true => Repeat::Whole,
+                false if like.is_empty() => Repeat::None,
+                false => Repeat::Part,
             }
         };
         list.iter().map(repeat).collect()
