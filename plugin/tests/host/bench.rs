@@ -1,6 +1,7 @@
 //! What the tests share: a process of their own, a span in a host, and pictures.
 
 use std::collections::BTreeMap;
+use std::ffi::CStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
@@ -122,12 +123,6 @@ pub(crate) fn span_with(
     values: &[(&str, &str)],
     sketch: Option<Sketch>,
 ) -> Instance {
-    let context = kOfxImageEffectContextGeneral.to_str().unwrap().to_owned();
-    let descriptor = plugin.context(&context).unwrap();
-    let value = |(id, text): &(&str, &str)| {
-        let param = descriptor.params.find(id).unwrap_or_else(|| panic!("no parameter {id}"));
-        ((*id).to_owned(), None, param.parse(text).unwrap())
-    };
     let clip = |draw: fn(f64, usize, usize) -> [f32; 4]| -> Arc<dyn Footage> {
         Arc::new(Moving::new(SIZE, RANGE, move |time| {
             Picture::from_fn(SIZE.0, SIZE.1, |x, y| draw(time, x, y))
@@ -147,14 +142,41 @@ pub(crate) fn span_with(
         };
         footage.insert("Sketch".to_owned(), Arc::new(Moving::new(SIZE, RANGE, draw)));
     }
-    let setup = Setup {
-        context,
-        project: Project { size: SIZE, range: RANGE, rate: 24.0 },
-        format: Format { depth: Depth::Byte, components: Components::Rgba, premult: Premult::Pre },
-        footage,
-        values: values.iter().map(value).collect(),
+    let project = Project { size: SIZE, range: RANGE, rate: 24.0 };
+    instance(plugin, kOfxImageEffectContextGeneral, project, footage, values)
+}
+
+/// An instance with these clips, of 8 bits, and parameters.
+pub(crate) fn instance(
+    plugin: &Arc<Plugin>,
+    context: &CStr,
+    project: Project,
+    footage: BTreeMap<String, Arc<dyn Footage>>,
+    values: &[(&str, &str)],
+) -> Instance {
+    let context = context.to_str().unwrap().to_owned();
+    let descriptor = plugin.context(&context).unwrap();
+    let value = |(id, text): &(&str, &str)| {
+        let param = descriptor.params.find(id).unwrap_or_else(|| panic!("no parameter {id}"));
+        ((*id).to_owned(), None, param.parse(text).unwrap())
     };
-    Instance::new(plugin, &setup).unwrap()
+    let values = values.iter().map(value).collect();
+    let format = Format { depth: Depth::Byte, components: Components::Rgba, premult: Premult::Pre };
+    Instance::new(plugin, &Setup { context, project, format, footage, values }).unwrap()
+}
+
+/// An instance with one clip, Source, drawn by Flow; its clip preferences are not negotiated yet.
+pub(crate) fn with_source(
+    plugin: &Arc<Plugin>,
+    context: &CStr,
+    clip: impl Footage + 'static,
+    rate: f64,
+    values: &[(&str, &str)],
+) -> Instance {
+    let project = Project { size: clip.size(), range: (1.0, 100.0), rate };
+    let footage = BTreeMap::from([("Source".to_owned(), Arc::new(clip) as Arc<dyn Footage>)]);
+    let values = [&[("engine", "Flow")], values].concat();
+    instance(plugin, context, project, footage, &values)
 }
 
 fn disc(centre: f32, x: usize, y: usize) -> [f32; 4] {

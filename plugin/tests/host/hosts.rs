@@ -1,6 +1,5 @@
 //! What single hosts do, and what the plug-in must make of it.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,12 +7,10 @@ use std::time::{Duration, Instant};
 use host_tests::checks::{Check, fixture::Fixture, outcome::Outcome};
 use host_tests::commands::describe::describe;
 use host_tests::host::Host;
-use host_tests::host::clip::Format;
 use host_tests::host::effect::Project;
-use host_tests::host::instance::{FrameRequest, Instance, Setup};
+use host_tests::host::instance::{FrameRequest, Instance};
 use host_tests::host::journal::Rule;
 use host_tests::host::param::{ParamType, Value};
-use host_tests::host::pixels::{Components, Depth, Premult};
 use host_tests::host::plugin::Plugin;
 use host_tests::host::profile::Profile;
 use host_tests::host::props::Values;
@@ -23,8 +20,8 @@ use host_tests::pictures::footage::{Footage, Moving};
 use host_tests::pictures::picture::Picture;
 
 use crate::bench::{
-    SIZE, alone, command, frame, library, plugin, press, refusal, span, span_with, succeeded, text,
-    weights,
+    SIZE, alone, command, frame, instance, library, plugin, press, refusal, span, span_with,
+    succeeded, text, weights,
 };
 
 /// An instance in another host than Natron, with a disc that moves in Source.
@@ -41,12 +38,6 @@ fn made(
     values: &[(&str, &str)],
     connected: Option<(usize, usize)>,
 ) -> Instance {
-    let context = context.to_str().unwrap().to_owned();
-    let descriptor = plugin.context(&context).unwrap();
-    let value = |(id, text): &(&str, &str)| {
-        let param = descriptor.params.find(id).unwrap_or_else(|| panic!("no parameter {id}"));
-        ((*id).to_owned(), None, param.parse(text).unwrap())
-    };
     let size = connected.unwrap_or(SIZE);
     let moving = Moving::new(size, (1.0, 9.0), move |time| {
         Picture::from_fn(size.0, size.1, |x, y| {
@@ -55,14 +46,8 @@ fn made(
         })
     });
     let footage = connected.map(|_| ("Source".to_owned(), Arc::new(moving) as Arc<dyn Footage>));
-    let setup = Setup {
-        context,
-        project: Project { size, range: (1.0, 9.0), rate: 24.0 },
-        format: Format { depth: Depth::Byte, components: Components::Rgba, premult: Premult::Pre },
-        footage: footage.into_iter().collect::<BTreeMap<_, _>>(),
-        values: values.iter().map(value).collect(),
-    };
-    Instance::new(plugin, &setup).unwrap()
+    let project = Project { size, range: (1.0, 9.0), rate: 24.0 };
+    instance(plugin, context, project, footage.into_iter().collect(), values)
 }
 
 #[test]

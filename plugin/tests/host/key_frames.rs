@@ -1,20 +1,16 @@
 //! Any number of keys in one clip, and what the drawings beside a span change.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use host_tests::host::clip::Format;
-use host_tests::host::effect::Project;
-use host_tests::host::instance::{FrameRequest, Instance, Setup};
+use host_tests::host::instance::{FrameRequest, Instance};
 use host_tests::host::param::Value;
-use host_tests::host::pixels::{Components, Depth, Premult};
 use host_tests::host::plugin::Plugin;
 use host_tests::host::status::Status;
 use host_tests::host::sys::*;
 use host_tests::pictures::footage::Footage;
 use host_tests::pictures::picture::Picture;
 
-use crate::bench::{alone, plugin, press, refusal, succeeded, text};
+use crate::bench::{alone, plugin, press, refusal, succeeded, text, with_source};
 
 const SIZE: (usize, usize) = (480, 270);
 const BALL: f32 = 34.0;
@@ -63,20 +59,7 @@ fn throw(keys: &[usize], frames: usize) -> Clip {
 }
 
 fn instance(plugin: &Arc<Plugin>, clip: Clip, values: &[(&str, &str)]) -> Instance {
-    let context = kOfxImageEffectContextGeneral.to_str().unwrap().to_owned();
-    let descriptor = plugin.context(&context).unwrap();
-    let value = |(id, text): &(&str, &str)| {
-        let param = descriptor.params.find(id).unwrap_or_else(|| panic!("no parameter {id}"));
-        ((*id).to_owned(), None, param.parse(text).unwrap())
-    };
-    let setup = Setup {
-        context,
-        project: Project { size: SIZE, range: (1.0, 100.0), rate: 24.0 },
-        format: Format { depth: Depth::Byte, components: Components::Rgba, premult: Premult::Pre },
-        footage: BTreeMap::from([("Source".to_owned(), Arc::new(clip) as Arc<dyn Footage>)]),
-        values: [("engine", "Flow")].iter().chain(values).map(value).collect(),
-    };
-    let mut instance = Instance::new(plugin, &setup).unwrap();
+    let mut instance = with_source(plugin, kOfxImageEffectContextGeneral, clip, 24.0, values);
     instance.negotiate().unwrap();
     instance
 }

@@ -3,18 +3,16 @@
 use std::process::Command;
 
 use host_tests::host::Host;
-use host_tests::host::clip::Format;
 use host_tests::host::effect::Project;
-use host_tests::host::instance::{FrameRequest, Instance, Setup};
+use host_tests::host::instance::{FrameRequest, Instance};
 use host_tests::host::param::Value;
-use host_tests::host::pixels::{Components, Depth, Premult};
 use host_tests::host::plugin::Plugin;
 use host_tests::host::profile::Profile;
 use host_tests::host::sys::*;
 use host_tests::pictures::footage::{Footage, Moving};
 use host_tests::pictures::picture::{Picture, Reading};
 
-use crate::bench::{alone, frame, library, plugin, span, succeeded, worker};
+use crate::bench::{alone, frame, instance, library, plugin, span, succeeded, worker};
 
 const SIZE: (usize, usize) = (192, 144);
 const READING: Reading = Reading { linear: false, premultiplied: false };
@@ -42,25 +40,12 @@ fn in_host(profile: &str, values: &[(&str, &str)]) -> Instance {
     let plugin =
         Plugin::open(&library(), None, &Host::new(Profile::find(profile).unwrap())).unwrap();
     plugin.start().unwrap();
-    let context = kOfxImageEffectContextGeneral.to_str().unwrap().to_owned();
-    let descriptor = plugin.context(&context).unwrap();
-    let value = |(id, text): &(&str, &str)| {
-        let param = descriptor.params.find(id).unwrap_or_else(|| panic!("no parameter {id}"));
-        ((*id).to_owned(), None, param.parse(text).unwrap())
-    };
     let clip = |at| -> std::sync::Arc<dyn Footage> {
         std::sync::Arc::new(Moving::new(SIZE, (1.0, 9.0), move |_| ball(at)))
     };
-    let setup = Setup {
-        context,
-        project: Project { size: SIZE, range: (1.0, 9.0), rate: 24.0 },
-        format: Format { depth: Depth::Byte, components: Components::Rgba, premult: Premult::Pre },
-        footage: [("Source", FIRST), ("KeyB", LAST)]
-            .map(|(name, at)| (name.into(), clip(at)))
-            .into(),
-        values: values.iter().map(value).collect(),
-    };
-    Instance::new(&plugin, &setup).unwrap()
+    let footage = [("Source", FIRST), ("KeyB", LAST)].map(|(name, at)| (name.into(), clip(at)));
+    let project = Project { size: SIZE, range: (1.0, 9.0), rate: 24.0 };
+    instance(&plugin, kOfxImageEffectContextGeneral, project, footage.into(), values)
 }
 
 fn secret(instance: &Instance, id: &str) -> bool {

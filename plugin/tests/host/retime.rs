@@ -1,14 +1,10 @@
 //! A clip retimed in a host, and drawings of a clip offered as keys.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use host_tests::host::Host;
-use host_tests::host::clip::Format;
-use host_tests::host::effect::Project;
-use host_tests::host::instance::{FrameRequest, Instance, Setup};
+use host_tests::host::instance::{FrameRequest, Instance};
 use host_tests::host::param::Value;
-use host_tests::host::pixels::{Components, Depth, Premult};
 use host_tests::host::plugin::Plugin;
 use host_tests::host::profile::Profile;
 use host_tests::host::props::Values;
@@ -17,7 +13,7 @@ use host_tests::host::sys::*;
 use host_tests::pictures::footage::Footage;
 use host_tests::pictures::picture::Picture;
 
-use crate::bench::{alone, library, plugin, press, refusal, succeeded, text, weights};
+use crate::bench::{alone, library, plugin, press, refusal, succeeded, text, weights, with_source};
 
 const SIZE: (usize, usize) = (96, 72);
 
@@ -107,20 +103,7 @@ impl Default for Stage<'_> {
 }
 
 fn stand(plugin: &Arc<Plugin>, clip: Clip, stage: &Stage<'_>) -> Instance {
-    let context = stage.context.to_str().unwrap().to_owned();
-    let descriptor = plugin.context(&context).unwrap();
-    let value = |(id, text): &(&str, &str)| {
-        let param = descriptor.params.find(id).unwrap_or_else(|| panic!("no parameter {id}"));
-        ((*id).to_owned(), None, param.parse(text).unwrap())
-    };
-    let setup = Setup {
-        context,
-        project: Project { size: SIZE, range: (1.0, 100.0), rate: stage.project_rate },
-        format: Format { depth: Depth::Byte, components: Components::Rgba, premult: Premult::Pre },
-        footage: BTreeMap::from([("Source".to_owned(), Arc::new(clip) as Arc<dyn Footage>)]),
-        values: [("engine", "Flow")].iter().chain(stage.values).map(value).collect(),
-    };
-    let mut instance = Instance::new(plugin, &setup).unwrap();
+    let mut instance = with_source(plugin, stage.context, clip, stage.project_rate, stage.values);
     let source = instance.effect().clip("Source").unwrap();
     for name in [kOfxImageEffectPropFrameRate, kOfxImageEffectPropUnmappedFrameRate] {
         source.props.put(name, Values::Double(vec![stage.clip_rate]));
