@@ -19,7 +19,7 @@ const WHOLE: f32 = 0.65;
 const BEHIND: f32 = 0.75;
 
 /// How far a region is like others that go with the ground.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Repeat {
     None,
     /// It has their colour: it may be what a figure leaves to be seen of one.

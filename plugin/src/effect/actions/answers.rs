@@ -152,7 +152,8 @@ pub(crate) fn enable_params(effect: &EffectRef<'_>) -> Result<Reply> {
     let timed = context != Context::Transition;
     let pick = ParamReader::new(&params, 0.0);
     let retimed = timed && pick.choice(&MODE).is_ok_and(|mode| mode == Mode::Retime);
-    if timed && let Ok(keys_from) = pick.choice(&KEYS_FROM) {
+    let keys_from = if timed { pick.choice(&KEYS_FROM).ok() } else { None };
+    if let Some(keys_from) = keys_from {
         for id in [KEYS_FROM.id, EXPOSURE.id] {
             enable(id, !retimed);
         }
@@ -194,7 +195,7 @@ pub(crate) fn enable_params(effect: &EffectRef<'_>) -> Result<Reply> {
     }
     let heeded = !retimed && engine != Some(EngineKind::ToonCrafter);
     enable(USE_PINS.id, heeded);
-    if timed && let Ok(keys_from) = pick.choice(&KEYS_FROM) {
+    if let Some(keys_from) = keys_from {
         let several = retimed || keys_from == KeysFrom::EveryDrawing;
         enable(MOTION_PATH.id, several && engine != Some(EngineKind::ToonCrafter) && !sketched);
     }

@@ -151,15 +151,7 @@ impl MomentPlan {
 
     /// Half the way between two pictures.
     pub(crate) fn halfway(first: KeySource, last: KeySource) -> Self {
-        Self {
-            first,
-            last,
-            neighbours: [None, None],
-            place: SpanPosition::Between { position: 0.5 },
-            position_per_frame: 0.0,
-            held: false,
-            sketches: Vec::new(),
-        }
+        Self { last, held: false, ..Self::held(first) }.at_position(0.5)
     }
 
     /// The same span at another position.

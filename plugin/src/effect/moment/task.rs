@@ -128,13 +128,14 @@ impl<'c> Task<'c> {
             return Ok((plan, positions));
         };
         let mut source = SourceFrames::new(effect, encoding, canvas)?;
-        let mut shown = |time, output| retime.shown(time, output, |time| source.signature(time));
+        let mut look = |time| source.signature(time);
         // The motion at a key is that of the way from it.
-        let here = shown(time, Output::Motion)?;
+        let here = retime.shown(time, Output::Motion, &mut look)?;
+        let alone = retime.without_neighbours();
         let mut positions = Vec::new();
         if let OutputFrame::InBetween { first, last, .. } = here.frame {
             for time in retime.times_between(first, last) {
-                match shown(time, Output::InBetween)?.frame {
+                match alone.shown(time, Output::InBetween, &mut look)?.frame {
                     OutputFrame::InBetween { first: from, last: to, position }
                         if (from, to) == (first, last) =>
                     {

@@ -262,6 +262,11 @@ impl Retime {
         Ok(around.filter(|frame| self.has(*frame)).map(|frame| self.time_of(frame)).collect())
     }
 
+    /// The same without the drawings beside an in-between, for where only its position matters.
+    pub(crate) fn without_neighbours(self) -> Self {
+        Self { path: MotionPath::Straight, ..self }
+    }
+
     fn reach(&self, output: Output) -> i64 {
         let conversion = self.conversion(output);
         match self.path {
