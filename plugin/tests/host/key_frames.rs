@@ -136,19 +136,23 @@ fn every_drawing_of_a_clip_is_a_key_of_one_movement() {
     });
 }
 
+/// Held keys instead of blank frames; a scene of one drawing between two others.
+fn scenes() -> Clip {
+    let frame = |at: usize| match at {
+        1..=4 => Some(([80.0, 100.0], false)),
+        5..=8 => Some(([140.0, 100.0], false)),
+        9..=12 => Some(([300.0, 200.0], true)),
+        13..=16 => Some(([100.0, 80.0], false)),
+        _ => Some(([180.0, 80.0], false)),
+    };
+    Clip((1..=20).map(frame).collect())
+}
+
 #[test]
 fn scenes_are_kept_apart_and_a_single_drawing_stands() {
     alone("key_frames::scenes_are_kept_apart_and_a_single_drawing_stands", |_| {
         let plugin = plugin(true);
-        // Held keys instead of blank frames; a scene of one drawing in between.
-        let frame = |at: usize| match at {
-            1..=4 => Some(([80.0, 100.0], false)),
-            5..=8 => Some(([140.0, 100.0], false)),
-            9..=12 => Some(([300.0, 200.0], true)),
-            13..=16 => Some(([100.0, 80.0], false)),
-            _ => Some(([180.0, 80.0], false)),
-        };
-        let scenes = instance(&plugin, Clip((1..=20).map(frame).collect()), &[EVERY]);
+        let scenes = instance(&plugin, scenes(), &[EVERY]);
         let said = refusal(&scenes, 3.0);
         assert!(said.contains("Key frames is empty") && said.contains("Find drawings"), "{said}");
         press(&scenes, "findDrawings");
@@ -171,6 +175,16 @@ fn scenes_are_kept_apart_and_a_single_drawing_stands() {
         scenes.edit("keyFrames", Value::Text(c"5 1".into()), 1.0).unwrap();
         let said = refusal(&scenes, 3.0);
         assert!(said.contains("Key frames") && said.contains("rising order"), "{said}");
+    });
+}
+
+#[test]
+fn pins_do_not_join_scenes() {
+    alone("key_frames::pins_do_not_join_scenes", |_| {
+        let pins = [("usePins", "true"), ("pin1From", "100,150"), ("pin1To", "160,150")];
+        let pinned = instance(&plugin(true), scenes(), &[&[EVERY], &pins[..]].concat());
+        press(&pinned, "findDrawings");
+        assert_eq!(text(&pinned, "keyFrames"), "1 5 | 9 | 13 17");
     });
 }
 

@@ -18,7 +18,9 @@ use crate::ofx::{EffectRef, Error, Result};
 /// # Errors
 /// When the clip shows no drawing, or cannot be looked at; the text says why.
 pub(super) fn find_drawings(effect: &EffectRef<'_>, time: f64) -> Result<String> {
-    let choices = Choices::read(effect, time)?;
+    let mut choices = Choices::read(effect, time)?;
+    // Pins join whatever two keys show, and these are no keys yet.
+    choices.pins.clear();
     let found = every_drawing(effect, &choices, time)?;
     let mut scenes: Vec<Vec<i64>> = Vec::new();
     for drawing in found {
