@@ -4,15 +4,14 @@ use inbetween_core::{Control, Error, Job};
 
 use crate::cells::{before_ground, to_cells};
 use crate::cut::{found_share, is_cut};
-use crate::engine::decoded;
 use crate::grain;
 use crate::guide::guides;
 use crate::layers::Layers;
-use crate::light::Light;
 use crate::map::Map;
 use crate::mask::Rest;
 use crate::net::config::{Start, bad};
-use crate::net::{Features, Matched, TweenNet};
+use crate::net::{Features, TweenNet};
+use crate::pair::KeyPair;
 use crate::stage::Stage;
 use crate::start::estimate;
 
@@ -26,26 +25,6 @@ pub(crate) struct Analysis {
     pub(crate) shape: (usize, usize),
     /// What only a pair of the same scene has, and the same pair as pieces that move.
     pub(crate) pair: Option<(KeyPair, Layers)>,
-}
-
-/// What the decoder needs.
-pub(crate) struct KeyPair {
-    pub(crate) guides: [Map; 2],
-    pub(crate) small: [Map; 2],
-    pub(crate) features: [Features; 2],
-    pub(crate) matched: Matched,
-    /// How far the matched flows agree both ways, 0..=1: `[1, h / 8, w / 8]`.
-    pub(crate) trust: [Map; 2],
-    /// The start flows at half guide size, first to last key and back: `[2, h / 2, w / 2]`.
-    pub(crate) flows: [Map; 2],
-    /// Grain that was taken out of the guides, and grain of the frames in their own values; 0 for none.
-    pub(crate) grain: f32,
-    /// See `grain`.
-    pub(crate) full_grain: f32,
-    /// What rests in both keys.
-    pub(crate) rest: Rest,
-    /// How the keys' light differs.
-    pub(crate) light: Option<Light>,
 }
 
 impl Analysis {
@@ -123,7 +102,7 @@ impl Analysis {
             rest,
             light: g.light,
         };
-        layers.compare(&pair.guides, &pair.flows, || decoded(net, &pair, 0.5));
+        layers.compare(&pair.guides, &pair.flows, || pair.decoded(net, 0.5));
         let bytes = bytes + layers.byte_len();
         let pair = Some((pair, layers));
         Ok((Self { cut: false, confidence, shape, pair }, bytes))

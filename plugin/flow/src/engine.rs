@@ -7,14 +7,15 @@ use inbetween_core::{
     ContentHash, Control, Drawn, Engine, EngineKind, Error, Frame, Job, Neighbour, Output, Remarks,
 };
 
-use crate::analysis::{Analysis, KeyPair};
+use crate::analysis::Analysis;
+use crate::confidence::{Pieces, confidence, unsure};
 use crate::layers::{Course, Layers, PairView};
 use crate::map::Map;
-use crate::mask::{Pieces, confidence, settle, stay_inside, unsure};
+use crate::mask::{settle, stay_inside};
 use crate::memo::{CourseKey, Memo, PairKey, PinKey, SketchKey};
-use crate::near_keys::{carry, trained_position};
 use crate::net::TweenNet;
 use crate::net::config::{Config, Start};
+use crate::pair::KeyPair;
 use crate::sketch::{EDGE, Guidance, is_guided, strength};
 use crate::stage::Stage;
 use crate::synth::RenderPlan;
@@ -313,7 +314,7 @@ impl FlowEngine {
 
     /// The same before the sketches' last touch and before the mask is settled.
     fn decoded(&self, pair: &KeyPair, t: f32) -> Map {
-        decoded(&self.net, pair, t)
+        pair.decoded(&self.net, t)
     }
 }
 
@@ -325,18 +326,6 @@ fn beside<'a>(
     let (pair, layers) = found?.pair.as_ref()?;
     let position = neighbour?.position as f32;
     Some((position, PairView { guides: &pair.guides, flows: &pair.flows, layers }))
-}
-
-/// Motion and mask at `t` before the mask is settled, `[5, h, w]`.
-pub(crate) fn decoded(net: &TweenNet, pair: &KeyPair, t: f32) -> Map {
-    let stage = Stage::begin("decoder");
-    let features = [&pair.features[0], &pair.features[1]];
-    let small = [&pair.small[0], &pair.small[1]];
-    let motion = net.decode(features, small, &pair.matched, trained_position(t));
-    let mut motion = carry(motion, t);
-    pair.rest.apply(&mut motion);
-    stage.end();
-    motion
 }
 
 /// Decides which key each place of `motion` comes from.

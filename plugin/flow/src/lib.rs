@@ -11,6 +11,7 @@
 
 mod analysis;
 mod cells;
+mod confidence;
 mod cut;
 mod dis;
 mod display;
@@ -25,6 +26,7 @@ mod mask;
 mod memo;
 mod near_keys;
 mod net;
+mod pair;
 mod refine;
 mod segments;
 mod simd;

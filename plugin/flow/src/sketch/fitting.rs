@@ -14,9 +14,9 @@ use super::dense_displacement::KnownDisplacement;
 use super::key_lines::KeyLines;
 use super::line_points::{Point, away, away_from, of_picture};
 use super::{FigureLayer, Guidance, STEP, SketchWarp};
-use crate::analysis::KeyPair;
 use crate::map::{Map, warp};
 use crate::mask::{disagreement, moved};
+use crate::pair::KeyPair;
 
 /// Strength from which lines are followed all the way.
 const FULL: f32 = 0.6;

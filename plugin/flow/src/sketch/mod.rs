@@ -43,8 +43,8 @@ use self::fitting::Sketch;
 use self::influence::shares;
 use self::key_lines::KeyLines;
 use self::line_points::of_sketch;
-use crate::analysis::KeyPair;
 use crate::map::{Map, warp};
+use crate::pair::KeyPair;
 use crate::stage::Stage;
 
 /// Guide samples for each step of the grids of displacements.

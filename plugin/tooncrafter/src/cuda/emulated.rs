@@ -8,8 +8,9 @@ use half::bf16;
 use parking_lot::Mutex;
 
 use super::plan::{self, Arg, Attended, Element, Heads, Launch, OverTime, Samples, Taps};
+use crate::layer_args::{Activation, Addend, Window};
 use crate::noise::{NoiseSource, Stream};
-use crate::ops::{Activation, Addend, Window, reference};
+use crate::reference;
 
 unsafe extern "C" {
     fn inbetween_emulate(

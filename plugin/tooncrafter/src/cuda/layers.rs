@@ -6,7 +6,10 @@ use candle_core::{DType, Result, Tensor};
 
 use super::plan::{self, Attended, Heads, OverTime, Samples, Taps, WIDEST_HEAD};
 use super::run::{Run, element};
-use crate::ops::{Activation, Addend};
+#[cfg(feature = "cudnn")]
+use crate::layer_args::Window;
+use crate::layer_args::{Activation, Addend};
+use crate::row_pitch::rows_apart;
 
 /// Bytes of gathered rows in front of one product of a convolution.
 const GATHERED: usize = 256 << 20;
@@ -168,11 +171,11 @@ pub(crate) fn convolution_by_cudnn(
     x: &Tensor,
     dims: &[usize],
     (weight, bias): (&Tensor, Option<&Tensor>),
-    window: crate::ops::Window,
+    window: Window,
     activation: Activation,
     plus: Addend,
 ) -> Result<Tensor> {
-    let y = crate::ops::plain_conv2d(&x.to_dtype(weight.dtype())?, weight, None, window)?;
+    let y = crate::reference::conv2d(&x.to_dtype(weight.dtype())?, weight, None, window)?;
     finish(&y, dims, bias, activation, plus)
 }
 
@@ -184,7 +187,7 @@ pub(crate) fn uses_cudnn(dtype: DType) -> bool {
 
 /// Distance between rows and the tensor, copied if its rows are not evenly spaced.
 fn rows(x: &Tensor, dtype: DType) -> Result<(Tensor, usize)> {
-    let x = crate::ops::rows_apart(&x.to_dtype(dtype)?)?;
+    let x = rows_apart(&x.to_dtype(dtype)?)?;
     let pitch = x.stride()[x.rank() - 2];
     Ok((x, pitch))
 }

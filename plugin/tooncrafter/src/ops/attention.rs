@@ -12,10 +12,11 @@ use super::igemm::{round_bf16, spread_row};
 use super::isa::multiversion;
 use super::kernel::{self, MAX_ROWS, rows_per_call};
 use super::pack::{PANEL, Precision, STEP, tile_offset};
-use super::rows::{Rows, rows_apart};
+use super::rows::Rows;
 use super::share::Shared;
 use super::softmax::RunningSoftmax;
 use super::{amx, buffer, math, on_device};
+use crate::row_pitch::rows_apart;
 
 /// Keys of one tile of scores.
 const TILE: usize = 256;

@@ -14,6 +14,7 @@ use super::math;
 use super::pack::{Columns, Data, PANEL, Packed, STEP, tile_offset};
 use super::share::Shared;
 use super::{amx, kernel::rows_per_call};
+use crate::layer_args::Activation;
 
 /// What happens to a finished sum before it is stored.
 #[derive(Clone, Copy, Default)]
@@ -25,18 +26,6 @@ pub(crate) struct Epilogue<'a> {
     pub(crate) residual: Option<&'a [f32]>,
     /// `(values, rows)`: value row `m / rows` is added to result row `m`; not with a residual.
     pub(crate) per_frame: Option<(&'a [f32], usize)>,
-}
-
-/// Functions that a product can end in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Activation {
-    /// The sum itself.
-    #[default]
-    None,
-    /// `x * sigmoid(x)`.
-    Silu,
-    /// The exact GELU.
-    Gelu,
 }
 
 /// Most input channels (of all taps) that one pass keeps in the cache, and the rows of a block.

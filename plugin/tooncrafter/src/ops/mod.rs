@@ -15,30 +15,23 @@ mod norm;
 mod on_device;
 mod pack;
 mod product;
-pub(crate) mod reference;
 mod rows;
 mod share;
 mod softmax;
 #[cfg(test)]
 mod tests;
 mod time;
-mod window;
 
+pub use crate::layer_args::{Activation, Addend, Window};
 pub use attention::attention;
 pub use buffer::release_memory;
-pub use igemm::Activation;
 pub use norm::{GroupNorm, LayerNorm};
 pub use pack::Precision;
 pub use product::{Conv2d, Linear, TemporalConv};
 pub use time::attention_over_time;
-pub use window::{Addend, Window};
 
 pub(crate) use pack::Columns;
 pub(crate) use product::load;
-#[cfg(feature = "cudnn")]
-pub(crate) use reference::conv2d as plain_conv2d;
-#[cfg(feature = "cuda")]
-pub(crate) use rows::rows_apart;
 
 use candle_core::{CpuStorage, Layout, Result, bail};
 

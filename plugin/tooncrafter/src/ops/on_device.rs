@@ -6,12 +6,10 @@
 use candle_core::{Device, Result, Tensor};
 use candle_nn::VarBuilder;
 
-use super::igemm::Activation;
-use super::reference;
-use super::window::{Addend, Window};
-
 #[cfg(feature = "cuda")]
 use crate::cuda::{layers, plan::Taps};
+use crate::layer_args::{Activation, Addend, Window};
+use crate::reference;
 
 /// Weights of a product, on the device.
 #[derive(Debug)]

@@ -10,11 +10,11 @@ use candle_core::{
 };
 use candle_nn::VarBuilder;
 
-use super::igemm::{Activation, Epilogue, igemm};
+use super::igemm::{Epilogue, igemm};
 use super::on_device::DeviceWeights;
 use super::pack::{Columns, Packed};
-use super::window::{Addend, Window};
 use super::{buffer, cpu_values};
+use crate::layer_args::{Activation, Addend, Window};
 
 /// Weights of a product, in the form that its device wants.
 #[derive(Debug)]

@@ -7,12 +7,13 @@ use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::VarBuilder;
 
 use crate::noise::{NoiseSource, Stream};
+use crate::reference;
 
 use super::igemm::{Epilogue, igemm_on};
 use super::pack::{Columns, Packed};
 use super::{
     Activation, Addend, Conv2d, GroupNorm, LayerNorm, Linear, Precision, TemporalConv, Window,
-    attention, attention_over_time, has_bf16_tiles, reference,
+    attention, attention_over_time, has_bf16_tiles,
 };
 
 /// Allowed relative error: order of summation, or rounding of factors to 8 bits.

@@ -4,9 +4,10 @@ use candle_core::{CpuStorage, CustomOp3, Device, Layout, Result, Shape, Tensor, 
 use rayon::prelude::*;
 
 use super::isa::multiversion;
-use super::rows::{Rows, rows_apart};
+use super::rows::Rows;
 use super::share::Shared;
 use super::{buffer, math, on_device};
+use crate::row_pitch::rows_apart;
 
 /// Attention over the frames of each pixel by itself.
 ///

@@ -1,11 +1,10 @@
-//! The same operations as chains of candle's own: slow on the CPU, right on every device.
+//! The operations of [`ops`](crate::ops) as chains of candle's own: slow on the CPU, right on every device.
 //!
 //! Devices without own kernels run these, and the tests hold the fast ones against them.
 
 use candle_core::{D, DType, Result, Tensor};
 
-use super::igemm::Activation;
-use super::window::{Addend, Window};
+use crate::layer_args::{Activation, Addend, Window};
 
 /// `x W^T + b` over the last axis of `x`.
 pub(crate) fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
@@ -128,7 +127,7 @@ pub(crate) fn layer_norm(x: &Tensor, eps: f64, weight: &Tensor, bias: &Tensor) -
 /// Queries of one slice: the score matrix of a slice is all that is ever stored.
 const SLICE: usize = 1024;
 
-/// See [`attention`](super::attention()).
+/// See [`attention`](crate::ops::attention()).
 pub(crate) fn attention(
     q: &Tensor,
     k: &Tensor,
@@ -164,7 +163,7 @@ pub(crate) fn attention(
     Tensor::cat(&slices, 2)?.transpose(1, 2)?.reshape((batch, n, inner))
 }
 
-/// See [`attention_over_time`](super::attention_over_time).
+/// See [`attention_over_time`](crate::ops::attention_over_time).
 pub(crate) fn attention_over_time(
     q: &Tensor,
     k: &Tensor,

@@ -1,4 +1,5 @@
-//! What a product is told besides its input: where its rows lie, and what is added to it.
+//! What a layer is told besides its input, on every device: where its rows lie, what is added to
+//! them, and the function at its end.
 
 use candle_core::Tensor;
 
@@ -16,7 +17,7 @@ pub struct Window {
     /// Every input pixel counts as 2 x 2 equal ones (nearest-neighbour enlargement).
     pub enlarge: bool,
     /// Input height and width; filled in when the layer runs.
-    pub(super) size: (usize, usize),
+    pub(crate) size: (usize, usize),
 }
 
 impl Window {
@@ -52,4 +53,16 @@ pub enum Addend<'a> {
     Residual(&'a Tensor),
     /// `[n, c]`: one vector for each frame.
     PerFrame(&'a Tensor),
+}
+
+/// Functions that a product can end in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Activation {
+    /// The sum itself.
+    #[default]
+    None,
+    /// `x * sigmoid(x)`.
+    Silu,
+    /// The exact GELU.
+    Gelu,
 }
