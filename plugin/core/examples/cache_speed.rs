@@ -1,4 +1,4 @@
-//! How long a 1080p drawing takes to and from the cache.
+//! How long a 1080p drawing takes to write to the cache and to read back.
 //!
 //! `cargo run --release -p inbetween-core --example cache_speed`
 
@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let store = best(
         || (),
         || {
-            // Deleted first, since a drawing that is there already is not written again.
+            // Deleted first, because a drawing that is already there is not written again.
             cache.clear().expect("the directory is ours");
             cache.put_on_disk(&key, &drawn);
         },
@@ -42,7 +42,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Milliseconds of the fastest round, each prepared first.
+/// Milliseconds of the fastest round. `prepare` runs before each round and is not timed.
 fn best(mut prepare: impl FnMut(), mut work: impl FnMut()) -> f64 {
     let mut fastest = f64::INFINITY;
     for _ in 0..ROUNDS {

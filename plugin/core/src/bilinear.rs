@@ -1,7 +1,7 @@
-//! Samples between those of a grid.
+//! Bilinear interpolation between the samples of a grid.
 
-/// A place in a grid of samples, for bilinear interpolation: its four neighbours and where it lies between them. Beyond
-/// the edges the outermost samples are repeated.
+/// A place in a grid of samples: its four neighbours and where it lies between them. Beyond the
+/// edges the outermost samples are repeated.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bilinear {
     index: [u32; 4],
@@ -10,8 +10,8 @@ pub struct Bilinear {
 }
 
 impl Bilinear {
-    /// The place (`x`, `y`), in samples from the centre of the first, of a grid of `height` x `width` samples, at least
-    /// one each way.
+    /// The place (`x`, `y`), counted in samples from the centre of the first one, in a grid of
+    /// `height` x `width` samples. The grid has at least one sample each way.
     #[inline]
     pub fn at(x: f32, y: f32, height: usize, width: usize) -> Self {
         // `max` first: a NaN becomes 0.
@@ -22,14 +22,14 @@ impl Bilinear {
         Self { index: index.map(|i| i as u32), fx: x - x0 as f32, fy: y - y0 as f32 }
     }
 
-    /// The value there of a plane, row after row.
+    /// The value at this place of a plane that is stored row after row.
     #[inline]
     pub fn of(&self, plane: &[f32]) -> f32 {
         let [a, b, c, d] = self.index.map(|i| plane[i as usize]);
         self.between(a, b, c, d)
     }
 
-    /// The value there of a grid whose samples have several channels.
+    /// The value at this place of a grid whose samples have several channels.
     #[inline]
     pub fn of_pixels<const N: usize>(&self, pixels: &[[f32; N]]) -> [f32; N] {
         let [a, b, c, d] = self.neighbours(pixels);

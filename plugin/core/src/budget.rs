@@ -1,8 +1,9 @@
 //! One limit for everything that a process keeps in memory to save time: drawings, key pictures, signatures of
 //! frames, and Flow's analyses of pairs of keys.
 //!
-//! Each kind has a [`Shelf`] of its own. When room is needed, whatever was used longest ago goes first, of any kind:
-//! a host that plays a clip keeps signatures, one that renders keeps key pictures.
+//! Each kind has its own [`Shelf`]. When room is needed, the value unused for longest goes first,
+//! whatever its kind: a host that plays a clip keeps signatures, one that renders keeps key
+//! pictures.
 
 use std::any::Any;
 use std::ffi::OsString;
@@ -18,8 +19,9 @@ use crate::process_memo::ProcessMemo;
 /// Environment variable for the memory budget of a process, in MiB; 0 keeps nothing.
 pub const MEMORY_VARIABLE: &str = "INBETWEEN_MEMORY_MB";
 
-/// The default memory budget of a process, in MiB: room for 16 frames of 1080p, or three of 4K. With more, a host at
-/// 4K would need over 1.5 GB. Drawings that were given up come back from the disk cache.
+/// The default memory budget of a process, in MiB: room for 16 frames of 1080p, or three of 4K. A
+/// larger one would take a host that works in 4K above 1.5 GB. Drawings that were dropped come back
+/// from the disk cache.
 pub const DEFAULT_MEMORY_MB: u64 = 512;
 
 /// The memory budget of a process in bytes, from the environment that `variable` reads.
@@ -28,7 +30,7 @@ pub(crate) fn memory_limit(variable: impl Fn(&'static str) -> Option<OsString>) 
     usize::try_from(megabytes.saturating_mul(1 << 20)).unwrap_or(usize::MAX)
 }
 
-/// The MiB that a variable asks for. One that makes no sense is logged and passed over.
+/// The number of MiB that a variable asks for. A value that makes no sense is logged and ignored.
 pub(crate) fn megabytes(
     name: &'static str,
     variable: &impl Fn(&'static str) -> Option<OsString>,
@@ -44,12 +46,12 @@ pub(crate) fn megabytes(
     }
 }
 
-/// What several shelves may hold together.
+/// The limit on what several shelves hold together.
 pub struct Budget {
     limit: usize,
-    /// Counts uses, to tell which was longest ago.
+    /// Counts uses, to find the value unused for longest.
     clock: AtomicU64,
-    /// Locked while something is put on a shelf, so that the limit holds at every moment.
+    /// Locked while a value is put on a shelf, so that the limit holds at every moment.
     shelves: Mutex<Vec<Weak<dyn Holds>>>,
 }
 
@@ -59,7 +61,7 @@ impl Budget {
         Arc::new(Self { limit, clock: AtomicU64::new(0), shelves: Mutex::default() })
     }
 
-    /// The budget of this process, as large as the environment says when it is first asked for.
+    /// The budget of this process. Its size is read from the environment on first use.
     pub fn of_process() -> &'static Arc<Self> {
         static OF_PROCESS: ProcessMemo<Arc<Budget>> = ProcessMemo::new(
             || Budget::new(memory_limit(std::env::var_os)),
@@ -68,7 +70,7 @@ impl Budget {
         OF_PROCESS.get()
     }
 
-    /// Gives up everything on all shelves.
+    /// Drops everything on all shelves.
     pub fn clear(&self) {
         let shelves: Vec<_> = self.shelves.lock().iter().filter_map(Weak::upgrade).collect();
         shelves.iter().for_each(|shelf| shelf.clear());
@@ -94,13 +96,13 @@ fn held(shelves: &[Weak<dyn Holds>]) -> usize {
     shelves.iter().filter_map(Weak::upgrade).map(|shelf| shelf.bytes()).sum()
 }
 
-/// A shelf, whatever lies on it.
+/// A shelf, whatever type of value it holds.
 trait Holds: Send + Sync {
     fn bytes(&self) -> usize;
-    /// The time at which the oldest value was last used.
+    /// When the value unused for longest was last used.
     fn oldest(&self) -> Option<u64>;
-    /// Takes the oldest value off and returns it. The caller drops it outside of all locks, since returning tens of
-    /// megabytes to the system takes time.
+    /// Removes the value unused for longest and returns it. The caller drops it outside all locks,
+    /// because returning tens of megabytes to the system takes time.
     fn give_up_oldest(&self) -> Option<Arc<dyn Any + Send + Sync>>;
     fn clear(&self);
 }
@@ -152,7 +154,7 @@ where
     K: Hash + Eq + Send + 'static,
     V: Send + Sync + 'static,
 {
-    /// An empty shelf.
+    /// An empty shelf that draws on `budget`.
     pub fn new(budget: &Arc<Budget>) -> Self {
         let kept = Arc::new(Kept { entries: Mutex::new((LruCache::unbounded(), 0)) });
         let shelf: Weak<dyn Holds> = Arc::<Kept<K, V>>::downgrade(&kept);
@@ -163,7 +165,7 @@ where
         Self { budget: budget.clone(), kept }
     }
 
-    /// The value of this key, now the one used last.
+    /// The value of this key, which then counts as the one used last.
     pub fn get(&self, key: &K) -> Option<Arc<V>> {
         let mut entries = self.kept.entries.lock();
         let entry = entries.0.get_mut(key)?;
@@ -171,8 +173,8 @@ where
         Some(entry.value.clone())
     }
 
-    /// Keeps a value of that size, and first gives up old values of any shelf to make room. A value larger than the
-    /// budget is not kept.
+    /// Keeps a value of `bytes` bytes, after dropping old values from any shelf to make room. A
+    /// value larger than the whole budget is not kept.
     pub fn put(&self, key: K, value: Arc<V>, bytes: usize) {
         let mut given_up: Vec<Arc<dyn Any + Send + Sync>> = Vec::new();
         let limit = self.budget.limit;
@@ -200,22 +202,22 @@ where
         drop(given_up);
     }
 
-    /// Gives up everything on this shelf.
+    /// Drops everything on this shelf.
     pub fn clear(&self) {
         self.kept.clear();
     }
 
-    /// Bytes on this shelf now.
+    /// Bytes now on this shelf.
     pub fn bytes(&self) -> usize {
         self.kept.bytes()
     }
 
-    /// How many values lie on this shelf now.
+    /// Number of values now on this shelf.
     pub fn len(&self) -> usize {
         self.kept.entries.lock().0.len()
     }
 
-    /// Whether nothing lies on this shelf.
+    /// Whether this shelf is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -256,7 +258,7 @@ mod tests {
         put(&keys, 1);
         put(&drawings, 2);
         assert!(drawings.get(&1).is_some());
-        // The key is the oldest now, then drawing 2.
+        // The key is now the value unused for longest, followed by drawing 2.
         put(&drawings, 3);
         assert!(keys.is_empty() && drawings.len() == 3);
         put(&keys, 2);

@@ -1,4 +1,5 @@
-//! Between display-referred and scene-linear numbers: the sRGB transfer curve of IEC 61966-2-1.
+//! Conversion between display-referred and scene-linear values: the sRGB transfer curve of IEC
+//! 61966-2-1.
 //!
 //! The curve is extended beyond 0..=1 so that nothing is clipped: above 1 the power law goes on,
 //! below 0 it is mirrored at the origin. Primaries are never changed.
@@ -20,13 +21,14 @@ pub enum Encoding {
     Linear,
 }
 
-/// Alpha below which a pixel's colour is light without cover (a glow), not a colour times alpha.
+/// Alpha below which a pixel's colour is light without coverage (a glow) rather than a colour times
+/// alpha.
 const LEAST_ALPHA: f32 = 1e-4;
 
-/// Pixels that one task converts.
+/// Number of pixels that one task converts.
 const TASK_PIXELS: usize = 16 * 1024;
 
-/// Pixels that stay in the nearest cache between two passes.
+/// Number of pixels that stay in the nearest cache between two passes.
 const BLOCK_PIXELS: usize = 256;
 
 /// Scene-linear light of a display-referred value. Finite for every finite value.
@@ -51,7 +53,8 @@ pub fn linear_to_srgb(light: f32) -> f32 {
 
 /// Converts premultiplied pixels in place, on all cores; alpha stays.
 ///
-/// The curve applies to the colour as it looks, so it is freed of its alpha and given it back.
+/// The curve applies to unpremultiplied colour, so each colour is divided by its alpha first and
+/// multiplied by it afterwards.
 pub fn convert(pixels: &mut [[f32; 4]], from: Encoding, to: Encoding) {
     match (from, to) {
         (Encoding::Srgb, Encoding::Linear) => apply(pixels, srgb_to_linear),
@@ -63,7 +66,7 @@ pub fn convert(pixels: &mut [[f32; 4]], from: Encoding, to: Encoding) {
 fn apply(pixels: &mut [[f32; 4]], curve: impl Fn(f32) -> f32 + Sync) {
     pixels.par_chunks_mut(TASK_PIXELS).for_each(|pixels| {
         for pixels in pixels.chunks_mut(BLOCK_PIXELS) {
-            // Three plain passes, of which the compiler makes vector code.
+            // Three simple passes, which the compiler vectorises.
             let mut alphas = [1.0; BLOCK_PIXELS];
             for (pixel, alpha) in pixels.iter_mut().zip(&mut alphas) {
                 *alpha = pixel[3];
@@ -89,8 +92,8 @@ fn cover(alpha: f32) -> f32 {
 /// `base` to the power of `exponent` for a normal `base` above 0, to a relative error of about
 /// 1e-7 times the binary logarithm of the result; at most 2^127.99.
 ///
-/// Plain arithmetic, so it is the same on every machine and many times faster than the system's
-/// function when the compiler makes vectors of it.
+/// Plain arithmetic, so it gives the same result on every machine, and it is many times faster than
+/// the system's function once the compiler vectorises it.
 #[inline]
 fn pow(base: f32, exponent: f32) -> f32 {
     // base = 2^whole * part with part from √½ to √2.

@@ -1,4 +1,4 @@
-//! What an engine is asked and what it gives back.
+//! What an engine is asked for and what it returns.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -19,16 +19,16 @@ pub struct Request {
     pub last: ContentHash,
     /// Sketches that guide the in-between, in order of position; may be empty.
     pub sketches: Vec<SketchRef>,
-    /// Points whose way the artist sets; only Flow uses them. May be empty.
+    /// Points whose path the artist sets. Only Flow uses them. May be empty.
     #[serde(default)]
     pub pins: Vec<Pin>,
-    /// The drawing before the first key and the one after the last, where the same shot has them: they tell how things
-    /// come into the span and go on from it. Only Flow uses them.
+    /// The drawing before the first key and the one after the last, if the same shot has them. They
+    /// show how the movement enters the span and leaves it. Only Flow uses them.
     #[serde(default)]
     pub neighbours: [Option<Neighbour>; 2],
     /// Where the in-between lies: strictly between 0 (first key) and 1 (last key).
     pub position: f64,
-    /// How it shall look.
+    /// How the in-between should look.
     pub settings: Settings,
 }
 
@@ -42,7 +42,7 @@ pub struct SketchRef {
 }
 
 impl Request {
-    /// Content addresses of all its pictures: the keys, the sketches, the neighbours.
+    /// Content addresses of all its pictures: keys, sketches and neighbours.
     pub fn pictures(&self) -> impl Iterator<Item = ContentHash> {
         let sketches = self.sketches.iter().map(|sketch| sketch.picture);
         let neighbours = self.neighbours.iter().flatten().map(|neighbour| neighbour.picture);
@@ -50,10 +50,10 @@ impl Request {
     }
 }
 
-/// A drawing beside the span, and when it is.
+/// A drawing just outside the span, and its position.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Neighbour {
-    /// Below 0 for the one before the first key, above 1 for the one after the last.
+    /// Below 0 for the drawing before the first key, above 1 for the one after the last.
     pub position: f64,
     /// Content address of its picture.
     pub picture: ContentHash,
@@ -62,21 +62,22 @@ pub struct Neighbour {
 /// A request together with its pictures.
 #[derive(Clone, Debug)]
 pub struct Job {
-    /// What is asked.
+    /// The request itself.
     pub request: Request,
     /// The first key.
     pub first: Arc<Frame>,
-    /// The last key; the size of the first.
+    /// The last key, which has the size of the first.
     pub last: Arc<Frame>,
-    /// One picture for each of `request.sketches`, the size of the keys: line coverage, 0 without a
-    /// line to 1 on it, the same in all four channels (white lines on transparency).
+    /// One picture for each of `request.sketches`, with the size of the keys. It holds line
+    /// coverage, from 0 (no line) to 1 (on a line), the same in all four channels (white lines on
+    /// transparency).
     pub sketches: Vec<Arc<Frame>>,
-    /// The pictures of `request.neighbours`, the size of the keys.
+    /// The pictures of `request.neighbours`, with the size of the keys.
     pub neighbours: [Option<Arc<Frame>>; 2],
 }
 
 impl Job {
-    /// The in-between of two keys at `position`, without sketches, pins and neighbours.
+    /// The in-between of two keys at `position`, without sketches, pins or neighbours.
     pub fn between(first: Arc<Frame>, last: Arc<Frame>, position: f64, settings: Settings) -> Self {
         let request = Request {
             first: first.content_hash(),
@@ -90,7 +91,8 @@ impl Job {
         Self { request, first, last, sketches: Vec::new(), neighbours: [None, None] }
     }
 
-    /// The same with the drawings before and after the span, each with its position (see [`Neighbour`]).
+    /// The same job with the drawings before and after the span, each with its position (see
+    /// [`Neighbour`]).
     #[must_use]
     pub fn beside(mut self, neighbours: [Option<(f64, Picture)>; 2]) -> Self {
         self.request.neighbours = neighbours.each_ref().map(|neighbour| {
@@ -101,7 +103,7 @@ impl Job {
         self
     }
 
-    /// All its pictures with their content addresses.
+    /// All pictures of the job with their content addresses.
     pub fn pictures(&self) -> impl Iterator<Item = (ContentHash, &Frame)> {
         let others = self.sketches.iter().chain(self.neighbours.iter().flatten());
         let frames = [&self.first, &self.last].into_iter().chain(others);
@@ -113,12 +115,12 @@ impl Job {
         (self.first.width(), self.first.height())
     }
 
-    /// Checks what every engine relies on.
+    /// Checks the conditions that every engine relies on.
     ///
     /// # Errors
-    /// [`Error::KeysDiffer`] when sizes differ, [`Error::Setting`] when a setting is out of range,
-    /// the position is not strictly between 0 and 1, sketches or neighbours and pictures are not one for one, or a pin
-    /// or the position of a neighbour makes no sense.
+    /// [`Error::KeysDiffer`] when sizes differ. [`Error::Setting`] when a setting is out of range,
+    /// the position is not strictly between 0 and 1, the sketches or neighbours do not match their
+    /// pictures one to one, or a pin or the position of a neighbour makes no sense.
     pub fn check(&self) -> Result<(), Error> {
         self.request.settings.check()?;
         pins::check(&self.request.pins)?;
@@ -173,19 +175,20 @@ impl Job {
 /// A finished in-between.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Drawn {
-    /// The picture that `settings.output` asked for, the size of the keys.
+    /// The picture that `settings.output` asked for, with the size of the keys.
     pub frame: Frame,
     /// How far the engine trusts the motion it found for this pair of keys, 0..=1.
     pub confidence: f32,
     /// The keys show different scenes, so the nearer one was held.
     pub cut: bool,
-    /// What the artist should know of it.
+    /// What the artist should know about it.
     pub remarks: Remarks,
 }
 
 impl Drawn {
-    /// The frame as motion that hosts understand: engines give the motion over the whole span, with y downwards, hosts
-    /// expect that of one frame, with y upwards. `pace`: how far the position moves within a frame.
+    /// The frame as motion in the form that hosts expect. Engines give the motion over the whole
+    /// span, with y downwards; hosts expect the motion of one frame, with y upwards. `pace` is how
+    /// far the position moves within a frame.
     pub fn motion_of_a_frame(&self, pace: f32) -> Frame {
         let mut frame = self.frame.clone();
         for [right, up, ..] in frame.pixels_mut() {
@@ -195,26 +198,28 @@ impl Drawn {
     }
 }
 
-/// Remarks on a drawing that was made: nothing here kept it from being drawn.
+/// Remarks on a finished drawing: things to know that did not prevent it from being drawn.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Remarks {
-    /// Pins that lie on the ground in both keys and bind nothing: their places in the request.
+    /// Pins that lie on the ground in both keys and so bind nothing, as indices into the request's
+    /// pins.
     pub loose_pins: Vec<usize>,
-    /// What of the picture cannot be trusted; `None` where nothing is worth a word.
+    /// The part of the picture that cannot be trusted; `None` where nothing is worth mentioning.
     pub unsure: Option<Unsure>,
 }
 
 /// The part of a drawing that cannot be trusted.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Unsure {
-    /// Share of the picture, 0..=1.
+    /// Its share of the picture, 0..=1.
     pub share: f32,
-    /// Around it: left, top, right and bottom as shares of the picture's width and height, from the top left.
+    /// Its bounding box: left, top, right and bottom as shares of the picture's width and height,
+    /// from the top left.
     pub area: [f32; 4],
 }
 
 impl Unsure {
-    /// The middle of it, as shares of the picture's width and height from the top left.
+    /// The middle of the box, as shares of the picture's width and height from the top left.
     pub fn middle(&self) -> [f32; 2] {
         let [left, top, right, bottom] = self.area;
         [0.5 * (left + right), 0.5 * (top + bottom)]
@@ -223,44 +228,47 @@ impl Unsure {
 
 /// Something that draws in-betweens.
 ///
-/// Drawings are independent of each other: the same job gives the same picture whatever was
-/// drawn before, in whatever order, with however many threads.
+/// Drawings are independent of each other: the same job gives the same picture whatever was drawn
+/// before, in any order and with any number of threads.
 pub trait Engine: Send + Sync {
     /// Which engine this is.
     fn kind(&self) -> EngineKind;
 
-    /// Changes whenever any picture may change; part of every cache key.
+    /// The engine's version. It changes whenever any picture may change, and is part of every cache
+    /// key.
     fn version(&self) -> &str;
 
-    /// Draws the in-between that `job` asks for, reporting to and obeying `control`.
+    /// Draws the in-between that `job` asks for. Progress is reported to `control`, which can also
+    /// stop the drawing.
     ///
     /// # Errors
-    /// [`Error::Cancelled`] soon after `control` was cancelled; otherwise why it cannot be drawn.
+    /// [`Error::Cancelled`] soon after `control` was cancelled; otherwise the reason why it cannot
+    /// be drawn.
     fn draw(&self, job: &Job, control: &Control) -> Result<Drawn, Error>;
 
-    /// What it holds at the moment. Only engines that hold something override this.
+    /// What the engine holds at the moment. Only engines that hold something override this.
     fn about(&self) -> EngineInfo {
         EngineInfo::default()
     }
 
-    /// Gives back the memory of what can be loaded again.
+    /// Frees the memory of whatever can be loaded again.
     fn release(&self) {}
 }
 
 /// What an engine holds at the moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EngineInfo {
-    /// Where it computes, in words.
+    /// The device it computes on, in words.
     pub device: Option<String>,
     /// The model that is loaded, in words.
     pub model: Option<String>,
-    /// Memory of its device that is taken, in bytes.
+    /// Memory taken on its device, in bytes.
     pub memory: Option<u64>,
-    /// How many spans it has generated, those found in a cache not counted.
+    /// How many spans it has generated, not counting those found in a cache.
     pub spans: u64,
 }
 
-/// Connects the engine with whoever waits for it: progress comes out, a request to stop goes in.
+/// Connects the engine with whoever waits for it: progress goes out, a request to stop comes in.
 #[derive(Debug, Default)]
 pub struct Control {
     cancelled: AtomicBool,
@@ -279,7 +287,7 @@ impl Control {
         self.cancelled.load(Ordering::Acquire)
     }
 
-    /// To be called by engines between two steps.
+    /// Engines call this between two steps.
     ///
     /// # Errors
     /// [`Error::Cancelled`] when a stop was asked for.
@@ -287,18 +295,18 @@ impl Control {
         if self.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
     }
 
-    /// For engines: `fraction` of the work is done, 0..=1. Never goes back.
+    /// Engines report here which `fraction` of the work is done, 0..=1. It never goes back.
     pub fn report(&self, fraction: f32) {
         // Non-negative floats order like their bits.
         self.progress.fetch_max(fraction.clamp(0.0, 1.0).to_bits(), Ordering::AcqRel);
     }
 
-    /// For engines: what they do now, as a phrase such as `loading the model`.
+    /// Engines report here what they are doing, as a phrase such as `loading the model`.
     pub fn enter(&self, phase: impl Into<Cow<'static, str>>) {
         *self.phase.lock() = phase.into();
     }
 
-    /// What the engine does now; empty where it does not tell.
+    /// What the engine is doing; empty if it does not say.
     pub fn phase(&self) -> Cow<'static, str> {
         self.phase.lock().clone()
     }

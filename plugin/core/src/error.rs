@@ -29,7 +29,7 @@ pub enum Error {
         /// Width and height of the last key.
         last: (usize, usize),
     },
-    /// A setting is not what it may be.
+    /// A setting has a value that is not allowed.
     #[error("{name} is {value}; {allowed}")]
     Setting {
         /// The setting's name as the artist sees it.
@@ -39,7 +39,7 @@ pub enum Error {
         /// What is allowed, as a phrase.
         allowed: &'static str,
     },
-    /// A number is not within its setting's range.
+    /// A number is outside its setting's range.
     #[error("{name} is {value}; it lies between {lowest} and {highest}")]
     Range {
         /// The setting's name as the artist sees it.
@@ -59,7 +59,7 @@ pub enum Error {
         /// Why it could not be read.
         reason: String,
     },
-    /// The engine failed inside.
+    /// The engine failed internally.
     #[error("{engine}: {reason}")]
     Engine {
         /// The engine's name.
@@ -75,19 +75,20 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// The device has too little memory for what was asked.
+    /// The device has too little memory for the drawing.
     #[error("{device} is out of memory: {needed:?} of {available:?} bytes")]
     Memory {
         /// The device, in words.
         device: String,
-        /// Bytes that the drawing needs, where known.
+        /// Bytes that the drawing needs, if known.
         needed: Option<u64>,
-        /// Bytes that there were, where known.
+        /// Bytes that were available, if known.
         available: Option<u64>,
-        /// Which setting lowers the need, as a sentence.
+        /// Which setting lowers the need for memory, as a sentence.
         advice: String,
     },
-    /// The worker process could not be started, reached or understood, or it ended.
+    /// The worker process could not be started or reached, gave an answer that made no sense, or
+    /// ended.
     #[error("worker: {reason}")]
     Worker {
         /// What happened, as a phrase.

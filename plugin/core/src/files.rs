@@ -1,8 +1,7 @@
 //! Opening files in places where others may have put something else.
 //!
-//! A named pipe, a device or a folder that bears the name of a file must not hold up a host: opening
-//! a pipe waits for its other end, for ever if there is none. Here nothing but a file is ever opened
-//! for long.
+//! A named pipe, a device or a folder in place of a file must not block a host: opening a pipe
+//! waits for its other end, possibly for ever. Only regular files are kept open here.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read};
@@ -11,7 +10,7 @@ use std::path::Path;
 /// Opens the file at `path` for reading.
 ///
 /// # Errors
-/// The system's reason; [`ErrorKind::InvalidInput`] when it is no file.
+/// The system's reason; [`ErrorKind::InvalidInput`] when it is not a regular file.
 pub fn open(path: &Path) -> io::Result<File> {
     open_with(OpenOptions::new().read(true), path)
 }
@@ -22,13 +21,13 @@ pub fn open(path: &Path) -> io::Result<File> {
 /// As [`open`].
 pub fn open_with(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     let refused = || io::Error::new(ErrorKind::InvalidInput, "it is not a file");
-    // Some devices do something when they are opened.
+    // Checked first, because opening some devices has side effects.
     match std::fs::metadata(path) {
         Ok(about) if !about.is_file() => return Err(refused()),
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    // Another file may have taken the path since it was looked at.
+    // Another file may have taken the path since the check.
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;

@@ -1,9 +1,9 @@
 //! Fingerprints of weight files, which are too large to be hashed whole for every render.
 //!
 //! A fingerprint is the BLAKE3 digest of the file's length, its first and last mebibyte, and 256
-//! blocks of 16 KiB spread evenly between them: 6 MiB of 10 GB. Two releases of a model differ everywhere, so their
-//! fingerprints differ. A fingerprint is no proof against forgery.
-//! The same file has the same fingerprint on every machine, wherever it lies.
+//! blocks of 16 KiB spread evenly between them: 6 MiB out of 10 GB. Two releases of a model differ
+//! everywhere, so their fingerprints differ. A fingerprint is no protection against forgery. The
+//! same file has the same fingerprint on every machine, wherever it is stored.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -21,7 +21,7 @@ const END_BYTES: u64 = 1 << 20;
 const BLOCK_BYTES: u64 = 16 << 10;
 const BLOCKS: u64 = 256;
 
-/// Tells without reading a file whether it is still the one that was read.
+/// Tells whether a file is still the one that was read, without reading it again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct FileStamp {
     length: u64,
@@ -31,11 +31,11 @@ struct FileStamp {
 static KNOWN: ProcessMemo<Mutex<HashMap<PathBuf, (FileStamp, ContentHash)>>> =
     ProcessMemo::new(Mutex::default, |known| known.lock().clear());
 
-/// The fingerprint of the file at `path`. A file whose length and time of change are those of the
-/// last call is not read again.
+/// The fingerprint of the file at `path`. A file whose length and modification time are the same as
+/// in the last call is not read again.
 ///
 /// # Errors
-/// [`Error::Weights`] when it is no file or cannot be read.
+/// [`Error::Weights`] when it is not a regular file or cannot be read.
 pub fn of_file(path: &Path) -> Result<ContentHash, Error> {
     read(path).map_err(|error| Error::Weights {
         path: path.to_owned(),

@@ -1,8 +1,8 @@
-//! One picture in memory, owned, in the form in which every engine sees it.
+//! A picture in memory, in the form in which every engine receives it.
 
 use crate::Error;
 
-/// Longest side that a frame may have, in pixels. Larger sizes are a host's mistake, not a picture.
+/// Longest side that a frame may have, in pixels. A larger size is a host's mistake.
 pub const MAX_SIDE: usize = 32_768;
 
 /// Most pixels that a frame may have (16 bytes each): 8 GiB of samples.
@@ -10,9 +10,8 @@ pub const MAX_PIXELS: usize = 512 * 1024 * 1024;
 
 /// A picture: 32-bit float RGBA, premultiplied, top row first, no padding.
 ///
-/// Values are in the host's own encoding (see [`Encoding`](crate::Encoding)); they may lie above 1
-/// and below 0. They are finite: a frame is made from host pixels through a conversion that
-/// replaces NaN and infinity.
+/// Values are in the host's own encoding (see [`Encoding`](crate::Encoding)) and may lie above 1 or
+/// below 0. They are finite, because the conversion from a host's pixels replaces NaN and infinity.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Frame {
     width: usize,
@@ -73,8 +72,8 @@ impl Frame {
     }
 }
 
-/// A sample as a frame may hold it: NaN becomes 0, infinity the largest value of a half float,
-/// which leaves room for filters to add up.
+/// A sample that a frame may hold: NaN becomes 0, and infinity the largest value of a half float,
+/// which leaves filters room to add up.
 #[inline]
 pub fn finite(sample: f32) -> f32 {
     if sample.is_finite() {
@@ -86,7 +85,7 @@ pub fn finite(sample: f32) -> f32 {
     }
 }
 
-/// Refuses sizes that no picture has, before any memory is taken for them.
+/// Rejects sizes that no picture has, before any memory is allocated for them.
 ///
 /// # Errors
 /// [`Error::Size`] when a side is 0 or beyond [`MAX_SIDE`], or the area beyond [`MAX_PIXELS`].

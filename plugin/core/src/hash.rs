@@ -1,4 +1,4 @@
-//! Content addresses: the same pixels and settings give the same name on every machine.
+//! Content addresses: the same pixels and settings have the same name on every machine.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ impl ContentHash {
 }
 
 impl fmt::Display for ContentHash {
-    /// 64 lower-case hexadecimal digits: fit for a file name.
+    /// 64 lower-case hexadecimal digits, so it can be used as a file name.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }

@@ -1,20 +1,21 @@
-//! The domain of AI In-between, free of any host and of any network library.
+//! The domain of AI In-between, independent of any host and any network library.
 //!
 //! A host's pixels become [`Frame`]s, a render becomes a [`Request`], and an [`Engine`] turns the
-//! matching [`Job`] into the frame between two keys. Nothing here knows OpenFX; nothing here
-//! knows tensors.
+//! matching [`Job`] into the frame between two keys. Nothing here depends on OpenFX or on tensors.
 //!
-//! # The way of one frame
+//! # The path of one frame
 //!
-//! 1. [`timing`] says what is seen at a time: a key itself, or a position between the keys by the
-//!    timing chart and the exposure.
-//! 2. [`pixel_hash`] names the keys by their content where they lie, and [`picture`] reads those
-//!    that come from files; with the [`Settings`] this makes the [`Request`], which is plain data.
-//! 3. [`queue::Queue::cached`] looks for the finished drawing in the [`cache`], memory over disk.
-//! 4. Only on a miss are the keys' pixels made frames and submitted as a [`Job`]. The ticket is
-//!    polled by the render call, which goes on talking to its host; equal jobs share one run.
-//! 5. The engine draws, on the queue's thread; the drawing goes to all who wait, to memory, and to
-//!    disk for the other processes of this user and for tomorrow.
+//! 1. [`timing`] says what is shown at a time: a key itself, or a position between the keys that
+//!    follows from the timing chart and the exposure.
+//! 2. [`pixel_hash`] names the keys by their content without copying them, and [`picture`] reads
+//!    those that come from files. Together with the [`Settings`] this makes the [`Request`], which
+//!    is plain data.
+//! 3. [`queue::Queue::cached`] looks for the finished drawing in the [`cache`], first in memory, then
+//!    on disk.
+//! 4. Only on a miss are frames made from the keys' pixels and submitted as a [`Job`]. The render call
+//!    polls its ticket and keeps talking to its host meanwhile. Equal jobs share one run.
+//! 5. The engine draws on the queue's thread. The drawing goes to everyone who waits for it, to the
+//!    memory cache, and to the disk, where the user's other processes find it, today or tomorrow.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -63,23 +64,23 @@
 //! # Ok::<(), Error>(())
 //! ```
 //!
-//! # What holds everywhere
+//! # Invariants
 //!
-//! - Times are in frames, positions go from 0 (first key) to 1 (last key).
-//! - Frames are 32-bit float RGBA, premultiplied, top row first, finite; [`colour`] goes between
-//!   display-referred and linear values without clipping either.
-//! - Nothing is started, opened, or made before it is first needed: no thread before the first
+//! - Times are in frames; positions run from 0 (first key) to 1 (last key).
+//! - Frames are 32-bit float RGBA, premultiplied, top row first, finite. [`colour`] converts
+//!   between display-referred and linear values without clipping either.
+//! - Nothing is started, opened or created before it is needed: no thread before the first
 //!   submission, no directory before the first finished drawing.
 //! - A drawing never depends on what was drawn before it, nor on the number of threads.
-//! - Bad input is an [`Error`] that names it; a cache that cannot be used costs time only.
+//! - Bad input gives an [`Error`] that names it. A cache that cannot be used only costs time.
 //!
-//! # What the user can set
+//! # Environment variables
 //!
 //! | variable             | meaning | default |
 //! |----------------------|---------|---------|
 //! | `INBETWEEN_CACHE_DIR` | directory of the disk cache | the platform's cache directory |
 //! | `INBETWEEN_CACHE_MB`  | size of the disk cache in MiB, 0 for none | 4096 |
-//! | `INBETWEEN_MEMORY_MB` | memory for drawings, key pictures, looks at frames and analyses of pairs together in MiB, 0 for none | 512 |
+//! | `INBETWEEN_MEMORY_MB` | memory for drawings, key pictures, signatures of frames and analyses of pairs together in MiB, 0 for none | 512 |
 //! | `INBETWEEN_WORKER`    | the executable `inbetween` that the worker runs | the one beside the plug-in, then `PATH` |
 //! | `INBETWEEN_SOCKET_DIR` | directory of the worker's socket and lock | the user's runtime directory |
 //! | `INBETWEEN_LOG_DIR`   | directory of the worker's log | the platform's log directory |

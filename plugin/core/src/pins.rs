@@ -1,40 +1,42 @@
-//! Pins: points of a drawing whose way from key to key the artist sets.
+//! Pins: points of a drawing whose path from key to key the artist sets.
 
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
 
-/// Most pins of a span.
+/// Most pins that a span may have.
 pub const MOST_PINS: usize = 12;
 
-/// A point of a figure: here in the first key, there in the last.
+/// A point of a figure, with its place in the first key and in the last.
 ///
-/// Places are shares of the picture's width and height, to the right and down from its top left corner: 0, 0 is
-/// the outer corner of the first pixel, 1, 1 that of the last. So they mean the same at any size.
+/// Places are shares of the picture's width and height, to the right and down from its top left
+/// corner: (0, 0) is the outer corner of the first pixel, (1, 1) that of the last. So they mean the
+/// same at any size.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pin {
-    /// Where it is in the first key.
+    /// Its place in the first key.
     pub first: [f64; 2],
-    /// Where it is in the last key.
+    /// Its place in the last key.
     pub last: [f64; 2],
-    /// Where it passes on its way; without it the way is straight.
+    /// A place it passes on the way; without one, the path is straight.
     pub way: Option<WayPoint>,
 }
 
-/// A place that a pin passes.
+/// A place that a pin passes, and when.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WayPoint {
-    /// When it is there: strictly between 0 (first key) and 1 (last key).
+    /// The position at which it is there: strictly between 0 (first key) and 1 (last key).
     pub position: f64,
-    /// Where it is then, in the same units as the ends of the pin.
+    /// The place, in the same units as the ends of the pin.
     pub at: [f64; 2],
 }
 
-/// Checks the pins of a span. A figure may leave the picture, so one end of a pin may lie outside.
+/// Checks the pins of a span. One end of a pin may lie outside the picture, because a figure may
+/// leave it.
 ///
 /// # Errors
-/// [`Error::Setting`] when there are more than [`MOST_PINS`], a pin has no end in the picture or lies farther
-/// outside than the picture is large, or a way point is not between the keys.
+/// [`Error::Setting`] when there are more than [`MOST_PINS`], when a pin has no end in the picture
+/// or lies farther outside than the picture is large, or when a way point is not between the keys.
 pub fn check(pins: &[Pin]) -> Result<(), Error> {
     let refuse =
         |value: String, allowed: &'static str| Err(Error::Setting { name: "Pins", value, allowed });
@@ -65,7 +67,7 @@ pub fn check(pins: &[Pin]) -> Result<(), Error> {
     Ok(())
 }
 
-/// The sentence about a pin that binds nothing; `number` counts from 1.
+/// The message about a pin that binds nothing; `number` counts from 1.
 pub fn loose(number: usize) -> String {
     format!(
         "Pin {number} lies on the background in both keys and moves nothing: put one end of it on a figure."

@@ -1,12 +1,12 @@
-//! One list of everything that this process remembers and can find out again. A host that wants memory back gets all
-//! of it, also that of memos which are added later.
+//! A register of everything that this process remembers but can find out again. A host that wants
+//! its memory back gets all of it, including memos added in later versions.
 
 use std::sync::OnceLock;
 
 use parking_lot::Mutex;
 
-/// A memo of the whole process, to be kept in a `static`. It is made when it is first asked for, and [`forget_all`]
-/// empties it from then on.
+/// A memo of the whole process, to be kept in a `static`. It is made on first use, and from then on
+/// [`forget_all`] empties it.
 pub struct ProcessMemo<T> {
     made: OnceLock<T>,
     make: fn() -> T,
@@ -20,14 +20,14 @@ trait Forget: Sync {
 }
 
 impl<T> ProcessMemo<T> {
-    /// A memo that `make` makes and that `forget` empties.
+    /// A memo that is created by `make` and emptied by `forget`.
     pub const fn new(make: fn() -> T, forget: fn(&T)) -> Self {
         Self { made: OnceLock::new(), make, forget }
     }
 }
 
 impl<T: Send + Sync> ProcessMemo<T> {
-    /// What is remembered.
+    /// The remembered value.
     pub fn get(&'static self) -> &'static T {
         self.made.get_or_init(|| {
             ALL.lock().push(self);
@@ -46,7 +46,7 @@ impl<T: Send + Sync> Forget for ProcessMemo<T> {
 
 /// Empties every memo of this process.
 pub fn forget_all() {
-    // Outside the lock, since emptying one memo may make another one.
+    // Done outside the lock, since emptying one memo may create another.
     let all = ALL.lock().clone();
     all.into_iter().for_each(Forget::forget);
 }

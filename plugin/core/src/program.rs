@@ -3,11 +3,11 @@
 use std::ffi::OsStr;
 use std::process::Command;
 
-/// A call of `program` that opens no window.
+/// A command that runs `program` without opening a window.
 ///
-/// On Windows a program for terminals that is started by one without a terminal, such as a host, opens a black window
-/// of its own unless it is told not to (flag `CREATE_NO_WINDOW` of `CreateProcess`). All programs of this project are
-/// started through this function; `.ci/imports` sees to it.
+/// On Windows, a console program that is started by a program without a console, such as a host,
+/// opens a black window of its own unless the flag `CREATE_NO_WINDOW` of `CreateProcess` is set.
+/// All programs of this project are started through this function, which `.ci/imports` checks.
 #[must_use]
 pub fn command(program: impl AsRef<OsStr>) -> Command {
     #[cfg_attr(not(windows), expect(unused_mut, reason = "flags are set on Windows only"))]

@@ -10,7 +10,7 @@ const DIR: &str = "INBETWEEN_TEST_DIR";
 const DRAWINGS: u8 = 12;
 const ROOM_FOR: u64 = 7;
 const SIDE: usize = 64;
-/// The file of one of these drawings, which is small because each is of one colour.
+/// Size of the file of one of these drawings, which is small because each has a single colour.
 const FILE_BYTES: u64 = 250;
 
 fn drawn(of: u8) -> Drawn {

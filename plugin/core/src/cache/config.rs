@@ -1,4 +1,5 @@
-//! How much is kept and where: built-in values, then the environment, then what the caller says.
+//! How much the cache keeps and where. The caller's values come first, then the environment's, then
+//! the built-in ones.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -13,8 +14,8 @@ pub const DIR_VARIABLE: &str = "INBETWEEN_CACHE_DIR";
 /// Environment variable for the size of the disk cache in MiB; 0 switches it off.
 pub const DISK_VARIABLE: &str = "INBETWEEN_CACHE_MB";
 
-/// The default size of the disk cache, in MiB: room for about a thousand clean drawings of 1080p, or 250 full of
-/// grain.
+/// The default size of the disk cache, in MiB: room for about a thousand clean drawings of 1080p,
+/// or for 250 that are full of grain.
 pub const DEFAULT_DISK_MB: u64 = 4096;
 
 /// How much a cache may keep, and where.
@@ -41,14 +42,14 @@ impl CacheConfig {
         Self { memory_bytes, disk: None }
     }
 
-    /// The configuration that the environment asks for. No file is touched.
+    /// The configuration from the environment. No file is touched.
     pub fn from_environment() -> Self {
         Self::resolve(None, std::env::var_os)
     }
 
-    /// The cache for a directory that the caller may name, the environment that `variable` reads,
-    /// and the platform's cache directory, in this order. A variable that makes no sense is logged
-    /// and passed over.
+    /// The cache in the directory `dir` if the caller names one, else in the one from the
+    /// environment, which `variable` reads, else in the platform's cache directory. A variable that
+    /// makes no sense is logged and ignored.
     pub fn resolve(
         dir: Option<PathBuf>,
         variable: impl Fn(&'static str) -> Option<OsString>,

@@ -1,4 +1,4 @@
-//! The file form of all that the cache holds. All numbers are little-endian.
+//! The file format of everything that the cache holds. All numbers are little-endian.
 //!
 //! | bytes    | content |
 //! |----------|---------|
@@ -16,8 +16,8 @@
 //! | 80..112  | BLAKE3 of bytes 0..80 and of what follows the head |
 //! | 112..    | pixels of all frames in order, packed (see [`packing`](super::packing)): 32-bit float RGBA, premultiplied, top row first; then the remarks (see [`remarks`](super::remarks)) |
 //!
-//! The checksum finds damage. It is no signature: whoever may write to the directory can write a
-//! drawing into it.
+//! The checksum detects damage. It is not a signature: anyone who may write to the directory can
+//! put a drawing into it.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
@@ -41,7 +41,7 @@ const MAX_FRAMES: usize = 256;
 pub enum EntryKind {
     /// A finished in-between.
     Drawing,
-    /// A key or a sketch on its way to another process.
+    /// A key or a sketch that is being passed to another process.
     Picture,
     /// The frames that an engine generated for a whole span.
     Span,
@@ -67,18 +67,18 @@ impl EntryKind {
     }
 }
 
-/// Why a file gives no drawing.
+/// Why a file yields no drawing.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unreadable {
     /// The system could not read it.
     #[error("{0}")]
     Io(io::Error),
-    /// It is not the drawing that its name promises, or not the one that was asked for.
+    /// It is not the drawing that its name promises, or not the one that was requested.
     #[error("{0}")]
     Damaged(&'static str),
 }
 
-/// What a file says of itself ahead of its pixels.
+/// The head of a file: what it says about itself ahead of its pixels.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Header {
     pub(super) holds: EntryKind,
@@ -89,7 +89,7 @@ pub(super) struct Header {
     pub(super) confidence: f32,
 }
 
-/// A head as it lies in a file.
+/// The head as it is stored.
 struct StoredHeader {
     head: Header,
     bytes: [u8; HEAD_BYTES],
@@ -97,7 +97,7 @@ struct StoredHeader {
     remarks: usize,
 }
 
-/// What was read: the head, and the frames that it announces.
+/// The contents of a file: its head and the frames that the head announces.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) head: Header,
@@ -105,7 +105,7 @@ pub(super) struct Entry {
     pub(super) remarks: Remarks,
 }
 
-/// The file of these frames; `None` when they are none, too many, or not of one size.
+/// The file for these frames; `None` if there are none or too many, or if their sizes differ.
 pub(super) fn file(
     holds: EntryKind,
     key: &ContentHash,
@@ -122,7 +122,7 @@ pub(super) fn file(
     }
     let packed: Option<Vec<_>> = frames.iter().map(|frame| packing::pack(frame.pixels())).collect();
     let packed = packed?;
-    // Several frames are told apart by the length ahead of each.
+    // Each of several frames is preceded by its length, so that they can be told apart.
     let remarks = remarks::pack(remarks);
     let length = packed.iter().map(|frame| 8 + frame.len()).sum::<usize>() + remarks.len();
     let number = |of: usize| (of as u32).to_le_bytes();
@@ -170,7 +170,7 @@ fn found(file: &mut File, key: &ContentHash) -> Result<StoredHeader, Unreadable>
     }
     let size = (number(16) as usize, number(20) as usize);
     let frames = number(24) as usize;
-    // Checked before memory is taken, since a damaged head may claim any size.
+    // Checked before memory is allocated, since a damaged head may claim any size.
     let wrong = || Unreadable::Damaged("its length does not match its size");
     check_size(size.0, size.1).map_err(|_| wrong())?;
     let packed = u64::from_le_bytes(std::array::from_fn(|byte| bytes[40 + byte]));
@@ -188,8 +188,8 @@ fn found(file: &mut File, key: &ContentHash) -> Result<StoredHeader, Unreadable>
     Ok(StoredHeader { head, bytes, packed, remarks: number(36) as usize })
 }
 
-/// Reads the file of `key` and checks every byte of it. First `wanted` has to agree to its head, so that a file of
-/// another kind or size is refused before memory is taken for it.
+/// Reads the file of `key` and checks every byte of it. `wanted` must accept its head first, so
+/// that no memory is allocated for a file of another kind or size.
 pub(super) fn read(
     file: &mut File,
     key: &ContentHash,
@@ -199,7 +199,7 @@ pub(super) fn read(
     if !wanted(&head) {
         return Err(Unreadable::Damaged("it is of another kind or size than was asked for"));
     }
-    // Memory that cannot be had is an error here, not the end of the host.
+    // Running out of memory is an error here. It must not end the host.
     let mut content = Vec::new();
     let length = usize::try_from(packed).map_err(|_| Unreadable::Damaged("it is too long"))?;
     content.try_reserve_exact(length).map_err(|_| Unreadable::Io(ErrorKind::OutOfMemory.into()))?;

@@ -9,23 +9,24 @@ use crate::{
     SketchRef,
 };
 
-/// Part of every key. Whoever changes the byte form below, or what a stored drawing means, raises this number, so
-/// that old entries are never found again.
+/// Part of every key. Raise this number when the byte format below or the meaning of a stored
+/// drawing changes, so that old entries are never found again.
 const FORMAT: &[u8] = b"inbetween drawing 2\0";
 
 /// The same for the spans that ToonCrafter generates.
 const SPAN_FORMAT: &[u8] = b"inbetween span 1\0";
 
-/// The content address of the drawing that an engine of `engine_version` makes for `request`.
+/// The content address of the drawing that an engine of version `engine_version` makes for
+/// `request`.
 ///
-/// Each field is written with a fixed width or with its length ahead, so no two requests share a
-/// byte form.
+/// Each field is written with a fixed width or preceded by its length, so no two requests have the
+/// same bytes.
 pub fn key(request: &Request, engine_version: &str) -> ContentHash {
     drawing(request, engine_version).hasher.finalize().into()
 }
 
-/// The content address of all that is shared by the drawings of one span: the same for every
-/// position, quality and output.
+/// The content address of what all drawings of one span share: it does not depend on position,
+/// quality or output.
 pub fn span_key(request: &Request, engine_version: &str) -> ContentHash {
     let mut name = Name::new(SPAN_FORMAT);
     name.tag(&ENGINE, engine_tag(request.settings.engine));
@@ -34,7 +35,7 @@ pub fn span_key(request: &Request, engine_version: &str) -> ContentHash {
 }
 
 fn drawing(request: &Request, engine_version: &str) -> Name {
-    // Taken apart field by field: a new field cannot be forgotten here.
+    // Destructured field by field, so that a new field cannot be forgotten here.
     let Request { first: _, last: _, sketches: _, pins, neighbours, position, settings } = request;
     let Settings { engine, encoding: _, quality, output, sketch_strength: _, tooncrafter: _ } =
         settings;
@@ -50,7 +51,7 @@ fn drawing(request: &Request, engine_version: &str) -> Name {
     name
 }
 
-/// Without pins nothing is added, so the name is the one that drawings had before pins existed.
+/// Without pins nothing is added, so drawings keep the names they had before pins existed.
 fn add_pins(name: &mut Name, pins: &[Pin]) {
     if pins.is_empty() {
         return;
@@ -70,7 +71,7 @@ fn add_pins(name: &mut Name, pins: &[Pin]) {
     }
 }
 
-/// Without neighbours nothing is added: the same as for pins.
+/// Without neighbours nothing is added, as with pins.
 fn add_neighbours(name: &mut Name, neighbours: &[Option<Neighbour>; 2]) {
     if neighbours.iter().all(Option::is_none) {
         return;
@@ -84,8 +85,8 @@ fn add_neighbours(name: &mut Name, neighbours: &[Option<Neighbour>; 2]) {
     }
 }
 
-/// A name while it is being made. Each value is written together with its row of the list, so that a test can compare
-/// what was written with what the list says decides the look of a drawing.
+/// A name under construction. Each value is added together with its row in the list of settings, so
+/// that a test can compare what was written with what the list says decides the look of a drawing.
 struct Name {
     hasher: blake3::Hasher,
     #[cfg(test)]
@@ -123,7 +124,7 @@ impl Name {
 }
 
 fn add_span(name: &mut Name, request: &Request, engine_version: &str) {
-    // Pins and neighbours are not for the engine that generates spans.
+    // The engine that generates spans uses neither pins nor neighbours.
     let Request { first, last, sketches, pins: _, neighbours: _, position: _, settings } = request;
     let Settings { engine, encoding, quality: _, output: _, sketch_strength, tooncrafter } =
         settings;
@@ -157,7 +158,7 @@ fn add_tooncrafter(name: &mut Name, settings: &ToonCrafterSettings, sketched: bo
         rescale,
         motion,
         precision,
-        // They decide how long it takes, and nothing else.
+        // Device and memory limit only decide how long the drawing takes.
         device: _,
         memory_limit_mb: _,
     } = settings;
@@ -187,11 +188,11 @@ fn length(of: usize) -> [u8; 8] {
 }
 
 fn bits(position: f64) -> [u8; 8] {
-    // Adding 0 makes -0 and 0 the same position.
+    // Adding 0 turns -0 into 0, which is the same position.
     (position + 0.0).to_bits().to_le_bytes()
 }
 
-// Numbers once given stay: they are on disk. A new variant takes a new one.
+// These numbers are on disk, so they never change. A new variant gets a new number.
 
 fn engine_tag(engine: EngineKind) -> u8 {
     match engine {

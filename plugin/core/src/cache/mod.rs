@@ -1,8 +1,8 @@
-//! Finished drawings, found again by content: memory over disk.
+//! Finished drawings, looked up by content in memory and then on disk.
 //!
-//! The cache belongs to the process, not to an instance of the effect: hosts that make a new
-//! instance for every frame find what the one before has drawn. What lies on disk is shared by all
-//! processes of the user and lasts until it is the longest unused.
+//! The cache belongs to the process, not to an instance of the effect. A host that makes a new
+//! instance for every frame still finds what earlier instances have drawn. The disk is shared by
+//! all processes of the user, and a drawing stays there until it is the one unused for longest.
 
 pub mod config;
 mod disk;
@@ -33,7 +33,8 @@ pub struct Stats {
     pub memory_hits: u64,
     /// Drawings found on disk.
     pub disk_hits: u64,
-    /// Look-ups that found nothing. A run looks once more before it draws, which counts too.
+    /// Look-ups that found nothing. Before it draws, a run looks a second time, and that counts
+    /// too.
     pub misses: u64,
     /// Bytes of drawings in memory now.
     pub memory_bytes: usize,
@@ -41,7 +42,7 @@ pub struct Stats {
     pub disk: DiskStats,
 }
 
-/// Drawings in memory over drawings on disk.
+/// A cache of drawings in memory, backed by one on disk.
 #[derive(Debug)]
 pub struct Cache {
     memory: Shelf<ContentHash, Drawn>,
@@ -52,13 +53,14 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// An empty cache with a budget of its own. No file or directory is touched before the first look.
+    /// An empty cache with its own budget. No file or directory is touched before the first
+    /// look-up.
     pub fn new(config: CacheConfig) -> Self {
         let budget = Budget::new(config.memory_bytes);
         Self::within(&budget, config.disk)
     }
 
-    /// An empty cache that shares its budget with others: that of the process, for one.
+    /// An empty cache that shares a budget with others, for example that of the process.
     pub fn within(budget: &Arc<Budget>, disk: Option<DiskConfig>) -> Self {
         Self {
             memory: Shelf::new(budget),
@@ -69,8 +71,8 @@ impl Cache {
         }
     }
 
-    /// The drawing of this key with this width and height, from memory or else from disk. One from disk is then kept
-    /// in memory.
+    /// The drawing of this key with this width and height, from memory or else from disk. One that
+    /// comes from disk is then kept in memory.
     pub fn get(&self, key: &ContentHash, size: (usize, usize)) -> Option<Arc<Drawn>> {
         if let Some(drawn) = self.get_in_memory(key, size) {
             return Some(drawn);
@@ -85,7 +87,7 @@ impl Cache {
         Some(drawn)
     }
 
-    /// The drawing of this key and size if memory holds it; never waits for a disk.
+    /// The drawing of this key and size if it is in memory. Never waits for a disk.
     pub fn get_in_memory(&self, key: &ContentHash, size: (usize, usize)) -> Option<Arc<Drawn>> {
         let found = self.memory.get(key);
         let found = found.filter(|drawn| (drawn.frame.width(), drawn.frame.height()) == size);
@@ -95,12 +97,13 @@ impl Cache {
         found
     }
 
-    /// Keeps a drawing in memory, as far as its limit allows.
+    /// Keeps a drawing in memory if the limit allows it.
     pub fn put_in_memory(&self, key: ContentHash, drawn: &Arc<Drawn>) {
         self.memory.put(key, drawn.clone(), drawn.frame.byte_len() + size_of::<Drawn>());
     }
 
-    /// Keeps a drawing on disk, as far as its limit and the directory allow. Returns whether it is stored now.
+    /// Stores a drawing on disk if the limit and the directory allow it. Returns whether it is
+    /// stored.
     pub fn put_on_disk(&self, key: &ContentHash, drawn: &Drawn) -> bool {
         self.disk.as_ref().is_some_and(|disk| disk.put(key, drawn))
     }
@@ -110,12 +113,13 @@ impl Cache {
         self.disk.as_ref()
     }
 
-    /// Gives up what memory holds; the disk keeps its drawings.
+    /// Drops the drawings in memory; those on disk stay.
     pub fn clear_memory(&self) {
         self.memory.clear();
     }
 
-    /// Gives up what memory holds and deletes what is on disk. Returns how many files and bytes that were.
+    /// Drops the drawings in memory and deletes those on disk. Returns the number of files and
+    /// bytes deleted.
     ///
     /// # Errors
     /// As [`DiskCache::clear`].

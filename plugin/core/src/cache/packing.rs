@@ -1,13 +1,13 @@
-//! Pixels made small without losing a bit.
+//! Lossless compression of pixels.
 //!
-//! Drawings are flat areas and slow gradients in 32-bit floats, in which neighbours share most of
-//! their bits. A picture is packed in bands, each channel of a band on its own, so that all cores
-//! pack and unpack, and memory beyond the picture stays small.
+//! Drawings consist of flat areas and slow gradients. Stored as 32-bit floats, neighbouring pixels
+//! share most of their bits. A picture is packed in bands, and each channel of a band separately,
+//! so that all cores can pack and unpack with little memory beyond the picture itself.
 //!
 //! | bytes | content |
 //! |-------|---------|
 //! | 4 for each piece | length of the piece, little-endian |
-//! | the pieces | band after band, in each red, green, blue, alpha, as the crate `pco` packs numbers |
+//! | the pieces | band after band; in each band red, green, blue, alpha, as the crate `pco` packs numbers |
 
 use pco::ChunkConfig;
 use pco::standalone::{simple_compress, simple_decompress_into};
@@ -16,15 +16,15 @@ use rayon::prelude::*;
 /// Pixels of a band.
 const BAND: usize = 1 << 16;
 
-/// How hard `pco` tries, 0 to 12. One step more takes much longer and gains little.
+/// Compression level of `pco`, 0 to 12. One step more takes much longer and gains little.
 const LEVEL: usize = 6;
 
-/// Bytes of the table of lengths for this many pixels.
+/// Size in bytes of the table of lengths for this many pixels.
 fn table_bytes(pixels: usize) -> usize {
     pixels.div_ceil(BAND) * 4 * size_of::<u32>()
 }
 
-/// Packs pixels; `None` when the packing library refuses them, which it never should.
+/// Packs pixels; `None` when the library refuses them, which should never happen.
 pub(super) fn pack(pixels: &[[f32; 4]]) -> Option<Vec<u8>> {
     let config = ChunkConfig::default().with_compression_level(LEVEL);
     let piece = |band: &[[f32; 4]], channel: usize| {
@@ -46,8 +46,8 @@ pub(super) fn pack(pixels: &[[f32; 4]]) -> Option<Vec<u8>> {
     Some(packed)
 }
 
-/// Fills `pixels` with what was packed; `None` when another number of pixels was packed. Takes no more
-/// memory than a band for each core, whatever `packed` claims.
+/// Unpacks into `pixels`; `None` when a different number of pixels was packed. Allocates no more
+/// than a band for each core, whatever `packed` claims.
 pub(super) fn unpack(packed: &[u8], pixels: &mut [[f32; 4]]) -> Option<()> {
     let (table, mut rest) = packed.split_at_checked(table_bytes(pixels.len()))?;
     let mut pieces = Vec::with_capacity(table.len() / size_of::<u32>());
@@ -116,7 +116,8 @@ mod tests {
                 let at = (state >> 8) as usize % bad.len();
                 bad[at] = state as u8;
             }
-            // Other pixels, or none; never a panic, never more memory.
+            // Damaged bytes give other pixels or none. They never cause a panic or take more
+            // memory.
             refused += usize::from(unpacked(&bad, pixels.len()).is_none());
         }
         assert!(refused > 100, "{refused}");

@@ -1,7 +1,8 @@
-//! What is to be said of a drawing, as bytes behind its pixels.
+//! Remarks on a drawing, as bytes that follow its pixels.
 //!
-//! Nothing at all where nothing is to be said; else, little-endian: the number of loose pins and each of them, a
-//! byte each, a byte that is 1 where something is unsure, and then its share and area as five 32-bit floats.
+//! Without remarks there are no bytes at all. Otherwise, little-endian: the number of loose pins
+//! and each of their indices as one byte, a byte that is 1 where something is unsure, and then its
+//! share and area as five 32-bit floats.
 
 use crate::{Remarks, Unsure};
 
@@ -20,7 +21,7 @@ pub(super) fn pack(remarks: &Remarks) -> Vec<u8> {
     bytes
 }
 
-/// `None` when these bytes are no remarks.
+/// `None` when these bytes are not valid remarks.
 pub(super) fn unpack(bytes: &[u8]) -> Option<Remarks> {
     let Some((&count, rest)) = bytes.split_first() else { return Some(Remarks::default()) };
     let (pins, rest) = rest.split_at_checked(usize::from(count))?;

@@ -1,18 +1,19 @@
-//! How far a picture has moved as a whole: gate weave, shake, and pans.
+//! How far a picture has moved as a whole: gate weave, camera shake and pans.
 
 use super::signature::{COARSE, Grid, Signature};
 
-/// Farthest shift that is looked for, as a part of each side.
+/// Farthest shift that is searched, as a share of each side.
 const FARTHEST: f32 = 1.0 / 7.0;
 
-/// Differences beyond this count no more: what moves by itself must not pull the rest along.
+/// Larger differences are cut off here, so that parts that move by themselves do not pull the rest
+/// along.
 const OUTLIER: f32 = 0.08;
 
-/// A shift must fit this much better than standing still.
+/// A shift is used only if its difference is below this share of the difference without one.
 const GAIN: f32 = 0.97;
 
-/// The shift of `b` against `a` in samples of the fine grid: what is at `p` in `a` is at
-/// `p + shift` in `b`. Zero where there is nothing to hold on to.
+/// The shift of `b` against `a` in samples of the fine grid: what is at `p` in `a` is at `p +
+/// shift` in `b`. Zero where the picture has no structure to align.
 pub(super) fn shift(a: &Signature, b: &Signature) -> [f32; 2] {
     let (wide, high) = (a.coarse.width as f32, a.coarse.height as f32);
     let reach = [(wide * FARTHEST) as isize, (high * FARTHEST) as isize];
@@ -25,8 +26,8 @@ pub(super) fn shift(a: &Signature, b: &Signature) -> [f32; 2] {
     refine(&a.fine, &b.fine, start.map(|part| part as f32))
 }
 
-/// Mean difference of two pictures once this shift is undone to whole samples; large differences count no more than
-/// what moves by itself does.
+/// Mean difference of two pictures once this shift, rounded to whole samples, is undone. Large
+/// differences are cut off.
 pub(super) fn mismatch_at(a: &Signature, b: &Signature, shift: [f32; 2]) -> f32 {
     mismatch(&a.fine, &b.fine, shift.map(|part| part.round() as isize), 2)
 }
@@ -69,13 +70,14 @@ fn mismatch(a: &Grid, b: &Grid, [dx, dy]: [isize; 2], step: usize) -> f32 {
     sum / count as f32
 }
 
-/// Samples at the edges that a shift leaves without a partner.
+/// Number of samples at the edges that have no counterpart after the shift.
 pub(super) fn margins(shift: [f32; 2]) -> [usize; 2] {
     shift.map(|part| (0.5 * part.abs()).ceil() as usize + 1)
 }
 
-/// The shift to a small part of a sample: least squares of the differences, both pictures moved
-/// half the way so that both are equally blurred, with less and less weight for what does not fit.
+/// Refines the shift to a fraction of a sample, by least squares of the differences. Each picture
+/// is moved half the way, so that both are equally blurred, and outliers are weighted down step by
+/// step.
 fn refine(a: &Grid, b: &Grid, mut shift: [f32; 2]) -> [f32; 2] {
     let start = shift;
     let mut scale = OUTLIER;
@@ -89,7 +91,7 @@ fn refine(a: &Grid, b: &Grid, mut shift: [f32; 2]) -> [f32; 2] {
         certain = step.certain;
         scale = (0.6 * scale).max(0.01);
     }
-    // Where there is only noise to hold on to, the picture stays.
+    // Where the only structure is noise, the shift stays as it was.
     [0, 1].map(|axis| if certain[axis] { shift[axis] } else { start[axis] })
 }
 
@@ -135,7 +137,8 @@ fn step(a: &Grid, b: &Grid, shift: [f32; 2], scale: f32) -> Option<Step> {
                 let fit = 1.0 / (1.0 + ratio * ratio);
                 fit * fit
             };
-            // What the two pictures do not share is noise, as strong in their mean as in their difference.
+            // What the two pictures do not share is noise. It is as strong in their mean as in
+            // their difference.
             for (noise, (of_a, of_b)) in of_noise.iter_mut().zip([along_x, along_y]) {
                 *noise += f64::from(weight * (of_a - of_b) * (of_a - of_b));
             }

@@ -1,19 +1,20 @@
-//! Blends: pictures that are a mix of the one before and the one after, as converters of frame rates make them.
+//! Blends: pictures that mix the one before and the one after, as frame-rate converters make them.
 
 use serde::{Deserialize, Serialize};
 
 use super::signature::{PLANES, Signature};
 
-/// How far the pictures around must differ in a place that is looked at, of 1.
+/// How much the pictures before and after must differ at a place for it to be examined, of 1.
 const DIFFERS: f32 = 8.0 / 255.0;
 
-/// Places that are enough to judge by.
+/// Fewest places that suffice for a judgement.
 const LEAST_PLACES: usize = 12;
 
-/// The least share that either picture must have; less is a ghost that noise hides.
+/// Least share that either picture must have; less is a ghost that noise hides.
 const LEAST_SHARE: f32 = 0.12;
 
-/// What may be left of a mix, against the difference of the two pictures, and as noise, squared.
+/// What a mix may leave unexplained, squared: a share of the difference between the two pictures,
+/// and noise at each place.
 const LEFT: f32 = 0.01;
 const NOISE: f32 = (1.5 / 255.0) * (1.5 / 255.0);
 
@@ -22,13 +23,13 @@ const NOISE: f32 = (1.5 / 255.0) * (1.5 / 255.0);
 pub struct Blend {
     /// Its frame, counted from 0.
     pub frame: usize,
-    /// How much of it is the picture after, 0..=1.
+    /// Share of the picture after in the mix, 0..=1.
     pub share: f32,
 }
 
 /// How much of `here` is the picture `after`, where it is a mix of that and the picture `before`.
 ///
-/// A mix stands still while it mixes: what has moved by itself is no mix of where it was and where it will be.
+/// `None` for movement: a thing that has moved is not a mix of where it was and where it will be.
 pub(super) fn next_share(before: &Signature, here: &Signature, after: &Signature) -> Option<f32> {
     let (a, x, b) = (&before.fine.planes, &here.fine.planes, &after.fine.planes);
     if a[0].len() != x[0].len() || a[0].len() != b[0].len() {

@@ -1,39 +1,40 @@
-//! Two frames side by side: the same drawing but for noise and a shift, or another one; the same
-//! scene, or another one.
+//! Compares two frames: do they show the same drawing apart from noise and a shift, and do they
+//! show the same scene?
 
 use super::align::margins;
 use super::lighting::aligned;
 use super::signature::{COARSE, Grid, PLANES, Signature};
 
-/// Between these multiples of the noise lies the limit between the same drawing and another one.
+/// The limit between the same drawing and another one lies between these multiples of the noise.
 pub(super) const LEAST_LIMIT: f32 = 8.0;
 
-/// Samples of a block along each side: differences are judged block by block, so that a blink in
-/// one place counts as much as a walk across the picture.
+/// Side of a block in samples. Differences are judged block by block, so that a blink in one place
+/// counts as much as a walk across the picture.
 const BLOCK: usize = 4;
 
-/// Blocks that a comparison keeps: those that differ most.
+/// Number of blocks that a comparison keeps: those that differ most.
 const KEPT: usize = 8;
 
-/// Blocks that must differ before drawings do; one block alone may be a speck of dust.
+/// Number of blocks that must differ for drawings to differ; a single block may be a speck of dust.
 const DECIDING: usize = 3;
 
-/// Least noise that is taken into account, as a variance: rounding to 8 bits.
+/// Least noise that is assumed, as a variance: rounding to 8 bits.
 const LEAST_NOISE: f32 = 0.0015 * 0.0015;
 
-/// Least and most play of edges, as the square of a way in samples: what is left of weave after
+/// Least and most play of edges, as a squared distance in samples: what weave leaves after
 /// alignment, and what compression does beside lines. Beyond the most, lines have moved.
 const LEAST_EDGE_NOISE: f32 = 0.02 * 0.02;
 const MOST_EDGE_NOISE: f32 = 0.12 * 0.12;
 
-/// Least play where the picture has moved by parts of a sample: those are only nearly undone.
+/// Least play where the picture has moved by a fraction of a sample, because alignment undoes such
+/// shifts only nearly.
 const LEAST_EDGE_NOISE_SHIFTED: f32 = 0.05 * 0.05;
 
-/// Most noise on flat ground, as a variance: the coarsest grain of a picture as small as its signature. What
-/// differs more, all over the picture, is another picture.
+/// Most noise on flat ground, as a variance: that of the coarsest grain in a copy as small as a
+/// signature. If the whole picture differs more than this, it is another picture.
 const MOST_NOISE: f32 = 0.04 * 0.04;
 
-/// Most that a codec's touching up of single blocks counts for, as a variance.
+/// Most noise that is attributed to a codec which updates single blocks, as a variance.
 const MOST_BLOCK_NOISE: f32 = 0.01 * 0.01;
 
 /// What a comparison of two frames found.
@@ -44,10 +45,11 @@ pub struct Comparison {
     pub shift: [f32; 2],
     /// The noise found in this pair.
     pub(super) noise: Noise,
-    /// Energy of the difference and of the slopes, of the blocks that differ most.
+    /// For each of the blocks that differ most: the energy of the difference and that of the
+    /// slopes.
     worst: Vec<[f32; 2]>,
-    /// Share of the second picture that is not found in the first, 0 for the same scene to about 1
-    /// for another. Only looked for where the drawings differ.
+    /// Share of the second picture that is not found in the first: 0 for the same scene, about 1
+    /// for another. It is computed only where the drawings differ.
     pub(super) novelty: f32,
 }
 
@@ -56,12 +58,12 @@ pub struct Comparison {
 pub(super) struct Noise {
     /// Variance of the difference on flat ground.
     pub(super) flat: f32,
-    /// What edges add to it, for each unit of squared slope.
+    /// What edges add to it, per unit of squared slope.
     pub(super) edge: f32,
 }
 
 impl Noise {
-    /// As large as it may be in a clip with this `usual` noise.
+    /// The noise limited to what is plausible in a clip with this `usual` noise.
     pub(super) fn within(self, usual: Self) -> Self {
         Self {
             flat: self.flat.min(2.0 * usual.flat.max(LEAST_NOISE)),
@@ -71,7 +73,7 @@ impl Noise {
 }
 
 impl Comparison {
-    /// Compares frames of the same size; frames of different sizes are taken for different scenes.
+    /// Compares frames of the same size. Frames of different sizes count as different scenes.
     pub fn of(a: &Signature, b: &Signature) -> Self {
         if a.frame_size() != b.frame_size() {
             return Self::of_unrelated();
@@ -79,7 +81,7 @@ impl Comparison {
         let (shift, lit) = aligned(a, b);
         let blocks = blocks(&a.fine, &b.fine, shift);
         let least = if a.is_field() || b.is_field() {
-            // Fields show an edge on other lines in turn.
+            // In alternate fields, an edge falls on different lines.
             MOST_EDGE_NOISE
         } else if shift[0].abs().max(shift[1].abs()) > 0.05 {
             LEAST_EDGE_NOISE_SHIFTED
@@ -91,7 +93,7 @@ impl Comparison {
         let mut comparison =
             Self { shift: shift.map(|part| part * a.factor as f32), noise, worst, novelty: 0.0 };
         if comparison.difference() > 0.5 * LEAST_LIMIT {
-            // Another light is no other scene.
+            // A change of light does not make another scene.
             let (a, b) = lit.as_ref().map_or((a, b), |(a, b)| (a, b));
             comparison.novelty = novelty(&a.coarse, &b.coarse, shift);
         }
@@ -109,7 +111,7 @@ impl Comparison {
         self.difference_over(self.noise)
     }
 
-    /// The same, in multiples of another noise.
+    /// The same in multiples of the given noise.
     pub(super) fn difference_over(&self, noise: Noise) -> f32 {
         let Noise { flat, edge } = noise;
         let mut ratios: Vec<f32> = self
@@ -184,11 +186,11 @@ fn with_slopes_beside(blocks: &[[f32; 2]], wide: usize, high: usize) -> Vec<[f32
     (0..blocks.len()).map(with).collect()
 }
 
-/// The noise of a pair, from the blocks that cannot have changed for the most part: half of all
-/// are flat, and of the edges more than half stand still (or the drawing is another one anyway).
+/// The noise of a pair, measured in blocks most of which cannot have changed: half of all blocks
+/// are flat, and more than half of the edges stand still (or the drawing is another one anyway).
 ///
-/// A codec that compresses from frame to frame leaves most blocks alone and touches up some: what
-/// the noisier blocks show counts as well, as far as codecs go.
+/// A codec that compresses from frame to frame leaves most blocks alone and updates some. So the
+/// noisier blocks count as well, up to what codecs do.
 fn noise_of(blocks: &[[f32; 2]], least_edge: f32) -> Noise {
     let mut by_slope = blocks.to_vec();
     by_slope.sort_by(|a, b| a[1].total_cmp(&b[1]));
@@ -212,12 +214,12 @@ fn worst_of(mut blocks: Vec<[f32; 2]>, noise: Noise) -> Vec<[f32; 2]> {
     blocks
 }
 
-/// The middle value; 0 of none.
+/// The median; 0 for an empty list.
 pub(super) fn median(values: Vec<f32>) -> f32 {
     share(values, 0.5)
 }
 
-/// The value below which this share of the values lies; 0 of none.
+/// The value below which this share of the values lies; 0 for an empty list.
 pub(super) fn share(mut values: Vec<f32>, share: f32) -> f32 {
     if values.is_empty() {
         return 0.0;
@@ -226,13 +228,13 @@ pub(super) fn share(mut values: Vec<f32>, share: f32) -> f32 {
     *values.select_nth_unstable_by(at, f32::total_cmp).1
 }
 
-/// Samples of a patch of the coarse copy along each side.
+/// Side of a patch of the coarse copy, in samples.
 const PATCH: usize = 6;
 
 /// How far a patch may have moved by itself, in coarse samples.
 const REACH: isize = 8;
 
-/// Share of the pictures' structure that no patch of the other picture explains: the mean of both
+/// Share of the pictures' structure that no patch of the other picture explains, averaged over both
 /// directions.
 fn novelty(a: &Grid, b: &Grid, shift: [f32; 2]) -> f32 {
     let whole = shift.map(|part| (part / COARSE as f32).round() as isize);
@@ -240,8 +242,8 @@ fn novelty(a: &Grid, b: &Grid, shift: [f32; 2]) -> f32 {
     0.5 * (unexplained(a, b, back) + unexplained(b, a, whole))
 }
 
-/// Share of the structure of `b` that `a` does not explain; a patch of `b` is looked for in `a`
-/// around its own place moved by `shift`.
+/// Share of the structure of `b` that `a` does not explain. Each patch of `b` is searched for in
+/// `a` around its own place, moved by `shift`.
 fn unexplained(a: &Grid, b: &Grid, shift: [isize; 2]) -> f32 {
     let (mut rest, mut all) = (0.0_f64, 0.0_f64);
     for top in (0..(b.height + 1).saturating_sub(PATCH)).step_by(PATCH) {
@@ -259,7 +261,7 @@ fn unexplained(a: &Grid, b: &Grid, shift: [isize; 2]) -> f32 {
     if all < 1e-9 { 0.0 } else { (rest / all) as f32 }
 }
 
-/// All shifts within reach of standing still and of moving with the picture.
+/// All shifts within reach of standing still and of moving with the picture, nearest first.
 fn nearest_first(shift: [isize; 2]) -> impl Iterator<Item = [isize; 2]> {
     let around = (-REACH..=REACH).flat_map(|y| (-REACH..=REACH).map(move |x| [x, y]));
     let far = shift[0].abs().max(shift[1].abs()) > REACH;
@@ -269,7 +271,7 @@ fn nearest_first(shift: [isize; 2]) -> impl Iterator<Item = [isize; 2]> {
     })
 }
 
-/// A square of samples.
+/// A square block of samples.
 struct Patch<'a> {
     grid: &'a Grid,
     left: usize,
@@ -292,7 +294,7 @@ impl<'a> Patch<'a> {
         })
     }
 
-    /// Sum of squared deviations from the patch's own mean, with something for its colour.
+    /// Sum of squared deviations from the patch's own mean, plus a term for its colour.
     fn structure(&self) -> f32 {
         let mut sum = 0.0;
         for plane in 0..PLANES {
@@ -306,7 +308,7 @@ impl<'a> Patch<'a> {
         sum + (PATCH * PATCH) as f32 * 1e-4
     }
 
-    /// Sum of squared differences, or `limit` if it is not below.
+    /// Sum of squared differences, or `limit` if the sum reaches it.
     fn difference_below(&self, other: &Self, limit: f32) -> f32 {
         let mut sum = 0.0;
         for plane in 0..PLANES {

@@ -1,31 +1,33 @@
-//! Ghosts: the little that is seen of a neighbour in a picture of its own, as converters of frame rates leave it where
-//! no moment of the output is one of the film.
+//! Ghosts: faint traces of a neighbouring picture. Frame-rate converters leave them where no moment
+//! of the output coincides with one of the film.
 //!
-//! The picture itself is known in no other form, so the share cannot be told by holding it against a clean one. But most
-//! of what the neighbour shows elsewhere than the picture lies before ground that the picture on the other side shows
-//! too: there the picture is a mix of two known ones, everywhere with one share. Where it shows something of its own
-//! instead, the shares are scattered.
+//! There is no clean copy of the picture to compare with, so the share of the ghost cannot be
+//! measured directly. But most of what the neighbour shows elsewhere lies in front of ground that
+//! the picture on the other side shows too. There the picture is a mix of two known pictures, with
+//! the same share everywhere. Where the neighbour shows something of its own instead, the shares
+//! scatter.
 
 use serde::{Deserialize, Serialize};
 
 use super::signature::{PLANES, Signature};
 
-/// How far the pictures around must differ in a place that is looked at, of 1.
+/// How much the neighbouring pictures must differ at a place for it to be examined, of 1.
 const DIFFERS: f32 = 16.0 / 255.0;
 
-/// Places that must agree on the share, and of all that are looked at.
+/// Fewest places that must agree on the share, and the least part of all examined places.
 const LEAST_PLACES: usize = 40;
 const LEAST_AGREEING: f32 = 0.06;
 
-/// How many more places must be for a ghost than for none.
+/// A ghost needs this many times more places than the absence of one.
 const CLEARER: f32 = 4.0;
 
-/// The least share that is one: less is not seen, or is what filters of fields leave. The most; more of it is a mix,
-/// and shown for none of the two.
+/// The least share of a ghost: a smaller one is not visible, or is left behind by filters of
+/// fields. And the most: a larger share is a mix and counts as a ghost of neither picture.
 const LEAST_SHARE: f32 = 0.012;
 const MOST_SHARE: f32 = 0.3;
 
-/// Shares are counted in steps of this, and those of so many steps on either side of one are the same.
+/// Width of a step in which shares are counted, and the number of steps on either side that count
+/// as the same share.
 const STEP: f32 = 0.004;
 const BESIDE: usize = 3;
 
@@ -34,13 +36,13 @@ const BESIDE: usize = 3;
 pub struct Ghost {
     /// Its frame, counted from 0.
     pub frame: usize,
-    /// Whether it is the frame after it that shows through, not the one before.
+    /// Whether the frame after it shows through, rather than the one before.
     pub of_next: bool,
-    /// How much of it is that frame, 0..=1.
+    /// Share of that frame in the picture, 0..=1.
     pub share: f32,
 }
 
-/// How much of `other` shows through `here`, where that shows the ground of `beyond`.
+/// How much of `other` shows through `here` where `here` shows the same ground as `beyond`.
 pub(super) fn share_of(other: &Signature, here: &Signature, beyond: &Signature) -> Option<f32> {
     let (n, x, m) = (&other.fine.planes, &here.fine.planes, &beyond.fine.planes);
     if n[0].len() != x[0].len() || n[0].len() != m[0].len() {
@@ -70,7 +72,7 @@ pub(super) fn share_of(other: &Signature, here: &Signature, beyond: &Signature) 
     let (count, usual) =
         steps.map(|step| (agreeing(step), step)).max_by_key(|(count, _)| *count)?;
     let is_sure = count >= LEAST_PLACES && count as f32 > LEAST_AGREEING * shares.len() as f32;
-    // Noise scatters shares to both sides of none.
+    // Noise scatters shares to both sides of zero.
     if !is_sure || (count as f32) < CLEARER * agreeing(2 * zero - usual) as f32 {
         return None;
     }
@@ -81,7 +83,7 @@ pub(super) fn share_of(other: &Signature, here: &Signature, beyond: &Signature) 
     (share > LEAST_SHARE).then_some(share)
 }
 
-/// The end of the steps that are counted, around none at `zero`.
+/// The end of the counted steps, which lie around `zero`, the step of no share.
 fn counts_end(zero: usize) -> f32 {
     (2 * zero + 1) as f32
 }

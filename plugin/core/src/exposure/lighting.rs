@@ -1,25 +1,26 @@
-//! Changes of light: fades, flashes and dissolves, told from movement.
+//! Changes of light: tells fades, flashes and dissolves from movement.
 
 use super::align::{mismatch_at, shift};
 use super::signature::{COARSE, Grid, PLANES, Signature};
 
-/// Least change of the mean that is looked at, of 1: two code values of 8 bits. Where light changes less from frame to
-/// frame, alignment and the search for cuts do not suffer.
+/// Least change of the mean that is examined, of 1: two code values of 8 bits. Smaller changes from
+/// frame to frame do not disturb alignment or the search for cuts.
 const LEAST_CHANGE: f32 = 2.0 / 255.0;
 
 /// Most that light may change in one step of a fade. A step to or from black in one frame is a cut.
 const MOST_CHANGE: f32 = 0.25;
 
-/// How much better the pictures must fit once the change is undone.
+/// The share of the difference that may remain once the change of light is undone.
 const LEAST_IMPROVEMENT: f32 = 0.6;
 
-/// Least change from frame to frame that counts as steady, of 1: a third of a code value over the whole picture.
+/// Least change from frame to frame that counts as steady, of 1: a third of a code value over the
+/// whole picture.
 const LEAST_STEADY: f32 = 0.35 / 255.0;
 
-/// How alike two changes in a row must be: what they share against the larger of them.
+/// How alike two successive changes must be: what they share, relative to the larger of them.
 const LEAST_LIKENESS: f32 = 0.4;
 
-/// A gain for all planes and an offset for each, which make one picture as light as the other.
+/// A gain for all planes and an offset for each, which bring one picture to the light of the other.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct GainOffset {
     gain: f32,
@@ -27,8 +28,8 @@ struct GainOffset {
 }
 
 impl GainOffset {
-    /// What makes `from`, of higher contrast, as light as `to`: told from means and deviations, which a moved picture
-    /// keeps.
+    /// What brings `from`, which has the higher contrast, to the light of `to`. It follows from
+    /// means and deviations, which do not change when the picture moves.
     fn between(from: [PlaneStatistics; PLANES], to: [PlaneStatistics; PLANES]) -> Self {
         let gain = if from[0].deviation > 1e-6 { to[0].deviation / from[0].deviation } else { 1.0 };
         Self { gain, offsets: [0, 1, 2].map(|plane| to[plane].mean - gain * from[plane].mean) }
@@ -64,8 +65,8 @@ fn statistics(signature: &Signature) -> [PlaneStatistics; PLANES] {
     })
 }
 
-/// The shift of `b` against `a` as [`shift`] tells it, and both pictures in the same light where a change of light
-/// explains most of their difference.
+/// The shift of `b` against `a` as [`shift`] finds it. If a change of light explains most of their
+/// difference, also both pictures brought to the same light.
 pub(super) fn aligned(a: &Signature, b: &Signature) -> ([f32; 2], Option<(Signature, Signature)>) {
     let plain = shift(a, b);
     let (of_a, of_b) = (statistics(a), statistics(b));
@@ -87,7 +88,7 @@ pub(super) fn aligned(a: &Signature, b: &Signature) -> ([f32; 2], Option<(Signat
     }
 }
 
-/// How each part of the picture changes from `a` to `b` once `shift` is undone, in planes one after the other.
+/// How each part of the picture changes from `a` to `b` once `shift` is undone, plane after plane.
 pub(super) fn change(a: &Signature, b: &Signature, shift: [f32; 2]) -> Vec<f32> {
     let half = shift.map(|part| 0.5 * part / COARSE as f32);
     let (width, height) = (a.coarse.width, a.coarse.height);
@@ -113,7 +114,7 @@ pub(super) fn size(change: &[f32]) -> f32 {
     product(change, change).sqrt()
 }
 
-/// Whether a change goes on as the one before it began.
+/// Whether a change continues the one before it.
 pub(super) fn is_steady(before: &[f32], change: &[f32]) -> bool {
     if before.len() != change.len() || change.is_empty() {
         return false;
@@ -124,7 +125,7 @@ pub(super) fn is_steady(before: &[f32], change: &[f32]) -> bool {
 }
 
 fn product(a: &[f32], b: &[f32]) -> f32 {
-    // The planes of one place are one value.
+    // All planes of one place count as one value.
     let places = (a.len() / PLANES).max(1) as f32;
     a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>() / places
 }

@@ -1,4 +1,4 @@
-//! The drawing at one moment, from the frames around it alone.
+//! Finds the drawing at one moment from the frames around it.
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
@@ -12,20 +12,20 @@ use super::segmentation::{CUT_ALONE, LEAST_PAN, USUAL_LIMIT, jumps, weave_of};
 use super::signature::Signature;
 use crate::process_memo::ProcessMemo;
 
-/// What is known of the drawing on a frame after looking at its neighbourhood.
+/// What is known of the drawing on a frame after examining the frames around it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DrawingExtent {
-    /// The first frame of the drawing, or the farthest one that was looked at.
+    /// The first frame of the drawing, or the farthest frame examined.
     pub first: i64,
-    /// The frame after its last, or after the farthest one that was looked at.
+    /// The frame after its last, or after the farthest frame examined.
     pub end: i64,
-    /// What is ahead of `first`.
+    /// What lies before `first`.
     pub before: Boundary,
-    /// What is at `end`.
+    /// What lies at `end`.
     pub after: Boundary,
-    /// The drawing is the same all along, but the picture moves as a whole.
+    /// The drawing stays the same throughout, but the picture moves as a whole.
     pub panned: bool,
-    /// From frame to frame nothing moves, but over all these frames something does.
+    /// Nothing moves from one frame to the next, but something does over all these frames.
     pub drifts: bool,
 }
 
@@ -38,15 +38,15 @@ pub enum Boundary {
     Cut,
     /// The clip has no such frame.
     ClipEnd,
-    /// Nobody looked: the same drawing goes on as far as was looked.
+    /// Unknown: the same drawing goes on as far as was examined.
     Unknown,
 }
 
-/// Looks at a clip through a callback that gives the signature of a frame, or `None` where the
-/// clip has no frame. No frame is asked for twice.
+/// Examines a clip through a callback that gives the signature of a frame, or `None` where the clip
+/// has no such frame. It asks for each frame at most once.
 ///
-/// The callback decides what a frame costs: with signatures remembered from moment to moment, a
-/// clip that is played asks for one new frame at a time.
+/// The cost of a frame depends on the callback. If it remembers signatures from one moment to the
+/// next, playing a clip takes one new frame at a time.
 pub struct LocalAnalyser<F> {
     fetch: F,
     fetched: HashMap<i64, Option<Arc<Signature>>>,
@@ -61,11 +61,11 @@ where
         Self { fetch, fetched: HashMap::new() }
     }
 
-    /// The drawing on `frame`, looking at no more than `reach` frames on either side;
+    /// The drawing on `frame`, found by examining no more than `reach` frames on either side;
     /// `None` where the clip has no such frame.
     ///
     /// # Errors
-    /// Whatever the callback answers.
+    /// Whatever the callback returns.
     pub fn drawing_at(&mut self, frame: i64, reach: usize) -> Result<Option<DrawingExtent>, E> {
         let Some(here) = self.signature(frame)? else { return Ok(None) };
         let (mut ahead, mut behind) = (Vec::new(), Vec::new());
@@ -98,7 +98,7 @@ where
             && PairComparison::of(&start, &last).difference > USUAL_LIMIT;
         let steps: Vec<[f32; 2]> = behind.iter().rev().chain(&ahead).copied().collect();
         let jump = jumps_of(&steps);
-        // Steps up to this one lead to `frame`, the others away from it.
+        // Steps before this one lead to `frame`, the others away from it.
         let (mut from, mut to) = (0, steps.len());
         if let Some(at) = (0..behind.len()).rev().find(|at| jump[*at]) {
             (from, before) = (at + 1, Boundary::Drawing);
@@ -128,7 +128,7 @@ where
 }
 
 enum Relation {
-    /// The same drawing, moved by this way in pixels.
+    /// The same drawing, moved by this much in pixels.
     Same([f32; 2]),
     Other(Boundary),
 }
@@ -147,14 +147,14 @@ impl Relation {
     }
 }
 
-/// Pairs of signatures that are remembered, a few dozen bytes each: moments nearby ask for the same ones, and to
-/// compare two takes far longer than to remember a thousand.
+/// Pairs of signatures whose comparisons are remembered, a few dozen bytes each. Nearby moments
+/// compare the same pairs, and one comparison takes far longer than a thousand look-ups.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
 
 static PAIRS: ProcessMemo<Mutex<LruCache<(u64, u64), PairComparison>>> =
     ProcessMemo::new(|| Mutex::new(LruCache::new(REMEMBERED)), |pairs| pairs.lock().clear());
 
-/// What is asked of a comparison.
+/// The result of a comparison, as far as it is needed here.
 #[derive(Clone, Copy)]
 struct PairComparison {
     difference: f32,
@@ -182,7 +182,7 @@ impl PairComparison {
     }
 }
 
-/// Which of these steps are jumps beside standing still.
+/// Which of these steps are jumps next to a step that stands still.
 fn jumps_of(steps: &[[f32; 2]]) -> Vec<bool> {
     let weave = weave_of(steps.iter().copied());
     let jump = |at: usize| {
@@ -192,7 +192,7 @@ fn jumps_of(steps: &[[f32; 2]]) -> Vec<bool> {
     (0..steps.len()).map(jump).collect()
 }
 
-/// Whether these steps lead somewhere: their middle is farther from zero than they scatter.
+/// Whether these steps have a common direction: their median is farther from zero than they scatter.
 fn is_pan(shifts: &[[f32; 2]]) -> bool {
     let middle = [0, 1].map(|axis| median(shifts.iter().map(|step| step[axis]).collect()));
     let from = |step: &[f32; 2], to: [f32; 2]| libm::hypotf(step[0] - to[0], step[1] - to[1]);

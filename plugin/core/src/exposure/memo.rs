@@ -1,4 +1,4 @@
-//! The signatures made last, for callers that get frames one by one.
+//! Recently made signatures, for callers that get frames one by one.
 
 use std::sync::Arc;
 
@@ -8,8 +8,8 @@ use crate::budget::{Budget, Shelf};
 
 /// Signatures by the content of their frames, within a budget.
 ///
-/// A clip that is played forwards asks for each frame several times; with its signature kept, a
-/// frame has to be fetched and looked at once.
+/// A clip that plays forwards asks for each frame several times. With its signature kept, a frame
+/// has to be fetched and analysed only once.
 #[derive(Debug)]
 pub struct SignatureMemo {
     kept: Shelf<ContentHash, Signature>,
@@ -25,7 +25,7 @@ impl SignatureMemo {
     /// The key names the frame's content together with its encoding, or the clip and the time.
     ///
     /// # Errors
-    /// Whatever `make` answers; nothing is kept then.
+    /// Whatever `make` returns; nothing is kept then.
     pub fn get_or_make<E>(
         &self,
         key: ContentHash,
@@ -34,13 +34,13 @@ impl SignatureMemo {
         if let Some(found) = self.kept.get(&key) {
             return Ok(found);
         }
-        // Two threads may make the same one, and one of them is kept.
+        // Two threads may make the same signature; one of the two is kept.
         let made = Arc::new(make()?);
         self.kept.put(key, made.clone(), made.byte_len());
         Ok(made)
     }
 
-    /// Forgets everything: for a host that wants its memory back.
+    /// Drops all signatures, for a host that wants its memory back.
     pub fn forget_all(&self) {
         self.kept.clear();
     }

@@ -1,21 +1,21 @@
-//! The exposure sheet of a finished clip, found again: which frames show the same drawing, for how
-//! long each drawing is held, where the camera pans over a held drawing, and where the cuts are.
+//! Recovers the exposure sheet of a finished clip: which frames show the same drawing, how long
+//! each drawing is held, where the camera pans over a held drawing, and where the cuts are.
 //!
-//! Frames of one drawing are never quite equal: grain, compression and gate weave see to that. So
-//! frames are compared by [`Signature`]s, small smoothed copies, after undoing the shift of the
-//! whole picture; what remains is judged block by block against the noise of that very pair of
-//! frames, and the limit between "same" and "another" is laid into the widest gap between the
+//! Frames of one drawing are never quite equal, because of grain, compression and gate weave. So
+//! frames are compared by their [`Signature`]s, small smoothed copies, after undoing the shift of
+//! the whole picture. The remaining differences are judged block by block against the noise of that
+//! pair of frames. The limit between "same" and "another" is put into the widest gap between the
 //! differences that the clip itself shows.
 //!
-//! Light is neither noise nor movement: a picture that changes the same way in several steps running
-//! fades or dissolves, and each of its frames counts as a drawing. A fade is no cut and no pan, since pictures are
-//! brought to the same light before they are aligned and told from another scene; a flash of up to three frames is
-//! no cut either.
+//! Changes of light are neither noise nor movement. A picture that changes the same way over
+//! several steps is fading or dissolving, and each of its frames counts as a drawing. A fade is
+//! neither a cut nor a pan, since pictures are brought to the same light before they are aligned
+//! and before scenes are compared. A flash of up to three frames is not a cut either.
 //!
 //! [`Analyser`] reads a whole clip in one pass and keeps a few hundred bytes for each frame.
-//! [`LocalAnalyser`] answers for one moment and looks at the frames nearby only, for callers that
-//! get their frames one by one: which drawing is on, from which frame to which, and what is beyond.
-//! [`SignatureMemo`] keeps such callers from looking at a frame twice.
+//! [`LocalAnalyser`] serves callers that get their frames one by one: for one moment, it examines
+//! nearby frames only and finds the current drawing, its first and last frame, and what lies
+//! beyond. With [`SignatureMemo`], such callers need to analyse each frame only once.
 //!
 //! ```
 //! use inbetween_core::exposure::Analyser;
@@ -61,21 +61,22 @@ pub use signature::Signature;
 
 use crate::{Encoding, Frame};
 
-/// How far back a frame is compared: with the frame before, and with earlier ones to notice what
-/// moves too slowly to be seen from frame to frame.
+/// Distances at which frames are compared: with the frame before, and with earlier ones to notice
+/// movement that is too slow to see from one frame to the next.
 const LAGS: [usize; 3] = [1, 2, 4];
 
-/// Longest flash, in frames: what interrupts a scene for longer is a scene of its own.
+/// Longest flash, in frames: a longer interruption is a scene of its own.
 const FLASH: usize = 3;
 
 /// How a drawing is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Kind {
-    /// It stands still, weave aside.
+    /// It stands still, apart from weave.
     Held,
     /// It stands still within the picture while the picture moves as a whole.
     Panned {
-        /// The way of the picture from the first to the last frame of the drawing, in pixels: right, down.
+        /// The movement of the picture from the first to the last frame of the drawing, in pixels:
+        /// right, down.
         shift: [f32; 2],
     },
 }
@@ -89,9 +90,9 @@ pub struct Drawing {
     pub frames: usize,
     /// How it is shown.
     pub kind: Kind,
-    /// Whether a new scene begins with it.
+    /// Whether it begins a new scene.
     pub cut: bool,
-    /// How clearly it is told from its neighbours and its frames from each other, 0..=1.
+    /// How clearly it differs from its neighbours and its frames resemble each other, 0..=1.
     pub confidence: f32,
 }
 
@@ -106,7 +107,8 @@ impl Drawing {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sheet {
     drawings: Vec<Drawing>,
-    /// Where the picture as a whole lies on each frame against the first of its scene, in pixels.
+    /// Position of the whole picture on each frame relative to the first frame of its scene, in
+    /// pixels.
     camera: Vec<[f32; 2]>,
 }
 
@@ -123,7 +125,7 @@ impl Sheet {
         sheet
     }
 
-    /// The same sheet with new scenes beginning at the drawings that hold these frames.
+    /// The same sheet, with a new scene starting at each drawing that holds one of these frames.
     #[must_use]
     pub fn with_cuts(mut self, frames: &[usize]) -> Self {
         for drawing in &mut self.drawings {
@@ -143,7 +145,7 @@ impl Sheet {
         self.drawings.last().map_or(0, Drawing::end)
     }
 
-    /// First frames of scenes, but for the clip's own first.
+    /// First frames of scenes, except the clip's own first frame.
     pub fn cuts(&self) -> impl Iterator<Item = usize> + '_ {
         self.drawings
             .iter()
@@ -157,14 +159,15 @@ impl Sheet {
         self.drawings[..after].last().filter(|drawing| frame < drawing.end())
     }
 
-    /// Where the picture as a whole lies on a frame against the first frame of its scene, in
-    /// pixels: right, down. The camera stands still where nothing is known.
+    /// Position of the whole picture on a frame relative to the first frame of its scene, in
+    /// pixels: right, down. Where nothing is known, the camera is taken to stand still.
     pub fn camera(&self, frame: usize) -> [f32; 2] {
         self.camera.get(frame).copied().unwrap_or_default()
     }
 
-    /// The way of the camera for each frame just before the frame `end`, in pixels: right, down. `None` where it
-    /// stands still, or moves unevenly, or too little of the scene is known to be sure.
+    /// The movement of the camera per frame just before the frame `end`, in pixels: right, down.
+    /// `None` where it stands still or moves unevenly, or where too little of the scene is known to
+    /// be sure.
     pub fn pan_before(&self, end: usize) -> Option<[f32; 2]> {
         let mut before = self.drawings.iter().rev();
         let scene = before.find(|drawing| drawing.cut && drawing.first < end);
@@ -176,7 +179,7 @@ impl Sheet {
         }))
     }
 
-    /// The middle of all exposures: 2 for a clip on twos. 1 for an empty clip.
+    /// The median of all exposures: 2 for a clip on twos, 1 for an empty clip.
     pub fn median_exposure(&self) -> usize {
         let mut all: Vec<usize> = self.drawings.iter().map(|drawing| drawing.frames).collect();
         all.sort_unstable();
@@ -195,39 +198,40 @@ impl Sheet {
 pub struct Analyser {
     recent: VecDeque<Arc<Signature>>,
     steps: Vec<Step>,
-    /// How the picture changed with the last step.
+    /// How the picture changed in the last step.
     change: Vec<f32>,
     blends: Vec<Blend>,
     ghosts: Vec<Ghost>,
 }
 
-/// A frame against those before it.
+/// A frame compared with those before it.
 #[derive(Debug)]
 struct Step {
-    /// Against the frame before.
+    /// With the frame before.
     with_previous: Comparison,
-    /// Against frames further back, with how far; only where the frame before looks alike.
+    /// With frames further back, and how far; only if the frame before looks alike.
     with_earlier: Vec<(usize, Comparison)>,
-    /// Whether the picture goes on to change as it did in the step before.
+    /// Whether the picture goes on changing as it did in the step before.
     is_steady: bool,
-    /// Root mean square of the change.
+    /// Root mean square of that change.
     change: f32,
-    /// After how many frames the scene of before is seen again, where the frame before looks like another one.
+    /// The number of frames after which the previous scene is seen again, where the frame before
+    /// looks like another scene.
     flash_frames: Option<usize>,
 }
 
 impl Analyser {
-    /// An analyser that has seen nothing.
+    /// An analyser that has not seen any frame.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes the next frame, its values in `encoding`.
+    /// Adds the next frame, whose values are in `encoding`.
     pub fn push(&mut self, frame: &Frame, encoding: Encoding) {
         self.push_signature(Arc::new(Signature::of(frame, encoding)));
     }
 
-    /// Takes the next frame by its signature.
+    /// Adds the next frame by its signature.
     pub fn push_signature(&mut self, signature: Arc<Signature>) {
         if let Some(last) = self.recent.front() {
             let with_previous = Comparison::of(last, &signature);
@@ -281,23 +285,24 @@ impl Analyser {
         self.recent.truncate(LAGS[LAGS.len() - 1]);
     }
 
-    /// Number of frames taken so far.
+    /// Number of frames added so far.
     pub fn frames(&self) -> usize {
         if self.recent.is_empty() { 0 } else { self.steps.len() + 1 }
     }
 
-    /// Frames so far that are a mix of the one before and the one after. In a dissolve most frames are.
+    /// Frames so far that mix the one before and the one after. In a dissolve, most frames do.
     pub fn blends(&self) -> &[Blend] {
         &self.blends
     }
 
-    /// Frames so far, each unlike both beside it, through which one of these shows. So they do where something fades in,
-    /// too: they count only in a clip that a converter has made.
+    /// Frames so far that differ from both neighbours and through which one of the neighbours
+    /// shows. This also happens in fade-ins, so they mean something only in clips that a converter
+    /// has made.
     pub fn ghosts(&self) -> &[Ghost] {
         &self.ghosts
     }
 
-    /// What the clip shows.
+    /// The exposure sheet of the clip.
     pub fn finish(self) -> Sheet {
         segmentation::sheet(self.frames(), &self.steps)
     }

@@ -1,42 +1,44 @@
-//! From differences to drawings: which limit tells them apart, where scenes change, what pans.
+//! From differences to drawings: where the limit between drawings lies, where scenes change, and
+//! what pans.
 
 use super::compare::{LEAST_LIMIT, Noise, median};
 use super::{Drawing, Kind, Sheet, Step};
 
 pub(super) const MOST_LIMIT: f32 = 300.0;
 
-/// The limit where a clip does not suggest another.
+/// The limit for clips that do not suggest another.
 pub(super) const USUAL_LIMIT: f32 = 40.0;
 
-/// Frames on either side by which the usual noise is told.
+/// Number of frames on either side from which the usual noise is derived.
 const NOISE_REACH: usize = 48;
 
-/// Share of a scene's structure that may be new before it counts as another scene; beyond the
-/// second share it is another scene whatever its neighbours look like.
+/// Share of a scene's structure that must be new for a cut to be possible, and the share from which
+/// it is a cut whatever the changes around it look like.
 pub(super) const LEAST_CUT: f32 = 0.45;
 const CERTAIN_CUT: f32 = 0.85;
 
-/// The same, for a change that cannot be compared with others around it.
+/// The share that is required where a change cannot be compared with others around it.
 pub(super) const CUT_ALONE: f32 = 0.6;
 
-/// How much stranger than the changes around it a cut is.
+/// How many times more structure must be new at a cut than at the changes around it.
 const CUT_AGAINST_OTHERS: f32 = 1.8;
 
 /// Changes on either side that a cut is compared with.
 const CUT_REACH: usize = 3;
 
-/// Least way that counts as a pan, in pixels.
+/// Least movement that counts as a pan, in pixels.
 pub(super) const LEAST_PAN: f32 = 0.3;
 
-/// Steps of a fade: at least so many, or so many where each changes the picture by more than this (of 1).
+/// Least number of steps of a fade, and a smaller number that suffices if each step changes the
+/// picture by more than the last value (of 1).
 const LEAST_FADE: usize = 4;
 const LEAST_STRONG_FADE: usize = 2;
 const STRONG_FADE: f32 = 4.0 / 255.0;
 
-/// Steps on either side by which the speed of a pan is told.
+/// Number of steps on either side from which the speed of a pan is derived.
 pub(super) const PAN_REACH: usize = 4;
 
-/// The sheet of a clip of `frames` frames from its `steps`, one fewer.
+/// The sheet of a clip of `frames` frames from its `steps`, of which there is one fewer.
 pub(super) fn sheet(frames: usize, steps: &[Step]) -> Sheet {
     if frames == 0 {
         return Sheet::default();
@@ -98,8 +100,8 @@ pub(super) fn sheet(frames: usize, steps: &[Step]) -> Sheet {
     Sheet { drawings, camera }
 }
 
-/// Which steps belong to a fade or a dissolve: the picture changes the same way several times running. Light that
-/// flickers does so now and then by chance, but not for long, and not by much.
+/// Which steps belong to a fade or a dissolve: the picture changes the same way several times
+/// running. Flickering light does so by chance now and then, but never for long or by much.
 fn fades_of(steps: &[Step]) -> Vec<bool> {
     let mut fades = Vec::with_capacity(steps.len());
     let begins = |(_, step): &(usize, &Step)| !step.is_steady;
@@ -119,7 +121,7 @@ fn around<T>(all: &[T], at: usize, reach: usize) -> &[T] {
     &all[at.saturating_sub(reach)..(at + reach + 1).min(all.len())]
 }
 
-/// The noise of the quieter pairs: in the others something moves.
+/// The noise of the quieter pairs; in the others something moves.
 fn usual_noise(noises: &[Noise]) -> Noise {
     let quarter = |value: fn(&Noise) -> f32| {
         let mut all: Vec<f32> = noises.iter().map(value).collect();
@@ -129,8 +131,8 @@ fn usual_noise(noises: &[Noise]) -> Noise {
     Noise { flat: quarter(|noise| noise.flat), edge: quarter(|noise| noise.edge) }
 }
 
-/// The middle of the clearest gap between differences within the bounds of the limit. Factors count, not
-/// steps; and the nearer a gap is to the usual limit, the less wide it has to be.
+/// The middle of the clearest gap between differences, within the bounds of the limit. A gap is
+/// measured as a ratio, and the nearer it is to the usual limit, the narrower it may be.
 fn limit_of(differences: &[f32]) -> f32 {
     let mut inside: Vec<f32> = differences
         .iter()
@@ -147,7 +149,7 @@ fn limit_of(differences: &[f32]) -> f32 {
     clearest.map_or(USUAL_LIMIT, |gap| (gap[0] * gap[1]).sqrt())
 }
 
-/// How far a difference keeps from the limit: 0 on it, towards 1 far away.
+/// How far a difference is from the limit: 0 on it, towards 1 far away.
 fn margin(difference: f32, limit: f32) -> f32 {
     1.0 - libm::expf(-libm::logf(difference.max(1e-3) / limit).abs())
 }
@@ -160,7 +162,7 @@ fn cuts_of(steps: &[Step], is_new: &[bool]) -> Vec<bool> {
     for (n, at) in changes.into_iter().enumerate() {
         cuts[at] = is_cut(&novelties, n);
     }
-    // A flash: neither its beginning nor its end leads to another scene.
+    // In a flash, neither the beginning nor the end leads to another scene.
     for (at, step) in steps.iter().enumerate() {
         if let Some(begins) = step.flash_frames.and_then(|frames| at.checked_sub(frames)) {
             cuts[begins] = false;
@@ -170,8 +172,8 @@ fn cuts_of(steps: &[Step], is_new: &[bool]) -> Vec<bool> {
     cuts
 }
 
-/// Whether a change leads to another scene: little is found again, and less than at the changes
-/// around it, unless that is next to nothing. Neighbours that are cuts themselves do not count.
+/// Whether a change leads to another scene. Either next to nothing of the picture is found again, or
+/// little is, and clearly less than at the changes around it. Of those, certain cuts do not count.
 fn is_cut(novelties: &[f32], at: usize) -> bool {
     let here = novelties[at];
     if here < LEAST_CUT {
@@ -184,8 +186,8 @@ fn is_cut(novelties: &[f32], at: usize) -> bool {
     here > CERTAIN_CUT || here > CUT_AGAINST_OTHERS * median(others)
 }
 
-/// The usual play of the picture from frame to frame while a drawing is held, in pixels: told from
-/// the smaller steps, because the larger ones may be a pan's.
+/// The usual play of the picture from frame to frame while a drawing is held, in pixels. It is
+/// derived from the smaller steps, because the larger ones may belong to a pan.
 pub(super) fn weave_of(moves: impl Iterator<Item = [f32; 2]> + Clone) -> f32 {
     let middle = [0, 1].map(|axis| median(moves.clone().map(|way| way[axis]).collect()));
     let around = |from: [f32; 2]| -> f32 {
@@ -194,30 +196,31 @@ pub(super) fn weave_of(moves: impl Iterator<Item = [f32; 2]> + Clone) -> f32 {
             .flat_map(|way| [0, 1].map(|axis| (way[axis] - from[axis]).abs()))
             .collect();
         rests.sort_by(f32::total_cmp);
-        // A quarter of normal play is smaller than 0.32 of its deviation.
+        // For normally distributed play, a quarter of the values lie below 0.32 deviations.
         rests.get(rests.len() / 4).map_or(0.0, |quarter| quarter / 0.32)
     };
     around([0.0; 2]).min(around(middle))
 }
 
-/// Whether the picture has jumped with this step while it stood still just before or after: something
-/// on empty ground, or the camera, moves on twos or threes.
+/// Whether the picture jumped in this step and stood still just before or after it: something on
+/// empty ground, or the camera, moves on twos or threes.
 ///
-/// A step to another drawing is no witness: there the way of the picture is a guess, as what is drawn anew
-/// pulls it along, and a pan over drawings on twos would look like jumps between them.
+/// A step to another drawing is not used as evidence, because there the movement of the picture is
+/// a guess. A new drawing pulls it along, and a pan over drawings on twos would look like jumps
+/// between them.
 fn is_step(moves: &[[f32; 2]], is_cut: &[bool], is_new: &[bool], at: usize, weave: f32) -> bool {
     let beside = [at.checked_sub(1), Some(at + 1).filter(|next| *next < moves.len())];
     let beside = beside.into_iter().flatten().filter(|other| !is_cut[*other] && !is_new[*other]);
     !is_cut[at] && beside.into_iter().any(|other| jumps(moves[at], moves[other], weave))
 }
 
-/// Whether the picture jumps by `way` and all but stands still in the step beside.
+/// Whether the picture jumps by `way` and all but stands still in the neighbouring step.
 pub(super) fn jumps(way: [f32; 2], beside: [f32; 2], weave: f32) -> bool {
     let length = |way: [f32; 2]| libm::hypotf(way[0], way[1]);
     length(way) > LEAST_PAN.max(5.0 * weave) && length(beside) < 0.3 * length(way)
 }
 
-/// The speed of the picture around a step, in pixels per frame, told within its scene.
+/// The speed of the picture around a step, in pixels per frame, measured within its scene.
 fn speed_at(moves: &[[f32; 2]], is_cut: &[bool], at: usize) -> [f32; 2] {
     let in_scene = |step: &usize| !is_cut[*step];
     let before = (at.saturating_sub(PAN_REACH)..at).rev().take_while(in_scene);
@@ -226,7 +229,8 @@ fn speed_at(moves: &[[f32; 2]], is_cut: &[bool], at: usize) -> [f32; 2] {
     [0, 1].map(|axis| median(near.iter().map(|way| way[axis]).collect()))
 }
 
-/// The middle of these steps where the camera surely moves: all but one of at least three are near it.
+/// The median of these steps if the camera surely moves: at least three of them, and all but at most
+/// one, are near it.
 pub(super) fn steady_pan(steps: impl Iterator<Item = [f32; 2]>) -> Option<[f32; 2]> {
     const LEAST: usize = 3;
     let steps: Vec<[f32; 2]> = steps.collect();
@@ -240,8 +244,8 @@ pub(super) fn steady_pan(steps: impl Iterator<Item = [f32; 2]>) -> Option<[f32; 
     is_sure.then_some(middle)
 }
 
-/// Whether the drawing from `first` to before `end` pans: the picture's way is longer than weave
-/// makes it, or steps in the same direction as its neighbours.
+/// Whether the drawing on `first..end` pans: the picture moves farther than weave explains, or in
+/// the same direction as its neighbours do.
 fn kind_of(moves: &[[f32; 2]], is_cut: &[bool], first: usize, end: usize, weave: f32) -> Kind {
     if end - first < 2 {
         return Kind::Held;

@@ -1,4 +1,4 @@
-//! What is kept of a frame: a small, smoothed, display-referred copy.
+//! Signatures: small, smoothed, display-referred copies of frames.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,18 +7,18 @@ use rayon::prelude::*;
 use crate::colour::linear_to_srgb;
 use crate::{Encoding, Frame};
 
-/// Longest side of a signature, in samples. Small enough that grain averages out and a clip of any
-/// length is looked at quickly, large enough that a blink is several samples wide.
+/// Longest side of a signature, in samples. It is small enough to average out grain and to analyse
+/// clips of any length quickly, and large enough that a blink is several samples wide.
 const LONG_SIDE: usize = 400;
 
-/// Samples of a signature for one of its coarse copy, along each side.
+/// Side of a block of samples that gives one sample of the coarse copy.
 pub(super) const COARSE: usize = 4;
 
 /// Luma and two colour differences.
 pub(super) const PLANES: usize = 3;
 
-/// What transparent parts look like, so that a drawing on nothing has an outline: middle grey of a
-/// tint that drawings rarely have.
+/// What is shown under transparent parts, so that a drawing without a background has an outline: a
+/// middle grey with a tint that is rare in drawings.
 const GROUND: [f32; PLANES] = [0.5, 0.2, -0.1];
 
 /// A grid of samples in planes.
@@ -29,29 +29,29 @@ pub(super) struct Grid {
     pub(super) planes: [Vec<f32>; PLANES],
 }
 
-/// A small copy of a frame by which it is compared with others: about a megabyte, whatever the
+/// A small copy of a frame, by which it is compared with others: about a megabyte, whatever the
 /// size of the frame.
 ///
-/// Each sample is the mean of a square of pixels, seen over a neutral ground and lightly smoothed,
-/// so that shifts by parts of a pixel can be measured and undone.
+/// Each sample is the mean of a square of pixels, laid over a neutral ground and lightly smoothed,
+/// so that shifts by a fraction of a pixel can be measured and undone.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Signature {
     pub(super) fine: Grid,
     pub(super) coarse: Grid,
-    /// Pixels of the frame for one sample, along each side.
+    /// Pixels of the frame per sample, along each side.
     pub(super) factor: usize,
     /// Width and height of the frame.
     size: (usize, usize),
-    /// Whether every other line was filled in.
+    /// Whether every other line was interpolated from a field.
     is_field: bool,
     serial: Serial,
 }
 
-/// Tells signatures of a process apart without a look at them; copies of one have the same.
+/// Identifies a signature within the process without comparing samples; copies share it.
 #[derive(Clone, Copy, Debug)]
 struct Serial(u64);
 
-/// Which one it is does not count when signatures are compared.
+/// Equality of signatures ignores the serial number.
 impl PartialEq for Serial {
     fn eq(&self, _: &Self) -> bool {
         true
@@ -71,8 +71,8 @@ impl Signature {
         Self::with_factor(1, frame, encoding, false)
     }
 
-    /// The signature of a frame that was made of one field: its lines are looked at in pairs, because those that were
-    /// filled in are other ones from field to field.
+    /// The signature of a frame that was made from one field. Its lines are averaged in pairs,
+    /// because the interpolated ones alternate from field to field.
     pub fn of_field(frame: &Frame, encoding: Encoding) -> Self {
         Self::with_factor(2, frame, encoding, true)
     }
@@ -104,24 +104,24 @@ impl Signature {
         self.size
     }
 
-    /// Whether it is that of a field, beside whose edges much plays.
+    /// Whether it was made from a field, which makes edges play more.
     pub(super) fn is_field(&self) -> bool {
         self.is_field
     }
 
-    /// A number that this signature and copies of it share with no other of this process.
+    /// A number that only this signature and its copies have in this process.
     pub(super) fn serial(&self) -> u64 {
         self.serial.0
     }
 
-    /// Memory taken, in bytes.
+    /// Memory in use, in bytes.
     pub fn byte_len(&self) -> usize {
         size_of::<Self>()
             + (self.fine.planes[0].len() + self.coarse.planes[0].len()) * PLANES * size_of::<f32>()
     }
 }
 
-/// One row of samples: means over squares of pixels, over the ground, display-referred.
+/// One row of samples: means over squares of pixels, laid over the ground, display-referred.
 fn row_of(
     frame: &Frame,
     encoding: Encoding,
@@ -151,7 +151,7 @@ fn row_of(
                 Encoding::Srgb => value,
                 Encoding::Linear => linear_to_srgb(value),
             });
-            // Highlights and what lies below black are not where drawings differ.
+            // Drawings do not differ in highlights or in values below black.
             let [red, green, blue] = seen.map(|value| value.clamp(-0.1, 1.5));
             let luma = 0.299 * red + 0.587 * green + 0.114 * blue;
             let clear = 1.0 - alpha.clamp(0.0, 1.0);
@@ -189,7 +189,7 @@ impl Grid {
         self
     }
 
-    /// Means over squares of `by` samples; what does not fill a square at the far edges is left out.
+    /// Means over squares of `by` samples. Incomplete squares at the far edges are left out.
     fn pooled(&self, by: usize) -> Self {
         let (width, height) = ((self.width / by).max(1), (self.height / by).max(1));
         let planes = std::array::from_fn(|plane| {
@@ -210,7 +210,7 @@ impl Grid {
         Self { width, height, planes }
     }
 
-    /// The sample at `x`, `y` of a plane, between samples as needed; the caller stays inside.
+    /// The sample at `x`, `y` of a plane, interpolated as needed; the caller must stay inside.
     #[inline]
     pub(super) fn between(&self, plane: usize, x: f32, y: f32) -> f32 {
         let (left, top) = (x as usize, y as usize);

@@ -20,19 +20,19 @@ use crate::{Encoding, Error, Frame};
 /// Most pixels that a picture file may have: 2 GiB as a frame.
 pub const MAX_PICTURE_PIXELS: usize = 128 * 1024 * 1024;
 
-/// Memory that a decoder may take beyond the picture itself, in bytes.
+/// Memory that a decoder may allocate beyond the picture itself, in bytes.
 const DECODER_BYTES: u64 = 256 << 20;
 
-/// Reads the file at `path` as a frame in the wanted encoding.
+/// Reads the file at `path` as a frame in the given encoding.
 pub(super) fn read(path: &Path, encoding: Encoding) -> Result<Frame, Error> {
     let refuse = |reason: String| Error::Picture { path: path.to_path_buf(), reason };
     let bytes = fs::read(path).map_err(|error| refuse(error.to_string()))?;
     let format = format_of(&bytes).map_err(refuse)?;
     if format == ImageFormat::Jpeg && !jpeg_ends(&bytes) {
-        // The decoder paints the missing part grey and says nothing.
+        // The decoder would silently paint the missing part grey.
         return Err(refuse("the file is truncated".into()));
     }
-    // Decoders are not ours: what one of them trips over is a damaged file, not our end.
+    // Decoders are not our code. A file that makes one panic is treated as damaged.
     let image = catch_unwind(AssertUnwindSafe(|| decode(&bytes, format)))
         .unwrap_or_else(|_| Err("the file is damaged".into()))
         .map_err(refuse)?;
@@ -74,7 +74,7 @@ pub(super) fn stored(path: &Path) -> Result<Stored, Error> {
 
 fn format_of(bytes: &[u8]) -> Result<ImageFormat, String> {
     use ImageFormat::{Jpeg, OpenExr, Png, Tiff, WebP};
-    // TIFF files with long offsets, for more than 4 GB, are not recognised by the library.
+    // TIFF files with 64-bit offsets, for more than 4 GB, are not recognised by the library.
     if bytes.starts_with(b"II\x2b\0") || bytes.starts_with(b"MM\0\x2b") {
         return Ok(Tiff);
     }
@@ -111,7 +111,8 @@ fn decode(bytes: &[u8], format: ImageFormat) -> Result<DynamicImage, String> {
         return kind.picture(bytes);
     }
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-    // Only headers are read before the size is checked; then the picture sets the limit.
+    // Only the headers are read before the size is checked. After that, the limit follows from the
+    // size.
     reader.no_limits();
     let mut decoder = reader.into_decoder().map_err(|error| reason(&error))?;
     let (width, height) = decoder.dimensions();
@@ -125,7 +126,7 @@ fn decode(bytes: &[u8], format: ImageFormat) -> Result<DynamicImage, String> {
     Ok(image)
 }
 
-/// The pixels as they are stored, with their alpha multiplied in.
+/// The pixels as stored, multiplied by their alpha.
 fn frame_of(image: DynamicImage, premultiplied: bool) -> Result<Frame, Error> {
     let image = image.into_rgba32f();
     let (width, height) = (image.width() as usize, image.height() as usize);
@@ -157,7 +158,8 @@ fn is_premultiplied(bytes: &[u8], format: ImageFormat) -> bool {
 fn jpeg_ends(bytes: &[u8]) -> bool {
     const START_OF_SCAN: u8 = 0xda;
     const END: [u8; 2] = [0xff, 0xd9];
-    // From segment to segment, so that the end of an embedded preview is not taken for ours.
+    // Walks from segment to segment, so that the end of an embedded preview is not taken for the
+    // end of the picture.
     let mut at = 2;
     while let Some([0xff, marker, high, low]) = bytes.get(at..).and_then(|rest| rest.first_chunk())
     {
@@ -182,7 +184,7 @@ fn reason(error: &ImageError) -> String {
     }
 }
 
-/// Whether some cause of the error is the end of the file.
+/// Whether one of the error's causes is the end of the file.
 fn is_cut_short(error: &ImageError) -> bool {
     let ends = |error: &io::Error| error.kind() == ErrorKind::UnexpectedEof;
     if let ImageError::IoError(error) = error {

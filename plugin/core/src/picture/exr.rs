@@ -1,4 +1,4 @@
-//! Which channels of an EXR file are its picture, and that picture.
+//! Finds the channels of an EXR file that make up its picture, and reads them.
 
 use std::collections::BTreeMap;
 use std::io::Cursor;
@@ -8,10 +8,10 @@ use exr::prelude::{
 };
 use image::{DynamicImage, ImageBuffer};
 
-/// Names of layers that hold the picture as it is meant to be seen, in this order, as programs write them.
+/// Names that programs give to the layer with the finished picture, in order of preference.
 const WHOLE_PICTURES: [&str; 7] = ["combined", "beauty", "rgba", "rgb", "main", "color", "c"];
 
-/// Channels named in a message.
+/// Most channels that a message lists.
 const LISTED: usize = 12;
 
 /// The channels of an EXR file that are its picture.
@@ -21,11 +21,11 @@ pub struct ExrChannels {
     pub part: usize,
     /// Red, green and blue, or luminance alone.
     pub colour: Vec<Text>,
-    /// Coverage, where the file has it.
+    /// Coverage, if the file has it.
     pub alpha: Option<Text>,
 }
 
-/// Channels whose names differ in the last word only.
+/// Channels whose names differ only in the last word.
 #[derive(Default)]
 struct Layer {
     by_word: BTreeMap<String, Text>,
@@ -44,18 +44,19 @@ impl Layer {
     }
 
     fn luminance(&self) -> Option<Vec<Text>> {
-        // Y is no picture where it stands beside colour differences (then it is half of one) or beside X or Z (then
-        // it is part of a direction).
+        // Y is not a picture if it stands beside colour differences (then it is only half of one)
+        // or beside X or Z (then it is part of a direction).
         let alone = ["ry", "by", "x", "z"].iter().all(|word| !self.by_word.contains_key(*word));
         self.get(["y", "luminance"]).filter(|_| alone).map(|name| vec![name])
     }
 }
 
-/// The channels that are the picture: R, G and B, with A if there is one. A file without these has them in a layer:
-/// in its only one, or in the one whose name says that it is the whole picture. Else the luminance Y is taken.
+/// The channels that make up the picture: R, G and B, with A if there is one. If the file has these
+/// only in layers, they come from its only layer, or from the one whose name says that it is the
+/// whole picture. Otherwise the luminance Y is used.
 ///
 /// # Errors
-/// Says which channels the file holds, and what is needed.
+/// A message that lists the file's channels and says which are needed.
 pub fn exr_channels(about: &MetaData) -> Result<ExrChannels, String> {
     let mut layers: BTreeMap<(usize, String), Layer> = BTreeMap::new();
     let mut all = Vec::new();
@@ -117,9 +118,9 @@ fn listed(all: &[String]) -> String {
 /// What is known of a file before its pixels are read.
 pub(super) struct Header {
     pub(super) channels: ExrChannels,
-    /// Sides of the display window.
+    /// Size of the display window.
     pub(super) size: (usize, usize),
-    /// Where the data lies within it.
+    /// Position of the data within it.
     offset: Vec2<i32>,
     /// Whether every sample of the picture is a half float.
     pub(super) half: bool,
@@ -144,7 +145,7 @@ impl Header {
         })
     }
 
-    /// The picture within the display window; where the file has no data it is empty.
+    /// The picture within the display window, empty where the file has no data.
     pub(super) fn picture(&self, bytes: &[u8]) -> Result<DynamicImage, String> {
         let (width, height) = self.size;
         let offset = self.offset;
@@ -164,7 +165,7 @@ impl Header {
         };
         let file = Cursor::new(bytes);
         let flat = read().no_deep_data().largest_resolution_level().specific_channels();
-        // Where the file has no alpha, a name is asked for that no channel has.
+        // If the file has no alpha, this requests a name that no channel has.
         let alpha = self.channels.alpha.clone().unwrap_or_else(|| Text::from("\u{1}"));
         let pixels = match &self.channels.colour[..] {
             [red, green, blue] => {

@@ -1,4 +1,4 @@
-//! A picture in a frame of another size: undistorted, centred, transparent around it.
+//! Fits a picture into a frame of another size: undistorted, centred, with transparent margins.
 
 use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::F32x4;
@@ -7,14 +7,15 @@ use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use crate::{Error, Frame};
 
 impl Frame {
-    /// The whole picture as large as it goes into `width` x `height`, centred, with transparent
+    /// The whole picture, as large as fits into `width` x `height` and centred, with transparent
     /// margins where the proportions differ.
     ///
-    /// Resampled with a Catmull-Rom filter, widened when shrinking; values above 1 and below 0
-    /// are kept, alpha stays within 0..=1. A picture of this size already comes back as it is.
+    /// Resampled with a Catmull-Rom filter, which is widened for shrinking. Values above 1 and
+    /// below 0 are kept; alpha stays within 0..=1. A picture that already has this size is returned
+    /// unchanged.
     ///
     /// # Errors
-    /// [`Error::Size`] when no frame has this size.
+    /// [`Error::Size`] when no frame can have this size.
     pub fn fitted(&self, width: usize, height: usize) -> Result<Self, Error> {
         let mut fitted = Self::transparent(width, height)?;
         let (inner_width, inner_height) =
@@ -55,8 +56,8 @@ impl Frame {
             Error::Size { width, height, reason: "the picture cannot be resampled" }
         })?;
         for pixel in scaled.pixels_mut() {
-            // Beside an edge the filter overshoots. What is less than nothing is nothing, or a
-            // seam would show where the picture is laid over another.
+            // The filter overshoots beside an edge. A pixel with negative alpha becomes
+            // transparent; otherwise a seam would show where the picture is laid over another.
             if pixel[3] < 0.0 {
                 *pixel = [0.0; 4];
             }
@@ -66,7 +67,7 @@ impl Frame {
     }
 }
 
-/// The largest size of these proportions within `frame`, each side at least one pixel.
+/// The largest size with these proportions within `frame`, each side at least one pixel.
 fn inner_size(picture: (usize, usize), frame: (usize, usize)) -> (usize, usize) {
     let (width, height) = (picture.0 as f64, picture.1 as f64);
     let scale = (frame.0 as f64 / width).min(frame.1 as f64 / height);

@@ -1,4 +1,4 @@
-//! The pictures read last, so that each key is read once for a whole span.
+//! Recently read pictures, so that each key is read only once for a whole span.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -12,14 +12,14 @@ use super::{Picture, about, decode};
 use crate::budget::{Budget, Shelf};
 use crate::{Encoding, Error};
 
-/// Pictures by what was asked for and the state of the file, within a budget.
+/// Pictures by request and state of the file, within a budget.
 pub(super) struct Memo {
     kept: Shelf<Id, Picture>,
-    /// Pictures that are being read. Whoever asks for one of them waits for that reading.
+    /// Pictures that are being read right now. Whoever asks for one of them waits for that reading.
     reading: Mutex<HashMap<Id, Arc<OnceCell<Picture>>>>,
 }
 
-/// What tells one reading from another.
+/// What distinguishes one reading from another.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Id {
     path: PathBuf,
@@ -48,7 +48,7 @@ impl Memo {
         }
         let reading = self.reading.lock().entry(id.clone()).or_default().clone();
         let read = reading.get_or_try_init(|| {
-            // Another reading may just have ended.
+            // Another reading may have ended just now.
             if let Some(known) = self.kept.get(&id) {
                 return Ok(Picture::clone(&known));
             }

@@ -1,9 +1,10 @@
-//! Key pictures from files: PNG, JPEG, TIFF, WebP and EXR as frames, in the encoding and size of a job.
+//! Reads key pictures from files (PNG, JPEG, TIFF, WebP and EXR) as frames, in the encoding and
+//! size of a job.
 //!
-//! Files of 8 and 16 bits are taken as sRGB, float files (EXR, float TIFF) as scene-linear with
-//! sRGB primaries; colour profiles are not applied. The picture lies upright as its orientation
-//! tag says. Straight alpha is multiplied in. Of an EXR file with layers the whole picture is taken
-//! (see [`exr_channels`]).
+//! Files with 8 or 16 bits are read as sRGB, float files (EXR, float TIFF) as scene-linear with
+//! sRGB primaries. Colour profiles are not applied. The picture is turned upright according to its
+//! orientation tag. Straight alpha is multiplied in. If an EXR file has layers, the one with the
+//! whole picture is used (see [`exr_channels`]).
 
 mod decode;
 mod exr;
@@ -49,15 +50,16 @@ impl From<Arc<Frame>> for Picture {
     }
 }
 
-/// Reads the picture at `path` in the wanted encoding and, when `fit` gives a width and height,
-/// fitted into that size (see [`Frame::fitted`]).
+/// Reads the picture at `path` in the given encoding. When `fit` gives a width and height, the
+/// picture is fitted into that size (see [`Frame::fitted`]).
 ///
-/// The process remembers the pictures read last, by path, time of change and length; a changed
-/// file is read anew. Threads that ask for the same picture at the same time wait for one reading.
+/// The process remembers the pictures it read last by path, modification time and length, so a
+/// changed file is read again. Threads that ask for the same picture at the same time share one
+/// reading.
 ///
 /// # Errors
-/// [`Error::Picture`] names the file and why it cannot be read; [`Error::Size`] when `fit` is no
-/// size for a frame.
+/// [`Error::Picture`] names the file and says why it cannot be read; [`Error::Size`] when no frame
+/// can have the size `fit`.
 pub fn load(
     path: &Path,
     encoding: Encoding,
@@ -66,10 +68,10 @@ pub fn load(
     OF_PROCESS.get().load(path, encoding, fit)
 }
 
-/// What the picture file at `path` stores; only its head is read.
+/// What the picture file at `path` stores. Only its head is read.
 ///
 /// # Errors
-/// As [`load`], as far as the head shows it.
+/// As [`load`], as far as the head reveals them.
 pub fn stored(path: &Path) -> Result<Stored, Error> {
     about(path)?;
     decode::stored(path)

@@ -1,4 +1,4 @@
-//! TIFF files that the common reader does not know: half floats, and palettes.
+//! TIFF files that the usual reader does not support: half floats and palettes.
 
 use std::io::{Cursor, Read, Seek};
 
@@ -9,11 +9,11 @@ use tiff::tags::Tag;
 
 use super::stored::Stored;
 
-/// Values of the tags for the meaning of pixels and for the format of samples.
+/// Values of the tags for the meaning of pixels and the format of samples.
 const PALETTE: u16 = 3;
 const FLOAT: u16 = 3;
 
-/// What such a file holds.
+/// The contents of such a file.
 pub(super) struct OddTiff {
     pub(super) size: (u32, u32),
     kind: Kind,
@@ -25,7 +25,7 @@ enum Kind {
 }
 
 impl OddTiff {
-    /// The file's head; nothing for files of the usual kinds.
+    /// The file's head; `None` for files that the usual reader supports.
     pub(super) fn of(file: impl Read + Seek) -> Option<Self> {
         let mut file = Decoder::new(file).ok()?;
         let mut numbers = |tag: Tag| file.find_tag_unsigned_vec::<u16>(tag).ok().flatten();
@@ -75,7 +75,7 @@ impl OddTiff {
                 image.ok_or_else(damaged)
             }
             Kind::Palette { bits, colours } => {
-                // The numbers of colours are read as if they were greys.
+                // The indices of colours are read as if they were greys.
                 let greys = with_meaning_grey(bytes).ok_or_else(damaged)?;
                 let DecodingResult::U8(packed) = read(&greys)? else { return Err(damaged()) };
                 let row = (width as usize * *bits as usize).div_ceil(8);
@@ -102,13 +102,13 @@ impl OddTiff {
     }
 }
 
-/// Whether the colours have 8 bits: repeated to make 16, as the format wants it, or as plain numbers up to 255, as
-/// some programs write them.
+/// Whether the colours have 8 bits. The format wants each byte repeated to make 16 bits, but some
+/// programs write plain numbers up to 255.
 fn is_of_bytes(colours: &[u16]) -> bool {
     colours.iter().all(|value| value % 257 == 0) || colours.iter().all(|value| *value < 256)
 }
 
-/// The file, changed so that its first picture claims to be in greys.
+/// The file, changed so that its first picture claims to be grey.
 fn with_meaning_grey(bytes: &[u8]) -> Option<Vec<u8>> {
     const MEANING: u64 = 262;
     const BLACK_IS_ZERO: u8 = 1;
@@ -119,7 +119,7 @@ fn with_meaning_grey(bytes: &[u8]) -> Option<Vec<u8>> {
         Some(if little { part.iter().rev().fold(0, add) } else { part.iter().fold(0, add) })
     };
     let big = number(2, 2)? == 43;
-    // Lengths of offsets, of the count of entries, and of an entry.
+    // Sizes in bytes of offsets, of the number of entries, and of an entry.
     let (offset, count, entry) = if big { (8, 8, 20) } else { (4, 2, 12) };
     let first = usize::try_from(number(if big { 8 } else { 4 }, offset)?).ok()?;
     for n in 0..usize::try_from(number(first, count)?).ok()?.min(1 << 12) {

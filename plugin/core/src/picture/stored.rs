@@ -1,9 +1,9 @@
-//! What the head of a picture file tells.
+//! What the head of a picture file says.
 
 use image::metadata::Orientation;
 use image::{ColorType, ImageFormat};
 
-/// What a picture file stores, as its head tells.
+/// What a picture file stores, according to its head.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Stored {
     /// The kind of file.
@@ -12,8 +12,8 @@ pub struct Stored {
     pub colour: ColorType,
     /// Whether its floats are half floats.
     pub half: bool,
-    /// Whether the file has one channel only, which is read as all three colours.
+    /// Whether the file has only one channel, which is used for all three colours.
     pub grey: bool,
-    /// How the stored picture is turned to lie upright.
+    /// How the stored picture must be turned to be upright.
     pub orientation: Orientation,
 }

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::colour::{linear_to_srgb, srgb_to_linear};
 
-/// A directory with a file of these bytes in it.
+/// A directory that holds one file with these bytes.
 fn file(name: &str, bytes: &[u8]) -> (TempDir, PathBuf) {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join(name);
@@ -147,7 +147,7 @@ fn a_jpeg_lies_upright() {
         ImageBuffer::from_fn(32, 16, |x, _| Luma([if x < 16 { 0_u8 } else { 255 }])),
         ImageFormat::Jpeg,
     );
-    // An Exif segment with one tag: orientation 6, turn clockwise.
+    // An Exif segment with one tag: orientation 6, rotate clockwise.
     let exif: &[u8] =
         b"\xff\xe1\x00\x22Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
     bytes.splice(2..2, exif.iter().copied());
@@ -221,7 +221,8 @@ fn damaged_pictures_never_panic() {
         for at in 0..whole.len().min(400) {
             let mut bad = whole.clone();
             bad[at] ^= 0xff;
-            // Either a picture or an error; limits keep a damaged size from taking memory.
+            // Either a picture or an error. The limits prevent a damaged size from allocating
+            // memory.
             if let Ok(picture) = load_bytes(&bad, Encoding::Srgb) {
                 assert!(picture.frame.pixels().as_flattened().iter().all(|v| v.is_finite()));
             }
@@ -278,7 +279,7 @@ fn a_failed_reading_is_tried_again() {
     let (_dir, path) = file("key.png", &vec![b'x'; whole.len()]);
     let changed = fs::metadata(&path).unwrap().modified().unwrap();
     assert!(memo.load(&path, Encoding::Srgb, None).is_err());
-    // Even where nothing but the content tells the difference.
+    // Even when only the content differs.
     fs::write(&path, whole).unwrap();
     fs::File::options().write(true).open(&path).unwrap().set_modified(changed).unwrap();
     assert!(memo.load(&path, Encoding::Srgb, None).is_ok());
@@ -351,7 +352,7 @@ fn fitting_into_the_same_size_changes_nothing() {
 
 #[test]
 fn fitting_keeps_highlights_and_keeps_alpha_in_range() {
-    // A bright disc's edge: overshoot is worst at a step.
+    // The edge of a bright disc, since overshoot is worst at a step.
     let pixels = (0..64 * 64)
         .map(|at| if at % 64 < 31 { [0.0; 4] } else { [8.0, 0.5, -0.25, 1.0] })
         .collect();
@@ -375,7 +376,7 @@ fn extreme_proportions_leave_at_least_one_pixel() {
     assert_eq!(fitted.pixels().iter().filter(|pixel| pixel[3] > 0.5).count(), 10);
 }
 
-/// A TIFF file of four pixels with a palette, numbers of so many bits.
+/// A TIFF file of four pixels with a palette and indices of `bits` bits.
 fn palette_tiff(bits: u16, pixels: &[u8], colours: &[u16], big_endian: bool) -> Vec<u8> {
     let two = |n: u16| if big_endian { n.to_be_bytes() } else { n.to_le_bytes() };
     let four = |n: u32| if big_endian { n.to_be_bytes() } else { n.to_le_bytes() };
@@ -406,7 +407,7 @@ fn palette_tiff(bits: u16, pixels: &[u8], colours: &[u16], big_endian: bool) -> 
 
 #[test]
 fn tiff_with_a_palette_of_any_size() {
-    // Black, red, green, blue, as 8 bits doubled, and as 8 bits alone.
+    // Black, red, green and blue: 8 bits doubled to 16, and plain 8 bits.
     for (full, big_endian) in [(65_535, false), (255, true)] {
         for (bits, packed) in
             [(2_u16, &[0b0001_1011_u8][..]), (4, &[0x01, 0x23]), (8, &[0, 1, 2, 3])]

@@ -1,5 +1,5 @@
-//! Content addresses of pictures where they lie: a host's memory is hashed in place, row by row,
-//! so that a cached frame needs no copy and no conversion of its keys.
+//! Content addresses of pictures in a host's memory. They are hashed in place, row by row, so a
+//! cached frame needs no copy and no conversion of its keys.
 
 mod remembered;
 
@@ -8,19 +8,21 @@ use rayon::prelude::*;
 use crate::frame::check_size;
 use crate::{ContentHash, Error, Frame};
 
-/// Part of every digest; another number when the order of hashing changes.
+/// Part of every digest. Change it when the order of hashing changes.
 const FORMAT: &[u8] = b"inbetween pixels 1\0";
 
-/// Rows that are hashed together. Part of the digest's definition: changing it changes all digests.
+/// Number of rows that are hashed together. It is part of the digest's definition: changing it
+/// changes all digests.
 const BAND_ROWS: usize = 64;
 
-/// Bytes gathered for one update: BLAKE3 is fast on long pieces only, and this fits a core's cache.
+/// Bytes gathered for one update. BLAKE3 is fast only on long inputs, and this many fit into a
+/// core's cache.
 const GATHER_BYTES: usize = 128 * 1024;
 
-/// Hashes pixels of a given size and format, on all cores.
+/// Hashes pixels of a given size and format on all cores.
 ///
-/// Equal bytes give equal digests whatever the distance between rows, their order in memory, or
-/// the number of threads; a different size or format gives another digest for the same bytes.
+/// Equal bytes give equal digests, whatever the distance between rows, their order in memory and
+/// the number of threads. The same bytes with another size or format give another digest.
 ///
 /// ```
 /// use inbetween_core::pixel_hash::PixelHasher;
@@ -41,12 +43,12 @@ pub struct PixelHasher<'a> {
 }
 
 impl<'a> PixelHasher<'a> {
-    /// For pictures of `width` x `height` pixels of `pixel_bytes` each. `format` names how the
-    /// bytes are meant: channels, depth, premultiplication, and whatever else tells equal bytes
-    /// apart.
+    /// A hasher for pictures of `width` x `height` pixels of `pixel_bytes` each. `format` says how
+    /// the bytes are to be understood: channels, depth, premultiplication, and anything else that
+    /// distinguishes equal bytes.
     ///
     /// # Errors
-    /// [`Error::Size`] when no picture has this size.
+    /// [`Error::Size`] when no picture can have this size.
     pub fn new(
         width: usize,
         height: usize,
@@ -62,11 +64,11 @@ impl<'a> PixelHasher<'a> {
         Ok(Self { width, height, row_bytes, format })
     }
 
-    /// The digest of the rows that `row` gives, `row(0)` being the top one. It is called from
-    /// several threads, once for each row.
+    /// The digest of the rows returned by `row`, where `row(0)` is the top one. It is called once
+    /// for each row, from several threads.
     ///
     /// # Errors
-    /// [`Error::Size`] when a row is not exactly as long as width and pixel size ask for.
+    /// [`Error::Size`] when the length of a row does not match the width and the pixel size.
     pub fn hash<'r>(&self, row: impl Fn(usize) -> &'r [u8] + Sync) -> Result<ContentHash, Error> {
         let bands = (0..self.height.div_ceil(BAND_ROWS))
             .into_par_iter()
@@ -203,7 +205,7 @@ mod tests {
 
     #[test]
     fn the_digest_is_pinned() {
-        // Names on disk depend on it: changes only together with FORMAT.
+        // Names on disk depend on this digest, so it may change only together with FORMAT.
         let hash = tight(300, 100, "f", &picture(300 * 100 * 4));
         assert_eq!(
             hash.to_string(),

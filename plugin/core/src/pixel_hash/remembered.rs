@@ -1,9 +1,9 @@
-//! Content addresses of pictures that this process has named before.
+//! Content addresses of pictures that this process has hashed before.
 //!
-//! A cached frame should reach the host about as fast as its pixels can be copied, and BLAKE3 over
-//! two float keys alone takes longer than that. So a picture is first recognised by a 128-bit
-//! XXH3 fingerprint of all its bytes, and its BLAKE3 address is looked up. The fingerprint is
-//! seeded anew in each process and never leaves it: what is stored or shared is named by BLAKE3.
+//! A cached frame should reach the host about as fast as its pixels can be copied, but computing
+//! BLAKE3 over two float keys alone takes longer. So a picture is first recognised by a 128-bit
+//! XXH3 fingerprint of all its bytes, which leads to its BLAKE3 address. The fingerprint uses a new
+//! seed in each process and never leaves it: whatever is stored or shared is named by BLAKE3.
 
 use std::hash::{BuildHasher, RandomState};
 use std::num::NonZeroUsize;
@@ -18,7 +18,7 @@ use super::{BAND_ROWS, PixelHasher};
 use crate::process_memo::ProcessMemo;
 use crate::{ContentHash, Error};
 
-/// Pictures that are remembered: the keys of some hundred spans, in a few tens of kilobytes.
+/// Number of remembered pictures: the keys of a few hundred spans, in a few tens of kilobytes.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(512).expect("not zero");
 
 /// A picture's size and format, and the fingerprint of its bytes.
@@ -36,7 +36,7 @@ static KNOWN: ProcessMemo<Mutex<LruCache<Fingerprint, ContentHash>>> =
 static SEED: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one("fingerprint"));
 
 impl PixelHasher<'_> {
-    /// As [`PixelHasher::hash`], several times faster for a picture seen before.
+    /// Like [`PixelHasher::hash`], but several times faster for a picture seen before.
     ///
     /// # Errors
     /// As [`PixelHasher::hash`].

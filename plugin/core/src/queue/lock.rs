@@ -1,12 +1,13 @@
-//! The queue's lock and bell: those of std, without poisoning.
+//! The queue's lock and condition variable: those of std, without poisoning.
 //!
-//! A forked child must be able to use its own locks. parking_lot keeps all waiting threads of a process in one table,
-//! in which a child would find threads that no longer exist; the locks of std ask the kernel.
+//! A forked child must be able to use its locks. parking_lot keeps all waiting threads of a process
+//! in one table, and a child would find threads there that no longer exist. The locks of std leave
+//! the waiting to the kernel.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-/// A value that one thread at a time sees. A panic while it is locked disables nothing.
+/// A value that one thread at a time can access. A panic while it is locked does not poison it.
 #[derive(Default)]
 pub(super) struct Lock<T>(Mutex<T>);
 
@@ -24,7 +25,7 @@ impl<T> Lock<T> {
     }
 }
 
-/// Wakes those who wait for a change of what a [`Lock`] holds.
+/// Wakes threads that wait for a change of the value in a [`Lock`].
 #[derive(Default)]
 pub(super) struct Bell(Condvar);
 
@@ -37,7 +38,7 @@ impl Bell {
         self.0.wait(guard).unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// As [`Bell::wait`], but no longer than `until`. Returns whether the time ran out.
+    /// Like [`Bell::wait`], but no longer than `until`. Returns whether the time ran out.
     pub(super) fn wait_until<'a, T>(
         &self,
         guard: MutexGuard<'a, T>,

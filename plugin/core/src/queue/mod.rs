@@ -1,12 +1,12 @@
-//! The one queue of a process: who asks for a drawing gets a [`Ticket`], equal requests share one
-//! run of the engine, and what is finished lies in the cache for whoever asks next.
+//! The process's one queue of drawings. Whoever asks for a drawing gets a [`Ticket`], equal
+//! requests share one run of the engine, and finished drawings are cached for later requests.
 //!
-//! Engines run on the queue's own threads, which know no host: a render call takes a ticket and
-//! asks it again and again, and between two questions it looks after its host (abort, progress).
-//! Threads start with the first submission and are joined when the queue is dropped. Each engine has
-//! threads of its own: one that waits for another process holds no other engine up.
+//! Engines run on the queue's own threads, which never see a host. A render call polls its ticket
+//! and looks after its host (abort, progress) in between. Threads start with the first submission
+//! and are joined when the queue is dropped. Each engine has its own threads, so one that waits for
+//! another process does not hold up the others.
 //!
-//! A ticket may be waited for on any thread but one of rayon's: the engines need those.
+//! Any thread may wait for a ticket except those of rayon, which the engines need.
 
 mod lock;
 mod run;
@@ -30,34 +30,35 @@ use lock::{Bell, Lock};
 use run::Run;
 use scheduler::Scheduler;
 
-/// Runs of one engine at a time unless told otherwise: every engine uses all cores by itself.
+/// Default number of simultaneous runs per engine: one, because every engine uses all cores by
+/// itself.
 pub const RUNS_AT_A_TIME: NonZeroUsize = NonZeroUsize::MIN;
 
-/// Draws in-betweens in the background, one run for all who ask for the same one.
+/// Draws in-betweens in the background, with one run for everyone who asks for the same one.
 pub struct Queue {
     shared: Arc<Shared>,
     threads: Lock<Vec<JoinHandle<()>>>,
     runs_at_a_time: NonZeroUsize,
 }
 
-/// What the queue, its threads and the tickets see together.
+/// State shared by the queue, its threads and the tickets.
 struct Shared {
     engines: Vec<Arc<dyn Engine>>,
     cache: Cache,
-    /// Whether a drawing lies on disk before anybody hears of it.
+    /// Whether a drawing is stored on disk before its tickets report it.
     stores_first: bool,
     state: Lock<Scheduler>,
-    /// Rung when a run waits for a thread, and when the queue closes.
+    /// Rung when a run needs a thread, and when the queue closes.
     work: Bell,
 }
 
 impl Queue {
-    /// A queue over these engines and this cache. Neither threads nor files are made yet.
+    /// A queue with these engines and this cache. No thread is started and no file created yet.
     pub fn new(engines: Vec<Arc<dyn Engine>>, cache: Cache) -> Self {
         Self::with_runs(engines, cache, RUNS_AT_A_TIME)
     }
 
-    /// As [`Queue::new`], with up to `runs_at_a_time` runs of each engine side by side.
+    /// Like [`Queue::new`], with up to `runs_at_a_time` simultaneous runs of each engine.
     pub fn with_runs(
         engines: Vec<Arc<dyn Engine>>,
         cache: Cache,
@@ -66,8 +67,8 @@ impl Queue {
         Self::made(engines, cache, runs_at_a_time, false)
     }
 
-    /// As [`Queue::new`], for a process that serves others: a drawing lies on disk before its
-    /// ticket tells of it.
+    /// Like [`Queue::new`], for a process that serves others: a drawing is stored on disk before
+    /// its ticket reports it.
     pub fn storing_first(engines: Vec<Arc<dyn Engine>>, cache: Cache) -> Self {
         Self::made(engines, cache, RUNS_AT_A_TIME, true)
     }
@@ -83,7 +84,7 @@ impl Queue {
         Self { shared: Arc::new(shared), threads: Lock::default(), runs_at_a_time }
     }
 
-    /// The cache under this queue.
+    /// The cache of this queue.
     pub fn cache(&self) -> &Cache {
         &self.shared.cache
     }
@@ -91,30 +92,31 @@ impl Queue {
     /// The cache key of a request: its content and the version of its engine.
     ///
     /// # Errors
-    /// [`Error::Engine`] when this queue lacks the engine.
+    /// [`Error::Engine`] when this queue does not have the engine.
     pub fn key(&self, request: &Request) -> Result<ContentHash, Error> {
         self.shared.key(request)
     }
 
-    /// The finished drawing from memory or disk, of this width and height, so that a caller makes frames
-    /// only on a miss.
+    /// The finished drawing of this width and height, from memory or disk. Callers ask for it
+    /// first, so that they make frames only on a miss.
     pub fn cached(&self, request: &Request, size: (usize, usize)) -> Option<Arc<Drawn>> {
         self.shared.cache.get(&self.key(request).ok()?, size)
     }
 
-    /// A ticket for a run that waits or goes on already, without the frames that a new run needs.
+    /// A ticket for a run that is already waiting or under way. Unlike a new run, this needs no
+    /// frames.
     pub fn join(&self, request: &Request, priority: Priority) -> Option<Ticket> {
         let key = self.key(request).ok()?;
         let run = self.shared.state.lock().join(&key, priority)?;
         Some(Ticket::new(run, self.shared.clone()))
     }
 
-    /// The runs of this moment.
+    /// The runs at this moment.
     pub fn busy(&self) -> Busy {
         self.shared.state.lock().busy()
     }
 
-    /// Asks for a drawing. A job that cannot be drawn gives a ticket that says why at once.
+    /// Requests a drawing. If the job cannot be drawn, the ticket reports why at once.
     pub fn submit(&self, job: Job, priority: Priority) -> Ticket {
         let key = match job.check().and_then(|()| self.key(&job.request)) {
             Ok(key) => key,
@@ -131,7 +133,7 @@ impl Queue {
             state.lane(engine).threads += 1;
         }
         drop(state);
-        // All of them: a thread of another engine would not pass the call on.
+        // Wakes all of them, because a thread of another engine would not pass the signal on.
         self.shared.work.ring();
         if needs_thread {
             self.start_thread(engine);
@@ -154,7 +156,7 @@ impl Queue {
 }
 
 impl Drop for Queue {
-    /// Gives up all runs and waits for the threads to end.
+    /// Cancels all runs and waits for the threads to end.
     fn drop(&mut self) {
         let abandoned = self.shared.state.lock().close();
         self.shared.work.ring();
@@ -162,7 +164,7 @@ impl Drop for Queue {
             run.finish(Err(Arc::new(Error::Cancelled)));
         }
         for thread in self.threads.get_mut().drain(..) {
-            // A thread catches every panic of an engine, so there is nothing left to report.
+            // A thread catches every panic of its engine, so there is nothing left to report.
             let _ = thread.join();
         }
     }
@@ -181,7 +183,7 @@ impl Shared {
         Ok(cache::key(request, engine.version()))
     }
 
-    /// The life of a thread: run after run of one engine, until the queue closes.
+    /// The main loop of a thread: it takes run after run of one engine until the queue closes.
     fn work(&self, engine: EngineKind) {
         threads::work_here();
         loop {
@@ -209,7 +211,8 @@ impl Shared {
             self.state.lock().retire(&run);
             if let Ok(found) = &outcome {
                 run.finish(Ok(found.drawn.clone()));
-                // Stored last: from here on only the next run waits for the disk.
+                // Stored after the ticket has its result, so that only the next run waits for the
+                // disk.
                 if !self.stores_first {
                     self.store(&run, &outcome);
                 }
@@ -229,7 +232,7 @@ impl Shared {
     }
 
     fn draw(&self, run: &Run, job: &Job) -> Result<Found, Error> {
-        // Since the submission, a run just ended or another process may have drawn it.
+        // Another process, or a run that just ended, may have drawn it since the submission.
         if let Some(drawn) = self.cache.get(&run.key, job.size()) {
             return Ok(Found { drawn, new: false });
         }
@@ -249,7 +252,7 @@ impl Shared {
         Ok(Found { drawn, new: true })
     }
 
-    /// A ticket is given back. When it was the last one, the run ends.
+    /// Called when a ticket is given back. The run ends with its last ticket.
     fn leave(&self, run: &Arc<Run>) {
         let never_started = self.state.lock().leave(run);
         if never_started {
@@ -257,7 +260,7 @@ impl Shared {
         }
     }
 
-    /// Without any thread nobody would ever answer: the waiting runs fail instead.
+    /// Without a thread nobody would ever answer, so the waiting runs fail instead.
     fn thread_failed(&self, engine: EngineKind, error: &std::io::Error) {
         let abandoned = self.state.lock().lose_thread(engine);
         log::error!("no thread for drawing: {error}");
@@ -270,34 +273,34 @@ impl Shared {
     }
 }
 
-/// A drawing, and whether an engine has just made it.
+/// A drawing, and whether an engine made it just now.
 struct Found {
     drawn: Arc<Drawn>,
     new: bool,
 }
 
-/// Does `work`; a panic in it comes back as its text.
+/// Runs `work` and turns a panic into an error with its text.
 fn catch<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|cause| panic_text(cause.as_ref()).to_owned())
 }
 
 static OF_PROCESS: Lock<Option<Arc<Queue>>> = Lock::new(None);
 
-/// The queue of this process, made by the first who asks. It outlives every instance of the
+/// The queue of this process, created by the first caller. It outlives every instance of the
 /// effect; [`shut_down`] ends it.
 pub fn of_process(make: impl FnOnce() -> Queue) -> Arc<Queue> {
     OF_PROCESS.lock().get_or_insert_with(|| Arc::new(make())).clone()
 }
 
-/// Ends the queue of this process: to be called before the plug-in's code leaves memory. Returns
-/// when its threads have ended, unless someone still holds the queue.
+/// Ends the queue of this process. Call it before the plug-in's code is unloaded. It returns when
+/// the queue's threads have ended, unless someone still holds the queue.
 pub fn shut_down() {
     let queue = OF_PROCESS.lock().take();
     drop(queue);
 }
 
-/// To be called in a forked child: leaves the parent's queue alone. Its threads do not exist here, so nothing of it
-/// may be waited for or ended.
+/// For a forked child: abandons the parent's queue. Its threads do not exist in the child, so
+/// nothing in it may be waited for or ended.
 pub fn abandon() {
     std::mem::forget(OF_PROCESS.lock().take());
 }

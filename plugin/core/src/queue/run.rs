@@ -1,4 +1,4 @@
-//! One run of an engine and the tickets of those who wait for it.
+//! A run of an engine and the tickets of those who wait for it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,15 +8,15 @@ use super::Shared;
 use super::lock::{Bell, Lock};
 use crate::{ContentHash, Control, Drawn, Error};
 
-/// What a run came to; shared by all who waited for it.
+/// The result of a run, shared by everyone who waited for it.
 pub type Outcome = Result<Arc<Drawn>, Arc<Error>>;
 
-/// A drawing that is waited for, from its submission to its outcome.
+/// A requested drawing, from its submission to its outcome.
 pub(super) struct Run {
     pub(super) key: ContentHash,
     pub(super) control: Control,
     outcome: Lock<Option<Outcome>>,
-    /// Rung when there is an outcome or a ticket was given back.
+    /// Rung when there is an outcome or a ticket is given back.
     news: Bell,
 }
 
@@ -25,21 +25,21 @@ impl Run {
         Self { key, control: Control::default(), outcome: Lock::new(None), news: Bell::default() }
     }
 
-    /// A run that was over before it began.
+    /// A run that is over before it begins.
     pub(super) fn finished(outcome: Outcome) -> Self {
         let run = Self::new(ContentHash([0; 32]));
         run.finish(outcome);
         run
     }
 
-    /// Tells the outcome to all who wait; the first outcome stays.
+    /// Reports the outcome to all who wait. The first outcome stays.
     pub(super) fn finish(&self, outcome: Outcome) {
         self.outcome.lock().get_or_insert(outcome);
         self.news.ring();
     }
 }
 
-/// A claim on a drawing. Giving up the last ticket of a run stops its engine.
+/// A claim on a drawing. An engine stops when the last ticket of its run is given up.
 #[must_use = "a dropped ticket cancels the drawing that nobody else waits for"]
 pub struct Ticket {
     run: Arc<Run>,
@@ -52,12 +52,12 @@ impl Ticket {
         Self { run, shared, given_up: AtomicBool::new(false) }
     }
 
-    /// Waits until the drawing is there, but no longer than `at_most`; `None` when it is not.
-    /// When it is asked again after the outcome, it gives the same outcome again.
+    /// Waits for the drawing, but no longer than `at_most`; `None` if it is not there by then.
+    /// Later calls return the same outcome again.
     ///
     /// # Errors
-    /// [`Error::Cancelled`] after [`Ticket::cancel`] or when the queue was dropped; otherwise why
-    /// the engine could not draw.
+    /// [`Error::Cancelled`] after [`Ticket::cancel`] or when the queue was dropped; otherwise the
+    /// reason why the engine could not draw.
     pub fn wait_for(&self, at_most: Duration) -> Option<Outcome> {
         let until = Instant::now().checked_add(at_most);
         let mut outcome = self.run.outcome.lock();
@@ -93,22 +93,22 @@ impl Ticket {
         }
     }
 
-    /// The fraction that is done, 0..=1.
+    /// The fraction of the work that is done, 0..=1.
     pub fn progress(&self) -> f32 {
         let over = matches!(*self.run.outcome.lock(), Some(Ok(_)));
         if over { 1.0 } else { self.run.control.progress() }
     }
 
-    /// What the engine does now, as a phrase; empty where it does not tell.
+    /// What the engine is doing, as a phrase; empty if it does not say.
     pub fn phase(&self) -> String {
         self.run.control.phase().into_owned()
     }
 
-    /// Gives the ticket back: the drawing is no longer wanted here. Whoever waits on this ticket
-    /// hears [`Error::Cancelled`]; others who wait for the same drawing still get it.
+    /// Gives the ticket back because the drawing is no longer wanted here. Whoever waits on this
+    /// ticket gets [`Error::Cancelled`]; others who wait for the same drawing still get it.
     pub fn cancel(&self) {
         {
-            // Under the lock, so that nobody falls asleep between looking and being woken.
+            // Taken so that no thread can miss the wake-up between checking and falling asleep.
             let _outcome = self.run.outcome.lock();
             if self.given_up.swap(true, Ordering::AcqRel) {
                 return;

@@ -1,4 +1,5 @@
-//! Which runs wait, which go on, and which comes next: the queue's book-keeping, under its lock.
+//! The queue's bookkeeping, under its lock: which runs wait, which are under way, and which comes
+//! next.
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
@@ -10,19 +11,19 @@ use crate::{ContentHash, EngineKind, Job};
 /// Who waits for a drawing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Priority {
-    /// An artist at the screen. The newest goes first, ahead of every final render: what was asked
-    /// for before it has mostly been scrolled past.
+    /// An artist at the screen. The newest request goes first, ahead of every final render, because
+    /// the artist has usually scrolled past the earlier ones.
     Interactive,
     /// A final render: first come, first served.
     Final,
 }
 
-/// The runs of a moment.
+/// The runs at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Busy {
-    /// Those that an engine works on: what it does, and the fraction that is done, 0..=1.
+    /// Those that an engine is working on: what it is doing, and the fraction that is done, 0..=1.
     pub running: Vec<(String, f32)>,
-    /// How many wait for their turn.
+    /// Number of runs that wait for their turn.
     pub waiting: usize,
 }
 
@@ -32,9 +33,9 @@ struct Entry {
     waiters: usize,
     priority: Priority,
     engine: EngineKind,
-    /// Grows with every request.
+    /// Increases with every request.
     order: u64,
-    /// The pictures, until a thread takes them.
+    /// The job with its pictures, until a thread takes it.
     job: Option<Job>,
 }
 
@@ -48,7 +49,7 @@ pub(super) struct Lane {
 #[derive(Default)]
 pub(super) struct Scheduler {
     open: HashMap<ContentHash, Entry>,
-    /// Runs on a thread, including those that nobody waits for any more.
+    /// Runs that have a thread, including those that nobody waits for any more.
     running: Vec<Arc<Run>>,
     requests: u64,
     lanes: HashMap<EngineKind, Lane>,
@@ -56,8 +57,8 @@ pub(super) struct Scheduler {
 }
 
 impl Scheduler {
-    /// Joins an open run of this key, if there is one. An interactive request takes
-    /// a waiting run to the front.
+    /// Joins an open run with this key, if there is one. An interactive request moves a waiting run
+    /// to the front.
     pub(super) fn join(&mut self, key: &ContentHash, priority: Priority) -> Option<Arc<Run>> {
         let entry = self.open.get_mut(key)?;
         entry.waiters += 1;
@@ -69,7 +70,7 @@ impl Scheduler {
         Some(entry.run.clone())
     }
 
-    /// Opens a run with one who waits for it.
+    /// Adds a run with one ticket.
     pub(super) fn add(&mut self, key: ContentHash, job: Job, priority: Priority) -> Arc<Run> {
         let run = Arc::new(Run::new(key));
         self.requests += 1;
@@ -90,7 +91,7 @@ impl Scheduler {
         self.lanes.entry(engine).or_default()
     }
 
-    /// Whether another thread for `engine`, within the limit, would have something to do.
+    /// Whether another thread for `engine` would have work to do and stay within the limit.
     pub(super) fn lacks_threads(&self, engine: EngineKind, limit: NonZeroUsize) -> bool {
         let lane = self.lanes.get(&engine).copied().unwrap_or_default();
         lane.threads < limit.get() && self.waiting(engine).count() > lane.idle
@@ -104,7 +105,7 @@ impl Scheduler {
         }
     }
 
-    /// The run of `engine` that goes next, with its pictures.
+    /// The next run of `engine`, with its job.
     pub(super) fn take_next(&mut self, engine: EngineKind) -> Option<(Arc<Run>, Job)> {
         let rank = |entry: &Entry| match entry.priority {
             Priority::Interactive => (1, i128::from(entry.order)),
@@ -118,7 +119,7 @@ impl Scheduler {
         Some((entry.run.clone(), job))
     }
 
-    /// A run is over: nobody can join it any more.
+    /// Marks a run as over, so that nobody can join it any more.
     pub(super) fn retire(&mut self, run: &Arc<Run>) {
         self.running.retain(|other| !Arc::ptr_eq(other, run));
         if self.entry_of(run).is_some() {
@@ -126,8 +127,9 @@ impl Scheduler {
         }
     }
 
-    /// Leaves a run. The last one to leave closes it, so that the next request opens a new one. A run that still
-    /// waited is forgotten, and the answer is true; a run on a thread is told to stop.
+    /// Gives up one ticket of a run. The last one closes the run, so that the next request opens a
+    /// new one. A run that was still waiting is removed, and the result is true; a run that has a
+    /// thread is told to stop.
     pub(super) fn leave(&mut self, run: &Arc<Run>) -> bool {
         let Some(entry) = self.entry_of(run) else { return false };
         entry.waiters -= 1;
@@ -138,14 +140,15 @@ impl Scheduler {
         self.open.remove(&run.key).is_some_and(|entry| entry.job.is_some())
     }
 
-    /// Ends everything, and returns the runs that no thread will answer.
+    /// Ends everything and returns the runs that no thread will answer.
     pub(super) fn close(&mut self) -> Vec<Arc<Run>> {
         self.closed = true;
         self.running.iter().for_each(|run| run.control.cancel());
         self.forget_waiting(|_| true)
     }
 
-    /// A thread for `engine` could not be started. Returns the runs that no thread is left to answer.
+    /// Called when a thread for `engine` could not be started. Returns the runs that no thread is
+    /// left to answer.
     pub(super) fn lose_thread(&mut self, engine: EngineKind) -> Vec<Arc<Run>> {
         let lane = self.lane(engine);
         lane.threads -= 1;

@@ -1,4 +1,4 @@
-//! With an engine that waits at a gate, so that every order of events is made, not hoped for.
+//! The queue with an engine that waits at a gate, so that the tests control the order of events.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -15,7 +15,7 @@ use crate::{Control, Frame, Remarks, Settings};
 const LONG: Duration = Duration::from_secs(60);
 const NOW: Duration = Duration::ZERO;
 
-/// Draws grey of the position's value once the gate lets it.
+/// Draws a grey with the position's value once the gate opens.
 struct GatedEngine {
     started: Mutex<Sender<f64>>,
     gate: Mutex<Receiver<Verdict>>,
@@ -62,7 +62,7 @@ impl Engine for GatedEngine {
     }
 }
 
-/// A queue over a gated engine, and the test's side of the gate.
+/// A queue with a gated engine, and the test's side of the gate.
 struct Bench {
     queue: Queue,
     engine: Arc<GatedEngine>,
@@ -210,7 +210,7 @@ fn newest_interactive_goes_first_then_finals_in_order() {
         (0.3, Priority::Final),
         (0.4, Priority::Interactive),
         (0.5, Priority::Final),
-        (0.3, Priority::Interactive), // A final render that the artist now looks at.
+        (0.3, Priority::Interactive), // A final render that the artist is now looking at.
         (0.2, Priority::Final),       // Stays interactive.
     ] {
         tickets.push(bench.submit(position, priority));
@@ -244,7 +244,7 @@ fn giving_up_the_last_ticket_stops_the_engine() {
     bench.wait_for_start();
     bench.open_gate(Verdict::WaitForCancel);
     drop(ticket);
-    // The thread is free again only if the engine heard it.
+    // The thread is free again only if the engine noticed the cancellation.
     let next = bench.submit(0.6, Priority::Final);
     assert_eq!(bench.wait_for_start(), 0.6);
     bench.open_gate(Verdict::Draw);
@@ -256,7 +256,7 @@ fn asking_again_after_a_cancelled_run_starts_a_new_one() {
     let bench = Bench::new();
     drop(bench.submit(0.5, Priority::Final));
     let ticket = bench.submit(0.4, Priority::Final);
-    // Whether 0.5 had started is a race; it ends cancelled either way.
+    // It is a race whether 0.5 has started; either way it ends cancelled.
     let mut position = bench.wait_for_start();
     if position == 0.5 {
         bench.open_gate(Verdict::WaitForCancel);
@@ -308,7 +308,7 @@ fn a_panic_of_the_engine_is_an_error_for_all_and_the_queue_goes_on() {
     bench.open_gate(Verdict::Panic);
     assert!(failure(&one).contains("told to panic"));
     assert!(failure(&two).contains("Flow"));
-    // A failure is not kept: the same job may be tried again.
+    // A failure is not cached: the same job may be tried again.
     bench.open_gate(Verdict::Draw);
     assert!(outcome(&bench.submit(0.5, Priority::Final)).is_ok());
 }
@@ -366,7 +366,7 @@ fn dropping_the_queue_stops_the_engine_and_answers_all() {
     assert!(matches!(*running.wait_for(NOW).unwrap().unwrap_err(), Error::Cancelled));
     assert!(matches!(*waiting.wait_for(NOW).unwrap().unwrap_err(), Error::Cancelled));
     drop((running, waiting));
-    // Its thread is gone: the engine belongs to the test alone.
+    // Its thread is gone, so only the test still holds the engine.
     assert_eq!(Arc::strong_count(&engine), 1);
 }
 
@@ -399,7 +399,7 @@ fn what_one_process_drew_the_next_one_finds() {
 
     let tomorrow = Bench::over(Cache::new(config.clone()), 1);
     assert_eq!(tomorrow.queue.cached(&job(0.5).request, (2, 2)), Some(drawn.clone()));
-    // Also for those who do not look before they submit.
+    // Those who submit without looking first get it too.
     let later = Bench::over(Cache::new(config), 1);
     assert_eq!(outcome(&later.submit(0.5, Priority::Final)).unwrap(), drawn);
     assert_eq!((tomorrow.runs(), later.runs()), (0, 0));
@@ -407,7 +407,7 @@ fn what_one_process_drew_the_next_one_finds() {
 
 #[test]
 fn many_host_threads_on_many_frames_all_get_theirs() {
-    // As a render host does it, with an engine that uses rayon while rayon's pool is busy.
+    // Draws with rayon while rayon's pool is busy, as happens in a render host.
     struct ParallelEngine(AtomicUsize);
     impl Engine for ParallelEngine {
         fn kind(&self) -> EngineKind {
@@ -468,7 +468,7 @@ fn the_process_has_one_queue_until_it_is_shut_down() {
     shut_down();
 }
 
-/// Draws the first key at once, as the other engine.
+/// Draws the first key at once, under the name of the other engine.
 struct Instant;
 
 impl Engine for Instant {

@@ -9,24 +9,24 @@ use super::wire::{Wire, WireError, sum_of};
 use crate::cache::DiskCache;
 use crate::{ContentHash, Control, Drawn, Error, Job, Remarks};
 
-/// Time between two questions whether the host wants to stop.
+/// Time between two checks whether the host wants to stop.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// How long the worker may take to answer at once, and to give a sign of life while it works.
+/// How long the worker may take for an immediate answer, and between signs of life while it works.
 const ANSWER: Duration = Duration::from_secs(20);
 const SIGN_OF_LIFE: Duration = Duration::from_secs(120);
 
-/// How long a worker that makes room may take to end.
+/// How long a worker that makes way for another one may take to end.
 const MAKE_ROOM: Duration = Duration::from_secs(10);
 
-/// Why a conversation came to nothing.
+/// Why a conversation failed.
 #[derive(Debug)]
 pub(super) enum ConversationError {
     /// The worker is gone; another one may succeed.
     Lost(String),
-    /// The worker is of another version, and gone to make room; one of ours may succeed.
+    /// The worker had another version and has ended to make way; one of ours may succeed.
     MadeRoom(String),
-    /// No other worker would do better.
+    /// Another worker would not do better.
     For(Error),
 }
 
@@ -40,7 +40,7 @@ impl From<WireError> for ConversationError {
     }
 }
 
-/// A connection to a worker that has answered with a welcome.
+/// A connection to a worker that has said welcome.
 pub(super) struct Conversation {
     wire: Wire<ToClient>,
     pid: u32,
@@ -163,7 +163,7 @@ impl Conversation {
         }
     }
 
-    /// The error for a worker of another version. Such a worker ends if nobody waits for it.
+    /// The error for a worker of another version. Such a worker ends if nobody is waiting for it.
     fn refused(&mut self, reason: String, ending: bool, control: &Control) -> ConversationError {
         if !ending {
             return ConversationError::For(Error::Worker {

@@ -1,4 +1,4 @@
-//! Where client and worker find each other: a directory of this user on this machine, with the
+//! Where client and worker meet: a directory that belongs to this user on this machine, with the
 //! worker's socket and its lock.
 
 use std::ffi::OsString;
@@ -22,15 +22,16 @@ pub const LOG_VARIABLE: &str = "INBETWEEN_LOG_DIR";
 const SOCKET_FILE: &str = "worker.sock";
 const LOCK_FILE: &str = "worker.lock";
 
-/// Longest path of a socket that every system takes, in bytes.
+/// Longest path of a socket that every system accepts, in bytes.
 const LONGEST_PATH: usize = 100;
 
-/// What a pipe of Windows holds on its way. A pipe that does not wait takes a stretch whole or not at all, so none may
-/// be longer, and what fits beside it decides how often both sides look.
+/// Size of the buffer of a Windows pipe. A non-blocking pipe accepts a write whole or not at all,
+/// so no write may be larger than this. The more writes fit, the less often both sides have to
+/// poll.
 #[cfg(windows)]
 const PIPE_BYTES: u32 = 4 * super::wire::WRITTEN as u32;
 
-/// Takes connections for the worker.
+/// Accepts connections for the worker.
 #[derive(Debug)]
 pub struct Listener(
     #[cfg(unix)] interprocess::local_socket::Listener,
@@ -38,7 +39,7 @@ pub struct Listener(
 );
 
 impl Listener {
-    /// The next connection; waits for it.
+    /// Waits for the next connection.
     ///
     /// # Errors
     /// The system's reason, such as too many open files.
@@ -54,20 +55,22 @@ impl Listener {
     }
 }
 
-/// The meeting place of one user's clients and worker.
+/// The meeting place of one user's clients and their worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     dir: PathBuf,
 }
 
 impl Endpoint {
-    /// The directory that the environment names, else the user's runtime directory. No file is touched.
+    /// The directory named by the environment, or else the user's runtime directory. No file is
+    /// touched.
     pub fn from_environment() -> Self {
         Self::resolve(|name| std::env::var_os(name))
     }
 
-    /// The endpoint in this directory, which should be empty or hold one already. Where a path in it would be too
-    /// long for a socket, a temporary directory is used whose name is derived from it.
+    /// The endpoint in this directory, which should be empty or already hold an endpoint. If a path
+    /// in it would be too long for a socket, a temporary directory is used instead, whose name is
+    /// derived from it.
     pub fn at(dir: &Path) -> Self {
         let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
         if cfg!(unix) && dir.join(SOCKET_FILE).as_os_str().len() > LONGEST_PATH {
@@ -85,7 +88,7 @@ impl Endpoint {
         if let Some(dir) = named("XDG_RUNTIME_DIR").filter(|dir| dir.is_absolute()) {
             return Self::at(&dir.join("inbetween"));
         }
-        // Never a home directory: several machines may share one.
+        // Never a home directory, because several machines may share one.
         let user = directories::BaseDirs::new().map(|dirs| dirs.home_dir().to_owned());
         let user = user.unwrap_or_default();
         let name = ContentHash::of(user.as_os_str().as_encoded_bytes()).to_string();
@@ -97,22 +100,22 @@ impl Endpoint {
         &self.dir
     }
 
-    /// The file that the worker holds locked while it lives.
+    /// The file that the worker keeps locked while it lives.
     pub fn lock_file(&self) -> PathBuf {
         self.dir.join(LOCK_FILE)
     }
 
-    /// The socket's file; of no use on Windows, where a pipe has a name only.
+    /// The socket's file. Windows has none, because a pipe has only a name there.
     pub fn socket_file(&self) -> PathBuf {
         self.dir.join(SOCKET_FILE)
     }
 
-    /// A connection to whoever listens there. It never waits: a worker that accepts no connection, because it was
-    /// stopped or its backlog is full, must not hold up a host.
+    /// Connects to whoever listens there. This never waits: a worker that accepts no connection,
+    /// because it is suspended or its backlog is full, must not hold up a host.
     ///
     /// # Errors
-    /// [`io::ErrorKind::WouldBlock`] when somebody listens but accepts no connection at the moment; otherwise the
-    /// system's reason, which usually means that nobody listens.
+    /// [`io::ErrorKind::WouldBlock`] when somebody listens but is not accepting connections;
+    /// otherwise the system's reason, which usually means that nobody listens.
     pub fn connect(&self) -> io::Result<Stream> {
         #[cfg(unix)]
         {
@@ -130,10 +133,10 @@ impl Endpoint {
         }
     }
 
-    /// Takes connections from now on.
+    /// Starts listening for connections.
     ///
     /// # Errors
-    /// The system's reason, as where somebody else listens.
+    /// The system's reason, for example that somebody else listens.
     pub fn listen(&self) -> io::Result<Listener> {
         #[cfg(unix)]
         {
@@ -156,11 +159,11 @@ impl Endpoint {
         format!(r"\\.\pipe\inbetween-{}", &name[..32]).into()
     }
 
-    /// Makes the directory, for this user only.
+    /// Creates the directory, accessible to this user only.
     ///
     /// # Errors
-    /// [`Error::Io`] when it cannot be made, [`Error::Worker`] when it belongs to somebody else or
-    /// is open to others.
+    /// [`Error::Io`] when it cannot be created; [`Error::Worker`] when it belongs to somebody else
+    /// or is open to others.
     pub fn prepare(&self) -> Result<(), Error> {
         let failed = |source| Error::Io { path: self.dir.clone(), source };
         let mut builder = fs::DirBuilder::new();
@@ -171,7 +174,7 @@ impl Endpoint {
         self.check()
     }
 
-    /// Checks that only this user can have put a socket here.
+    /// Checks that nobody but this user can have put a socket here.
     ///
     /// # Errors
     /// As [`Endpoint::prepare`].
@@ -180,7 +183,7 @@ impl Endpoint {
         use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
         let failed = |source| Error::Io { path: self.dir.clone(), source };
-        // The owner of a link could point it elsewhere later.
+        // The owner of a symbolic link could redirect it later.
         let about = fs::symlink_metadata(&self.dir).map_err(failed)?;
         let unsafe_place = |reason: &str| Error::Worker {
             reason: format!("does not trust the folder {}: {reason}", self.dir.display()),
@@ -193,14 +196,15 @@ impl Endpoint {
             return Err(unsafe_place("it belongs to another user"));
         }
         if about.permissions().mode() & 0o077 != 0 {
-            // It belongs to this user, so closing it to others is enough.
+            // It belongs to this user, so removing the access of others is enough.
             let closed = fs::Permissions::from_mode(0o700);
             fs::set_permissions(&self.dir, closed).map_err(failed)?;
         }
         Ok(())
     }
 
-    /// Checks that only this user can have put a socket here: pipes are guarded by the system.
+    /// Checks that nobody but this user can have put a socket here. On this system pipes are
+    /// protected by the system.
     ///
     /// # Errors
     /// Never on this system.
@@ -210,7 +214,7 @@ impl Endpoint {
     }
 }
 
-/// The directory of the worker's log: the environment's, else the platform's.
+/// The directory of the worker's log: the one from the environment, or else the platform's.
 pub fn log_dir() -> PathBuf {
     if let Some(dir) = std::env::var_os(LOG_VARIABLE).filter(|dir| !dir.is_empty()) {
         return dir.into();

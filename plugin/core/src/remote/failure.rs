@@ -1,4 +1,5 @@
-//! Errors on their way from the worker to the client: nothing that the artist needs is lost.
+//! Errors in the form in which the worker sends them to the client. Everything the artist needs is
+//! kept.
 
 use std::path::PathBuf;
 
@@ -31,7 +32,7 @@ pub enum Failure {
         device: String,
         /// Bytes needed.
         needed: Option<u64>,
-        /// Bytes there.
+        /// Bytes available.
         available: Option<u64>,
         /// What to do.
         advice: String,

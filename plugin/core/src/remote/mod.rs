@@ -1,11 +1,11 @@
-//! The ToonCrafter engine as the plug-in sees it: another process does the work.
+//! The ToonCrafter engine as the plug-in uses it: another process does the work.
 //!
-//! [`RemoteEngine`] is an [`Engine`] like any other. It starts the worker when it is first asked,
-//! hands it the keys through the disk cache, and finds the drawing there. What the disk does not
-//! take goes over the socket, so a full or read-only disk costs time and nothing else.
+//! [`RemoteEngine`] is an [`Engine`] like any other. It starts the worker on first use, passes the
+//! keys to it through the disk cache, and finds the drawing there. Whatever the disk cannot store
+//! goes over the socket, so a full or read-only disk only costs time.
 //!
-//! A worker that dies is started again, once for each drawing. A host that stops waiting closes the
-//! connection, and the worker gives up what nobody else waits for.
+//! If a worker dies, it is started again, once per drawing. When a host stops waiting, the
+//! connection closes and the worker stops drawing what nobody else waits for.
 
 mod conversation;
 pub mod endpoint;
@@ -31,17 +31,17 @@ pub use prepared::Prepared;
 use protocol::{CacheDir, Status};
 pub use spawn::{WORKER_VARIABLE, find as find_executable, own_programs};
 
-/// To be raised with every change that may alter a picture of ToonCrafter.
+/// Raise this with every change that may alter a picture of ToonCrafter.
 const REVISION: &str = "tooncrafter-1";
 
 /// How long the worker may take to end after it was asked.
 const END: Duration = Duration::from_secs(10);
 
-/// How long a worker that listens may leave a connection waiting.
+/// How long a worker may leave a connection waiting before accepting it.
 const TAKE_IN: Duration = Duration::from_secs(20);
 
-/// The version of the ToonCrafter engine over a Flow of `flow_version`, which has a part in every
-/// drawing. Client and worker name drawings by it, so both take it from here.
+/// The version of the ToonCrafter engine with a Flow of `flow_version`, which contributes to every
+/// drawing. Client and worker both name drawings by this version.
 pub fn tooncrafter_version(flow_version: &str) -> String {
     format!("{REVISION} {flow_version}")
 }
@@ -49,17 +49,17 @@ pub fn tooncrafter_version(flow_version: &str) -> String {
 /// What a [`RemoteEngine`] needs to know.
 #[derive(Clone, Debug)]
 pub struct RemoteConfig {
-    /// The executable, where the artist has chosen one.
+    /// The executable, if the artist has chosen one.
     pub executable: Option<PathBuf>,
-    /// The folder of the plug-in's own binary, where the bundle has the executable.
+    /// The folder of the plug-in's own binary, where the bundle keeps the executable.
     pub beside: Option<PathBuf>,
     /// The cache that is shared with the worker.
     pub cache: CacheConfig,
     /// [`tooncrafter_version`] of this process.
     pub version: String,
-    /// Where client and worker find each other.
+    /// Where client and worker meet.
     pub endpoint: Endpoint,
-    /// Where a worker that is started here logs.
+    /// Where a worker that is started here writes its log.
     pub log_dir: PathBuf,
     /// How long a worker that is started here waits for work before it ends; `None` for its
     /// default.
@@ -67,7 +67,7 @@ pub struct RemoteConfig {
 }
 
 impl RemoteConfig {
-    /// The usual place and executable.
+    /// A configuration with the usual endpoint and executable.
     pub fn new(cache: CacheConfig, version: String) -> Self {
         Self {
             executable: None,
@@ -81,14 +81,14 @@ impl RemoteConfig {
     }
 }
 
-/// ToonCrafter in the worker process. Cheap to make: nothing is started before the first drawing.
+/// ToonCrafter in the worker process. Cheap to create: nothing is started before the first drawing.
 pub struct RemoteEngine {
     config: RemoteConfig,
     disk: Option<DiskCache>,
 }
 
 impl RemoteEngine {
-    /// The engine of this configuration.
+    /// An engine with this configuration.
     pub fn new(config: RemoteConfig) -> Self {
         let disk = config.cache.disk.clone().map(DiskCache::new);
         Self { config, disk }
@@ -97,17 +97,18 @@ impl RemoteEngine {
     /// The status of the worker; `None` when there is none. Never starts one.
     ///
     /// # Errors
-    /// [`Error::Worker`] when there is one that cannot be understood.
+    /// [`Error::Worker`] when there is a worker but its answer makes no sense.
     pub fn status(&self) -> Result<Option<Status>, Error> {
         let Some(mut conversation) = self.reach()? else { return Ok(None) };
         conversation.status().map(Some).or_else(|stopped| match stopped {
-            // It ended between the two calls.
+            // The worker ended between the two calls.
             ConversationError::Lost(_) | ConversationError::MadeRoom(_) => Ok(None),
             ConversationError::For(error) => Err(error),
         })
     }
 
-    /// Ends the worker, whoever it works for, and waits until it has ended. Returns whether there was one.
+    /// Ends the worker, even if it is working for others, and waits until it has ended. Returns
+    /// whether there was one.
     ///
     /// # Errors
     /// [`Error::Worker`] when it does not end.
@@ -130,13 +131,13 @@ impl RemoteEngine {
         Ok(true)
     }
 
-    /// Starts on a drawing ahead of time, without waiting for it: its span lies in the cache when
-    /// it is needed. Dropping what is given back cancels it.
+    /// Starts a drawing ahead of time without waiting for it, so that its span is in the cache when
+    /// it is needed. Dropping the result cancels the drawing.
     pub fn prepare(self: &std::sync::Arc<Self>, job: Job) -> Prepared {
         Prepared::start(self.clone(), job)
     }
 
-    /// A connection to the worker that listens; `None` when none does.
+    /// A connection to the listening worker; `None` when there is none.
     fn connect(&self, control: &Control) -> Result<Option<Stream>, ConversationError> {
         let since = Instant::now();
         loop {
@@ -157,7 +158,7 @@ impl RemoteEngine {
         }
     }
 
-    /// The worker that runs, if one does.
+    /// A conversation with the running worker, if there is one.
     fn reach(&self) -> Result<Option<Conversation>, Error> {
         if self.config.endpoint.check().is_err() {
             return Ok(None);
@@ -175,7 +176,7 @@ impl RemoteEngine {
         }
     }
 
-    /// The worker, started when there is none.
+    /// A conversation with the worker, which is started when there is none.
     fn reach_or_start(&self, control: &Control) -> Result<Conversation, ConversationError> {
         self.config.endpoint.prepare().map_err(ConversationError::For)?;
         if let Some(stream) = self.connect(control)? {
@@ -199,7 +200,7 @@ impl RemoteEngine {
         control: &Control,
     ) -> Result<Drawn, ConversationError> {
         if let Some(disk) = &self.disk {
-            // The worker asks for whatever is not stored.
+            // The worker asks for whatever could not be stored.
             for (address, picture) in job.pictures() {
                 control.check().map_err(ConversationError::For)?;
                 disk.put_picture(&address, picture);

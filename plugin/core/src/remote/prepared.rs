@@ -1,4 +1,4 @@
-//! A drawing on which the worker works while nobody waits.
+//! A drawing that the worker makes while nobody waits for it.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use super::RemoteEngine;
 use crate::{Control, Drawn, Engine, Error, Job};
 
-/// A drawing that was asked for ahead of time. Dropping it cancels the drawing.
+/// A drawing that was requested ahead of time. Dropping it cancels the drawing.
 #[derive(Debug)]
 #[must_use = "dropping it cancels the drawing"]
 pub struct Prepared {
@@ -24,12 +24,12 @@ impl Prepared {
         Self { control, thread: thread.ok() }
     }
 
-    /// How far it is, and what goes on: see [`Control::progress`] and [`Control::phase`].
+    /// Its progress and phase: see [`Control::progress`] and [`Control::phase`].
     pub fn control(&self) -> &Control {
         &self.control
     }
 
-    /// Whether it has come to an end, good or bad.
+    /// Whether it has ended, successfully or not.
     pub fn is_finished(&self) -> bool {
         self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
@@ -53,7 +53,7 @@ impl Drop for Prepared {
     fn drop(&mut self) {
         self.control.cancel();
         if let Some(thread) = self.thread.take() {
-            // The thread ends soon. It must not run on when the plug-in's code leaves memory.
+            // The thread ends soon. It must not outlive the plug-in's code in memory.
             let _ = thread.join();
         }
     }

@@ -1,11 +1,11 @@
-//! What client and worker say to each other.
+//! The messages between client and worker.
 //!
-//! A piece on the wire is a length (4 bytes, little-endian, of what follows), a kind (1 byte) and
-//! its content: a message in MessagePack with named fields, or a stretch of pixels. Neither is
-//! longer than [`MAX_PIECE`]; whatever else arrives ends the connection with a reason.
+//! A piece on the wire consists of a length (4 bytes, little-endian, of what follows), a kind (1
+//! byte) and its content: a message in MessagePack with named fields, or a run of pixels. No
+//! content is longer than [`MAX_PIECE`]; anything else ends the connection with a reason.
 //!
-//! A connection is one conversation. The client says [`ToWorker::Hello`] and hears
-//! [`ToClient::Welcome`]; then it asks for one thing. Closing the connection is the way to cancel.
+//! A connection is one conversation. The client sends [`ToWorker::Hello`], receives
+//! [`ToClient::Welcome`], and then makes one request. It cancels by closing the connection.
 
 use std::path::PathBuf;
 
@@ -15,36 +15,36 @@ use serde::{Deserialize, Serialize};
 use super::failure::Failure;
 use crate::{ContentHash, EngineInfo, Request};
 
-/// Another number when a message changes its form or its meaning.
+/// Version of the protocol. Change it when a message changes its form or its meaning.
 pub const PROTOCOL: u32 = 1;
 
 /// Longest piece, in bytes.
 pub const MAX_PIECE: usize = 1 << 20;
 
-/// Bytes ahead of the content of a piece.
+/// Bytes before the content of a piece.
 pub(crate) const HEAD_BYTES: usize = 5;
 
 const MESSAGE: u8 = 1;
 const PIXELS: u8 = 2;
 
-/// What the client says.
+/// Messages from the client.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum ToWorker {
-    /// Who speaks; always first.
+    /// Identifies the client; always first.
     Hello(Hello),
-    /// Draw this; the answer is progress and then [`ToClient::Done`] or [`ToClient::Failed`].
+    /// Draw this; the answer is progress followed by [`ToClient::Done`] or [`ToClient::Failed`].
     Draw(Box<Draw>),
     /// A picture that the worker lacks; its pixels follow.
     Picture(PictureHead),
-    /// The drawing was not on disk: send its pixels.
+    /// The drawing was not found on disk: send its pixels.
     Fetch,
-    /// Tell how it stands.
+    /// Report your status.
     Status,
-    /// End, whatever goes on.
+    /// End, whatever you are doing.
     Stop,
 }
 
-/// Who speaks.
+/// The client's identification.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
     /// [`PROTOCOL`] of the client.
@@ -56,13 +56,14 @@ pub struct Hello {
 /// One in-between.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Draw {
-    /// What is asked.
+    /// The request itself.
     pub request: Request,
-    /// The name that the client gives the drawing: both must mean the same engine.
+    /// The client's name for the drawing. The worker must compute the same one, or their engines
+    /// differ.
     pub key: ContentHash,
     /// Width and height of the keys in pixels.
     pub size: (usize, usize),
-    /// The disk cache of the client; `None` for none.
+    /// The client's disk cache; `None` for none.
     pub cache: Option<CacheDir>,
 }
 
@@ -75,71 +76,71 @@ pub struct CacheDir {
     pub limit_bytes: u64,
 }
 
-/// What comes ahead of the pixels of a picture.
+/// Sent before the pixels of a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PictureHead {
-    /// Content address by which the request names it.
+    /// The content address by which the request names it.
     pub address: ContentHash,
-    /// BLAKE3 of its pixels.
+    /// BLAKE3 digest of its pixels.
     pub sum: ContentHash,
 }
 
-/// What the worker says.
+/// Messages from the worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum ToClient {
-    /// Go on.
+    /// Accepts the client.
     Welcome(Welcome),
-    /// These versions cannot work together. `ending` when the worker makes room for another one.
+    /// These versions cannot work together.
     Refused {
         /// Why, as a phrase.
         reason: String,
-        /// Whether the worker ends itself now.
+        /// Whether the worker is now ending to make way for another one.
         ending: bool,
     },
     /// Send these pictures: they are not on disk.
     Wants(Vec<ContentHash>),
-    /// How far it is; also a sign of life.
+    /// The progress of the drawing; also a sign of life.
     Progress {
-        /// 0..=1.
+        /// Fraction that is done, 0..=1.
         fraction: f32,
-        /// What goes on, as a phrase.
+        /// What the worker is doing, as a phrase.
         phase: String,
     },
-    /// It is drawn, and lies in the cache if the cache takes it.
+    /// The drawing is finished, and in the cache if the cache accepts it.
     Done {
         /// As [`Drawn::confidence`](crate::Drawn::confidence).
         confidence: f32,
         /// As [`Drawn::cut`](crate::Drawn::cut).
         cut: bool,
-        /// BLAKE3 of its pixels.
+        /// BLAKE3 digest of its pixels.
         sum: ContentHash,
     },
     /// It cannot be drawn.
     Failed(Failure),
-    /// How it stands.
+    /// The worker's status.
     Status(Box<Status>),
-    /// The worker ends.
+    /// The worker is ending.
     Stopping,
-    /// What was said makes no sense here; the connection ends.
+    /// The last message made no sense; the connection ends.
     Invalid {
         /// Why, as a phrase.
         reason: String,
     },
 }
 
-/// Who answers.
+/// The worker's identification.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Welcome {
-    /// The worker's process.
+    /// The worker's process id.
     pub pid: u32,
     /// Version of the worker's product.
     pub product: String,
 }
 
-/// How the worker stands.
+/// The worker's status.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Status {
-    /// Its process.
+    /// Its process id.
     pub pid: u32,
     /// Version of its product.
     pub product: String,
@@ -147,26 +148,26 @@ pub struct Status {
     pub engine: String,
     /// Seconds since it started.
     pub seconds: u64,
-    /// Conversations about drawings at the moment.
+    /// Number of conversations about drawings at the moment.
     pub clients: usize,
-    /// What is drawn at the moment: phase and fraction.
+    /// What it is drawing at the moment: phase and fraction.
     pub running: Vec<(String, f32)>,
-    /// Drawings that wait for their turn.
+    /// Number of drawings that wait for their turn.
     pub waiting: usize,
-    /// What the engine holds; of several cache directories the sum.
+    /// What the engine holds, summed over all cache directories.
     pub about: EngineInfo,
-    /// Where it logs.
+    /// The path of its log.
     pub log: PathBuf,
 }
 
-/// A piece as it came.
+/// A piece as it was received.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Piece<M> {
     Message(M),
     Pixels(Vec<u8>),
 }
 
-/// Why bytes are no piece.
+/// Why bytes are not a valid piece.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PieceError {
     /// Longer than [`MAX_PIECE`].
@@ -183,7 +184,7 @@ pub enum PieceError {
 /// The bytes of a message.
 ///
 /// # Errors
-/// [`PieceError`] when it is too long or holds a path that is no Unicode.
+/// [`PieceError`] when the message is too long or contains a path that is not Unicode.
 pub fn message(message: &impl Serialize) -> Result<Vec<u8>, PieceError> {
     let content =
         rmp_serde::to_vec_named(message).map_err(|error| PieceError::Message(error.to_string()))?;
@@ -193,7 +194,7 @@ pub fn message(message: &impl Serialize) -> Result<Vec<u8>, PieceError> {
     Ok(piece(MESSAGE, &content))
 }
 
-/// The bytes of a stretch of pixels, shorter than [`MAX_PIECE`].
+/// The bytes of a run of pixels, shorter than [`MAX_PIECE`].
 pub(crate) fn pixels(content: &[u8]) -> Vec<u8> {
     piece(PIXELS, content)
 }
@@ -206,13 +207,13 @@ fn piece(kind: u8, content: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Takes the first piece off `bytes`; `None` while it is not there whole.
+/// Takes the first piece off `bytes`; `None` while it is incomplete.
 pub(crate) fn take<M: DeserializeOwned>(
     bytes: &mut Vec<u8>,
 ) -> Result<Option<Piece<M>>, PieceError> {
     let Some(head) = bytes.first_chunk::<4>() else { return Ok(None) };
     let length = u32::from_le_bytes(*head) as usize;
-    // Before waiting for what will never come.
+    // Checked before waiting for bytes that will never come.
     if length == 0 || length > MAX_PIECE {
         return Err(PieceError::TooLong(length));
     }

@@ -13,13 +13,13 @@ use crate::{Control, Error, program};
 /// Environment variable that names the executable.
 pub const WORKER_VARIABLE: &str = "INBETWEEN_WORKER";
 
-/// How long a start may take; nothing is loaded in it.
+/// How long the worker may take to start; it loads nothing while it does.
 const START: Duration = Duration::from_secs(60);
 
-/// The executable that is built for NVIDIA cards: a download of its own, which most machines do not need.
+/// The executable for NVIDIA cards: a separate download that most machines do not need.
 const WITH_CUDA: &str = "inbetween-cuda";
 
-/// The user's own folder for the executable for NVIDIA cards; none for a user without a home.
+/// The user's own folder for the NVIDIA executable; `None` for a user without a home directory.
 #[must_use]
 pub fn own_programs() -> Option<PathBuf> {
     Some(
@@ -29,11 +29,12 @@ pub fn own_programs() -> Option<PathBuf> {
     )
 }
 
-/// Looks for the executable: the one that was `chosen`, the environment's, the one for NVIDIA cards in the user's own
-/// folder or in the folder `beside`, the one `beside`, and the one on the search path.
+/// Looks for the executable in this order: the one `chosen`, the one from the environment, the
+/// NVIDIA one in the user's own folder or in the folder `beside`, the plain one in `beside`, and
+/// the one on the search path.
 ///
 /// # Errors
-/// [`Error::Worker`] when there is none, or the chosen one does not exist.
+/// [`Error::Worker`] when there is none, or when the chosen one does not exist.
 pub fn find(chosen: Option<&Path>, beside: Option<&Path>) -> Result<PathBuf, Error> {
     find_with(chosen, beside, own_programs().as_deref(), |name| std::env::var_os(name))
 }
@@ -61,7 +62,8 @@ fn find_with(
     let with_cuda = own.into_iter().chain(beside).map(|folder| folder.join(named(WITH_CUDA)));
     let folders = beside.map(Path::to_owned).into_iter().chain(std::env::split_paths(&path));
     let plain = folders.map(|folder| folder.join(named("inbetween")));
-    // An empty or relative entry of the search path depends on where the host was started.
+    // Skips empty and relative entries of the search path, which depend on where the host was
+    // started.
     let mut files = with_cuda.chain(plain).filter(|file| file.is_absolute());
     files.find(|file| file.is_file()).ok_or_else(|| Error::Worker {
         reason: "was not found: there is no executable `inbetween`".into(),
@@ -71,13 +73,13 @@ fn find_with(
     })
 }
 
-/// Starts the worker and returns when it listens, or when another one listens already.
+/// Starts the worker and returns once it, or another one, is listening.
 ///
-/// The process started here only starts the worker proper and ends, so that the host has no child
-/// left to care for.
+/// The process started here only starts the actual worker and ends, so that the host has no child
+/// process to look after.
 ///
 /// # Errors
-/// [`Error::Cancelled`]; [`Error::Worker`] with what the executable said.
+/// [`Error::Cancelled`]; [`Error::Worker`] with the executable's own message.
 pub(super) fn start(
     executable: &Path,
     config: &RemoteConfig,
@@ -112,7 +114,7 @@ pub(super) fn start(
         Some(false) => {
             let mut said = Vec::new();
             if let Some(pipe) = child.stderr.take() {
-                // It has ended; what it said is in the pipe.
+                // It has ended, so its whole output is in the pipe.
                 let _ = pipe.take(4096).read_to_end(&mut said);
             }
             Err(failed(String::from_utf8_lossy(&said).trim().to_owned()))
@@ -121,7 +123,7 @@ pub(super) fn start(
     }
 }
 
-/// Whether it ended well; `None` when it does not end.
+/// Whether it ended successfully; `None` if it does not end.
 fn wait(child: &mut Child, control: &Control) -> Result<Option<bool>, Error> {
     let since = Instant::now();
     loop {
@@ -129,7 +131,8 @@ fn wait(child: &mut Child, control: &Control) -> Result<Option<bool>, Error> {
             Ok(Some(status)) => return Ok(Some(status.success())),
             Ok(None) if since.elapsed() > START => return Ok(None),
             Ok(None) => {}
-            // The host itself collects every child of the process. So this one has ended, but nobody knows how.
+            // The host itself reaps every child of the process. So this one has ended, but its
+            // status is lost.
             Err(_) => return Ok(Some(true)),
         }
         control.check()?;

@@ -1,4 +1,4 @@
-//! Framing under arbitrary bytes, and errors that keep what the artist needs.
+//! Message framing with arbitrary bytes, and errors that keep what the artist needs.
 
 use super::failure::Failure;
 use super::protocol::{self, MAX_PIECE, PROTOCOL, Piece, PieceError, ToClient, ToWorker, take};
@@ -9,7 +9,7 @@ use crate::{EngineInfo, Request, Settings, SketchRef};
 fn draw() -> ToWorker {
     let weights = WeightRef { path: "/m.ckpt".into(), fingerprint: ContentHash::of(b"m") };
     let mut tooncrafter = ToonCrafterSettings::new(weights);
-    // Numbers that a decimal detour would round.
+    // Numbers that would be rounded by a conversion to decimal.
     (tooncrafter.guidance, tooncrafter.rescale) = (7.5 + f64::EPSILON * 4.0, 0.1 + 0.2);
     let request = Request {
         first: ContentHash::of(b"first"),
@@ -103,7 +103,7 @@ fn arbitrary_and_damaged_bytes_are_refused_or_waited_for() {
 
 #[test]
 fn a_deeply_nested_message_is_refused() {
-    // Arrays of one, a hundred thousand deep.
+    // Nested arrays of one element, a hundred thousand deep.
     let mut bytes = 100_001_u32.to_le_bytes().to_vec();
     bytes.push(1);
     bytes.extend(std::iter::repeat_n(0x91, 100_000));
@@ -177,7 +177,8 @@ fn without_an_executable_the_error_says_what_to_do() {
     assert!(message.contains("absent") && message.contains(WORKER_VARIABLE), "{message}");
 }
 
-/// Somebody listens and takes nobody in, its backlog full of connections whose clients have gone.
+/// A process listens but accepts no one, and its backlog is full of connections whose clients have
+/// gone.
 #[cfg(unix)]
 #[test]
 fn a_full_backlog_holds_nobody_up() {

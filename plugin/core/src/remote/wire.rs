@@ -1,5 +1,5 @@
-//! One connection, seen as a flow of messages and pixels. It never blocks for long, so that its
-//! user can look after other things: a host that wants to stop, a client that has gone.
+//! A connection as a stream of messages and pixels. It never blocks for long, so that its user can
+//! watch for other things: a host that wants to stop, a client that has gone.
 
 #[cfg(not(windows))]
 use std::io::Read;
@@ -16,30 +16,30 @@ use super::protocol::{self, HEAD_BYTES, MAX_PIECE, Piece, PieceError};
 use crate::frame::check_size;
 use crate::{ContentHash, Error, Frame};
 
-/// Longest stretch of pixels in one piece.
+/// Longest run of pixels in one piece.
 const STRETCH: usize = MAX_PIECE - HEAD_BYTES;
 
-/// Most that is written at once: a quarter of what a pipe of Windows holds.
+/// Most bytes written at once: a quarter of the buffer of a Windows pipe.
 pub(super) const WRITTEN: usize = 64 << 10;
 
-/// How long the other side may take to read or to go on with what it began.
+/// How long the other side may take to read, or to continue what it began.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Rests between two looks: short at first, for answers that come at once.
+/// Pauses between two checks: short at first, for immediate answers.
 const SHORTEST_REST: Duration = Duration::from_micros(100);
 const LONGEST_REST: Duration = Duration::from_millis(10);
 
-/// A connection on which `M` arrives.
+/// A connection that receives messages of type `M`.
 pub struct Wire<M> {
     stream: Stream,
-    /// The same pipe; see [`Wire::read`].
+    /// The read end of the same pipe; see [`Wire::read`].
     #[cfg(windows)]
     incoming: std::fs::File,
     arrived: Vec<u8>,
     listens_for: PhantomData<M>,
 }
 
-/// Why a connection is of no more use.
+/// Why a connection can no longer be used.
 #[derive(Debug, thiserror::Error)]
 pub enum WireError {
     /// The other side has closed it.
@@ -51,10 +51,11 @@ pub enum WireError {
     /// The system's reason.
     #[error("{0}")]
     Io(#[from] io::Error),
-    /// What came makes no sense.
+    /// The received bytes make no sense.
     #[error("{0}")]
     PieceError(#[from] PieceError),
-    /// Pixels came where a message belongs or the other way round, or pixels of another length or digest.
+    /// Pixels arrived in place of a message or the other way round, or pixels with a wrong length
+    /// or digest.
     #[error("{0}")]
     Unexpected(&'static str),
     /// The user of this connection wants to stop.
@@ -63,7 +64,7 @@ pub enum WireError {
 }
 
 impl<M: DeserializeOwned> Wire<M> {
-    /// Takes a connection.
+    /// Wraps a connection.
     ///
     /// # Errors
     /// The system's reason.
@@ -85,7 +86,7 @@ impl<M: DeserializeOwned> Wire<M> {
     /// Sends a message.
     ///
     /// # Errors
-    /// [`WireError`], also when `go_on` answers no.
+    /// [`WireError`], also when `go_on` returns false.
     pub fn send(
         &mut self,
         message: &impl Serialize,
@@ -110,7 +111,7 @@ impl<M: DeserializeOwned> Wire<M> {
         Ok(())
     }
 
-    /// The next message, if one comes within `at_most`.
+    /// The next message, if one arrives within `at_most`.
     ///
     /// # Errors
     /// [`WireError`]; [`WireError::Closed`] when the other side has gone.
@@ -124,10 +125,11 @@ impl<M: DeserializeOwned> Wire<M> {
         }
     }
 
-    /// The pixels of a picture of `size`, whose BLAKE3 is `sum`. Memory is taken only for what has arrived.
+    /// The pixels of a picture of `size` whose BLAKE3 digest is `sum`. Memory is allocated only as
+    /// they arrive.
     ///
     /// # Errors
-    /// [`WireError`], also when `go_on` answers no.
+    /// [`WireError`], also when `go_on` returns false.
     pub fn receive_pixels(
         &mut self,
         size: (usize, usize),
@@ -187,16 +189,17 @@ impl<M: DeserializeOwned> Wire<M> {
         }
     }
 
-    /// What has come; nothing when the other side has closed.
+    /// Reads what has arrived; nothing when the other side has closed.
     #[cfg(not(windows))]
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.stream.read(buffer)
     }
 
-    /// What has come; nothing when the other side has closed.
+    /// Reads what has arrived; nothing when the other side has closed.
     ///
-    /// Windows answers "no data" where a pipe is empty. Reading as from a stream takes that for the pipe's end; reading
-    /// at a place, which means nothing to a pipe, gives the system's own answer.
+    /// Windows answers "no data" for an empty pipe. Reading it as a stream would take that for the
+    /// end of the pipe. Reading at an offset, which has no meaning for a pipe, returns the system's
+    /// own answer.
     #[cfg(windows)]
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         use std::os::windows::fs::FileExt;
@@ -214,7 +217,7 @@ impl<M: DeserializeOwned> Wire<M> {
         let mut rest = SHORTEST_REST;
         while !bytes.is_empty() {
             match self.stream.write(&bytes[..bytes.len().min(WRITTEN)]) {
-                // A full named pipe that does not wait takes nothing.
+                // A full, non-blocking named pipe accepts nothing.
                 Ok(0) => {}
                 Ok(count) => {
                     bytes = &bytes[count..];

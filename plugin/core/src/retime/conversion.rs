@@ -1,11 +1,11 @@
-//! The rules by which a moment within a drawing's exposure becomes a frame.
+//! Rules that turn a moment within a drawing's exposure into an output frame.
 
 use super::{Moment, Rate};
 use crate::Error;
 
-/// How much of the drawn rhythm stays: 0 keeps the drawings as they are exposed ("keep the feel of
-/// twos"), 1 gives every frame its own drawing ("on ones everywhere"). Between them each step from
-/// drawing to drawing is taken in that share of the poses that there is room for.
+/// How far the original rhythm is smoothed out: 0 keeps the drawings as they are exposed ("keep the
+/// feel of twos"), 1 gives every frame its own drawing ("on ones everywhere"). In between, each
+/// step from drawing to drawing gets that share of the poses that fit into it.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub struct Strength(f64);
 
@@ -37,7 +37,7 @@ impl Strength {
     }
 }
 
-/// What is seen on a frame of the output. Frames are those of the source.
+/// What is shown on a frame of the output. Frame numbers are those of the source.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum OutputFrame {
     /// A frame of the source as it is.
@@ -51,73 +51,76 @@ pub enum OutputFrame {
         first: i64,
         /// The key after.
         last: i64,
-        /// Where between them: strictly between 0 (`first`) and 1 (`last`).
+        /// Position between them: strictly between 0 (`first`) and 1 (`last`).
         position: f64,
     },
 }
 
-/// A frame of the source beside the keys of an in-between.
+/// A source frame outside the keys of an in-between.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct NeighbourFrame {
     /// The frame.
     pub frame: i64,
-    /// When it is: 0 is the first key, 1 the last.
+    /// Its position, where 0 is the first key and 1 the last.
     pub position: f64,
 }
 
-/// From which rate to which, and how.
+/// The two rates of a conversion, and its strength.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RateConversion {
-    /// Frames of the output for one of the source.
+    /// Output frames per source frame.
     ratio: f64,
     strength: Strength,
     longest: i64,
     settle: i64,
 }
 
-/// The exposure of one drawing, as far as the rules need it.
+/// The exposure of one drawing, reduced to what the rules need.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct DrawingSpan {
     pub(super) first: i64,
     /// The first frame of the next drawing.
     pub(super) end: i64,
-    /// Whether the next drawing is of the same scene, so that there is a way to it.
+    /// Whether the next drawing belongs to the same scene, so that there is a way to it.
     pub(super) continues: bool,
     pub(super) panned: bool,
 }
 
 impl RateConversion {
-    /// From the `source` rate to the `target` rate.
+    /// A conversion from the `source` rate to the `target` rate.
     pub fn new(source: Rate, target: Rate, strength: Strength) -> Self {
         let rate = source.per_second();
-        // Cartoons are drawn on ones to fours of 24 frames; a drawing that stays longer rests.
+        // Cartoons are drawn on ones to fours at 24 frames a second. A drawing that is held longer
+        // is at rest.
         let longest = ((rate / 6.0).round() as i64).max(4);
         let settle = ((rate / 12.0).round() as i64).max(1);
         Self { ratio: target.per_second() / rate, strength, longest, settle }
     }
 
-    /// Longest exposure that is a step of a movement, in frames of the source: four at 24 frames a
+    /// Longest exposure that counts as a step of a movement, in source frames: four at 24 frames a
     /// second, a sixth of a second at higher rates.
     pub fn longest(&self) -> i64 {
         self.longest
     }
 
-    /// How many frames around a moment tell what is seen at it.
+    /// How many frames on either side of a moment must be examined to know what is shown at it.
     pub fn reach(&self) -> i64 {
         self.longest + 1
     }
 
-    /// How many frames around a moment tell what is seen at it and which drawings are beside that.
+    /// How many frames on either side must be examined to know that and the neighbouring drawings
+    /// too.
     pub fn reach_beside(&self) -> i64 {
         2 * self.longest
     }
 
-    /// Frames of the source in which a rest moves on to the next drawing: a twelfth of a second.
+    /// Number of source frames at the end of a rest during which the drawing moves on to the next:
+    /// a twelfth of a second.
     pub fn settle(&self) -> i64 {
         self.settle
     }
 
-    /// What is seen at `time` within a drawing's exposure.
+    /// What is shown at `time` within a drawing's exposure.
     pub(super) fn output_frame(&self, span: DrawingSpan, time: Moment) -> OutputFrame {
         let frame = time.frame();
         let still = OutputFrame::Source { frame };
@@ -142,8 +145,9 @@ impl RateConversion {
         if position > 0.0 { between(motion_start, span.end, position) } else { still }
     }
 
-    /// The drawings beside the in-betweens of `first` and `last`, where the same movement has them: not across a cut,
-    /// nor from a rest or into one. `span` holds `first`, `beside` are the exposures before and after it.
+    /// The drawings beside the in-betweens of `first` and `last`, if they belong to the same
+    /// movement: not across a cut, nor out of a rest or into one. `span` holds `first`; `beside`
+    /// are the exposures before and after it.
     pub(super) fn neighbours(
         &self,
         span: DrawingSpan,
@@ -155,7 +159,7 @@ impl RateConversion {
             NeighbourFrame { frame, position }
         };
         if last < span.end {
-            // Within a pan every frame is a key.
+            // In a pan every frame is a key.
             return [
                 (first > span.first).then(|| at(first - 1)),
                 (last + 1 < span.end).then(|| at(last + 1)),
@@ -169,7 +173,7 @@ impl RateConversion {
         [before, after.map(|after| at(after.end))]
     }
 
-    /// The frame on which the way from a drawing to the next begins.
+    /// The frame at which the way from a drawing to the next begins.
     fn motion_start(&self, span: DrawingSpan) -> i64 {
         if span.end - span.first <= self.longest { span.first } else { span.end - self.settle }
     }
@@ -184,12 +188,12 @@ impl RateConversion {
         if self.strength == Strength::ON_ONES || poses >= room {
             return position;
         }
-        // The smallest part is for positions that rounding has put a hair before their pose.
+        // The small addend is for positions that rounding has put just before their pose.
         ((position * poses + 1e-9).floor() / poses).clamp(0.0, 1.0)
     }
 }
 
-/// Near enough to a key, it is the key.
+/// A position close enough to a key becomes the key.
 fn between(first: i64, last: i64, position: f64) -> OutputFrame {
     use crate::timing::POSITION_TOLERANCE;
     if position <= POSITION_TOLERANCE {

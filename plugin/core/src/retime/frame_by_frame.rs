@@ -1,4 +1,4 @@
-//! One moment of a clip that is fetched frame by frame.
+//! Retiming for single moments of a clip that is fetched frame by frame.
 
 use std::sync::Arc;
 
@@ -6,15 +6,15 @@ use super::conversion::DrawingSpan;
 use super::{Moment, NeighbourFrame, OutputFrame, RateConversion};
 use crate::exposure::{Boundary, DrawingExtent, LocalAnalyser, Signature};
 
-/// Looks at the frames around moments of a clip, and at no others.
+/// Examines the frames around given moments of a clip, and no others.
 ///
-/// `signature_of` gives the signature of a frame of the source, or `None` where the clip has no such frame; it is
-/// asked at most once for each frame, for none farther from the moment than [`RateConversion::reach`], or
-/// [`RateConversion::reach_beside`] where neighbours are asked for.
+/// `signature_of` gives the signature of a source frame, or `None` where the clip has no such
+/// frame. It is called at most once per frame, and only for frames within [`RateConversion::reach`]
+/// of the moment ([`RateConversion::reach_beside`] for neighbours).
 ///
-/// Moments are independent of each other: asked in any order they give the same answers. A whole
-/// clip's [`FrameMap`](super::FrameMap) knows more (the clip's usual noise and weave) and may tell drawings apart that
-/// look the same here.
+/// Moments are independent: the answers do not depend on the order of the questions. The
+/// [`FrameMap`](super::FrameMap) of a whole clip knows more (the clip's usual noise and weave) and
+/// may tell drawings apart that look the same here.
 pub struct FrameByFrame<F> {
     conversion: RateConversion,
     around: LocalAnalyser<F>,
@@ -24,26 +24,27 @@ impl<F, E> FrameByFrame<F>
 where
     F: FnMut(i64) -> Result<Option<Arc<Signature>>, E>,
 {
-    /// Nothing is looked at yet.
+    /// Does not examine any frame yet.
     pub fn new(conversion: RateConversion, signature_of: F) -> Self {
         Self { conversion, around: LocalAnalyser::new(signature_of) }
     }
 
-    /// What is seen at `time` (in frames of the source); `None` where the clip has no frame at this time.
+    /// What is shown at `time` (in source frames); `None` where the clip has no frame.
     ///
     /// # Errors
-    /// Whatever the callback answers.
+    /// Whatever the callback returns.
     pub fn output_frame(&mut self, time: Moment) -> Result<Option<OutputFrame>, E> {
         let reach = self.conversion.reach();
         let Some(span) = self.span(time.frame(), reach)? else { return Ok(None) };
         Ok(Some(self.conversion.output_frame(span, time)))
     }
 
-    /// The drawings beside the in-betweens of the keys `first` and `last`, as [`FrameByFrame::output_frame`] names
-    /// them; the rules are those of [`FrameMap::neighbours`](super::FrameMap::neighbours).
+    /// The drawings beside the in-betweens of the keys `first` and `last`, where
+    /// [`FrameByFrame::output_frame`] returned these keys. The rules are those of
+    /// [`FrameMap::neighbours`](super::FrameMap::neighbours).
     ///
     /// # Errors
-    /// Whatever the callback answers.
+    /// Whatever the callback returns.
     pub fn neighbours(&mut self, first: i64, last: i64) -> Result<[Option<NeighbourFrame>; 2], E> {
         let longest = self.conversion.longest();
         let Some(span) = self.span(first, self.conversion.reach())? else {
@@ -59,7 +60,7 @@ where
         Ok(self.conversion.neighbours(span, [before, after], (first, last)))
     }
 
-    /// The exposure that `frame` is a part of, as far as `reach` frames around it tell.
+    /// The exposure that `frame` belongs to, as far as the `reach` frames around it show.
     fn span(&mut self, frame: i64, reach: i64) -> Result<Option<DrawingSpan>, E> {
         let reach = usize::try_from(reach).unwrap_or(0);
         let found = self.around.drawing_at(frame, reach)?;

@@ -1,4 +1,4 @@
-//! A whole clip at another rate.
+//! Retiming of a whole clip.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use super::conversion::DrawingSpan;
 use super::{NeighbourFrame, OutputFrame, Rate, RateConversion, Strength};
 use crate::exposure::{Drawing, Kind, Sheet};
 
-/// What is seen on each frame of a clip at its new rate.
+/// What is shown on each frame of a clip at its new rate.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FrameMap {
     spans: Vec<DrawingSpan>,
@@ -14,12 +14,13 @@ pub struct FrameMap {
     target: Rate,
     conversion: RateConversion,
     frames: u64,
-    /// Last frames of scenes into whose end the camera moves, and its way for each frame of the source.
+    /// For scenes that end while the camera moves: the last frame, and the camera's movement per
+    /// source frame.
     pans: BTreeMap<i64, [f32; 2]>,
 }
 
 impl FrameMap {
-    /// The clip with these drawings, from the `source` rate to the `target` rate.
+    /// Retimes the clip with these drawings from the `source` rate to the `target` rate.
     pub fn new(sheet: &Sheet, source: Rate, target: Rate, strength: Strength) -> Self {
         let frames = target.length_of(source, sheet.frames() as u64);
         let next = sheet.drawings().iter().skip(1).map(Some).chain([None]);
@@ -42,7 +43,7 @@ impl FrameMap {
         self.frames
     }
 
-    /// What is seen on frame `number` of the output, counted from 0; `None` beyond its end.
+    /// What is shown on frame `number` of the output, counted from 0; `None` beyond its end.
     pub fn output_frame(&self, number: u64) -> Option<OutputFrame> {
         if number >= self.frames {
             return None;
@@ -53,8 +54,9 @@ impl FrameMap {
         Some(self.conversion.output_frame(*span, time))
     }
 
-    /// The drawings beside the in-betweens of the keys `first` and `last`, as [`FrameMap::output_frame`] names them,
-    /// where the same movement has them: not across a cut, nor from a rest or into one.
+    /// The drawings beside the in-betweens of the keys `first` and `last`, where
+    /// [`FrameMap::output_frame`] returned these keys and the same movement has such drawings: not
+    /// across a cut, nor out of a rest or into one.
     pub fn neighbours(&self, first: i64, last: i64) -> [Option<NeighbourFrame>; 2] {
         let after = self.spans.partition_point(|span| span.first <= first);
         let Some(at) = after.checked_sub(1) else { return [None, None] };
@@ -63,9 +65,10 @@ impl FrameMap {
         self.conversion.neighbours(self.spans[at], beside, (first, last))
     }
 
-    /// How far the camera has gone on, in pixels to the right and down, since the source frame that
-    /// [`FrameMap::output_frame`] holds on frame `number` of the output: before a cut and at the end of the clip no drawing is
-    /// ahead, but a pan does not stop for that. `None` where nothing goes on.
+    /// How far the camera has moved on, in pixels to the right and down, since the source frame
+    /// that [`FrameMap::output_frame`] holds on frame `number` of the output. Before a cut and at
+    /// the end of the clip there is no next drawing, but a pan goes on. `None` where the camera
+    /// does not move.
     pub fn extrapolated_pan(&self, number: u64) -> Option<[f32; 2]> {
         let OutputFrame::Source { frame } = self.output_frame(number)? else { return None };
         let way = self.pans.get(&frame)?;
@@ -73,7 +76,7 @@ impl FrameMap {
         (part > crate::timing::POSITION_TOLERANCE).then(|| way.map(|way| way * part as f32))
     }
 
-    /// What is seen on every frame of the output, in order.
+    /// What is shown on each frame of the output, in order.
     pub fn output_frames(&self) -> impl Iterator<Item = OutputFrame> + '_ {
         (0..self.frames).filter_map(|number| self.output_frame(number))
     }

@@ -1,28 +1,31 @@
-//! Retiming: a clip at another frame rate, with the drawings' own times respected.
+//! Retiming: converts a clip to another frame rate and respects the timing of its drawings.
 //!
-//! A clip on twos has half as many poses as frames. Whoever blends or moves from frame to frame
-//! gets stops and jerks; here each *drawing* is a key at the time of its first frame, and what
-//! lies between two times lies between two drawings.
+//! A clip on twos has half as many poses as frames, so blending or moving from frame to frame gives
+//! stops and jerks. Here each *drawing* is a key at the time of its first frame, and whatever lies
+//! between two such times is drawn between the two drawings.
 //!
-//! - [`Rate`] is an exact frame rate, [`Strength`] how much of the drawn rhythm stays.
+//! - [`Rate`] is an exact frame rate; [`Strength`] says how far the original rhythm is smoothed
+//!   out.
 //! - [`FrameMap`] covers a whole clip whose [`Sheet`](crate::exposure::Sheet) is known.
 //! - [`FrameByFrame`] answers for single moments of a clip that is fetched frame by frame.
 //!
 //! Both follow the same rules:
 //!
-//! - A drawing held for up to [`RateConversion::longest`] frames is a step of a movement: the way to the next
-//!   drawing takes all its exposure.
-//! - A drawing held longer is a rest: it stays, and moves on within its last [`RateConversion::settle`] frames.
-//!   The frames of a rest are shown as they are, so that grain goes on living. Where the camera pans
-//!   over it, every frame is a key.
-//! - Before a cut and at the end of the clip the last drawing is held: nothing is drawn across a cut.
+//! - A drawing held for up to [`RateConversion::longest`] frames is a step of a movement: the way
+//!   to the next drawing takes up its whole exposure.
+//! - A drawing held longer is a rest: it stays, and moves on within its last
+//!   [`RateConversion::settle`] frames. The frames of a rest are shown as they are, so that grain
+//!   stays alive. Where the camera pans over it, every frame is a key.
+//! - Before a cut and at the end of the clip the last drawing is held: nothing is drawn across a
+//!   cut.
 //!
 //! # For callers that get frames one by one
 //!
-//! [`FrameByFrame`] asks a callback for the signatures of the frames around the moment, on twos for about
-//! four and never for any beyond [`RateConversion::reach`]. The callback fetches a frame, makes its
-//! [`Signature`](crate::exposure::Signature) and should remember it, as
-//! [`SignatureMemo`](crate::exposure::SignatureMemo) does: moments nearby ask for the same ones.
+//! [`FrameByFrame`] asks a callback for the signatures of the frames around the moment: about four
+//! on twos, and none beyond [`RateConversion::reach`]. The callback fetches a frame and makes its
+//! [`Signature`](crate::exposure::Signature). It should remember it, as
+//! [`SignatureMemo`](crate::exposure::SignatureMemo) does, because nearby moments ask for the same
+//! ones.
 //!
 //! ```
 //! use std::sync::Arc;

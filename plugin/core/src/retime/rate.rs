@@ -7,13 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 
-/// Largest number above or below the line of a rate.
+/// Largest numerator or denominator of a rate.
 const MOST: u32 = 10_000_000;
 
-/// Most frames for a second.
+/// Most frames per second.
 const FASTEST: u32 = 1000;
 
-/// Decimals that stand for rates of television: so many thousandths mean so much over 1001.
+/// Decimals that stand for television rates: so many thousandths mean so many frames in 1.001
+/// seconds.
 const OF_TELEVISION: [(u64, u32); 7] = [
     (23_976, 24_000),
     (23_980, 24_000),
@@ -24,7 +25,7 @@ const OF_TELEVISION: [(u64, u32); 7] = [
     (14_985, 15_000),
 ];
 
-/// A frame rate: an exact fraction of frames for a second, in lowest terms.
+/// A frame rate: an exact fraction of frames per second, in lowest terms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Rate {
     frames: u32,
@@ -32,10 +33,10 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// `frames` for each `seconds`.
+    /// The rate of `frames` frames in `seconds` seconds.
     ///
     /// # Errors
-    /// [`Error::Setting`] when either is 0 or beyond ten million, or the rate above 1000.
+    /// [`Error::Setting`] when either is 0 or beyond ten million, or when the rate is above 1000.
     pub fn new(frames: u32, seconds: u32) -> Result<Self, Error> {
         let usable = (1..=MOST).contains(&frames)
             && (1..=MOST).contains(&seconds)
@@ -47,11 +48,11 @@ impl Rate {
         Ok(Self { frames: frames / common, seconds: seconds / common })
     }
 
-    /// The rate that a program tells as a decimal: 23.976 and its kin are what they stand for, others are
-    /// taken to a thousandth.
+    /// The rate that a program gives as a decimal. 23.976 and similar values become the exact
+    /// television rates; others are rounded to a thousandth.
     ///
     /// # Errors
-    /// [`Error::Setting`] for what is no number above 0, and as [`Rate::new`].
+    /// [`Error::Setting`] for anything but a number above 0, and as [`Rate::new`].
     pub fn of_decimal(per_second: f64) -> Result<Self, Error> {
         if !(per_second > 0.0 && per_second <= f64::from(FASTEST)) {
             return Err(refuse(&per_second.to_string()));
@@ -59,22 +60,22 @@ impl Rate {
         format!("{per_second:.3}").parse()
     }
 
-    /// The number above the line.
+    /// The numerator.
     pub fn frames(self) -> u32 {
         self.frames
     }
 
-    /// The number below the line.
+    /// The denominator.
     pub fn seconds(self) -> u32 {
         self.seconds
     }
 
-    /// Frames for a second.
+    /// Frames per second.
     pub fn per_second(self) -> f64 {
         f64::from(self.frames) / f64::from(self.seconds)
     }
 
-    /// As many times the frames.
+    /// This rate, multiplied by `times`.
     ///
     /// # Errors
     /// As [`Rate::new`].
@@ -83,7 +84,7 @@ impl Rate {
         frames.map_or_else(|| Err(refuse(&self.to_string())), |n| Self::new(n, self.seconds))
     }
 
-    /// The time of this rate's frame `number`, in frames of the `source` rate, exactly.
+    /// The exact time of this rate's frame `number`, in frames of the `source` rate.
     pub fn time_at(self, source: Self, number: u64) -> Moment {
         let above = u128::from(number) * u128::from(source.frames) * u128::from(self.seconds);
         let below = u128::from(source.seconds) * u128::from(self.frames);
@@ -93,8 +94,8 @@ impl Rate {
         }
     }
 
-    /// Number of frames at this rate for a clip of `frames` frames at the `source` rate: all that begin
-    /// before the clip ends.
+    /// Number of frames at this rate for a clip of `frames` frames at the `source` rate: all frames
+    /// that begin before the clip ends.
     pub fn length_of(self, source: Self, frames: u64) -> u64 {
         let above = u128::from(frames) * u128::from(self.frames) * u128::from(source.seconds);
         let below = u128::from(self.seconds) * u128::from(source.frames);
@@ -112,7 +113,8 @@ impl fmt::Display for Rate {
 impl FromStr for Rate {
     type Err = Error;
 
-    /// Reads `24`, `24000/1001`, `12.5`, and `23.976`, `29.97` or `59.94` as what they stand for.
+    /// Reads `24`, `24000/1001` or `12.5`, and replaces `23.976`, `29.97` and `59.94` by the exact
+    /// television rates.
     ///
     /// # Errors
     /// [`Error::Setting`] for anything else, and as [`Rate::new`].
@@ -146,7 +148,7 @@ fn refuse(value: &str) -> Error {
     }
 }
 
-/// The greatest number that divides both; the other one where one is 0.
+/// The greatest common divisor; if one number is 0, the other one.
 pub fn common_divisor(a: u64, b: u64) -> u64 {
     if b == 0 { a } else { common_divisor(b, a % b) }
 }
@@ -159,14 +161,15 @@ pub struct Moment {
 }
 
 impl Moment {
-    /// A time that is known as a decimal only, to a millionth of a frame; nothing for what is no number.
+    /// A time that is known only as a decimal, to a millionth of a frame; `None` for NaN and
+    /// infinity.
     pub fn of_time(time: f64) -> Option<Self> {
         const PARTS: f64 = 1e6;
         let parts = (time * PARTS).round();
         (parts.abs() < 1e18).then_some(Self { above: parts as i128, below: PARTS as i128 })
     }
 
-    /// The frame that is on at this time.
+    /// The frame that is shown at this time.
     pub fn frame(self) -> i64 {
         self.above.div_euclid(self.below) as i64
     }

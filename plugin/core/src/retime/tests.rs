@@ -1,4 +1,4 @@
-//! Plans of known sheets, and their agreement with what is found from nearby.
+//! Retiming of known sheets, and its agreement with what is found frame by frame.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -20,7 +20,7 @@ fn twos(drawings: usize) -> Sheet {
     Sheet::of_exposures(vec![2; drawings])
 }
 
-/// The time that a shown frame stands for, in source frames.
+/// The time that a frame of the output stands for, in source frames.
 fn time_of(shown: OutputFrame) -> f64 {
     match shown {
         OutputFrame::Source { frame } => frame as f64,
@@ -85,7 +85,7 @@ fn decimals_of_programs_are_rates_where_they_make_sense() {
 #[test]
 fn lengths_and_times_are_exact_over_hours() {
     let (film, tv) = (rate("24000/1001"), rate("60000/1001"));
-    // Ten hours: two source frames are five frames of the output, to the frame.
+    // Ten hours: every two source frames become exactly five output frames.
     assert_eq!(tv.length_of(film, 863_136), 2_157_840);
     let time = tv.time_at(film, 2_157_835);
     assert_eq!((time.frame(), time.position(863_134, 863_135)), (863_134, 0.0));
@@ -126,7 +126,8 @@ fn neighbours_are_drawings_of_the_same_movement() {
     assert_eq!(at(6, 9), [None, Some((12, 2.0))]);
     assert_eq!(at(9, 12), [Some((6, -1.0)), Some((15, 2.0))]);
     assert_eq!(at(12, 15), [Some((9, -1.0)), None]);
-    // The rest moves on in its last two frames: nothing comes into that, and the next step comes from it.
+    // The rest moves on in its last two frames: no neighbour comes before that movement, and it is
+    // the neighbour of the next step.
     assert_eq!(at(43, 45), [None, Some((47, 2.0))]);
     assert_eq!(at(45, 47), [Some((43, -1.0)), None]);
 }
@@ -178,7 +179,7 @@ fn strength_never_turns_time_back() {
     let sheet = Sheet::of_exposures([2, 3, 1, 4, 9, 2, 2]);
     for (from, to) in RATIOS {
         for strength in [0.0, 0.2, 0.4, 0.6, 0.8, 1.0] {
-            // A source frame within a hold stands for the hold's beginning.
+            // A source frame within a hold stands for the beginning of the hold.
             let drawn = |shown| match shown {
                 OutputFrame::Source { frame } => {
                     sheet.drawing_at(frame as usize).unwrap().first as f64
@@ -213,7 +214,7 @@ fn nothing_is_drawn_across_a_cut() {
 fn a_rest_stays_a_rest_and_moves_on_at_its_end() {
     let sheet = Sheet::of_exposures([2, 24, 2, 2]);
     let shown: Vec<OutputFrame> = map(&sheet, "24", "48", 1.0).output_frames().collect();
-    // From frame 2 to 24 the source's own frames; from 24 on to the drawing at 26.
+    // The source's own frames from frame 2 to 24, then the way to the drawing on 26.
     for (n, shown) in shown.iter().enumerate().take(48).skip(4) {
         assert_eq!(*shown, OutputFrame::Source { frame: n as i64 / 2 });
     }
@@ -228,7 +229,7 @@ fn a_strength_is_a_share() {
     }
 }
 
-/// A square that jumps, moves, rests; another scene.
+/// A square that jumps, moves and rests, then another scene.
 fn clip() -> (Sheet, Vec<Arc<Signature>>) {
     let exposures = [2, 2, 3, 1, 1, 2, 12, 2, 2, 2, 2, 2];
     let cut = 27;

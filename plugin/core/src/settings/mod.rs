@@ -1,7 +1,7 @@
-//! What the artist chose, validated: the part of it that decides how a picture looks.
+//! The artist's choices that decide how a picture looks, validated.
 //!
-//! When a frame falls between the keys is a matter of timing, not of these settings. All that an artist can set,
-//! with labels, ranges and defaults, is described in [`list`].
+//! The time of a frame between the keys is a matter of timing, not of these settings. Everything an
+//! artist can set is described in [`list`], with labels, ranges and defaults.
 
 pub mod list;
 mod setting;
@@ -25,9 +25,9 @@ use crate::colour::Encoding;
 /// Which engine draws.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum EngineKind {
-    /// Embedded: classical flow and a small network on the CPU.
+    /// Embedded: classical motion estimation and a small network on the CPU.
     Flow,
-    /// The generative cartoon interpolation model, in the worker process.
+    /// The generative cartoon interpolation model, in a worker process.
     ToonCrafter,
 }
 
@@ -44,11 +44,11 @@ impl EngineKind {
 /// How much time the engine may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Quality {
-    /// Motion found at a smaller size, for scrubbing.
+    /// For scrubbing: motion is searched in smaller pictures.
     Draft,
-    /// The usual.
+    /// The default.
     Standard,
-    /// Motion found at a larger size, for 4K and fine line art.
+    /// For 4K and fine line art: motion is searched in larger pictures.
     High,
 }
 
@@ -57,14 +57,15 @@ pub enum Quality {
 pub enum Output {
     /// The drawing itself.
     InBetween,
-    /// How far the engine trusts each pixel: grey, 0 = invented to 1 = both keys agree; alpha 1.
+    /// How far the engine trusts each pixel: grey, from 0 (invented) to 1 (both keys agree); alpha
+    /// 1.
     Confidence,
     /// Motion of each pixel over the whole span from first to last key:
     /// red = pixels to the right, green = pixels **down**, blue 0, alpha 1.
     Motion,
 }
 
-/// Everything but the keys, the sketches and the position that decides how an in-between looks.
+/// Everything that decides how an in-between looks, except for the pictures and the position.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
     /// Which engine draws.
@@ -75,9 +76,9 @@ pub struct Settings {
     pub quality: Quality,
     /// Which picture is wanted.
     pub output: Output,
-    /// How closely sketches are followed, 0 (not at all) to 1. Without sketches it means nothing.
+    /// How closely sketches are followed, from 0 (not at all) to 1. Has no effect without sketches.
     pub sketch_strength: f64,
-    /// What ToonCrafter is told; there when [`Settings::engine`] is ToonCrafter.
+    /// ToonCrafter's own settings; present if [`Settings::engine`] is ToonCrafter.
     pub tooncrafter: Option<Box<ToonCrafterSettings>>,
 }
 
@@ -85,7 +86,7 @@ impl Settings {
     /// Checks every range.
     ///
     /// # Errors
-    /// [`Error::Range`] or [`Error::Setting`] with the setting's name and what is allowed.
+    /// [`Error::Range`] or [`Error::Setting`] with the setting's name and the allowed values.
     pub fn check(&self) -> Result<(), Error> {
         list::SKETCH_STRENGTH.check(self.sketch_strength)?;
         match (&self.tooncrafter, self.engine) {

@@ -1,4 +1,4 @@
-//! What a setting is: its names, its kind with range and default, and what it decides.
+//! What describes a setting: its names, its kind with range and default, and what it decides.
 
 use std::ffi::CStr;
 use std::fmt::Debug;
@@ -6,54 +6,54 @@ use std::fmt::Debug;
 use super::EngineKind;
 use crate::Error;
 
-/// Something that an artist can set, described once for every place where it can be set.
+/// Something that an artist can set, described once for every place where it appears.
 #[derive(Debug)]
 pub struct Setting<K: 'static> {
-    /// The permanent id: saved projects and scripts hold it.
+    /// The permanent id, which saved projects and scripts store.
     pub id: &'static CStr,
-    /// What the artist reads.
+    /// The label that the artist reads.
     pub label: &'static CStr,
     /// What it does, as a sentence.
     pub hint: &'static CStr,
-    /// The only engine that uses it; `None` where it does not depend on the engine.
+    /// The only engine that uses it; `None` if all engines do.
     pub engine: Option<EngineKind>,
     /// What it decides.
     pub decides: Decides,
-    /// What it is made of, with its default.
+    /// Its kind, with the default.
     pub kind: K,
 }
 
 /// What a setting decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decides {
-    /// How a drawing looks: its value is part of the drawing's name in the cache.
+    /// How a drawing looks: its value is part of the drawing's cache key.
     Look,
-    /// Which keys, sketches and position a drawing has. It is named by these, so the value itself is not part
-    /// of its name.
+    /// Which keys, sketches and position a drawing has. These are in the cache key, so the value
+    /// itself is not.
     Moment,
-    /// Where and how the work is done. It changes no picture.
+    /// Where and how the work is done. It does not change any picture.
     Work,
 }
 
 /// A number.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Number {
-    /// The value without a choice.
+    /// The default value.
     pub default: f64,
     /// Lowest and highest value.
     pub range: (f64, f64),
     /// The part of the range that a slider shows.
     pub display: (f64, f64),
-    /// By how much one step of a control changes it.
+    /// How much one step of a control changes it.
     pub step: f64,
-    /// Digits shown after the point.
+    /// Number of digits shown after the point.
     pub digits: u8,
 }
 
 /// A whole number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Integer {
-    /// The value without a choice.
+    /// The default value.
     pub default: i32,
     /// Lowest and highest value.
     pub range: (i32, i32),
@@ -64,27 +64,28 @@ pub struct Integer {
 /// On or off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Switch {
-    /// The value without a choice.
+    /// The default value.
     pub default: bool,
 }
 
-/// One of a list. Saved projects hold an option's place in the list, so new options go to its end.
+/// One option from a list. Saved projects store an option's index, so new options are added at the
+/// end.
 #[derive(Debug)]
 pub struct Choice<T: 'static> {
     /// The options in the order in which they are shown.
     pub options: &'static [ChoiceOption<T>],
-    /// The value without a choice.
+    /// The default value.
     pub default: T,
 }
 
 /// An option of a [`Choice`], with its value.
 #[derive(Debug)]
 pub struct ChoiceOption<T> {
-    /// What it stands for.
+    /// Its value.
     pub value: T,
-    /// What the artist reads.
+    /// The label that the artist reads.
     pub label: &'static CStr,
-    /// What is typed on a command line.
+    /// Its name on the command line.
     pub name: &'static str,
     /// What it does, as a phrase.
     pub about: &'static str,
@@ -103,20 +104,21 @@ pub(super) const fn option<T>(
 /// A line of text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Text {
-    /// The value without a choice.
+    /// The default value.
     pub default: &'static CStr,
-    /// Most bytes that it may have.
+    /// Most bytes that the text may have.
     pub longest: usize,
 }
 
-/// A file that is there already; empty for none.
+/// An existing file; empty for none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct File;
 
-/// A place in the picture, as a share of its width and height from the lower left corner, as hosts count.
+/// A place in the picture, as a share of its width and height from the lower left corner, which is
+/// how hosts count.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Point {
-    /// The value without a choice.
+    /// The default value.
     pub default: [f64; 2],
 }
 
@@ -144,7 +146,7 @@ pub enum AnyKind<'a> {
     Integer(&'a Integer),
     /// [`Switch`].
     Switch(&'a Switch),
-    /// [`Choice`] of whatever values.
+    /// A [`Choice`] with values of any type.
     Choice(&'a dyn AnyChoice),
     /// [`Text`].
     Text(&'a Text),
@@ -154,21 +156,21 @@ pub enum AnyKind<'a> {
     Point(&'a Point),
 }
 
-/// A [`Choice`] of whatever values.
+/// A [`Choice`] with values of any type.
 pub trait AnyChoice {
     /// Labels in the order of the options.
     fn labels(&self) -> Vec<&'static CStr>;
-    /// Names for a command line in the order of the options.
+    /// Names on the command line, in the order of the options.
     fn names(&self) -> Vec<&'static str>;
-    /// The values in the order of the options, as Rust writes them.
+    /// The values in the order of the options, in Rust's debug format.
     fn values(&self) -> Vec<String>;
-    /// Place of the default among the options.
+    /// Index of the default among the options.
     fn default_index(&self) -> usize;
 }
 
-/// Anything that a setting can be made of.
+/// Every kind of setting.
 pub trait Kind: Sync + 'static {
-    /// The same as an [`AnyKind`].
+    /// This kind as an [`AnyKind`].
     fn any(&self) -> AnyKind<'_>;
 }
 
@@ -233,10 +235,10 @@ impl<T: Debug + PartialEq + 'static> AnyChoice for Choice<T> {
 }
 
 impl<T: PartialEq + 'static> Choice<T> {
-    /// Place of the option with this value.
+    /// Index of the option with this value.
     ///
     /// # Panics
-    /// When no option has it; a test of the list sees to it that each default is an option.
+    /// When no option has it. A test of the list checks that each default is an option.
     pub fn index_of(&self, value: &T) -> usize {
         let found = self.options.iter().position(|option| option.value == *value);
         found.expect("the value is one of the options")
@@ -270,7 +272,7 @@ impl<K: Kind> AnySetting for Setting<K> {
 }
 
 impl<K: 'static> Setting<K> {
-    /// The label as text.
+    /// The label as a string.
     pub fn name(&self) -> &'static str {
         self.label.to_str().unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! The list against what hosts, saved projects and people expect of it.
+//! Checks the list against what hosts, saved projects and people expect of it.
 
 use std::collections::HashSet;
 
@@ -59,11 +59,12 @@ fn defaults_lie_within_their_ranges() {
     }
 }
 
-/// A choice and its options: label, name on the command line, value.
+/// A choice and its options: label, name on the command line, and value.
 type Saved = (&'static str, &'static [(&'static str, &'static str, &'static str)]);
 
-/// Saved projects hold the place of an option, some hosts its label, scripts its name. The last column is what it
-/// stands for. Rows may be added at the end of a choice, and none may change place or meaning.
+/// Saved projects store the index of an option, some hosts its label, and scripts its name. The
+/// last column is the value it stands for. Rows may be added at the end of a choice; existing rows
+/// must not move or change their meaning.
 const SAVED: &[Saved] = &[
     (
         "preset",

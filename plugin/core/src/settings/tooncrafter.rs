@@ -1,4 +1,4 @@
-//! What the artist chose for the ToonCrafter engine.
+//! The artist's choices for the ToonCrafter engine.
 
 use std::path::PathBuf;
 
@@ -9,17 +9,17 @@ use super::list::{
 };
 use crate::{ContentHash, Error};
 
-/// How the noise is taken away, step by step.
+/// How the noise is removed, step by step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum SolverChoice {
     /// As published.
     Ddim,
-    /// UniPC: in fewer steps.
+    /// UniPC: fewer steps.
     UniPc,
 }
 
 impl SolverChoice {
-    /// Steps that a drawing takes to converge.
+    /// Number of steps that a drawing needs to converge.
     pub const fn steps(self) -> u32 {
         match self {
             Self::Ddim => 50,
@@ -42,53 +42,55 @@ pub enum PrecisionChoice {
 /// Where the networks run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum DeviceChoice {
-    /// A GPU where there is one that can be used, else the CPU.
+    /// A GPU if there is one that can be used, else the CPU.
     Auto,
     /// The CPU: works everywhere, slowly.
     Cpu,
-    /// An NVIDIA GPU, or an error that says why not.
+    /// An NVIDIA GPU, or an error that says why it cannot be used.
     Cuda,
 }
 
-/// A weight file, and what it held when it was chosen.
+/// A weight file, and the content it had when it was chosen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WeightRef {
-    /// Where it lies.
+    /// Its path.
     pub path: PathBuf,
-    /// Its [fingerprint](crate::fingerprint::of_file): the file is never used with other content.
+    /// Its [fingerprint](crate::fingerprint::of_file): the file is never used with any other
+    /// content.
     pub fingerprint: ContentHash,
 }
 
-/// Everything that ToonCrafter is told beyond the keys, sketches and position.
+/// Everything that decides ToonCrafter's work beyond the keys, sketches and position.
 ///
-/// Defaults are those of the [list](super::list): the published ones, but for the solver, which gives the same
-/// picture in less time. So are the ranges.
+/// Defaults and ranges come from the [list](super::list). The defaults are the published ones
+/// except for the solver, which gives the same picture in less time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ToonCrafterSettings {
     /// The checkpoint.
     pub checkpoint: WeightRef,
-    /// The sketch encoder, needed only where sketches guide.
+    /// The sketch encoder, needed only if there are sketches.
     pub sketch_checkpoint: Option<WeightRef>,
-    /// What happens, in English; may be empty.
+    /// What happens in the shot, in English; may be empty.
     pub prompt: String,
-    /// Another seed gives another in-between.
+    /// Seed of the noise; another seed gives another in-between.
     pub seed: u64,
-    /// Steps of the solver.
+    /// Number of steps of the solver.
     pub steps: u32,
-    /// How the steps are taken.
+    /// The solver that takes the steps.
     pub solver: SolverChoice,
-    /// Strength of keys and prompt together; 1 is no guidance and half the time.
+    /// Strength of guidance by keys and prompt together; 1 turns it off and halves the time.
     pub guidance: f64,
-    /// How much contrast is brought back after guidance.
+    /// How much contrast is restored after guidance.
     pub rescale: f64,
     /// The frame-rate condition `fs`: small for large motion.
     pub motion: f64,
     /// Precision of the networks.
     pub precision: PrecisionChoice,
-    /// Where to compute. Not part of a drawing's name: it decides time, not the picture.
+    /// Where to compute. Not part of the cache key, because it affects the time and not the
+    /// picture.
     pub device: DeviceChoice,
-    /// Most memory that the engine may take on its device, in MiB; `None` for all that is free.
-    /// Not part of a drawing's name.
+    /// Most memory that the engine may use on its device, in MiB; `None` for all that is free. Not
+    /// part of the cache key.
     pub memory_limit_mb: Option<u32>,
 }
 
@@ -114,7 +116,7 @@ impl ToonCrafterSettings {
     /// Checks every range.
     ///
     /// # Errors
-    /// [`Error::Range`] or [`Error::Setting`] with the setting's name and what is allowed.
+    /// [`Error::Range`] or [`Error::Setting`] with the setting's name and the allowed values.
     pub fn check(&self) -> Result<(), Error> {
         PROMPT.check(&self.prompt)?;
         SEED.check(self.seed)?;

@@ -1,4 +1,4 @@
-//! A sketch as colours of its own and alpha, its paper and its grain.
+//! A sketch as unpremultiplied colours and alpha, with its paper and its grain.
 
 use rayon::prelude::*;
 
@@ -6,20 +6,21 @@ use super::Side;
 use crate::colour::convert;
 use crate::{Encoding, Frame};
 
-/// Alpha below which a pixel has no colour worth looking at.
+/// Alpha below which a pixel's colour is ignored.
 const VISIBLE: f32 = 1.0 / 512.0;
 
-/// Side of the tiles in which paper is followed, in pixels: wide enough that strokes cover the lesser part.
+/// Side of the tiles in which the paper is measured, in pixels: wide enough for strokes to cover
+/// less than half.
 const TILE: usize = 96;
 
-/// How far a tile's paper may differ from the sheet's. Uneven light makes less of a difference, a filled shape makes
-/// more.
+/// How far a tile's paper may differ from the sheet's. Uneven light differs less than this, a
+/// filled shape more.
 const FALL_OFF: f32 = 0.15;
 
-/// Steps in which values are counted.
+/// Number of bins of the histograms.
 const BINS: usize = 256;
 
-/// Colours freed of alpha, display-referred, 0..=1; alpha 0..=1.
+/// Unpremultiplied, display-referred colours, 0..=1; alpha 0..=1.
 pub(super) struct Sheet {
     width: usize,
     height: usize,
@@ -43,8 +44,8 @@ impl Sheet {
         self.pixels.iter().map(|pixel| pixel[3])
     }
 
-    /// Whether the opaque parts are thin. Then they are strokes, and not a sheet of paper that fills part of the
-    /// canvas.
+    /// Whether the opaque parts are thin. If so, they are strokes rather than a sheet of paper that
+    /// fills part of the canvas.
     pub(super) fn has_strokes_on_transparency(&self) -> bool {
         let opaque = |x: usize, y: usize| self.pixels[y * self.width + x][3] > 0.5;
         let reach = (self.width.min(self.height) / 24).max(3);
@@ -56,7 +57,7 @@ impl Sheet {
                     continue;
                 }
                 covered += 1;
-                // Beyond the canvas the sheet is taken to go on.
+                // The sheet is taken to continue beyond the canvas.
                 let right = (x + reach).min(self.width - 1);
                 let below = (y + reach).min(self.height - 1);
                 inner += usize::from(
@@ -70,7 +71,7 @@ impl Sheet {
         clear > 0 && 2 * inner < covered.max(1)
     }
 
-    /// The sheet laid on `backing`, or on its own paper. `None` when no pixel is visible.
+    /// The sheet laid over `backing`, or over its own paper. `None` when no pixel is visible.
     pub(super) fn on(&self, backing: Option<[f32; 3]>) -> Option<Flat> {
         let visible = self.pixels.iter().filter(|pixel| pixel[3] > 0.5);
         let own = || Some(commonest(visible.map(|&[r, g, b, _]| [r, g, b]))?.0);
@@ -101,7 +102,7 @@ pub(super) struct Paper {
 }
 
 impl Flat {
-    /// The paper under a drawing that lies on `side` of it, where that is known.
+    /// The paper under a drawing that is on `side` of it, if the side is known.
     pub(super) fn paper(&self, side: Option<Side>) -> Paper {
         let whole = self.of_sheet(side);
         let (columns, rows) = (self.width.div_ceil(TILE), self.height.div_ceil(TILE));
@@ -112,7 +113,7 @@ impl Flat {
                 self.pixels[y * self.width + left..y * self.width + right].iter().copied()
             });
             match commonest(within) {
-                // A tile without a clear majority is full of lines: it says nothing of its paper.
+                // A tile without a clear majority is full of lines and does not show its paper.
                 Some((colour, share)) if share > 0.5 => {
                     let near = colour.iter().zip(whole).all(|(c, w)| (c - w).abs() <= FALL_OFF);
                     if near { colour } else { whole }
@@ -123,8 +124,9 @@ impl Flat {
         Paper { columns, rows, tiles: tiles.collect() }
     }
 
-    /// The commonest colour of the sheet; with a side given, of its other half in brightness, so that a
-    /// drawing that fills most of the sheet is not taken for the paper.
+    /// The commonest colour of the sheet. If a side is given, only the other half of the brightness
+    /// range is searched, so that a drawing that fills most of the sheet is not taken for the
+    /// paper.
     fn of_sheet(&self, side: Option<Side>) -> [f32; 3] {
         let pixels = || self.pixels.iter().copied();
         let all = commonest(pixels()).map_or([0.5; 3], |(colour, _)| colour);
@@ -144,7 +146,8 @@ impl Flat {
         commonest(pixels().filter(of_paper)).map_or(all, |(colour, _)| colour)
     }
 
-    /// By how much each pixel differs from its paper towards `side`, in the channel with the largest difference.
+    /// How much each pixel differs from its paper towards `side`, in the channel with the largest
+    /// difference.
     pub(super) fn differences(&self, paper: &Paper, side: Side) -> Vec<f32> {
         let width = self.width;
         self.pixels
@@ -163,9 +166,9 @@ impl Flat {
             .collect()
     }
 
-    /// The deviation of the paper alone, in the channel with the most grain. It follows from the median of the
-    /// distances, on which lines have little influence because they cover the lesser part. The median of a normal
-    /// distribution lies at 0.6745 deviations.
+    /// The standard deviation of the paper alone, in the channel with the most grain. It is derived
+    /// from the median of the differences, which lines hardly influence because they cover less
+    /// than half. The median of a normal distribution's magnitudes is 0.6745 deviations.
     pub(super) fn grain(&self, paper: &Paper) -> f32 {
         let of_channel = |channel: usize| {
             let mut distances: Vec<f32> = (self.pixels.iter().enumerate())
@@ -182,7 +185,7 @@ impl Flat {
 }
 
 impl Paper {
-    /// The paper's colour at a pixel, between the tiles' centres.
+    /// The paper's colour at a pixel, interpolated between the centres of tiles.
     fn at(&self, x: usize, y: usize) -> [f32; 3] {
         let place = |at: usize, count: usize| {
             let place = ((at as f32 + 0.5) / TILE as f32 - 0.5).clamp(0.0, (count - 1) as f32);
@@ -198,10 +201,10 @@ impl Paper {
     }
 }
 
-/// The commonest value of each channel, and the least share (0..=1) of pixels that lie near it in a channel.
-/// `None` without pixels.
+/// The commonest value of each channel, and the smallest share (0..=1), over the channels, of
+/// pixels near it. `None` without pixels.
 fn commonest(pixels: impl Iterator<Item = [f32; 3]>) -> Option<([f32; 3], f32)> {
-    /// Bins on either side that count as the same value: grain spreads paper over several.
+    /// Bins on either side that count as the same value, because grain spreads paper over several.
     const NEAR: usize = 10;
     let mut counts = vec![[0_u32; 3]; BINS];
     let mut sums = vec![[0.0_f64; 3]; BINS];
@@ -221,7 +224,7 @@ fn commonest(pixels: impl Iterator<Item = [f32; 3]>) -> Option<([f32; 3], f32)> 
     let colour = std::array::from_fn(|channel| {
         let window = |bin: usize| bin.saturating_sub(NEAR)..(bin + NEAR + 1).min(BINS);
         let count = |bin: usize| window(bin).map(|b| u64::from(counts[b][channel])).sum::<u64>();
-        // Among equally full windows, the one with the commonest single value.
+        // Of equally full windows, the one with the commonest single value is taken.
         let best = (0..BINS).max_by_key(|&bin| (count(bin), counts[bin][channel])).unwrap_or(0);
         share = share.min(count(best) as f32 / total as f32);
         let sum: f64 = window(best).map(|b| sums[b][channel]).sum();

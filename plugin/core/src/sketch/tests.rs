@@ -11,7 +11,7 @@ fn drawn(x: usize, y: usize) -> f32 {
     (1.5 - diagonal.min(circle)).clamp(0.0, 1.0)
 }
 
-/// Grain from a counter: about normal, deviation 1.
+/// Grain computed from a counter: nearly normal, deviation 1.
 fn grain(x: usize, y: usize) -> f32 {
     let mut state = (y * WIDTH + x) as u64;
     let mut sum = 0.0;
@@ -37,7 +37,7 @@ fn ink(paper: [f32; 3], ink: [f32; 3], noise: f32) -> Frame {
     })
 }
 
-/// Mean and largest difference between what was found and what was drawn.
+/// Mean and largest difference between the coverage that was found and the one that was drawn.
 fn errors(found: &Frame) -> (f32, f32) {
     let differences = found.pixels().iter().enumerate().map(|(at, pixel)| {
         assert!(pixel.iter().all(|s| s == &pixel[0] && (0.0..=1.0).contains(s)), "{pixel:?}");

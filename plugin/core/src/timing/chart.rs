@@ -1,4 +1,4 @@
-//! Timing charts: how the drawings of a span are spaced, as an animator draws it beside a key.
+//! Timing charts: how the drawings of a span are spaced, as animators note it beside a key.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +10,7 @@ use crate::Error;
 /// Most positions that a custom chart may list.
 pub const MAX_POSITIONS: usize = 10_000;
 
-/// What a custom chart may contain, for messages.
+/// The allowed contents of a custom chart, for messages.
 const ALLOWED: &str = "write the positions of the in-betweens one after the other, each from 0 \
     (first key) to 1 (last key), as 0.25, 25% or 1/4, with spaces, commas or semicolons between";
 
@@ -26,8 +26,8 @@ pub enum Chart {
     /// ```
     #[default]
     Linear,
-    /// Eases in to the last key: fast away from the first, closer and closer before the last
-    /// (a slow-in). Position 1 - (1 - t)² at the fraction t of the span.
+    /// Eases in to the last key: fast at first, then closer and closer before the last key (a
+    /// slow-in). Position 1 - (1 - t)² at the fraction t of the span.
     ///
     /// ```text
     /// first |---------------|------------|----------|---------|------|----|--|-| last
@@ -40,7 +40,7 @@ pub enum Chart {
     /// first |-|--|----|------|---------|----------|------------|---------------| last
     /// ```
     EaseOut,
-    /// Eases out of the first key and in to the last. Position 3t² - 2t³, its own mirror.
+    /// Eases out of the first key and in to the last. Position 3t² - 2t³, symmetric.
     ///
     /// ```text
     /// first |--|------|---------|-----------|-----------|---------|------|--| last
@@ -61,16 +61,17 @@ pub enum Chart {
     ///       0                                              2/3                      1
     /// ```
     FavourLast,
-    /// The positions of the in-betweens in the order in which they are seen, each 0..=1. Holds
-    /// (equal neighbours), going back, and returning to a key are all allowed.
+    /// The positions of the in-betweens in the order in which they are shown, each 0..=1. Holds
+    /// (equal neighbours), moving back, and returning to a key are all allowed.
     ///
-    /// A span with as many in-between drawings as the list has entries shows entry after entry.
-    /// Any other span moves along the list at an even pace, from key to key, and interpolates between its entries.
+    /// A span with as many in-between drawings as the list has entries shows one entry after the
+    /// other. Any other span moves along the list at an even pace, from key to key, and
+    /// interpolates between the entries.
     Custom(Vec<f64>),
 }
 
 impl Chart {
-    /// The position (0..=1) that is seen at the fraction `t` of the span; `t` is clamped to 0..=1.
+    /// The position (0..=1) at the fraction `t` of the span; `t` is clamped to 0..=1.
     pub fn position(&self, t: f64) -> f64 {
         let t = if t.is_nan() { 0.0 } else { t.clamp(0.0, 1.0) };
         match self {
@@ -102,11 +103,11 @@ impl Chart {
 impl FromStr for Chart {
     type Err = Error;
 
-    /// Reads a custom chart as the artist types it: `0.1 0.3; 50%, 2/3`.
+    /// Reads a custom chart as an artist types it: `0.1 0.3; 50%, 2/3`.
     ///
     /// # Errors
-    /// [`Error::Setting`] naming the entry that is not a position from 0 to 1, or when the list is
-    /// empty or longer than [`MAX_POSITIONS`].
+    /// [`Error::Setting`] that names the entry which is not a position from 0 to 1, or when the
+    /// list is empty or longer than [`MAX_POSITIONS`].
     fn from_str(text: &str) -> Result<Self, Error> {
         let separates = |c: char| c.is_whitespace() || c == ',' || c == ';';
         let entries = text.split(separates).filter(|entry| !entry.is_empty());
@@ -120,10 +121,10 @@ impl FromStr for Chart {
     }
 }
 
-/// The position `u` drawings after the first key, where the list's entries are drawings 1, 2, …
-/// and the last key is drawing `end`. Whole `u` give the entry itself.
+/// The position `u` drawings after the first key. The list's entries are drawings 1, 2, …; the last
+/// key is drawing `end`. A whole `u` gives exactly the entry.
 pub(super) fn along(list: &[f64], u: f64, end: f64) -> f64 {
-    // The division that made `u` may have missed a whole number by a rounding error.
+    // The division that produced `u` may be off a whole number by a rounding error.
     let u = if (u - u.round()).abs() < 1e-9 { u.round() } else { u };
     let before = (u.max(0.0).floor() as usize).min(list.len());
     let entry = |at: usize| match at.checked_sub(1) {
@@ -149,7 +150,7 @@ fn parse_position(entry: &str) -> Option<f64> {
     } else {
         entry.parse::<f64>().ok()?
     };
-    // The sum turns a typed -0 into 0.
+    // Adding 0 turns a typed -0 into 0.
     (0.0..=1.0).contains(&position).then_some(position + 0.0)
 }
 

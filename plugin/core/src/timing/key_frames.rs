@@ -6,10 +6,10 @@ use std::str::FromStr;
 use super::{MAX_TIME, TIME_TOLERANCE};
 use crate::Error;
 
-/// The frames on which the keys of a clip stand, scene by scene.
+/// The frames of the keys in a clip, scene by scene.
 ///
-/// As text the frames stand in order, between blanks or commas, and a `|` begins a new scene, into which nothing
-/// is drawn.
+/// As text, the frames are listed in order, separated by blanks or commas. A `|` starts a new
+/// scene, and nothing is drawn across it.
 ///
 /// ```
 /// use inbetween_core::timing::{KeyFrames, KeySpan};
@@ -24,16 +24,16 @@ use crate::Error;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyFrames {
-    /// Not empty, and none of them is.
+    /// Never empty, and no scene in it is empty.
     scenes: Vec<Vec<i64>>,
 }
 
 /// The keys around a time, as frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeySpan {
-    /// The key that is seen, or left.
+    /// The key that is shown, or that the movement leaves.
     pub first: i64,
-    /// The key that comes; `None` where `first` is held, since its scene has no later key.
+    /// The next key; `None` where `first` is held because its scene has no later key.
     pub last: Option<i64>,
     /// The key of the same scene before `first`.
     pub before: Option<i64>,
@@ -42,11 +42,11 @@ pub struct KeySpan {
 }
 
 impl KeyFrames {
-    /// Keys of these scenes.
+    /// The keys of these scenes.
     ///
     /// # Errors
-    /// [`Error::Setting`] unless each frame lies after the one before it and none beyond [`MAX_TIME`], or when there is
-    /// no key at all.
+    /// [`Error::Setting`] unless each frame comes after the one before it and none is beyond
+    /// [`MAX_TIME`], or when there is no key at all.
     pub fn new(scenes: impl IntoIterator<Item = Vec<i64>>) -> Result<Self, Error> {
         let scenes = scenes.into_iter().filter(|scene| !scene.is_empty()).collect();
         let keys = Self { scenes };
@@ -58,7 +58,7 @@ impl KeyFrames {
         Ok(keys)
     }
 
-    /// The keys around `time`. Before the first key that one is held.
+    /// The keys around `time`. Before the first key, that key is held.
     pub fn span_at(&self, time: f64) -> KeySpan {
         let seen = |frame: &i64| *frame as f64 <= time + TIME_TOLERANCE;
         let scene = self.scenes.iter().rev().find(|scene| seen(&scene[0]));
@@ -74,7 +74,7 @@ impl KeyFrames {
         KeySpan { first: scene[at], last: Some(last), before, after: scene.get(at + 2).copied() }
     }
 
-    /// How many keys there are.
+    /// Number of keys.
     pub fn count(&self) -> usize {
         self.scenes.iter().map(Vec::len).sum()
     }

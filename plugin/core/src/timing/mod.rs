@@ -1,7 +1,8 @@
-//! Which moment of a drawing belongs to which frame: keys, timing chart and exposure.
+//! Maps frames to moments of a drawing: keys, timing chart and exposure.
 //!
-//! Pure arithmetic. A host's time goes in, a [`SpanPosition`] comes out: one of the keys, or a position
-//! strictly between them for an engine to draw. Engines know nothing of frames per drawing.
+//! Pure arithmetic: a host's time goes in, and a [`SpanPosition`] comes out, which is one of the
+//! keys or a position strictly between them for an engine to draw. Engines know nothing of
+//! exposure.
 //!
 //! ```
 //! use inbetween_core::timing::{Chart, Exposure, SpanPosition, Timing};
@@ -26,18 +27,18 @@ pub use key_frames::{KeyFrames, KeySpan};
 
 use crate::Error;
 
-/// Farthest frame that a key may lie on, either side of frame 0: whole frames stay exact in `f64`
-/// and every time between them is told apart to well below [`TIME_TOLERANCE`].
+/// Farthest frame for a key, on either side of frame 0. Up to here whole frames are exact in `f64`,
+/// and times can be distinguished to well below [`TIME_TOLERANCE`].
 pub const MAX_TIME: f64 = 1e9;
 
-/// Times closer than this (in frames) are the same time: hosts that count in seconds arrive a
-/// little beside the frame they mean.
+/// Times closer than this (in frames) are the same time: hosts that count in seconds arrive
+/// slightly off the frame they mean.
 pub const TIME_TOLERANCE: f64 = 1e-4;
 
-/// How far from a key lies what is drawn for it.
+/// Distance from a key of the position that is drawn in its place.
 const BESIDE_KEY: f64 = 1e-3;
 
-/// Positions closer than this to 0 or 1 are the key itself: no pixel would tell the difference.
+/// Positions closer than this to 0 or 1 count as the key itself: no pixel would differ.
 pub const POSITION_TOLERANCE: f64 = 1e-6;
 
 /// How many frames a drawing is held for.
@@ -72,16 +73,16 @@ pub enum Key {
     Last,
 }
 
-/// What is seen at a time.
+/// What is shown at a time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum SpanPosition {
-    /// Ahead of the span: the first key is held.
+    /// Before the span: the first key is held.
     BeforeFirst,
     /// The first key itself.
     First,
     /// A drawing between the keys, `position` strictly between 0 (first key) and 1 (last key).
     Between {
-        /// Where between the keys.
+        /// The position between the keys.
         position: f64,
     },
     /// The last key itself.
@@ -91,7 +92,7 @@ pub enum SpanPosition {
 }
 
 impl SpanPosition {
-    /// The key that is seen, bit for bit; `None` where an engine has to draw.
+    /// The key that is shown, bit for bit; `None` where an engine has to draw.
     pub fn key(self) -> Option<Key> {
         match self {
             Self::BeforeFirst | Self::First => Some(Key::First),
@@ -100,7 +101,7 @@ impl SpanPosition {
         }
     }
 
-    /// The position within the span, from 0 (first key) to 1 (last key); held at the ends beyond it.
+    /// The position within the span, from 0 (first key) to 1 (last key); clamped outside the span.
     pub fn position(self) -> f64 {
         match self {
             Self::BeforeFirst | Self::First => 0.0,
@@ -109,13 +110,13 @@ impl SpanPosition {
         }
     }
 
-    /// The position that an engine draws: other pictures than the drawing are wanted at a key too, and are those of a
-    /// drawing right beside it.
+    /// The position for an engine to draw. Outputs other than the drawing itself are wanted at keys
+    /// too; there they come from a drawing right beside the key.
     pub fn drawn_position(self) -> f64 {
         self.position().clamp(BESIDE_KEY, 1.0 - BESIDE_KEY)
     }
 
-    /// A position within the span as a place: near enough to an end, it is the key.
+    /// The place of a position within the span: close enough to an end, it is the key.
     ///
     /// # Errors
     /// [`Error::Setting`] when the position is not a number from 0 to 1.
@@ -186,15 +187,16 @@ impl Timing {
         &self.chart
     }
 
-    /// Frames per drawing.
+    /// Number of frames per drawing.
     pub fn exposure(&self) -> Exposure {
         self.exposure
     }
 
-    /// What is seen at `time`, in frames.
+    /// What is shown at `time`, in frames.
     ///
-    /// On twos and threes a drawing is held from its frame until the next one's, sub-frame times
-    /// included; the last key always lands on its own frame and cuts the hold before it short.
+    /// On twos and threes a drawing is held from its own frame until the next drawing's, including
+    /// times between frames. The last key is always on its own frame and cuts the hold before it
+    /// short.
     ///
     /// # Errors
     /// [`Error::Setting`] when `time` is not a number.
@@ -220,8 +222,8 @@ impl Timing {
         SpanPosition::of_position(self.position(self.held(elapsed)))
     }
 
-    /// How far the position moves within one frame around `time`: at a key, on the way from or to the frame beside
-    /// it; 0 outside the span.
+    /// How far the position moves within one frame around `time`. At a key, this is the movement
+    /// from or to the neighbouring frame; outside the span it is 0.
     ///
     /// # Errors
     /// [`Error::Setting`] when `time` is not a number.
@@ -244,7 +246,7 @@ impl Timing {
         count((self.span() - TIME_TOLERANCE) / self.step())
     }
 
-    /// Every frame from the first key to the last with what is seen on it, keys included.
+    /// Every frame from the first key to the last with what is shown on it, including the keys.
     pub fn frames(&self) -> impl Iterator<Item = (f64, SpanPosition)> + '_ {
         let between = (0..=self.frames_between()).map(|frame| {
             let elapsed = f64::from(frame);
@@ -263,7 +265,7 @@ impl Timing {
         f64::from(self.exposure.frames())
     }
 
-    /// The moment whose drawing is seen `elapsed` frames after the first key.
+    /// The moment whose drawing is shown `elapsed` frames after the first key.
     fn held(&self, elapsed: f64) -> f64 {
         let whole = elapsed.round();
         let elapsed = if (elapsed - whole).abs() <= TIME_TOLERANCE { whole } else { elapsed };
@@ -273,12 +275,12 @@ impl Timing {
         }
     }
 
-    /// Where the drawing of a moment lies between the keys, 0..=1.
+    /// The position between the keys of the drawing at a moment, 0..=1.
     fn position(&self, held: f64) -> f64 {
         if let Chart::Custom(list) = &self.chart
             && list.len() == self.drawings_between() as usize
         {
-            // One entry for each drawing, also where the last hold is shorter than the others.
+            // One entry for each drawing, even where the last hold is shorter than the others.
             return chart::along(list, held / self.step(), self.span() / self.step());
         }
         self.chart.position(held / self.span())

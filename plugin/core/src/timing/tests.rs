@@ -180,7 +180,7 @@ fn custom_lists_of_every_length_hit_their_entries_exactly() {
         for (at, wanted) in list.iter().enumerate() {
             assert_eq!(position(&timing, -2.0 + at as f64), *wanted, "{at} of {length}");
         }
-        // The same list through the chart alone, as for a position parameter.
+        // The same list, used as a chart by itself, as a position parameter does.
         let chart = Chart::Custom(list.clone());
         for (at, wanted) in list.iter().enumerate() {
             let t = (at as f64 + 1.0) / (f64::from(length) + 1.0);

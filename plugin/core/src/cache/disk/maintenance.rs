@@ -1,4 +1,4 @@
-//! Looking after a disk cache from outside: what lies in it, whether it is whole, making room.
+//! Maintenance of a disk cache from outside: listing, checking and pruning it.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -20,13 +20,13 @@ pub struct CacheFile {
     pub bytes: u64,
     /// When it was written or last read.
     pub used: SystemTime,
-    /// Width and height in pixels and the number of frames, where the file tells.
+    /// Width and height in pixels and the number of frames, if they can be read from the file.
     pub shape: Option<((usize, usize), usize)>,
 }
 
 impl DiskCache {
-    /// Everything that counts towards the limit, the longest unused first. An absent directory
-    /// holds nothing.
+    /// Every file that counts towards the limit, the one unused for longest first. The list of a
+    /// missing directory is empty.
     ///
     /// # Errors
     /// When the directory cannot be read.
@@ -41,7 +41,7 @@ impl DiskCache {
             let Ok(file) = file else { continue };
             let path = file.path();
             let Some(holds) = of_name(&path) else { continue };
-            // Another process may have deleted it in the meantime; a folder holds nothing of ours.
+            // Another process may have deleted the file in the meantime. Folders are never ours.
             let Ok(about) = file.metadata() else { continue };
             if about.is_dir() {
                 continue;
@@ -54,8 +54,8 @@ impl DiskCache {
         Ok(kept)
     }
 
-    /// Deletes the files that were unused for longest until no more than `bytes` remain, and returns the deleted
-    /// ones.
+    /// Deletes files, the one unused for longest first, until no more than `bytes` remain. Returns
+    /// the deleted ones.
     ///
     /// # Errors
     /// When the directory cannot be read or a file cannot be deleted.
@@ -79,7 +79,7 @@ impl DiskCache {
         Ok(kept)
     }
 
-    /// Whether the file is whole, byte by byte. `None` when it has gone in the meantime.
+    /// Whether every byte of the file is intact. `None` when the file has gone in the meantime.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -99,24 +99,25 @@ impl DiskCache {
     }
 }
 
-/// What a file of this name holds.
+/// What a file of this name holds, judging by its extension.
 pub(super) fn of_name(path: &Path) -> Option<EntryKind> {
     let extension = path.extension()?;
     EntryKind::ALL.into_iter().find(|holds| extension == holds.extension())
 }
 
-/// Size and number of frames, from the head of the file alone.
+/// Size and number of frames, read from the head of the file alone.
 fn shape(path: &Path) -> Option<((usize, usize), usize)> {
     let head = entry::head(&mut files::open(path).ok()?, &key_of(path)?).ok()?;
     Some((head.size, head.frames))
 }
 
-/// The key that a file is named by.
+/// The key in a file's name.
 fn key_of(path: &Path) -> Option<ContentHash> {
     parse(path.file_stem()?.to_str()?)
 }
 
-/// Deletes files in a form that no version reads any more, and their directory if nothing else is in it.
+/// Deletes files in formats that no version reads any more, and their directory if nothing else is
+/// in it.
 pub(super) fn remove_former(dir: &Path) {
     let Ok(found) = fs::read_dir(dir) else { return };
     for path in found.flatten().map(|file| file.path()) {

@@ -1,19 +1,19 @@
-//! Drawings, the pictures they are drawn from and generated spans, in a directory that all
-//! processes of a user share, bounded in bytes.
+//! A directory of drawings, the pictures they are drawn from and generated spans. All processes of
+//! a user share it, and its size is limited.
 //!
-//! Files are named by their content, written beside and renamed, so a reader sees a whole drawing
-//! or none. They are not flushed to the medium: after a power cut the checksum finds what is
-//! missing, and an engine draws it again. They are read into memory rather than mapped, because a
-//! file that shrinks under a mapping would end the host.
+//! Files are named by their content. Each is written under a temporary name and then renamed, so a
+//! reader sees a whole drawing or none. They are not flushed to the medium: after a power cut the
+//! checksum reveals what is missing, and an engine draws it again. They are read into memory rather
+//! than mapped, because a file that shrinks under a mapping would crash the host.
 //!
-//! A file is used only when its kind and size are those asked for. Anything else under its name (damage, another
-//! picture, a named pipe, a link to a device) is removed with a line in the log, and the drawing is made again.
-//! Nothing but a file is ever opened.
+//! A file is used only when it has the expected kind and size. Anything else under its name
+//! (damage, another picture, a named pipe, a link to a device) is logged and removed, and the
+//! drawing is made again. Nothing but regular files is ever opened.
 //!
-//! The limit is kept by one writer at a time, who holds the directory's lock, deletes the drawings
-//! that were unused for longest (a reader sets the time of use), and only then renames.
+//! One writer at a time enforces the limit. It holds the directory's lock, deletes the drawings
+//! unused for longest (readers update the time of use), and only then renames its own file.
 //!
-//! Whatever goes wrong here costs time, never a picture: trouble is logged once and counted.
+//! A failure here costs time but never a picture: the first one is logged, and all are counted.
 
 pub(super) mod maintenance;
 
@@ -30,29 +30,30 @@ use super::config::DiskConfig;
 use super::entry::{self, Entry, EntryKind, Header, Unreadable};
 use crate::{ContentHash, Drawn, Error, Frame, Remarks, files};
 
-/// The subdirectory of the cache directory. It gets another name when the form of files changes.
+/// The subdirectory of the cache directory. It is renamed when the file format changes.
 const SUBDIRECTORY: &str = "drawings-2";
-/// Subdirectories of earlier forms, which no version reads any more.
+/// Subdirectories of earlier formats, which no version reads any more.
 const FORMER: [&str; 1] = ["drawings-1"];
 const BESIDE_PREFIX: &str = ".writing-";
 const LOCK_FILE: &str = "lock";
 
-/// A temporary file of this age belongs to a process that has ended.
+/// A temporary file this old belongs to a process that has ended.
 const STALE_AFTER: Duration = Duration::from_secs(3600);
 
-/// How often, and at which interval, the lock of another process is tried before a drawing is
-/// left unstored: a stopped process that holds it must not stop renders.
+/// How many times, and at which interval, a writer tries to take the lock from another process
+/// before it leaves its drawing unstored. A suspended process that holds the lock must not stall
+/// renders.
 const LOCK_TRIES: u32 = 100;
 const LOCK_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Drawings in a shared directory.
 #[derive(Debug)]
 pub struct DiskCache {
-    /// The cache directory; the files lie in a directory within.
+    /// The cache directory; the files lie in a subdirectory of it.
     root: PathBuf,
     dir: PathBuf,
     limit: u64,
-    /// Threads of this process queue here, fairly, before they compete with other processes.
+    /// Threads of this process queue here, in order, before they compete with other processes.
     writer: Mutex<()>,
     logged: AtomicBool,
     stored: AtomicU64,
@@ -75,7 +76,7 @@ pub struct DiskStats {
 }
 
 impl DiskCache {
-    /// A cache in this directory, which is neither looked at nor made yet.
+    /// A cache in this directory, which is neither read nor created yet.
     pub fn new(config: DiskConfig) -> Self {
         Self {
             dir: config.dir.join(SUBDIRECTORY),
@@ -90,8 +91,8 @@ impl DiskCache {
         }
     }
 
-    /// The drawing of this key with this width and height, checked byte by byte. A file under its name that holds
-    /// anything else is deleted.
+    /// The drawing of this key with this width and height, with every byte checked. A file of this
+    /// name that holds anything else is deleted.
     pub fn get(&self, key: &ContentHash, size: (usize, usize)) -> Option<Drawn> {
         let Entry { head, mut frames, remarks } =
             self.load(EntryKind::Drawing, key, |found| found == size, 1)?;
@@ -99,25 +100,26 @@ impl DiskCache {
         Some(Drawn { frame, confidence: head.confidence, cut: head.cut, remarks })
     }
 
-    /// Stores a drawing, unless it is larger than the limit or the directory cannot be used. Returns whether it is
-    /// stored now.
+    /// Stores a drawing, unless it is larger than the limit or the directory cannot be used.
+    /// Returns whether it is stored.
     pub fn put(&self, key: &ContentHash, drawn: &Drawn) -> bool {
         let Drawn { frame, confidence, cut, remarks } = drawn;
         self.keep(EntryKind::Drawing, key, &[frame], *cut, *confidence, remarks)
     }
 
-    /// The key or sketch of this content address, of this width and height, checked as drawings are.
+    /// The key or sketch with this content address, width and height, checked in the same way as
+    /// drawings.
     pub fn get_picture(&self, address: &ContentHash, size: (usize, usize)) -> Option<Frame> {
         self.load(EntryKind::Picture, address, |found| found == size, 1)?.frames.pop()
     }
 
-    /// Stores a key or a sketch under its content address. Returns whether it is stored now.
+    /// Stores a key or a sketch under its content address. Returns whether it is stored.
     pub fn put_picture(&self, address: &ContentHash, picture: &Frame) -> bool {
         self.keep(EntryKind::Picture, address, &[picture], false, 1.0, &Remarks::default())
     }
 
-    /// The generated frames of a span, in order, checked as drawings are: `count` of them, all of a
-    /// width and height that is `wanted`.
+    /// The `count` generated frames of a span, in order, checked in the same way as drawings. All
+    /// have the same size, which must satisfy `wanted`.
     pub fn get_span(
         &self,
         key: &ContentHash,
@@ -127,22 +129,25 @@ impl DiskCache {
         Some(self.load(EntryKind::Span, key, wanted, count)?.frames)
     }
 
-    /// Stores the generated frames of a span: one or more, all of one size. Returns whether they are stored now.
+    /// Stores the generated frames of a span: at least one, all of the same size. Returns whether
+    /// they are stored.
     pub fn put_span(&self, key: &ContentHash, frames: &[Frame]) -> bool {
         let frames: Vec<&Frame> = frames.iter().collect();
         self.keep(EntryKind::Span, key, &frames, false, 1.0, &Remarks::default())
     }
 
-    /// Whether there is a file of this span's name. Reading it may still find it damaged.
+    /// Whether there is a file for this span. It may still turn out to be damaged when it is read.
     pub fn has_span(&self, key: &ContentHash) -> bool {
         self.path_of(EntryKind::Span, key).is_file()
     }
 
-    /// Deletes every drawing and span, of whichever process, and returns how many files and bytes that were. Pictures
-    /// stay: a process that draws now is about to read them. They go when room is needed.
+    /// Deletes every drawing and span, of whichever process, and returns the number of files and
+    /// bytes deleted. Pictures stay, because a process that is drawing now is about to read them;
+    /// they go when room is needed.
     ///
     /// # Errors
-    /// [`Error::Io`] when the directory or a file in it cannot be used; the others are deleted all the same.
+    /// [`Error::Io`] when the directory or one of its files cannot be used. All other files are
+    /// deleted even so.
     pub fn clear(&self) -> Result<(usize, u64), Error> {
         let failed = |path: &Path, source| Error::Io { path: path.to_owned(), source };
         let files = match fs::read_dir(&self.dir) {
@@ -205,7 +210,7 @@ impl DiskCache {
             (head.holds, head.frames) == (holds, frames) && size(head.size)
         }) {
             Ok(found) => {
-                // A directory that cannot be written to still gives its drawings.
+                // Drawings can be read from a directory that cannot be written to.
                 let _ = file.set_modified(SystemTime::now());
                 Some(found)
             }
@@ -253,8 +258,8 @@ impl DiskCache {
         false
     }
 
-    /// Whether another process has stored it meanwhile. Names follow content, so there is nothing left to write; the
-    /// file then counts as used.
+    /// Whether another process has stored the file in the meantime. Names follow from content, so
+    /// there is nothing left to write; the file then counts as used.
     fn lies_there(&self, path: &Path, key: &ContentHash, wanted: &Header) -> bool {
         let Ok(mut file) = open(path) else { return false };
         let there = entry::head(&mut file, key).is_ok_and(|head| head == *wanted);
@@ -282,8 +287,8 @@ impl DiskCache {
         Ok(true)
     }
 
-    /// The lock of the directory, held until the file is dropped; `None` when another process
-    /// keeps it too long.
+    /// The lock of the directory, held until the file is dropped; `None` when another process holds
+    /// it for too long.
     fn lock(&self) -> io::Result<Option<File>> {
         let path = self.dir.join(LOCK_FILE);
         let mut options = OpenOptions::new();
@@ -292,16 +297,16 @@ impl DiskCache {
             match file.try_lock() {
                 Ok(()) => return Ok(Some(file)),
                 Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_INTERVAL),
-                // Some network file systems know no locks. There, two writers may delete more than they need to, or
-                // exceed the limit for a moment.
+                // Some network file systems have no locks. There, two writers may delete more than
+                // they need to, or exceed the limit for a moment.
                 Err(TryLockError::Error(_)) => return Ok(Some(file)),
             }
         }
         Ok(None)
     }
 
-    /// Deletes the files that were unused for longest until `bytes` more fit. `replaced` is
-    /// about to be overwritten and does not count.
+    /// Deletes files, those unused for longest first, until `bytes` more fit. `replaced` does not
+    /// count, because it is about to be overwritten.
     fn make_room(&self, bytes: u64, replaced: &Path) -> io::Result<bool> {
         let mut found = Vec::new();
         for file in fs::read_dir(&self.dir)? {
@@ -328,7 +333,7 @@ impl DiskCache {
                     total -= length;
                 }
                 Err(error) if error.kind() == ErrorKind::NotFound => total -= length,
-                // The system refuses to delete a file that is in use. Then the next one has to go.
+                // The system may refuse to delete a file that is in use. The next one goes instead.
                 Err(_) => {}
             }
         }
@@ -345,7 +350,8 @@ impl DiskCache {
         }
     }
 
-    /// Counts a failure, and logs the first one only: a directory that cannot be used fails for every frame.
+    /// Counts a failure and logs only the first one, because a directory that cannot be used fails
+    /// for every frame.
     fn fail(&self, path: &Path, source: io::Error) {
         self.failures.fetch_add(1, Ordering::Relaxed);
         if !self.logged.swap(true, Ordering::Relaxed) {
@@ -355,8 +361,8 @@ impl DiskCache {
     }
 }
 
-/// Opens a file for reading and, where allowed, for setting its time of use. On Windows that takes the right to
-/// write, elsewhere being the owner.
+/// Opens a file for reading and, if allowed, for setting its time of use. That takes write access
+/// on Windows and ownership elsewhere.
 fn open(path: &Path) -> io::Result<File> {
     if cfg!(windows)
         && let Ok(file) = files::open_with(OpenOptions::new().read(true).write(true), path)
@@ -369,7 +375,8 @@ fn open(path: &Path) -> io::Result<File> {
 fn new_file(dir: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(BESIDE_PREFIX);
-    // With the rights of any file of the user (the umask applies), so that a shared directory can be shared.
+    // Created with the permissions of any other file of the user (the umask applies), so that a
+    // shared directory can be shared.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     builder.tempfile_in(dir)

@@ -1,4 +1,4 @@
-//! The files of claims: `<span key>.<generation>` in a folder of the cache directory.
+//! The files of claims, named `<span key>.<generation>`, in a folder of the cache directory.
 
 use std::fs::{self, File, OpenOptions};
 use std::hash::{BuildHasher, RandomState};
@@ -11,36 +11,36 @@ use crate::{ContentHash, files};
 
 const SUBDIRECTORY: &str = "leases-1";
 
-/// A claim without a sign of life for this long is left over from a dead process, however much the clocks of machines
-/// differ.
+/// A claim without a sign of life for this long was left behind by a dead process, even if the
+/// clocks of the machines differ.
 const LITTER_AFTER: Duration = Duration::from_secs(24 * 3600);
 
-/// No claim is longer than this.
+/// Upper limit on the size of a claim's file.
 const MOST_BYTES: u64 = 4096;
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     files::read_start(path, MOST_BYTES)
 }
 
-/// The folder of claims, as seen by one who wants a certain span.
+/// The folder of claims, for one particular span.
 pub(super) struct Folder {
     dir: PathBuf,
     key: String,
 }
 
-/// The outcome of an attempt.
+/// The outcome of an attempt to take a claim.
 pub(super) enum Attempt {
     Mine(Owned),
-    /// Somebody else was faster, or what was found has changed meanwhile.
+    /// Somebody else was faster, or the claim that was found has changed in the meantime.
     Lost,
 }
 
-/// A claim as it lies there.
+/// A claim as it was read from its file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Lease {
     path: PathBuf,
     generation: u64,
-    /// All of the file; empty for a moment after its creation.
+    /// The whole content of the file, which is empty for a moment after its creation.
     content: String,
 }
 
@@ -63,7 +63,7 @@ impl Folder {
         }
     }
 
-    /// Claims the generation after `gone`, or the first one.
+    /// Claims the generation that follows `gone`, or the first one.
     pub(super) fn take(&self, gone: Option<&Lease>) -> io::Result<Attempt> {
         fs::create_dir_all(&self.dir)?;
         let generation = gone.map_or(1, |gone| gone.generation + 1);
@@ -77,12 +77,12 @@ impl Folder {
         };
         let mut owned = Owned { file, path, line: String::new(), beats: 0 };
         if let Err(error) = owned.sign() {
-            // The disk is full. Others must not wait for a claim that cannot show signs of life.
+            // The disk is full. Others must not wait for a claim that can never show signs of life.
             let _ = fs::remove_file(&owned.path);
             return Err(error);
         }
-        // A whole claim may have come and gone since `gone` was found. Then the name was free, but the next
-        // generation is not ours.
+        // A whole claim may have come and gone since `gone` was found. The name was free then, but
+        // the next generation is not ours.
         let others = self.generations()?;
         let newest = others.iter().all(|other| *other <= generation);
         let still_gone = gone.is_none_or(|gone| {
@@ -120,7 +120,7 @@ impl Folder {
         Ok(found)
     }
 
-    /// Deletes what dead processes left for spans that nobody wants any more.
+    /// Deletes the claims of dead processes for spans that nobody wants any more.
     fn sweep(&self) {
         let Ok(files) = fs::read_dir(&self.dir) else { return };
         for file in files.flatten() {
@@ -134,7 +134,7 @@ impl Folder {
 }
 
 impl Lease {
-    /// Whether its owner ran on this machine, held the file's lock, and holds it no longer.
+    /// Whether the owner ran on this machine, held the file's lock, and no longer holds it.
     pub(super) fn owner_is_dead(&self) -> bool {
         let Some(machine) = machine() else { return false };
         if !self.content.contains(&format!("\nlocked on {machine}\n")) {
@@ -148,13 +148,13 @@ impl Lease {
 pub(super) struct Owned {
     file: File,
     path: PathBuf,
-    /// What tells this claim from every other.
+    /// Distinguishes this claim from every other.
     line: String,
     beats: u64,
 }
 
 impl Owned {
-    /// Locks the file where others can trust locks, and writes whose it is.
+    /// Locks the file, where other processes can rely on locks, and writes who owns it.
     fn sign(&mut self) -> io::Result<()> {
         self.line = format!("inbetween claim {}\n", nonce());
         let mut text = self.line.clone();
@@ -168,11 +168,11 @@ impl Owned {
         Ok(())
     }
 
-    /// A sign of life: another number at the end.
+    /// Gives a sign of life by writing another number at the end of the file.
     pub(super) fn beat(&mut self) {
         self.beats += 1;
         let text = format!("beat {:016x}\n", self.beats);
-        // The first one is written behind the text, all others over it.
+        // The first number is appended to the text; all others overwrite it.
         let back = if self.beats == 1 { 0 } else { -(text.len() as i64) };
         let written =
             self.file.seek(SeekFrom::End(back)).and_then(|_| self.file.write_all(text.as_bytes()));
@@ -184,7 +184,7 @@ impl Owned {
 
 impl Drop for Owned {
     fn drop(&mut self) {
-        // After a long stop of this process the name may be somebody else's.
+        // If this process was suspended for long, the name may belong to somebody else by now.
         let ours = read(&self.path).is_ok_and(|now| now.starts_with(self.line.as_bytes()));
         if ours {
             let _ = fs::remove_file(&self.path);
@@ -199,8 +199,8 @@ fn nonce() -> String {
     format!("{:08x}{:016x}{:016x}", std::process::id(), random(), random())
 }
 
-/// An id that no other running system has, not even a container on the same machine; `None` where locks are not
-/// relied on.
+/// An id that no other running system has, not even a container on the same machine; `None` where
+/// locks cannot be relied on.
 fn machine() -> Option<&'static str> {
     static MACHINE: LazyLock<Option<String>> = LazyLock::new(|| {
         let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;

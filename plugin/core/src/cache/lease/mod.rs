@@ -1,17 +1,18 @@
-//! Who computes a span: one process among all that share a cache directory, on one machine or on
-//! several.
+//! Decides which process computes a span when several processes, on one machine or on several,
+//! share a cache directory.
 //!
-//! A claim is a file named by the span and a generation. Creating it is the claim, for only one can
-//! create a name; its owner changes it every few seconds. Whoever finds it there waits until the
-//! span is ready, until the claim is given back, or until it has not changed for so long that its
-//! owner must be gone. Then the next generation is created, which again only one can, so that a
-//! claim passes on exactly once.
+//! A claim is a file named by the span and a generation. A process makes a claim by creating the
+//! file, since only one process can create a given name, and it changes the file every few seconds.
+//! Others wait until the span is ready, until the claim is released, or until the file has not
+//! changed for so long that its owner must be gone. One of them then creates the file of the next
+//! generation. Again only one can, so a claim passes on exactly once.
 //!
-//! Nothing here compares the clocks of two machines: each waits by its own. On one machine a lock
-//! on the file, which the system gives back for a killed process, saves the wait.
+//! The clocks of different machines are never compared: each process measures waiting times by its
+//! own clock. On one machine, nobody needs to wait for a killed process: the file is locked, and
+//! the system releases the lock.
 //!
-//! A process that was stopped for long and goes on may compute a span twice. That costs time only:
-//! what is stored is named by its content.
+//! A process that resumes after a long suspension may compute a span twice. That only costs time,
+//! because stored spans are named by their content.
 
 mod file;
 
@@ -23,24 +24,24 @@ use std::time::{Duration, Instant};
 use crate::{ContentHash, Control, Error};
 use file::{Attempt, Folder, Lease};
 
-/// What a claim came to.
+/// The result of trying to claim a span.
 #[derive(Debug)]
 pub enum Claim {
-    /// The span is ours to compute. Others wait until the guard is dropped, which shall be after
-    /// the span was stored.
+    /// The span is ours to compute. Others wait until the guard is dropped, so drop it after the
+    /// span is stored.
     Mine(Guard),
-    /// It is ready: somebody else has computed it.
+    /// The span is ready: somebody else has computed it.
     Ready,
 }
 
-/// The times of a claim; tests shorten them.
+/// The intervals of a claim; tests shorten them.
 #[derive(Clone, Copy, Debug)]
 struct Pace {
-    /// Time between two signs of life of an owner.
+    /// Time between two signs of life from an owner.
     beat: Duration,
-    /// After this long without a sign of life an owner is taken for gone.
+    /// After this long without a sign of life, an owner is taken to be gone.
     stale: Duration,
-    /// Time between two looks of a process that waits.
+    /// Time between two checks by a waiting process.
     poll: Duration,
 }
 
@@ -51,10 +52,11 @@ const PACE: Pace = Pace {
 };
 
 /// Claims the span of `key` in the cache directory `dir`, or waits for whoever has claimed it.
-/// `ready` tells whether the span lies there; it is asked before every wait and once more before
+/// `ready` says whether the span is stored. It is called before every wait, and once more before
 /// the claim is ours.
 ///
-/// A directory that cannot be written to keeps no claims. Then every process computes the span itself.
+/// A directory that cannot be written to holds no claims, so every process computes the span
+/// itself.
 ///
 /// # Errors
 /// [`Error::Cancelled`] soon after `control` was cancelled.
@@ -99,7 +101,7 @@ fn claim_at(
         match folder.take(gone) {
             Ok(Attempt::Mine(owned)) => {
                 let guard = Guard::start(owned, pace);
-                // Between the first look and the claim its last owner may have finished.
+                // The last owner may have finished between the first check and our claim.
                 return Ok(if ready() { Claim::Ready } else { Claim::Mine(guard) });
             }
             Ok(Attempt::Lost) => std::thread::sleep(pace.poll),
@@ -108,7 +110,7 @@ fn claim_at(
     }
 }
 
-/// Somebody else's claim, and since when it has looked the same.
+/// Somebody else's claim, and how long it has looked the same.
 struct ObservedLease {
     lease: Lease,
     since: Instant,
@@ -128,7 +130,7 @@ impl ObservedLease {
     }
 }
 
-/// Holds a claim and keeps it alive. Dropping it gives the claim back.
+/// Holds a claim and keeps it alive. Dropping the guard releases the claim.
 #[derive(Debug)]
 pub struct Guard {
     beating: Option<(Sender<()>, JoinHandle<()>)>,
@@ -138,14 +140,14 @@ impl Guard {
     fn start(mut owned: file::Owned, pace: Pace) -> Self {
         let (stop, stopped) = channel::<()>();
         let thread = std::thread::Builder::new().name("span claim".into()).spawn(move || {
-            // The file is given back when this thread ends.
+            // The claim is released when this thread ends.
             while stopped.recv_timeout(pace.beat) == Err(RecvTimeoutError::Timeout) {
                 owned.beat();
             }
         });
         match thread {
             Ok(thread) => Self { beating: Some((stop, thread)) },
-            // The thread was never started, and dropping its closure gave the claim back.
+            // The thread did not start, and dropping its closure released the claim.
             Err(error) => Self::without_file(&error),
         }
     }
@@ -160,7 +162,7 @@ impl Drop for Guard {
     fn drop(&mut self) {
         if let Some((stop, thread)) = self.beating.take() {
             drop(stop);
-            // All that the thread could report is that the file is gone.
+            // The thread has nothing to report except that the file is gone.
             let _ = thread.join();
         }
     }

@@ -1,4 +1,4 @@
-//! Claims under races, deaths and broken directories. Files of dead owners are written by hand.
+//! Claims under races, deaths and broken directories. The files of dead owners are written by hand.
 
 use std::fs;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ const QUICK: Pace = Pace {
     poll: Duration::from_millis(2),
 };
 
-/// Owners never go stale: what passes on does so for another reason.
+/// Owners never go stale, so a claim that passes on does so for another reason.
 const PATIENT: Pace = Pace { stale: Duration::from_secs(3600), ..QUICK };
 
 fn key() -> ContentHash {
@@ -34,7 +34,7 @@ fn files(dir: &TempDir) -> Vec<String> {
     files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect()
 }
 
-/// The claim of a process on another machine that gives no sign of life any more.
+/// The claim of a process on another machine that gives no more signs of life.
 fn dead_claim(dir: &TempDir, generation: u64) -> PathBuf {
     let folder = dir.path().join("leases-1");
     fs::create_dir_all(&folder).unwrap();
@@ -173,7 +173,7 @@ fn a_directory_deleted_meanwhile_does_no_harm() {
     fs::remove_dir_all(dir.path().join("leases-1")).unwrap();
     let other = try_claim(QUICK, &dir, never).unwrap();
     assert!(matches!(other, Claim::Mine(_)));
-    // The first owner does not take away what is not his any more.
+    // The first owner must not remove a claim that is no longer its own.
     drop(guard);
     assert_eq!(files(&dir).len(), 1);
 }

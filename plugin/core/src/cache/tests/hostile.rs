@@ -1,8 +1,8 @@
-//! What somebody else may have put where a drawing should be, and how small drawings become.
+//! Foreign files where a drawing should be, and how well drawings compress.
 
 use super::*;
 
-/// Puts a file of the cache's own making under the name of drawing 1.
+/// Puts a valid cache file with these contents under the name of drawing 1.
 fn plant(dir: &TempDir, holds: EntryKind, frames: &[Frame]) {
     let frames: Vec<&Frame> = frames.iter().collect();
     let file = entry::file(holds, &key(1), &frames, false, 1.0, &Remarks::default()).unwrap();
@@ -57,7 +57,7 @@ fn a_span_of_another_number_of_frames_is_removed() {
     assert_eq!(get(SIZE, 3), Some(frames));
 }
 
-/// Runs `work`, which must not wait for anybody.
+/// Runs `work`, which must not wait for anything.
 #[cfg(unix)]
 fn at_once(work: impl FnOnce() + Send + 'static) {
     let (done, is_done) = std::sync::mpsc::channel();
@@ -91,7 +91,7 @@ fn pipes_links_to_devices_and_folders_hold_nobody_up() {
             assert_eq!(cache.put(&key(of), &drawn(of)), of != 3);
             assert_eq!(cache.get(&key(of), SIZE).is_some(), of != 3);
         }
-        // Under the name of the lock: nothing is stored, and nobody waits.
+        // With a foreign file in place of the lock nothing is stored, and nobody waits.
         fs::remove_file(drawings_dir(&dir).join("lock")).unwrap();
         pipe(&drawings_dir(&dir).join("lock"));
         assert!(!cache.put(&key(4), &drawn(4)));
@@ -128,7 +128,7 @@ fn a_former_form_makes_room_and_what_is_not_ours_stays() {
     assert!(!former.exists());
 }
 
-/// Flat colours under an outline that is soft as the engines draw it, and a gradient.
+/// Flat colours, a gradient, and an outline as soft as the engines draw it.
 fn cel(grain: bool) -> Frame {
     const SIDE: usize = 512;
     let mut state = 1_u32;
@@ -141,7 +141,7 @@ fn cel(grain: bool) -> Frame {
         let away = ((x - 256.0).hypot(y - 230.0) - 120.0).abs();
         let line = (away / 1.7).min(1.0);
         let ground = if y > 380.0 { 0.3 + x / 4096.0 } else { 0.8125 };
-        // A film's grain in steps of 8 bits, moved by a fraction of a pixel.
+        // Film grain in steps of 8 bits, moved by a fraction of a pixel.
         let grain = if grain { (0.6 * noise() + 0.4 * noise()) * 12.0 / 255.0 } else { 0.0 };
         let value = line * ground + grain;
         [value, value * 0.9, 0.5 * value + 0.2, 1.0]

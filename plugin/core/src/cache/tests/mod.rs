@@ -1,4 +1,4 @@
-//! What can happen to files that several processes share, done to them on purpose.
+//! What can happen to files that several processes share, provoked on purpose.
 
 mod hostile;
 mod spans;
@@ -17,7 +17,8 @@ use crate::{Frame, Remarks, Unsure};
 const SIDE: usize = 4;
 const SIZE: (usize, usize) = (SIDE, SIDE);
 
-/// Bytes of the file of each of these drawings: they differ in one value that takes no room of its own.
+/// Size in bytes of each drawing's file. The drawings differ in one value, which does not change
+/// the size.
 fn file_bytes() -> u64 {
     let drawn = drawn(1);
     entry::file(EntryKind::Drawing, &key(1), &[&drawn.frame], true, 0.25, &drawn.remarks)
@@ -54,7 +55,7 @@ fn stored(dir: &TempDir) -> usize {
     files.filter(|file| is_drawing(&file.as_ref().unwrap().path())).count()
 }
 
-/// As if the drawing had last been used `minutes` ago.
+/// Makes the drawing look last used `minutes` ago.
 fn age(path: &Path, minutes: u64) {
     let then = SystemTime::now() - Duration::from_secs(60 * minutes);
     File::options().write(true).open(path).unwrap().set_modified(then).unwrap();
@@ -90,7 +91,7 @@ fn what_is_to_be_said_of_a_drawing_is_kept_with_it() {
         assert!(cache.put(&key(of), &said));
         assert_eq!(cache.get(&key(of), SIZE), Some(said));
     }
-    // A remark that is damaged is found as a pixel is.
+    // Damage to a remark is detected in the same way as damage to a pixel.
     let file = file_of(&dir, 1);
     let mut bytes = fs::read(&file).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
@@ -200,7 +201,8 @@ fn a_directory_deleted_meanwhile_is_made_again() {
 #[test]
 fn without_a_usable_directory_all_goes_on_in_memory() {
     let dir = TempDir::new().unwrap();
-    // A file in its place: as a read-only place, but also for a test that runs as root.
+    // A file in place of the directory. It behaves like a read-only place, and does so even for
+    // tests that run as root.
     fs::write(dir.path().join("cache"), b"not a directory").unwrap();
     let disk = DiskConfig { dir: dir.path().join("cache"), limit_bytes: 1 << 20 };
     let cache = Cache::new(CacheConfig { memory_bytes: 1 << 20, disk: Some(disk) });
@@ -231,7 +233,7 @@ fn an_unusable_directory_is_logged_once() {
     assert_eq!(about_it, 1);
 }
 
-/// What this process logs, from now on; other tests log as well.
+/// The lines that this process logs from now on. They include those of other tests.
 fn recorded_lines() -> &'static Mutex<Vec<String>> {
     struct Recorder(Mutex<Vec<String>>);
     impl log::Log for Recorder {
@@ -244,7 +246,7 @@ fn recorded_lines() -> &'static Mutex<Vec<String>> {
         fn flush(&self) {}
     }
     static RECORDER: Recorder = Recorder(Mutex::new(Vec::new()));
-    // Fails for all but the first who ask, who find it set.
+    // Fails for all callers but the first, and by then the logger is already set.
     let _ = log::set_logger(&RECORDER);
     log::set_max_level(log::LevelFilter::Warn);
     &RECORDER.0

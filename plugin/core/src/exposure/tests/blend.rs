@@ -1,4 +1,4 @@
-//! Pictures that converters have mixed.
+//! Pictures that frame-rate converters have mixed.
 
 use super::super::*;
 use super::clips::{Shot, Wear, film};

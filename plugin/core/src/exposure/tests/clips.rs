@@ -1,4 +1,4 @@
-//! Clips drawn for the tests: scenes with a moving figure, and what a camera and a codec do to them.
+//! Clips drawn for the tests: scenes with a moving figure, disturbed as a camera and a codec would.
 
 use std::io::Cursor;
 
@@ -11,16 +11,16 @@ use crate::Frame;
 pub(super) const WIDTH: usize = 448;
 pub(super) const HEIGHT: usize = 252;
 
-/// One frame of a clip before anything disturbs it.
+/// One undisturbed frame of a clip.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Shot {
-    /// Which set is seen.
+    /// The set in the background.
     pub(super) scene: usize,
-    /// The moment of the movement; equal moments are the same drawing.
+    /// The phase of the movement; equal phases are the same drawing.
     pub(super) pose: f32,
-    /// Where the mouth is, apart from the rest.
+    /// The position of the mouth, apart from everything else.
     pub(super) mouth: f32,
-    /// Where the camera is, in pixels.
+    /// The position of the camera, in pixels.
     pub(super) camera: [f32; 2],
 }
 
@@ -62,7 +62,7 @@ fn compressed(bytes: &[u8], quality: u8) -> Vec<u8> {
     DynamicImage::from_decoder(decoder).unwrap().into_rgb8().into_raw()
 }
 
-/// Numbers that look random, the same in every run.
+/// Pseudorandom numbers, the same in every run.
 pub(super) struct Random(pub(super) u64);
 
 impl Random {
@@ -79,7 +79,8 @@ impl Random {
     }
 
     pub(super) fn normal(&mut self) -> f32 {
-        // Twelve even numbers between 0 and 1 add up to a nearly normal one; four, scaled, are near enough.
+        // Twelve uniform numbers would add up to a nearly normal one; four, scaled, are close
+        // enough.
         ((0..4).map(|_| self.unit()).sum::<f32>() - 2.0) * 3.0_f32.sqrt()
     }
 }
@@ -168,7 +169,7 @@ fn strokes(shot: Shot, horizon: f32, prop: [f32; 3], coat: [f32; 3]) -> Vec<Stro
     all
 }
 
-/// Paints a stroke with a soft edge of one pixel, a dark outline around it.
+/// Paints a stroke with a dark outline and a soft edge of one pixel.
 fn lay(pixels: &mut [f32], stroke: &Stroke, at: [f32; 2]) {
     let line = if stroke.outlined { 1.6 } else { 0.0 };
     let reach = stroke.radius + line + 1.0;

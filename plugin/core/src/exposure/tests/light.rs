@@ -1,4 +1,4 @@
-//! Fades, dissolves, flashes and flicker: what changes is the light.
+//! Fades, dissolves, flashes and flicker: changes of light only.
 
 use super::super::*;
 use super::clips::{Random, Shot, Wear, film};
@@ -32,7 +32,7 @@ fn sheet(frames: &[Frame]) -> Sheet {
     analyser.finish()
 }
 
-/// Drawings that hold more than one of these frames.
+/// First frame and length of each drawing longer than one frame that starts within `frames`.
 fn holds(sheet: &Sheet, frames: std::ops::Range<usize>) -> Vec<(usize, usize)> {
     let inside = sheet.drawings().iter().filter(|d| d.frames > 1 && frames.contains(&d.first));
     inside.map(|d| (d.first, d.frames)).collect()

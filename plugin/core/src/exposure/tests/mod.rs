@@ -12,7 +12,7 @@ use rayon::prelude::*;
 
 use super::*;
 
-/// A clip and what it truly shows.
+/// A clip and its true drawings.
 struct Script {
     shots: Vec<Shot>,
     /// First frames of drawings.
@@ -25,7 +25,8 @@ impl Script {
         Self { shots: Vec::new(), starts: Vec::new(), cuts: Vec::new() }
     }
 
-    /// A scene whose drawings are held for `exposures` frames, while the camera moves by `pan` for each frame.
+    /// A scene whose drawings are held for `exposures` frames, while the camera moves by `pan` per
+    /// frame.
     fn scene(mut self, scene: usize, exposures: &[usize], pan: [f32; 2]) -> Self {
         if !self.shots.is_empty() {
             self.cuts.push(self.shots.len());
@@ -63,7 +64,8 @@ impl Script {
         sheet
     }
 
-    /// Share of true drawings that the sheet has with the same first frame and the same length.
+    /// Number of true drawings that the sheet has with the same first frame and length, and the
+    /// number of all.
     fn found(&self, sheet: &Sheet) -> (usize, usize) {
         let ends = self.starts.iter().skip(1).copied().chain([self.shots.len()]);
         let truth = self.starts.iter().copied().zip(ends);
@@ -163,7 +165,7 @@ fn a_clip_without_holds_and_one_without_movement() {
 
 #[test]
 fn slow_movement_is_no_hold() {
-    // Too slow to be seen from one frame to the next under grain, but not over four.
+    // Under grain, this is too slow to be seen from one frame to the next, but not over four.
     let shots =
         (0..24).map(|n| Shot { scene: 0, pose: 0.035 * n as f32, mouth: 0.0, camera: STILL });
     let script = Script { shots: shots.collect(), starts: vec![0], cuts: Vec::new() };

@@ -1,11 +1,11 @@
-//! What draws, in which colours, and which picture of it is wanted; sketches that guide it.
+//! Engine, quality, colours, output, and the sketches that guide a drawing.
 
 use crate::Encoding;
 use crate::settings::setting::{Choice, Decides, Number, Setting, Switch, option};
 use crate::settings::{EngineKind, Output, Quality};
 use crate::sketch::Lines;
 
-/// The engine; `None` for ToonCrafter where its checkpoint is there, else Flow.
+/// The engine; `None` for ToonCrafter if its checkpoint is set and exists, else Flow.
 pub static ENGINE: Setting<Choice<Option<EngineKind>>> = Setting {
     id: c"engine",
     label: c"Engine",
@@ -17,7 +17,7 @@ pub static ENGINE: Setting<Choice<Option<EngineKind>>> = Setting {
     engine: None,
     decides: Decides::Look,
     kind: Choice {
-        // In the order in which they were added, since saved projects hold the index.
+        // In the order in which they were added, since saved projects store the index.
         options: &[
             option(Some(EngineKind::Flow), c"Flow", "flow", "on any machine, in a moment"),
             option(None, c"Auto", "auto", "ToonCrafter where a checkpoint is named, else Flow"),
@@ -32,7 +32,7 @@ pub static ENGINE: Setting<Choice<Option<EngineKind>>> = Setting {
     },
 };
 
-/// How large a picture motion is looked for in.
+/// The size of the pictures in which motion is searched.
 pub static QUALITY: Setting<Choice<Quality>> = Setting {
     id: c"quality",
     label: c"Quality",
@@ -50,7 +50,7 @@ pub static QUALITY: Setting<Choice<Quality>> = Setting {
     },
 };
 
-/// How the pixels are encoded; `None` by depth and host.
+/// How the pixels are encoded; `None` decides by bit depth and host.
 pub static COLOUR: Setting<Choice<Option<Encoding>>> = Setting {
     id: c"colour",
     label: c"Colour",
@@ -87,7 +87,7 @@ pub static OUTPUT: Setting<Choice<Output>> = Setting {
     },
 };
 
-/// Whether sketches guide.
+/// Whether sketches are used.
 pub static USE_SKETCH: Setting<Switch> = Setting {
     id: c"useSketch",
     label: c"Use sketch",
@@ -98,7 +98,7 @@ pub static USE_SKETCH: Setting<Switch> = Setting {
     kind: Switch { default: false },
 };
 
-/// How lines stand out in sketches.
+/// How lines differ from the paper in sketches.
 pub static SKETCH_LINES: Setting<Choice<Lines>> = Setting {
     id: c"sketchLines",
     label: c"Sketch lines",

@@ -1,10 +1,11 @@
-//! Every setting, described once. The plug-in's parameters, the options of the command line, the tables of the
-//! guide, the ranges that engines check and the names of drawings in the cache all follow from these rows.
+//! Every setting, described once. The plug-in's parameters, the options of the command line, the
+//! tables in the guide, the ranges that engines check and the names of drawings in the cache all
+//! follow from these rows.
 //!
-//! Ids and the order of options are for ever: saved projects hold them. Labels and hints are free. A new
-//! setting is a row here, a line in [`ALL`], and whatever uses it: a line in the plug-in's panel, a field of the
-//! command line's arguments, and where it decides how a drawing looks a field of
-//! [`Settings`](super::Settings), whose cache key then asks for it.
+//! Ids and the order of options never change, because saved projects store them. Labels and hints
+//! may change. A new setting is a row here, a line in [`ALL`], and its uses: a line in the
+//! plug-in's panel, a field of the command line's arguments, and, if it decides how a drawing
+//! looks, a field of [`Settings`](super::Settings), which the cache key then requires.
 
 mod drawing;
 mod pins;

@@ -1,4 +1,5 @@
-//! Pins: points of a figure whose way the artist sets. Twelve of them, each with the same four settings.
+//! Pins: points of a figure whose path the artist sets. There are twelve, each with the same four
+//! settings.
 
 use std::ffi::CStr;
 
@@ -6,7 +7,7 @@ use crate::pins::MOST_PINS;
 use crate::settings::EngineKind;
 use crate::settings::setting::{AnySetting, Decides, Integer, Number, Point, Setting, Switch};
 
-/// They mean something to Flow only.
+/// Only Flow uses pins.
 const FLOW: Option<EngineKind> = Some(EngineKind::Flow);
 
 /// Whether pins are used.
@@ -34,13 +35,14 @@ pub static PIN_COUNT: Setting<Integer> = Setting {
 /// The settings of one pin.
 #[derive(Debug)]
 pub struct PinSettings {
-    /// Where it is in the first key.
+    /// Its place in the first key.
     pub first: Setting<Point>,
-    /// Where it is in the last key.
+    /// Its place in the last key.
     pub last: Setting<Point>,
-    /// When it passes its point on the way. At 0 and at 1, which are the keys, there is no such point.
+    /// The position at which it passes its way point. At 0 and 1, which are the keys, there is no
+    /// way point.
     pub when: Setting<Number>,
-    /// Where it passes then.
+    /// Its way point.
     pub way: Setting<Point>,
 }
 
@@ -56,7 +58,7 @@ const fn point(id: &'static CStr, label: &'static CStr, hint: &'static CStr) -> 
     Setting { id, label, hint, engine: FLOW, decides: Decides::Moment, kind }
 }
 
-/// Joins texts to one C string at compile time.
+/// Concatenates texts to one C string at compile time.
 macro_rules! text {
     ($($part:expr),*) => {
         match CStr::from_bytes_with_nul(concat!($($part,)* "\0").as_bytes()) {
@@ -101,5 +103,5 @@ macro_rules! pins {
     };
 }
 
-/// The pins, from the first.
+/// All pins, in order.
 pub static PINS: [PinSettings; MOST_PINS] = pins!(1 2 3 4 5 6 7 8 9 10 11 12);

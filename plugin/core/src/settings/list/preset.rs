@@ -1,4 +1,5 @@
-//! Presets: one choice that sets others once. What they are set to stands here, for the panel and the command line.
+//! Presets: one choice that sets several others once. The values are listed here for both the panel
+//! and the command line.
 
 use super::{CHART, ENGINE, EXPOSURE, MODE, Mode, QUALITY, RETIME_STRENGTH, TO_RATE, ToRate};
 use crate::settings::setting::{AnySetting, Choice, Decides, Setting, option};
@@ -14,11 +15,11 @@ pub enum Preset {
     SnappyOnTwos,
     /// Fine lines.
     LineArt,
-    /// Keys that show different things.
+    /// Keys that show different subjects.
     Morph,
-    /// A film of few frames, at 60.
+    /// A film with few frames per second, retimed to 60.
     OldFootage,
-    /// Animation on twos, on ones at its own rate.
+    /// Animation on twos, put on ones at its own rate.
     FinishTwos,
 }
 
@@ -64,7 +65,8 @@ pub static PRESET: Setting<Choice<Option<Preset>>> = Setting {
     },
 };
 
-/// What a preset sets. What it does not name is set to its default, so that nothing is left of another preset.
+/// The values of a preset. Settings that it does not name get their defaults, so that nothing
+/// remains of another preset.
 struct Values {
     mode: Mode,
     chart: Option<Chart>,
@@ -75,10 +77,10 @@ struct Values {
     strength: f64,
 }
 
-/// What a setting is set to.
+/// The value that a setting gets.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum SetTo {
-    /// An option of a choice: its place, and its name on the command line.
+    /// An option of a choice: its index, and its name on the command line.
     Option(usize, &'static str),
     /// A number.
     Number(f64),
@@ -116,7 +118,7 @@ impl Preset {
         self.values().mode
     }
 
-    /// Each setting that is set, and to what.
+    /// Each setting of the preset, and its value.
     pub fn sets(self) -> [(&'static dyn AnySetting, SetTo); 7] {
         let Values { mode, chart, exposure, engine, quality, to_rate, strength } = self.values();
         [

@@ -1,14 +1,14 @@
-//! What is drawn at all, and how a clip is retimed.
+//! The mode, and how a clip is retimed.
 
 use super::span::FARTHEST;
 use crate::settings::setting::{Choice, Decides, Number, Setting, option};
 
-/// What is drawn.
+/// What the effect does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// What lies between two key drawings.
+    /// Draws between two key drawings.
     InBetweens,
-    /// A clip at another rate.
+    /// Retimes a clip.
     Retime,
 }
 
@@ -19,33 +19,33 @@ pub enum ToRate {
     Twice,
     /// The project's.
     Project,
-    /// This one, in frames for a second.
+    /// A fixed rate, in frames per second.
     Fixed(f64),
-    /// The one in [`CUSTOM_RATE`].
+    /// The rate in [`CUSTOM_RATE`].
     Custom,
 }
 
-/// What a transfer did to a film that is undone before it is retimed.
+/// Which damage of a film transfer is undone before retiming.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Restore {
-    /// What is found.
+    /// Whatever is found.
     Auto,
     /// Nothing.
     Off,
-    /// Fields of a telecine, and the frames it repeats.
+    /// Telecine: interlaced fields and repeated frames.
     Telecine,
-    /// Fields that are pictures of their own.
+    /// Interlaced video: each field is a picture of its own.
     Deinterlace,
-    /// Fields or frames that are a mix of two.
+    /// Blends: fields or frames that mix two pictures.
     Blends,
-    /// Frames that were repeated for another rate.
+    /// Duplicates: frames that were repeated for another rate.
     Duplicates,
 }
 
-/// What a frame of the timeline is.
+/// Whether a frame of the timeline is one of the source or one of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Timeline {
-    /// What the host is known for.
+    /// Decided by what is known about the host.
     Automatic,
     /// A frame of the source: the output gets longer.
     OfSource,
@@ -53,7 +53,7 @@ pub enum Timeline {
     OfOutput,
 }
 
-/// What is drawn.
+/// What the effect does.
 pub static MODE: Setting<Choice<Mode>> = Setting {
     id: c"mode",
     label: c"Draw",
@@ -136,7 +136,7 @@ pub static CUSTOM_RATE: Setting<Number> = Setting {
     },
 };
 
-/// How much of the drawn rhythm goes.
+/// How far the original rhythm is smoothed out.
 pub static RETIME_STRENGTH: Setting<Number> = Setting {
     id: c"raiseStrength",
     label: c"Strength",
@@ -147,7 +147,8 @@ pub static RETIME_STRENGTH: Setting<Number> = Setting {
     kind: Number { default: 1.0, range: (0.0, 1.0), display: (0.0, 1.0), step: 0.05, digits: 2 },
 };
 
-/// What is undone before a film is retimed. Of the command line only: a host gives finished frames.
+/// What is undone before a film is retimed. For the command line only: a host delivers finished
+/// frames.
 pub static RESTORE: Setting<Choice<Restore>> = Setting {
     id: c"restore",
     label: c"Restore",
@@ -173,7 +174,7 @@ pub static RESTORE: Setting<Choice<Restore>> = Setting {
     },
 };
 
-/// What a frame of the timeline is.
+/// What a frame of the timeline stands for.
 pub static TIMELINE: Setting<Choice<Timeline>> = Setting {
     id: c"timeline",
     label: c"Timeline runs at",
@@ -192,7 +193,7 @@ pub static TIMELINE: Setting<Choice<Timeline>> = Setting {
     },
 };
 
-/// Where the clip begins, where the host does not tell.
+/// The first frame of the clip, for hosts that do not say.
 pub static CLIP_START: Setting<Number> = Setting {
     id: c"clipStart",
     label: c"Clip starts at",

@@ -1,4 +1,4 @@
-//! Which keys, when, and how the in-betweens are spread between them.
+//! Which keys are used, at which times, and how the in-betweens are spread between them.
 
 use crate::EngineKind;
 use crate::settings::setting::{Choice, Decides, File, Number, Setting, Text, option};
@@ -17,19 +17,19 @@ pub enum KeysFrom {
     EveryDrawing,
 }
 
-/// How things go from key to key.
+/// How the movement between keys is shaped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MotionPath {
-    /// In arcs and with changes of speed, as the drawings before and after the keys tell.
+    /// In arcs and with changes of speed that follow from the drawings before and after the keys.
     Smooth,
-    /// Straight and evenly.
+    /// Straight and even.
     Straight,
 }
 
-/// Farthest frame that a key can be put on; the range of sliders around it is narrower.
+/// Farthest frame for a key; the sliders show a smaller range.
 pub(super) const FARTHEST: f64 = 1_000_000.0;
 
-/// Where the keys come from. Hosts without a second clip get another default.
+/// Where the keys come from. The default is another one in hosts without a second clip.
 pub static KEYS_FROM: Setting<Choice<KeysFrom>> = Setting {
     id: c"keysFrom",
     label: c"Keys from",
@@ -53,7 +53,7 @@ pub static KEYS_FROM: Setting<Choice<KeysFrom>> = Setting {
     },
 };
 
-/// How things go from key to key where more drawings than the two keys are known.
+/// How the movement between keys is shaped if more drawings than the two keys are known.
 pub static MOTION_PATH: Setting<Choice<MotionPath>> = Setting {
     id: c"path",
     label: c"Path",
@@ -97,7 +97,7 @@ const fn key_time(default: f64) -> Number {
     Number { default, range: (-FARTHEST, FARTHEST), display: (0.0, 250.0), step: 1.0, digits: 2 }
 }
 
-/// When the first key is seen.
+/// The time of the first key.
 pub static FIRST_KEY: Setting<Number> = Setting {
     id: c"firstKey",
     label: c"First key",
@@ -107,7 +107,7 @@ pub static FIRST_KEY: Setting<Number> = Setting {
     kind: key_time(1.0),
 };
 
-/// When the last key is seen. Seven in-betweens after the first by default.
+/// The time of the last key. By default seven in-betweens lie between the keys.
 pub static LAST_KEY: Setting<Number> = Setting {
     id: c"lastKey",
     label: c"Last key",
@@ -117,7 +117,7 @@ pub static LAST_KEY: Setting<Number> = Setting {
     kind: key_time(9.0),
 };
 
-/// Where between the keys a transition stands. The id is that of the standard.
+/// The progress of a transition between the keys. The id is prescribed by the standard.
 pub static TRANSITION: Setting<Number> = Setting {
     id: c"Transition",
     label: c"Position",
@@ -127,7 +127,7 @@ pub static TRANSITION: Setting<Number> = Setting {
     kind: Number { default: 0.0, range: (0.0, 1.0), display: (0.0, 1.0), step: 0.01, digits: 3 },
 };
 
-/// The keys among the frames of a clip, as [`KeyFrames`](crate::timing::KeyFrames) reads them.
+/// The keys among the frames of a clip, in the syntax of [`KeyFrames`](crate::timing::KeyFrames).
 pub static KEY_FRAMES: Setting<Text> = Setting {
     id: c"keyFrames",
     label: c"Key frames",
@@ -139,7 +139,7 @@ pub static KEY_FRAMES: Setting<Text> = Setting {
     kind: Text { default: c"", longest: usize::MAX },
 };
 
-/// How the in-betweens are spread; `None` for [`CUSTOM_CHART`].
+/// How the in-betweens are spaced; `None` for [`CUSTOM_CHART`].
 pub static CHART: Setting<Choice<Option<Chart>>> = Setting {
     id: c"timingChart",
     label: c"Timing chart",
@@ -176,7 +176,7 @@ pub static CHART: Setting<Choice<Option<Chart>>> = Setting {
     },
 };
 
-/// A chart of the artist's own. Its positions are counted where it is read.
+/// The artist's own chart. Its positions are checked where it is used.
 pub static CUSTOM_CHART: Setting<Text> = Setting {
     id: c"customChart",
     label: c"Custom chart",
@@ -187,7 +187,7 @@ pub static CUSTOM_CHART: Setting<Text> = Setting {
     kind: Text { default: c"0.25 0.5 0.75", longest: usize::MAX },
 };
 
-/// For how many frames each in-between is held.
+/// How many frames each in-between is held for.
 pub static EXPOSURE: Setting<Choice<Exposure>> = Setting {
     id: c"exposure",
     label: c"Exposure",

@@ -1,11 +1,11 @@
-//! Settings that only ToonCrafter uses, and how its work is done.
+//! Settings that only ToonCrafter uses, and how it does its work.
 
 use crate::settings::setting::{
     Choice, Decides, File, Integer, Number, Setting, Switch, Text, option,
 };
 use crate::settings::{DeviceChoice, EngineKind, PrecisionChoice, SolverChoice};
 
-/// They mean something to ToonCrafter only.
+/// Marks settings that only ToonCrafter uses.
 const TOONCRAFTER: Option<EngineKind> = Some(EngineKind::ToonCrafter);
 
 /// The weights.
@@ -30,7 +30,8 @@ pub static SKETCH_CHECKPOINT: Setting<File> = Setting {
     kind: File,
 };
 
-/// What happens, in words. The longest is more than the model's 77 tokens can hold.
+/// What happens in the shot, in words. The longest text has more than the 77 tokens that the model
+/// takes.
 pub static PROMPT: Setting<Text> = Setting {
     id: c"prompt",
     label: c"Prompt",
@@ -41,7 +42,7 @@ pub static PROMPT: Setting<Text> = Setting {
     kind: Text { default: c"", longest: 4096 },
 };
 
-/// Which of the possible in-betweens is drawn.
+/// Selects one of the possible in-betweens.
 pub static SEED: Setting<Integer> = Setting {
     id: c"seed",
     label: c"Seed",
@@ -51,7 +52,7 @@ pub static SEED: Setting<Integer> = Setting {
     kind: Integer { default: 123, range: (0, i32::MAX), display: (0, 1000) },
 };
 
-/// In how many steps the drawing emerges: by default as many as the default solver needs.
+/// Number of solver steps. The default is what the default solver needs.
 pub static STEPS: Setting<Integer> = Setting {
     id: c"steps",
     label: c"Steps",
@@ -65,7 +66,7 @@ pub static STEPS: Setting<Integer> = Setting {
     },
 };
 
-/// How the steps are taken.
+/// The solver that takes the steps.
 pub static SOLVER: Setting<Choice<SolverChoice>> = Setting {
     id: c"solver",
     label: c"Solver",
@@ -91,7 +92,7 @@ pub static GUIDANCE: Setting<Number> = Setting {
     kind: Number { default: 7.5, range: (1.0, 30.0), display: (1.0, 15.0), step: 0.5, digits: 2 },
 };
 
-/// How much of the contrast that guidance adds is taken back.
+/// How much of the contrast that guidance adds is removed again.
 pub static RESCALE: Setting<Number> = Setting {
     id: c"rescale",
     label: c"Guidance rescale",
@@ -150,7 +151,7 @@ pub static DEVICE: Setting<Choice<DeviceChoice>> = Setting {
     },
 };
 
-/// Most memory on the device; 0 for all that is free.
+/// Most memory to use on the device; 0 for all that is free.
 pub static MEMORY_LIMIT: Setting<Integer> = Setting {
     id: c"memoryLimit",
     label: c"Memory limit (MB)",
@@ -160,7 +161,7 @@ pub static MEMORY_LIMIT: Setting<Integer> = Setting {
     kind: Integer { default: 0, range: (0, 1_048_576), display: (0, 98_304) },
 };
 
-/// Whether the viewer shows Flow's drawing meanwhile.
+/// Whether the viewer shows Flow's drawing while ToonCrafter works.
 pub static DRAFT: Setting<Switch> = Setting {
     id: c"draft",
     label: c"Show a draft while drawing",
