@@ -1,9 +1,11 @@
-//! Draws every in-between that a set asks for: `draw_set DIR OUT [dis|hypotheses|matcher] [FILE]`.
+//! Draws every in-between that a test set asks for: `draw_set DIR OUT [dis|hypotheses|matcher]
+//! [FILE]`.
 //!
-//! `DIR/manifest.json` lists items with the two keys' file names (`i0`, `i1`), the position (`t`)
-//! and the name of the picture to write (`pred`); if wanted also the drawings before and after them (`before`, `after`)
-//! and when they are (`before_at`, below 0, and `after_at`, above 1; -1 and 2 unless said). `FILE` holds weights to draw with instead of the
-//! engine's own.
+//! `DIR/manifest.json` lists items with the file names of the two keys (`i0`, `i1`), the position
+//! (`t`) and the name of the picture to write (`pred`). An item may also name the drawings before
+//! and after the keys (`before`, `after`) and their positions (`before_at`, below 0, and
+//! `after_at`, above 1; -1 and 2 by default). `FILE` holds weights to use in place of the engine's
+//! own.
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -90,7 +92,7 @@ fn read(path: &Path) -> Result<Frame> {
     Ok(of_image(&picture, None))
 }
 
-/// Writes RGB, or straight RGBA where something is transparent.
+/// Writes RGB, or straight RGBA if anything is transparent.
 fn write(frame: &Frame, path: &Path) -> Result<()> {
     let opaque = frame.pixels().iter().all(|p| p[3] >= 1.0);
     let byte = |v: f32| (v.clamp(0.0, 1.0) * 255.0).round() as u8;

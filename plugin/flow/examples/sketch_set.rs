@@ -1,17 +1,19 @@
-//! How far sketches are obeyed, measured where the true pose is known: draws spans of the samples with and
-//! without sketches, and prints how near the lines of the in-between come to the sketch's lines and how
-//! like the truth the picture is.
+//! Measures how closely sketches are followed where the true pose is known. Draws spans of the
+//! samples with and without sketches, and prints how near the in-between's lines are to the
+//! sketch's lines and how similar the picture is to the true one.
 //!
 //! `sketch_set [--only PART] [--out DIR] [--scenes DIR] [--eased]`
 //!
-//! Sketches: the pencil contours of the true pose (`clean`), the same by a trembling hand with thick and thin
-//! lines and a third left out (`rough`), only their left part (`part`), and all dark lines of the true picture
-//! (`traced`). `--eased` asks for other poses than those halfway. `--scenes` takes folders with
-//! `key_a.png`, `key_b.png` and `truth.png` (halfway), of which only `traced` sketches are made. `--out` writes for
-//! each drawing truth, sketch, unguided and guided in-between side by side.
+//! Sketches: pencil contours of the true pose (`clean`), the same drawn by a trembling hand with
+//! thick and thin lines and a third left out (`rough`), only their left part (`part`), and all dark
+//! lines of the true picture (`traced`). `--eased` uses other poses than those halfway. `--scenes`
+//! takes folders with `key_a.png`, `key_b.png` and `truth.png` (halfway), for which only `traced`
+//! sketches are made. `--out` writes for each drawing the truth, the sketch, and the in-between
+//! without and with it, side by side.
 //!
-//! Columns: mean distance (pixels) of the sketch's lines from the nearest line of the picture, without and
-//! with the sketch; the same for the true lines; SSIM with the truth, without and with the sketch.
+//! Columns: mean distance in pixels from the sketch's lines to the nearest line of the picture,
+//! without and with the sketch; the same for the true lines; SSIM with the truth, without and with
+//! the sketch.
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -36,7 +38,7 @@ struct Options {
     eased: bool,
 }
 
-/// A pair of keys with poses between them, whose sketches are drawn one way.
+/// A pair of keys and the poses between them, all sketched in the same way.
 struct Item {
     name: String,
     kind: &'static str,
@@ -44,7 +46,7 @@ struct Item {
     poses: Vec<Pose>,
 }
 
-/// Position, truth, what is sketched and all true lines.
+/// A pose: its position, the truth, what the sketch shows, and all true lines.
 struct Pose {
     at: f64,
     truth: Frame,
@@ -130,7 +132,7 @@ fn sample(
     let mut sketched = Vec::new();
     for &n in poses {
         let at = (n - a) as f64 / (b - a) as f64;
-        // A third of the way instead of half of it, and so on.
+        // For example, a third of the way where the even pose would be half of it.
         let share = if eased { at * (0.34 + 0.66 * at) } else { at };
         let moment = a as f64 + share * (b - a) as f64;
         let truth = frame(moment)?;
@@ -209,7 +211,7 @@ fn show(name: &str, kind: &str, [d0, d1, l0, l1, s0, s1]: [f32; 6]) {
     );
 }
 
-/// Pictures beside each other over white; sketches as they would be seen.
+/// Pictures side by side over white, with sketches as they would be seen.
 fn write(frames: [&Frame; 4], path: &Path) -> Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;

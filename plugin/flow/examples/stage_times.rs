@@ -1,7 +1,7 @@
 //! Prints the times of the engine's stages on a drawn pair: `stage_times [WIDTH HEIGHT]`.
 //!
-//! Also prints how long plain matrix products of the network's arithmetic take on this machine, as
-//! a yardstick that does not depend on it.
+//! Also prints how long plain matrix products with as much arithmetic as the network take on this
+//! machine, as a yardstick for comparing machines.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -52,7 +52,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Prints each stage that the engine logs, with the processor time since the one before.
+/// Prints each stage that the engine logs, with the processor time since the previous one.
 struct Stages;
 
 impl log::Log for Stages {
@@ -72,7 +72,7 @@ impl log::Log for Stages {
     fn flush(&self) {}
 }
 
-/// Processor time of this process so far, in steps of 10 ms; 0 where the system does not tell.
+/// Processor time of this process so far, in steps of 10 ms; 0 where the system does not report it.
 fn processor_ms() -> u64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let ticks = |n: usize| stat.split(' ').nth(n).and_then(|v| v.parse::<u64>().ok()).unwrap_or(0);

@@ -15,21 +15,21 @@ use crate::pair::KeyPair;
 use crate::stage::Stage;
 use crate::start::estimate;
 
-/// A pair of keys, understood.
+/// The analysis of a pair of keys.
 pub(crate) struct Analysis {
-    /// The keys show different scenes; nothing else was worked out.
+    /// The keys show different scenes; nothing else was computed.
     pub(crate) cut: bool,
     /// Share of the picture that was found in both keys, 0..=1.
     pub(crate) confidence: f32,
-    /// Part of the guides that shows the frame: rows, columns.
+    /// Size of the part of the guides that shows the frame: rows, columns.
     pub(crate) shape: (usize, usize),
-    /// What only a pair of the same scene has, and the same pair as pieces that move.
+    /// The pair as the network sees it, and as moving pieces; `None` for different scenes.
     pub(crate) pair: Option<(KeyPair, Layers)>,
 }
 
 impl Analysis {
-    /// Analyses the keys of `job`, which are one scene whatever they show if they are `joined`; also tells how many
-    /// bytes the result takes.
+    /// Analyses the keys of `job`. If they are `joined`, they count as one scene whatever they
+    /// show. Also returns the size of the result in bytes.
     pub(crate) fn of(
         job: &Job,
         net: &TweenNet,

@@ -1,22 +1,23 @@
-//! From the start flow to what the network begins with: cells, and how much each counts.
+//! Converts the start flow to the network's input: the flow of each cell, and how much it counts.
 
 use crate::map::{Map, warp};
 use crate::net::{CELL, Matched};
 use crate::start::Flows;
 
-/// Weight of a sample that is not trusted at all, so that every cell has a flow.
+/// Weight of a sample that is not trusted at all, so that every cell gets a flow.
 const LEAST: f32 = 1e-2;
 
-/// How much more a cell counts for each squared cell that it moves against the ground.
+/// How much more a cell counts per squared cell that it moves against the ground.
 const BEFORE: f32 = 0.25;
 
-/// Motion against the ground, in cells, beyond which it counts no more.
+/// Motion against the ground, in cells, beyond which its weight stops growing.
 const FAR: f32 = 8.0;
 
-/// Flows at half guide size as the network wants them: means over cells, in cells, trusted where they
-/// agree both ways.
+/// Flows at half guide size in the form that the network expects: means over cells, measured in
+/// cells, and trusted where both directions agree.
 ///
-/// Across an outline a plain mean is neither motion; what is trusted more decides.
+/// Across an outline a plain mean would be neither of the two motions, so samples are weighted by
+/// how far they are trusted.
 pub(crate) fn to_cells(flows: &Flows) -> Matched {
     let flow = [0, 1].map(|k| {
         let mut sums = Map::stack(&[&flows.flow[k], &flows.confidence[k]]);
@@ -50,8 +51,8 @@ pub(crate) fn to_cells(flows: &Flows) -> Matched {
     Matched { flow, confidence }
 }
 
-/// Where several cells arrive at one place, lets those decide that move against the ground: what
-/// moves lies before what rests, or most of it would never have been drawn.
+/// Where several cells arrive at one place, the cells that move against the ground decide. What
+/// moves is in front of what rests; otherwise most of it would never have been drawn.
 pub(crate) fn before_ground(matched: &mut Matched) {
     for (flow, counts) in matched.flow.iter().zip(&mut matched.confidence) {
         let ground = [0, 1].map(|c| median(flow.plane(c)));
@@ -63,7 +64,7 @@ pub(crate) fn before_ground(matched: &mut Matched) {
     }
 }
 
-/// The middle value; 0 of none.
+/// The median; 0 for an empty list.
 fn median(values: &[f32]) -> f32 {
     let mut sorted = values.to_vec();
     let middle = sorted.len() / 2;
@@ -97,7 +98,7 @@ mod tests {
     #[test]
     fn what_moves_against_the_ground_counts_more() {
         let mut flow = Map::new(2, 4, 6);
-        // The ground pans by three cells; one cell stands, one keeps with the pan.
+        // The ground pans by three cells; one cell stands still, one moves with the pan.
         flow.plane_mut(0).fill(3.0);
         flow.v[7] = 0.0;
         let one = Map { c: 1, h: 4, w: 6, v: vec![1.0; 24] };

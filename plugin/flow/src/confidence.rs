@@ -1,4 +1,4 @@
-//! How far each pixel of an in-between can be trusted, and what is said of those that cannot.
+//! How far each pixel of an in-between can be trusted, and the remark about the pixels that cannot.
 
 use inbetween_core::Unsure;
 
@@ -13,27 +13,27 @@ use crate::synth::NO_PIECE;
 /// Confidence below which a place is unsure.
 const UNSURE: f32 = 0.2;
 
-/// Share of the picture from which unsure places are worth a word: of pairs whose in-between is right, none has more,
-/// and of those that fail about half.
+/// Share of unsure places in the picture from which a remark is made. No pair with a correct
+/// in-between reaches it; about half of the failing ones do.
 const WORTH_A_WORD: f32 = 0.08;
 
-/// Cells along each side of the picture in which unsure places are counted, and the share of a cell from which it
-/// is one.
+/// The picture is divided into this many cells along each side to count unsure places, and a cell
+/// with at least the given share of them counts as unsure.
 const PLACES: usize = 16;
 const DENSE: f32 = 0.25;
 
-/// Share of all unsure places that the largest patch of them holds, if there is one.
+/// Share of all unsure places that the largest patch must hold to be pointed out.
 const PATCH: f32 = 0.25;
 
-/// How fast a held figure's pose is no longer that of its time, with the way from the nearer key: unsure from .37 of the
-/// span on.
+/// How fast a held figure's pose ceases to match its time, per share of the span from the nearer
+/// key. With this value it is unsure from .37 of the span on.
 const POSE_LOST: f32 = 2.2;
 
-/// Log odds from which a pixel is of one key alone.
+/// Log odds from which a pixel comes from one key alone.
 const ONE_KEY: f32 = 10.0;
 
-/// What of a picture cannot be trusted, told from the `confidence` of its `height` x `width` samples; nothing where
-/// it is too little to speak of. The area is that of the largest patch.
+/// The part of a picture that cannot be trusted, from the `confidence` of its `height` x `width`
+/// samples; `None` where it is too small to mention. The area is that of the largest patch.
 pub(crate) fn unsure(confidence: &Map, (height, width): (usize, usize)) -> Option<Unsure> {
     let mut cells = vec![[0u32; 2]; PLACES * PLACES];
     for y in 0..height {
@@ -55,7 +55,7 @@ pub(crate) fn unsure(confidence: &Map, (height, width): (usize, usize)) -> Optio
         patches[*label as usize] += cell[1];
     }
     let most = (1..patches.len()).max_by_key(|&p| (patches[p], std::cmp::Reverse(p)))?;
-    // Spread thinly: no patch to point at.
+    // Too scattered to point at one patch.
     let spread = (patches[most] as f32) < PATCH * all as f32;
     let mut area = [PLACES, PLACES, 0, 0];
     for (at, cell) in cells.iter().enumerate() {
@@ -68,17 +68,20 @@ pub(crate) fn unsure(confidence: &Map, (height, width): (usize, usize)) -> Optio
     Some(Unsure { share, area: area.map(|edge| edge as f32 / PLACES as f32) })
 }
 
-/// What pieces show of a picture at `t`: the piece of each sample, where one was laid over it.
+/// The pieces shown in a picture at `t`: for each sample its piece, if one was laid over it.
 pub(crate) struct Pieces<'a> {
     pub(crate) label: &'a [u16],
     pub(crate) layers: Option<&'a Layers>,
     pub(crate) t: f32,
 }
 
-/// How far each pixel is trusted, 0..=1: the moved keys agree in colour, and the motion agrees with
-/// what was found between the keys. A pixel of a piece goes its piece's way, which was found otherwise: it counts by its
-/// colours, and where one key alone shows it, it is known; of a held figure the pose is, which is less and less that of
-/// its time. `[1, h, w]`
+/// How far each pixel is trusted, 0..=1: `[1, h, w]`. It is trusted where the moved keys agree in
+/// colour and the motion agrees with what was found between the keys. Other rules hold for pixels of
+/// a piece, whose motion was found in another way:
+/// - where both keys show the piece, their colours decide;
+/// - where only one key shows it, it is certain;
+/// - in a held figure, trust falls with the distance from the nearer key, because its pose belongs to
+///   that key.
 pub(crate) fn confidence(pair: &KeyPair, motion: &Map, pieces: &Pieces) -> Map {
     let moved = moved(motion, &pair.guides);
     let differ = disagreement(&moved).blur(1);
@@ -116,7 +119,7 @@ pub(crate) fn confidence(pair: &KeyPair, motion: &Map, pieces: &Pieces) -> Map {
 mod tests {
     use super::*;
 
-    /// A map of 64 x 48 samples of which those in a box are not trusted.
+    /// A map of 64 x 48 samples, with those inside a box not trusted.
     fn map(unsure: [usize; 4]) -> Map {
         let mut map = Map::new(1, 48, 64);
         for i in 0..48 * 64 {
@@ -132,7 +135,7 @@ mod tests {
         let found = unsure(&map([32, 12, 56, 24]), (48, 64)).unwrap();
         assert!((found.share - 24.0 * 12.0 / (48.0 * 64.0)).abs() < 1e-6);
         assert_eq!(found.area, [0.5, 0.25, 0.875, 0.5]);
-        // The largest of two.
+        // Of two patches, the larger one is reported.
         let mut two = map([0, 0, 24, 12]);
         two.v[47 * 64 + 60] = 0.0;
         assert_eq!(unsure(&two, (48, 64)).unwrap().area, [0.0, 0.0, 0.375, 0.25]);
@@ -144,7 +147,7 @@ mod tests {
         let mut spread = map([0; 4]);
         spread.v.iter_mut().step_by(7).for_each(|v| *v = 0.0);
         assert_eq!(unsure(&spread, (48, 64)).unwrap().area, [0.0, 0.0, 1.0, 1.0]);
-        // What lies beyond the shown part does not count.
+        // Samples beyond the shown part do not count.
         assert_eq!(unsure(&map([0, 40, 64, 48]), (40, 64)), None);
     }
 }

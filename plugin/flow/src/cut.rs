@@ -1,10 +1,10 @@
-//! Whether two keys show the same scene at all.
+//! Decides whether two keys show different scenes.
 
 use crate::map::Map;
 
 /// Confidence above which a pixel counts as found in both keys.
 const FOUND: f32 = 0.4;
-/// Histogram bins for each colour channel.
+/// Histogram bins per colour channel.
 const BINS: usize = 6;
 
 /// Share of a key's pixels that are found in the other.
@@ -12,8 +12,8 @@ pub(crate) fn found_share(confidence: &Map) -> f32 {
     confidence.v.iter().filter(|&&c| c > FOUND).count() as f32 / confidence.v.len() as f32
 }
 
-/// Whether the keys belong to different scenes: hardly a pixel is found again, or few are and
-/// the colours differ as well. `found`: mean of both keys' shares.
+/// Whether the keys belong to different scenes: hardly any pixels are found again, or few are and
+/// the colours differ as well. `found` is the mean of both keys' shares.
 pub(crate) fn is_cut(pictures: [&Map; 2], found: f32) -> bool {
     found < 0.12 || (found < 0.35 && overlap(pictures) < 0.35)
 }

@@ -10,19 +10,19 @@ use crate::simd::widest;
 
 /// Side of a matched patch.
 const PATCH: usize = 8;
-/// Distance of neighbouring patches.
+/// Distance between neighbouring patches.
 const STRIDE: usize = 4;
 /// Descent steps in each of the two propagation passes.
 const STEPS: usize = 12;
-/// Share of the Gauss-Newton step that is taken: patches on outlines overshoot otherwise.
+/// Share of the Gauss-Newton step that is taken; with the full step, patches on outlines overshoot.
 const DAMPING: f32 = 0.125;
 /// Patches may leave the picture by this much.
 const BORDER: usize = 16;
 
 /// Flow from `from` to `to`, in samples of these pictures: `[2, h, w]`.
 ///
-/// `from`, `to`: `[1, h, w]`, grey 0..=255, at least 8 x 8. The search begins at the level where
-/// motion looks small; with `init` it begins there from that flow, at most `halvings` levels up.
+/// `from`, `to`: `[1, h, w]`, grey 0..=255, at least 8 x 8. The search begins on the pyramid level
+/// where motion looks small. With `init` it begins from that flow, at most `halvings` levels up.
 pub(crate) fn dis(from: &Map, to: &Map, init: Option<(&Map, usize)>) -> Map {
     let (h, w) = (from.h, from.w);
     let levels = coarsest(h, w).min(init.map_or(usize::MAX, |(_, halvings)| halvings));
@@ -48,14 +48,14 @@ pub(crate) fn dis(from: &Map, to: &Map, init: Option<(&Map, usize)>) -> Map {
     flow
 }
 
-/// Index of the coarsest pyramid level on which patches still make sense.
+/// Index of the coarsest pyramid level on which patches are still useful.
 fn coarsest(h: usize, w: usize) -> usize {
     let long = (libm::log2f(h.max(w) as f32 / (2 * PATCH) as f32) - 0.5).max(0.0) as usize;
     let short = libm::log2f(h.min(w) as f32 / PATCH as f32).max(0.0) as usize;
     long.min(short)
 }
 
-/// A flow field at another size, its vectors scaled along.
+/// A flow field resized together with its vectors.
 pub(crate) fn rescale(flow: &Map, h: usize, w: usize) -> Map {
     let mut out = if h < flow.h { flow.shrink(h, w) } else { flow.resize(h, w) };
     let scale = [w as f32 / flow.w as f32, h as f32 / flow.h as f32];
@@ -76,7 +76,7 @@ struct Patch {
     inverse: [f32; 3],
 }
 
-/// Cost of a displacement and the descent direction there.
+/// Cost of a displacement, and the descent direction there.
 struct Probe {
     cost: f32,
     slope: [f32; 2],
@@ -87,7 +87,7 @@ struct Search<'a> {
     to: &'a Map,
     gx: Vec<f32>,
     gy: Vec<f32>,
-    /// `to` with `BORDER` repeated samples on each side.
+    /// `to` with `BORDER` samples repeated on each side.
     wide: Vec<f32>,
     wide_w: usize,
     rows: usize,
@@ -238,7 +238,7 @@ impl<'a> Search<'a> {
         let mut sum = vec![[0.0f32; 3]; h * w];
         for (i, flow) in found.iter().enumerate() {
             let (y, x) = (i / self.columns * STRIDE, i % self.columns * STRIDE);
-            // The last patches also answer for the rows and columns that no patch covers.
+            // The last patches also serve the rows and columns that no patch covers.
             let bottom = if i / self.columns + 1 == self.rows { h } else { y + PATCH };
             let right = if i % self.columns + 1 == self.columns { w } else { x + PATCH };
             for py in y..bottom {
@@ -269,7 +269,7 @@ impl<'a> Search<'a> {
 }
 
 widest! {
-/// Sums over the patch: squared difference, difference, difference times either gradient.
+/// Sums over the patch: squared difference, difference, and difference times each gradient.
 fn compare(from: &[f32], stride: usize, patch: &Patch, weights: [f32; 4]) -> [f32; 4] {
     let [a, b, c, d] = weights;
     let mut sums = [[0.0f32; PATCH]; 4];
@@ -290,7 +290,7 @@ fn compare(from: &[f32], stride: usize, patch: &Patch, weights: [f32; 4]) -> [f3
 }
 }
 
-/// The samples of one row of a patch and the one behind.
+/// One row of samples of a patch and the sample after it.
 #[inline(always)]
 fn row_of(from: &[f32], start: usize) -> &[f32; PATCH + 1] {
     from[start..].first_chunk().expect("the border is wider than a patch may leave the picture")

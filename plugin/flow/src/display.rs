@@ -1,12 +1,13 @@
-//! Values as a display shows them, and how light they are.
+//! Values as shown on a display, and their lightness.
 
 use inbetween_core::Encoding;
 use inbetween_core::colour::linear_to_srgb;
 
-/// Highlights above display white are bent to stay below this.
+/// Highlights above display white are compressed to stay below this.
 const CEILING: f32 = 1.25;
 
-/// Host value to display value: identity within 0..=1 of an sRGB frame, highlights bent.
+/// Display value of a host value: the identity within 0..=1 of an sRGB frame; highlights are
+/// compressed.
 pub(crate) fn display(v: f32, encoding: Encoding) -> f32 {
     let v = v.max(0.0);
     let v = match encoding {
@@ -17,7 +18,7 @@ pub(crate) fn display(v: f32, encoding: Encoding) -> f32 {
     if v <= 1.0 { v } else { 1.0 + room * (1.0 - libm::expf(-(v - 1.0) / room)) }
 }
 
-/// How light a colour is, about.
+/// Approximate lightness of a colour.
 pub(crate) fn grey([r, g, b]: [f32; 3]) -> f32 {
     0.3 * r + 0.6 * g + 0.1 * b
 }

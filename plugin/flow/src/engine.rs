@@ -1,4 +1,4 @@
-//! The engine: one in-between from a job, the analysis of its pair kept for the next.
+//! The engine: draws one in-between for a job and keeps the analysis of its pair for the next.
 
 use std::sync::Arc;
 
@@ -23,13 +23,14 @@ use crate::synth::RenderPlan;
 /// The weights that come with the engine.
 static WEIGHTS: &[u8] = include_bytes!("../../../resources/flow/flow.safetensors");
 
-/// Changes with every change of this crate that may change a picture.
+/// Change this with every change of this crate that may change a picture.
 const REVISION: &str = "flow-12";
 
-/// Draws in-betweens on the CPU: classical motion, corrected and completed by a small network.
+/// Draws in-betweens on the CPU by classical motion estimation that a small network corrects and
+/// completes.
 ///
-/// Cheap to make (a few milliseconds to read the weights); threads and memory of note come with
-/// the first draw. Where a job has sketches, the drawings bend towards their lines.
+/// Cheap to create (a few milliseconds to read the weights); threads and large memory are needed
+/// only from the first draw on. Sketches in a job pull the drawing towards their lines.
 pub struct FlowEngine {
     net: TweenNet,
     start: Start,
@@ -49,7 +50,7 @@ impl FlowEngine {
         Self::with_weights(WEIGHTS, None)
     }
 
-    /// The engine with its own weights and another start flow than they ask for.
+    /// The engine with its own weights and a start flow other than their usual one.
     ///
     /// # Errors
     /// [`Error::Engine`] when the embedded weights are damaged.
@@ -57,16 +58,16 @@ impl FlowEngine {
         Self::with_weights(WEIGHTS, Some(start))
     }
 
-    /// The engine with the weights of a safetensors file, whose metadata hold the [`Config`].
+    /// The engine with the weights from a safetensors file, whose metadata contain the [`Config`].
     ///
-    /// `start` replaces the start flow that the file asks for.
+    /// `start` replaces the start flow named in the file.
     ///
     /// # Errors
-    /// [`Error::Engine`] when the file is no such network.
+    /// [`Error::Engine`] when the file does not contain such a network.
     pub fn with_weights(weights: &[u8], start: Option<Start>) -> Result<Self, Error> {
         let config = Config::read(weights)?;
         let start = start.unwrap_or(config.start);
-        // The digest tells files apart that forgot to change their version.
+        // The digest distinguishes files whose version was not changed when it should have been.
         let digest = ContentHash::of(weights).to_string();
         let version = format!("{REVISION} {} {} {start:?}", config.version, &digest[..8]);
         let net = TweenNet::new(&config, weights)?;
@@ -82,8 +83,8 @@ impl FlowEngine {
         })
     }
 
-    /// Multiplications and additions of the convolutions for guides of `height` x `width`: once
-    /// for a pair, and for each position.
+    /// Multiplications and additions in the convolutions for guides of `height` x `width`: those
+    /// done once per pair, and those done per position.
     pub fn flops(&self, height: usize, width: usize) -> (f64, f64) {
         self.net.flops(height, width)
     }
@@ -127,7 +128,7 @@ impl Engine for FlowEngine {
         control.report(0.7);
         let pins =
             if pinned { Some(self.pinned(job, pair, &analysis, guided, control)?) } else { None };
-        // Sketches move all that pins do not bind.
+        // Sketches move everything that pins do not bind.
         let layers = pins.as_deref().or(Some(pieces).filter(|_| !guided && pieces.wanted()));
         let mut plan = self.plan(pair, &analysis, t, guidance.as_deref(), layers);
         control.check()?;
@@ -136,12 +137,12 @@ impl Engine for FlowEngine {
         let mut trust = confidence(pair, &plan.motion, &Pieces { label: &plan.label, layers, t });
         let unsure = unsure(&trust, analysis.shape);
         stage.end();
-        // Where sketches say how things go, nothing else is asked.
+        // Where sketches define the movement, the drawings beside the span are ignored.
         let moving = layers.unwrap_or(pieces);
         if !guided && let Some(course) = self.course(job, pair, moving, control)?.as_ref() {
             let stage = Stage::begin("bend");
             let sources = moving.bend(course, &mut plan.motion, &mut plan.label, &pair.guides, t);
-            // What a piece hid is shown by one key, and known.
+            // What a piece hid is taken from one key, so it is certain.
             let of = |source: &Option<u32>| source.map_or(1.0, |i| trust.v[i as usize]);
             trust.v = sources.iter().map(of).collect();
             stage.end();
@@ -164,7 +165,7 @@ impl Engine for FlowEngine {
 }
 
 impl FlowEngine {
-    /// What the sketches of `job` ask.
+    /// The guidance that the sketches of `job` give.
     fn guidance(
         &self,
         job: &Job,
@@ -181,7 +182,7 @@ impl FlowEngine {
         self.bends.get(key, control, make)
     }
 
-    /// The drawing in layers with what the pins of `job` bind.
+    /// The drawing in layers, including the pieces that the pins of `job` bind.
     fn pinned(
         &self,
         job: &Job,
@@ -208,7 +209,8 @@ impl FlowEngine {
         self.pinned.get(key, control, make)
     }
 
-    /// The ways of the pieces of `layers` through the drawings beside the keys; none where all are straight and even.
+    /// The paths of the pieces of `layers`, as the drawings beside the keys suggest; `None` if all
+    /// are straight and even.
     fn course(
         &self,
         job: &Job,
@@ -244,7 +246,7 @@ impl FlowEngine {
         self.courses.get(key, control, make)
     }
 
-    /// The analysis of the key and the drawing beside it: the same as of the span beside.
+    /// The analysis of the key and the drawing beside it, which is that of the neighbouring span.
     fn pair_beside(
         &self,
         job: &Job,
@@ -294,7 +296,7 @@ impl FlowEngine {
         }
     }
 
-    /// Motion and mask of the in-between at `t` as it is drawn, `[5, h, w]`.
+    /// Motion and mask of the in-between at `t` in their final form, `[5, h, w]`.
     fn motion(
         &self,
         pair: &KeyPair,
@@ -302,7 +304,7 @@ impl FlowEngine {
         t: f32,
         guidance: Option<&Guidance>,
     ) -> Map {
-        // Motion and mask are those between the keys, and never quite at one.
+        // Motion and mask are defined between the keys only, so never quite at one.
         let t = t.clamp(EDGE, 1.0 - EDGE);
         let mut motion = self.decoded(pair, t);
         if let Some(guidance) = guidance {
@@ -312,13 +314,13 @@ impl FlowEngine {
         motion
     }
 
-    /// The same before the sketches' last touch and before the mask is settled.
+    /// The same before the sketches' final fit and before the mask is settled.
     fn decoded(&self, pair: &KeyPair, t: f32) -> Map {
         pair.decoded(&self.net, t)
     }
 }
 
-/// What the pair of a key and its neighbour tells; nothing where they show different scenes.
+/// The view of the pair formed by a key and its neighbour; `None` where they show different scenes.
 fn beside<'a>(
     found: Option<&'a Analysis>,
     neighbour: Option<&Neighbour>,
@@ -348,7 +350,8 @@ fn pair_key(job: &Job) -> PairKey {
     }
 }
 
-/// The answer without motion: the key itself, or what is known of it.
+/// The result where there is no motion: the key itself, or a constant picture for the other
+/// outputs.
 fn still(key: &Frame, output: Output, confidence: f32, cut: bool) -> Result<Drawn, Error> {
     let flat = |pixel: [f32; 4]| {
         Frame::from_pixels(key.width(), key.height(), vec![pixel; key.pixels().len()])

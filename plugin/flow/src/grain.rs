@@ -1,7 +1,7 @@
-//! Grain: how strong it is, and keys without it for finding motion.
+//! Grain: measures how strong it is, and removes it from the pictures used to find motion.
 //!
-//! Mixing two keys would weaken their grain, which then pumps from frame to frame. Where the keys differ by
-//! no more than grain, the in-between shows the grain of one of them.
+//! Mixing two keys would weaken their grain, which would then pulsate from frame to frame. Where
+//! the keys differ by no more than grain, the in-between shows the grain of one of them.
 
 use inbetween_core::Frame;
 
@@ -9,16 +9,17 @@ use crate::display::grey;
 use crate::map::Map;
 use crate::start::Guided;
 
-/// Standard deviation of a channel, of values 0..=1, from which noise is grain.
+/// Standard deviation of a channel (values 0..=1) from which noise counts as grain.
 const LEAST: f32 = 0.006;
-/// Differences up to so many standard deviations are grain.
+/// Differences of up to this many standard deviations count as grain.
 const SPREAD: f32 = 4.0;
-/// Of the deviation of pixels far from each other, what that of neighbours must reach if it is grain.
+/// In grain, the deviation between neighbours must reach this share of the deviation between
+/// distant pixels.
 const WHITE: f32 = 0.7;
-/// Samples that are looked at, about.
+/// Approximate number of samples examined.
 const SAMPLES: usize = 20_000;
 
-/// Standard deviation of the grain of both keys in a frame's values, or 0 where there is none.
+/// Standard deviation of the grain of both keys, in the frames' own values; 0 if there is none.
 pub(crate) fn of_frames(first: &Frame, last: &Frame) -> f32 {
     let of = |f: &Frame| {
         let (w, p) = (f.width(), f.pixels());
@@ -30,7 +31,8 @@ pub(crate) fn of_frames(first: &Frame, last: &Frame) -> f32 {
     of(first).min(of(last))
 }
 
-/// Takes the grain out of both guides `[3, h, w]`; tells how strong it was, 0 where there is none.
+/// Removes the grain from both guides `[3, h, w]`, and returns how strong it was; 0 if there was
+/// none.
 pub(crate) fn remove(guides: &mut [Map; 2]) -> f32 {
     let found = [0, 1].map(|k| {
         let g = &guides[k];
@@ -41,7 +43,7 @@ pub(crate) fn remove(guides: &mut [Map; 2]) -> f32 {
         for guide in guides {
             for c in 0..3 {
                 let plane = guide.channels(c, c + 1);
-                // An edge is a good deal stronger than the grain of one channel.
+                // An edge is much stronger than the grain of one channel.
                 let even = Guided::new(plane.clone(), 2, 9.0 * grain * grain).run(&plane);
                 guide.plane_mut(c).copy_from_slice(&even.v);
             }
@@ -50,23 +52,24 @@ pub(crate) fn remove(guides: &mut [Map; 2]) -> f32 {
     grain
 }
 
-/// Whether two pixels that join at one place differ by more than grain.
+/// Whether two pixels that meet at one place differ by more than grain.
 #[inline]
 pub(crate) fn differ(a: &[f32; 4], b: &[f32; 4], grain: f32) -> bool {
     (0..4).any(|c| (a[c] - b[c]).abs() > SPREAD * std::f32::consts::SQRT_2 * grain)
 }
 
-/// Whether four pixels beside each other differ by no more than grain.
+/// Whether four neighbouring pixels differ by no more than grain.
 #[inline]
 pub(crate) fn even(low: f32, high: f32, grain: f32) -> bool {
     high - low <= SPREAD * grain
 }
 
-/// Standard deviation of grain in a picture of values 0..=1; 0 below [`LEAST`] and for what is no grain.
+/// Standard deviation of the grain in a picture with values 0..=1; 0 below [`LEAST`] and for
+/// anything that is not grain.
 ///
-/// From the median difference of pixels from the mean of their four neighbours: outlines are rare enough
-/// not to count. A texture of the drawing differs more from pixel to pixel the farther they are apart;
-/// grain does not.
+/// Computed from the median difference between pixels and the mean of their four neighbours, in
+/// which outlines are too rare to count. In a texture, pixels differ more the farther they are
+/// apart; in grain they do not.
 fn strength(h: usize, w: usize, value: impl Fn(usize, usize) -> f32) -> f32 {
     if h < 8 || w < 8 {
         return 0.0;
@@ -82,7 +85,8 @@ fn strength(h: usize, w: usize, value: impl Fn(usize, usize) -> f32) -> f32 {
             far.push((v - value(x + 2, y + 2)).abs());
         }
     }
-    // For independent pixels; three channels of their own make luma quieter than one of them.
+    // For independent pixels. With independent noise in three channels, luma is quieter than any
+    // one of them.
     let deviation = |mut off: Vec<f32>, share: f32| {
         let middle = off.len() / 2;
         *off.select_nth_unstable_by(middle, f32::total_cmp).1 / 0.6745 / share.sqrt() / 0.68
@@ -100,7 +104,7 @@ mod tests {
     #[test]
     fn the_strength_of_grain_is_told_and_drawings_have_none() {
         let (h, w) = (120, 160);
-        // A texture is no grain.
+        // A texture does not count as grain.
         let soft =
             |x: usize, y: usize| 0.5 + 0.2 * ((x as f32 / 2.0).sin() * (y as f32 / 1.7).cos());
         assert_eq!(strength(h, w, soft), 0.0);

@@ -1,6 +1,6 @@
-//! Guide pictures: what the eye would see of a key, small, for finding motion.
+//! Guides: small copies of the keys as the eye sees them, for finding motion.
 //!
-//! Guides are never drawn into the result; only motion and mask come from them.
+//! Guides never appear in the result; only motion and mask are derived from them.
 
 use inbetween_core::colour::srgb_to_linear;
 use inbetween_core::{Encoding, Frame, Quality};
@@ -11,7 +11,7 @@ use crate::light::Light;
 use crate::map::{Cover, Map};
 use crate::net::CELL;
 
-/// Guides have at least this many samples each way, so that matching windows fit in.
+/// Least number of samples along each side of a guide, so that matching windows fit in.
 const MIN_SIDE: usize = 16;
 
 /// The longest side of a guide.
@@ -23,21 +23,21 @@ pub(crate) fn long_side(quality: Quality) -> usize {
     }
 }
 
-/// Both keys' guides and how they lie over the frames.
+/// The guides of both keys and their relation to the frames.
 pub(crate) struct Guides {
     /// Display-referred RGB, mostly 0..=1, `[3, h, w]` each, sides a multiple of [`CELL`].
     pub(crate) pictures: [Map; 2],
-    /// Size of the part that shows the frame; the rest repeats its last row and column.
+    /// Size of the part that shows the frame; its last row and column are repeated beyond it.
     pub(crate) height: usize,
     /// See `height`.
     pub(crate) width: usize,
-    /// Standard deviation of the grain that was taken out of the guides, of values 0..=1; 0 for none.
+    /// Standard deviation of the grain that was removed from the guides (values 0..=1); 0 for none.
     pub(crate) grain: f32,
-    /// How the keys' light differs; the guides have one light.
+    /// How the keys differ in light; the guides are brought to the same light.
     pub(crate) light: Option<Light>,
 }
 
-/// Makes both guides, in one light and on one common ground where the keys are transparent.
+/// Makes both guides with the same light and, where the keys are transparent, the same ground.
 pub(crate) fn guides(first: &Frame, last: &Frame, encoding: Encoding, quality: Quality) -> Guides {
     let (w, h) = (first.width(), first.height());
     let scale = (long_side(quality) as f64 / w.max(h) as f64).min(1.0);
@@ -81,7 +81,7 @@ fn reduce(frame: &Frame, h: usize, w: usize) -> Map {
                     }
                 }
                 for (plane, m) in band.planes.iter_mut().zip(mean) {
-                    // The largest half float: sums stay finite whatever the keys hold.
+                    // The largest half float, so that sums stay finite whatever the keys hold.
                     plane[i * w + x] = if m.is_nan() { 0.0 } else { m.clamp(-65504.0, 65504.0) };
                 }
             }
@@ -90,7 +90,7 @@ fn reduce(frame: &Frame, h: usize, w: usize) -> Map {
     out
 }
 
-/// A grey, display-referred, that the drawing of both keys stands out from.
+/// A display-referred grey against which the drawings of both keys stand out.
 fn ground(keys: &[Map; 2], encoding: Encoding) -> f32 {
     let (mut luma, mut cover) = (0.0f64, 0.0f64);
     for key in keys {
@@ -106,7 +106,7 @@ fn ground(keys: &[Map; 2], encoding: Encoding) -> f32 {
     if cover > 0.0 && luma / cover > 0.5 { 0.2 } else { 0.85 }
 }
 
-/// Over the ground, as the display shows it: `[4, h, w]` → `[3, h, w]`.
+/// Laid over the ground, as shown on a display: `[4, h, w]` → `[3, h, w]`.
 fn show(key: &Map, ground: f32, encoding: Encoding) -> Map {
     let ground = match encoding {
         Encoding::Srgb => ground,

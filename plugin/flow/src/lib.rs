@@ -1,11 +1,11 @@
 //! The embedded in-between engine.
 //!
-//! [`FlowEngine`] looks at small display-referred copies of the two keys (guides), finds the motion
-//! between them by classical means, lets a small network correct it and decide which key each
-//! pixel comes from, and then moves the full-size keys themselves. The network never makes a
-//! colour, so lines stay as crisp as they were drawn.
+//! [`FlowEngine`] takes small display-referred copies of the two keys (guides), finds the motion
+//! between them by classical methods, lets a small network correct it and choose the key for each
+//! pixel, and then moves the full-size keys themselves. The network never produces a colour, so
+//! lines stay as crisp as they were drawn.
 //!
-//! No thread is started and no memory of note is taken before the first draw.
+//! No thread is started and little memory is taken before the first draw.
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 

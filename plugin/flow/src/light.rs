@@ -1,31 +1,33 @@
-//! The change of light between two keys, apart from any motion: exposure, tint, opacity.
+//! Changes of light between two keys that are independent of motion: exposure, tint, opacity.
 //!
-//! Motion is sought on keys of one light; the change itself is then made evenly along the way.
+//! Motion is searched on keys brought to the same light; the change of light is then spread evenly
+//! over the span.
 
 use inbetween_core::Encoding;
 
 use crate::display::display;
 use crate::map::Map;
 
-/// Difference of the keys' colours (display values, 0..=1) up to which they have one light.
+/// Difference of the keys' colours (display values, 0..=1) up to which they have the same light.
 const SAME: f32 = 0.012;
 /// Share of that difference that a change of light may leave unexplained ...
 const LEFT: f32 = 0.25;
-/// ... and where the drawing itself stays in place and shows the change, at this share of the samples.
+/// ... and the share that may remain if the drawing stays in place and shows the change at this
+/// share of the samples.
 const LEFT_IN_PLACE: (f32, f32) = (0.5, 0.5);
 /// Difference at which a sample counts as explained in place.
 const EXPLAINED: f32 = 0.01;
-/// A channel that keeps less of its contrast cannot be brought back for matching.
+/// Share of contrast below which a faded channel cannot be restored for matching.
 const FAINT: f32 = 0.08;
-/// Where less is left altogether, the key is taken to be empty.
+/// Share below which the key counts as empty.
 const EMPTY: f32 = 0.04;
-/// Of the samples that a change of light would change by more than this ...
+/// Of the samples that a change of light would alter by more than this ...
 const CHANGES: f32 = 0.03;
-/// ... at most this share may stay as they were: what leaves the picture is no change of light.
+/// ... at most this share may be unaltered. More of them mean that something has left the picture.
 const STAY: f32 = 0.1;
-/// Samples that are compared, about.
+/// Approximate number of samples that are compared.
 const SAMPLES: usize = 12_000;
-/// Quantiles of a channel that are fitted.
+/// Number of quantiles of a channel that are fitted.
 const QUANTILES: usize = 64;
 /// Directions in which colours are compared: weights of red, green, blue and opacity.
 const VIEWS: [[f32; 4]; 7] = [
@@ -38,15 +40,15 @@ const VIEWS: [[f32; 4]; 7] = [
     [0.0, 0.5, -0.5, 0.0],
 ];
 
-/// Premultiplied red, green, blue, and opacity.
+/// Premultiplied red, green and blue, and opacity.
 type Pixel = [f32; 4];
 
-/// What turns the light of the key with more contrast into that of the other.
+/// Converts the key with more contrast to the light of the other.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Light {
-    /// The key with more contrast: 0 the first, 1 the last.
+    /// The key with more contrast: 0 for the first, 1 for the last.
     from: usize,
-    /// Of each channel in the frame's own values, 0..=1.2.
+    /// Gain of each channel in the frame's own values, 0..=1.2.
     gain: Pixel,
     offset: Pixel,
 }
@@ -54,7 +56,8 @@ pub(crate) struct Light {
 impl Light {
     /// The change of light between keys `[4, h, w]` of premultiplied colour, if there is one.
     ///
-    /// Colours of the whole pictures are compared, wherever they lie, so that motion alone is no change.
+    /// Colours are compared over whole pictures, wherever they are, so that motion alone does not
+    /// count as a change.
     pub(crate) fn between(keys: &[Map; 2], encoding: Encoding) -> Option<Self> {
         let step = ((keys[0].area() / SAMPLES) as f32).sqrt().max(1.0) as usize;
         let pixels = [0, 1].map(|k| samples(&keys[k], step));
@@ -73,7 +76,7 @@ impl Light {
                     .iter()
                     .map(|p| display_referred(&light.whole(p), encoding))
                     .collect();
-                // Asked first: to sort all colours takes longer.
+                // Checked first, because sorting all colours takes longer.
                 if much_stays(own, other, &made) {
                     continue;
                 }
@@ -88,7 +91,7 @@ impl Light {
         best.map(|b| b.1)
     }
 
-    /// Brings the keys to one light, as far as that can be done.
+    /// Brings the keys to the same light, as far as possible.
     pub(crate) fn even(&self, keys: &mut [Map; 2]) {
         let [a, b] = keys;
         let (from, to) = if self.from == 0 { (a, b) } else { (b, a) };
@@ -103,12 +106,12 @@ impl Light {
             for (c, plane) in to.v.chunks_mut(area).enumerate() {
                 plane.iter_mut().for_each(|v| *v = (*v - self.offset[c]) / self.gain[c]);
             }
-            // Nothing is more than opaque.
+            // Opacity ends at 1.
             to.plane_mut(3).iter_mut().for_each(|a| *a = a.clamp(0.0, 1.0));
         }
     }
 
-    /// A pixel of key `key` in the light at `t` (0 the first key's, 1 the last's).
+    /// A pixel of key `key` in the light at `t` (0: the first key's, 1: the last's).
     pub(crate) fn at(&self, key: usize, t: f32, pixel: Pixel) -> Pixel {
         let share = if self.from == 0 { t } else { 1.0 - t };
         let mut out = [0, 1, 2, 3].map(|c| {
@@ -116,7 +119,7 @@ impl Light {
             if key == self.from {
                 v + share * ((gain - 1.0) * v + offset)
             } else if gain < FAINT {
-                // What the fainter key has lost cannot be brought back.
+                // What the fainter key has lost cannot be restored.
                 v
             } else {
                 let bright = (v - offset) / gain;
@@ -132,13 +135,14 @@ impl Light {
         out
     }
 
-    /// Log odds of the first key that the difference in contrast is worth: the fainter key is coarser.
+    /// Log odds in favour of the first key that follow from the difference in contrast, since the
+    /// fainter key is coarser.
     pub(crate) fn odds(&self) -> f32 {
         let worth = -4.0 * libm::logf(self.contrast().clamp(1e-3, 1.0));
         if self.from == 0 { worth } else { -worth }
     }
 
-    /// What is left of the contrast in the fainter key, 0..=1.
+    /// Share of the contrast that remains in the fainter key, 0..=1.
     fn contrast(&self) -> f32 {
         (self.gain[0] + self.gain[1] + self.gain[2]) / 3.0
     }
@@ -148,7 +152,7 @@ impl Light {
     }
 }
 
-/// Whether much of what would change from `own` to `made` stays as it was in the other key.
+/// Whether much of what would change from `own` to `made` is unaltered in the other key.
 fn much_stays(own: &[Pixel], other: &[Pixel], made: &[Pixel]) -> bool {
     let (mut changed, mut stayed) = (0.0, 0.0);
     for ((own, other), made) in own.iter().zip(other).zip(made) {
@@ -160,7 +164,7 @@ fn much_stays(own: &[Pixel], other: &[Pixel], made: &[Pixel]) -> bool {
     stayed > STAY * changed
 }
 
-/// Share of the samples that are explained where they are.
+/// Share of the samples that are explained in place.
 fn in_place(made: &[Pixel], other: &[Pixel]) -> f32 {
     let like = made.iter().zip(other).filter(|(a, b)| apart(a, b) < EXPLAINED);
     like.count() as f32 / made.len().max(1) as f32
@@ -171,7 +175,7 @@ fn apart(a: &Pixel, b: &Pixel) -> f32 {
     (0..4).map(|c| (a[c] - b[c]).abs()).fold(0.0, f32::max)
 }
 
-/// Changes of light that turn the colours of one key into those of the other.
+/// Possible changes of light that convert the colours of one key to those of the other.
 fn candidates(from: usize, [a, b]: [&[Pixel]; 2]) -> Vec<Light> {
     let sorted = |of: &[Pixel], c: usize| {
         let mut v: Vec<f32> = of.iter().map(|p| p[c]).collect();
@@ -189,7 +193,7 @@ fn candidates(from: usize, [a, b]: [&[Pixel]; 2]) -> Vec<Light> {
         scaled.gain[c] = xy / xx;
     }
     let mut out = vec![free, scaled];
-    // The same colours in place, led by what these make of them.
+    // The same colours in place, starting from the fits above.
     for start in [free, scaled] {
         let mut light = start;
         for _ in 0..12 {
@@ -208,7 +212,7 @@ fn candidates(from: usize, [a, b]: [&[Pixel]; 2]) -> Vec<Light> {
     out
 }
 
-/// Gain and offset that fit pairs of values best.
+/// Gain and offset that best fit pairs of values.
 fn line(pairs: impl Iterator<Item = (f32, f32)>) -> (f32, f32) {
     weighted_line(pairs.map(|(x, y)| (x, y, 1.0)))
 }
@@ -234,7 +238,7 @@ fn samples(key: &Map, step: usize) -> Vec<Pixel> {
     places.map(|i| [0, 1, 2, 3].map(|c| key.v[c * key.area() + i])).collect()
 }
 
-/// As the display shows it.
+/// As shown on a display.
 fn display_referred(p: &Pixel, encoding: Encoding) -> Pixel {
     [
         display(p[0], encoding),
@@ -257,7 +261,7 @@ impl Views {
         }))
     }
 
-    /// Mean difference of the sorted values, in the view in which it is largest.
+    /// Mean difference of the sorted values, in the view where it is largest.
     fn apart(&self, other: &Self) -> f32 {
         let one = |(a, b): (&Vec<f32>, &Vec<f32>)| {
             a.iter().zip(b).map(|(a, b)| (a - b).abs()).sum::<f32>() / a.len().max(1) as f32
@@ -301,7 +305,7 @@ mod tests {
                     assert!(near, "{light:?} for {gain:?}");
                     let mut even = keys.clone();
                     light.even(&mut even);
-                    // What differs then is what has moved.
+                    // The remaining difference is what has moved.
                     let differ =
                         even[0].v.iter().zip(&even[1].v).filter(|(a, b)| (*a - *b).abs() > 0.03);
                     let moved = if x == 30 { 0 } else { 2 * 24 * 50 * 4 };
@@ -315,7 +319,7 @@ mod tests {
     fn motion_and_new_things_are_no_change_of_light() {
         let mut other = page(100, [1.0; 4]);
         assert_eq!(Light::between(&[page(10, [1.0; 4]), other.clone()], Encoding::Srgb), None);
-        // A large dark thing comes in.
+        // A large dark object enters.
         for i in 0..other.area() {
             if i % other.w < 60 {
                 (0..3).for_each(|c| other.v[c * 90 * 160 + i] = 0.1);

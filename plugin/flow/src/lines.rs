@@ -1,15 +1,16 @@
-//! Lines apart from their colours.
+//! Compares lines independently of their colours.
 
 use crate::map::Map;
 
 /// Mean squared slope below which there is no line to compare.
 const FLAT: f32 = 2e-6;
 
-/// How surely two pictures `[3, h, w]` show the same lines at each place, whatever their colours, 0..=1:
-/// `[1, h, w]`.
+/// How surely two pictures `[3, h, w]` show the same lines at each place, whatever their colours,
+/// 0..=1: `[1, h, w]`.
 ///
-/// The correlation of their slopes over a window, which does not change with light, tint or opacity. `reaches`
-/// are the windows' samples to each side: one for where no line is near, one for where there is.
+/// Computed as the correlation of their slopes over a window, which does not change with light,
+/// tint or opacity. `reaches` are the windows' samples to each side: one for places without a line
+/// nearby, one for places with one.
 pub(crate) fn same_lines(pictures: [&Map; 2], reaches: [usize; 2]) -> Map {
     let (h, w) = (pictures[0].h, pictures[0].w);
     let mut sums = Map::new(3, h, w);
@@ -29,7 +30,7 @@ pub(crate) fn same_lines(pictures: [&Map; 2], reaches: [usize; 2]) -> Map {
         }
     }
     let mut out = Map::new(1, h, w);
-    // Within a plain shape the nearest lines are farther away.
+    // Inside a plain shape the nearest lines are farther away.
     for reach in reaches {
         let sums = sums.blur(reach);
         for (i, to) in out.v.iter_mut().enumerate() {

@@ -1,4 +1,4 @@
-//! `Map`: a stack of float planes, and the plain picture arithmetic on it.
+//! `Map`: a stack of float planes, with basic image operations.
 //!
 //! Axes: `c` channels, `h` rows (top first), `w` columns; planes lie one after the other.
 
@@ -14,7 +14,7 @@ pub(crate) struct Map {
     pub(crate) v: Vec<f32>,
 }
 
-/// The same rows of every plane of a map, for one task.
+/// The same rows from every plane of a map, for one task.
 pub(crate) struct Band<'a> {
     /// First row of the band.
     pub(crate) y0: usize,
@@ -48,13 +48,13 @@ impl Map {
         &self.v[(c * self.h + y) * self.w..][..self.w]
     }
 
-    /// Channels `from..to` as a map of their own.
+    /// Channels `from..to` as a separate map.
     pub(crate) fn channels(&self, from: usize, to: usize) -> Self {
         let area = self.area();
         Self { c: to - from, h: self.h, w: self.w, v: self.v[from * area..to * area].to_vec() }
     }
 
-    /// The channels of all `parts`, which have one size.
+    /// The channels of all `parts`, which must have the same size.
     pub(crate) fn stack(parts: &[&Self]) -> Self {
         let (h, w) = (parts[0].h, parts[0].w);
         let mut v = Vec::with_capacity(parts.iter().map(|p| p.v.len()).sum());
@@ -62,7 +62,8 @@ impl Map {
         Self { c: parts.iter().map(|p| p.c).sum(), h, w, v }
     }
 
-    /// Splits into bands of `rows` rows, so that tasks may write all channels of their rows.
+    /// Splits into bands of `rows` rows, so that parallel tasks can write all channels of their
+    /// rows.
     ///
     /// The split depends on sizes only, never on the number of threads.
     pub(crate) fn bands(&mut self, rows: usize) -> Vec<Band<'_>> {
@@ -84,7 +85,7 @@ impl Map {
         self.bands(rows).into_par_iter().for_each(|mut band| work(&mut band));
     }
 
-    /// Every sample through `f`.
+    /// Applies `f` to every sample.
     pub(crate) fn map(mut self, f: impl Fn(f32) -> f32 + Sync) -> Self {
         self.v.par_chunks_mut(1 << 14).for_each(|part| part.iter_mut().for_each(|v| *v = f(*v)));
         self
@@ -104,7 +105,7 @@ impl Map {
         out
     }
 
-    /// The top left `h` x `w` samples.
+    /// The `h` x `w` samples at the top left.
     pub(crate) fn crop_to(&self, h: usize, w: usize) -> Self {
         let mut out = Self::new(self.c, h, w);
         for c in 0..self.c {
@@ -115,7 +116,7 @@ impl Map {
         out
     }
 
-    /// Mean over cells of `k` x `k`; `h` and `w` are multiples of `k`.
+    /// Mean over cells of `k` x `k`; `h` and `w` must be multiples of `k`.
     pub(crate) fn pool(&self, k: usize) -> Self {
         let mut out = Self::new(self.c, self.h / k, self.w / k);
         let (w, scale) = (out.w, 1.0 / (k * k) as f32);
@@ -135,7 +136,8 @@ impl Map {
         out
     }
 
-    /// Bilinear to `h` x `w`; sample centres of both grids cover the same area, edges repeat.
+    /// Resizes to `h` x `w` by bilinear interpolation. The sample centres of both grids cover the
+    /// same area; edges are repeated.
     pub(crate) fn resize(&self, h: usize, w: usize) -> Self {
         if (h, w) == (self.h, self.w) {
             return self.clone();
@@ -160,7 +162,7 @@ impl Map {
         out
     }
 
-    /// Mean over the area that each target sample covers; for shrinking.
+    /// Resizes by the mean over the area that each target sample covers; for shrinking.
     pub(crate) fn shrink(&self, h: usize, w: usize) -> Self {
         if (h, w) == (self.h, self.w) {
             return self.clone();
@@ -197,14 +199,14 @@ impl Map {
             slide(from, to, r, scale);
         });
         let mut out = Self::new(self.c, h, w);
-        // Columns in strips, each with its running sum; strips keep the sums in the cache.
+        // Columns are processed in strips with running sums, so that the sums stay in the cache.
         out.v.par_chunks_mut(h * w).zip(across.v.par_chunks(h * w)).for_each(|(to, from)| {
             let row = |y: isize| {
                 let y = y.clamp(0, h as isize - 1) as usize;
                 &from[y * w..(y + 1) * w]
             };
             let r = r as isize;
-            // f64 so that the running sum does not drift.
+            // f64, so that the running sum does not drift.
             let mut sum = vec![0.0f64; w];
             for y in -r..=r {
                 sum.iter_mut().zip(row(y)).for_each(|(s, v)| *s += f64::from(*v));
@@ -282,7 +284,7 @@ fn slide(from: &[f32], to: &mut [f32], r: usize, scale: f32) {
     }
 }
 
-/// Where a sample of one grid lies between two samples of another.
+/// The position of a sample of one grid between two samples of another.
 #[derive(Clone, Copy)]
 pub(crate) struct Tap {
     pub(crate) low: usize,
@@ -291,7 +293,7 @@ pub(crate) struct Tap {
 }
 
 impl Tap {
-    /// Sample `i` of `n` seen from a grid of `from` samples over the same length.
+    /// Sample `i` of `n` in a grid of `from` samples over the same length.
     pub(crate) fn at(i: usize, n: usize, from: usize) -> Self {
         let x = ((i as f32 + 0.5) * from as f32 / n as f32 - 0.5).clamp(0.0, (from - 1) as f32);
         let low = x as usize;
@@ -299,14 +301,14 @@ impl Tap {
     }
 }
 
-/// The samples that a target sample covers, with their shares.
+/// The samples that a target sample covers, with their weights.
 pub(crate) struct Cover {
     pub(crate) first: usize,
     pub(crate) weights: Vec<f32>,
 }
 
 impl Cover {
-    /// Shares of `from` samples in each of `to` samples over the same length.
+    /// Weights of `from` samples in each of `to` samples over the same length.
     pub(crate) fn axis(from: usize, to: usize) -> Vec<Self> {
         let step = from as f64 / to as f64;
         (0..to)

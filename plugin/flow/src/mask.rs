@@ -3,27 +3,27 @@
 use crate::lines::same_lines;
 use crate::map::{Map, warp};
 
-/// Difference of the moved keys, 0..=255, from which a pixel must come from one key alone.
+/// Difference of the moved keys, 0..=255, from which a pixel must come from a single key.
 const DISAGREE: f32 = 10.0;
 
-/// Share of the grain that is left in the guides, in their largest difference.
+/// Largest difference that remaining grain causes in the guides, as a share of the original grain.
 pub(crate) const LEFT_GRAIN: f32 = 1.0;
 
-/// Difference that doubles the odds' logarithm there.
+/// Additional difference that doubles the log odds.
 const HARDEN: f32 = 20.0;
 
-/// Log odds against a key whose sample lies outside its picture.
+/// Log odds against a key whose sample is outside its picture.
 const OUTSIDE: f32 = 6.0;
 
-/// Mean difference, 0..=255, up to which the keys show the same at a place.
+/// Mean difference, 0..=255, up to which the keys look the same at a place.
 const ALIKE: f32 = 0.5;
 
-/// Motion up to which something that looks the same is taken to rest, in guide samples.
+/// Motion, in guide samples, up to which something that looks the same is taken to be at rest.
 const SLIGHT: f32 = 1.5;
 
-/// Hardens the mask where the moved keys disagree: a pick, not a blend.
+/// Hardens the mask where the moved keys disagree, so that one key is chosen instead of a blend.
 ///
-/// `motion: [5, h, w]` as the decoder gives it, `guides: [3, h, w]`.
+/// `motion: [5, h, w]` from the decoder, `guides: [3, h, w]`.
 pub(crate) fn settle(motion: &mut Map, guides: &[Map; 2], grain: f32, t: f32) {
     let moved = moved(motion, guides);
     let differ = disagreement(&moved).blur(1);
@@ -47,9 +47,9 @@ pub(crate) fn settle(motion: &mut Map, guides: &[Map; 2], grain: f32, t: f32) {
     }
 }
 
-/// Takes a pixel from the other key where one key's sample lies outside its picture.
+/// Takes a pixel from the other key where one key's sample is outside its picture.
 ///
-/// `height` and `width`: the part of the guides that shows the frame.
+/// `height` and `width` are the size of the part of the guides that shows the frame.
 pub(crate) fn stay_inside(motion: &mut Map, height: usize, width: usize) {
     let (w, area) = (motion.w, motion.area());
     let beyond = |v: f32, n: usize| (-v).max(v - (n - 1) as f32).max(0.0);
@@ -67,14 +67,14 @@ pub(crate) fn stay_inside(motion: &mut Map, height: usize, width: usize) {
 
 /// Where the keys show the same at the same place, whatever moves elsewhere.
 pub(crate) struct Rest {
-    /// They look the same, 0..=1: `[1, h, w]`.
+    /// How surely they look the same, 0..=1: `[1, h, w]`.
     alike: Map,
-    /// They show the same lines in other colours, 0..=1: `[1, h, w]`.
+    /// How surely they show the same lines in other colours, 0..=1: `[1, h, w]`.
     fades: Map,
 }
 
 impl Rest {
-    /// `fades: [1, h / 2, w / 2]`, where something fades.
+    /// `fades: [1, h / 2, w / 2]` says where something fades.
     pub(crate) fn of(guides: &[Map; 2], fades: &Map, grain: f32) -> Self {
         let differ = disagreement(guides).blur(2);
         let limit = ALIKE + 255.0 * LEFT_GRAIN * grain;
@@ -86,7 +86,8 @@ impl Rest {
         self.alike.byte_len() + self.fades.byte_len()
     }
 
-    /// Puts to rest what rests in both keys, so that it is copied or blended, not resampled.
+    /// Removes the motion of what rests in both keys, so that it is copied or blended rather than
+    /// resampled.
     pub(crate) fn apply(&self, motion: &mut Map) {
         let area = motion.area();
         for i in 0..area {
@@ -101,7 +102,7 @@ impl Rest {
     }
 }
 
-/// Both guides, moved: `[3, h, w]` each.
+/// Both guides after motion: `[3, h, w]` each.
 pub(crate) fn moved(motion: &Map, guides: &[Map; 2]) -> [Map; 2] {
     [warp(&guides[0], motion, 0), warp(&guides[1], motion, 2)]
 }

@@ -1,7 +1,7 @@
-//! Analyses of recent pairs of keys, so that further positions of a pair come cheap.
+//! Analyses of recent pairs of keys, which make further positions of a pair cheap.
 //!
-//! They count to the [`Budget`] that all memories of the process share. What is found here equals what would be
-//! computed afresh, so a hit never changes a picture.
+//! They are charged to the [`Budget`] that everything the process keeps in memory shares. A value
+//! from here equals a newly computed one, so a hit never changes a picture.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -12,7 +12,8 @@ use parking_lot::{Condvar, Mutex};
 use inbetween_core::budget::{Budget, Shelf};
 use inbetween_core::{ContentHash, Control, Encoding, Error, Neighbour, Pin, Quality, SketchRef};
 
-/// What the bend by sketches depends on. Its numbers come from checked requests, so none is NaN.
+/// Everything that the effect of sketches depends on. Its numbers come from checked requests, so
+/// none is NaN.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct SketchKey {
     pub(crate) pair: PairKey,
@@ -24,18 +25,20 @@ impl Eq for SketchKey {}
 
 impl Hash for SketchKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        // Pictures tell keys apart well enough: 0 and -0 are equal, and differ in their bits.
+        // The pictures suffice for the hash. The numbers are left out because 0 and -0 are equal
+        // but differ in their bits.
         self.pair.hash(state);
         self.sketches.iter().for_each(|sketch| sketch.picture.hash(state));
     }
 }
 
-/// What a pinned drawing in layers depends on. Its numbers come from checked requests, so none is NaN.
+/// Everything that a pinned drawing in layers depends on. Its numbers come from checked requests,
+/// so none is NaN.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct PinKey {
     pub(crate) pair: PairKey,
     pub(crate) pins: Vec<Pin>,
-    /// Sketches move all that pins do not bind.
+    /// Sketches move everything that pins do not bind.
     pub(crate) guided: bool,
 }
 
@@ -49,7 +52,8 @@ impl Hash for PinKey {
     }
 }
 
-/// What the ways through the drawings beside a span depend on. Its numbers come from checked requests, so none is NaN.
+/// Everything that the paths through the drawings beside a span depend on. Its numbers come from
+/// checked requests, so none is NaN.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct CourseKey {
     pub(crate) pair: PairKey,
@@ -68,7 +72,7 @@ impl Hash for CourseKey {
     }
 }
 
-/// What an analysis depends on.
+/// Everything that an analysis depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct PairKey {
     pub(crate) first: ContentHash,
@@ -76,11 +80,11 @@ pub(crate) struct PairKey {
     pub(crate) size: (usize, usize),
     pub(crate) encoding: Encoding,
     pub(crate) quality: Quality,
-    /// Pins bind the keys, so that they are one scene however little they have in common.
+    /// Pins connect the keys, so they count as one scene however little they have in common.
     pub(crate) joined: bool,
 }
 
-/// A small cache of `T` by what it depends on.
+/// A small cache of `T`, keyed by everything it depends on.
 pub(crate) struct Memo<K, T> {
     kept: Shelf<K, T>,
     running: Mutex<Vec<K>>,
@@ -96,9 +100,9 @@ where
         Self { kept: Shelf::new(budget), running: Mutex::default(), done: Condvar::new() }
     }
 
-    /// The value for `key`, made by `make` (which also tells its size in bytes) if it is not here.
+    /// The value for `key`. If it is not here, `make` creates it and returns its size in bytes too.
     ///
-    /// Waits while another thread makes the same value.
+    /// Waits while another thread is making the same value.
     pub(crate) fn get(
         &self,
         key: K,
@@ -110,7 +114,7 @@ where
             if let Some(value) = self.kept.get(&key) {
                 return Ok(value);
             }
-            // A thread of the pool must not wait: it may be the one that has to finish the work
+            // A thread of the pool must not wait, because it may be needed to finish the very work
             // it waits for. It makes the value a second time instead.
             if !running.contains(&key) || rayon::current_thread_index().is_some() {
                 break;
@@ -129,7 +133,7 @@ where
     }
 }
 
-/// Marks a value as being made, until dropped: also when making it fails or panics.
+/// Marks a value as being made until dropped, which also happens when making it fails or panics.
 struct Running<'a, K: PartialEq, T> {
     memo: &'a Memo<K, T>,
     key: K,
@@ -180,7 +184,7 @@ mod tests {
         assert!(get(&memo, 3, 4), "3 needs the place of 2");
         assert!(!get(&memo, 1, 4) && get(&memo, 2, 4));
         assert_eq!(budget.bytes(), 8);
-        // A drawing of the cache needs the place of both.
+        // A drawing in the cache needs the room of both.
         let drawings = Shelf::new(&budget);
         drawings.put(1, Arc::new(()), 9);
         assert!(get(&memo, 1, 1) && budget.bytes() == 10);
@@ -213,7 +217,7 @@ mod tests {
             scope.spawn(move || {
                 memo.get(key(1), &Control::default(), || {
                     inside.wait();
-                    // Made only after the waiting one has given up.
+                    // The value is made only after the waiting thread has given up.
                     waiting.1.recv().ok();
                     Ok((1, 1))
                 })

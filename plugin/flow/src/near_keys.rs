@@ -1,32 +1,33 @@
-//! Motion near a key, where the network was not trained.
+//! Motion close to a key, where the network was not trained.
 
 use crate::map::{Map, warp};
 
-/// The network learnt positions from here to as far from the last key.
+/// The network was trained from this position to the same distance from the last key.
 const TRAINED_FROM: f32 = 0.1;
 
-/// The position nearest to `t` that the network was trained at.
+/// The position nearest to `t` for which the network was trained.
 pub(crate) fn trained_position(t: f32) -> f32 {
     t.clamp(TRAINED_FROM, 1.0 - TRAINED_FROM)
 }
 
-/// Part of the way from the nearer key to [`trained_position`] at which `t` lies, 0..=1.
+/// How far `t` is from the nearer key, as a share of the way from there to [`trained_position`],
+/// 0..=1.
 fn share(t: f32) -> f32 {
     let from = trained_position(t);
     if t < from { t / from } else { (1.0 - t) / (1.0 - from) }
 }
 
-/// Takes motion and mask from the trained position next to `t` on to `t` itself.
+/// Carries motion and mask from the nearest trained position to `t`.
 ///
-/// `motion: [5, h, w]` as the decoder gives it. Everything goes on the straight line from the nearer
-/// key through where the network saw it, so that the drawing arrives at the key itself.
+/// `motion: [5, h, w]` from the decoder. Everything moves on a straight line from the nearer key
+/// through its place at the trained position, so that the drawing arrives exactly at the key.
 pub(crate) fn carry(motion: Map, t: f32) -> Map {
     let from = trained_position(t);
     if from == t {
         return motion;
     }
     let area = motion.area();
-    // What is seen here at `t` was elsewhere at `from`.
+    // What is seen here at `t` was at another place at `from`.
     let mut way = Map::new(2, motion.h, motion.w);
     for (i, to) in way.v.iter_mut().enumerate() {
         *to = (from - t) * (motion.v[2 * area + i] - motion.v[i]);

@@ -1,4 +1,4 @@
-//! Two keys of one scene: what was found out about them, and the motion between them.
+//! Two keys of one scene: what was found about them, and the motion between them.
 
 use crate::light::Light;
 use crate::map::Map;
@@ -7,23 +7,23 @@ use crate::near_keys::{carry, trained_position};
 use crate::net::{Features, Matched, TweenNet};
 use crate::stage::Stage;
 
-/// Two keys of one scene, as the decoder needs them.
+/// Two keys of one scene, in the form that the decoder needs.
 pub(crate) struct KeyPair {
     pub(crate) guides: [Map; 2],
     pub(crate) small: [Map; 2],
     pub(crate) features: [Features; 2],
     pub(crate) matched: Matched,
-    /// How far the matched flows agree both ways, 0..=1: `[1, h / 8, w / 8]`.
+    /// How far the matched flows agree in both directions, 0..=1: `[1, h / 8, w / 8]`.
     pub(crate) trust: [Map; 2],
     /// The start flows at half guide size, first to last key and back: `[2, h / 2, w / 2]`.
     pub(crate) flows: [Map; 2],
-    /// Grain that was taken out of the guides, and grain of the frames in their own values; 0 for none.
+    /// Grain that was removed from the guides; 0 for none.
     pub(crate) grain: f32,
-    /// See `grain`.
+    /// Grain of the frames, in their own values; 0 for none.
     pub(crate) full_grain: f32,
     /// What rests in both keys.
     pub(crate) rest: Rest,
-    /// How the keys' light differs.
+    /// How the keys differ in light.
     pub(crate) light: Option<Light>,
 }
 

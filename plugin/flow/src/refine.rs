@@ -1,8 +1,8 @@
 //! Variational refinement of a flow field.
 //!
-//! Brightness and gradient constancy with a robust penalty and a robust smoothness term, solved
-//! by red-black successive over-relaxation, after Brox et al., "High Accuracy Optical Flow
-//! Estimation Based on a Theory for Warping", ECCV 2004, normalised as in Zimmer et al., 2011.
+//! Brightness and gradient constancy with a robust penalty and a robust smoothness term, solved by
+//! red-black successive over-relaxation. After Brox et al., "High Accuracy Optical Flow Estimation
+//! Based on a Theory for Warping", ECCV 2004, normalised as in Zimmer et al., 2011.
 
 use crate::map::{Map, warp};
 use crate::simd::widest;
@@ -19,7 +19,7 @@ const EPSILON2: f32 = 1e-6;
 /// Keeps the normalisation finite where the picture is flat.
 const ZETA2: f32 = 0.01;
 
-/// Derivatives of the warped pair, one value for each sample.
+/// Derivatives of the warped pair, one value per sample.
 struct Derivatives {
     x: Vec<f32>,
     y: Vec<f32>,
@@ -31,7 +31,7 @@ struct Derivatives {
     yz: Vec<f32>,
 }
 
-/// The linear system for the flow's increment, in the form that a sweep uses.
+/// The linear system for the increment of the flow, prepared for the sweeps.
 ///
 /// Planes are `[h, w]`; `right` and `down` are the smoothness between a sample and its right and
 /// lower neighbour, 0 at the edge.
@@ -44,7 +44,7 @@ struct System {
     down: Vec<f32>,
 }
 
-/// Moves `flow` (`[2, h, w]`) from `from` to `to` (grey 0..=255, `[1, h, w]`) to a lower energy.
+/// Refines `flow` (`[2, h, w]`) from `from` to `to` (grey 0..=255, `[1, h, w]`) to a lower energy.
 pub(crate) fn refine(from: &Map, to: &Map, flow: &mut Map) {
     let (h, w) = (from.h, from.w);
     let d = derivatives(from, &warp(to, flow, 0), h, w);
@@ -57,7 +57,7 @@ pub(crate) fn refine(from: &Map, to: &Map, flow: &mut Map) {
         right: plane(),
         down: plane(),
     };
-    // Rows with one sample of 0 at either end, so that a sweep needs no special edges.
+    // Rows with an extra 0 at either end, so that a sweep needs no special case for edges.
     let mut padded = vec![0.0f32; w + 2];
     let masks = [0, 1].map(|odd| (0..w).map(|x| if x % 2 == odd { OMEGA } else { 0.0 }).collect());
     for _ in 0..ROUNDS {
@@ -112,7 +112,8 @@ fn along_y(v: &[f32], h: usize, w: usize) -> Vec<f32> {
 }
 
 impl System {
-    /// Brightness and gradient constancy. Leaves the diagonals in `inverse` until [`Self::close`].
+    /// Adds the terms of brightness and gradient constancy. The diagonals stay in `inverse` until
+    /// [`Self::close`].
     fn fidelity(&mut self, d: &Derivatives, step: &Map) {
         let w = step.w;
         let (du, dv) = (step.plane(0), step.plane(1));
@@ -158,7 +159,7 @@ impl System {
         }
     }
 
-    /// Adds what the smoothness of `flow` itself contributes, and inverts the diagonals.
+    /// Adds the terms of the smoothness of `flow` itself, and inverts the diagonals.
     fn close(&mut self, flow: &Map) {
         let (h, w) = (flow.h, flow.w);
         for y in 0..h {
@@ -197,7 +198,7 @@ impl System {
                 padded[1..=w].copy_from_slice(&own[here.clone()]);
                 let (before, rest) = own.split_at_mut(here.start);
                 let (now, after) = rest.split_at_mut(w);
-                // At the edges the weight is 0, whatever row stands in.
+                // At the edges the weight is 0, so any row can stand in.
                 let up = if y > 0 { &before[above.clone()] } else { &other[above.clone()] };
                 let low = if y + 1 < h { &after[..w] } else { &other[below.clone()] };
                 sweep_row(
@@ -267,7 +268,7 @@ fn smoothness_row(here: [&[f32]; 2], below: [&[f32]; 2], weight: &mut [f32]) {
 }
 
 widest! {
-/// `own += mask (solution - own)`; `padded` holds `own` before, with 0 at either end.
+/// `own += mask (solution - own)`; `padded` holds the previous `own`, with 0 at either end.
 fn sweep_row(
     own: &mut [f32],
     other: &[f32],

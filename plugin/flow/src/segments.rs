@@ -1,11 +1,12 @@
-//! A drawing cut up along its outlines: what is flat, what hangs together, and what lies nearest.
+//! Segments a drawing along its outlines: flat areas, connected components, and nearest labels.
 
 use crate::map::Map;
 
 /// Gradient in Lab above which a pixel is part of an outline.
 const OUTLINE: f32 = 9.0;
 
-/// Where a picture (Lab, `[3, h, w]`) has no outline, gaps of up to two pixels in its outlines closed.
+/// Where a picture (Lab, `[3, h, w]`) has no outline, after closing gaps of up to two pixels in its
+/// outlines.
 pub(crate) fn closed(lab: &Map) -> Vec<bool> {
     open(&flat(lab), lab.h, lab.w)
 }
@@ -31,9 +32,10 @@ fn flat(lab: &Map) -> Vec<bool> {
     out
 }
 
-/// Closes gaps of up to two pixels in outlines: what a 3 x 3 ball cannot reach is not free.
+/// Closes gaps of up to two pixels in outlines: an area that a 3 x 3 square cannot enter is not
+/// free.
 fn open(free: &[bool], h: usize, w: usize) -> Vec<bool> {
-    // Rows, then columns: a sample stays where all (or any) of its three do.
+    // Rows first, then columns: a sample is kept where all (or any) of its three are set.
     let around = |from: &[bool], all: bool| -> Vec<bool> {
         let join = |a: bool, b: bool| if all { a && b } else { a || b };
         let mut across = from.to_vec();
@@ -53,7 +55,7 @@ fn open(free: &[bool], h: usize, w: usize) -> Vec<bool> {
     around(&around(free, true), false)
 }
 
-/// Labels connected free pixels from 1; also the size of each component.
+/// Labels connected free pixels from 1. Also returns the size of each component.
 pub(crate) fn components(free: &[bool], h: usize, w: usize) -> (Vec<u32>, Vec<u32>) {
     let mut label = vec![0u32; h * w];
     let mut sizes = Vec::new();
@@ -80,8 +82,8 @@ pub(crate) fn components(free: &[bool], h: usize, w: usize) -> (Vec<u32>, Vec<u3
     (label, sizes)
 }
 
-/// Those of `count` things that are `open` in groups that hang together, each from its first one outwards. `beside`
-/// names what touches a thing.
+/// Groups those of `count` things that are `open` and touch each other. Each group is listed from
+/// its first member outwards. `beside` gives the neighbours of a thing.
 pub(crate) fn groups<I: IntoIterator<Item = usize>>(
     count: usize,
     open: impl Fn(usize) -> bool,
@@ -110,7 +112,7 @@ pub(crate) fn groups<I: IntoIterator<Item = usize>>(
     out
 }
 
-/// Pixels beside pixel `i`: left, right, above, below.
+/// The pixels next to pixel `i`: left, right, above, below.
 pub(crate) fn neighbours(i: usize, h: usize, w: usize) -> [Option<usize>; 4] {
     let (y, x) = (i / w, i % w);
     [

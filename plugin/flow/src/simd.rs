@@ -1,9 +1,9 @@
-//! Inner loops compiled once more for processors with wider vectors.
+//! Inner loops that are also compiled for processors with wider vectors.
 //!
-//! Only the width changes: the compiler neither reorders nor fuses float arithmetic, so every
-//! processor computes the same bits.
+//! Only the vector width changes: the compiler neither reorders nor fuses float arithmetic, so
+//! every processor computes the same bits.
 
-/// Defines a function whose body is also compiled for AVX2 and chosen at run time.
+/// Defines a function whose body is compiled a second time for AVX2, which is selected at run time.
 macro_rules! widest {
     ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {
         $(#[$meta])*
@@ -20,7 +20,7 @@ macro_rules! widest {
                     plain($($arg),*)
                 }
                 if std::arch::is_x86_feature_detected!("avx2") {
-                    // SAFETY: the processor has AVX2, asked just above.
+                    // SAFETY: the processor has AVX2, as checked just above.
                     return unsafe { avx2($($arg),*) };
                 }
             }

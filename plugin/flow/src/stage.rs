@@ -1,4 +1,4 @@
-//! Times of the engine's stages, for the log (`inbetween_flow::time`, level trace).
+//! Timing of the engine's stages, for the log (`inbetween_flow::time`, level trace).
 
 use std::time::Instant;
 

@@ -1,6 +1,6 @@
-//! Drawing at full size: both keys moved to the in-between and joined by the mask.
+//! Drawing at full size: both keys are moved to the in-between and joined by the mask.
 //!
-//! Only pixels of the keys appear in the result; nothing here invents a colour.
+//! The result consists of the keys' pixels only; nothing here invents a colour.
 
 use rayon::prelude::*;
 
@@ -10,24 +10,24 @@ use crate::grain;
 use crate::light::Light;
 use crate::map::{Map, Tap};
 
-/// Sharpness of the cubic; -0.5 is Catmull-Rom.
+/// Parameter of the cubic filter; -0.5 is Catmull-Rom.
 const SHARP: f32 = -0.5;
 
-/// Name of what is drawn by no piece.
+/// Label of what is drawn by no piece.
 pub(crate) const NO_PIECE: u16 = u16::MAX;
 
-/// Names from here on are of what no piece draws, but which goes with one.
+/// Labels from here on mark what is drawn by no piece but moves with one.
 const MOVED_WITH: u16 = 0x8000;
 
-/// Name of what is drawn by no piece and goes with piece `p`.
+/// Label of what is drawn by no piece and moves with piece `p`.
 pub(crate) fn moved_with(p: usize) -> u16 {
     (MOVED_WITH + p as u16).min(NO_PIECE - 1)
 }
 
-/// Difference of the motion of neighbours in one piece, in samples, from which they are not mixed.
+/// Difference in motion between neighbours in one piece, in samples, from which they are not mixed.
 const RIFT: f32 = 4.0;
 
-/// Log odds beyond which one key alone is shown: those of a share of 0.999.
+/// Log odds beyond which only one key is shown: those of a share of 0.999.
 const CLEAR: f32 = 6.906_755;
 
 /// Up to four pieces that meet in a pixel: the share of each and its motion, in pixels.
@@ -37,20 +37,21 @@ type Shares = [(f32, [f32; 5]); 4];
 pub(crate) struct RenderPlan {
     /// `[5, h, w]`: to the first key, to the last key (guide samples), log odds of the first key.
     pub(crate) motion: Map,
-    /// The piece that each sample shows, `h w`, or nothing. Motion is not mixed across pieces.
+    /// The piece that each sample shows, `h w`, or empty. Motion is not mixed across pieces.
     pub(crate) label: Vec<u16>,
-    /// Part of `motion` that shows the frame.
+    /// Size of the part of `motion` that shows the frame.
     pub(crate) height: usize,
     /// See `height`.
     pub(crate) width: usize,
-    /// How the keys' light differs, and the position between them, 0..=1.
+    /// How the keys differ in light, and the position between them, 0..=1.
     pub(crate) light: Option<(Light, f32)>,
-    /// Standard deviation of the keys' grain in the frames' values; 0 for none.
+    /// Standard deviation of the keys' grain, in the frames' values; 0 for none.
     pub(crate) grain: f32,
 }
 
 impl RenderPlan {
-    /// Motion of one row of a frame of `w` x `h` pixels, in its pixels: 5 values for each pixel.
+    /// Motion of one row of a frame of `w` x `h` pixels, in pixels of that frame: 5 values per
+    /// pixel.
     fn row(
         &self,
         y: usize,
@@ -75,7 +76,7 @@ impl RenderPlan {
         }
     }
 
-    /// Makes each pixel of a frame from its place and its five motion values.
+    /// Computes each pixel of a frame from its place and its five motion values.
     fn paint(
         &self,
         (h, w): (usize, usize),
@@ -118,7 +119,7 @@ impl RenderPlan {
             if self.grain > 0.0 && !grain::differ(&a, &b, self.grain) {
                 return if mask >= 0.5 { a } else { b };
             }
-            // This form gives the keys' own value where they agree.
+            // This form gives exactly the keys' value where they agree.
             [0, 1, 2, 3].map(|c| b[c] + mask * (a[c] - b[c]))
         };
         self.paint(size, |x, y, motion| {
@@ -137,7 +138,8 @@ impl RenderPlan {
         })
     }
 
-    /// What meets at pixel (`x`, `y`) where pieces meet: the share and the motion of each, in pixels.
+    /// The pieces that meet at pixel (`x`, `y`), if there are several: the share and the motion of
+    /// each, in pixels.
     fn seam(&self, x: usize, y: usize, (h, w): (usize, usize)) -> Option<(Shares, usize)> {
         if self.label.is_empty() {
             return None;
@@ -155,7 +157,8 @@ impl RenderPlan {
         let far = |i: usize, j: usize| {
             (0..4).any(|c| (self.motion.v[c * area + i] - self.motion.v[c * area + j]).abs() > RIFT)
         };
-        // The same piece, and for a ground that both keys hide, fetched from the same side.
+        // Whether two samples belong to the same piece and, on ground that both keys hide, are
+        // fetched from the same side.
         let one = |a: usize, b: usize| {
             names[a] == names[b] && (names[a] >= MOVED_WITH || !far(places[a], places[b]))
         };
@@ -183,7 +186,7 @@ impl RenderPlan {
                 *to += weight * self.motion.v[c * area + places[k]] * scale;
             }
         }
-        // As steep as a pixel of the frame is wide, so that edges stay as sharp as the keys'.
+        // As steep as a pixel of the frame is wide, so that edges stay as sharp as in the keys.
         let steep = scale[0].max(1.0);
         let mut sum = 0.0;
         for part in &mut parts[..count] {
@@ -195,7 +198,7 @@ impl RenderPlan {
         Some((parts, count))
     }
 
-    /// The one channel of `motion` as grey.
+    /// The single channel of `motion` as grey.
     pub(crate) fn grey(&self, (h, w): (usize, usize)) -> Vec<[f32; 4]> {
         let grey = self.motion.crop_to(self.height, self.width).resize(h, w);
         grey.v.par_iter().map(|&v| [v, v, v, 1.0]).collect()
@@ -207,10 +210,11 @@ impl RenderPlan {
     }
 }
 
-/// Bicubic sample at (`x`, `y`), edges repeated, kept within the four nearest pixels' range so that
-/// no halo or negative light appears beside outlines and highlights.
+/// Bicubic sample at (`x`, `y`) with repeated edges, limited to the range of the four nearest
+/// pixels, so that no halo or negative light appears beside outlines and highlights.
 ///
-/// Where nothing but `grain` is to be seen it is the nearest pixel, which keeps the grain's strength.
+/// Where only `grain` is visible, it is the nearest pixel, which preserves the strength of the
+/// grain.
 fn cubic(frame: &Frame, x: f32, y: f32, grain: f32) -> [f32; 4] {
     let (w, h) = (frame.width(), frame.height());
     let (x, y) = (x.max(0.0).min((w - 1) as f32), y.max(0.0).min((h - 1) as f32));
@@ -249,7 +253,7 @@ fn cubic(frame: &Frame, x: f32, y: f32, grain: f32) -> [f32; 4] {
     if even { near[2 * usize::from(fy >= 0.5) + usize::from(fx >= 0.5)] } else { out }
 }
 
-/// Weights of the four samples around a place `f` behind the second.
+/// Weights of the four samples around a place that is `f` past the second one.
 fn weights(f: f32) -> [f32; 4] {
     let a = SHARP;
     let outer = |d: f32| ((a * d - 5.0 * a) * d + 8.0 * a) * d - 4.0 * a;

@@ -1,4 +1,4 @@
-//! What the engine promises, on small drawings made here.
+//! The engine's guarantees, checked on small drawings made here.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test, in helpers too")]
 
@@ -102,7 +102,7 @@ fn a_drawing_right_beside_a_key_is_that_key() {
         let off = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(off < 0.05, "at {t} the drawing is up to {off} away from the key");
     }
-    // On the way from there to what the network was taught nothing jumps.
+    // Nothing jumps between there and the positions for which the network was trained.
     let at = |t: f64| {
         let drawn = draw(&engine, &first, &last, t, Settings::default());
         centre(&drawn.frame, |p| 1.0 - p[1]).0
@@ -361,7 +361,7 @@ fn every_start_draws_and_names_itself() {
     assert_eq!(versions.len(), 3, "{versions:?}");
 }
 
-/// Weights of another size drop in: everything about sizes comes from the file.
+/// Weights of another size can be used, because all sizes come from the file.
 #[test]
 fn a_network_of_another_size_drops_in() {
     let weights = small_network([4, 8, 12], [10, 6, 7], 2);
@@ -370,7 +370,8 @@ fn a_network_of_another_size_drops_in() {
     let last = disc((90, 70), (44.0, 35.0), 15.0, RED, WHITE);
     assert_finite(&draw(&engine, &first, &last, 0.5, Settings::default()).frame);
     assert!(engine.version().contains("tiny"));
-    // A file that does not hold what its configuration promises is refused with the layer's name.
+    // A file that does not hold what its configuration promises is rejected with the name of the
+    // layer.
     let broken = with_config(&weights, [4, 8, 16], [10, 6, 7], 2);
     let err = FlowEngine::with_weights(&broken, None).err().unwrap().to_string();
     assert!(err.contains("weight"), "{err}");

@@ -1,4 +1,4 @@
-//! What is no motion stays what it is: light, repeats and grain.
+//! Light, repeats and grain are not motion and stay as they are.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
@@ -87,7 +87,7 @@ fn a_change_of_light_goes_evenly_with_and_without_motion() {
                 let drawn = draw(&bright, &dim, t);
                 let off = apart(&drawn.frame, &wanted, 2);
                 assert!(!drawn.cut && off < 1.5, "{off} at {t}, {gain:?}, {from} to {to}");
-                // The other way round.
+                // The same pair in the other order.
                 let off = apart(&draw(&dim, &bright, 1.0 - t).frame, &wanted, 2);
                 assert!(off < 1.5, "{off} at {t}, back, {gain:?}, {from} to {to}");
             }
@@ -177,7 +177,7 @@ fn drive(pan: f32, car: f32, gap: f32) -> Frame {
         }
         let x = x - pan;
         let n = (x / gap).round();
-        // No two trees stand equally high.
+        // No two trees have the same height.
         let up = 96.0 + 9.0 * (1.7 * n).sin();
         if let Some(c) = lined((x - n * gap).hypot(0.8 * (y - up)), 13.0, LEAVES) {
             return c;
@@ -203,7 +203,7 @@ fn what_a_figure_passes_before_stays_with_the_ground() {
     }
 }
 
-/// A wheel of `spokes` spokes, turned by so many degrees, with a mark.
+/// A wheel with `spokes` spokes and a mark, turned by `turn` degrees.
 fn wheel(spokes: f32, turn: f32) -> Frame {
     picture(|x, y| {
         let (dx, dy) = (x - 160.0, y - 90.0);

@@ -1,5 +1,5 @@
-//! The drawings beside a span shape the ways between its keys: arcs, changes of speed, and no harm where they do not
-//! match.
+//! The drawings beside a span shape the paths between its keys: arcs, changes of speed, and no harm
+//! where they do not match.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
@@ -12,7 +12,7 @@ use common::painted;
 use inbetween_core::{Control, Drawn, Engine, Frame, Job, Settings};
 use inbetween_flow::FlowEngine;
 
-/// A drawing beside a span and when it is.
+/// A drawing beside a span and its position.
 type Beside<'a> = Option<(f64, &'a Frame)>;
 
 fn draw(engine: &FlowEngine, keys: [&Frame; 2], beside: [Beside<'_>; 2], t: f64) -> Drawn {
@@ -23,7 +23,8 @@ fn draw(engine: &FlowEngine, keys: [&Frame; 2], beside: [Beside<'_>; 2], t: f64)
     engine.draw(&job, &Control::default()).unwrap()
 }
 
-/// All in-betweens, three in each span, of evenly spaced drawings: when (in spans from the first) and what.
+/// All in-betweens of evenly spaced drawings, three in each span: the time of each (in spans from
+/// the first) and its picture.
 fn between_all(drawings: &[Frame]) -> Vec<(f32, Frame)> {
     let engine = FlowEngine::new().unwrap();
     let mut out = Vec::new();
@@ -58,7 +59,7 @@ fn a_ball_goes_on_the_parabola_that_five_drawings_tell() {
 const PIVOT: [f32; 2] = [480.0, 60.0];
 const LENGTH: f32 = 330.0;
 
-/// A pendulum on paper, turned from where it hangs.
+/// A pendulum on paper, turned from its rest position.
 fn pendulum(degrees: f32) -> Frame {
     let (s, c) = degrees.to_radians().sin_cos();
     painted(W, H, |x, y| {
@@ -97,7 +98,7 @@ fn a_pendulum_swings_and_slows_down_as_five_drawings_tell() {
 
 #[test]
 fn nothing_goes_beyond_a_pose_that_is_held() {
-    // Fast, then slow, then held; and the other way round.
+    // Fast, then slow, then held; and the reverse.
     let places = [120.0, 420.0, 620.0, 660.0, 660.0];
     for mirrored in [false, true] {
         let at = |n: usize| if mirrored { 960.0 - places[4 - n] } else { places[n] };

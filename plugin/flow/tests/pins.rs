@@ -1,4 +1,4 @@
-//! Pins: what they bind goes where they say, and nothing else moves.
+//! Pins: what they bind follows them, and nothing else moves.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
@@ -24,7 +24,7 @@ fn draw(engine: &FlowEngine, keys: [&Frame; 2], pins: &[Pin], t: f32) -> Drawn {
     engine.draw(&job, &Control::default()).unwrap()
 }
 
-/// A place of the ball, told from its middle, where a pose has it.
+/// Where a pose puts a place of the ball, given relative to the ball's centre.
 fn on(pose: Pose, [u, v]: [f32; 2]) -> [f32; 2] {
     let (s, c) = pose.turn.sin_cos();
     [pose.middle[0] + c * u - s * v, pose.middle[1] + s * u + c * v]
@@ -34,7 +34,7 @@ fn on_way(a: [f32; 2], b: [f32; 2], t: f32) -> [f32; 2] {
     [0, 1].map(|c| a[c] + t * (b[c] - a[c]))
 }
 
-/// Middle of the ink around a place: of the ball's mark, if it is there.
+/// Centre of the ink around a place: that of the ball's mark, if the mark is there.
 fn mark_at(frame: &Frame, near: [f32; 2]) -> [f32; 2] {
     let ink = of_colour(frame, INK);
     let (mut count, mut sum) = (0.0, [0.0; 2]);
@@ -56,7 +56,7 @@ fn close(got: [f32; 2], wanted: [f32; 2], most: f32, what: &str) {
     assert!(off < most, "{what}: at {got:?}, not {wanted:?}: {off} px off");
 }
 
-/// Pixels farther than the ball reaches from all of `places`.
+/// Pixels farther from all of `places` than the ball reaches.
 fn elsewhere(places: &[[f32; 2]]) -> impl Iterator<Item = usize> {
     (0..W * H).filter(|i| {
         let at = [(i % W) as f32, (i / W) as f32];
@@ -81,7 +81,7 @@ fn one_pin_takes_the_ball_along_its_way_and_moves_nothing_else() {
         assert!(pieces == 1 && (area / whole - 1.0).abs() < 0.04, "{n}: {pieces} pieces, {area}");
         let places = [from.middle, to.middle, on_way(from.middle, to.middle, t)];
         let pixels = drawn.frame.pixels();
-        // But for the last bit of blending two papers.
+        // Except for the last bit, from blending two papers.
         let same = |i: usize| (0..4).all(|c| (pixels[i][c] - first.pixels()[i][c]).abs() < 1e-5);
         assert!(elsewhere(&places).all(same), "{n}: the ground moves");
     }
@@ -92,7 +92,7 @@ fn a_pin_wins_over_what_was_found() {
     let engine = FlowEngine::new().unwrap();
     let (from, to) = (pose(160.0, 200.0, 0.0, [1.0; 2]), pose(740.0, 330.0, 0.0, [1.0; 2]));
     let (first, last) = (ball(from), ball(to));
-    // To a place where the last key shows bare paper.
+    // Pinned to a place where the last key shows bare paper.
     let other = pose(420.0, 120.0, 0.0, [1.0; 2]);
     for n in 1..8 {
         let t = n as f32 / 8.0;
@@ -134,7 +134,7 @@ fn pins_tell_two_alike_which_goes_where() {
 #[test]
 fn two_pins_turn() {
     let engine = FlowEngine::new().unwrap();
-    // Farther than any turn would be found to be the shortest.
+    // Farther than the half turn up to which a turn could be found by itself.
     let (from, to) = (pose(180.0, 160.0, 0.0, [1.0; 2]), pose(660.0, 330.0, 150.0, [1.0; 2]));
     let (first, last) = (ball(from), ball(to));
     let across = MARK.map(|v| -v);
@@ -179,7 +179,7 @@ fn a_point_on_the_way_makes_an_arc() {
 fn a_pin_joins_keys_that_look_like_two_scenes() {
     let engine = FlowEngine::new().unwrap();
     let (from, to) = (pose(160.0, 200.0, 0.0, [1.0; 2]), pose(700.0, 330.0, 0.0, [1.0; 2]));
-    // Each before a ground of its own, of which the other shows nothing.
+    // Each key has a ground of its own, of which the other shows nothing.
     let scene = |pose: Pose, seed: u64, tint: [f32; 3]| {
         common::painted(W, H, |x, y| {
             let block = (y / 60.0).round() as u64 * 17 + (x / 60.0).round() as u64;

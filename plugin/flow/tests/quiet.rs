@@ -1,4 +1,4 @@
-//! Making an engine starts nothing: hosts load plug-ins that are never used.
+//! Creating an engine starts nothing, because hosts load plug-ins that are never used.
 
 #![cfg(target_os = "linux")]
 
@@ -8,7 +8,7 @@ fn threads() -> usize {
     std::fs::read_dir("/proc/self/task").expect("Linux lists a process's threads").count()
 }
 
-// Alone in its file, so that no other test starts threads meanwhile.
+// Alone in its file, so that no other test starts threads at the same time.
 #[test]
 fn no_thread_is_started_before_the_first_draw() {
     let before = threads();

@@ -1,4 +1,4 @@
-//! Sketches steer the engine: lines come to lie on the sketch, and nothing else suffers.
+//! Sketches guide the engine: lines move onto the sketch, and nothing else suffers.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test, in helpers too")]
 
@@ -10,7 +10,7 @@ use common::{coverage, grey, job, line_distance, read, ssim, traced};
 use inbetween_core::{Control, Engine, Frame};
 use inbetween_flow::FlowEngine;
 
-/// A ringed ball at (`x`, `y`) on a plain ground with two posts.
+/// A ball with a ring at (`x`, `y`), on a plain ground with two posts.
 fn ball(x: f32, y: f32) -> Frame {
     let (w, h) = (240, 160);
     let mut frame = Frame::transparent(w, h).unwrap();
@@ -37,7 +37,7 @@ fn draw(first: &Frame, last: &Frame, t: f64, sketches: &[(f64, &Frame)]) -> Fram
     engine.draw(&job(first, last, t, sketches), &Control::default()).unwrap().frame
 }
 
-/// Centre of the ball: of what is orange.
+/// Centre of the orange pixels, which is that of the ball.
 fn centre(frame: &Frame) -> (f32, f32) {
     let (mut x, mut y, mut sum) = (0.0, 0.0, 0.0);
     for (i, p) in frame.pixels().iter().enumerate() {
@@ -52,7 +52,7 @@ fn centre(frame: &Frame) -> (f32, f32) {
 #[test]
 fn a_sketch_of_the_true_pose_halves_the_distance() {
     let (first, last) = (ball(70.0, 96.0), ball(160.0, 96.0));
-    // The ball hops: without the sketch it slides.
+    // The ball hops; without the sketch it would slide.
     let truth = ball(115.0, 74.0);
     let plain = draw(&first, &last, 0.5, &[]);
     let sketch = traced(&truth, 0.0, 0.0);
@@ -117,7 +117,7 @@ fn a_figure_that_leaps_and_turns_is_drawn_where_it_is_sketched() {
     assert!(after <= 0.5 * before, "{after} px from the sketch, {before} without it");
     let [before, after] = [&plain, &guided].map(|f| ssim(f, &truth));
     assert!(after > before, "SSIM {after}, {before} without the sketch");
-    // Red hull where it is sketched, and none left behind.
+    // The hull is red where it is sketched, and nothing of it is left behind.
     let red = |frame: &Frame, x: usize, y: usize| {
         let p = frame.pixels()[y * frame.width() + x];
         p[0] - p[2] > 0.3

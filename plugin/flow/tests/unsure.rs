@@ -1,4 +1,4 @@
-//! What a drawing says of itself: nothing where it is right, and where it is not, how much and where.
+//! Remarks on drawings: none where the drawing is right; where it is not, how much of it and where.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
@@ -27,7 +27,7 @@ fn whole_figures_are_nothing_to_speak_of() {
     }
 }
 
-/// Drawings that have nothing in common in one part of the picture, on common paper.
+/// Drawings on the same paper that have nothing in common in one part of the picture.
 fn scrambled(seed: u32) -> Frame {
     common::painted(W, H, |x, y| {
         if !(480.0..900.0).contains(&x) || !(60.0..480.0).contains(&y) {
@@ -48,7 +48,7 @@ fn what_has_no_like_in_the_other_key_is_told_with_its_place() {
     println!("{share} at {left} {top} {right} {bottom}");
     let within = left > 0.35 && right <= 1.0 && top >= 0.0 && bottom <= 1.0;
     assert!(share > 0.1 && share < 0.5 && within, "{share} at {left} {top} {right} {bottom}");
-    // The same is said with whichever picture is asked for.
+    // The remark is the same whichever output is requested.
     let mut job = common::job(&first, &last, 0.5, &[]);
     job.request.settings.output = Output::Confidence;
     let drawn = engine.draw(&job, &Control::default()).unwrap();

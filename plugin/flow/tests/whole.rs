@@ -1,4 +1,5 @@
-//! Whole figures at large distances: a ball with a band, carried, turned and squashed farther than its size.
+//! Figures stay whole at large distances: a ball with a band is moved farther than its size, turned
+//! and squashed.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
@@ -14,7 +15,7 @@ fn draw(engine: &FlowEngine, first: &Frame, last: &Frame, t: f64) -> Frame {
     engine.draw(&common::job(first, last, t, &[]), &Control::default()).unwrap().frame
 }
 
-/// Every in-between of both poses holds one whole ball on its way.
+/// Every in-between of two poses shows one whole ball on its way.
 fn stays_whole(engine: &FlowEngine, pair: u8, from: Pose, to: Pose) {
     let (first, last) = (ball(from), ball(to));
     let (start, _, _) = figure(&first);
@@ -31,7 +32,7 @@ fn stays_whole(engine: &FlowEngine, pair: u8, from: Pose, to: Pose) {
             let wanted = from.middle[k] + t * (to.middle[k] - from.middle[k]);
             assert!((middle[k] - wanted).abs() < 12.0, "{what}: at {middle:?}, not {wanted}");
         }
-        // Its parts are all there.
+        // All its parts are there.
         let whole = std::f32::consts::PI * BALL * BALL;
         for (name, colour, share) in [("red", RED, 0.40), ("yellow", YELLOW, 0.14)] {
             let seen = of_colour(&drawn, colour).iter().filter(|v| **v).count() as f32;
@@ -144,7 +145,7 @@ fn tiles_stay_in_their_places_behind_a_ball() {
 fn a_ball_that_lands_takes_nothing_of_the_floor_and_leaves_nothing_on_it() {
     let engine = FlowEngine::new().unwrap();
     for (x, squash) in [(560.0, [1.4, 0.62]), (420.0, [1.2, 0.8])] {
-        // It lies in the line of the floor.
+        // It lies on the line of the floor.
         let to = pose(x, 440.0 - squash[1] * BALL + 1.0, 0.0, squash);
         let keys = [pose(200.0, 110.0, 0.0, [1.0, 1.0]), to].map(over_floor);
         for pair in [[0, 1], [1, 0]] {
@@ -152,7 +153,7 @@ fn a_ball_that_lands_takes_nothing_of_the_floor_and_leaves_nothing_on_it() {
                 let t = f64::from(n) / 8.0;
                 let drawn = draw(&engine, &keys[pair[0]], &keys[pair[1]], t);
                 let paper = of_colour(&drawn, PAPER);
-                // Between the ball and the floor there is paper, from side to side.
+                // Between ball and floor there is paper, from side to side.
                 let marks = (400..434).flat_map(|y| (0..W).map(move |x| y * W + x));
                 let marks = marks.filter(|&i| !paper[i]).count();
                 assert!(marks < 12, "{marks} marks over the floor at {t}, ball to {x}, {pair:?}");
@@ -161,7 +162,7 @@ fn a_ball_that_lands_takes_nothing_of_the_floor_and_leaves_nothing_on_it() {
     }
 }
 
-/// Pixels whose channels are within a tenth of a colour's, seen before black.
+/// Number of pixels whose channels are within a tenth of a colour's, seen over black.
 fn amount(frame: &Frame, colour: [u8; 3]) -> f32 {
     let alike = |p: &&[f32; 4]| {
         p[3] > 0.5 && (0..3).all(|c| (p[c] - f32::from(colour[c]) / 255.0).abs() < 0.1)

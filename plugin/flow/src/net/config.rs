@@ -1,17 +1,17 @@
-//! What a weight file says about its network: sizes and how it wants to be started.
+//! What a weight file says about its network: its sizes and its start flow.
 
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 
 use inbetween_core::Error;
 
-/// Where the decoder's first flow comes from.
+/// Source of the decoder's first flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Start {
     /// Dense inverse search alone: fast, small motion.
     Dis,
-    /// Several classical hypotheses, the best one for each place.
+    /// Several classical hypotheses, of which the best is chosen at each place.
     Hypotheses,
     /// The network's own matcher.
     Matcher,
@@ -28,7 +28,7 @@ pub struct Config {
     pub channels: [usize; 3],
     /// Hidden channels of the decoder at 1/8, 1/4 and 1/2.
     pub hidden: [usize; 3],
-    /// Pairs of self- and cross-attention in the matcher.
+    /// Number of pairs of self- and cross-attention in the matcher.
     pub attention: usize,
     /// The start that suits these weights.
     pub start: Start,
@@ -38,7 +38,7 @@ impl Config {
     /// Reads the configuration of a weight file.
     ///
     /// # Errors
-    /// [`Error::Engine`] when it is absent, unreadable or of another network.
+    /// [`Error::Engine`] when it is missing, unreadable or for another network.
     pub fn read(weights: &[u8]) -> Result<Self, Error> {
         let (_, header) = SafeTensors::read_metadata(weights).map_err(|e| bad(e.to_string()))?;
         let text = header
@@ -51,7 +51,7 @@ impl Config {
             return Err(bad(format!("it holds a `{}`, not a `tweennet`", config.architecture)));
         }
         let sizes = config.channels.iter().chain(&config.hidden);
-        // The position code takes four values from each step.
+        // The position code uses groups of four values.
         if sizes.clone().any(|&n| n == 0 || n > 4096) || !config.channels[2].is_multiple_of(4) {
             return Err(bad("its channel counts make no network".into()));
         }

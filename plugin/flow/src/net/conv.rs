@@ -1,8 +1,8 @@
-//! Convolution on the CPU as matrix products, a few rows at a time.
+//! Convolution on the CPU by matrix products over a few rows at a time.
 //!
-//! With stride 1 each of the nine kernel taps is one product on the same padded rows, shifted;
-//! otherwise the windows are laid out as a matrix for a single product. The bias, the residual
-//! and the activation are applied while a block is still in the cache.
+//! With stride 1 each of the nine kernel taps is one product on the same padded rows, shifted.
+//! Otherwise the windows are laid out as a matrix for a single product. Bias, residual and
+//! activation are applied while a block is still in the cache.
 
 use candle_nn::VarBuilder;
 use rayon::prelude::*;
@@ -14,7 +14,7 @@ const LEAK: f32 = 0.1;
 /// Input samples per block, so that a block stays in the second-level cache.
 const BLOCK: usize = 192 * 1024;
 
-/// What follows the convolution.
+/// What is applied after the convolution.
 pub(crate) enum Activation<'a> {
     /// Nothing.
     Plain,
@@ -64,7 +64,7 @@ impl Conv {
         2.0 * (samples * self.weight.len()) as f64
     }
 
-    /// `parts: [c_i, h, w]`, their channels one after the other → `[outputs, h / s, w / s]`.
+    /// `parts: [c_i, h, w]`, concatenated by channels → `[outputs, h / s, w / s]`.
     pub(crate) fn run(&self, parts: &[&Map], after: &Activation) -> Map {
         let planes: Vec<&[f32]> =
             parts.iter().flat_map(|part| (0..part.c).map(|c| part.plane(c))).collect();
@@ -78,7 +78,7 @@ impl Conv {
             |(windows, product), mut band| {
                 let n = band.planes[0].len();
                 let rows = n / ow;
-                // Length of a row of the product, and of all its rows.
+                // Length of one row of the product, and of all rows together.
                 let (wide, all) = if self.stride == 1 {
                     self.nine(&planes, (h, w), band.y0, rows, windows, product)
                 } else {
@@ -119,10 +119,10 @@ impl Conv {
         out
     }
 
-    /// Nine products, one for each kernel tap, on rows `y0..y0 + rows` padded with zeros.
+    /// Nine products, one for each kernel tap, over rows `y0..y0 + rows` padded with zeros.
     ///
-    /// Returns the length of a row in `product` and of one output's rows: each row carries two
-    /// samples too many at its end, so that a shift is a mere offset.
+    /// Returns the length of one row in `product` and of all rows of one output. Each row has two
+    /// extra samples at its end, so that a shift is just an offset.
     fn nine(
         &self,
         planes: &[&[f32]],
@@ -146,7 +146,7 @@ impl Conv {
             }
         }
         let all = rows * wide;
-        // The last row's two extra samples would read past the last plane.
+        // The two extra samples of the last row would read past the last plane.
         let n = all - 2 * half;
         product.resize(self.outputs * all, 0.0);
         for (tap, weight) in self.weight.chunks(self.outputs * self.inputs).enumerate() {
@@ -232,11 +232,11 @@ pub(crate) fn multiply_transposed(a: &[f32], b: &[f32], out: &mut [f32], shape: 
     product_into(a, b, out, shape, Strides { a: (k, 1), b: (1, k), out: n }, false);
 }
 
-/// Distances of neighbouring rows and columns.
+/// Distances between neighbouring rows and columns.
 struct Strides {
     a: (usize, usize),
     b: (usize, usize),
-    /// Rows of the product; its columns lie side by side.
+    /// For the rows of the product; its columns are contiguous.
     out: usize,
 }
 
@@ -259,8 +259,8 @@ fn product_into(
         n <= strides.out && last(m, n, (strides.out, 1)) < out.len(),
         "the product is too short"
     );
-    // SAFETY: the largest index that the shape and the strides reach lies inside each slice,
-    // checked just above; rows of `out` do not overlap, and `out` is borrowed mutably, so it
+    // SAFETY: the largest index that the shape and the strides reach lies inside each slice, as
+    // checked just above. Rows of `out` do not overlap, and `out` is borrowed mutably, so it
     // overlaps neither `a` nor `b`.
     unsafe {
         gemm::gemm(

@@ -1,7 +1,7 @@
-//! The network's own matcher: every cell of one key against every cell of the other.
+//! The network's own matcher: compares every cell of one key with every cell of the other.
 //!
-//! Score matrices are made for a few query rows at a time, so memory grows with the number of
-//! cells, not with its square.
+//! Score matrices are computed for a few query rows at a time, so memory grows with the number of
+//! cells rather than its square.
 
 use candle_core::{D, Device, Module, Result, Tensor};
 use candle_nn::{LayerNorm, Linear, VarBuilder, layer_norm, linear};
@@ -34,7 +34,7 @@ impl Attn {
         })
     }
 
-    /// `x, y: [n, d]` → `x` after looking at `y`: `[n, d]`
+    /// `x, y: [n, d]` → `x` after attending to `y`: `[n, d]`
     fn forward(&self, x: &Tensor, y: &Tensor) -> Result<Tensor> {
         let a = attend(&self.q.forward(x)?, &self.k.forward(y)?, &self.v.forward(y)?)?;
         let a = Tensor::cat(&[x, &self.o.forward(&a)?], D::Minus1)?;
@@ -97,7 +97,7 @@ impl Matcher {
         })
     }
 
-    /// Gives each cell the flow of the cells that look like it. `x: [n, d]`, `flow: [n, 2]`.
+    /// Gives each cell the flow of the cells that resemble it. `x: [n, d]`, `flow: [n, 2]`.
     fn spread(&self, x: &Tensor, flow: &[f32]) -> Result<Vec<f32>> {
         let k = self.pk.forward(x)?;
         let flow = Tensor::from_slice(flow, (flow.len() / 2, 2), &Device::Cpu)?;
@@ -105,7 +105,8 @@ impl Matcher {
     }
 }
 
-/// The share of `x` that the normal distribution gives it; candle's own asks the system's C library.
+/// GELU: `x` times the normal distribution function at `x`. candle's own version calls the system's
+/// C library.
 fn gelu(x: &Tensor) -> Result<Tensor> {
     let bent = |v: f32| 0.5 * v * (1.0 + libm::erff(v * std::f32::consts::FRAC_1_SQRT_2));
     Tensor::from_vec(rows(x)?.into_iter().map(bent).collect(), x.shape(), &Device::Cpu)
@@ -115,7 +116,7 @@ fn rows(x: &Tensor) -> Result<Vec<f32>> {
     x.flatten_all()?.to_vec1()
 }
 
-/// Unit length of each row: `[n, d]` → `[n, d]`
+/// Normalises each row to unit length: `[n, d]` → `[n, d]`
 fn unit(x: &Tensor) -> Result<Tensor> {
     let norm = x.sqr()?.sum_keepdim(D::Minus1)?.sqrt()?.maximum(1e-12)?;
     x.broadcast_div(&norm)
@@ -185,10 +186,10 @@ fn flow(p: &[f32], q: &[f32], grid: &[f32], d: usize) -> Vec<f32> {
     out
 }
 
-/// For each cell of either key the highest product of the match probabilities both ways.
+/// For each cell of either key, the highest product of the match probabilities in both directions.
 fn mutual(p: &[f32], q: &[f32], d: usize) -> [Vec<f32>; 2] {
     let n = p.len() / d;
-    // log of the softmax denominator of each row of scores(a, b)
+    // Logarithm of the softmax denominator for each row of scores(a, b).
     let normaliser = |a: &[f32], b: &[f32]| -> Vec<f32> {
         let mut out = vec![0.0f32; n];
         out.par_chunks_mut(QUERIES).zip(a.par_chunks(QUERIES * d)).for_each(|(out, a)| {

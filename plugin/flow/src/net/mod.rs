@@ -1,6 +1,6 @@
-//! TweenNet: from two guides and a first flow to the motion and the mask of an in-between.
+//! TweenNet: computes the motion and the mask of an in-between from two guides and a first flow.
 //!
-//! Blocks and fields are named like the keys of the weight file. One letter per axis: `c`
+//! Blocks and fields are named after the keys of the weight file. One letter per axis: `c`
 //! channels, `h` rows, `w` columns, `n = h w` cells, `d` features of a cell.
 
 pub(crate) mod config;
@@ -20,7 +20,7 @@ use self::splat::flow_at;
 use crate::map::{Map, warp};
 use inbetween_core::Error;
 
-/// Guides are a multiple of this on both sides.
+/// Both sides of a guide are a multiple of this.
 pub(crate) const CELL: usize = 8;
 
 /// `x + b(a(x))` with activations.
@@ -44,14 +44,14 @@ impl Res {
     }
 }
 
-/// One level of the decoder: corrects the flow and the mask that the coarser level found.
+/// One level of the decoder: corrects the flow and the mask of the coarser level.
 struct Dec {
     inp: Conv,
     r: Res,
     o: Conv,
 }
 
-/// What a decoder level hands to the next.
+/// What a decoder level passes to the next.
 struct Estimate {
     /// To the first key (2 channels), to the last key (2), mask as log odds (1): `[5, h, w]`.
     motion: Map,
@@ -92,7 +92,7 @@ impl Dec {
     }
 }
 
-/// A key seen by the encoder, finest level first.
+/// The features of a key from the encoder, finest level first.
 pub(crate) struct Features {
     levels: [Map; 3],
 }
@@ -103,16 +103,16 @@ impl Features {
     }
 }
 
-/// Flows between the keys at 1/8, in cells, with how far each is trusted.
+/// Flows between the keys at 1/8 size, in cells, and how far each is trusted.
 pub(crate) struct Matched {
     /// First to last key and back: `[2, h, w]`.
     pub(crate) flow: [Map; 2],
-    /// How much a cell counts where several arrive, 1 where both directions agree; more where it lies
-    /// before others: `[1, h, w]`.
+    /// How much a cell counts where several arrive: 1 where both directions agree, more where it is
+    /// in front of others: `[1, h, w]`.
     pub(crate) confidence: [Map; 2],
 }
 
-/// The network, sized by its [`Config`].
+/// The network, with sizes from its [`Config`].
 pub(crate) struct TweenNet {
     e1: [Conv; 2],
     e2: (Conv, Res),
@@ -168,9 +168,10 @@ impl TweenNet {
 
     /// Motion and mask at `t` from the flows between the keys.
     ///
-    /// `small`: the guides at half size, `[3, h / 2, w / 2]`. Result `[5, h, w]` at the guides'
-    /// size: to the first key (right, down), to the last key, log odds of the first key.
-    /// It learnt `t` from .1 to .9; see [`crate::beside`].
+    /// `small`: the guides at half size, `[3, h / 2, w / 2]`. The result, `[5, h, w]` at the
+    /// guides' size, holds the motion to the first key (right, down), that to the last key, and the
+    /// log odds of the first key. The network was trained for `t` from .1 to .9; see
+    /// [`crate::near_keys`].
     pub(crate) fn decode(
         &self,
         features: [&Features; 2],
@@ -193,8 +194,8 @@ impl TweenNet {
         double(&e.motion)
     }
 
-    /// Multiplications and additions of the convolutions for guides of `h` x `w`: both
-    /// encodings, and one decoding.
+    /// Multiplications and additions in the convolutions for guides of `h` x `w`: for encoding both
+    /// guides, and for one decoding.
     pub(crate) fn flops(&self, h: usize, w: usize) -> (f64, f64) {
         let (h2, w2, h4, w4, h8, w8) = (h / 2, w / 2, h / 4, w / 4, h / 8, w / 8);
         let encode = self.e1[0].flops(h, w)
@@ -209,12 +210,12 @@ impl TweenNet {
     }
 }
 
-/// Twice the size: `[c, h, w]` → `[c, 2 h, 2 w]`.
+/// Upsampled by two: `[c, h, w]` → `[c, 2 h, 2 w]`.
 fn twice(map: &Map) -> Map {
     map.resize(2 * map.h, 2 * map.w)
 }
 
-/// Motion at twice the size: the flows grow along, the mask stays.
+/// Motion upsampled by two: the flows are scaled as well, the mask is not.
 fn double(motion: &Map) -> Map {
     let mut out = twice(motion);
     let flows = 4 * out.area();

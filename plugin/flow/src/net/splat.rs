@@ -1,12 +1,12 @@
-//! From flows at the keys to flows seen from the in-between.
+//! Converts flows at the keys to flows at the in-between.
 
 use crate::map::Map;
 use crate::net::Matched;
 
-/// Weight below which a cell counts as not reached by any flow.
+/// Weight below which no flow counts as having reached a cell.
 const HOLE: f32 = 1e-4;
 
-/// Flows seen from position `t`, by pushing both keys' flows there: `[4, h, w]`, to the first key
+/// Flows at position `t`, obtained by pushing both keys' flows there: `[4, h, w]`, to the first key
 /// and to the last key.
 pub(super) fn flow_at(matched: &Matched, t: f32) -> Map {
     let [f01, f10] = &matched.flow;
@@ -41,7 +41,7 @@ pub(super) fn flow_at(matched: &Matched, t: f32) -> Map {
     flow
 }
 
-/// Adds `flow`, scaled by `share` towards each key, where `reach * flow` carries it.
+/// Adds `flow`, scaled by `share` for each key, at the place to which `reach * flow` carries it.
 fn push(sum: &mut Map, flow: &Map, confidence: &Map, reach: f32, share: [f32; 2], trust: f32) {
     let (h, w, area) = (flow.h, flow.w, flow.area());
     for y in 0..h {
@@ -66,8 +66,8 @@ fn push(sum: &mut Map, flow: &Map, confidence: &Map, reach: f32, share: [f32; 2]
     }
 }
 
-/// Replaces samples where `known` is 0 by what surrounds them: averages pushed up a pyramid of
-/// known samples and pulled down again.
+/// Fills samples where `known` is 0 from their surroundings: averages of known samples are passed
+/// up a pyramid and down again.
 fn fill_holes(map: &mut Map, known: &[f32]) {
     if known.iter().all(|&k| k >= 1.0) {
         return;
@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn one_motion_is_the_same_from_anywhere() {
         let one = || Map { c: 1, h: 20, w: 30, v: vec![1.0; 600] };
-        // Far beyond what the near neighbours can fill.
+        // Farther than the nearest neighbours can fill.
         let matched =
             Matched { flow: [shift(18.0, -4.0), shift(-18.0, 4.0)], confidence: [one(), one()] };
         for t in [0.25f32, 0.5] {

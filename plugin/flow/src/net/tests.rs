@@ -1,4 +1,4 @@
-//! The network against numbers made with PyTorch from the same weights.
+//! Compares the network with results of PyTorch for the same weights.
 //!
 //! `tests/fixtures/tweennet.safetensors` holds two 32 x 48 pictures, a start flow, and the
 //! reference implementation's results.

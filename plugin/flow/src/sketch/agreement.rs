@@ -1,19 +1,19 @@
-//! Where a sketch asks for nothing else than is drawn anyway.
+//! Where the drawing already agrees with a sketch.
 
 use super::STEP;
 use super::line_points::Point;
 use crate::map::Map;
 
-/// Distance over which a line says that nothing has to change, in guide samples.
+/// Distance in guide samples over which a line indicates that nothing has to change.
 const BESIDE: f32 = 8.0;
-/// How much lines that do not fit count against those that do.
+/// Weight of lines that do not fit, relative to those that do.
 const NEED: f32 = 2.0;
-/// Weight of all lines around below which nothing is said.
+/// Total weight of nearby lines below which a place counts as not covered by the sketch.
 const HEARD: f32 = 0.1;
 
-/// How far the lines of a sketch around each place fit already, 0..=1, and 0 where there are none:
-/// `[1, h, w]`, one for every [`STEP`] guide samples. `needs`: how far each point of `sketch` has to
-/// move, 0..=1.
+/// How far the sketch lines around each place already fit, 0..=1, and 0 where there are none: `[1,
+/// h, w]`, one value for every [`STEP`] guide samples. `needs` says how much each point of `sketch`
+/// has to move, 0..=1.
 pub(super) fn agreed(sketch: &[Point], needs: &[f32], h: usize, w: usize) -> Map {
     let (mut sums, mut out) = (Map::new(2, h, w), Map::new(1, h, w));
     let reach = BESIDE / STEP as f32;

@@ -1,8 +1,8 @@
-//! Of several ways in which a sketch's lines may lie in both keys, the one that holds at each place.
+//! Chooses at each place one of several candidate positions of the sketch's lines in both keys.
 //!
-//! Lines have to be met in both keys, the colours beside them have to be the same in both, and
-//! neighbours have to agree. After Lempitsky et al., "FusionFlow", CVPR 2008, in the choice among
-//! whole solutions, here by min-sum belief propagation.
+//! A good candidate meets lines in both keys, has the same colours beside them in both, and agrees
+//! with its neighbours. Like Lempitsky et al., "FusionFlow", CVPR 2008, it chooses among whole
+//! solutions, but here by min-sum belief propagation.
 
 use inbetween_core::Bilinear;
 use rayon::prelude::*;
@@ -11,28 +11,29 @@ use super::chamfer::ChamferIndex;
 use super::line_points::Point;
 use crate::map::Map;
 
-/// Neighbours of a point, and how far they may be, in guide samples.
+/// Number of neighbours of a point, and their largest distance in guide samples.
 const NEIGHBOURS: usize = 8;
 const BESIDE: f32 = 16.0;
-/// Distance to a line that counts as none.
+/// Distance to a line that counts as not found.
 const LOST: f32 = 12.0;
-/// Cost of one sample's difference between neighbours, and the most that a difference costs.
+/// Cost of a difference of one sample between neighbours, and the highest cost of a difference.
 const BEND: f32 = 0.25;
 const APART: f32 = 2.5;
-/// Cost of other colours beside the line, and how far beside.
+/// Cost of different colours beside the line, and the distance from the line at which they are
+/// compared.
 const COLOUR: f32 = 12.0;
 const ASIDE: f32 = 3.5;
 const ROUNDS: usize = 12;
 
-/// One way in which the lines may lie in a key.
+/// One candidate for the positions of the lines in a key.
 pub(super) struct Candidate {
-    /// From each point of the sketch, in guide samples.
+    /// Displacement from each point of the sketch, in guide samples.
     pub(super) to: Vec<[f32; 2]>,
     /// How far the lines are turned there.
     pub(super) turn: f32,
 }
 
-/// A key: its picture, its lines and the ways into it.
+/// A key: its picture, its lines, and the candidates in it.
 pub(super) struct KeyCandidates<'a> {
     pub(super) guide: &'a Map,
     pub(super) points: &'a [Point],
@@ -40,7 +41,7 @@ pub(super) struct KeyCandidates<'a> {
     pub(super) ways: Vec<Candidate>,
 }
 
-/// What is found of one point under one way: distance, and the colours on both sides.
+/// How one point matches under one candidate: its distance, and the colours on both sides.
 #[derive(Clone, Copy)]
 struct PointMatch {
     to: [f32; 2],
@@ -48,8 +49,8 @@ struct PointMatch {
     beside: [[f32; 3]; 2],
 }
 
-/// For each point the chosen way into each key. `favour`: what the pair of first ways and that of second
-/// ways cost less, for each point.
+/// Chooses a candidate in each key for every point. `favour` is the discount, for each point, on
+/// the pair of first candidates and on that of second ones.
 pub(super) fn fuse(
     sketch: &[Point],
     places: &[KeyCandidates; 2],
@@ -81,7 +82,7 @@ pub(super) fn fuse(
         .collect();
     let beside = neighbours(sketch);
     let n = labels.len();
-    // Messages to each point, by its neighbour's rank.
+    // Messages to each point, indexed by the neighbour's rank.
     let mut heard: Vec<Vec<f32>> = beside.iter().map(|b| vec![0.0; b.len() * n]).collect();
     let rank: Vec<Vec<usize>> = beside
         .iter()
@@ -122,7 +123,7 @@ pub(super) fn fuse(
                         }
                         *to = best - least;
                     }
-                    // Half of what was said before, so that nothing swings.
+                    // Half of the previous message is kept, so that nothing oscillates.
                     for (to, old) in to.iter_mut().zip(&heard[i][r * n..]) {
                         *to = 0.5 * (*to + old);
                     }
@@ -160,7 +161,7 @@ fn match_point(p: &Point, to: [f32; 2], turn: f32, place: &KeyCandidates) -> Poi
     if away < LOST {
         let line = &place.points[n as usize];
         let (lx, ly) = (-libm::sinf(line.angle), libm::cosf(line.angle));
-        // The sketch's own sides, whichever way the key's line was traced.
+        // Sides are those of the sketch, whichever way the key's line was traced.
         let side = if lx * nx + ly * ny < 0.0 { -1.0 } else { 1.0 };
         (nx, ny) = (side * lx, side * ly);
     }
@@ -172,7 +173,7 @@ fn match_point(p: &Point, to: [f32; 2], turn: f32, place: &KeyCandidates) -> Poi
     PointMatch { to, away, beside }
 }
 
-/// The nearest points of each point, mutually.
+/// The nearest points of each point, in both directions.
 fn neighbours(sketch: &[Point]) -> Vec<Vec<usize>> {
     let near: Vec<Vec<usize>> = sketch
         .par_iter()
@@ -188,7 +189,7 @@ fn neighbours(sketch: &[Point]) -> Vec<Vec<usize>> {
                 .map(|(j, q)| (apart(q), j))
                 .collect();
             all.sort_by(|a, b| a.0.total_cmp(&b.0));
-            // Nearest ones, and some farther ones to other lines.
+            // The nearest points, and some farther ones on other lines.
             let farther =
                 all.len().saturating_sub(NEIGHBOURS / 2).max(1) as f32 / (NEIGHBOURS / 2) as f32;
             (0..NEIGHBOURS)

@@ -1,7 +1,7 @@
-//! The nearest line point from any place, in place and direction together.
+//! Finds the nearest line point for any place, in position and direction at once.
 //!
 //! After Liu et al., "Fast Directional Chamfer Matching", CVPR 2010: one distance transform per
-//! direction, joined around the circle of directions.
+//! direction, propagated around the circle of directions.
 
 use rayon::prelude::*;
 
@@ -9,21 +9,22 @@ use super::line_points::Point;
 
 /// Directions between 0 and π.
 const BINS: usize = 12;
-/// Distance that a turn by one bin counts for when one of several lines is chosen, in guide samples.
+/// Distance, in guide samples, that equals a turn by one bin when a line is chosen among several.
 const TURN: f32 = 1.5;
 
-/// For each direction and place the nearest of some points.
+/// For each direction and place, the nearest of some points.
 pub(super) struct ChamferIndex {
     h: usize,
     w: usize,
-    /// Guide samples for each sample here.
+    /// Guide samples per sample here.
     step: f32,
-    /// `[bins, h, w]`: distance in guide samples and the point's number.
+    /// `[bins, h, w]`: distance in guide samples and the index of the point.
     found: Vec<(f32, u32)>,
 }
 
 impl ChamferIndex {
-    /// Looks up among `points` on a picture of `height` x `width` guide samples, every `step`.
+    /// An index of `points` for a picture of `height` x `width` guide samples, with one entry every
+    /// `step` samples.
     pub(super) fn new(points: &[Point], [height, width]: [usize; 2], step: usize) -> Self {
         let (h, w) = (height.div_ceil(step), width.div_ceil(step));
         let area = h * w;
@@ -47,7 +48,7 @@ impl ChamferIndex {
     fn transformed(mut self) -> Self {
         let (h, w, step) = (self.h, self.w, self.step);
         self.found.par_chunks_mut(h * w).for_each(|plane| chamfer(plane, h, w, step));
-        // Around the circle of directions both ways, twice so that both ends have met.
+        // Around the circle of directions both ways, twice, so that the two ends meet.
         let area = h * w;
         for pass in 0..2 {
             for k in 0..2 * BINS {
@@ -64,15 +65,15 @@ impl ChamferIndex {
         self
     }
 
-    /// Distance (with what a turn costs) and number of the point nearest to a line point of direction
-    /// `angle` at (`x`, `y`) in guide samples; infinite outside the picture.
+    /// Distance (including the cost of turning) and index of the point nearest to a line point with
+    /// direction `angle` at (`x`, `y`) in guide samples; infinite outside the picture.
     pub(super) fn at(&self, x: f32, y: f32, angle: f32) -> (f32, u32) {
         let (x, y) = ((x / self.step).round(), (y / self.step).round());
         if !(x >= 0.0 && y >= 0.0 && x < self.w as f32 && y < self.h as f32) {
             return (f32::INFINITY, u32::MAX);
         }
         let at = y as usize * self.w + x as usize;
-        // The two nearest directions: none lies alone just beyond a border between bins.
+        // The two nearest directions, so that the result does not jump at the border between bins.
         let low = (angle / std::f32::consts::PI * BINS as f32 + BINS as f32 - 0.5) as usize;
         let [a, b] = [low, low + 1].map(|k| self.found[k % BINS * self.h * self.w + at]);
         if a.0 <= b.0 { a } else { b }
@@ -83,7 +84,7 @@ fn bin(angle: f32) -> usize {
     (angle / std::f32::consts::PI * BINS as f32) as usize % BINS
 }
 
-/// Distance of every place from the nearest seed, in two sweeps, each with eight neighbours.
+/// Distance of every place from the nearest seed, in two sweeps over eight neighbours each.
 fn chamfer(plane: &mut [(f32, u32)], h: usize, w: usize, step: f32) {
     let (side, corner) = (step, step * std::f32::consts::SQRT_2);
     for forward in [true, false] {

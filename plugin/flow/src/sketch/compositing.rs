@@ -1,54 +1,56 @@
-//! What a sketch corrects, laid over what the engine draws by itself.
+//! Lays what a sketch corrects over the engine's own drawing.
 //!
-//! Each key's samples are pushed to where they are at a position: figures that the sketch moves in
-//! front, what stays behind. Where a figure lands, and where one has left, this decides; everything
-//! else remains the engine's.
+//! Each key's samples are moved to where they are at a position: figures that the sketch moves are
+//! in front, everything else stays behind. This result is used where a figure arrives and where one
+//! has left; everywhere else the engine's own drawing remains.
 
 use inbetween_core::Bilinear;
 use rayon::prelude::*;
 
 use crate::map::{Map, warp};
 
-/// Logarithm of how much more a corrected sample counts than one behind it.
+/// Logarithm of the weight of a corrected sample relative to one behind it.
 const FRONT: f32 = 7.0;
-/// Coverage below which nothing of a key landed.
+/// Coverage below which nothing of a key arrived.
 const BARE: f32 = 0.2;
-/// Log odds of a key that alone shows a place.
+/// Log odds of a key that is the only one to show a place.
 const ALONE: f32 = 8.0;
-/// Difference between neighbours of a figure (one sample of half guide size apart) that tears it, in
-/// guide samples.
+/// Difference between neighbouring samples of a figure at half guide size, in guide samples, at
+/// which the figure is torn.
 const TORN: f32 = 3.5;
-/// Smallest piece of a figure, as a part of the picture.
+/// Smallest piece of a figure, as a share of the picture.
 const LEAST: f32 = 4e-4;
-/// Distance around a figure in a key where the engine is not asked, in samples of half guide size.
+/// Distance around a figure in a key within which the engine's own drawing is not used, in samples
+/// of half guide size.
 const STAGE: usize = 6;
-/// Motion up to which ground rests, in guide samples.
+/// Motion up to which ground counts as resting, in guide samples.
 const GROUND: f32 = 1.5;
-/// Difference of the keys, 0..=1, from which one is taken, not both.
+/// Difference of the keys, 0..=1, from which one is shown rather than a mix.
 const DIFFER: f32 = 0.04;
 
-/// How far lines must fit for the engine's own drawing to stay, 0..=1.
+/// How well lines must fit for the engine's own drawing to stay, 0..=1.
 const FITS: f32 = 0.3;
 
-/// What sketches say of a place.
+/// What sketches prefer at a place.
 #[derive(Default)]
 pub(super) struct Preference {
-    /// By how much rather the first key is taken.
+    /// How strongly the first key is preferred.
     pub(super) prefer: f32,
-    /// How far nothing has to change, 0..=1.
+    /// How surely nothing has to change, 0..=1.
     pub(super) fits: f32,
 }
 
-/// What both keys show at a position.
+/// Both keys, moved to a position.
 pub(super) struct WarpedKeys {
-    /// Where samples of each key are at the position: `[3, h / 2, w / 2]`, displacement there in guide
-    /// samples and whether a sketch corrects it (0 or 1).
+    /// Where the samples of each key are at the position: `[3, h / 2, w / 2]`, the displacement in
+    /// guide samples, and whether a sketch corrects it (0 or 1).
     pushed: [Map; 2],
-    /// Seen from the position: way back (2), correction, coverage: `[4, h, w]`.
+    /// The inverse, seen from the position: displacement to the key (2), correction, coverage: `[4,
+    /// h, w]`.
     seen: [Map; 2],
 }
 
-/// Seen from the position, for guides of `h` x `w`.
+/// Inverts the displacements of a key, for guides of `h` x `w`.
 fn seen(key: &Map, h: usize, w: usize) -> Map {
     let (front, area, torn) = (key.plane(2), h * w, torn(key));
     let mut sum = vec![0.0f32; 5 * area];
@@ -60,7 +62,7 @@ fn seen(key: &Map, h: usize, w: usize) -> Map {
                 continue;
             }
             let at = Bilinear::at(0.5 * x as f32 - 0.25, 0.5 * y as f32 - 0.25, key.h, key.w);
-            // Figure and ground are not mixed.
+            // Figure and ground must not be mixed.
             let [u, v] = if (at.of(front) - m).abs() < 1e-3 {
                 [0, 1].map(|c| at.of(key.plane(c)))
             } else {
@@ -101,7 +103,7 @@ fn seen(key: &Map, h: usize, w: usize) -> Map {
     out
 }
 
-/// Takes away pieces of figures that are too small to be any.
+/// Removes pieces of figures that are too small to be real.
 fn sweep(seen: &mut Map) {
     let (w, area) = (seen.w, seen.area());
     let least = (LEAST * area as f32) as usize;
@@ -136,7 +138,7 @@ fn sweep(seen: &mut Map) {
     }
 }
 
-/// Where a figure is stretched beyond what a drawing bears.
+/// Where a figure is stretched more than a drawing can bear.
 fn torn(key: &Map) -> Vec<bool> {
     let (h, w, area) = (key.h, key.w, key.area());
     let mut out = vec![false; area];
@@ -155,7 +157,7 @@ fn torn(key: &Map) -> Vec<bool> {
     out
 }
 
-/// Fills cracks: bare samples most of whose neighbours are not.
+/// Fills cracks: bare samples with mostly covered neighbours.
 fn close(seen: &mut Map) {
     let (h, w, area) = (seen.h, seen.w, seen.area());
     for _ in 0..2 {
@@ -172,7 +174,7 @@ fn close(seen: &mut Map) {
                 if known.clone().count() < 5 {
                     continue;
                 }
-                // From the neighbour in front.
+                // Filled from the neighbour in front.
                 let from =
                     known.max_by(|&&a, &&b| seen.v[2 * area + a].total_cmp(&seen.v[2 * area + b]));
                 filled.extend(from.map(|&n| (i, [0, 1, 2, 3].map(|c| seen.v[c * area + n]))));
@@ -190,13 +192,13 @@ impl WarpedKeys {
         Self { pushed, seen: [a, b] }
     }
 
-    /// What key `k` with its guide shows.
+    /// The guide of key `k`, as seen from the position.
     pub(super) fn shown(&self, k: usize, guide: &Map) -> Map {
         warp(guide, &self.seen[k], 0)
     }
 
-    /// Lays this over `motion` (`[5, h, w]`) at `t`. `told`: what the sketches say of a place with a
-    /// motion.
+    /// Lays the moved keys over `motion` (`[5, h, w]`) at `t`. `told` gives the sketches'
+    /// preference at a place with a given motion.
     pub(super) fn lay(
         &self,
         motion: &mut Map,
@@ -214,7 +216,7 @@ impl WarpedKeys {
             }
         }
         let differ = differ.blur(1);
-        // Where a figure stands in a key, the engine does not know what is behind it.
+        // The engine does not know what is behind a figure in a key.
         let [stage_a, stage_b] = self.pushed.each_ref().map(|p| p.channels(2, 3).blur(STAGE));
         let own: Vec<Option<[f32; 5]>> = (0..area)
             .into_par_iter()
@@ -222,7 +224,7 @@ impl WarpedKeys {
                 let bare = self.seen.each_ref().map(|s| s.v[3 * area + i] <= 0.0);
                 let front = self.seen.each_ref().map(|s| s.v[2 * area + i]);
                 let (x, y) = ((i % w) as f32, (i / w) as f32);
-                // Whether the engine shows a figure here that has gone elsewhere.
+                // Whether the engine shows a figure here that has moved elsewhere.
                 let odds = motion.v[4 * area + i];
                 let stale = [0, 1].map(|k| {
                     let shown = if k == 0 { odds > -3.0 } else { odds < 3.0 };

@@ -1,7 +1,7 @@
-//! Where the lines of a sketch are found among other lines.
+//! Finds the lines of a sketch among other lines.
 //!
-//! First cell by cell among all displacements within reach, so that far and ambiguous moves are
-//! settled by what neighbouring cells agree on; then point by point, onto the lines.
+//! First cell by cell among all displacements within reach, where neighbouring cells help to
+//! resolve long and ambiguous moves; then point by point, onto the lines.
 
 use rayon::prelude::*;
 
@@ -12,46 +12,47 @@ use crate::map::Map;
 
 /// Side of a cell of sketch lines, in guide samples.
 const CELL: f32 = 24.0;
-/// Distance between displacements that are tried, in guide samples, and the most of them each way.
+/// Distance between tried displacements, in guide samples, and the largest number of them each way.
 const STRIDE: f32 = 8.0;
 const MOST: usize = 18;
 /// A point farther than this from any line counts as not found, in guide samples.
 const LOST: f32 = 14.0;
-/// Cost of one sample's difference between neighbouring cells, and the difference from which they
-/// count as different parts.
+/// Cost of a difference of one sample between neighbouring cells, and the difference from which
+/// they count as different parts.
 const BEND: f32 = 0.12;
 const APART: f32 = 40.0;
 /// Cost of a displacement by one sample.
 const AWAY: f32 = 0.02;
-/// Cost of leaving a place whose lines fit as they are.
+/// Cost of leaving a place where the lines already fit.
 const LEAVE: f32 = 8.0;
-/// Lines that lie within the first distance fit, because hands tremble; from the second on they do not.
-/// As parts of the guide's longer side.
+/// Lines within the first distance fit, because hands tremble; from the second on they do not. Both
+/// are shares of the guide's longer side.
 const TREMBLE: [f32; 2] = [0.0015, 0.005];
-/// Distance over which that is judged, in guide samples.
+/// Distance over which the fit is judged, in guide samples.
 const JUDGED: f32 = 14.0;
 /// Rounds of messages between cells.
 const ROUNDS: usize = 8;
-/// Points that take part in the second step.
+/// Number of points used in the second step.
 const POINTS: usize = 1000;
 
-/// A point of the sketch and how far from it its line was found.
+/// A point of the sketch, and the line found for it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Correspondence {
     pub(super) point: Point,
-    /// From the sketch to the line, in guide samples.
+    /// Displacement from the sketch to the line, in guide samples.
     pub(super) to: [f32; 2],
-    /// 0: not found at all, 1: certain.
+    /// From 0 (not found at all) to 1 (certain).
     pub(super) trust: f32,
 }
 
-/// A line point for each point number of a [`Near`].
+/// The line points, and the index that refers to them.
 pub(super) struct Lines<'a> {
     pub(super) points: &'a [Point],
     pub(super) near: &'a ChamferIndex,
 }
 
-/// Distance of each point from the nearest line of a picture whose map of those is `away`.
+/// Distance of each point from the nearest line of a picture, where `away` is the picture's map of
+/// such distances.
 pub(super) fn line_distances(sketch: &[Point], away: &Map) -> impl Iterator<Item = f32> {
     let at = |p: &Point| {
         let (x, y) = ((p.x as usize).min(away.w - 1), (p.y as usize).min(away.h - 1));
@@ -60,13 +61,14 @@ pub(super) fn line_distances(sketch: &[Point], away: &Map) -> impl Iterator<Item
     sketch.iter().map(at)
 }
 
-/// Distance up to which a line fits, in guide samples, where the guide's longer side is `longest`.
+/// Distance up to which a line fits, in guide samples, for a guide whose longer side is `longest`.
 pub(super) fn line_tolerance(longest: f32) -> f32 {
     TREMBLE[0] * longest
 }
 
-/// How far each point of `sketch` misses the lines of the picture that it is to change: 0 where it
-/// fits, 1 where it does not. Judged over some distance, so that a stretch of line is one thing.
+/// How far each point of `sketch` misses the lines of the picture to be changed: 0 where it fits, 1
+/// where it does not. The fit is judged over some distance, so that a stretch of line is judged as
+/// a whole.
 pub(super) fn needs(sketch: &[Point], away: &Map, longest: f32) -> Vec<f32> {
     let [fits, lost] = TREMBLE.map(|part| part * longest);
     let away: Vec<f32> = line_distances(sketch, away).collect();
@@ -88,7 +90,7 @@ pub(super) fn needs(sketch: &[Point], away: &Map, longest: f32) -> Vec<f32> {
 }
 
 /// Finds `sketch` among `lines`, anywhere within `reach` (guide samples) of where `from` takes it.
-/// `needs`: how little each point may simply follow `from`, 0..=1.
+/// `needs` says how much each point has to deviate from `from`, 0..=1.
 pub(super) fn find(
     sketch: &[Point],
     needs: &[f32],
@@ -101,7 +103,7 @@ pub(super) fn find(
     Candidate { to, turn: from.turn }
 }
 
-/// Finds `sketch` among `lines` that already lie close.
+/// Finds `sketch` among `lines` that are already close.
 pub(super) fn find_close(sketch: &[Point], needs: &[f32], lines: &Lines) -> Vec<Correspondence> {
     let start = vec![[0.0; 2]; sketch.len()];
     let to = settle(sketch, start, 0.0, lines, &[14.0, 10.0, 7.0, 6.0, 5.0, 5.0]);
@@ -111,34 +113,34 @@ pub(super) fn find_close(sketch: &[Point], needs: &[f32], lines: &Lines) -> Vec<
         .zip(needs)
         .map(|((&point, to), need)| {
             let trust = trust(&point, to, 0.0, lines);
-            // What fits is held where it is.
+            // Points that fit stay where they are.
             Correspondence { point, to: to.map(|d| need * d), trust: trust.max(1.0 - need) }
         })
         .collect()
 }
 
-/// How surely the line of a point lies where `to` takes it.
+/// How surely the line of a point is where `to` takes it.
 pub(super) fn trust(point: &Point, to: [f32; 2], turn: f32, lines: &Lines) -> f32 {
     let (away, _) = lines.near.at(point.x + to[0], point.y + to[1], point.angle + turn);
     if away < 8.0 { libm::expf(-away * away / 12.0) } else { 0.0 }
 }
 
-/// Everything stays where it is.
+/// A candidate in which everything stays in place.
 pub(super) fn still(sketch: &[Point]) -> Candidate {
     Candidate { to: vec![[0.0; 2]; sketch.len()], turn: 0.0 }
 }
 
-/// At most [`POINTS`] points, evenly chosen.
+/// At most [`POINTS`] points, evenly selected.
 pub(super) fn thinned(sketch: &[Point]) -> Vec<Point> {
     let step = sketch.len().div_ceil(POINTS).max(1);
     sketch.iter().copied().step_by(step).collect()
 }
 
-/// Cells of sketch points.
+/// The points of a sketch, grouped in cells.
 struct Cells {
-    /// Points of each cell that has any.
+    /// The points of each cell that is not empty.
     points: Vec<Vec<usize>>,
-    /// Neighbours by direction: the opposite of direction `k` is `7 - k`.
+    /// Neighbours by direction; the opposite of direction `k` is `7 - k`.
     beside: Vec<[Option<usize>; 8]>,
 }
 
@@ -171,7 +173,7 @@ fn roughly(
     near: &ChamferIndex,
     reach: f32,
 ) -> Vec<[f32; 2]> {
-    // Displacements each way from where it is expected; all are a square of them.
+    // Displacements tried each way from the expected one; together they form a square.
     let half = ((reach / STRIDE).ceil() as usize).min(MOST);
     let (step, side) = (reach / half as f32, 2 * half + 1);
     let labels = side * side;
@@ -206,7 +208,7 @@ fn roughly(
     let (slope, most) = (BEND * step, BEND * APART);
     let mut messages = vec![vec![0.0f32; 8 * labels]; own.len()];
     for _ in 0..ROUNDS {
-        // What each cell hears, by direction it comes from.
+        // The messages to each cell, by the direction they come from.
         messages = (0..own.len())
             .into_par_iter()
             .map(|n| {
@@ -215,7 +217,7 @@ fn roughly(
                     let Some(m) = cells.beside[n][k] else { continue };
                     to.copy_from_slice(&own[m]);
                     for (j, from) in messages[m].chunks(labels).enumerate() {
-                        // Not what this cell said itself.
+                        // Leaves out what this cell itself sent.
                         if j != 7 - k {
                             to.iter_mut().zip(from).for_each(|(t, f)| *t += f);
                         }
@@ -239,8 +241,8 @@ fn roughly(
     out
 }
 
-/// The least over all labels of their cost and `slope` for each step to them, but never more than
-/// `most` above the least; then relative to that.
+/// For each label, the least cost over all labels plus `slope` per step from there, capped at
+/// `most` above the least; then relative to the least.
 fn soften(cost: &mut [f32], side: usize, slope: f32, most: f32) {
     let labels = side * side;
     let least = cost.iter().copied().fold(f32::INFINITY, f32::min);
@@ -261,8 +263,8 @@ fn soften(cost: &mut [f32], side: usize, slope: f32, most: f32) {
     cost.iter_mut().for_each(|c| *c = c.min(least + most) - least);
 }
 
-/// Moves points from `to` onto the lines, each with those around it that move alike; `reaches`: how
-/// far neighbours count, in each round.
+/// Moves points from `to` onto the lines, each together with nearby points that move alike.
+/// `reaches` are the distances within which neighbours count, one for each round.
 pub(super) fn settle(
     sketch: &[Point],
     mut to: Vec<[f32; 2]>,
@@ -273,7 +275,7 @@ pub(super) fn settle(
     let around = around(sketch, 3.0 * reaches.iter().copied().fold(0.0, f32::max));
     for &reach in reaches {
         let gate = (0.9 * reach).clamp(5.0, LOST);
-        // Normal, distance along it and weight of what each point should still do.
+        // For each point the line's normal, the distance still to go along it, and the weight.
         let pull: Vec<[f32; 4]> = sketch
             .iter()
             .zip(&to)
@@ -311,7 +313,7 @@ pub(super) fn settle(
                     by += w * ny * left;
                     sum += w;
                 }
-                // Across the lines as they ask; along them only as far as they tell.
+                // Across the lines by the full amount; along them only as far as they determine it.
                 (xx, yy) = (xx + 0.15 * sum, yy + 0.15 * sum);
                 let det = xx * yy - xy * xy;
                 [d[0] + (yy * bx - xy * by) / det, d[1] + (xx * by - xy * bx) / det]
@@ -321,7 +323,7 @@ pub(super) fn settle(
     to
 }
 
-/// Numbers and squared distances of the points within `reach` of each point, itself among them.
+/// Indices and squared distances of the points within `reach` of each point, including itself.
 fn around(sketch: &[Point], reach: f32) -> Vec<Vec<(u32, f32)>> {
     sketch
         .par_iter()
@@ -360,7 +362,8 @@ mod tests {
     fn a_far_shape_is_found_among_others_that_rest() {
         let mut lines = circle(150.0, 150.0, 30.0, 190);
         lines.extend(circle(250.0, 60.0, 20.0, 120));
-        // The first circle is drawn 40 to the right and 30 up, half of it left out; the other rests.
+        // The first circle is drawn 40 to the right and 30 up, with half of it left out; the other
+        // rests.
         let mut sketch = circle(190.0, 120.0, 30.0, 190)[..100].to_vec();
         sketch.extend(circle(250.0, 60.0, 20.0, 120));
         let near = ChamferIndex::new(&lines, [240, 320], 2);

@@ -1,21 +1,21 @@
-//! From places where lines must go to a motion of everything.
+//! Extends the known displacements of lines to a displacement of every place.
 
 use super::line_points::Point;
 use super::relaxation::Ties;
 use crate::map::Map;
 use inbetween_core::Bilinear;
 
-/// Samples from which displacements fade to rest, as the number of grid steps.
+/// Distance over which displacements fade to rest, in grid steps.
 const FADE: f32 = 14.0;
-/// Sweeps of the relaxation, and its over-relaxation.
+/// Number of sweeps of the relaxation, and its over-relaxation factor.
 const SWEEPS: usize = 160;
 const OMEGA: f32 = 1.85;
 
-/// Displacements that are known at some places of a grid.
+/// Displacements known at some places of a grid.
 pub(super) struct KnownDisplacement {
-    /// `[3, h, w]`: sums of weighted displacements (guide samples), sum of weights.
+    /// `[3, h, w]`: sums of weighted displacements (guide samples), and sum of weights.
     sums: Map,
-    /// Guide samples for each grid step.
+    /// Guide samples per grid step.
     step: f32,
 }
 
@@ -24,7 +24,7 @@ impl KnownDisplacement {
         Self { sums: Map::new(3, h, w), step: step as f32 }
     }
 
-    /// The displacement at (`x`, `y`), in guide samples, is `by`.
+    /// Records that the displacement at (`x`, `y`), in guide samples, is `by`.
     pub(super) fn add(&mut self, x: f32, y: f32, by: [f32; 2], weight: f32) {
         let (h, w, area) = (self.sums.h, self.sums.w, self.sums.area());
         let cell = |v: f32, n: usize| ((v / self.step).max(0.0) as usize).min(n - 1);
@@ -34,8 +34,8 @@ impl KnownDisplacement {
         self.sums.v[2 * area + i] += weight;
     }
 
-    /// The smoothest displacements that keep to what is known, fade to rest far from it, and change
-    /// freely where `layers` (`[2, h, w]`, a motion in guide samples) breaks off.
+    /// The smoothest displacements that follow the known ones, fade to rest far from them, and may
+    /// change abruptly where `layers` (`[2, h, w]`, a motion in guide samples) does.
     pub(super) fn spread(&self, layers: &Map) -> Map {
         let (h, w, area) = (self.sums.h, self.sums.w, self.sums.area());
         let tie = |i: usize, j: usize| {
@@ -55,8 +55,8 @@ impl KnownDisplacement {
     }
 }
 
-/// Line points where `flow` (samples of half guide size, over the whole span) takes them after `part`
-/// of the span.
+/// Line points carried by `flow` (in samples of half guide size, over the whole span) for `part` of
+/// the span.
 pub(super) fn carried(points: &[Point], flow: &Map, part: f32) -> Vec<Point> {
     let at = |x: f32, y: f32| {
         let corner = Bilinear::at(0.5 * x - 0.25, 0.5 * y - 0.25, flow.h, flow.w);
@@ -70,7 +70,7 @@ pub(super) fn carried(points: &[Point], flow: &Map, part: f32) -> Vec<Point> {
             let ([x, y], [ax, ay], [bx, by]) =
                 (at(p.x, p.y), at(p.x - dx, p.y - dy), at(p.x + dx, p.y + dy));
             let turned = libm::atan2f(by - ay, bx - ax).rem_euclid(std::f32::consts::PI);
-            // A tear in the motion is no turn.
+            // A tear in the motion must not count as a turn.
             let torn = libm::hypotf(bx - ax, by - ay) > 12.0;
             Point { x, y, angle: if torn { p.angle } else { turned } }
         })

@@ -1,4 +1,4 @@
-//! From the lines of a figure to the figure: what the sketch moves in a key, and how it goes.
+//! Derives a figure from its lines: what the sketch moves in a key, and how it moves.
 
 use super::fitting::Sketch;
 use super::key_matching::MatchedPoint;
@@ -8,38 +8,38 @@ use crate::map::Map;
 use crate::net::CELL;
 use inbetween_core::Bilinear;
 
-/// How much a sketch point counts in a key, where outlines hold motions up.
+/// Weight of a sketch point in a key, where outlines stop the spread of motion.
 const LINE: f32 = 2.0;
-/// How much the unguided motion counts where it is sure, and where the keys show the same at rest.
+/// Weight of the unguided motion where it is certain, and where the keys show the same at rest.
 const LOYAL: f32 = 0.001;
 const RESTING: f32 = 0.02;
-/// How much a figure's motion as a whole counts in each of its samples.
+/// Weight of a figure's overall motion in each of its samples.
 const RIGID: f32 = 0.02;
-/// Distance from the unguided motion from which the sketch corrects it, and over which that grows, in
-/// guide samples.
+/// Deviation from the unguided motion from which the sketch corrects it, and the range over which
+/// the correction grows, in guide samples.
 const OFF: [f32; 2] = [1.0, 2.0];
 
-/// A point of the sketch in a key.
+/// A point of the sketch, located in a key.
 struct KeyPoint {
     x: f32,
     y: f32,
-    /// From there to the sketch and to the other key, in guide samples.
+    /// Displacement from there to the sketch and to the other key, in guide samples.
     there: [f32; 2],
     end: [f32; 2],
-    /// How far that is not what the unguided motion has, 0..=1.
+    /// How far that differs from the unguided motion, 0..=1.
     corrected: f32,
-    /// How surely it is here, and in the other key.
+    /// How surely it is here and in the other key.
     trust: f32,
     other: f32,
 }
 
-/// A place of guide samples in samples of half guide size.
+/// Converts a place in guide samples to samples of half guide size.
 fn half([x, y]: [f32; 2]) -> [f32; 2] {
     [0.5 * x - 0.25, 0.5 * y - 0.25]
 }
 
 impl Sketch<'_> {
-    /// How each key goes to the sketch and to the other key, and which part of it the sketch moves
+    /// How each key moves to the sketch and to the other key, and which part of it the sketch moves
     /// (0 or 1): `[5, h / 2, w / 2]`, in guide samples.
     pub(super) fn ways(&self, met: &[MatchedPoint], share: f32) -> [Map; 2] {
         let (first, last) = rayon::join(|| self.way(0, met, share), || self.way(1, met, share));
@@ -59,7 +59,7 @@ impl Sketch<'_> {
         }
         (0..area).for_each(|i| known.lean(0, i, 0.0, unguided_weights[i]));
         let figure = known.spread(small, None).blur(1).map(|v| if v > 0.5 { 1.0 } else { 0.0 });
-        // How that goes as a whole.
+        // The overall motion of the moved part.
         let rigid = |end: bool| {
             let going: Vec<ControlPoint> = (here.iter())
                 .map(|p| {
@@ -92,7 +92,7 @@ impl Sketch<'_> {
             }
         }
         let mut out = Map::stack(&[&known.spread(small, Some(&figure)), &figure]);
-        // A part of the way from the unguided motion.
+        // Only this part of the way from the unguided motion.
         for (c, part) in [part, part, 1.0, 1.0].into_iter().enumerate() {
             let to = &mut out.v[c * area..(c + 1) * area];
             for (to, flow) in to.iter_mut().zip(flow.plane(c % 2)) {
@@ -103,7 +103,7 @@ impl Sketch<'_> {
         out
     }
 
-    /// The sketch's points in key `k`.
+    /// The sketch's points, located in key `k`.
     fn here(&self, k: usize, met: &[MatchedPoint]) -> Vec<KeyPoint> {
         let part = if k == 0 { self.at } else { 1.0 - self.at };
         let flow = &self.pair.flows[k];
@@ -126,7 +126,8 @@ impl Sketch<'_> {
                 }
             })
             .collect();
-        // What goes another way than the lines beside it in the sketch was taken for something else.
+        // A point that moves differently from the lines beside it in the sketch was matched
+        // wrongly.
         let (mut moved, mut resting) = (Vec::new(), Vec::new());
         for (m, here) in met.iter().zip(&here) {
             let weight = m.trust[k].max(1e-3);
@@ -141,7 +142,7 @@ impl Sketch<'_> {
         here
     }
 
-    /// How much the unguided motion of key `k` counts in each sample.
+    /// Weight of the unguided motion of key `k` in each sample.
     fn unguided_weights(&self, k: usize) -> Vec<f32> {
         let flow = &self.pair.flows[k];
         let sure = self.pair.matched.confidence[k].resize(flow.h, flow.w);

@@ -1,4 +1,4 @@
-//! One sketch: what it asks, and how far that is done.
+//! Fits the drawing to one sketch, and decides whether the result is better.
 
 use std::sync::Arc;
 
@@ -18,28 +18,30 @@ use crate::map::{Map, warp};
 use crate::mask::{disagreement, moved};
 use crate::pair::KeyPair;
 
-/// Strength from which lines are followed all the way.
+/// Strength from which lines are followed completely.
 const FULL: f32 = 0.6;
-/// What a mean difference of 1 of 255 between keys that are mixed costs, in guide samples of line distance.
+/// Cost of a mean difference of 1/255 between keys that are mixed, in guide samples of line
+/// distance.
 const TORN: f32 = 0.4;
-/// Part of the distance that has to be left for a bend to be worth it.
+/// A bend is worthwhile only if the remaining distance is below this share of the original.
 const PAYS: f32 = 0.8;
-/// What lines cost that the sketch does not have, as long as the picture: torn drawings have many.
+/// Cost of lines that are not in the sketch, for a length of the picture's longer side; torn
+/// drawings have many.
 const STRAY: f32 = 0.06;
-/// Distance from the sketch's lines up to which they ask for a line, in guide samples.
+/// Distance from the sketch's lines beyond which a line is a stray one, in guide samples.
 const ASKED: f32 = 3.0;
-/// Part of the sketch that has to be found in the keys; else it shows something else.
+/// Share of the sketch that must be found in the keys; otherwise it shows something else.
 const FOUND: f32 = 0.5;
-/// The least distance that has to be gained, as a part of the guide's longer side.
+/// The least improvement in distance, as a share of the guide's longer side.
 const LEAST: f32 = 2.5e-4;
-/// How much a sketch point counts against the smoothness of the bend.
+/// Weight of a sketch point against the smoothness of the bend.
 const FIRM: f32 = 1.0;
-/// Distance over which the key is chosen that meets the sketch, in guide samples.
+/// Distance over which the sketch's points vote for a key, in guide samples.
 const AROUND: f32 = 50.0;
-/// What it counts which key meets more of the whole sketch, in guide samples.
+/// Weight of the key that meets more of the whole sketch, in guide samples.
 const WHOLE: f32 = 0.6;
 
-/// One sketch to be understood.
+/// A sketch to be fitted.
 pub(super) struct Sketch<'a> {
     pub(super) pair: &'a KeyPair,
     pub(super) shape: [usize; 2],
@@ -49,23 +51,23 @@ pub(super) struct Sketch<'a> {
     pub(super) strength: f32,
 }
 
-/// What is wrong with an in-between.
+/// The faults of an in-between.
 struct Residuals {
-    /// Mean distance of the sketch's points from its lines, in guide samples.
+    /// Mean distance from the sketch's points to its lines, in guide samples.
     away: f32,
-    /// The same, as far as no trembling hand explains it.
+    /// The same, without the distances that a trembling hand explains.
     missed: f32,
-    /// Mean difference of the moved keys that it is made of, 0..=64 of 255.
+    /// Mean difference of the moved keys where they are mixed, 0..=64 of 255.
     torn: f32,
-    /// Area of lines that the sketch does not have, in guide samples, as a part of the guide's
-    /// longer side.
+    /// Area of lines that are not in the sketch, in guide samples, as a share of the guide's longer
+    /// side.
     stray: f32,
 }
 
 impl Sketch<'_> {
-    /// The candidate whose picture, drawn as the engine draws it, comes clearly nearest to the
-    /// sketch: a fit of what is drawn anyway, figures laid over that where it does not fit already,
-    /// figures laid over everything, or nothing at all.
+    /// Returns the candidate whose in-between, drawn as the engine would draw it, is clearly
+    /// nearest to the sketch. Candidates are a fit of the engine's own drawing, figures laid over
+    /// it where it does not fit already, figures laid over everything, and no change at all.
     pub(super) fn bend(
         &self,
         draw: impl Fn(f32) -> Map,
@@ -107,13 +109,13 @@ impl Sketch<'_> {
         let all = FigureLayer { ways, prefer, fits: None };
         let part = FigureLayer { fits: Some(fits), ..all.clone() };
         let candidates = [Some(part), Some(all), None];
-        // Bending what was found wrongly tears drawings, so it has to pay.
+        // Bending what was found wrongly tears drawings, so the improvement must be clear.
         let worth = (share * (1.0 - PAYS) * before.missed).max(LEAST * self.longest());
         let enough = before.missed - worth;
         let judged = candidates.into_par_iter().map(|over| {
             control.check()?;
             let bend = SketchWarp { over: over.map(Arc::new), ..none.clone() };
-            // Fits are looked for with all strength, and applied with what was chosen.
+            // The fit is computed at full strength and applied with the chosen strength.
             let rest = self.rest(&finished(Some(&bend))).map(|v| v * share);
             let bend = SketchWarp { rest, ..bend };
             let motion = finished(Some(&bend));
@@ -127,7 +129,8 @@ impl Sketch<'_> {
         Ok(best.map_or(none, |best| best.1))
     }
 
-    /// By how much more the first key's lines meet the sketch, where `ways` take both keys.
+    /// How much better the first key's lines meet the sketch than the last key's, when `ways` moves
+    /// both keys.
     fn prefer(&self, ways: &[Map; 2], h: usize, w: usize) -> Map {
         let pushed = ways.each_ref().map(|w| Map::stack(&[&w.channels(0, 2), &w.channels(4, 5)]));
         let both = WarpedKeys::of(pushed, h, w);
@@ -138,7 +141,7 @@ impl Sketch<'_> {
         });
         let (h, w) = (h / STEP, w / STEP);
         let mean = |k: usize| missed[k].iter().sum::<f32>() / missed[k].len().max(1) as f32;
-        // Where nothing else decides, it is the same key everywhere.
+        // Where nothing else decides, the same key is used everywhere.
         let whole = (8.0 * (mean(1) - mean(0))).clamp(-WHOLE, WHOLE);
         let mut out = Map::new(1, h, w);
         out.v.par_iter_mut().enumerate().for_each(|(i, to)| {
@@ -158,13 +161,14 @@ impl Sketch<'_> {
         out
     }
 
-    /// How far the sketch's points miss the lines of `shown`, each judged with those around it.
+    /// How far the sketch's points miss the lines of `shown`, each judged together with its
+    /// surroundings.
     fn needs(&self, shown: &Map) -> Vec<f32> {
         needs(&self.drawn, &away(shown, self.shape[0], self.shape[1]), self.longest())
     }
 
-    /// What is wrong with the in-between that `motion` makes and `shown` shows; `asked`: how far its
-    /// samples lie from the sketch's lines.
+    /// The faults of the in-between that `motion` makes and `shown` shows. `asked` is the distance
+    /// of its samples from the sketch's lines.
     fn faults(&self, motion: &Map, shown: &Map, asked: &Map) -> Residuals {
         let away = away(shown, self.shape[0], self.shape[1]);
         let rough = line_tolerance(self.longest());
@@ -187,13 +191,13 @@ impl Sketch<'_> {
         Residuals { away: all / points, missed: missed / points, torn, stray }
     }
 
-    /// Share of the way to the lines, and firmness of each line point.
+    /// Share of the way to the lines to take, and the weight of each line point.
     pub(super) fn shares(&self) -> (f32, f32) {
         let over = ((self.strength - FULL) / (1.0 - FULL)).max(0.0);
         ((self.strength / FULL).clamp(0.0, 1.0), FIRM * (1.0 + 4.0 * over))
     }
 
-    /// What `motion` and mask show, at guide size.
+    /// The picture that `motion`, which includes the mask, shows at guide size.
     fn shown(&self, motion: &Map) -> Map {
         let area = motion.area();
         let [a, mut drawn] = [0, 1].map(|k| warp(&self.pair.guides[k], motion, 2 * k));
@@ -210,7 +214,7 @@ impl Sketch<'_> {
         self.shape[0].max(self.shape[1]) as f32
     }
 
-    /// What is left to do at the sketch's position, where the keys are already bent.
+    /// The displacement that still remains at the sketch's position after the keys are bent.
     fn rest(&self, motion: &Map) -> Map {
         let shown = self.shown(motion);
         let points = of_picture(&shown, self.shape[0], self.shape[1]);

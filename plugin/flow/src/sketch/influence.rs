@@ -1,9 +1,10 @@
-//! How much of each sketch is felt at a position.
+//! How much each sketch contributes at a position.
 
 /// Shares of the sketches at `t`, for sketches at the ascending positions `at` between the keys.
 ///
-/// 1 for a sketch at its own position and 0 for the others there, 0 at both keys, and smooth
-/// between: a cubic through each pose whose slope is that of the parabola through its neighbours.
+/// At its own position a sketch has share 1 and the others 0; at both keys all shares are 0. In
+/// between, shares follow a cubic through the poses, whose slope at a pose is that of the parabola
+/// through its neighbours.
 pub(super) fn shares(at: &[f32], t: f32) -> Vec<f32> {
     let mut knots = vec![0.0f32];
     knots.extend(at);
@@ -19,7 +20,8 @@ pub(super) fn shares(at: &[f32], t: f32) -> Vec<f32> {
             let slope = |k: usize| {
                 let last = knots.len() - 1;
                 if k == 0 || k == last {
-                    // The end of the parabola through the three poses there.
+                    // The slope at the end of the parabola through the last three poses on that
+                    // side.
                     let (own, next) = if k == 0 { (0, 1) } else { (last - 1, last - 2) };
                     let (near, far) = (knots[own + 1] - knots[own], knots[next + 1] - knots[next]);
                     return rise(own) + (rise(own) - rise(next)) * near / (near + far);

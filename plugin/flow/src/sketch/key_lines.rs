@@ -1,4 +1,4 @@
-//! The lines of a key, made ready to be looked up.
+//! The lines of a key, indexed for look-ups.
 
 use super::chamfer::ChamferIndex;
 use super::correspondence::Lines;
@@ -8,9 +8,9 @@ use crate::map::Map;
 /// The lines of a key.
 pub(super) struct KeyLines {
     pub(super) points: Vec<Point>,
-    /// Looks them up finely, and coarsely for far searches.
+    /// A fine index, and a coarse one for long searches.
     pub(super) near: [ChamferIndex; 2],
-    /// How far each sample lies from them.
+    /// Distance of each sample from the lines.
     pub(super) away: Map,
 }
 

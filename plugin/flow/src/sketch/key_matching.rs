@@ -1,4 +1,4 @@
-//! The sketch's lines in both keys.
+//! Finds the sketch's lines in both keys.
 
 use super::candidate_fusion::{Candidate, KeyCandidates, fuse};
 use super::chamfer::ChamferIndex;
@@ -8,14 +8,14 @@ use super::fitting::Sketch;
 use super::line_points::Point;
 use super::pose_candidates::guesses;
 
-/// How far lines are looked for around where they are expected, as a part of the longer side: where
+/// How far around the expected place lines are searched, as a share of the longer side: where
 /// nothing better is known, and around a guess.
 const NEAR: f32 = 0.16;
 const CLOSE: f32 = 0.08;
-/// What it costs less to follow the unguided motion, or to rest, where the sketch's lines fit that.
+/// Discount on following the unguided motion, or on resting, where the sketch's lines fit that.
 const FAVOUR: f32 = 6.0;
 
-/// A point of the sketch in both keys: way there, and trust.
+/// A point of the sketch matched in both keys: displacement and trust for each.
 pub(super) struct MatchedPoint {
     pub(super) point: Point,
     pub(super) to: [[f32; 2]; 2],
@@ -23,7 +23,7 @@ pub(super) struct MatchedPoint {
 }
 
 impl Sketch<'_> {
-    /// Where the sketch's points are in both keys.
+    /// Matches the sketch's points in both keys.
     pub(super) fn meet(&self, line_distances: &[f32]) -> Vec<MatchedPoint> {
         let longest = self.longest();
         let own = self.keys.each_ref().map(|key| needs(&self.drawn, &key.away, longest));
@@ -79,7 +79,8 @@ impl Sketch<'_> {
             .collect()
     }
 
-    /// The way into key `k` on which the unguided motion brings the key's lines to the sketch.
+    /// The candidate in key `k` that follows the unguided motion between the key's lines and the
+    /// sketch.
     fn by_motion(&self, k: usize, line_distances: &[f32]) -> Candidate {
         let part = if k == 0 { self.at } else { 1.0 - self.at };
         let key = &self.keys[k];

@@ -1,4 +1,4 @@
-//! Lines as points with a direction: of a sketch, and of a picture.
+//! Represents the lines of a sketch or a picture as points with a direction.
 
 use inbetween_core::Frame;
 
@@ -15,21 +15,21 @@ pub(super) struct Point {
     pub(super) angle: f32,
 }
 
-/// Pieces of line with fewer points say nothing.
+/// Pieces of line with fewer points are ignored.
 const PIECE: usize = 7;
-/// Coverage below which nothing was drawn.
+/// Coverage below which nothing counts as drawn.
 const FAINT: f32 = 0.06;
-/// The same as a part of the coverage of the sketch's strong lines.
+/// The same, as a share of the coverage of the sketch's strong lines.
 const PALE: f32 = 0.45;
 /// Difference of Gaussians of the lightness (0..=1) above which there is a line.
 const CONTRAST: f32 = 0.022;
-/// Points within this distance tell a line's direction.
+/// Points within this distance determine a line's direction.
 const AROUND: isize = 4;
 const SIDE: usize = 2 * AROUND as usize + 1;
 const AROUND_ONE: [(isize, isize); 8] =
     [(-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1)];
 
-/// Lines of a sketch (coverage in every channel) at guide size, whatever their thickness.
+/// The lines of a sketch (coverage in every channel) at guide size, whatever their thickness.
 pub(super) fn of_sketch(sketch: &Frame, height: usize, width: usize) -> Vec<Point> {
     let cover = reduce(sketch, height, width);
     let near = highest(&cover, 2);
@@ -37,30 +37,30 @@ pub(super) fn of_sketch(sketch: &Frame, height: usize, width: usize) -> Vec<Poin
     let mut covers: Vec<f32> =
         cover.v.iter().zip(&near).filter(|p| middle(*p)).map(|p| *p.0).collect();
     covers.sort_unstable_by(f32::total_cmp);
-    // What is much paler than the sketch's own lines is smear, however pale those are.
+    // Marks much paler than the sketch's own lines are smears, however pale the lines are.
     let least = covers.get(covers.len() * 9 / 10).map_or(1.0, |strong| PALE * strong);
     let drawn = cover.v.iter().zip(&near).map(|p| middle(p) && *p.0 > least).collect();
     trace(thin(drawn, height, width), height, width)
 }
 
-/// Lines and edges of a picture, `[3, h, w]` display-referred; only its top left part of `height` x
-/// `width` is looked at.
+/// The lines and edges of a picture, `[3, h, w]`, display-referred. Only its top left part of
+/// `height` x `width` is used.
 pub(super) fn of_picture(picture: &Map, height: usize, width: usize) -> Vec<Point> {
     let ridge = ridges(picture, height, width);
     let near = highest(&ridge, 2);
-    // A dark line has paler echoes on both sides, which are no lines.
+    // A dark line has paler echoes on both sides, which are not lines.
     let line = ridge.v.iter().zip(&near).map(|(&v, &n)| v > CONTRAST && v >= 0.65 * n).collect();
     trace(thin(line, height, width), height, width)
 }
 
-/// How far each pixel of a picture's top left part of `height` x `width` lies from the dark or pale of
-/// any line or edge, in pixels: `[1, height, width]`.
+/// Distance of each pixel in a picture's top left part of `height` x `width` from the nearest line
+/// or edge, dark or pale, in pixels: `[1, height, width]`.
 pub(super) fn away(picture: &Map, height: usize, width: usize) -> Map {
     distances(ridges(picture, height, width).map(|v| f32::from(v > CONTRAST)))
 }
 
-/// How far each pixel of a picture of `height` x `width` lies from any of these points, in pixels:
-/// `[1, height, width]`.
+/// Distance of each pixel of a picture of `height` x `width` from the nearest of these points, in
+/// pixels: `[1, height, width]`.
 pub(super) fn away_from(points: &[Point], height: usize, width: usize) -> Map {
     let mut out = Map::new(1, height, width);
     for p in points {
@@ -69,7 +69,7 @@ pub(super) fn away_from(points: &[Point], height: usize, width: usize) -> Map {
     distances(out)
 }
 
-/// Distance of each sample from the nearest that is not 0, in samples.
+/// Distance of each sample from the nearest one that is not 0, in samples.
 fn distances(marked: Map) -> Map {
     let (height, width) = (marked.h, marked.w);
     let far = (height + width) as f32;
@@ -102,7 +102,7 @@ fn distances(marked: Map) -> Map {
     out
 }
 
-/// Difference of Gaussians of the lightness, without its sign: `[1, height, width]`.
+/// Absolute difference of Gaussians of the lightness: `[1, height, width]`.
 fn ridges(picture: &Map, height: usize, width: usize) -> Map {
     let grey = crate::start::grey(picture).map(|v| v / 255.0).crop_to(height, width);
     let (mut fine, coarse) = (grey.gauss(0.9), grey.gauss(2.0));
@@ -133,7 +133,7 @@ fn reduce(sketch: &Frame, h: usize, w: usize) -> Map {
     out
 }
 
-/// Largest sample within `r` of each.
+/// The largest sample within `r` of each sample.
 fn highest(map: &Map, r: usize) -> Vec<f32> {
     let (h, w) = (map.h, map.w);
     let mut across = vec![0.0f32; h * w];
@@ -155,11 +155,11 @@ fn highest(map: &Map, r: usize) -> Vec<f32> {
     out
 }
 
-/// Lines of one pixel's width in the middle of what is marked.
+/// Thins the marked pixels to lines of one pixel's width.
 ///
 /// After Zhang and Suen, "A Fast Parallel Algorithm for Thinning Digital Patterns", 1984.
 fn thin(mut marked: Vec<bool>, h: usize, w: usize) -> Vec<bool> {
-    // The border has no neighbours on all sides.
+    // Pixels on the border do not have all neighbours.
     for (i, m) in marked.iter_mut().enumerate() {
         let (y, x) = (i / w, i % w);
         *m &= y > 0 && x > 0 && y + 1 < h && x + 1 < w;
@@ -180,25 +180,25 @@ fn thin(mut marked: Vec<bool>, h: usize, w: usize) -> Vec<bool> {
 }
 
 fn may_go(marked: &[bool], i: usize, w: usize, second: bool) -> bool {
-    // Clockwise from above.
+    // Clockwise, starting above.
     let p =
         [i - w, i - w + 1, i + 1, i + w + 1, i + w, i + w - 1, i - 1, i - w - 1].map(|n| marked[n]);
     let count = p.iter().filter(|&&m| m).count();
     let starts = (0..8).filter(|&k| !p[k] && p[(k + 1) % 8]).count();
     let [n, e, s, west] = [p[0], p[2], p[4], p[6]];
-    // The first pass takes from the south and east, the second from the north and west.
+    // The first pass removes pixels on the south and east sides, the second on the north and west.
     let (pair, others) = if second { ((n, west), (e, s)) } else { ((e, s), (n, west)) };
     let open = !(pair.0 && pair.1 && (others.0 || others.1));
     (2..=6).contains(&count) && starts == 1 && open
 }
 
-/// The points of thin lines, without crumbs, each with its direction.
+/// The points of thin lines, each with its direction. Small pieces are left out.
 fn trace(thin: Vec<bool>, h: usize, w: usize) -> Vec<Point> {
     let kept = without_crumbs(thin, h, w);
     let mut points = Vec::new();
     for i in (0..h * w).filter(|&i| kept[i]) {
         let (y, x) = ((i / w) as isize, (i % w) as isize);
-        // Second moments of the points that hang together with this one, about it.
+        // Second moments about this point of the points connected to it.
         let (mut xx, mut xy, mut yy) = (0.0f32, 0.0, 0.0);
         let mut reached = [[false; SIDE]; SIDE];
         let mut open = vec![(0, 0)];

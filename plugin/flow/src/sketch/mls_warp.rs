@@ -1,36 +1,37 @@
-//! From points whose way is known to the way of anything near them, as rigid as it can be.
+//! Extends the known displacements of some points to anything near them, as rigidly as possible.
 //!
-//! After Schaefer, McPhail and Warren, "Image Deformation Using Moving Least Squares", SIGGRAPH 2006:
-//! at each place the turn, growth and shift that fits the points around it best. First over long, then
-//! over short distances; points that do not go with those around them count less and less.
+//! After Schaefer, McPhail and Warren, "Image Deformation Using Moving Least Squares", SIGGRAPH
+//! 2006: each place gets the turn, scale and shift that best fits the points around it, first over
+//! long and then over short distances. Points that do not move with those around them are weighted
+//! down.
 
 use rayon::prelude::*;
 
 use crate::map::Map;
 
-/// Distance over which points count, and the misfit that makes them doubtful, in guide samples:
-/// figures, then limbs.
+/// Distance over which points count, and the misfit at which they become doubtful, in guide
+/// samples: for figures, then for limbs.
 const LEVELS: [[f32; 2]; 2] = [[48.0, 14.0], [16.0, 5.0]];
-/// Rounds of doubting.
+/// Rounds of re-weighting.
 const ROUNDS: usize = 3;
-/// Points that far away still count this much, so that every place has a way.
+/// Least weight of distant points, so that every place has a displacement.
 const FAR: f32 = 1e-5;
-/// Spread of points below which they tell no turn, in guide samples.
+/// Spread of points, in guide samples, below which they do not determine a turn.
 const NARROW: f32 = 10.0;
-/// Least and most growth.
+/// Smallest and largest scale.
 const GROWTH: [f32; 2] = [0.88, 1.14];
 
-/// A point that goes somewhere.
+/// A point with a known displacement.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ControlPoint {
     pub(super) x: f32,
     pub(super) y: f32,
     pub(super) by: [f32; 2],
-    /// How surely, 0..=1.
+    /// How sure the displacement is, 0..=1.
     pub(super) weight: f32,
 }
 
-/// The way at (`x`, `y`), where points count within `reach`.
+/// The displacement at (`x`, `y`), with points weighted within `reach`.
 fn way(points: &[ControlPoint], x: f32, y: f32, reach: f32) -> [f32; 2] {
     let scale = -0.5 / (reach * reach);
     let (mut total, mut mean, mut gone) = (1e-9f32, [0.0f32; 2], [0.0f32; 2]);
@@ -38,7 +39,7 @@ fn way(points: &[ControlPoint], x: f32, y: f32, reach: f32) -> [f32; 2] {
     for p in points {
         let (dx, dy) = (p.x - x, p.y - y);
         let fall = scale * (dx * dx + dy * dy);
-        // Beyond this the rest is all that is left.
+        // Farther away, only the remainder is left of the weight.
         let near = if fall > -11.0 { libm::expf(fall) } else { 0.0 };
         let weight = p.weight * (near + FAR);
         weights.push(weight);
@@ -47,7 +48,7 @@ fn way(points: &[ControlPoint], x: f32, y: f32, reach: f32) -> [f32; 2] {
         gone = [gone[0] + weight * p.by[0], gone[1] + weight * p.by[1]];
     }
     let (mean, gone) = (mean.map(|v| v / total), gone.map(|v| v / total));
-    // The similarity less 1 as a complex number.
+    // The similarity minus 1, as a complex number.
     let (mut real, mut imaginary, mut square) = (0.0f32, 0.0f32, NARROW * NARROW * total);
     for (p, weight) in points.iter().zip(weights) {
         let (dx, dy) = (p.x - x - mean[0], p.y - y - mean[1]);
@@ -57,15 +58,15 @@ fn way(points: &[ControlPoint], x: f32, y: f32, reach: f32) -> [f32; 2] {
         square += weight * (dx * dx + dy * dy);
     }
     let (a, b) = (real / square, imaginary / square);
-    // Figures hardly grow.
+    // Figures hardly change their size.
     let scale = libm::hypotf(1.0 + a, b).max(1e-3);
     let held = scale.clamp(GROWTH[0], GROWTH[1]) / scale;
     let (a, b) = (held * (1.0 + a) - 1.0, held * b);
     [gone[0] - a * mean[0] + b * mean[1], gone[1] - b * mean[0] - a * mean[1]]
 }
 
-/// How far each point goes with those around it, 0..=1, and how much of what is around it belongs to
-/// `points` at all: `others` are points that do not take part.
+/// How well each point moves with those around it, 0..=1, and how much of its surroundings belongs
+/// to `points` at all; `others` are points that do not take part.
 pub(super) fn neighbour_agreement(points: &[ControlPoint], others: &[ControlPoint]) -> Vec<f32> {
     let [reach, doubtful] = LEVELS[1];
     let mut left = points.to_vec();
@@ -98,8 +99,8 @@ pub(super) fn neighbour_agreement(points: &[ControlPoint], others: &[ControlPoin
         .collect()
 }
 
-/// The ways of places every `step` guide samples, `[2, h, w]`, and how far each point goes with them
-/// (0..=1).
+/// The displacements of places every `step` guide samples, `[2, h, w]`, and how well each point
+/// moves with them (0..=1).
 pub(super) fn ways(points: &[ControlPoint], h: usize, w: usize, step: usize) -> (Map, Vec<f32>) {
     let mut left = points.to_vec();
     let mut out = Map::new(2, h, w);

@@ -1,20 +1,21 @@
-//! Sketches bend the drawings: their lines are where the in-between's lines have to be.
+//! Sketches pull drawings onto their lines.
 //!
-//! `key_matching`: each line of the sketch is looked for in both keys at once, in several ways (as the unguided
-//! motion has it, at rest, near by, and where a turned and shifted figure would be), of which the colours
-//! beside the lines and the neighbours choose one.
+//! `key_matching`: searches each line of the sketch in both keys at once, with several candidates:
+//! moved by the unguided motion, at rest, nearby, and where a turned and shifted figure would be.
+//! The colours beside the lines and the neighbours decide between them.
 //!
-//! `figure`: what the sketch moves in a key is what its lines enclose there. Such a figure goes as rigidly
-//! as its lines allow, and keeps apart from the ground.
+//! `figure`: what the sketch moves in a key is whatever its lines enclose there. Such a figure
+//! moves as rigidly as its lines allow, and separately from the ground.
 //!
-//! `compositing`: the figures are laid over what the engine draws, and where they stood in the keys the ground
-//! is cleared. The key is shown that meets the sketch better.
+//! `compositing`: lays the figures over the engine's own drawing and clears the ground where they
+//! were in the keys. The key that meets the sketch better is shown.
 //!
-//! `fitting`: the engine draws each candidate (figures laid over everything, only over what does not fit
-//! already, or not at all); the one whose lines come clearly nearest to the sketch without adding others
-//! wins, or none. A last, short fit makes it meet the lines exactly.
+//! `fitting`: the engine draws each candidate (figures laid over everything, figures laid only over
+//! what does not fit already, or no change). The candidate whose lines are clearly nearest to the
+//! sketch without adding others wins. A final, small fit makes the lines meet exactly.
 //!
-//! What a sketch asks is a path over the span: nothing at both keys, each sketch's pose at its position.
+//! The displacement due to sketches is a path over the span: zero at both keys, and each sketch's
+//! pose at its position.
 
 mod agreement;
 mod candidate_fusion;
@@ -47,59 +48,61 @@ use crate::map::{Map, warp};
 use crate::pair::KeyPair;
 use crate::stage::Stage;
 
-/// Guide samples for each step of the grids of displacements.
+/// Guide samples per step of the grids of displacements.
 const STEP: usize = 4;
-/// Part of the span beside each key where no sketch is felt; what is drawn stays as far from the key.
+/// Part of the span next to each key in which sketches have no effect. No in-between is drawn
+/// closer to a key than this.
 pub(crate) const EDGE: f32 = 1e-4;
 
-/// What the sketches of a job do to its pair of keys.
+/// The effect of a job's sketches on its pair of keys.
 pub(crate) struct Guidance {
     /// Positions of the sketches, ascending.
     at: Vec<f32>,
     bends: Vec<SketchWarp>,
 }
 
-/// What one sketch does at its own position.
+/// The effect of one sketch at its own position.
 #[derive(Clone)]
 struct SketchWarp {
-    /// What is laid over what the decoder draws.
+    /// What is laid over the decoder's drawing.
     over: Option<Arc<FigureLayer>>,
-    /// Where the in-between takes each place from, in guide samples: `[2, h / 4, w / 4]`.
+    /// From where the in-between takes each place, in guide samples: `[2, h / 4, w / 4]`.
     rest: Map,
 }
 
 /// The figures that a sketch moves.
 #[derive(Clone)]
 struct FigureLayer {
-    /// For each key where its samples are in the sketch and in the other key, in guide samples, and
-    /// whether the sketch moves them (0 or 1): `[5, h / 2, w / 2]`.
+    /// For each key, where its samples are in the sketch and in the other key, in guide samples,
+    /// and whether the sketch moves them (0 or 1): `[5, h / 2, w / 2]`.
     ways: [Map; 2],
-    /// By how much more the first key's lines meet the sketch, in guide samples: `[1, h / 4, w / 4]`.
+    /// How much better the first key's lines meet the sketch, in guide samples: `[1, h / 4, w /
+    /// 4]`.
     prefer: Map,
-    /// Where the sketch asks for nothing else than is drawn anyway, 0..=1: `[1, h / 4, w / 4]`. None
-    /// where everything is laid anew.
+    /// Where the engine's own drawing already agrees with the sketch, 0..=1: `[1, h / 4, w / 4]`.
+    /// `None` if everything is laid anew.
     fits: Option<Map>,
 }
 
-/// How far the sketches of `job` are obeyed, 0..=1.
+/// How closely the sketches of `job` are followed, 0..=1.
 pub(crate) fn strength(job: &Job) -> f32 {
     job.request.settings.sketch_strength as f32
 }
 
-/// Whether `job` has a sketch that is felt at its position.
+/// Whether `job` has sketches that take effect at its position.
 pub(crate) fn is_guided(job: &Job) -> bool {
     let sketched = job.request.sketches.iter().any(|s| inside(s.position as f32));
     sketched && strength(job) > 0.0 && inside(job.request.position as f32)
 }
 
-/// Not so near a key that the key itself is shown.
+/// Whether `t` is far enough from both keys that neither is shown itself.
 fn inside(t: f32) -> bool {
     t > EDGE && t < 1.0 - EDGE
 }
 
 impl Guidance {
-    /// Finds out what the sketches of `job` ask; also how many bytes that takes. `draw` gives the
-    /// motion and mask of a position before [`Self::finish`], `settle` makes of that what is shown.
+    /// Computes the effect of the sketches of `job`, and its size in bytes. `draw` gives the motion
+    /// and mask at a position before [`Self::finish`]; `settle` turns them into what is shown.
     pub(crate) fn of(
         job: &Job,
         pair: &KeyPair,
@@ -110,10 +113,10 @@ impl Guidance {
     ) -> Result<(Self, usize), Error> {
         let strength = strength(job);
         let place = |n: usize| job.request.sketches[n].position as f32;
-        // A sketch of a key asks for what is there anyway.
+        // A sketch at a key could only ask for what is there anyway.
         let mut order: Vec<usize> = (0..job.sketches.len()).filter(|&n| inside(place(n))).collect();
         order.sort_by(|&a, &b| place(a).total_cmp(&place(b)));
-        // Of two sketches for one moment the first one holds.
+        // Of two sketches for the same moment, the first one counts.
         order.dedup_by(|b, a| (place(*b) - place(*a)).abs() < 1e-6);
         let keys = [0, 1].map(|k| KeyLines::of(&pair.guides[k], shape));
         let (mut at, mut bends) = (Vec::new(), Vec::new());
@@ -133,7 +136,7 @@ impl Guidance {
         Ok((guidance, bytes))
     }
 
-    /// Moves what the decoder drew for `t` onto the lines.
+    /// Moves the decoder's result for `t` onto the lines.
     pub(crate) fn finish(&self, motion: &mut Map, guides: &[Map; 2], t: f32) {
         let shares = shares(&self.at, t);
         if self.bends.iter().any(|b| b.over.is_some()) {
@@ -172,7 +175,7 @@ impl Guidance {
         *motion = taken(motion, &by);
     }
 
-    /// Where the samples of key `k` are at `t`, and how far sketches say so.
+    /// Where the samples of key `k` are at `t`, and how far sketches determine it.
     fn pushed(&self, k: usize, t: f32, shares: &[f32]) -> Map {
         let part = |at: f32| if k == 0 { at } else { 1.0 - at };
         let fine: Vec<(&Map, f32, f32)> = (self.bends.iter().zip(shares).zip(&self.at))
@@ -203,13 +206,13 @@ impl Guidance {
     }
 }
 
-/// The place of guide sample (`x`, `y`) on a grid of displacements.
+/// The place of guide sample (`x`, `y`) in a grid of displacements.
 fn grid(x: f32, y: f32, map: &Map) -> Bilinear {
     let cell = |v: f32| (v + 0.5) / STEP as f32 - 0.5;
     Bilinear::at(cell(x), cell(y), map.h, map.w)
 }
 
-/// Motion and mask `[5, h, w]` whose places are taken from `by` (`[2, h, w]`) away.
+/// Motion and mask `[5, h, w]` resampled at a displacement of `by` (`[2, h, w]`).
 fn taken(motion: &Map, by: &Map) -> Map {
     let mut out = warp(motion, by, 0);
     let area = motion.area();

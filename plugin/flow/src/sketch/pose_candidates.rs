@@ -1,34 +1,34 @@
-//! Turns and shifts that bring many lines of a sketch onto lines of a key at once.
+//! Finds turns and shifts that bring many lines of a sketch onto lines of a key at once.
 //!
-//! A figure that leaps or falls is found as a whole here, however far it went; its limbs then need
-//! little more.
+//! A figure that leaps or falls is found here as a whole, however far it moved; its limbs then need
+//! only small corrections.
 
 use rayon::prelude::*;
 
 use super::chamfer::ChamferIndex;
 use super::line_points::Point;
 
-/// Guesses made, each for what the ones before left unexplained.
+/// Number of guesses, each for what the previous ones left unexplained.
 const GUESSES: usize = 2;
 /// Turns tried each way, and the angle between two of them.
 const TURNS: isize = 6;
 const TURN: f32 = 0.17;
-/// Farthest shift tried, as a part of the guide's sides.
+/// Farthest shift tried, as a share of the guide's sides.
 const FAR: f32 = 0.55;
-/// Distance between two shifts that are tried, in guide samples.
+/// Distance between tried shifts, in guide samples.
 const STRIDE: f32 = 8.0;
-/// Points that vote.
+/// Number of points that vote.
 const VOTERS: usize = 110;
-/// Distance within which a line is met in the search, and after it; in guide samples.
+/// Distance within which a line counts as met, during the search and after it; in guide samples.
 const NEAR: f32 = 14.0;
 const MET: f32 = 6.0;
-/// Votes that a shift by the guide's longer side costs, as a part of all.
+/// Votes that a shift by the guide's longer side costs, as a share of all.
 const LAZY: f32 = 0.15;
-/// The fewest points worth a guess, and the same as a part of all.
+/// Fewest points worth a guess, as a number and as a share of all.
 const FEW: usize = 40;
 const SHARE: f32 = 0.06;
 
-/// A similarity: `x` to `[a x - b y + u, b x + a y + v]`.
+/// A similarity that maps `(x, y)` to `(a x - b y + u, b x + a y + v)`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pose {
     a: f32,
@@ -52,7 +52,7 @@ impl Pose {
         libm::hypotf(self.a, self.b)
     }
 
-    /// How far (`x`, `y`) is moved.
+    /// The displacement of (`x`, `y`).
     pub(super) fn shift(&self, x: f32, y: f32) -> [f32; 2] {
         [self.a * x - self.b * y + self.u - x, self.b * x + self.a * y + self.v - y]
     }
@@ -63,8 +63,8 @@ impl Pose {
     }
 }
 
-/// The poses that explain most of `sketch`, best first. `near` looks up the key's lines (a coarse and
-/// a fine one), `points` are those lines.
+/// The poses that explain most of `sketch`, best first. `near` are the coarse and the fine index of
+/// the key's lines, `points` are those lines.
 pub(super) fn guesses(
     sketch: &[Point],
     near: [&ChamferIndex; 2],
@@ -147,10 +147,10 @@ fn guess(
     fine.into_iter().max_by(|a, b| a.0.total_cmp(&b.0)).map(|best| best.1)
 }
 
-/// The similarity near `pose` that brings the points that come close to lines onto these.
+/// The similarity near `pose` that brings points close to lines onto these lines.
 fn fitted(sketch: &[Point], mut pose: Pose, near: &ChamferIndex, points: &[Point]) -> Pose {
     for gate in [20.0f32, 16.0, 12.0, 10.0, 8.0, 6.0, 6.0, 6.0] {
-        // Normal equations of a, b, u, v, across the lines only.
+        // Normal equations for a, b, u, v, from the distances across the lines only.
         let mut m = [[0.0f64; 5]; 4];
         for p in sketch {
             let q = pose.of(p);
@@ -170,7 +170,7 @@ fn fitted(sketch: &[Point], mut pose: Pose, near: &ChamferIndex, points: &[Point
                 m[i][4] += weight * row[i] * wanted;
             }
         }
-        // Where lines do not tell, nothing changes.
+        // Where the lines do not determine it, nothing changes.
         let now = [pose.a, pose.b, pose.u, pose.v].map(f64::from);
         for (i, keep) in [20.0, 20.0, 0.05, 0.05].into_iter().enumerate() {
             m[i][i] += keep;
@@ -186,7 +186,7 @@ fn fitted(sketch: &[Point], mut pose: Pose, near: &ChamferIndex, points: &[Point
     pose
 }
 
-/// The solution of four equations, by elimination with pivots.
+/// Solves four equations by elimination with pivoting.
 fn solved(mut m: [[f64; 5]; 4]) -> Option<[f64; 4]> {
     for i in 0..4 {
         let pivot = (i..4).max_by(|&a, &b| m[a][i].abs().total_cmp(&m[b][i].abs()))?;

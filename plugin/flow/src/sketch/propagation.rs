@@ -1,36 +1,36 @@
-//! From lines of a key whose way is known to a way of the whole key.
+//! Extends the known displacements of a key's lines to the whole key.
 //!
-//! What is known flows through areas of one colour and is held up by outlines, so that a figure goes
-//! with its lines and the ground behind it stays. After Levin et al., "Colorization using Optimization",
-//! SIGGRAPH 2004, for motions in place of colours.
+//! Known values spread through areas of one colour and stop at outlines, so that a figure moves
+//! with its lines and the ground behind it stays. After Levin et al., "Colorization using
+//! Optimization", SIGGRAPH 2004, with motions in place of colours.
 
 use rayon::prelude::*;
 
 use super::relaxation::Ties;
 use crate::map::Map;
 
-/// Colour difference (0..=1) that holds a motion up, and how much gets through in any case.
+/// Colour difference (0..=1) that stops the spread, and the share that gets through regardless.
 const EDGE: f32 = 0.05;
 const LEAK: f32 = 0.003;
-/// What gets through between colours of one figure.
+/// The share that gets through between colours of the same figure.
 const WITHIN: f32 = 0.2;
-/// Sweeps at each size, coarsest first, and their over-relaxation.
+/// Sweeps at each size, coarsest first, and their over-relaxation factor.
 const SWEEPS: [usize; 4] = [120, 60, 50, 50];
 const OMEGA: f32 = 1.8;
 
 /// Values known at some places of a key: several fields, each with its own weights.
 pub(super) struct KnownValues {
-    /// For each field the sums of weighted values and the weights: `[2, h, w]`.
+    /// For each field the sums of the weighted values and of the weights: `[2, h, w]`.
     fields: Vec<Map>,
 }
 
 impl KnownValues {
-    /// Nothing known yet of `fields` on a picture of `h` x `w`.
+    /// No values known yet, for `fields` fields on a picture of `h` x `w`.
     pub(super) fn new(fields: usize, h: usize, w: usize) -> Self {
         Self { fields: vec![Map::new(2, h, w); fields] }
     }
 
-    /// Field `c` is `value` at and around (`x`, `y`), where `at` holds.
+    /// Sets field `c` to `value` at and around (`x`, `y`), where `at` is true.
     pub(super) fn add(
         &mut self,
         c: usize,
@@ -57,7 +57,7 @@ impl KnownValues {
         }
     }
 
-    /// Field `c` leans to `value` at sample `i`.
+    /// Pulls field `c` towards `value` at sample `i`.
     pub(super) fn lean(&mut self, c: usize, i: usize, value: f32, weight: f32) {
         let map = &mut self.fields[c];
         let area = map.area();
@@ -65,9 +65,9 @@ impl KnownValues {
         map.v[area + i] += weight;
     }
 
-    /// The fields that keep to what is known and change where the colours of `picture` do:
-    /// `[fields, h, w]`, like `picture`. With `figure` (`[1, h, w]`, 0 or 1) nothing gets from
-    /// it to the ground or back.
+    /// The fields that follow the known values and change only where the colours of `picture` do:
+    /// `[fields, h, w]`, the size of `picture`. With `figure` (`[1, h, w]`, 0 or 1), nothing
+    /// spreads between figure and ground.
     pub(super) fn spread(self, picture: &Map, figure: Option<&Map>) -> Map {
         let mut pictures = vec![match figure {
             Some(figure) => Map::stack(&[picture, figure]),
@@ -86,7 +86,7 @@ impl KnownValues {
     }
 }
 
-/// How far neighbours to the right and below belong together.
+/// How strongly samples are tied to their neighbours to the right and below.
 fn ties(picture: &Map) -> Ties {
     let (h, w, area) = (picture.h, picture.w, picture.area());
     let tie = |i: usize, j: usize| {
@@ -105,7 +105,8 @@ fn ties(picture: &Map) -> Ties {
 fn solve(field: Map, ties: &[Ties]) -> Map {
     let mut fields = vec![field];
     while fields.len() < ties.len() {
-        // Sums, not means, so that coarse samples know as much as what they stand for.
+        // Sums rather than means, so that a coarse sample knows as much as the samples it stands
+        // for.
         let coarse = fields[fields.len() - 1].pool(2).map(|v| 4.0 * v);
         fields.push(coarse);
     }

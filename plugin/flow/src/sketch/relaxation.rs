@@ -1,17 +1,17 @@
-//! Values on a grid that neighbours pull towards each other.
+//! Relaxation of values on a grid, where neighbours pull on each other.
 
-/// How strongly the samples of a grid hold together.
+/// How strongly neighbouring samples of a grid are tied together.
 pub(super) struct Ties {
     h: usize,
     w: usize,
-    /// With the neighbour to the right, 0 in the last column.
+    /// To the neighbour on the right; 0 in the last column.
     right: Vec<f32>,
-    /// With the neighbour below, 0 in the last row.
+    /// To the neighbour below; 0 in the last row.
     down: Vec<f32>,
 }
 
 impl Ties {
-    /// Of a grid of `h` x `w`; `tie` tells how strongly two neighbouring samples hold together.
+    /// Ties of a grid of `h` x `w`; `tie` gives the strength between two neighbouring samples.
     pub(super) fn new(h: usize, w: usize, tie: impl Fn(usize, usize) -> f32) -> Self {
         let (mut right, mut down) = (vec![0.0; h * w], vec![0.0; h * w]);
         for i in 0..h * w {
@@ -25,11 +25,11 @@ impl Ties {
         Self { h, w, right, down }
     }
 
-    /// Lets `values` settle between what is known of them and their neighbours.
+    /// Relaxes `values` between what is known about them and their neighbours.
     ///
-    /// `sums`: for each sample the weighted sum of what is known; `weights`: the sum of the weights, to
-    /// which `least` is added, a pull towards 0 that keeps the system solvable. Red-black successive
-    /// over-relaxation by `omega`, `sweeps` times over the grid.
+    /// `sums` holds the weighted sum of the known values of each sample, `weights` the sum of the
+    /// weights. `least` is added to the weights as a pull towards 0 that keeps the system solvable.
+    /// Uses red-black successive over-relaxation by `omega`, in `sweeps` sweeps over the grid.
     pub(super) fn relax(
         &self,
         values: &mut [f32],
@@ -69,7 +69,7 @@ mod tests {
     #[test]
     fn what_is_known_spreads_as_far_as_ties_hold() {
         let (h, w) = (6, 9);
-        // Nothing holds the columns left and right of the fifth together.
+        // The fifth and sixth columns are not tied together.
         let ties = Ties::new(h, w, |i, j| if i % w == 4 && j % w == 5 { 0.0 } else { 1.0 });
         let (mut sums, mut weights) = (vec![0.0; h * w], vec![0.0; h * w]);
         (sums[0], weights[0]) = (6.0, 2.0);

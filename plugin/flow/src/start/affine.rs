@@ -1,19 +1,19 @@
-//! One affine motion for the whole picture: the camera, or a drawing that moves as one.
+//! One affine motion for the whole picture: a camera move, or a drawing that moves as a whole.
 
 use crate::map::Map;
 
-/// Distance of the probes of a flow field, in samples.
+/// Distance between probes of a flow field, in samples.
 const STEP: usize = 5;
-/// A probe within this distance of a motion supports it, in samples.
+/// Distance within which a probe supports a motion, in samples.
 const NEAR: f64 = 0.75;
-/// Triples of probes that are tried.
+/// Number of triples of probes that are tried.
 const TRIALS: usize = 300;
 
 /// `[x', y'] = m [x, y, 1]`
 type Matrix = [[f64; 3]; 2];
 
-/// The affine motion that most of `flow` (`[2, h, w]`) follows, and its reverse, as flow fields;
-/// none when there is too little to see or it cannot be reversed.
+/// The affine motion that most of `flow` (`[2, h, w]`) follows, and its inverse, as flow fields;
+/// `None` when there is too little to see or the motion cannot be inverted.
 pub(super) fn affine(flow: &Map) -> Option<[Map; 2]> {
     let (h, w) = (flow.h, flow.w);
     let mut probes = Vec::new();
@@ -36,7 +36,7 @@ fn consensus(probes: &[([f64; 2], [f64; 2])]) -> Option<Matrix> {
     let support = |m: &Matrix| -> Vec<usize> {
         (0..probes.len()).filter(|&i| off(m, &probes[i]) < NEAR).collect()
     };
-    // The same picks for every picture and machine.
+    // The same choices for every picture and machine.
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     let mut pick = || {
         state =
@@ -65,7 +65,7 @@ fn off(m: &Matrix, (from, to): &([f64; 2], [f64; 2])) -> f64 {
     libm::hypot(moved[0] - to[0], moved[1] - to[1])
 }
 
-/// Least squares over the chosen probes, none when they lie on a line.
+/// Least squares over the chosen probes; `None` when they are on one line.
 fn fit(probes: &[([f64; 2], [f64; 2])], chosen: &[usize]) -> Option<Matrix> {
     if chosen.len() < 3 {
         return None;
@@ -133,7 +133,7 @@ mod tests {
         let (h, w) = (60, 80);
         let truth = [[1.02, 0.05, -3.0], [-0.04, 0.98, 2.0]];
         let mut flow = field(&truth, h, w);
-        // A third of the picture goes its own way.
+        // A third of the picture moves differently.
         for y in 0..20 {
             for x in 0..w {
                 flow.v[y * w + x] = 25.0;

@@ -1,7 +1,7 @@
-//! Every cell of one key against every cell of the other, for motion of any length.
+//! Compares every cell of one key with every cell of the other, for motion of any length.
 //!
-//! Cells are described by their colours and lines, near and around; each takes its best match,
-//! and cells that look alike and lie near share what they found.
+//! Cells are described by their colours and lines, close by and farther around. Each takes its best
+//! match, and nearby cells that look alike share what they found.
 
 use rayon::prelude::*;
 
@@ -11,11 +11,11 @@ use crate::net::conv::multiply_transposed;
 
 /// Cells along the longer side.
 const CELLS: usize = 44;
-/// Samples of the description's picture along a cell.
+/// Samples of the description per cell, along each side.
 const FINE: usize = 4;
-/// A description reaches this many taps each way.
+/// Number of taps of a description in each direction.
 const REACH: isize = 3;
-/// What a displacement by the longer side costs, against a difference in looks.
+/// Cost of a displacement by the longer side, relative to a difference in appearance.
 const LENGTH: f32 = 7.2;
 
 /// Descriptions of all cells of a picture: `[cells, size]`.
@@ -63,7 +63,7 @@ impl Cells {
         &self.v[i * self.size..(i + 1) * self.size]
     }
 
-    /// Colours and line at the middle of cell `i`.
+    /// Colours and lines at the centre of cell `i`.
     fn centre(&self, i: usize) -> &[f32] {
         let side = (2 * REACH + 1) as usize;
         &self.cell(i)[side * side / 2 * 4..][..4]
@@ -73,7 +73,7 @@ impl Cells {
         [(i % self.w) as f32, (i / self.w) as f32]
     }
 
-    /// How much the description of cell `i` varies: flat cells match anything.
+    /// How much the description of cell `i` varies; flat cells match anything.
     fn spread(&self, i: usize) -> f32 {
         let cell = self.cell(i);
         let n = cell.len() as f32;
@@ -82,7 +82,7 @@ impl Cells {
     }
 }
 
-/// Flows both ways at the pictures' size, `[2, h, w]` each.
+/// Flows in both directions at the pictures' size, `[2, h, w]` each.
 pub(super) fn coarse(pictures: [&Map; 2]) -> [Map; 2] {
     let (h, w) = (pictures[0].h, pictures[0].w);
     let scale = CELLS as f32 / h.max(w) as f32;
@@ -132,7 +132,7 @@ fn costs(a: &Cells, b: &Cells) -> Vec<f32> {
     cost
 }
 
-/// The cheapest match of each row and its cost; the first of equals.
+/// The cheapest match of each row and its cost; the first of equal ones.
 fn nearest(cost: &[f32], n: usize) -> Vec<(usize, f32)> {
     cost.par_chunks(n)
         .map(|row| {
@@ -144,7 +144,7 @@ fn nearest(cost: &[f32], n: usize) -> Vec<(usize, f32)> {
         .collect()
 }
 
-/// What each cell takes over from those that look like it: `[2, h, w]` in cells.
+/// The flow that each cell takes over from cells that look like it: `[2, h, w]` in cells.
 fn spread(cells: &Cells, best: &[(usize, f32)], back: &[(usize, f32)]) -> Map {
     let n = cells.count();
     let found: Vec<([f32; 2], f32)> = (0..n)
@@ -186,7 +186,7 @@ fn spread(cells: &Cells, best: &[(usize, f32)], back: &[(usize, f32)]) -> Map {
                 [sum[0] / sum[2], sum[1] / sum[2]]
             };
             let mut flow = mean(&|_| 1.0, [0.0; 2], 1e-9);
-            // Twice towards the motion that most of them share.
+            // Twice towards the motion that most of these cells share.
             for _ in 0..2 {
                 let centre = flow;
                 let keep = |f: [f32; 2]| {

@@ -1,10 +1,10 @@
-//! What matching looks at: smoothed CIE Lab colour and the lines of the drawing.
+//! Features for matching: smoothed CIE Lab colour and the lines of the drawing.
 
 use inbetween_core::colour::srgb_to_linear;
 
 use crate::map::Map;
 
-/// Grey as the eye weighs it, 0..=255: `[3, h, w]` → `[1, h, w]`
+/// Luma, 0..=255: `[3, h, w]` → `[1, h, w]`
 pub(crate) fn grey(picture: &Map) -> Map {
     let mut out = Map::new(1, picture.h, picture.w);
     let (r, g, b) = (picture.plane(0), picture.plane(1), picture.plane(2));
@@ -14,7 +14,8 @@ pub(crate) fn grey(picture: &Map) -> Map {
     out
 }
 
-/// CIE Lab (D65) of display-referred RGB; lightness 0..=255 so that it weighs like 8-bit Lab.
+/// CIE Lab (D65) of display-referred RGB; lightness 0..=255, so that it is weighted as in 8-bit
+/// Lab.
 pub(crate) fn lab(picture: &Map) -> Map {
     let area = picture.area();
     let mut out = Map::new(3, picture.h, picture.w);
@@ -38,7 +39,7 @@ fn bent(v: f32) -> f32 {
     if v > 0.008_856 { libm::cbrtf(v) } else { 7.787 * v + 16.0 / 116.0 }
 }
 
-/// Smoothed Lab and the difference of Gaussians of the lightness: `[4, h, w]` from Lab.
+/// Smoothed Lab and the difference of Gaussians of the lightness, from Lab: `[4, h, w]`.
 pub(crate) fn features(lab: &Map) -> Map {
     let soft = lab.gauss(1.0);
     let light = lab.channels(0, 1);

@@ -1,10 +1,9 @@
-//! Choosing between flows, pixel by pixel but not pixel against pixel: costs are smoothed along the
-//! edges of the drawing first.
+//! Chooses between flows at each pixel, after smoothing their costs along the edges of the drawing.
 
 use super::{UNIT, difference};
 use crate::map::{Map, warp};
 
-/// Mean and variance of each window of `radius` to each side.
+/// Mean and variance over a window of `radius` samples to each side.
 pub(super) fn moments(map: &Map, radius: usize) -> (Map, Map) {
     let mean = map.blur(radius);
     let mut variance = map.clone().map(|v| v * v).blur(radius);
@@ -14,19 +13,19 @@ pub(super) fn moments(map: &Map, radius: usize) -> (Map, Map) {
     (mean, variance)
 }
 
-/// A mean that stops at edges of its guide picture.
+/// A smoothing filter that stops at the edges of its guide picture.
 ///
 /// After He et al., "Guided Image Filtering", ECCV 2010.
 pub(crate) struct Guided {
     guide: Map,
     mean: Map,
-    /// Variance of the guide plus the softness of its edges.
+    /// Variance of the guide plus the edge softness.
     variance: Map,
     radius: usize,
 }
 
 impl Guided {
-    /// `guide: [1, h, w]`; `softness` in its squared units.
+    /// `guide: [1, h, w]`; `softness` is in its squared units.
     pub(crate) fn new(guide: Map, radius: usize, softness: f32) -> Self {
         let (mean, mut variance) = moments(&guide, radius);
         variance.v.iter_mut().for_each(|v| *v += softness);
@@ -65,7 +64,7 @@ impl Guided {
     }
 }
 
-/// Judges flows from one key to the other.
+/// Judges the flows from one key to the other.
 pub(super) struct Judge<'a> {
     own: &'a Map,
     other: &'a Map,
@@ -79,7 +78,8 @@ impl<'a> Judge<'a> {
         Self { own, other, filters }
     }
 
-    /// Cost of `flow` at each pixel, given the flow `back` that belongs to it: `[1, h, w]`.
+    /// Cost of `flow` at each pixel, where `back` is the flow in the opposite direction: `[1, h,
+    /// w]`.
     pub(super) fn cost(&self, flow: &Map, back: &Map) -> Map {
         let (h, w, area) = (flow.h, flow.w, flow.area());
         let mut error = difference(self.own, self.other, flow);
@@ -100,7 +100,7 @@ impl<'a> Judge<'a> {
     }
 }
 
-/// The lightness of features, as a guide.
+/// The lightness channel of features, as a guide.
 pub(super) fn lightness(features: &Map) -> Map {
     features.channels(0, 1).map(|v| v / 60.0)
 }
@@ -136,7 +136,7 @@ pub(super) fn median(map: &Map) -> Map {
 }
 
 crate::simd::widest! {
-/// Sorts just far enough that the middle row of each lane is its median.
+/// Sorts just far enough for the middle row to be the median of each lane.
 fn middle(window: &mut [[f32; 16]; 25]) {
     for top in 0..13 {
         for k in (top..24).rev() {

@@ -1,4 +1,4 @@
-//! The first flow between two keys, which the network then corrects.
+//! The start flow between two keys, which the network then corrects.
 
 mod affine;
 mod coarse;
@@ -22,36 +22,36 @@ pub(crate) use fuse::Guided;
 use fuse::{Judge, lightness, median, moments};
 use regions::{Regions, match_regions};
 
-/// Size of a sample of this search in guide samples: motion is found at half the guides' size,
-/// which is finer than the cells that the network starts from.
+/// Guide samples per sample of this search: motion is found at half the guides' size, which is
+/// finer than the cells that the network starts from.
 const UNIT: f32 = 2.0;
 
-/// Cost that another explanation must save where dense inverse search is sure of itself.
+/// Cost that another hypothesis must save where dense inverse search is certain.
 const LOYALTY: f32 = 2.0;
 
-/// Difference of features from which a colour has changed.
+/// Difference of features from which a colour counts as changed.
 const FADES: f32 = 5.0;
-/// What the ground's motion saves where it explains what is to be seen.
+/// Discount on the ground's motion where it explains what is seen.
 const GROUND: f32 = 8.0;
-/// Distance (samples) up to which another motion is the ground's.
+/// Distance (in samples) up to which another motion counts as the ground's.
 const NEAR: f32 = 1.5;
-/// Cost beyond which it explains nothing.
+/// Cost above which it explains nothing.
 const EXPLAINED: f32 = 16.0;
 
-/// Flows between the keys at half guide size, with how far each is trusted.
+/// Flows between the keys at half guide size, and how far each is trusted.
 pub(crate) struct Flows {
     /// First to last key and back, in samples of half guide size: `[2, h, w]`.
     pub(crate) flow: [Map; 2],
-    /// Both keys agree, in motion and in colour, 0..=1: `[1, h, w]`.
+    /// How far both keys agree in motion and in colour, 0..=1: `[1, h, w]`.
     pub(crate) confidence: [Map; 2],
-    /// Something rests here and changes its colour, 0..=1: `[1, h, w]`.
+    /// How surely something rests here and changes its colour, 0..=1: `[1, h, w]`.
     pub(crate) fades: Map,
 }
 
-/// Finds the flows between two keys by classical means.
+/// Finds the flows between two keys by classical methods.
 ///
-/// `guides: [3, 2 h, 2 w]`, display-referred; `small: [3, h, w]`, the same at half size. `ground`: the motion
-/// of the ground over the whole picture both ways, `[2, h, w]`, where it moves.
+/// `guides: [3, 2 h, 2 w]`, display-referred; `small: [3, h, w]`, the same at half size. `ground`
+/// is the motion of the ground over the whole picture in both directions, `[2, h, w]`, if it moves.
 pub(crate) fn estimate(
     guides: [&Map; 2],
     small: [&Map; 2],
@@ -66,7 +66,7 @@ pub(crate) fn estimate(
     let search = Search { guides, small, grey, colours, looks, ground, control };
     match start {
         Start::Hypotheses => search.hypotheses(),
-        // The matcher still needs to know whether the keys show one scene.
+        // The matcher still needs to know whether the keys show the same scene.
         Start::Dis | Start::Matcher => {
             let flow = search.dense(None);
             let confidence = confidence(&search.looks, &flow);
@@ -86,14 +86,14 @@ struct Search<'a> {
     control: &'a Control,
 }
 
-/// One explanation of the motion: flows both ways, and their costs.
+/// A hypothesis about the motion: flows in both directions, and their costs.
 struct Hypothesis {
     flow: [Map; 2],
     cost: [Map; 2],
 }
 
 impl Hypothesis {
-    /// Takes over from `other` where that costs less.
+    /// Takes over from `other` where it costs less.
     fn take(&mut self, other: &Self) {
         for k in 0..2 {
             let area = self.cost[k].area();
@@ -110,7 +110,8 @@ impl Hypothesis {
 }
 
 impl Search<'_> {
-    /// Dense inverse search both ways, from `init` and so many levels up when it is given.
+    /// Dense inverse search in both directions, starting from `init` and the given number of levels
+    /// up, if given.
     fn dense(&self, init: Option<(&[Map; 2], usize)>) -> [Map; 2] {
         let [a, b] = &self.grey;
         let from = |k: usize| init.map(|(flows, halvings)| (&flows[k], halvings));
@@ -118,7 +119,7 @@ impl Search<'_> {
         [f, g]
     }
 
-    /// Several explanations, the cheapest for each place, then made whole.
+    /// Several hypotheses, of which the cheapest is taken at each place and then smoothed.
     fn hypotheses(&self) -> Result<Flows, Error> {
         let (h, w) = (self.grey[0].h, self.grey[0].w);
         let ((dense, far), regions) = rayon::join(
@@ -182,8 +183,8 @@ impl Search<'_> {
 }
 
 impl Search<'_> {
-    /// Where the same lines are seen at the same place in other colours, and `flow` finds the colours
-    /// nowhere else: something fades there.
+    /// Where the same lines are at the same place in other colours, and `flow` does not find these
+    /// colours elsewhere, so something fades there.
     fn fades(&self, flow: &[Map; 2]) -> Map {
         let still = Map::new(2, self.grey[0].h, self.grey[0].w);
         let rests = difference(&self.looks[0], &self.looks[1], &still).blur(2);
@@ -197,15 +198,16 @@ impl Search<'_> {
         out.blur(2)
     }
 
-    /// The ground's motion, cheaper where there is something to see that it explains: what goes with the
-    /// whole picture does not look for a way of its own, as one picket of a fence for another.
+    /// The ground's motion, with a discount where it explains visible structure. What moves with
+    /// the whole picture then does not search for a motion of its own, as one picket of a fence
+    /// might for another.
     fn with_ground_preferred(&self, mut ground: Hypothesis, other: &Hypothesis) -> Hypothesis {
         for (k, cost) in ground.cost.iter_mut().enumerate() {
             let seen = structure(&self.looks[k]);
             let (own, other) = (&ground.flow[k], &other.flow[k]);
             let area = own.area();
             for (i, (cost, seen)) in cost.v.iter_mut().zip(&seen.v).enumerate() {
-                // The same way, found more exactly.
+                // The same motion, found more precisely.
                 let [u, v] = [i, area + i].map(|i| own.v[i] - other.v[i]);
                 if libm::hypotf(u, v) < NEAR {
                     *cost = f32::INFINITY;
@@ -219,19 +221,19 @@ impl Search<'_> {
     }
 }
 
-/// How much there is to see around a place, 0..=1: `[1, h, w]`
+/// How much structure there is around a place, 0..=1: `[1, h, w]`
 fn structure(look: &Map) -> Map {
     moments(&lightness(look), 5).1.map(|variance| (variance.sqrt() / 0.1).min(1.0))
 }
 
-/// What `flow` costs, both ways.
+/// The cost of `flow` in both directions.
 fn judged(judges: &[Judge; 2], flow: [Map; 2]) -> Hypothesis {
     let (a, b) =
         rayon::join(|| judges[0].cost(&flow[0], &flow[1]), || judges[1].cost(&flow[1], &flow[0]));
     Hypothesis { cost: [a, b], flow }
 }
 
-/// Smooths along the drawing's edges, weighted by confidence: isolated outliers go, motion
+/// Smooths along the drawing's edges, weighted by confidence: isolated outliers disappear, motion
 /// boundaries that follow edges stay.
 fn smooth(flow: &Map, confidence: &Map, look: &Map) -> Map {
     let filter = Guided::new(lightness(look), 3, 3e-3);
@@ -258,7 +260,7 @@ fn smooth(flow: &Map, confidence: &Map, look: &Map) -> Map {
     out
 }
 
-/// Agreement of the two flows and of the colours that they join.
+/// How far the two flows agree, and the colours that they connect.
 fn confidence(looks: &[Map; 2], flows: &[Map; 2]) -> [Map; 2] {
     [0, 1].map(|k| {
         let (flow, back) = (&flows[k], &flows[1 - k]);
@@ -271,7 +273,7 @@ fn confidence(looks: &[Map; 2], flows: &[Map; 2]) -> [Map; 2] {
     })
 }
 
-/// 1 where going and coming back ends at the start, falling with the distance.
+/// 1 where going there and back ends at the start, and less with growing distance.
 fn consistency(flow: &Map, back: &Map) -> Map {
     let returned = warp(back, flow, 0);
     let area = flow.area();
@@ -285,7 +287,8 @@ fn consistency(flow: &Map, back: &Map) -> Map {
     out
 }
 
-/// Sum over the channels of what differs when `flow` joins `a` to `b`: `[1, h, w]`
+/// Sum over the channels of the difference between `a` and `b` when `flow` connects them: `[1, h,
+/// w]`
 pub(crate) fn difference(a: &Map, b: &Map, flow: &Map) -> Map {
     let moved = warp(b, flow, 0);
     let mut out = Map::new(1, a.h, a.w);

@@ -9,21 +9,21 @@ struct Region {
     y: f32,
     area: f32,
     colour: [f32; 3],
-    /// Standard deviations of its pixels' places.
+    /// Standard deviations of its pixels' coordinates.
     spread: [f32; 2],
     at_border: bool,
 }
 
 /// All regions of a key.
 pub(super) struct Regions {
-    /// For each pixel the region it belongs to or lies nearest to, from 1; 0 when there is none.
+    /// For each pixel the region it belongs to or is nearest to, from 1; 0 when there is none.
     label: Vec<u32>,
     list: Vec<Region>,
     h: usize,
     w: usize,
 }
 
-/// Flow of matched regions, and where it holds.
+/// Flow of matched regions, and where it is valid.
 pub(super) struct RegionFlow {
     pub(super) flow: Map,
     pub(super) known: Vec<bool>,
@@ -89,7 +89,7 @@ fn measure(label: &[u32], count: usize, lab: &Map) -> Vec<Region> {
         .collect()
 }
 
-/// Motion of the regions that find each other in both keys; `prior` is a first flow from the first
+/// The motion of regions that match each other in both keys; `prior` is a first flow from the first
 /// key to the last.
 pub(super) fn match_regions(keys: [&Regions; 2], prior: &Map) -> Option<[RegionFlow; 2]> {
     let [a, b] = keys.map(|k| &k.list);
@@ -127,7 +127,7 @@ pub(super) fn match_regions(keys: [&Regions; 2], prior: &Map) -> Option<[RegionF
 }
 
 impl Regions {
-    /// Each paired region carried onto its partner, place and size.
+    /// Moves each matched region onto its partner in position and size.
     fn moved(&self, other: &Self, pairs: &[(usize, usize)]) -> RegionFlow {
         let mut partner = vec![None; self.list.len()];
         pairs.iter().for_each(|&(i, j)| partner[i] = Some(j));

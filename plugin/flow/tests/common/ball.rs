@@ -1,4 +1,4 @@
-//! A ball with a band and a mark that tells up from down, on paper.
+//! A ball on paper, with a band and a mark that shows which way is up.
 
 use inbetween_core::Frame;
 
@@ -12,10 +12,10 @@ pub(crate) const INK: [f32; 4] = [0.08, 0.08, 0.1, 1.0];
 pub(crate) const RED: [f32; 4] = [0.92, 0.25, 0.2, 1.0];
 pub(crate) const YELLOW: [f32; 4] = [0.98, 0.85, 0.25, 1.0];
 
-/// The mark on the ball, from its middle.
+/// Place of the mark, relative to the centre of the ball.
 pub(crate) const MARK: [f32; 2] = [25.0, -38.0];
 
-/// How a ball lies: middle, turn in radians, stretch along its length and across.
+/// A pose of the ball: centre, turn in radians, stretch along its length and across.
 #[derive(Clone, Copy)]
 pub(crate) struct Pose {
     pub(crate) middle: [f32; 2],
@@ -28,7 +28,7 @@ pub(crate) fn ball(pose: Pose) -> Frame {
     super::painted(W, H, |x, y| colour(pose, x, y).unwrap_or(PAPER))
 }
 
-/// The ball's colour at a place; none beside it.
+/// The ball's colour at a place; `None` beside the ball.
 pub(crate) fn colour(pose: Pose, x: f32, y: f32) -> Option<[f32; 4]> {
     let (s, c) = pose.turn.sin_cos();
     let (x, y) = (x - pose.middle[0], y - pose.middle[1]);
@@ -45,13 +45,13 @@ pub(crate) fn colour(pose: Pose, x: f32, y: f32) -> Option<[f32; 4]> {
     }
 }
 
-/// What of a picture is near a colour.
+/// Whether each pixel of a picture is near a colour.
 pub(crate) fn of_colour(frame: &Frame, colour: [f32; 4]) -> Vec<bool> {
     let near = |p: &[f32; 4]| (0..3).all(|c| (p[c] - colour[c]).abs() < 0.2);
     frame.pixels().iter().map(near).collect()
 }
 
-/// Area, middle and the number of pieces (of 30 pixels or more) of what is not paper.
+/// Area, centre and number of pieces (of 30 pixels or more) of everything that is not paper.
 pub(crate) fn figure(frame: &Frame) -> (f32, [f32; 2], usize) {
     let mut open: Vec<bool> = of_colour(frame, PAPER).iter().map(|paper| !paper).collect();
     let (mut area, mut sum) = (0.0f32, [0.0f32; 2]);

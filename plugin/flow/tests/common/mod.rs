@@ -1,4 +1,5 @@
-//! Jobs from picture files, and how near a sketched in-between comes to its sketch and to the truth.
+//! Makes jobs from picture files, and measures how near a sketched in-between comes to its sketch
+//! and to the truth.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test, in helpers too")]
 #![allow(dead_code, reason = "each user takes its part")]
@@ -35,7 +36,7 @@ pub(crate) fn of_image(picture: &DynamicImage, width: Option<u32>) -> Frame {
     Frame::from_pixels(picture.width() as usize, picture.height() as usize, pixels).unwrap()
 }
 
-/// A picture of a colour for each place; each pixel is the mean of 3 x 3 samples.
+/// A picture with a given colour at each place; each pixel is the mean of 3 x 3 samples.
 pub(crate) fn painted(w: usize, h: usize, colour: impl Fn(f32, f32) -> [f32; 4]) -> Frame {
     let mut pixels = Vec::with_capacity(w * h);
     for y in 0..h {
@@ -58,13 +59,14 @@ pub(crate) fn grey(frame: &Frame) -> Vec<f32> {
     frame.pixels().iter().map(|p| over(p).clamp(0.0, 1.0)).collect()
 }
 
-/// Dark lines on white as an engine gets them: coverage in every channel.
+/// Dark lines on white in the form that engines receive: coverage in every channel.
 pub(crate) fn coverage(drawing: &Frame) -> Frame {
     let pixels = grey(drawing).into_iter().map(|v| [1.0 - v; 4]).collect();
     Frame::from_pixels(drawing.width(), drawing.height(), pixels).unwrap()
 }
 
-/// A sketch of a picture: its dark lines, shaken by so many pixels, a part of them left out.
+/// A sketch traced from a picture: its dark lines, shaken by `shaken` pixels, with a share of them
+/// left out.
 pub(crate) fn traced(picture: &Frame, dropped: f32, shaken: f32) -> Frame {
     let (w, h) = (picture.width(), picture.height());
     let light = grey(picture);
@@ -74,7 +76,8 @@ pub(crate) fn traced(picture: &Frame, dropped: f32, shaken: f32) -> Frame {
     if dropped == 0.0 && shaken == 0.0 { all } else { shaky(&all, dropped, shaken, false) }
 }
 
-/// Lines by a trembling hand: shaken by so many pixels, thick and thin, a part of them left out.
+/// Lines as drawn by a trembling hand: shaken by `shaken` pixels, thick and thin, with a share of
+/// them left out.
 pub(crate) fn rough(lines: &Frame, dropped: f32, shaken: f32) -> Frame {
     shaky(lines, dropped, shaken, true)
 }
@@ -113,7 +116,7 @@ pub(crate) fn hash(frame: &Frame) -> ContentHash {
     ContentHash::of(&bytes)
 }
 
-/// An in-between at `position` with sketches at theirs.
+/// A job for the in-between at `position`, with sketches at their positions.
 pub(crate) fn job(first: &Frame, last: &Frame, position: f64, sketches: &[(f64, &Frame)]) -> Job {
     let refs = sketches.iter().map(|(at, s)| SketchRef { position: *at, picture: hash(s) });
     Job {

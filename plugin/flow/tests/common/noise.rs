@@ -1,6 +1,6 @@
-// Also part of the unit tests of `src/grain.rs`.
+// This file is also part of the unit tests in `src/grain.rs`.
 
-/// Noise of deviation 1, near enough to normal, its own for each seed.
+/// Roughly normal noise with deviation 1; each seed gives its own value.
 pub(crate) fn noise(seed: u64) -> f32 {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0x5851_F42D_4C95_7F2D;
     let mut sum = 0.0;
