@@ -1,6 +1,6 @@
-//! With the feature `cuda`: compiles the kernels of `cuda/kernels` and makes the doors to NVIDIA's
-//! libraries. With `emulation`: compiles the kernels for the processor. Otherwise there is nothing
-//! to do.
+//! With the feature `cuda`, compiles the kernels in `cuda/kernels` and generates the doors to
+//! NVIDIA's libraries. With `emulation`, compiles the kernels for the processor. Otherwise does
+//! nothing.
 
 #[cfg(feature = "cuda")]
 #[path = "build/doors.rs"]

@@ -1,11 +1,11 @@
 //! Time and memory of the released model's parts at full size: 16 frames of 320 x 512.
 //!
 //! `cargo bench -p inbetween-tooncrafter --bench full -- --checkpoint FILE [--dtype f32|bf16]
-//! [--device cpu|cuda] [--steps N] [--frames N] [PART..]`, with the parts `text`, `image`, `encode`, `unet`, `decode` and `generate`
-//! (the whole pipeline, `--steps` solver steps). A FILE that does not exist is written first, with
-//! random weights in the released layout (f16, 5.25 GB): time and memory do not depend on what the
-//! numbers are. Memory is sampled ten times a second: `own` is what the process has allocated,
-//! `resident` adds the pages of the mapped file that are in memory.
+//! [--device cpu|cuda] [--steps N] [--frames N] [PART..]`, with the parts `text`, `image`, `encode`,
+//! `unet`, `decode` and `generate` (the whole pipeline, with `--steps` solver steps). If FILE does not
+//! exist, it is written first with random weights in the released layout (f16, 5.25 GB), since time and
+//! memory do not depend on the values. Memory is sampled ten times a second: `own` is what the process
+//! has allocated; `resident` adds the pages of the mapped file that are in memory.
 
 mod common;
 
@@ -33,26 +33,26 @@ use inbetween_tooncrafter::weights::{Element, Weights, write_random};
 
 const SIZE: RunSize = RunSize { frames: 16, height: 320, width: 512 };
 
-/// `--frames` for the parts `unet` and `decode`.
+/// The value of `--frames`, for the parts `unet` and `decode`.
 static FRAMES: AtomicU64 = AtomicU64::new(SIZE.frames as u64);
 
 fn frames() -> usize {
     FRAMES.load(Ordering::Relaxed) as usize
 }
 
-/// KiB under a name of `/proc/self/status`; 0 where there is none.
+/// The KiB under `name` in `/proc/self/status`; 0 if it is not there.
 fn status(name: &str) -> u64 {
     let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = text.lines().find(|line| line.starts_with(name));
     line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0)
 }
 
-/// Free bytes of the GPU, where it is the device.
+/// Free bytes of the GPU, if it is the device.
 fn free_on_gpu() -> Option<u64> {
     if device().is_cpu() { None } else { memory::available_on(device()) }
 }
 
-/// Runs something and says what it took.
+/// Runs something and prints how much time and memory it took.
 fn timed<T>(name: &str, run: impl FnOnce() -> Result<T>) -> Result<T> {
     let stop = Arc::new(AtomicBool::new(false));
     let peaks = Arc::new((AtomicU64::new(0), AtomicU64::new(0)));

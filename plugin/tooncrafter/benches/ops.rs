@@ -1,10 +1,11 @@
 //! Speed of the operations at the sizes of the released model.
 //!
-//! `cargo bench -p inbetween-tooncrafter --bench ops -- [--device cpu|cuda] [NAME..]` prints, for each operation and precision, the
-//! best of several runs: processor milliseconds (all threads together), wall milliseconds,
-//! GFLOP/s per core, and the ratio of its processor time to that of a plain matrix product (the
-//! gemm crate, f32) of the same FLOP, timed in the same process. Processor time is what counts on
-//! a machine that others use too; without such a clock the wall time stands in for it.
+//! `cargo bench -p inbetween-tooncrafter --bench ops -- [--device cpu|cuda] [NAME..]` prints the
+//! best of several runs for each operation and precision: processor milliseconds (over all
+//! threads), wall milliseconds, GFLOP/s per core, and the ratio of its processor time to that of a
+//! plain matrix product (the gemm crate, f32) with the same FLOP, timed in the same process.
+//! Processor time is what matters on a machine that others use too; where it cannot be measured,
+//! wall time stands in.
 
 mod common;
 
@@ -28,7 +29,8 @@ fn weights(shapes: &[(&str, &[usize])], dtype: DType) -> Result<VarBuilder<'stat
     Ok(VarBuilder::from_tensors(tensors, dtype, device()))
 }
 
-/// Processor and wall seconds of the best run: at least three, and about a second in all.
+/// Processor and wall seconds of the fastest run, out of at least three runs and about a second in
+/// all.
 fn best<T>(mut run: impl FnMut() -> Result<T>) -> Result<(f64, f64)> {
     let (started, mut best, mut runs) = (Instant::now(), (f64::INFINITY, f64::INFINITY), 0);
     while runs < 3 || started.elapsed().as_secs_f64() < 1.0 {
@@ -42,12 +44,12 @@ fn best<T>(mut run: impl FnMut() -> Result<T>) -> Result<(f64, f64)> {
     Ok(best)
 }
 
-/// GFLOP/s per core of a plain product on the gemm crate.
+/// GFLOP/s per core of a plain product with the gemm crate.
 fn plain_gemm() -> Result<f64> {
     let (m, k, n) = (2560, 1280, 2560);
     let (a, b, mut c) = (vec![0.5f32; m * k], vec![0.25f32; k * n], vec![0.0f32; m * n]);
     let (seconds, _) = best(|| {
-        // SAFETY: row-major matrices of exactly these sizes; none overlap.
+        // SAFETY: row-major matrices of exactly these sizes, none of which overlap.
         unsafe {
             gemm::gemm(
                 m,
@@ -83,7 +85,7 @@ struct Bench {
 }
 
 impl Bench {
-    /// `flop`: of one run; 0 for operations that move data rather than compute.
+    /// `flop` is the count for one run; 0 for operations that move data rather than compute.
     fn run(
         &self,
         name: &str,

@@ -1,10 +1,10 @@
-//! Doors: one small function for each function of NVIDIA's libraries, so that nothing of CUDA has
-//! to be there when the program is linked or started.
+//! Doors: one small function for each function of NVIDIA's libraries, so that nothing of CUDA needs
+//! to be installed when the program is linked or started.
 //!
 //! candle names these libraries at link time. Here the linker finds the functions in our own
-//! object, and empty archives under the libraries' names. A door opens its library at the first
-//! call; `src/cuda/doors.rs` holds the part that runs. The names are read from the sources of the
-//! crates that declare the functions, so the list cannot fall behind them.
+//! object, and empty archives under the libraries' names. A door opens its library on the first
+//! call; `src/cuda/doors.rs` contains the code that runs then. The function names are read from the
+//! sources of the crates that declare them, so the list is always up to date.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -27,14 +27,14 @@ const LINKED: [&str; 7] = ["cuda", "cublas", "cublasLt", "curand", "nvrtc", "cud
 struct Door {
     name: String,
     library: &'static str,
-    /// What it returns where the library is missing: a variant of `Missing`.
+    /// What it returns if the library is missing: a variant of `Missing`.
     missing: &'static str,
 }
 
 pub(crate) fn make() -> Result<(), String> {
     let variable = |name: &str| std::env::var(name).map_err(|error| format!("{name}: {error}"));
     if variable("TARGET")? != "x86_64-unknown-linux-gnu" {
-        // Elsewhere the libraries are linked as candle asks for them.
+        // On other systems the libraries are linked in the way candle requests.
         return Ok(());
     }
     println!("cargo::rustc-cfg=cuda_doors");
@@ -48,7 +48,7 @@ pub(crate) fn make() -> Result<(), String> {
     for library in LINKED {
         write(&format!("lib{library}.a"), b"!<arch>\n")?;
     }
-    // Only a build without `cuda/nvcc-float.sh` needs the runtime: quantised kernels start by it.
+    // Only a build without `cuda/nvcc-float.sh` needs the runtime, which starts quantised kernels.
     let home = std::env::var_os("CUDA_HOME").map(PathBuf::from).unwrap_or_default();
     let runtime = ["lib64", "lib"].map(|folder| home.join(folder).join("libcudart_static.a"));
     if let Some(runtime) = runtime.iter().find(|path| path.exists()) {
@@ -58,7 +58,7 @@ pub(crate) fn make() -> Result<(), String> {
     Ok(())
 }
 
-/// All functions that candle and cudarc declare.
+/// All functions declared by candle and cudarc.
 fn doors(cargo: &str, target: &str) -> Result<Vec<Door>, String> {
     let sources = Sources::find(cargo, target)?;
     let mut doors: Vec<Door> = Vec::new();
@@ -87,26 +87,26 @@ fn doors(cargo: &str, target: &str) -> Result<Vec<Door>, String> {
             doors.push(Door { name: name.to_owned(), library: "Quantised", missing: "Stop" });
         }
     }
-    // If only a few were found, the crates must have changed how they declare functions.
+    // If only a few are found, the crates must have changed how they declare functions.
     if doors.len() < 500 {
         return Err(format!("only {} CUDA functions were found in the sources", doors.len()));
     }
     Ok(doors)
 }
 
-/// The name of a function that is declared on `line`, and what follows it.
+/// The name of the function declared on `line`, and the text after it.
 fn declared<'a>(line: &'a str, words: &str) -> Option<(&'a str, &'a str)> {
     line.strip_prefix(words)?.split_once('(')
 }
 
-/// Where cargo keeps the crates that declare the functions.
+/// The places where cargo keeps the crates that declare the functions.
 struct Sources(serde_json::Value);
 
 impl Sources {
     fn find(cargo: &str, target: &str) -> Result<Self, String> {
         let mut command = Command::new(cargo);
         command.args(["metadata", "--format-version=1", "--offline", "--filter-platform", target]);
-        // Both libraries, whichever of them is being built, so that there is one list of doors.
+        // Both libraries, whichever is being built, so that there is a single list of doors.
         command.args(["--features", "cuda,cudnn"]);
         let said = command.output().map_err(|error| format!("{cargo}: {error}"))?;
         if !said.status.success() {
@@ -126,12 +126,12 @@ impl Sources {
     }
 }
 
-/// Each door jumps through its slot. A slot leads to the function, or at first to a few lines that
-/// name the door's number and go on to `inbetween_open_door`.
+/// Each door jumps through its slot. A slot leads to the function or, before the first call, to a
+/// few instructions that pass the door's number to `inbetween_open_door`.
 fn assembly(doors: &[Door]) -> String {
     let mut text = String::from(OPEN);
     for (i, Door { name, .. }) in doors.iter().enumerate() {
-        // Writing to a String does not fail.
+        // Writing to a String cannot fail.
         let _ = writeln!(
             text,
             ".globl {name}\n.hidden {name}\n.type {name},@function\n{name}:\n \
@@ -148,8 +148,8 @@ fn assembly(doors: &[Door]) -> String {
     text
 }
 
-/// Entered with the door's number on the stack, above the caller's return address: keeps the
-/// registers that carry arguments, asks for the function, remembers it and goes there.
+/// Entered with the door's number on the stack, above the caller's return address. Saves the
+/// registers that carry arguments, asks for the function, stores it in the slot, and jumps to it.
 const OPEN: &str = "\
 .text
 .globl inbetween_open_door

@@ -1,4 +1,4 @@
-//! Compiles each kernel file to PTX, which the driver translates for whatever GPU it finds.
+//! Compiles each kernel file to PTX, which the driver translates for the GPU in the machine.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -6,7 +6,7 @@ use std::process::Command;
 /// The files, without extension.
 const FILES: [&str; 4] = ["attention", "attention_bf16", "norm", "product"];
 
-/// The oldest architecture that computes in bf16; newer ones take its PTX.
+/// The oldest architecture with bf16 arithmetic; newer ones can run its PTX.
 const ARCHITECTURE: &str = "compute_80";
 
 /// The advice when there is no compiler.
@@ -17,7 +17,7 @@ pub(crate) fn compile() -> Result<(), String> {
         println!("cargo::rerun-if-env-changed={name}");
     }
     println!("cargo::rerun-if-changed=build");
-    // The doors are read from the sources of dependencies.
+    // The doors are generated from the sources of dependencies.
     println!("cargo::rerun-if-changed=../../Cargo.lock");
     println!("cargo::rerun-if-changed=cuda/kernels");
     let nvcc = nvcc();
@@ -39,7 +39,7 @@ pub(crate) fn compile() -> Result<(), String> {
     Ok(())
 }
 
-/// The compiler: where `NVCC` says, in `CUDA_HOME`, or on the path.
+/// The compiler: the one named by `NVCC`, or found in `CUDA_HOME` or on the path.
 fn nvcc() -> PathBuf {
     let in_home = || {
         let path = PathBuf::from(std::env::var_os("CUDA_HOME")?).join("bin/nvcc");
@@ -49,8 +49,8 @@ fn nvcc() -> PathBuf {
     named.or_else(in_home).unwrap_or_else(|| "nvcc".into())
 }
 
-/// The CUDA version that a driver has to speak to take what `nvcc` makes, as the driver writes it:
-/// 13000 for 13.0.
+/// The CUDA version that a driver must support to run what `nvcc` produces, in the driver's
+/// notation: 13000 for 13.0.
 fn version(nvcc: &Path) -> Result<u32, String> {
     let said = Command::new(nvcc).arg("--version").output();
     let said = said.map_err(|error| format!("no CUDA compiler ({error}); {HELP}"))?;

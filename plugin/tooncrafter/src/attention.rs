@@ -1,4 +1,4 @@
-//! The transformers of the UNet: over the positions of a frame, and over the frames of a position.
+//! The transformers of the UNet, over the positions of a frame and over the frames of a position.
 
 use candle_core::{D, Result, Tensor, bail};
 use candle_nn::VarBuilder;
@@ -11,9 +11,9 @@ use crate::ops::{
 /// What a frame attends to besides itself.
 #[derive(Clone, Debug)]
 pub struct Context {
-    /// Text tokens `[b', l, c]`; each of the `b'` is for `n / b'` consecutive frames.
+    /// Text tokens `[b', l, c]`; each of the `b'` applies to `n / b'` consecutive frames.
     pub text: Tensor,
-    /// Image tokens `[b'', l', c]`, likewise. They have keys and values of their own.
+    /// Image tokens `[b'', l', c]`, in the same way. They have their own keys and values.
     pub image: Option<Tensor>,
 }
 
@@ -26,7 +26,7 @@ impl Context {
     /// The first `text_len` tokens of `context: [b', l, c]` as text, the others as image.
     ///
     /// # Errors
-    /// When `context` has not three axes.
+    /// When `context` does not have three axes.
     pub fn split(context: &Tensor, text_len: usize) -> Result<Self> {
         let len = context.dim(1)?;
         if len <= text_len {
@@ -37,11 +37,11 @@ impl Context {
         Ok(Self { text, image: Some(image) })
     }
 
-    /// As [`Context::split`]; when the image tokens are 16 for each of `t` frames, frame `i` gets
-    /// the `i`-th 16 only.
+    /// Like [`Context::split`], but if there are 16 image tokens for each of `t` frames, frame `i`
+    /// gets only the `i`-th 16.
     ///
     /// # Errors
-    /// When `context` has not three axes.
+    /// When `context` does not have three axes.
     pub fn per_frame(context: &Tensor, text_len: usize, t: usize) -> Result<Self> {
         const EACH: usize = 16;
         let mut split = Self::split(context, text_len)?;
@@ -53,13 +53,13 @@ impl Context {
     }
 }
 
-/// Parts of a fused result on the last axis.
+/// Part `index` of `of` equal parts of a fused result, on the last axis.
 fn part(x: &Tensor, index: usize, of: usize) -> Result<Tensor> {
     let width = x.dim(D::Minus1)? / of;
     x.narrow(D::Minus1, index * width, width)
 }
 
-/// Self-attention over whatever the middle axis is.
+/// Self-attention over the middle axis.
 ///
 /// Published as [`CrossAttention`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/lvdm/modules/attention.py#L42), without a context.
 #[derive(Clone, Debug)]
@@ -95,7 +95,8 @@ impl SelfAttention {
     }
 }
 
-/// Attention to the context; text and image tokens have a softmax each, the results are added.
+/// Attention to the context. Text and image tokens have separate softmaxes, and the results are
+/// added.
 ///
 /// Published as [`CrossAttention`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/lvdm/modules/attention.py#L42).
 #[derive(Clone, Debug)]
@@ -167,7 +168,7 @@ impl FeedForward {
     }
 }
 
-/// `BasicTransformerBlock`; the second attention is what spatial and temporal ones differ in.
+/// A transformer block. Its second attention differs between spatial and temporal transformers.
 ///
 /// Published as [`BasicTransformerBlock`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/lvdm/modules/attention.py#L212).
 #[derive(Clone, Debug)]
@@ -183,15 +184,15 @@ struct Block<A> {
 /// Sizes of a transformer.
 #[derive(Clone, Copy, Debug)]
 pub struct TransformerConfig {
-    /// Channels outside.
+    /// Channels of input and output.
     pub channels: usize,
     /// Attention heads.
     pub heads: usize,
-    /// Channels of one head; inside there are `heads * dim_head` channels.
+    /// Channels of one head; the inner width is `heads * dim_head`.
     pub dim_head: usize,
     /// Blocks.
     pub depth: usize,
-    /// Projections are linear layers, not kernel-1 convolutions.
+    /// Projections are linear layers rather than convolutions with kernel 1.
     pub use_linear: bool,
 }
 
@@ -201,7 +202,7 @@ impl TransformerConfig {
     }
 }
 
-/// What spatial and temporal transformers share.
+/// The parts common to spatial and temporal transformers.
 #[derive(Clone, Debug)]
 struct Transformer<A> {
     norm: GroupNorm,
@@ -211,8 +212,8 @@ struct Transformer<A> {
 }
 
 impl<A> Transformer<A> {
-    /// `ones`: axes of length 1 at the end of the projections' weights; `attn2` makes the second
-    /// attention of a block.
+    /// `ones` is the number of axes of length 1 at the end of the projections' weights; `attn2`
+    /// creates the second attention of a block.
     fn new(
         config: &TransformerConfig,
         ones: usize,
@@ -254,17 +255,18 @@ impl<A> Transformer<A> {
     }
 }
 
-/// Transformer over the positions of each frame, and to the context.
+/// Transformer over the positions of each frame, with attention to the context.
 ///
 /// Published as [`SpatialTransformer`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/lvdm/modules/attention.py#L249).
 #[derive(Clone, Debug)]
 pub struct SpatialTransformer(Transformer<CrossAttention>);
 
 impl SpatialTransformer {
-    /// Tokens of the context are `context_dim` wide. With `image`, image tokens have keys and values of their own.
+    /// Tokens of the context are `context_dim` wide. With `image`, image tokens have their own keys
+    /// and values.
     ///
     /// # Errors
-    /// When a weight is missing under `vb` or has another shape than the configuration asks for.
+    /// When a weight is missing under `vb` or its shape does not match the configuration.
     pub fn new(
         config: &TransformerConfig,
         context_dim: usize,
@@ -281,7 +283,7 @@ impl SpatialTransformer {
     /// `x: [n, h, w, c]` → `[n, h, w, c]`
     ///
     /// # Errors
-    /// When `x` or `context` has another shape, or when the device fails.
+    /// When the shape of `x` or `context` is wrong, or when the device fails.
     pub fn forward(&self, x: &Tensor, context: &Context) -> Result<Tensor> {
         let (n, h, w, c) = x.dims4()?;
         // Tokens are the positions of a frame: [n, p, c].
@@ -293,7 +295,7 @@ impl SpatialTransformer {
     }
 }
 
-/// Transformer over the frames of each position; both attentions of its blocks are over time.
+/// Transformer over the frames of each position; both attentions in its blocks are over time.
 ///
 /// Published as [`TemporalTransformer`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/lvdm/modules/attention.py#L313).
 #[derive(Clone, Debug)]
@@ -303,7 +305,7 @@ impl TemporalTransformer {
     /// Reads the weights under `vb`.
     ///
     /// # Errors
-    /// When a weight is missing under `vb` or has another shape than the configuration asks for.
+    /// When a weight is missing under `vb` or its shape does not match the configuration.
     pub fn new(config: &TransformerConfig, vb: &VarBuilder) -> Result<Self> {
         let ones = if config.use_linear { 0 } else { 1 };
         let second = |vb: &VarBuilder| SelfAttention::new(config.inner(), config.heads, vb);
@@ -313,10 +315,11 @@ impl TemporalTransformer {
     /// `x: [n, h, w, c]` with `t` frames in each batch → `[n, h, w, c]`
     ///
     /// # Errors
-    /// When `x` has another shape, when `t` does not divide its frames, or when the device fails.
+    /// When the shape of `x` is wrong, when `t` does not divide its frames, or when the device
+    /// fails.
     pub fn forward(&self, x: &Tensor, t: usize) -> Result<Tensor> {
         let (n, h, w, c) = x.dims4()?;
-        // Statistics and attention see all frames of a batch: [b, t, p, c].
+        // Statistics and attention cover all frames of a batch: [b, t, p, c].
         let y = self.0.forward(&x.reshape((n / t, t, h * w, c))?, |block, x| {
             let x = block.attn1.over_time(&block.norm1.forward(&x)?, &x)?;
             block.attn2.over_time(&block.norm2.forward(&x)?, &x)

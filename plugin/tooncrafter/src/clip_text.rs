@@ -9,7 +9,7 @@ use crate::ops::{
 };
 use crate::{Watch, unwatched};
 
-/// `ResidualAttentionBlock` of both towers.
+/// The residual attention block of both towers.
 ///
 /// Published as [`ResidualAttentionBlock`](https://github.com/mlfoundations/open_clip/blob/1f0b5bb6db6b60896e122c7fa20e1c12ce03af1d/src/open_clip/transformer.py#L189).
 #[derive(Clone, Debug)]
@@ -27,7 +27,7 @@ pub(crate) struct ResidualAttentionBlock {
 
 impl ResidualAttentionBlock {
     pub(crate) fn new(width: usize, heads: usize, causal: bool, vb: &VarBuilder) -> Result<Self> {
-        // q, k and v are one weight in the file.
+        // q, k and v are a single weight in the file.
         let attn = vb.pp("attn");
         let weight = load(&attn, (3 * width, width), "in_proj_weight")?;
         let bias = load(&attn, 3 * width, "in_proj_bias")?;
@@ -59,7 +59,7 @@ impl ResidualAttentionBlock {
     }
 }
 
-/// The text tower up to its last block but one.
+/// The text tower up to its penultimate block.
 ///
 /// Published as [`FrozenOpenCLIPEmbedder`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/lvdm/modules/encoders/condition.py#L174),
 /// [`TextTransformer`](https://github.com/mlfoundations/open_clip/blob/1f0b5bb6db6b60896e122c7fa20e1c12ce03af1d/src/open_clip/transformer.py#L506).
@@ -72,10 +72,10 @@ pub struct ClipText {
 }
 
 impl ClipText {
-    /// Reads the weights under `vb`; the last block is left in the file.
+    /// Reads the weights under `vb`, except for those of the last block.
     ///
     /// # Errors
-    /// When a weight is missing under `vb` or has another shape than the configuration asks for.
+    /// When a weight is missing under `vb` or its shape does not match the configuration.
     pub fn new(config: &ClipConfig, vb: &VarBuilder) -> Result<Self> {
         let (width, length) = (config.twidth, config.context_length);
         let resblocks = (0..config.tlayers.saturating_sub(1))
@@ -92,7 +92,7 @@ impl ClipText {
         })
     }
 
-    /// Where the weights live.
+    /// The device that holds the weights.
     pub fn device(&self) -> &Device {
         self.positional_embedding.device()
     }
@@ -108,8 +108,8 @@ impl ClipText {
     /// `tokens: [b, l]`, ids of the tokenizer → `[b, l, c]`
     ///
     /// # Errors
-    /// When the prompts have another number of tokens than the model's, when a token is not in its vocabulary, what
-    /// `watch` returns, or when the device fails.
+    /// When the prompts do not have the model's number of tokens, when a token is not in its
+    /// vocabulary, when `watch` returns an error, or when the device fails.
     pub fn forward_watched(&self, tokens: &Tensor, watch: Watch) -> Result<Tensor> {
         let (b, l) = tokens.dims2()?;
         if l != self.positional_embedding.dim(0)? {

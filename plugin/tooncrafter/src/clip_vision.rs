@@ -8,7 +8,7 @@ use crate::config::ClipConfig;
 use crate::ops::{Columns, LayerNorm, Linear, load};
 use crate::{Watch, unwatched};
 
-/// The image tower; all tokens come out, without the last norm and projection.
+/// The image tower. It returns all tokens, without the last norm and projection.
 ///
 /// Published as [`FrozenOpenCLIPImageEmbedderV2`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/lvdm/modules/encoders/condition.py#L295),
 /// [`VisionTransformer`](https://github.com/mlfoundations/open_clip/blob/1f0b5bb6db6b60896e122c7fa20e1c12ce03af1d/src/open_clip/transformer.py#L325).
@@ -27,8 +27,8 @@ impl ClipVision {
     /// Reads the weights under `vb`.
     ///
     /// # Errors
-    /// When the patches do not fill the picture; when a weight is missing under `vb` or has another shape than the
-    /// configuration asks for.
+    /// When the patches do not fill the picture, when a weight is missing under `vb`, or when its
+    /// shape does not match the configuration.
     pub fn new(config: &ClipConfig, vb: &VarBuilder) -> Result<Self> {
         let (width, patch) = (config.vwidth, config.patch);
         if patch == 0 || !config.image_size.is_multiple_of(patch) {
@@ -54,7 +54,7 @@ impl ClipVision {
         })
     }
 
-    /// Side of the pictures that it sees, in pixels.
+    /// Side of its input pictures, in pixels.
     pub fn image_size(&self) -> usize {
         self.side * self.patch
     }
@@ -70,7 +70,7 @@ impl ClipVision {
     /// `image: [b, 3, 224, 224]`, preprocessed → `[b, l, c]`, the class token first.
     ///
     /// # Errors
-    /// When `image` has another size, when `watch` returns an error, or when the device fails.
+    /// When the size of `image` is wrong, when `watch` returns an error, or when the device fails.
     pub fn forward_watched(&self, image: &Tensor, watch: Watch) -> Result<Tensor> {
         let (b, c, h, w) = image.dims4()?;
         let (side, patch) = (self.side, self.patch);
@@ -89,7 +89,7 @@ impl ClipVision {
             .reshape((b, side * side, 3 * patch * patch))?;
         let x = self.conv1.forward(&patches)?;
         let class = self.class_embedding.reshape((1, 1, ()))?.expand((b, 1, x.dim(2)?))?;
-        // The embeddings are f32, whatever the products are in.
+        // The embeddings are f32, whatever the precision of the products.
         let x = Tensor::cat(&[&class.contiguous()?, &x.to_dtype(DType::F32)?], 1)?;
         let mut x = self.ln_pre.forward(&x.broadcast_add(&self.positional_embedding)?)?;
         watch("ln_pre", &x)?;

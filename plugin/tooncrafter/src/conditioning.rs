@@ -1,4 +1,4 @@
-//! What the UNet is told besides the noisy latent: text, pictures, and the keys' own latents.
+//! The UNet's inputs besides the noisy latent: text, pictures, and the keys' own latents.
 
 use candle_core::{Result, Tensor, bail};
 
@@ -10,7 +10,7 @@ use crate::resampler::Resampler;
 use crate::tokenizer::{CONTEXT_LENGTH, tokenize};
 use crate::vae_encoder::VaeEncoder;
 
-/// Context tokens `[1, l, c]` of the network's branches: text first, then image tokens.
+/// Context tokens `[1, l, c]` of the network's branches, with text before image tokens.
 #[derive(Clone, Debug)]
 pub struct Contexts {
     /// Prompt and first key.
@@ -21,7 +21,7 @@ pub struct Contexts {
     pub image_only: Option<Tensor>,
 }
 
-/// Embeddings of prompt and empty prompt, `[1, 77, c]` each.
+/// Embeddings of the prompt and of an empty prompt, `[1, 77, c]` each.
 ///
 /// Published as [`image_guided_synthesis`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/scripts/evaluation/inference.py#L180).
 ///
@@ -80,7 +80,7 @@ impl Contexts {
     }
 }
 
-/// The two keys as the other networks need them.
+/// The two keys in the form that the other networks need.
 #[derive(Clone, Debug)]
 pub struct Keys {
     /// Scaled latents of both keys, `[2, 4, h, w]`.
@@ -89,7 +89,7 @@ pub struct Keys {
     pub references: Vec<Tensor>,
 }
 
-/// Encodes the keys `[1, 3, h, w]`; `noise: [2, 4, h / 8, w / 8]` draws from the posterior.
+/// Encodes the keys `[1, 3, h, w]`. `noise: [2, 4, h / 8, w / 8]` samples the posterior.
 ///
 /// Published as [`get_latent_z_with_hidden_states`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/scripts/evaluation/inference.py#L164).
 ///
@@ -112,8 +112,8 @@ pub fn encode_keys(
 }
 
 impl Keys {
-    /// The conditioning latent of `t` frames: the keys' at both ends, zero between,
-    /// `[1, 4, t, h, w]`.
+    /// The conditioning latent of `t` frames, `[1, 4, t, h, w]`: the keys' latents at both ends and
+    /// zeros in between.
     ///
     /// # Errors
     /// When there are fewer than two frames.

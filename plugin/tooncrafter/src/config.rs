@@ -1,20 +1,21 @@
-//! Every number of the networks; field names are those of the published configuration.
+//! All sizes of the networks; fields are named as in the published configuration.
 //!
 //! `Default` is the released 512-pixel interpolation model.
 
 use serde::{Deserialize, Serialize};
 
-/// What the denoising UNet and the sketch encoder share: levels of residual blocks, with transformers in some.
+/// Levels of residual blocks, some with transformers, as in both the denoising UNet and the sketch
+/// encoder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LevelsConfig {
     /// Width of the first level.
     pub model_channels: usize,
-    /// Down-sampling factors of the levels that have attention.
+    /// Down-sampling factors of the levels with attention.
     pub attention_resolutions: Vec<usize>,
-    /// Residual blocks of each level on the way down; a UNet has one more on the way up.
+    /// Residual blocks per level on the way down; a UNet has one more per level on the way up.
     pub num_res_blocks: usize,
-    /// Width of each level in units of `model_channels`.
+    /// Width of each level as a multiple of `model_channels`.
     pub channel_mult: Vec<usize>,
     /// Channels of one attention head.
     pub num_head_channels: usize,
@@ -22,7 +23,7 @@ pub struct LevelsConfig {
     pub transformer_depth: usize,
     /// Width of the context tokens.
     pub context_dim: usize,
-    /// Projections around transformers are linear layers, not kernel-1 convolutions.
+    /// Projections around transformers are linear layers rather than convolutions with kernel 1.
     #[serde(alias = "use_linear_in_transformer")]
     pub use_linear: bool,
 }
@@ -48,7 +49,7 @@ impl LevelsConfig {
         4 * self.model_channels
     }
 
-    /// Whether there are transformers on `level`, counted from the widest.
+    /// Whether `level`, counted from the widest, has transformers.
     pub fn has_attention(&self, level: usize) -> bool {
         self.attention_resolutions.contains(&(1 << level))
     }
@@ -58,9 +59,9 @@ impl LevelsConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct UnetConfig {
-    /// Latent channels that come in: noisy latent and conditioning latent.
+    /// Input latent channels: noisy latent and conditioning latent.
     pub in_channels: usize,
-    /// Latent channels that come out.
+    /// Output latent channels.
     pub out_channels: usize,
     /// Levels and transformers.
     #[serde(flatten)]
@@ -71,13 +72,13 @@ pub struct UnetConfig {
     pub temporal_attention: bool,
     /// A transformer over time follows the first convolution.
     pub addition_attention: bool,
-    /// Image tokens have keys and values of their own.
+    /// Image tokens have their own keys and values.
     pub image_cross_attention: bool,
     /// Frame rate assumed when none is given.
     pub default_fs: u32,
     /// The network is conditioned on a frame rate.
     pub fs_condition: bool,
-    /// Text tokens at the head of the context.
+    /// Number of text tokens at the start of the context.
     pub text_context_len: usize,
 }
 
@@ -104,15 +105,15 @@ impl Default for UnetConfig {
 pub struct VaeConfig {
     /// Latent channels.
     pub z_channels: usize,
-    /// Channels of a picture that comes in.
+    /// Channels of an input picture.
     pub in_channels: usize,
-    /// Channels of a picture that comes out.
+    /// Channels of an output picture.
     pub out_ch: usize,
     /// Width of the first level.
     pub ch: usize,
-    /// Width of each level in units of `ch`.
+    /// Width of each level as a multiple of `ch`.
     pub ch_mult: Vec<usize>,
-    /// Residual blocks of each encoder level; the decoder has one more.
+    /// Residual blocks per encoder level; the decoder has one more per level.
     pub num_res_blocks: usize,
     /// Latent channels after `quant_conv`.
     pub embed_dim: usize,
@@ -120,9 +121,9 @@ pub struct VaeConfig {
     pub attn_level: Vec<usize>,
     /// Heads of the attention to the references.
     pub fusion_heads: usize,
-    /// Channels of one of those heads.
+    /// Channels of each of those heads.
     pub fusion_dim_head: usize,
-    /// Latents are multiplied by this before they are diffused.
+    /// Factor by which latents are multiplied before diffusion.
     pub scale_factor: f64,
 }
 
@@ -160,13 +161,13 @@ pub struct ClipConfig {
     pub twidth: usize,
     /// Heads of the text tower.
     pub theads: usize,
-    /// Blocks of the text tower; the last is not run.
+    /// Blocks of the text tower, of which the last is not run.
     pub tlayers: usize,
     /// Tokens of the vocabulary.
     pub vocab: usize,
     /// Tokens of a prompt.
     pub context_length: usize,
-    /// Side of the picture that the image tower sees, in pixels.
+    /// Side of the image tower's input, in pixels.
     pub image_size: usize,
 }
 
@@ -187,11 +188,11 @@ impl Default for ClipConfig {
     }
 }
 
-/// The projector from image tokens to context tokens.
+/// The projector, which turns image tokens into context tokens.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ResamplerConfig {
-    /// Width inside.
+    /// Inner width.
     pub dim: usize,
     /// Layers.
     pub depth: usize,
@@ -205,7 +206,7 @@ pub struct ResamplerConfig {
     pub embedding_dim: usize,
     /// Width of the context tokens.
     pub output_dim: usize,
-    /// Width of the feed-forward layers in units of `dim`.
+    /// Width of the feed-forward layers as a multiple of `dim`.
     pub ff_mult: usize,
     /// Frames.
     pub video_length: usize,

@@ -1,4 +1,4 @@
-//! From latent to frames: two decodes, of which the second gives the two middle frames.
+//! Decodes a latent to frames in two passes; the second pass gives the two middle frames.
 
 use candle_core::{Result, Tensor};
 
@@ -10,15 +10,15 @@ use crate::vae_decoder::VaeDecoder;
 pub struct Decoded {
     /// All frames at once.
     pub whole: Tensor,
-    /// The frames without the second and the last but one; absent where there are too few frames.
+    /// The frames without the second and the penultimate; absent if there are too few frames.
     pub shortened: Option<Tensor>,
 }
 
-/// Frames that the second decode leaves out: the second and the last but one.
+/// Number of frames that the second pass leaves out: the second and the penultimate.
 const LEFT_OUT: usize = 2;
 
-/// Whether `t` frames have a second decode: an even number from 4 on has two middle frames
-/// to take over.
+/// Whether `t` frames get a second pass: an even number from 4 on has two middle frames to take
+/// over.
 pub fn has_second_decode(t: usize) -> bool {
     t >= 2 + LEFT_OUT && t.is_multiple_of(2)
 }
@@ -28,7 +28,7 @@ pub fn has_second_decode(t: usize) -> bool {
 /// Published as [`image_guided_synthesis`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/scripts/evaluation/inference.py#L180).
 ///
 /// # Errors
-/// When the decoder fails or the watcher says so.
+/// When the decoder fails or the watcher returns an error.
 pub fn decode(
     decoder: &VaeDecoder,
     latent: &Tensor,
@@ -54,7 +54,7 @@ pub fn decode(
 }
 
 impl Decoded {
-    /// All frames, the two in the middle from the second decode, `[t, 3, h, w]`, not clamped.
+    /// All frames, with the middle two from the second pass, `[t, 3, h, w]`, not clamped.
     ///
     /// # Errors
     /// When shapes differ.
@@ -62,7 +62,7 @@ impl Decoded {
         let Some(shortened) = &self.shortened else { return Ok(self.whole.clone()) };
         let t = self.whole.dim(0)?;
         let middle = t / 2 - 1;
-        // In the shortened video one frame before them is missing, so their index is one less.
+        // The shortened video lacks one frame before them, so their index is one less.
         Tensor::cat(
             &[
                 &self.whole.narrow(0, 0, middle)?,

@@ -1,4 +1,4 @@
-//! From noise to latent: the loop over the sampler's steps.
+//! The denoising loop: from noise to a latent in the sampler's steps.
 
 use candle_core::{Result, Tensor};
 
@@ -9,12 +9,12 @@ use crate::sampler::{Branches, Guidance, Sampler, Step, StepOutput};
 use crate::sketch::SketchEncoder;
 use crate::unet::{OptionalInputs, Unet};
 
-/// Where noise comes from: a seed, or a recording.
+/// A source of noise: a seed, or a recording.
 pub trait Draws {
-    /// Noise for `stream` of `shape` on the networks' device.
+    /// Noise of `shape` for `stream`, on the networks' device.
     ///
     /// # Errors
-    /// When there is no noise of that shape, as in a recording.
+    /// When there is no noise of that shape, for example in a recording.
     fn draw(&self, stream: Stream, shape: &[usize]) -> Result<Tensor>;
 }
 
@@ -24,7 +24,7 @@ impl Draws for (NoiseSource, &candle_core::Device) {
     }
 }
 
-/// Sketches on their way into the network.
+/// Sketches as input of the network.
 #[derive(Clone, Copy)]
 pub struct Sketches<'a> {
     /// The encoder.
@@ -35,7 +35,7 @@ pub struct Sketches<'a> {
     pub scale: f64,
 }
 
-/// Everything that stays the same from step to step.
+/// Everything that stays the same in all steps.
 ///
 /// Published as [`ddim_sampling`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/lvdm/models/samplers/ddim.py#L135).
 #[derive(Clone, Copy)]
@@ -54,7 +54,7 @@ pub struct Denoising<'a> {
     pub sketches: Option<Sketches<'a>>,
 }
 
-/// What one step has computed, for tests that compare it.
+/// The results of one step, for tests that compare them.
 pub struct StepTrace<'a> {
     /// The step.
     pub step: Step,
@@ -62,17 +62,17 @@ pub struct StepTrace<'a> {
     pub v_cond: &'a Tensor,
     /// Velocity of the unconditional branch.
     pub v_uncond: Option<&'a Tensor>,
-    /// The latent after the step, and the clean latent as predicted.
+    /// The latent after the step, and the predicted clean latent.
     pub advanced: &'a StepOutput,
 }
 
 impl Denoising<'_> {
-    /// Walks all steps of `sampler` from noise to a clean latent `[1, 4, t, h, w]`.
+    /// Runs all steps of `sampler` from noise to a clean latent `[1, 4, t, h, w]`.
     ///
     /// `watch` is called between the blocks of the network, `taken` after each step.
     ///
     /// # Errors
-    /// When a network fails or a watcher says so.
+    /// When a network fails or a watcher returns an error.
     pub fn run(
         &self,
         sampler: &mut Sampler,
@@ -111,7 +111,7 @@ impl Denoising<'_> {
         Ok(x)
     }
 
-    /// The network's answer for one branch, `[1, 4, t, h, w]`.
+    /// The network's prediction for one branch, `[1, 4, t, h, w]`.
     fn velocity(&self, x: &Tensor, step: Step, context: &Tensor, watch: Watch) -> Result<Tensor> {
         let timestep = step.timestep as f32;
         let control = match &self.sketches {

@@ -1,11 +1,11 @@
-//! Which device to compute on.
+//! Chooses the device to compute on.
 
 use candle_core::Device;
 
-/// The first GPU that this program was built for: Apple's, or NVIDIA's.
+/// The first GPU of the kind that this program was built for, Apple's or NVIDIA's.
 ///
 /// # Errors
-/// Why it cannot be used and what to do about it, as the end of a sentence.
+/// Why it cannot be used and what to do about it, worded as the end of a sentence.
 pub fn gpu() -> Result<Device, String> {
     if cfg!(feature = "metal") {
         return Device::new_metal(0).map_err(|error| format!("the GPU does not start: {error}"));
@@ -20,7 +20,7 @@ pub fn gpu() -> Result<Device, String> {
     if let Some(problem) = crate::cuda::problem() {
         return Err(problem);
     }
-    // All threads share one stream, since a part may be loaded on one thread and run on another.
+    // All threads share one stream, because a part may be loaded on one thread and run on another.
     Device::new_cuda_with_stream(0).map_err(|error| format!("the GPU does not start: {error}"))
 }
 
@@ -28,7 +28,7 @@ pub fn gpu() -> Result<Device, String> {
 mod tests {
     use super::*;
 
-    /// Either a device that computes, or a reason that helps, depending on the machine.
+    /// Depending on the machine, this gives either a device that computes or a helpful reason.
     #[test]
     fn there_is_a_gpu_or_a_reason() {
         match gpu() {

@@ -1,14 +1,16 @@
-//! Numbers as vectors: the sinusoids of time steps and frame rates, and their small network.
+//! Embeddings of numbers: the sinusoids of time steps and frame rates, and the small network behind
+//! them.
 
 use candle_core::{Device, Result, Tensor};
 use candle_nn::VarBuilder;
 
 use crate::ops::{Activation, Addend, Linear};
 
-/// `[cos(v f_i) .., sin(v f_i) ..]` with `f_i = 10000^(-i / half)`; an odd `dim` ends in a zero.
+/// Computes `[cos(v f_i) .., sin(v f_i) ..]` with `f_i = 10000^(-i / half)`; an odd `dim` ends in a
+/// zero.
 ///
-/// `values`: one for each batch → `[b, dim]`. Computed in f32 in the order of the published
-/// network, which decides the last digits of large angles.
+/// `values`: one per batch → `[b, dim]`. Computed in f32 in the order of the published network,
+/// which determines the last digits for large angles.
 ///
 /// Published as [`timestep_embedding`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/lvdm/models/utils_diffusion.py#L8).
 ///
@@ -26,7 +28,7 @@ pub fn sinusoid(values: &[f32], dim: usize, device: &Device) -> Result<Tensor> {
     Tensor::from_vec(rows, (values.len(), dim), device)
 }
 
-/// Linear, SiLU, linear: the network behind a sinusoid.
+/// The network behind a sinusoid: linear, SiLU, linear.
 ///
 /// Published as [`UNetModel.time_embed`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/lvdm/modules/networks/openaimodel3d.py#L281).
 #[derive(Clone, Debug)]
@@ -40,14 +42,14 @@ impl Embedding {
     /// Layers `0` and `2` under `vb`, from `dim` to `embed`.
     ///
     /// # Errors
-    /// When a weight is missing under `vb` or has another shape.
+    /// When a weight is missing under `vb` or has the wrong shape.
     pub fn new(dim: usize, embed: usize, vb: &VarBuilder) -> Result<Self> {
         let first = Linear::new(dim, embed, true, &vb.pp("0"))?;
         let second = Linear::new(embed, embed, true, &vb.pp("2"))?;
         Ok(Self { first, second, dim })
     }
 
-    /// `values`: one for each batch → `[b, e]`
+    /// `values`: one per batch → `[b, e]`
     ///
     /// # Errors
     /// When the device fails.

@@ -1,5 +1,5 @@
-//! What a layer is told besides its input, on every device: where its rows lie, what is added to
-//! them, and the function at its end.
+//! Arguments of layers besides their input, the same on every device: where rows are, what is added
+//! to them, and the function applied at the end.
 
 use candle_core::Tensor;
 
@@ -55,7 +55,7 @@ pub enum Addend<'a> {
     PerFrame(&'a Tensor),
 }
 
-/// Functions that a product can end in.
+/// Activation functions at the end of a product.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Activation {
     /// The sum itself.

@@ -1,12 +1,12 @@
-//! ToonCrafter, the published generative cartoon interpolation model, on candle.
+//! ToonCrafter, the published generative model for cartoon interpolation, implemented with candle.
 //!
-//! One struct per block of the published network, fields named like the checkpoint's keys,
-//! `new(config, vb)` to read the weights and `forward` for the arithmetic in order.
+//! There is one struct per block of the published network, with fields named after the checkpoint's
+//! keys. `new(config, vb)` reads the weights and `forward` computes in the published order.
 //!
-//! "Published as" links to the code that a block mirrors, at one commit of its repository.
+//! "Published as" links to the code that a block corresponds to, at one commit of its repository.
 //!
 //! # Axes
-//! Documentation states shapes with these letters:
+//! Shapes in the documentation use these letters:
 //!
 //! | letter | axis |
 //! |---|---|
@@ -19,15 +19,15 @@
 //! | `l` | tokens |
 //! | `e` | embedding |
 //!
-//! Inside the networks everything is channels-last (`[n, h, w, c]`), the order in which products,
-//! norms and attention all read contiguous memory; the published channels-first order is met at
-//! the networks' borders only.
+//! Inside the networks everything is channels-last (`[n, h, w, c]`), so that products, norms and
+//! attention all read contiguous memory. The published channels-first order is used only at the
+//! networks' inputs and outputs.
 //!
 //! # Precision
-//! The [`VarBuilder`](candle_nn::VarBuilder)'s type says what products are computed in: `F32`, or
-//! `BF16` for weights and factors in bf16. On the CPU activations, norms, softmax and sums are f32
-//! in both; on other devices activations take the precision of the weights. Inputs of a network may be f32; its
-//! results always are.
+//! The type of the [`VarBuilder`](candle_nn::VarBuilder) determines how products are computed:
+//! `F32`, or `BF16` for weights and factors in bf16. On the CPU, activations, norms, softmax and
+//! sums are f32 in both cases; on other devices activations have the precision of the weights. A
+//! network's inputs may be f32; its results always are.
 
 pub mod attention;
 pub mod clip_text;
@@ -62,13 +62,13 @@ pub mod weights;
 
 use candle_core::{Result, Tensor};
 
-/// Called between the blocks of a network with the block's name and result.
+/// A callback that is called between the blocks of a network with the block's name and result.
 ///
-/// An error ends the run with that error: a caller that was asked to stop returns one here, a
-/// caller that looks for the place where two implementations part compares here.
+/// An error ends the run with that error. A caller that was asked to stop returns one here, and a
+/// caller that searches for the first difference between two implementations compares results here.
 pub type Watch<'a> = &'a mut dyn FnMut(&str, &Tensor) -> Result<()>;
 
-/// Watches nothing.
+/// A watcher that does nothing.
 ///
 /// # Errors
 /// Never.
@@ -79,7 +79,7 @@ pub fn unwatched(_: &str, _: &Tensor) -> Result<()> {
 /// `[n, c, h, w]` → `[n, h, w, c]`
 ///
 /// # Errors
-/// When `x` has not four axes, or when the device fails.
+/// When `x` does not have four axes, or when the device fails.
 pub fn channels_last(x: &Tensor) -> Result<Tensor> {
     x.permute((0, 2, 3, 1))?.contiguous()
 }
@@ -87,7 +87,7 @@ pub fn channels_last(x: &Tensor) -> Result<Tensor> {
 /// `[n, h, w, c]` → `[n, c, h, w]`
 ///
 /// # Errors
-/// When `x` has not four axes, or when the device fails.
+/// When `x` does not have four axes, or when the device fails.
 pub fn channels_first(x: &Tensor) -> Result<Tensor> {
     x.permute((0, 3, 1, 2))?.contiguous()
 }

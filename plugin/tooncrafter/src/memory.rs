@@ -1,7 +1,8 @@
-//! What a run needs in memory, part by part, compared with what is free. This is known before anything starts.
+//! Estimates the memory that a run needs, part by part, and compares it with what is free, before
+//! anything starts.
 //!
-//! Weights are counted exactly; the working memory of a part is a formula of the picture size
-//! whose factors were measured (`PERFORMANCE.md`).
+//! Weights are counted exactly. The working memory of a part is a function of the picture size,
+//! with measured factors (`PERFORMANCE.md`).
 
 use std::fmt;
 
@@ -12,7 +13,7 @@ use crate::config::{UnetConfig, VaeConfig};
 /// Size of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RunSize {
-    /// Frames, the keys included.
+    /// Number of frames, including the keys.
     pub frames: usize,
     /// Height in pixels.
     pub height: usize,
@@ -20,19 +21,19 @@ pub struct RunSize {
     pub width: usize,
 }
 
-/// One part of the run.
+/// A part of the run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stage {
-    /// What runs.
+    /// Name of the part.
     pub name: &'static str,
-    /// Bytes of its weights as loaded.
+    /// Bytes of its weights once loaded.
     pub weights: u64,
-    /// Most bytes that it takes besides, while it runs.
+    /// Most bytes that it needs in addition while it runs.
     pub working: u64,
 }
 
 impl Stage {
-    /// Bytes while it runs alone.
+    /// Bytes needed while it runs alone.
     pub fn total(&self) -> u64 {
         self.weights + self.working
     }
@@ -47,28 +48,28 @@ pub enum Residency {
     OneByOne,
 }
 
-/// What all parts of a run need in memory.
+/// The memory that all parts of a run need.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemoryPlan {
     /// The parts in the order in which they run.
     pub stages: Vec<Stage>,
-    /// Bytes that are free for us; `None` where the system does not tell.
+    /// Bytes available to us; `None` where the system does not say.
     pub available: Option<u64>,
-    /// Which parts stay loaded, as follows from both.
+    /// Which parts stay loaded, given both.
     pub keeping: Residency,
 }
 
 impl MemoryPlan {
-    /// Weighs the needs of `stages` against `available` bytes.
+    /// Compares the needs of `stages` with `available` bytes.
     pub fn new(stages: Vec<Stage>, available: Option<u64>) -> Self {
         let all = total_weights(&stages) + largest(&stages, |stage| stage.working);
-        // Half of the memory stays free for the host application and others.
+        // Half of the memory is left for the host application and others.
         let fits = available.is_some_and(|available| all <= available / 2);
         let keeping = if fits { Residency::All } else { Residency::OneByOne };
         Self { stages, available, keeping }
     }
 
-    /// Most bytes that the run takes at once.
+    /// Most bytes that the run needs at once.
     pub fn peak(&self) -> u64 {
         match self.keeping {
             Residency::All => {
@@ -78,7 +79,7 @@ impl MemoryPlan {
         }
     }
 
-    /// Whether the run fits; `true` where the system does not say what is there.
+    /// Whether the run fits; `true` if the available memory is unknown.
     pub fn fits(&self) -> bool {
         self.available.is_none_or(|available| self.peak() <= available)
     }
@@ -114,18 +115,19 @@ impl fmt::Display for MemoryPlan {
     }
 }
 
-/// Working memory of the towers and of loading: one weight as f32 while it is packed.
+/// Working memory of the towers and of loading: one weight in f32 while it is packed.
 pub const TOWER_WORKING: u64 = 512 << 20;
 
-/// Most bytes of the UNet's activations, which have the type `device_dtype`.
+/// Most bytes of the UNet's activations, which have the type `dtype`.
 pub fn unet_working(config: &UnetConfig, size: RunSize, dtype: DType) -> u64 {
     let latent = size.frames * (size.height / 8) * (size.width / 8);
-    // Skips, a gated hidden layer, and packed keys and values, in units of the first level.
+    // Skip connections, a gated hidden layer, and packed keys and values, in units of the first
+    // level.
     const LEVELS: usize = 28;
     (latent * config.levels.model_channels * LEVELS * dtype.size_in_bytes()) as u64
 }
 
-/// Most bytes of the sketch encoder's results, which stay while the UNet runs.
+/// Most bytes of the sketch encoder's results, which are kept while the UNet runs.
 pub fn sketch_working(model_channels: usize, size: RunSize, dtype: DType) -> u64 {
     let latent = size.frames * (size.height / 8) * (size.width / 8);
     (latent * model_channels * 10 * dtype.size_in_bytes()) as u64
@@ -136,7 +138,7 @@ pub fn encoder_working(config: &VaeConfig, size: RunSize, dtype: DType) -> u64 {
     (2 * size.height * size.width * config.ch * 6 * dtype.size_in_bytes()) as u64
 }
 
-/// Most bytes of the decoder's activations: three full-size ones, and layers that run over a few
+/// Most bytes of the decoder's activations: three at full size, plus layers that run over a few
 /// frames at a time.
 pub fn decoder_working(config: &VaeConfig, size: RunSize, dtype: DType) -> u64 {
     let frame = size.height * size.width * config.ch * dtype.size_in_bytes();
@@ -144,11 +146,11 @@ pub fn decoder_working(config: &VaeConfig, size: RunSize, dtype: DType) -> u64 {
     (3 * size.frames * frame + 6 * frame + GROUPS) as u64
 }
 
-/// Bytes on a GPU besides weights and activations: the driver's context and the compiled kernels,
-/// the workspaces of the matrix library, and the rows that a convolution gathers.
+/// Bytes needed on a GPU besides weights and activations: the driver's context, the compiled
+/// kernels, the workspaces of the matrix library, and the rows that a convolution gathers.
 pub const GPU_OVERHEAD: u64 = 1 << 30;
 
-/// Which memory a run takes.
+/// The kind of memory that a run uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MemoryKind {
     /// The machine's memory; activations are f32 in every precision.
@@ -158,12 +160,12 @@ pub enum MemoryKind {
 }
 
 impl MemoryKind {
-    /// That of `device`.
+    /// The kind of memory of `device`.
     pub fn of(device: &Device) -> Self {
         if device.is_cuda() { Self::Gpu } else { Self::Cpu }
     }
 
-    /// The type of activations where weights are `dtype`.
+    /// The type of activations for weights of type `dtype`.
     pub fn activations(self, dtype: DType) -> DType {
         match self {
             Self::Cpu => DType::F32,
@@ -172,7 +174,7 @@ impl MemoryKind {
     }
 }
 
-/// Bytes of memory that may still be taken on `device`. None where nobody knows.
+/// Bytes of memory still available on `device`; `None` if unknown.
 pub fn available_on(device: &Device) -> Option<u64> {
     match device {
         Device::Cpu => available(),
@@ -185,8 +187,8 @@ pub fn available_on(device: &Device) -> Option<u64> {
     }
 }
 
-/// Bytes of memory that this process may still take: the system's free memory, or what is left
-/// of the limit that a container sets, whichever is less. None where neither is known.
+/// Bytes of memory still available to this process: the system's free memory, or what remains of a
+/// container's limit, whichever is less. `None` if neither is known.
 pub fn available() -> Option<u64> {
     let read = |path: &str| std::fs::read_to_string(path).ok();
     let free = read("/proc/meminfo").and_then(|text| {

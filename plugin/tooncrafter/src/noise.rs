@@ -1,17 +1,17 @@
-//! Seeded standard normal noise: one seed, one picture, on every machine.
+//! Seeded standard normal noise: one seed gives one picture on every machine.
 //!
 //! Numbers come from Philox4x32-10 (Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3",
-//! 2011), a generator without state: each draw is a function of seed, stream and position. The
-//! Box-Muller transform runs in `f64` through the `libm` crate, whose functions are the same code
-//! on every platform, unlike the system's; the result is rounded to `f32`.
+//! 2011), a stateless generator: each number is a function of seed, stream and position. The
+//! Box-Muller transform runs in `f64` with the `libm` crate, whose code, unlike the system's, is
+//! the same on every platform. The result is rounded to `f32`.
 //!
-//! Streams keep the purposes apart, so that the noise of step 3 is the same whether or not the
-//! keys were encoded with noise, and however many steps there are.
+//! Each purpose has its own stream, so that the noise of step 3 is the same whether or not the keys
+//! were encoded with noise, and however many steps there are.
 
 use candle_core::{DType, Device, Result, Shape, Tensor};
 use rayon::prelude::*;
 
-/// What a draw of noise is for. Each purpose has numbers of its own.
+/// The purpose of the noise. Each has its own numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Stream {
     /// The posterior of the picture encoder, for key `0` (first) or `1` (last).
@@ -23,8 +23,8 @@ pub enum Stream {
 }
 
 impl Stream {
-    /// Kind and number, each a counter word of the generator. Never renumber: seeds would change
-    /// their pictures.
+    /// Kind and number, each a counter word of the generator. Never renumber these: all seeds would
+    /// give other pictures.
     fn words(self) -> [u32; 2] {
         match self {
             Self::Posterior(key) => [0, key],
@@ -34,7 +34,7 @@ impl Stream {
     }
 }
 
-/// The noise that belongs to one seed.
+/// The noise of one seed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoiseSource {
     key: [u32; 2],
@@ -52,7 +52,7 @@ impl NoiseSource {
         let mut values = vec![0.0; count];
         // One block of the generator makes four numbers.
         values.par_chunks_mut(4).enumerate().with_min_len(1024).for_each(|(block, out)| {
-            // 2^32 blocks are 64 GiB of numbers: no tensor here comes near.
+            // 2^32 blocks make 64 GiB of numbers, far more than any tensor here.
             let bits = philox4x32_10([block as u32, (block >> 32) as u32, number, kind], self.key);
             let (a, b) = box_muller(bits[0], bits[1]);
             let (c, d) = box_muller(bits[2], bits[3]);
@@ -61,8 +61,8 @@ impl NoiseSource {
         values
     }
 
-    /// The first `count` numbers of `stream` as uniform ones in 0..1. For weights of tests: shares
-    /// its bits with [`Self::normal`].
+    /// The first `count` numbers of `stream`, uniform in 0..1, for the weights of tests. Uses the
+    /// same bits as [`Self::normal`].
     pub(crate) fn uniform(&self, stream: Stream, count: usize) -> Vec<f32> {
         let [kind, number] = stream.words();
         let blocks = 0..count.div_ceil(4) as u32;
@@ -74,7 +74,7 @@ impl NoiseSource {
     /// Standard normal noise of `shape` in `f32` on `device`, drawn on the CPU.
     ///
     /// # Errors
-    /// When the device cannot take it.
+    /// When the device cannot hold it.
     pub fn tensor(
         &self,
         stream: Stream,
@@ -115,7 +115,7 @@ fn philox4x32_10(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
 mod tests {
     use super::*;
 
-    /// The known answers that the authors of Philox publish with it.
+    /// The known answers published by the authors of Philox.
     #[test]
     fn philox_gives_the_published_answers() {
         assert_eq!(
@@ -158,7 +158,8 @@ mod tests {
         assert!((beyond_two - 0.0455).abs() < 0.002, "{beyond_two} beyond two deviations");
     }
 
-    /// Pinned: a change of these bits changes the picture of every seed that artists have noted.
+    /// Pinned, because a change of these bits would change the picture of every seed that artists
+    /// have noted.
     #[test]
     fn the_numbers_never_change() {
         let values = NoiseSource::new(123).normal(Stream::Start, 6);

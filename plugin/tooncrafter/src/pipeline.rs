@@ -1,7 +1,7 @@
-//! Two key pictures in, the frames between them out.
+//! The whole model: two key pictures in, the frames between them out.
 //!
-//! Parts are loaded when their turn comes: text tower, image tower and projector, VAE encoder,
-//! UNet (with the sketch encoder), decoder. Where memory allows they stay for the next run.
+//! Parts are loaded when they are needed: text tower, image tower and projector, VAE encoder, UNet
+//! (with the sketch encoder), decoder. If there is enough memory they are kept for the next run.
 
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ use crate::vae_encoder::VaeEncoder;
 use crate::weights::layout::{self, ModelConfig, Part};
 use crate::weights::{WeightError, Weights, verify_numbers};
 
-/// The name that errors carry.
+/// The engine's name in errors.
 const NAME: &str = "ToonCrafter";
 
 /// Frames that the model was trained on.
@@ -48,23 +48,23 @@ pub struct Drawing {
     /// Last key, of the same shape.
     pub last: Tensor,
     /// Sketches by frame: `[1, 1, h, w]` in 0..=1, white lines on black. Frames without one are
-    /// free; without any the sketch encoder is not run at all.
+    /// unconstrained; without any sketch the encoder is not run at all.
     pub sketches: Vec<(usize, Tensor)>,
     /// Strength of the sketches, 0..=1.
     pub sketch_scale: f64,
     /// Prompt; may be empty.
     pub prompt: String,
-    /// Frames, the keys included: an even number, 4..=16. The model was trained on 16.
+    /// Number of frames, including the keys: even, 4..=16. The model was trained on 16.
     pub frames: usize,
-    /// Steps of the solver.
+    /// Number of solver steps.
     pub steps: usize,
-    /// How the steps are taken.
+    /// The solver.
     pub solver: Solver,
-    /// How strongly the conditions pull.
+    /// Strength of the conditions.
     pub guidance: Guidance,
-    /// Frame-rate condition; small = large motion. Useful 5..=30.
+    /// Frame-rate condition: small values give large motion. Useful from 5 to 30.
     pub fs: f32,
-    /// Another seed gives another in-between.
+    /// Seed of the noise; another seed gives another in-between.
     pub seed: u64,
 }
 
@@ -86,7 +86,7 @@ impl Drawing {
         }
     }
 
-    /// Refuses what the networks cannot take, before anything is loaded.
+    /// Rejects what the networks cannot process, before anything is loaded.
     ///
     /// # Errors
     /// [`Error::Size`], [`Error::KeysDiffer`], [`Error::Setting`] or [`Error::Range`].
@@ -143,7 +143,7 @@ impl<T> Default for Slot<T> {
 }
 
 impl<T> Slot<T> {
-    /// The part, loaded now unless it was kept.
+    /// The part, loaded now if it was not kept.
     fn get(&self, keeping: Residency, load: impl FnOnce() -> Candle<T>) -> Candle<Arc<T>> {
         let mut slot = self.0.lock();
         if let Some(part) = &*slot {
@@ -166,7 +166,7 @@ pub struct Pipeline {
     device: Device,
     dtype: DType,
     memory_limit: Option<u64>,
-    /// Whether all weights are known to be numbers.
+    /// Whether all weights have been checked for NaN and infinity.
     checked: Mutex<bool>,
     text: Slot<ClipText>,
     image: Slot<(ClipVision, Resampler)>,
@@ -176,7 +176,7 @@ pub struct Pipeline {
     decoder: Slot<VaeDecoder>,
 }
 
-/// Shares of the work, in TFLOP of the released model at 16 x 320 x 512.
+/// Shares of the work of each part, in TFLOP of the released model at 16 x 320 x 512.
 mod work {
     pub(super) const TEXT: f64 = 0.1;
     pub(super) const IMAGE: f64 = 0.8;
@@ -186,7 +186,7 @@ mod work {
     pub(super) const DECODE: f64 = 37.9;
 }
 
-/// Progress over parts, and the question whether to go on.
+/// Reports progress over all parts, and checks whether to stop.
 struct Progress<'a> {
     control: &'a Control,
     done: f64,
@@ -199,7 +199,7 @@ impl Progress<'_> {
         self.control.report((self.done / self.total) as f32);
     }
 
-    /// A watcher between blocks, where each block is the share `each` of the work.
+    /// A watcher between blocks that counts each block as the share `each` of the work.
     fn watch(&mut self, each: f64) -> impl FnMut(&str, &Tensor) -> Candle<()> + '_ {
         move |_, _| {
             self.add(each);
@@ -209,12 +209,12 @@ impl Progress<'_> {
 }
 
 impl Pipeline {
-    /// The released model from `weights`; `dtype`: `F32`, or `BF16` for less memory and time.
+    /// The released model with `weights`. `dtype` is `F32`, or `BF16` for less memory and time.
     pub fn new(weights: Weights, device: Device, dtype: DType) -> Self {
         Self::with_config(weights, ModelConfig::default(), SketchConfig::default(), device, dtype)
     }
 
-    /// A model of other sizes.
+    /// A model with other sizes.
     pub fn with_config(
         weights: Weights,
         config: ModelConfig,
@@ -239,22 +239,22 @@ impl Pipeline {
         }
     }
 
-    /// The same model with a limit of `bytes` of its device's memory.
+    /// The same model, limited to `bytes` of its device's memory.
     #[must_use]
     pub fn with_memory_limit(mut self, bytes: Option<u64>) -> Self {
         self.memory_limit = bytes;
         self
     }
 
-    /// What a run of `size` needs in memory, and what is there within the limit.
+    /// The memory that a run of `size` needs, and what is available within the limit.
     pub fn plan(&self, size: RunSize, sketches: bool) -> MemoryPlan {
         let free = memory::available_on(&self.device);
         let available = free.into_iter().chain(self.memory_limit).min();
         self.plan_for(size, sketches, MemoryKind::of(&self.device), available)
     }
 
-    /// As [`Pipeline::plan`] for another place than the pipeline's own, there or not, with
-    /// `available` bytes.
+    /// Like [`Pipeline::plan`], but for another device than the pipeline's own, which need not
+    /// exist, with `available` bytes.
     pub fn plan_for(
         &self,
         size: RunSize,
@@ -296,15 +296,15 @@ impl Pipeline {
         MemoryPlan::new(stages, available)
     }
 
-    /// Draws all frames, `[t, 3, h, w]` in -1..=1: first key, in-betweens, last key, all of them
-    /// made by the model.
+    /// Draws all frames, `[t, 3, h, w]` in -1..=1: first key, in-betweens, last key. The model
+    /// draws the keys too.
     ///
-    /// Progress is reported and a stop obeyed between the blocks of every network.
+    /// Between the blocks of every network, progress is reported and a request to stop is honoured.
     ///
     /// # Errors
     /// [`Error::Cancelled`] when asked to stop; [`Error::Size`], [`Error::KeysDiffer`] or
-    /// [`Error::Setting`] for what the model cannot take; [`Error::Engine`] when weights are
-    /// missing or memory is short.
+    /// [`Error::Setting`] for input that the model cannot process; [`Error::Engine`] when weights
+    /// are missing or memory is short.
     pub fn generate(&self, drawing: &Drawing, control: &Control) -> Result<Tensor, Error> {
         let size = drawing.check()?;
         let sketched = !drawing.sketches.is_empty() && drawing.sketch_scale > 0.0;
@@ -323,7 +323,7 @@ impl Pipeline {
         })
     }
 
-    /// Refuses files that lack a part, before any work.
+    /// Rejects files that lack a part, before any work is done.
     fn check_parts(&self, sketched: bool) -> Result<(), Error> {
         let sketch = sketched.then_some(Part::Sketch);
         for part in Part::MAIN.into_iter().chain(sketch) {
@@ -336,8 +336,8 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Refuses weights that are no numbers, once, before the first network is loaded: the last one is
-    /// loaded only after minutes of work.
+    /// Rejects weights that are not finite, once, before the first network is loaded: the last
+    /// network is loaded only after minutes of work.
     fn check_numbers(&self, control: &Control) -> Result<(), Error> {
         let mut checked = self.checked.lock();
         if *checked {
@@ -460,7 +460,7 @@ impl Pipeline {
         frames.clamp(-1f32, 1f32)
     }
 
-    /// The sketch encoder and what it makes of the sketches alone, if there are any.
+    /// The sketch encoder, and the features of the sketches alone, if there are any.
     fn sketch_features(
         &self,
         drawing: &Drawing,
@@ -474,7 +474,7 @@ impl Pipeline {
             SketchEncoder::new(&self.sketch_config, &self.builder(Part::Sketch))
         })?;
         let (_, _, h, w) = drawing.first.dims4()?;
-        // Frames without a sketch have an empty one.
+        // Frames without a sketch get an empty one.
         let hints = Tensor::zeros((drawing.frames, 1, h, w), DType::F32, &self.device)?;
         for (frame, sketch) in &drawing.sketches {
             hints.slice_set(&sketch.to_device(&self.device)?.contiguous()?, 0, *frame)?;

@@ -1,8 +1,8 @@
-//! Pictures on their way into the model: the size it was trained on, and the input of the
-//! vision tower.
+//! Prepares pictures for the model: scales them to the size it was trained on, and makes the input
+//! of the vision tower.
 //!
-//! A [`Picture`] is display-referred (sRGB curve), 0..=1, opaque. Everything runs on the CPU in
-//! `f32`: it is a few milliseconds beside minutes.
+//! A [`Picture`] is display-referred (sRGB curve), 0..=1 and opaque. Everything runs on the CPU in
+//! `f32`, since it takes milliseconds where the model takes minutes.
 
 use std::ops::Range;
 
@@ -18,12 +18,12 @@ pub struct Picture {
     pixels: Vec<[f32; 3]>,
 }
 
-/// Where a picture lies in the model's frame: see [`Picture::fit`].
+/// The position of a picture in the model's frame: see [`Picture::fit`].
 ///
 /// Published as [`load_data_prompts`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/scripts/evaluation/inference.py#L64).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fit {
-    /// Width and height of the whole picture, once scaled.
+    /// Width and height of the whole picture after scaling.
     pub scaled: (usize, usize),
     /// Left and top edge of the scaled picture in the model's frame: negative where the picture
     /// is cropped, positive where black bars were added.
@@ -31,7 +31,8 @@ pub struct Fit {
 }
 
 impl Picture {
-    /// Takes 8-bit RGB samples, row by row; `None` when their number is not `3·width·height` or a side is 0.
+    /// Makes a picture of 8-bit RGB samples, row by row; `None` when their number is not
+    /// `3·width·height` or a side is 0.
     pub fn from_rgb8(width: usize, height: usize, samples: &[u8]) -> Option<Self> {
         if width == 0
             || height == 0
@@ -44,8 +45,8 @@ impl Picture {
         Some(Self { width, height, pixels })
     }
 
-    /// Lays a display-referred frame over paper of the given grey (1 = white), since drawings are often lines on
-    /// transparency. Samples beyond 0..=1 are held to that range.
+    /// Lays a display-referred frame over paper of the given grey (1 = white), because drawings are
+    /// often lines on transparency. Samples are clamped to 0..=1.
     pub fn from_frame(frame: &Frame, paper: f32) -> Self {
         let over =
             |[r, g, b, a]: [f32; 4]| [r, g, b].map(|v| (v + paper * (1.0 - a)).clamp(0.0, 1.0));
@@ -53,10 +54,10 @@ impl Picture {
         Self { width: frame.width(), height: frame.height(), pixels }
     }
 
-    /// The picture in the form that the sketch encoder was trained with: grey, with light lines on black. A picture
-    /// that is mostly light is taken for paper and inverted.
+    /// The picture in the form that the sketch encoder was trained with: grey, with light lines on
+    /// black. A mostly light picture is taken to be paper and is inverted.
     pub fn as_sketch(&self) -> Self {
-        // Luma of Rec. 601, as pictures are converted to grey everywhere.
+        // Rec. 601 luma, the usual conversion to grey.
         let grey = |p: &[f32; 3]| 0.299 * p[0] + 0.587 * p[1] + 0.114 * p[2];
         let sum: f64 = self.pixels.iter().map(|pixel| f64::from(grey(pixel))).sum();
         let on_paper = sum / self.pixels.len() as f64 > 0.5;
@@ -80,11 +81,11 @@ impl Picture {
         &self.pixels
     }
 
-    /// Where this picture would lie in a model frame of `width` x `height`: its shorter side is
+    /// The position of this picture in a model frame of `width` x `height`: its shorter side is
     /// scaled to the frame's shorter side, then it is centred.
     pub fn fit(&self, width: usize, height: usize) -> Fit {
         let target = width.min(height);
-        // The longer side is cut down to whole pixels, as the published script does.
+        // The longer side is truncated to whole pixels, as in the published script.
         let scaled = if self.width <= self.height {
             (target, (target * self.height / self.width).max(1))
         } else {
@@ -93,12 +94,12 @@ impl Picture {
         Fit { scaled, origin: (centred(scaled.0, width), centred(scaled.1, height)) }
     }
 
-    /// The picture as the model sees it, `width` x `height`: scaled with an antialiased bilinear
-    /// filter, centred, cropped or surrounded by black bars (black, not grey: bars are part of
-    /// the picture as in the published script).
+    /// The picture as input for the model, `width` x `height`: scaled with an antialiased bilinear
+    /// filter, centred, and cropped or surrounded by bars. The bars are black rather than grey, and
+    /// part of the picture, as in the published script.
     pub fn to_model_size(&self, width: usize, height: usize) -> Self {
         let fit = self.fit(width, height);
-        // Only what is seen is computed: a strip of film is 320 pixels high and very wide.
+        // Only the visible part is computed: a strip of film is 320 pixels high and very wide.
         let seen = |origin: isize, scaled: usize, frame: usize| {
             let left = origin.max(0).unsigned_abs();
             let skipped = origin.min(0).unsigned_abs();
@@ -119,7 +120,7 @@ impl Picture {
     }
 
     /// The picture scaled to `width` x `height` with a triangle filter that widens when shrinking,
-    /// as Pillow's bilinear resize.
+    /// like Pillow's bilinear resize.
     pub fn resized(&self, width: usize, height: usize) -> Self {
         self.resampled(
             &triangle_weights(self.width, width, 0..width),
@@ -151,7 +152,7 @@ impl Picture {
     /// `[1, 3, h, w]` in -1..=1.
     ///
     /// # Errors
-    /// When the device cannot take it.
+    /// When the device cannot hold it.
     pub fn to_tensor(&self, device: &Device) -> Result<Tensor> {
         let plane = |c: usize| self.pixels.iter().map(move |pixel| (pixel[c] - 0.5) * 2.0);
         let values: Vec<f32> = (0..3).flat_map(plane).collect();
@@ -161,7 +162,7 @@ impl Picture {
 
 fn centred(size: usize, frame: usize) -> isize {
     if size >= frame {
-        // Half a pixel goes to the even side, as the published script rounds.
+        // Half pixels are rounded to even, as in the published script.
         -(((size - frame) as f64 / 2.0).round_ties_even() as isize)
     } else {
         ((frame - size) / 2) as isize
@@ -174,10 +175,10 @@ fn blend<'a>(weighted: impl Iterator<Item = (&'a f32, &'a [f32; 3])>) -> [f32; 3
     })
 }
 
-/// The first position that counts, and the weights from there on.
+/// The first position with a weight, and the weights from there on.
 type Weights = (usize, Vec<f32>);
 
-/// Weights of the `seen` ones of `to` positions over `from` positions.
+/// Weights for the `seen` ones of `to` positions over `from` positions.
 fn triangle_weights(from: usize, to: usize, seen: Range<usize>) -> Vec<Weights> {
     let scale = from as f64 / to as f64;
     let support = scale.max(1.0);
@@ -194,7 +195,7 @@ fn triangle_weights(from: usize, to: usize, seen: Range<usize>) -> Vec<Weights> 
     .collect()
 }
 
-/// What the vision tower expects of its input.
+/// The input that the vision tower expects.
 ///
 /// Published as [`preprocess`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/lvdm/modules/encoders/condition.py#L322).
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -221,11 +222,11 @@ impl Default for ClipPreprocess {
 impl ClipPreprocess {
     /// `image: [b, 3, h, w]` in -1..=1 → `[b, 3, size, size]`, normalised, on the same device.
     ///
-    /// Shrinking blurs first; then bicubic with aligned corners, without regard to the aspect
-    /// ratio, as the published model was trained.
+    /// Shrinking blurs first. Then the picture is resized bicubically with aligned corners,
+    /// ignoring the aspect ratio, as in the training of the published model.
     ///
     /// # Errors
-    /// When `image` has another shape, or the device fails.
+    /// When the shape of `image` is wrong, or the device fails.
     pub fn forward(&self, image: &Tensor) -> Result<Tensor> {
         let (batch, channels, height, width) = image.dims4()?;
         if channels != 3 || height == 0 || width == 0 {
@@ -249,7 +250,7 @@ impl ClipPreprocess {
     }
 }
 
-/// One plane of `height` x `width` to `size` x `size`.
+/// Resizes one plane of `height` x `width` to `size` x `size`.
 fn to_square(plane: &[f32], height: usize, width: usize, size: usize) -> Vec<f32> {
     if (height, width) == (size, size) {
         return plane.to_vec();
@@ -266,7 +267,7 @@ fn to_square(plane: &[f32], height: usize, width: usize, size: usize) -> Vec<f32
     transposed(&plane, size)
 }
 
-/// For each output position, the input positions that count and their weights.
+/// For each output position, the input positions with their weights.
 type Taps = Vec<Vec<(usize, f32)>>;
 
 fn filter_rows(plane: &[f32], width: usize, taps: &Taps) -> Vec<f32> {
@@ -280,7 +281,7 @@ fn transposed(plane: &[f32], width: usize) -> Vec<f32> {
     (0..width).flat_map(|x| plane[x..].iter().step_by(width).copied()).collect()
 }
 
-/// The blur that keeps shrinking by `factor` from aliasing, mirrored at the borders.
+/// The blur that prevents aliasing when shrinking by `factor`, mirrored at the borders.
 fn gaussian_taps(length: usize, factor: f64) -> Taps {
     let sigma = ((factor - 1.0) / 2.0).max(0.001);
     let taps = (4.0 * sigma).max(3.0) as usize;
@@ -291,7 +292,7 @@ fn gaussian_taps(length: usize, factor: f64) -> Taps {
         (-half..=half).map(|d| (-((d * d) as f32) / (2.0 * sigma * sigma)).exp()).collect();
     let sum: f32 = bell.iter().sum();
     let last = length as isize - 1;
-    // The edge itself is not repeated: -1 is 1.
+    // The edge itself is not repeated: -1 becomes 1.
     let mirrored = |i: isize| {
         let i = if i < 0 { -i } else { i };
         if i > last { (2 * last - i).max(0) as usize } else { i as usize }

@@ -1,6 +1,7 @@
-//! The operations of [`ops`](crate::ops) as chains of candle's own: slow on the CPU, right on every device.
+//! Reference versions of the operations in [`ops`](crate::ops), built from candle's own: slow on
+//! the CPU, but correct on every device.
 //!
-//! Devices without own kernels run these, and the tests hold the fast ones against them.
+//! Devices without our kernels use these, and tests compare the fast versions with them.
 
 use candle_core::{D, DType, Result, Tensor};
 
@@ -19,7 +20,7 @@ pub(crate) fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Resu
     y.reshape(dims)
 }
 
-/// First half of the last axis times GELU of the second.
+/// The first half of the last axis times GELU of the second half.
 pub(crate) fn gate(x: &Tensor) -> Result<Tensor> {
     let halves = x.chunk(2, D::Minus1)?;
     &halves[0] * halves[1].gelu_erf()?
@@ -124,7 +125,7 @@ pub(crate) fn layer_norm(x: &Tensor, eps: f64, weight: &Tensor, bias: &Tensor) -
     y.to_dtype(dtype)
 }
 
-/// Queries of one slice: the score matrix of a slice is all that is ever stored.
+/// Queries per slice; only the score matrix of one slice is ever stored.
 const SLICE: usize = 1024;
 
 /// See [`attention`](crate::ops::attention()).

@@ -1,4 +1,5 @@
-//! The projector from image tokens to a few context tokens for each frame: `image_proj_model.`
+//! The projector, which turns image tokens into a few context tokens for each frame:
+//! `image_proj_model.`
 
 use candle_core::{DType, Result, Tensor};
 use candle_nn::VarBuilder;
@@ -6,7 +7,7 @@ use candle_nn::VarBuilder;
 use crate::config::ResamplerConfig;
 use crate::ops::{Activation, Addend, LayerNorm, Linear, Precision, attention, load, precision};
 
-/// Learned latents attend to the image tokens and to themselves.
+/// Learned latents that attend to the image tokens and to themselves.
 ///
 /// Published as [`PerceiverAttention`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/lvdm/modules/encoders/resampler.py#L48).
 #[derive(Clone, Debug)]
@@ -34,7 +35,7 @@ impl PerceiverAttention {
         })
     }
 
-    /// `x: [b, l, c]`, `latents: [b, l', c]` → `[b, l', c]`, the residual included.
+    /// `x: [b, l, c]`, `latents: [b, l', c]` → `[b, l', c]`, including the residual.
     fn forward(&self, x: &Tensor, latents: &Tensor) -> Result<Tensor> {
         let (x, normed) = (self.norm1.forward(x)?, self.norm2.forward(latents)?);
         let q = self.to_q.forward(&normed)?;
@@ -71,7 +72,7 @@ impl Resampler {
     /// Reads the weights under `vb`.
     ///
     /// # Errors
-    /// When a weight is missing under `vb` or has another shape than the configuration asks for.
+    /// When a weight is missing under `vb` or its shape does not match the configuration.
     pub fn new(config: &ResamplerConfig, vb: &VarBuilder) -> Result<Self> {
         let (dim, wide) = (config.dim, config.dim * config.ff_mult);
         let layers = (0..config.depth)
@@ -95,10 +96,10 @@ impl Resampler {
         })
     }
 
-    /// `tokens: [b, l, c]` of the image tower → `[b, 16 t, c']`, those of frame 0 first.
+    /// `tokens: [b, l, c]` of the image tower → `[b, 16 t, c']`, starting with those of frame 0.
     ///
     /// # Errors
-    /// When `tokens` have another shape, or when the device fails.
+    /// When the shape of `tokens` is wrong, or when the device fails.
     pub fn forward(&self, tokens: &Tensor) -> Result<Tensor> {
         let (_, queries, dim) = self.latents.dims3()?;
         let x = self.proj_in.forward(tokens)?;

@@ -1,13 +1,13 @@
-//! How far apart the rows of a tensor lie in memory.
+//! The distance between the rows of a tensor in memory.
 
 use candle_core::{Layout, Result, Tensor};
 
-/// The tensor itself when its rows are contiguous and evenly spaced, otherwise a copy.
+/// The tensor itself if its rows are contiguous and evenly spaced, otherwise a copy.
 pub(crate) fn rows_apart(x: &Tensor) -> Result<Tensor> {
     if row_pitch(x.layout()).is_some() { Ok(x.clone()) } else { x.contiguous() }
 }
 
-/// Distance between rows, when there is one for all of them.
+/// The distance between rows, if it is the same for all of them.
 pub(crate) fn row_pitch(layout: &Layout) -> Option<usize> {
     let (dims, stride) = (layout.dims(), layout.stride());
     let last = dims.len() - 1;

@@ -1,7 +1,8 @@
-//! Guidance and the steps from noise to latent; no network, no random numbers, no loop.
+//! Guidance, and the steps from noise to latent. There is no network, no random number and no loop
+//! here.
 //!
-//! The pipeline asks a [`Sampler`] for its steps, calls the network once per branch, joins the
-//! branches with [`Guidance::combine`] and lets the sampler move on. Noise is an argument.
+//! The pipeline asks a [`Sampler`] for its steps, calls the network once per branch, combines the
+//! branches with [`Guidance::combine`], and lets the sampler advance. Noise is an argument.
 //!
 //! Axes: `b` batch, `c` channels, `t` frames, `h` and `w` latent height and width.
 
@@ -11,14 +12,14 @@ use inbetween_core::settings::list::{GUIDANCE, RESCALE};
 use crate::schedule::{DdimTable, NoiseSchedule, Spacing};
 use crate::solver::{UniPcStep, unipc_steps};
 
-/// How the sampler moves from one step to the next.
+/// The method by which the sampler gets from one step to the next.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Solver {
     /// The published sampler.
     Ddim {
         /// Fresh noise per step, from 0 (none) to 1 (as the training process); published: 1.
         eta: f64,
-        /// Where the steps lie; published: trailing.
+        /// How the steps are spaced; published: trailing.
         spacing: Spacing,
     },
     /// UniPC of order 2: deterministic, good from 10 steps, converged at 20.
@@ -31,15 +32,15 @@ impl Default for Solver {
     }
 }
 
-/// How strongly the conditions pull.
+/// Strength of the conditions.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Guidance {
-    /// Strength of the whole condition; 1 = no guidance.
+    /// Strength of the whole condition; 1 means no guidance.
     pub scale: f64,
-    /// Separate strength of the pictures, with a third network call; none = one strength.
+    /// Separate strength of the pictures, which takes a third network call; `None` for a single
+    /// strength.
     pub image_scale: Option<f64>,
-    /// How much of the result's contrast is brought back to that of the conditional branch,
-    /// 0..=1.
+    /// How far the result's contrast is restored to that of the conditional branch, 0..=1.
     pub rescale: f64,
 }
 
@@ -50,7 +51,7 @@ impl Default for Guidance {
     }
 }
 
-/// The network's answers of one step, each `[b, c, t, h, w]`.
+/// The network's predictions in one step, each `[b, c, t, h, w]`.
 #[derive(Clone, Copy, Debug)]
 pub struct Branches<'a> {
     /// With text and pictures.
@@ -62,20 +63,20 @@ pub struct Branches<'a> {
 }
 
 impl Guidance {
-    /// Whether the network has to be asked without conditions too.
+    /// Whether the network must also run without conditions.
     pub fn needs_uncond(&self) -> bool {
         self.scale != 1.0 || self.image_scale.is_some_and(|scale| scale != 1.0)
     }
 
-    /// Whether the network has to be asked with pictures and an empty text too.
+    /// Whether the network must also run with pictures and an empty text.
     pub fn needs_image_only(&self) -> bool {
         self.needs_uncond() && self.image_scale.is_some()
     }
 
-    /// Joins the branches to one velocity `[b, c, t, h, w]`.
+    /// Combines the branches into one velocity `[b, c, t, h, w]`.
     ///
     /// # Errors
-    /// When a branch that this guidance needs is missing, or shapes differ.
+    /// When a branch that this guidance needs is missing, or when shapes differ.
     pub fn combine(&self, branches: Branches<'_>) -> Result<Tensor> {
         let cond = branches.cond;
         if !self.needs_uncond() {
@@ -102,19 +103,19 @@ impl Guidance {
     }
 }
 
-/// Brings the standard deviation of `guided` towards that of `cond`, by the share `amount`
-/// (arXiv 2305.08891, section 3.4).
+/// Moves the standard deviation of `guided` towards that of `cond`, by the share `amount` (arXiv
+/// 2305.08891, section 3.4).
 ///
 /// Published as [`rescale_noise_cfg`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/lvdm/models/utils_diffusion.py#L147).
 fn rescale_to(guided: &Tensor, cond: &Tensor, amount: f64) -> Result<Tensor> {
-    // A flat prediction has no contrast to bring back; it must not become NaN.
+    // A flat prediction has no contrast to restore, and must not become NaN.
     let floor = f64::from(f32::MIN_POSITIVE);
     let factor = (deviation(cond)? / deviation(guided)?.maximum(floor)?)?;
     let weight = ((factor * amount)? + (1.0 - amount))?;
     guided.broadcast_mul(&weight.to_dtype(guided.dtype())?)
 }
 
-/// Unbiased standard deviation over everything but the batch: `[b, ...]` → `[b, 1, ...]`, `f32`.
+/// Unbiased standard deviation over all axes except the batch: `[b, ...]` → `[b, 1, ...]`, `f32`.
 fn deviation(x: &Tensor) -> Result<Tensor> {
     let flat = x.to_dtype(DType::F32)?.flatten_from(1)?;
     let count = flat.dim(1)?;
@@ -128,24 +129,24 @@ fn deviation(x: &Tensor) -> Result<Tensor> {
 /// One step of a sampler, in the order of sampling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// Counts from 0.
+    /// Its number, counted from 0.
     pub number: usize,
-    /// The training step to ask the network for, 0..=999.
+    /// The training step to pass to the network, 0..=999.
     pub timestep: usize,
-    /// Whether [`Sampler::advance`] wants noise. One draw per step, numbered by `number`.
+    /// Whether [`Sampler::advance`] needs noise: one draw per step, numbered by `number`.
     pub needs_noise: bool,
 }
 
-/// What a step results in, both `[b, c, t, h, w]`.
+/// The results of a step, both `[b, c, t, h, w]`.
 #[derive(Clone, Debug)]
 pub struct StepOutput {
-    /// The latent to go on with; after the last step the finished one.
+    /// The latent for the next step; after the last step, the finished one.
     pub x: Tensor,
-    /// The clean latent as predicted at this step, scaled as for the next one.
+    /// The clean latent predicted at this step, with the scale of the next one.
     pub pred_x0: Tensor,
 }
 
-/// Walks from pure noise to a clean latent.
+/// Advances from pure noise to a clean latent.
 #[derive(Debug)]
 pub struct Sampler {
     method: Method,
@@ -158,7 +159,7 @@ enum Method {
     UniPc { table: Vec<UniPcStep>, history: History },
 }
 
-/// What UniPC remembers of earlier steps.
+/// What UniPC keeps from earlier steps.
 #[derive(Debug, Default)]
 struct History {
     x: Option<Tensor>,
@@ -167,13 +168,13 @@ struct History {
 }
 
 impl Sampler {
-    /// A sampler of `steps` steps, 1 to the number of training steps (held to that range).
+    /// A sampler with `steps` steps, clamped to 1 up to the number of training steps.
     pub fn new(schedule: &NoiseSchedule, solver: Solver, steps: usize) -> Self {
         let method = match solver {
             Solver::Ddim { eta, spacing } => {
                 let visited = spacing.timesteps(steps, schedule.timesteps());
-                // The published sampler converts between v, noise and clean latent with the
-                // roots that its model holds, rounded from f64 to f32.
+                // The published sampler converts between velocity, noise and clean latent with the
+                // roots stored in its model, which are rounded from f64 to f32.
                 let signal = visited
                     .iter()
                     .map(|&t| {
@@ -202,18 +203,18 @@ impl Sampler {
         Self { method, steps }
     }
 
-    /// The steps in the order of sampling.
+    /// The steps, in the order of sampling.
     pub fn steps(&self) -> &[Step] {
         &self.steps
     }
 
-    /// Moves the latent `x` on, given the network's velocity `v` at `step`.
+    /// Advances the latent `x`, given the network's velocity `v` at `step`.
     ///
-    /// `x`, `v`, `noise`: `[b, c, t, h, w]`; `x` decides the element type of the arithmetic
-    /// (use `f32`). Steps must be taken in order, starting at 0: UniPC remembers the last two.
+    /// `x`, `v`, `noise`: `[b, c, t, h, w]`. `x` determines the element type of the arithmetic (use
+    /// `f32`). Steps must be taken in order, starting at 0, because UniPC keeps the last two.
     ///
     /// # Errors
-    /// When noise is needed but not given, when a step is taken out of order, or shapes differ.
+    /// When noise is needed but missing, when a step is taken out of order, or when shapes differ.
     pub fn advance(
         &mut self,
         step: Step,
@@ -254,7 +255,8 @@ fn ddim_step(
     let (a, b) = (f64::from(sqrt_alpha), f64::from(sqrt_one_minus_alpha));
     let eps = ((v * a)? + (x * b)?)?;
     let pred_x0 = ((x * a)? - (v * b)?)?;
-    // Dynamic rescale: the clean latent grows towards the end, the noise does not.
+    // Dynamic rescaling: the scale of the clean latent grows towards the end, that of the noise
+    // does not.
     let pred_x0 = (pred_x0 * f64::from(table.scale_prev[index] / table.scale[index]))?;
     let signal = (&pred_x0 * f64::from(table.alphas_prev[index].sqrt()))?;
     let mut x = (signal + (eps * f64::from(table.direction(index)))?)?;

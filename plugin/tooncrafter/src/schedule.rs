@@ -1,8 +1,8 @@
 //! The noise schedule and the tables of the DDIM sampler, as pure functions of numbers.
 //!
-//! Nothing here touches a tensor or a random number. Everything is computed in `f64`; the
-//! DDIM tables are then held in `f32`, because the published sampler holds them so and one of its
-//! differences is decided by that rounding (see [`DdimTable::direction_squared`]).
+//! Nothing here involves a tensor or a random number. Everything is computed in `f64`. The DDIM
+//! tables are then stored in `f32`, as in the published sampler, because that rounding decides one
+//! of its differences (see [`DdimTable::direction_squared`]).
 //!
 //! Sources: zero-terminal-SNR rescaling is algorithm 1 of "Common Diffusion Noise Schedules and
 //! Sample Steps are Flawed" (arXiv 2305.08891); DDIM is equation 12 of arXiv 2010.02502; dynamic
@@ -45,18 +45,18 @@ impl Default for ScheduleConfig {
 pub struct NoiseSchedule {
     /// Noise variance added by each step; the last is 1.
     pub betas: Vec<f64>,
-    /// Share of the clean latent's variance that is left; the last is exactly 0.
+    /// Remaining share of the clean latent's variance; the last is exactly 0.
     pub alphas_cumprod: Vec<f64>,
     /// `alphas_cumprod` shifted by one step, starting with 1.
     pub alphas_cumprod_prev: Vec<f64>,
-    /// Scale of the clean latent: linear from 1 down to `base_scale`, then constant.
-    /// It has `turning_step` entries more than there are training steps, as in the released file.
+    /// Scale of the clean latent: linear from 1 down to `base_scale`, then constant. It has
+    /// `turning_step` more entries than there are training steps, as in the released file.
     pub scale_arr: Vec<f64>,
 }
 
 impl NoiseSchedule {
-    /// Computes the schedule. `config.timesteps` must be at least 2 (a constant of the model, so
-    /// a smaller one is a programming error).
+    /// Computes the schedule. `config.timesteps` is a constant of the model; a value below 2 is a
+    /// programming error.
     pub fn new(config: &ScheduleConfig) -> Self {
         assert!(config.timesteps >= 2, "a schedule has at least two steps");
         let last = config.timesteps - 1;
@@ -66,15 +66,15 @@ impl NoiseSchedule {
         let signal: Vec<f64> =
             cumulative_product(betas.map(|beta| 1.0 - beta)).into_iter().map(f64::sqrt).collect();
 
-        // Shift so that nothing of the signal is left at the last step, and stretch so that the
-        // first step keeps what it had.
+        // Shifted so that no signal is left at the last step, and scaled so that the first step
+        // keeps its value.
         let (first, residue) = (signal[0], signal[last]);
         let signal_squared: Vec<f64> =
             signal.iter().map(|s| ((s - residue) * (first / (first - residue))).powi(2)).collect();
         let alphas = std::iter::once(signal_squared[0])
             .chain(signal_squared.windows(2).map(|pair| pair[1] / pair[0]));
         let betas: Vec<f64> = alphas.map(|alpha| 1.0 - alpha).collect();
-        // The published code takes the product once more, so its rounding is part of the schedule.
+        // The published code computes the product again, so its rounding is part of the schedule.
         let alphas_cumprod = cumulative_product(betas.iter().map(|beta| 1.0 - beta));
         let alphas_cumprod_prev =
             std::iter::once(1.0).chain(alphas_cumprod[..last].iter().copied()).collect();
@@ -103,7 +103,7 @@ fn cumulative_product(factors: impl Iterator<Item = f64>) -> Vec<f64> {
         .collect()
 }
 
-/// How the sampling steps are spread over the training steps.
+/// How the sampling steps are distributed over the training steps.
 ///
 /// Published as [`make_ddim_timesteps`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/lvdm/models/utils_diffusion.py#L56).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -111,12 +111,12 @@ pub enum Spacing {
     /// Evenly, ending at the last training step (pure noise). The released setting.
     #[default]
     UniformTrailing,
-    /// Evenly from step 1; misses the last training step. For the older 256-pixel models.
+    /// Evenly from step 1, which misses the last training step. For the older 256-pixel models.
     Uniform,
 }
 
 impl Spacing {
-    /// The training steps to visit, ascending; sampling walks them backwards.
+    /// The training steps to visit, in ascending order; sampling visits them backwards.
     ///
     /// `steps` is clamped to `1..=trained`. [`Spacing::Uniform`] may return more than `steps`
     /// entries when `steps` does not divide `trained`, as the published code does.
@@ -149,7 +149,7 @@ impl Spacing {
     }
 }
 
-/// Everything that a DDIM sampler looks up; index `i` of each list belongs to `timesteps[i]`.
+/// All values that a DDIM sampler looks up; index `i` of each list belongs to `timesteps[i]`.
 ///
 /// Published as [`make_ddim_sampling_parameters`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/lvdm/models/utils_diffusion.py#L79).
 #[derive(Clone, Debug, PartialEq)]
@@ -158,25 +158,25 @@ pub struct DdimTable {
     pub timesteps: Vec<usize>,
     /// Share of signal variance at the step.
     pub alphas: Vec<f32>,
-    /// Share of signal variance at the step to move to. The last move lands on training step 0,
-    /// not on a noiseless latent.
+    /// Share of signal variance at the next step. The last move ends at training step 0 rather than
+    /// at a noiseless latent.
     pub alphas_prev: Vec<f32>,
     /// `sqrt(1 - alphas)`.
     pub sqrt_one_minus_alphas: Vec<f32>,
     /// Scale of the clean latent at the step.
     pub scale: Vec<f32>,
-    /// Scale of the clean latent at the step to move to; the last move keeps its scale.
+    /// Scale of the clean latent at the next step; the last move keeps its scale.
     pub scale_prev: Vec<f32>,
-    /// Standard deviation of the fresh noise; all 0 for `eta` 0.
+    /// Standard deviation of the added noise; all 0 for `eta` 0.
     pub sigmas: Vec<f32>,
 }
 
 impl DdimTable {
-    /// The tables for visiting `timesteps` (ascending) with `eta` from 0 (deterministic) to 1
-    /// (as much fresh noise as the training process adds).
+    /// The tables for visiting `timesteps` (ascending), with `eta` from 0 (deterministic) to 1 (as
+    /// much added noise as in training).
     pub fn new(schedule: &NoiseSchedule, timesteps: Vec<usize>, eta: f64) -> Self {
-        // Signal shares are rounded to f32 first; the published sampler then works on the rounded
-        // ones in f64. In this order the sign of the radicand below is the published one.
+        // Signal shares are rounded to f32 first, and the published sampler then uses the rounded
+        // ones in f64. Only in this order does the radicand below have the published sign.
         let alpha_at = |t: usize| schedule.alphas_cumprod[t] as f32;
         let alphas: Vec<f32> = timesteps.iter().map(|&t| alpha_at(t)).collect();
         let alphas_prev: Vec<f32> = std::iter::once(alpha_at(0))
@@ -211,18 +211,19 @@ impl DdimTable {
         self.timesteps.is_empty()
     }
 
-    /// The squared weight of the predicted noise, `1 - alphas_prev - sigma²`, exactly as it comes
-    /// out in `f32`.
+    /// The squared weight of the predicted noise, `1 - alphas_prev - sigma²`, exactly as `f32`
+    /// arithmetic gives it.
     ///
-    /// With `eta` 1 it is mathematically 0 on the first step (all signal is gone there), and
-    /// rounding makes it slightly negative for some step counts (7, 11, 14, 15, 20, 25 ...); its
-    /// root is then not a number and ruins the whole clip. Use [`Self::direction`].
+    /// With `eta` 1 it is mathematically 0 in the first step, where no signal is left, and rounding
+    /// makes it slightly negative for some step counts (7, 11, 14, 15, 20, 25 ...). Its root is
+    /// then NaN, which ruins the whole clip. Use [`Self::direction`].
     pub fn direction_squared(&self, index: usize) -> f32 {
         let sigma = self.sigmas[index];
         (1.0 - self.alphas_prev[index]) - sigma * sigma
     }
 
-    /// The weight of the predicted noise: the root of [`Self::direction_squared`] held at 0.
+    /// The weight of the predicted noise: the root of [`Self::direction_squared`], clamped to 0
+    /// first.
     pub fn direction(&self, index: usize) -> f32 {
         self.direction_squared(index).max(0.0).sqrt()
     }
@@ -263,8 +264,8 @@ mod tests {
         }
     }
 
-    /// The step counts for which the published sampler yields NaN with `eta` 1 are known by
-    /// measurement; the rounding must be reproduced, and then held at 0.
+    /// The step counts for which the published sampler gives NaN with `eta` 1 are known from
+    /// measurement. The rounding must be reproduced and then clamped to 0.
     #[test]
     fn radicand_is_negative_for_the_known_step_counts_and_clamped() {
         let schedule = NoiseSchedule::new(&ScheduleConfig::default());

@@ -1,7 +1,7 @@
-//! The sketch encoder: what a drawing adds to the UNet, frame by frame.
+//! The sketch encoder: computes what drawings add to the UNet, frame by frame.
 //!
-//! Its weights were published without code: the layers follow from the names and shapes of the tensors, their use from
-//! the paper (arXiv 2405.17933).
+//! Its weights were published without code. The layers follow from the names and shapes of the
+//! tensors, and their use from the paper (arXiv 2405.17933).
 
 use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
@@ -14,7 +14,8 @@ use crate::unet::{Conditions, DownBlocks, Layer, run, transformer_of};
 use crate::unet_blocks::ResBlock;
 use crate::{Watch, channels_last, unwatched};
 
-/// Channels and step of each convolution of `input_hint_block` after the first.
+/// Channels of each convolution of `input_hint_block` after the first, and whether it halves the
+/// size.
 const HINT: [(usize, bool); 7] =
     [(16, false), (32, true), (32, false), (96, true), (96, false), (256, true), (0, false)];
 
@@ -34,7 +35,7 @@ impl SketchEncoder {
     /// Reads the weights under `vb`.
     ///
     /// # Errors
-    /// When a weight is missing under `vb` or has another shape than the configuration asks for.
+    /// When a weight is missing under `vb` or its shape does not match the configuration.
     pub fn new(config: &SketchConfig, vb: &VarBuilder) -> Result<Self> {
         let levels = &config.levels;
         let (width, embed) = (levels.model_channels, levels.embed_dim());
@@ -81,11 +82,11 @@ impl SketchEncoder {
         })
     }
 
-    /// The part that depends on the sketches only: `hint: [n, 1, 8 h, 8 w]`, white lines (1) on
+    /// The part that depends only on the sketches: `hint: [n, 1, 8 h, 8 w]`, white lines (1) on
     /// black (0) → `[n, h, w, c]`
     ///
     /// # Errors
-    /// When `hint` has another shape, or when the device fails.
+    /// When the shape of `hint` is wrong, or when the device fails.
     pub fn hint(&self, hint: &Tensor) -> Result<Tensor> {
         let mut x = channels_last(hint)?;
         let last = self.input_hint_block.len() - 1;
@@ -96,7 +97,7 @@ impl SketchEncoder {
         Ok(x)
     }
 
-    /// Calls of a watcher in one run, for progress.
+    /// Number of calls of a watcher in one run, for progress.
     pub fn stages(&self) -> usize {
         self.input_blocks.len() + 1
     }
@@ -116,12 +117,13 @@ impl SketchEncoder {
     }
 
     /// `x: [n, 4, h, w]` noisy latents, `hint: [n, h, w, c]` from [`SketchEncoder::hint`],
-    /// `context: [1, l, c]` for all frames → one `[n, h', w', c']` for each input block and one
-    /// for the middle, to be scaled and given to the UNet as
+    /// `context: [1, l, c]` for all frames → one `[n, h', w', c']` for each input block and one for
+    /// the middle. Scale these and pass them to the UNet as
     /// [`OptionalInputs::control`](crate::unet::OptionalInputs).
     ///
     /// # Errors
-    /// When `x`, `hint` or `context` has another shape, when `watch` returns an error, or when the device fails.
+    /// When the shape of `x`, `hint` or `context` is wrong, when `watch` returns an error, or when
+    /// the device fails.
     pub fn forward_watched(
         &self,
         x: &Tensor,
@@ -141,7 +143,7 @@ impl SketchEncoder {
         }
         let emb = self.time_embed.forward(&[timestep], x.device())?;
         let emb = emb.expand((n, emb.dim(1)?))?.contiguous()?;
-        // Without layers over time every frame stands alone.
+        // Without layers over time, frames are independent.
         let with = Conditions { emb: &emb, context: &Context::whole(context), t: 1 };
         let mut h = channels_last(x)?;
         let mut control = Vec::with_capacity(self.input_blocks.len() + 1);

@@ -1,44 +1,44 @@
 //! UniPC, a second-order solver that needs fewer steps than DDIM, as pure tables of numbers.
 //!
-//! The deterministic path of a diffusion model is `x = α·x0 + σ·ε` with a data prediction `x0`
-//! that changes slowly. UniPC (arXiv 2302.04867, order 2, `B(h) = e^h - 1`) predicts the next `x`
-//! from the last two data predictions and, one step later, corrects it with the new prediction,
-//! at no further network call. Here:
+//! The deterministic path of a diffusion model is `x = α·x0 + σ·ε` with a data prediction `x0` that
+//! changes slowly. UniPC (arXiv 2302.04867, order 2, `B(h) = e^h - 1`) predicts the next `x` from
+//! the last two data predictions. One step later it corrects that `x` with the new prediction,
+//! which takes no further network call. In this implementation:
 //!
-//! - dynamic rescaling is part of the path: `α = scale · sqrt(abar)`, so the solver follows
-//!   the clean latent itself and the change of scale costs no accuracy;
-//! - the first step starts at zero signal (`ln(α/σ)` is minus infinity), where the second-order
-//!   terms have no meaning: both are left out there and the limit of the first-order step is used;
-//! - the last step is of first order: it jumps far in `ln(α/σ)`;
-//! - the steps lie evenly in the angle `atan2(σ, α)`, which is finite at both ends.
+//! - dynamic rescaling is part of the path: `α = scale · sqrt(abar)`, so the solver follows the
+//!   clean latent itself, and the change of scale costs no accuracy;
+//! - the first step starts without signal (`ln(α/σ)` is minus infinity), where second-order terms
+//!   have no meaning: they are left out there, and the limit of the first-order step is used;
+//! - the last step is of first order, because it is a long jump in `ln(α/σ)`;
+//! - the steps are evenly spaced in the angle `atan2(σ, α)`, which is finite at both ends.
 
 use crate::schedule::{NoiseSchedule, Spacing};
 
-/// Numbers for one step of UniPC from one training step to the next lower one.
+/// Coefficients for one step of UniPC, from one training step to the next lower one.
 ///
-/// With `d` the data predictions of this step (0), the one before (1) and the one before that (2):
-/// first correct `x`, then predict the next `x`.
+/// Data predictions are `d0` at this step, `d1` at the previous one and `d2` at the one before
+/// that. First `x` is corrected, then the next `x` is predicted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UniPcStep {
-    /// The training step at which the network is asked.
+    /// The training step at which the network is evaluated.
     pub timestep: usize,
     /// `sqrt(abar)`: the network's own signal weight.
     pub sqrt_alpha: f64,
     /// `sqrt(1 - abar)`.
     pub sqrt_one_minus_alpha: f64,
-    /// Scale of the clean latent at this step: divides the network's data prediction.
+    /// Scale of the clean latent at this step; the network's data prediction is divided by it.
     pub scale: f64,
-    /// How the `x` that the step before has started from, `d1`, `d2` and `d0` give a better `x`
-    /// at this step; none where no correction is possible.
+    /// Computes a better `x` at this step from the `x` at which the previous step started, `d1`,
+    /// `d2` and `d0`; `None` where no correction is possible.
     pub corrector: Option<Corrector>,
-    /// How `x`, `d0` and `d1` give `x` at the next step.
+    /// Computes `x` at the next step from `x`, `d0` and `d1`.
     pub predictor: Predictor,
 }
 
 /// Weights of the correction: `x = from·x_before + d0·d0 + d1·d1 + d2·d2`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Corrector {
-    /// Weight of the (corrected) latent of the step before.
+    /// Weight of the (corrected) latent of the previous step.
     pub from: f64,
     /// Weight of this step's data prediction.
     pub d0: f64,
@@ -76,16 +76,16 @@ impl Node {
 
 /// The steps of UniPC in the order of sampling, from noise to picture.
 ///
-/// Lands where the published 50-step DDIM sampler lands: on training step 0 with the scale that
-/// its last visited step has, whatever `steps` is, so that the result does not change in contrast
-/// with the number of steps.
+/// Ends where the published 50-step DDIM sampler ends, at training step 0 with the scale of its
+/// last visited step, whatever `steps` is. So the contrast of the result does not depend on the
+/// number of steps.
 pub fn unipc_steps(schedule: &NoiseSchedule, steps: usize) -> Vec<UniPcStep> {
     let visited = angle_spacing(schedule, steps);
     let node = |t: usize| Node::new(schedule.alphas_cumprod[t], schedule.scale_arr[t]);
     let published_last = Spacing::UniformTrailing.timesteps(50, schedule.timesteps())[0];
     let landing = Node::new(schedule.alphas_cumprod[0], schedule.scale_arr[published_last]);
 
-    // In the order of sampling; nodes[i + 1] is where step i goes.
+    // In the order of sampling; step i leads to nodes[i + 1].
     let descending: Vec<usize> = visited.into_iter().rev().collect();
     let nodes: Vec<Node> =
         descending.iter().map(|&t| node(t)).chain(std::iter::once(landing)).collect();
@@ -109,7 +109,7 @@ pub fn unipc_steps(schedule: &NoiseSchedule, steps: usize) -> Vec<UniPcStep> {
         .collect()
 }
 
-/// The prediction from `at` to `to`, of second order when `before` has some signal.
+/// The prediction from `at` to `to`, of second order if `before` has some signal.
 fn predict(at: Node, to: Node, before: Option<Node>) -> Predictor {
     let h = to.lambda - at.lambda;
     // e^-h - 1, which is -1 in the limit of no signal.
@@ -126,7 +126,7 @@ fn predict(at: Node, to: Node, before: Option<Node>) -> Predictor {
     }
 }
 
-/// The correction of the move `from` → `at` that the data prediction at `at` allows.
+/// The correction of the move `from` → `at` that becomes possible with the data prediction at `at`.
 fn correct(at: Node, from: Node, before: Option<Node>) -> Option<Corrector> {
     let h = at.lambda - from.lambda;
     if !h.is_finite() {
@@ -136,7 +136,7 @@ fn correct(at: Node, from: Node, before: Option<Node>) -> Option<Corrector> {
     let base = -at.alpha * phi;
     let x = at.sigma / from.sigma;
     let Some(before) = before.filter(|node| node.lambda.is_finite()) else {
-        // Trapezoid: half of the change of the data prediction.
+        // Trapezoidal rule: half of the change of the data prediction.
         return Some(Corrector { from: x, d0: 0.5 * base, d1: 0.5 * base, d2: 0.0 });
     };
     // Two conditions for two weights: rho_before + rho_now = b1, r·rho_before + rho_now = b2
@@ -151,8 +151,8 @@ fn correct(at: Node, from: Node, before: Option<Node>) -> Option<Corrector> {
     Some(Corrector { from: x, d0, d1: base - d0 - d2, d2 })
 }
 
-/// `steps` different training steps, ascending and ending at the last, evenly spread over the angle
-/// between signal and noise.
+/// `steps` different training steps in ascending order, ending at the last, evenly spaced in the
+/// angle between signal and noise.
 fn angle_spacing(schedule: &NoiseSchedule, steps: usize) -> Vec<usize> {
     let trained = schedule.timesteps();
     let steps = steps.clamp(1, trained);
@@ -172,7 +172,7 @@ fn angle_spacing(schedule: &NoiseSchedule, steps: usize) -> Vec<usize> {
             if wanted - angles[below] < angles[above] - wanted { below } else { above }
         })
         .collect();
-    // Many steps crowd the ends: push equal neighbours apart.
+    // With many steps the ends become crowded, so equal neighbours are pushed apart.
     visited[steps - 1] = trained - 1;
     for i in (0..steps - 1).rev() {
         visited[i] = visited[i].min(visited[i + 1] - 1);
@@ -209,8 +209,8 @@ mod tests {
         }
     }
 
-    /// On a path whose data prediction never changes, every order is exact: from
-    /// `x = α·c + σ·e` the weights must lead to the same form at the next node.
+    /// On a path with a constant data prediction, every order is exact: from `x = α·c + σ·e` the
+    /// weights must lead to the same form at the next node.
     #[test]
     fn a_constant_data_prediction_is_followed_exactly() {
         let (clean, noise) = (0.7, -1.3);

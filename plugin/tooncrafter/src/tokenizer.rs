@@ -1,8 +1,8 @@
-//! Prompts to token ids, as the text tower was trained with them (OpenCLIP 2.22).
+//! Converts prompts to token ids, as in the training of the text tower (OpenCLIP 2.22).
 //!
-//! Cleaning follows the original's: text repair, HTML entities, white space, lower case. Two repairs
-//! are left out: decoding text that was stored in the wrong character set ("Ã©" for "é"), and
-//! HTML entities written without their semicolon.
+//! Text is cleaned as in the original: repairs, HTML entities, white space, lower case. Two repairs
+//! are left out: decoding text that was stored in the wrong character set ("Ã©" for "é"), and HTML
+//! entities without their semicolon.
 
 use std::borrow::Cow;
 use std::sync::OnceLock;
@@ -19,13 +19,13 @@ pub const START: u32 = 49_406;
 /// The id that ends every prompt.
 pub const END: u32 = 49_407;
 
-/// Most characters of a prompt that are looked at. The 75 ids that fit are used up long before;
-/// the limit keeps a pasted book from taking minutes.
+/// Most characters of a prompt that are processed. The 75 ids that fit are used up long before; the
+/// limit keeps a pasted book from taking minutes.
 const MAX_CHARS: usize = 4096;
 
 /// The ids of `text`: start, at most 75 ids, end, then zeros.
 ///
-/// Anything is allowed; what does not fit is cut off at the end.
+/// Any text is accepted; what does not fit is cut off at the end.
 ///
 /// Published as [`tokenize`](https://github.com/mlfoundations/open_clip/blob/1f0b5bb6db6b60896e122c7fa20e1c12ce03af1d/src/open_clip/tokenizer.py#L159).
 pub fn tokenize(text: &str) -> [u32; CONTEXT_LENGTH] {
@@ -43,8 +43,8 @@ pub fn tokenize(text: &str) -> [u32; CONTEXT_LENGTH] {
     ids
 }
 
-/// The text that is split into tokens: repaired, entities replaced, one space between words,
-/// lower case.
+/// The text before it is split into tokens: repaired, with entities replaced, one space between
+/// words, in lower case.
 ///
 /// Published as [`basic_clean`](https://github.com/mlfoundations/open_clip/blob/1f0b5bb6db6b60896e122c7fa20e1c12ce03af1d/src/open_clip/tokenizer.py#L60),
 /// [`whitespace_clean`](https://github.com/mlfoundations/open_clip/blob/1f0b5bb6db6b60896e122c7fa20e1c12ce03af1d/src/open_clip/tokenizer.py#L66).
@@ -59,9 +59,9 @@ pub fn clean(text: &str) -> String {
     twice.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
 }
 
-/// The repairs of the `ftfy` library (version 6.3) in its order, again until nothing changes.
+/// The repairs of the `ftfy` library (version 6.3) in its order, repeated until nothing changes.
 fn repair(text: &str) -> String {
-    // An angle bracket means that the text may be HTML itself; then entities stay.
+    // An angle bracket means that the text may itself be HTML, so entities are kept.
     let entities = !text.contains('<');
     let mut text = text.to_owned();
     loop {
@@ -80,9 +80,9 @@ fn repair(text: &str) -> String {
     }
 }
 
-/// One character or a short text.
+/// Replaces a character by a simpler one or a short text.
 fn simplify(c: char) -> impl Iterator<Item = char> {
-    /// What bytes 0x80 to 0x9f mean in Windows-1252; five of them mean nothing.
+    /// Bytes 0x80 to 0x9f in Windows-1252; five of them are undefined.
     const WINDOWS_1252: [char; 32] = [
         '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž',
         '\u{8f}', '\u{90}', '\u{2018}', '\u{2019}', '\u{201c}', '\u{201d}', '•', '–', '—', '˜',
@@ -129,7 +129,7 @@ fn simplify(c: char) -> impl Iterator<Item = char> {
     Either::Text(text.chars().collect::<Vec<_>>().into_iter())
 }
 
-/// Two kinds of iterators in one.
+/// An iterator of one of two kinds.
 enum Either<A, B> {
     One(A),
     Text(B),
@@ -146,7 +146,7 @@ impl<A: Iterator<Item = char>, B: Iterator<Item = char>> Iterator for Either<A, 
     }
 }
 
-/// Removes colour codes as terminals use them: escape, `[`, digits and semicolons, one letter.
+/// Removes terminal colour codes: escape, `[`, digits and semicolons, one letter.
 fn without_terminal_escapes(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -165,7 +165,7 @@ fn without_terminal_escapes(text: &str) -> String {
     out
 }
 
-/// Control characters that have no business in text.
+/// Control characters that do not belong in text.
 fn is_junk(c: char) -> bool {
     matches!(c,
         '\0'..='\u{8}' | '\u{b}' | '\u{e}'..='\u{1f}' | '\u{7f}'

@@ -10,7 +10,7 @@ use crate::ops::{Conv2d, GroupNorm, Window};
 use crate::unet_blocks::{Downsample, ResBlock, Upsample};
 use crate::{Watch, unwatched};
 
-/// One member of a block, in key order.
+/// One layer of a block; blocks list them in key order.
 #[derive(Clone, Debug)]
 pub(crate) enum Layer {
     Conv(Conv2d),
@@ -21,12 +21,12 @@ pub(crate) enum Layer {
     Up(Upsample),
 }
 
-/// What layers need besides their input.
+/// Inputs of layers besides the activations.
 pub(crate) struct Conditions<'a> {
     /// `[n, e]`
     pub(crate) emb: &'a Tensor,
     pub(crate) context: &'a Context,
-    /// Frames in each batch.
+    /// Number of frames in each batch.
     pub(crate) t: usize,
 }
 
@@ -42,18 +42,18 @@ pub(crate) fn run(layers: &[Layer], x: &Tensor, with: &Conditions) -> Result<Ten
     })
 }
 
-/// The first half of a UNet, which the sketch encoder has too: a convolution, then for each level
-/// residual blocks, with attention where there is any, and a step down to the next level.
+/// The first half of a UNet, which the sketch encoder has too: a convolution, then residual blocks
+/// for each level, some with attention, and a step down to the next level.
 pub(crate) struct DownBlocks<'a> {
-    /// Channels that come in.
+    /// Input channels.
     pub(crate) channels: usize,
     /// The levels.
     pub(crate) levels: &'a LevelsConfig,
 }
 
 impl DownBlocks<'_> {
-    /// The blocks under `vb` and the width of each. `res(vb, from, to)` makes a residual block,
-    /// `attention(vb, level, width)` what follows it.
+    /// The blocks under `vb` and the width of each. `res(vb, from, to)` creates a residual block,
+    /// and `attention(vb, level, width)` the layers after it.
     pub(crate) fn build(
         &self,
         vb: &VarBuilder,
@@ -84,7 +84,7 @@ impl DownBlocks<'_> {
     }
 }
 
-/// The sizes of a transformer on a level of that many channels.
+/// The sizes of a transformer on a level with `channels` channels.
 pub(crate) fn transformer_of(levels: &LevelsConfig, channels: usize) -> TransformerConfig {
     TransformerConfig {
         channels,
@@ -95,13 +95,13 @@ pub(crate) fn transformer_of(levels: &LevelsConfig, channels: usize) -> Transfor
     }
 }
 
-/// Everything optional in a call.
+/// All optional inputs of a call.
 #[derive(Clone, Copy, Default)]
 pub struct OptionalInputs<'a> {
-    /// Frame rate for each batch; the configured default when absent.
+    /// Frame rate of each batch; the configured default if absent.
     pub fs: Option<&'a [f32]>,
-    /// Sketch features, `[n, h, w, c]` each, one for each input block and one for the middle;
-    /// see [`SketchEncoder`](crate::sketch::SketchEncoder). Already scaled.
+    /// Sketch features, `[n, h, w, c]` each, one per input block and one for the middle, already
+    /// scaled; see [`SketchEncoder`](crate::sketch::SketchEncoder).
     pub control: Option<&'a [Tensor]>,
 }
 
@@ -121,19 +121,19 @@ pub struct Unet {
     out_conv: Conv2d,
 }
 
-/// Adds features, which may be of another precision than the activations.
+/// Adds features, whose precision may differ from that of the activations.
 fn plus(h: &Tensor, features: &Tensor) -> Result<Tensor> {
     h + features.to_dtype(h.dtype())?
 }
 
-/// Heads of `init_attn`, whatever its width.
+/// Number of heads of `init_attn`, whatever its width.
 const INIT_HEADS: usize = 8;
 
 impl Unet {
     /// Reads the weights under `vb`.
     ///
     /// # Errors
-    /// When a weight is missing under `vb` or has another shape than the configuration asks for.
+    /// When a weight is missing under `vb` or its shape does not match the configuration.
     pub fn new(config: &UnetConfig, vb: &VarBuilder) -> Result<Self> {
         let levels = &config.levels;
         let (width, embed) = (levels.model_channels, levels.embed_dim());
@@ -146,7 +146,7 @@ impl Unet {
             let block = ResBlock::new((c_in, c_out), embed, config.temporal_conv, vb)?;
             Ok(Layer::Res(Box::new(block)))
         };
-        // Spatial and temporal transformer at sub-indices `first` and `first + 1`.
+        // Spatial and temporal transformer at the sub-indices `first` and `first + 1`.
         let transformers = |vb: &VarBuilder, first: usize, c: usize| -> Result<Vec<Layer>> {
             let sizes = transformer_of(levels, c);
             let (context, image) = (levels.context_dim, config.image_cross_attention);
@@ -215,7 +215,7 @@ impl Unet {
         1 << (self.config.levels.channel_mult.len() - 1)
     }
 
-    /// Calls of a watcher in one run, for progress.
+    /// Number of calls of a watcher in one run, for progress.
     pub fn stages(&self) -> usize {
         let extra =
             usize::from(self.init_attn.is_some()) + usize::from(self.fps_embedding.is_some());
@@ -236,11 +236,12 @@ impl Unet {
         self.forward_watched(x, timesteps, context, extras, &mut unwatched)
     }
 
-    /// `x: [b, c_in, t, h, w]`, `timesteps`: one for each batch, `context: [b, l, c]`
-    /// → `[b, c_out, t, h, w]`
+    /// `x: [b, c_in, t, h, w]`, `timesteps`: one per batch, `context: [b, l, c]` → `[b, c_out, t,
+    /// h, w]`
     ///
     /// # Errors
-    /// When the shapes do not fit each other or the model, when `watch` returns an error, or when the device fails.
+    /// When the shapes do not match each other or the model, when `watch` returns an error, or when
+    /// the device fails.
     pub fn forward_watched(
         &self,
         x: &Tensor,
@@ -303,7 +304,7 @@ impl Unet {
         y.to_dtype(DType::F32)
     }
 
-    /// Time and frame rate as `[n, e]`, the same for all frames of a batch.
+    /// Embeds time and frame rate as `[n, e]`, the same for all frames of a batch.
     fn embed(&self, steps: &[f32], fs: Option<&[f32]>, t: usize, watch: Watch) -> Result<Tensor> {
         let device = self.out_norm.device();
         let mut emb = self.time_embed.forward(steps, device)?;

@@ -5,7 +5,7 @@ use candle_nn::VarBuilder;
 
 use crate::ops::{Activation, Addend, Conv2d, GroupNorm, Linear, TemporalConv, Window};
 
-/// Residual block with time embedding, and convolutions over time where the network has them.
+/// Residual block with time embedding, and with convolutions over time where the network has them.
 ///
 /// Published as [`ResBlock`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/lvdm/modules/networks/openaimodel3d.py#L109).
 #[derive(Clone, Debug)]
@@ -20,11 +20,11 @@ pub struct ResBlock {
 }
 
 impl ResBlock {
-    /// From `c_in` to `c_out` channels with an embedding of `embed`; `temporal` adds the
-    /// convolutions over time (under the checkpoint's spelling `temopral_conv`).
+    /// A block from `c_in` to `c_out` channels with an embedding of width `embed`; `temporal` adds
+    /// the convolutions over time (spelled `temopral_conv` in the checkpoint).
     ///
     /// # Errors
-    /// When a weight is missing under `vb` or has another shape.
+    /// When a weight is missing under `vb` or has the wrong shape.
     pub fn new(
         (c_in, c_out): (usize, usize),
         embed: usize,
@@ -47,10 +47,11 @@ impl ResBlock {
         })
     }
 
-    /// `x: [n, h, w, c_in]`, `emb: [n, e]`, `t` frames in each batch → `[n, h, w, c_out]`
+    /// `x: [n, h, w, c_in]`, `emb: [n, e]`, with `t` frames per batch → `[n, h, w, c_out]`
     ///
     /// # Errors
-    /// When `x` or `emb` has another shape, when `t` does not divide the frames, or when the device fails.
+    /// When the shape of `x` or `emb` is wrong, when `t` does not divide the frames, or when the
+    /// device fails.
     pub fn forward(&self, x: &Tensor, emb: &Tensor, t: usize) -> Result<Tensor> {
         let emb = self.emb_layers.forward(&emb.silu()?)?;
         let h = self.in_norm.forward(x)?;
@@ -68,7 +69,7 @@ impl ResBlock {
     }
 }
 
-/// Four convolutions over time and a residual; the norms see all frames of a batch together.
+/// Four convolutions over time and a residual; the norms cover all frames of a batch together.
 ///
 /// Published as [`TemporalConvBlock`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/lvdm/modules/networks/openaimodel3d.py#L239).
 #[derive(Clone, Debug)]
@@ -90,7 +91,7 @@ impl TemporalConvBlock {
         Ok(Self { convs })
     }
 
-    /// `x: [n, h, w, c]` with `t` frames in each batch → `[n, h, w, c]`
+    /// `x: [n, h, w, c]` with `t` frames per batch → `[n, h, w, c]`
     fn forward(&self, x: &Tensor, t: usize) -> Result<Tensor> {
         let (n, h, w, c) = x.dims4()?;
         // [b, t, p, c]
@@ -117,7 +118,7 @@ impl Downsample {
     /// Reads `op` under `vb`.
     ///
     /// # Errors
-    /// When a weight is missing under `vb` or has another shape.
+    /// When a weight is missing under `vb` or has the wrong shape.
     pub fn new(c: usize, vb: &VarBuilder) -> Result<Self> {
         Ok(Self { op: Conv2d::new(c, c, Window::HALVE, &vb.pp("op"))? })
     }
@@ -125,7 +126,7 @@ impl Downsample {
     /// `x: [n, h, w, c]` → `[n, ceil(h / 2), ceil(w / 2), c]`
     ///
     /// # Errors
-    /// When `x` has another shape, or when the device fails.
+    /// When the shape of `x` is wrong, or when the device fails.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         self.op.forward(x)
     }
@@ -143,7 +144,7 @@ impl Upsample {
     /// Reads `conv` under `vb`.
     ///
     /// # Errors
-    /// When a weight is missing under `vb` or has another shape.
+    /// When a weight is missing under `vb` or has the wrong shape.
     pub fn new(c: usize, vb: &VarBuilder) -> Result<Self> {
         Ok(Self { conv: Conv2d::new(c, c, Window::DOUBLE, &vb.pp("conv"))? })
     }
@@ -151,7 +152,7 @@ impl Upsample {
     /// `x: [n, h, w, c]` → `[n, 2 h, 2 w, c]`
     ///
     /// # Errors
-    /// When `x` has another shape, or when the device fails.
+    /// When the shape of `x` is wrong, or when the device fails.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         self.conv.forward(x)
     }

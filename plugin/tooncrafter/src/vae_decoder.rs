@@ -1,9 +1,9 @@
 //! The dual-reference video decoder: `first_stage_model.decoder`.
 //!
-//! Frames are decoded together, because time layers and their norms see all of them; the layers
-//! that treat each frame by itself run over a few frames at a time into one result, which changes
-//! no value and keeps at most three full-size activations alive. `post_quant_conv` is in the
-//! checkpoint and is not applied, as in the published model.
+//! Frames are decoded together, because the time layers and their norms cover all of them. Layers
+//! that treat frames separately run over a few frames at a time and write into one result, which
+//! changes no value and keeps at most three full-size activations in memory. `post_quant_conv` is
+//! in the checkpoint but is not applied, as in the published model.
 
 use candle_core::{DType, Result, Tensor, bail};
 use candle_nn::VarBuilder;
@@ -16,7 +16,7 @@ use crate::ops::{
 use crate::vae_encoder::{AttnBlock, EPS, ResnetBlock};
 use crate::{Watch, channels_first, channels_last, unwatched};
 
-/// Bytes that the layers which run frame by frame may take for one result.
+/// Bytes that layers which run over groups of frames may use for one group's result.
 const GROUP_BYTES: usize = 192 << 20;
 
 /// A residual block on each frame, mixed with one over time.
@@ -34,8 +34,8 @@ struct VideoResBlock {
 
 impl VideoResBlock {
     fn new(c_in: usize, c_out: usize, vb: &VarBuilder) -> Result<Self> {
-        // a = sigmoid(mix) weighs the time branch s = y + conv(..): a s + (1 - a) y is
-        // y + a conv(..), so `a` goes into the last convolution's weights.
+        // a = sigmoid(mix) weights the time branch s = y + conv(..). The mix a s + (1 - a) y equals
+        // y + a conv(..), so `a` is multiplied into the weights of the last convolution.
         let mix = load(vb, 1, "mix_factor")?.to_vec1::<f32>()?[0];
         let a = 1.0 / (1.0 + (-f64::from(mix)).exp());
         let time = vb.pp("time_stack");
@@ -58,9 +58,9 @@ impl VideoResBlock {
             None => self.frame.forward(x),
         })?;
         drop(x);
-        // One batch: statistics over all frames, [1, t, p, c].
+        // A single batch, with statistics over all frames: [1, t, p, c].
         let y = y.reshape((1, t, h * w, self.c_out))?;
-        // Each result is dropped once the next is there: three are alive at most.
+        // Each result is dropped as soon as the next exists, so at most three are in memory.
         let s = self.in_conv.forward(&self.in_norm.forward(&y)?, Addend::Nothing)?;
         let normed = self.out_norm.forward(&s)?;
         drop(s);
@@ -69,8 +69,8 @@ impl VideoResBlock {
     }
 }
 
-/// Runs `layer` over groups of frames of `x` and gathers the results of shape `out`;
-/// `widest` is the most channels that it handles at the size of the result.
+/// Runs `layer` over groups of frames of `x` and collects the results with shape `out`; `widest` is
+/// the largest number of channels that it handles at the size of the result.
 fn by_frames(
     x: &Tensor,
     out: (usize, usize, usize, usize),
@@ -90,7 +90,7 @@ fn by_frames(
     Ok(result)
 }
 
-/// How a level draws on the references.
+/// How a level uses the references.
 #[derive(Clone, Debug)]
 enum Refinement {
     Fusion(FusionAttention),
@@ -186,9 +186,9 @@ pub struct VaeDecoder {
     mid_block_1: VideoResBlock,
     mid_attn_1: AttnBlock,
     mid_block_2: VideoResBlock,
-    /// By level; the last level is run first.
+    /// By level; the last level runs first.
     up: Vec<Level>,
-    /// By level, and one for the end.
+    /// One per level, and one for the end.
     attn_refinement: Vec<Refinement>,
     norm_out: GroupNorm,
     conv_out: Conv2d,
@@ -200,7 +200,7 @@ impl VaeDecoder {
     /// Reads `decoder` under `vb`.
     ///
     /// # Errors
-    /// When a weight is missing under `vb` or has another shape than the configuration asks for.
+    /// When a weight is missing under `vb` or its shape does not match the configuration.
     pub fn new(config: &VaeConfig, vb: &VarBuilder) -> Result<Self> {
         let vb = vb.pp("decoder");
         let widths: Vec<usize> = config.ch_mult.iter().map(|mult| mult * config.ch).collect();
@@ -248,7 +248,7 @@ impl VaeDecoder {
         })
     }
 
-    /// Calls of a watcher in one run, for progress.
+    /// Number of calls of a watcher in one run, for progress.
     pub fn stages(&self) -> usize {
         4 + self.up.iter().map(|level| level.block.len() + 1).sum::<usize>() + 2
     }
@@ -261,12 +261,12 @@ impl VaeDecoder {
         self.forward_watched(z, references, &mut unwatched)
     }
 
-    /// `z: [t, 4, h, w]`, divided by the scale factor; `references`: the encoder's hidden states
-    /// of the two keys, `[2, h', w', c']` each → `[t, 3, 8 h, 8 w]`, about -1..=1, not clamped.
+    /// `z: [t, 4, h, w]`, divided by the scale factor; `references`: the encoder's hidden states of
+    /// the two keys, `[2, h', w', c']` each → `[t, 3, 8 h, 8 w]`, about -1..=1, not clamped.
     ///
     /// # Errors
-    /// When `z` or a reference has another shape, when there are not as many references as levels, when `watch` returns an error, or when
-    /// the device fails.
+    /// When the shape of `z` or of a reference is wrong, when there are not as many references as
+    /// levels, when `watch` returns an error, or when the device fails.
     pub fn forward_watched(
         &self,
         z: &Tensor,
@@ -292,8 +292,8 @@ impl VaeDecoder {
         watch("mid.attn_1", &x)?;
         x = self.mid_block_2.forward(x, None)?;
         watch("mid.block_2", &x)?;
-        // The enlargement at the end of a level runs with the next level's first block, frame by
-        // frame, so that its result never exists whole.
+        // The enlargement at the end of a level runs together with the next level's first block,
+        // frame by frame, so that its result never exists as a whole.
         let mut upsample = None;
         for (i, level) in self.up.iter().enumerate().rev() {
             for (j, block) in level.block.iter().enumerate() {
@@ -303,8 +303,8 @@ impl VaeDecoder {
             x = refine(x, i)?;
             watch(&format!("attn_refinement.{i}"), &x)?;
             upsample = level.upsample.as_ref();
-            // Results of the next level are four times as large: what small ones have left in
-            // the allocator would come on top of them.
+            // Results of the next level are four times as large. Memory that the allocator keeps
+            // from the smaller ones would come on top of that.
             release_memory();
         }
         let (t, h, w, c) = x.dims4()?;

@@ -1,7 +1,6 @@
 //! The VAE's encoder: `first_stage_model.encoder` and `quant_conv`.
 //!
-//! Besides the latent it returns what it saw on the way (hidden states): the decoder draws on the
-//! keys' own hidden states.
+//! Besides the latent it returns its hidden states, because the decoder uses those of the keys.
 
 use candle_core::{DType, Result, Tensor, bail};
 use candle_nn::VarBuilder;
@@ -52,7 +51,7 @@ impl ResnetBlock {
     }
 }
 
-/// Attention over the positions of each frame, one head as wide as the channels.
+/// Attention over the positions of each frame, with one head as wide as the channels.
 ///
 /// Published as [`AttnBlock`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/lvdm/modules/networks/ae_modules.py#L28).
 #[derive(Clone, Debug)]
@@ -97,7 +96,7 @@ struct Level {
     downsample: Option<Conv2d>,
 }
 
-/// What the encoder makes of frames.
+/// The encoder's result.
 ///
 /// Published as [`DiagonalGaussianDistribution`](https://github.com/ToonCrafter/ToonCrafter/blob/a2b50739508ff22a74a312df4ec9021415f7dac2/lvdm/distributions.py#L24).
 #[derive(Clone, Debug)]
@@ -129,7 +128,7 @@ impl Encoded {
     /// `scale * (mean + std * noise)`
     ///
     /// # Errors
-    /// When `noise` has another shape than the mean, or when the device fails.
+    /// When the shape of `noise` differs from that of the mean, or when the device fails.
     pub fn sample(&self, noise: &Tensor, scale: f64) -> Result<Tensor> {
         (self.mean()? + (self.std()? * noise)?)? * scale
     }
@@ -154,7 +153,7 @@ impl VaeEncoder {
     /// Reads `encoder` and `quant_conv` under `vb`.
     ///
     /// # Errors
-    /// When a weight is missing under `vb` or has another shape than the configuration asks for.
+    /// When a weight is missing under `vb` or its shape does not match the configuration.
     pub fn new(config: &VaeConfig, vb: &VarBuilder) -> Result<Self> {
         let encoder = vb.pp("encoder");
         let mut c = config.ch;
@@ -194,10 +193,11 @@ impl VaeEncoder {
         self.forward_watched(frames, &mut unwatched)
     }
 
-    /// `frames: [n, 3, h, w]` in -1..=1, sides multiples of 8.
+    /// `frames: [n, 3, h, w]` in -1..=1, with sides that are multiples of 8.
     ///
     /// # Errors
-    /// When `frames` have another shape, when `watch` returns an error, or when the device fails.
+    /// When the shape of `frames` is wrong, when `watch` returns an error, or when the device
+    /// fails.
     pub fn forward_watched(&self, frames: &Tensor, watch: Watch) -> Result<Encoded> {
         let (_, _, height, width) = frames.dims4()?;
         let unit = 1 << (self.down.len() - 1);

@@ -1,11 +1,11 @@
-//! Holds every block against recorded inputs and outputs of the published model.
+//! Compares every block with recorded inputs and outputs of the published model.
 //!
 //! `cargo test --release -p inbetween-tooncrafter --test goldens [NAME..]` runs all cases, or those
-//! whose file name contains a NAME. `GOLDENS_DIR` points at any other folder of the same format:
-//! a `MANIFEST.json` and the files it lists. Each case is built from its configuration there; what
-//! kind of case it is follows from its weights and configuration. `GOLDENS_DTYPE=bf16` runs the
-//! products in bf16 and judges by 100 times the tolerance or the case's own `bf16_max_rel`; `GOLDENS_DEVICE=cuda` runs everything on
-//! the GPU.
+//! whose file names contain a NAME. `GOLDENS_DIR` selects another folder of the same format: a
+//! `MANIFEST.json` and the files it lists. Each case is built from its configuration there; its
+//! kind follows from its weights and configuration. `GOLDENS_DTYPE=bf16` computes products in bf16
+//! and allows 100 times the tolerance or the case's own `bf16_max_rel`. `GOLDENS_DEVICE=cuda` runs
+//! everything on the GPU.
 
 #![allow(unreachable_pub, reason = "the modules of a test have no other readers")]
 
@@ -27,13 +27,13 @@ pub struct Entry {
     /// Configuration of the block.
     #[serde(default)]
     pub config: Value,
-    /// `{"max_rel": x, ..}` or a word.
+    /// Either `{"max_rel": x, ..}` or a word.
     #[serde(default)]
     pub tolerance: Value,
     /// Shapes of inputs and outputs.
     #[serde(default)]
     pub io: Map<String, Value>,
-    /// Names of the file's weights.
+    /// Names of the weights in the file.
     #[serde(skip)]
     pub weights: Vec<String>,
 }
@@ -54,7 +54,7 @@ impl Entry {
         self.tolerance.get("max_rel").and_then(Value::as_f64).unwrap_or(0.0)
     }
 
-    /// Largest relative error allowed in bf16: what the case says, or 100 times that of f32.
+    /// Largest relative error allowed in bf16: the case's own value, or 100 times that of f32.
     pub fn bf16_tolerance(&self) -> f64 {
         let own = self.tolerance.get("bf16_max_rel").and_then(Value::as_f64);
         own.unwrap_or(100.0 * self.tolerance())
@@ -83,7 +83,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs the cases and gives the number of those that failed.
+/// Runs the cases and returns the number of failures.
 fn run(folder: &Path, names: &[String]) -> Result<usize, String> {
     let text = std::fs::read_to_string(folder.join("MANIFEST.json")).map_err(|e| e.to_string())?;
     let manifest: Manifest = serde_json::from_str(&text).map_err(|e| e.to_string())?;

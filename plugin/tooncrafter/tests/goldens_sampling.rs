@@ -1,7 +1,7 @@
 //! Goldens of everything around the networks: schedule tables, token ids, vision input.
 //!
-//! Each case is read from `MANIFEST.json` and its file; `GOLDENS_DIR` points the tests at another
-//! folder of the same format. The expected values come from the published PyTorch code.
+//! Each case is read from `MANIFEST.json` and its file; `GOLDENS_DIR` selects another folder of the
+//! same format. The expected values come from the published PyTorch code.
 
 #![allow(unreachable_pub, reason = "the modules of a test have no other readers")]
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test, with its place")]
@@ -17,7 +17,7 @@ use inbetween_tooncrafter::schedule::{DdimTable, NoiseSchedule, ScheduleConfig, 
 use inbetween_tooncrafter::tokenizer;
 use serde_json::Value;
 
-/// One file of the goldens with its entry in the manifest.
+/// A golden file and its entry in the manifest.
 struct Case {
     path: PathBuf,
     entry: Value,
@@ -40,7 +40,8 @@ impl Case {
             .unwrap_or_else(|err| panic!("{:?}: {name} in config: {err}", self.path))
     }
 
-    /// Largest difference over largest wanted value must not exceed the manifest's tolerance.
+    /// The largest difference, relative to the largest expected value, must not exceed the
+    /// manifest's tolerance.
     fn check(&self, what: &str, found: &Tensor, wanted: &Tensor) {
         let name = self.path.display();
         assert_eq!(found.dims(), wanted.dims(), "{name}: shape of {what}");
@@ -66,7 +67,7 @@ impl Case {
     }
 }
 
-/// The cases whose file name starts with `kind`; never none.
+/// The cases whose file names start with `kind`. Fails if there are none.
 fn cases(kind: &str) -> Vec<Case> {
     let given = std::env::var_os("GOLDENS_DIR").map(PathBuf::from);
     let folder = given
@@ -114,7 +115,8 @@ fn golden_schedule() {
     }
 }
 
-/// A table by its name in the golden: `betas`, `uniform.20.scale`, `uniform.20.eta1.sigmas` ...
+/// A table by its name in the golden: `betas`, `uniform.20.scale`, `uniform.20.eta1.sigmas` and so
+/// on.
 fn schedule_table(schedule: &NoiseSchedule, name: &str) -> Vec<f64> {
     let widen = |values: &[f32]| values.iter().map(|&v| f64::from(v)).collect();
     let roots = |of: &dyn Fn(f64) -> f64| {
@@ -147,8 +149,8 @@ fn schedule_table(schedule: &NoiseSchedule, name: &str) -> Vec<f64> {
     }
 }
 
-/// Eta of a table that depends on it: what stands between `eta` and the last part of the name. It may hold a
-/// point of its own.
+/// The eta of a table that depends on it, which stands between `eta` and the last part of the name
+/// and may itself contain a point.
 fn eta_of(name: &str) -> Option<f64> {
     let (head, _) = name.rsplit_once('.')?;
     let (_, eta) = head.split_once(".eta")?;
@@ -174,7 +176,7 @@ fn an_eta_between_whole_numbers_is_read_as_it_stands() {
     }
 }
 
-/// Where the published sampler's radicand is below zero is part of the golden's configuration.
+/// The golden's configuration says where the published sampler's radicand is negative.
 #[test]
 fn golden_schedule_negative_radicands() {
     for case in cases("schedule") {
@@ -202,7 +204,8 @@ fn golden_tokenizer() {
         let mut checked = 0;
         for entry in golden["cases"].as_array().unwrap() {
             let text = entry["text"].as_str().unwrap();
-            // Decoding text that was stored in the wrong character set is knowingly left out.
+            // Decoding text that was stored in the wrong character set is deliberately not
+            // supported.
             if entry["needs_mojibake_repair"] == true {
                 println!("{:?}: left out, needs mojibake repair: {text:?}", case.path);
                 continue;

@@ -1,4 +1,4 @@
-//! The pipeline on a small model with random weights: what it promises beyond its arithmetic.
+//! The pipeline's guarantees beyond its arithmetic, tested on a small model with random weights.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test, with its place")]
 
@@ -37,7 +37,7 @@ fn pipeline(files: &Files, dtype: DType) -> Pipeline {
     Pipeline::with_config(weights, ModelConfig::tiny(), tiny_sketch(), Device::Cpu, dtype)
 }
 
-/// A picture of bands whose place depends on `phase`.
+/// A picture of bands whose position depends on `phase`.
 fn key(phase: usize) -> Tensor {
     let (h, w) = (64, 128);
     let value = |i: usize| if ((i % w + phase) / 16).is_multiple_of(2) { 0.8f32 } else { -0.6 };
@@ -146,7 +146,7 @@ fn a_stop_is_obeyed_before_and_during_the_work() {
     assert!(matches!(stopped, Err(Error::Cancelled)));
     assert_eq!(control.progress(), 0.0);
 
-    // A thousand steps would take minutes; the stop comes once the first have been reported.
+    // A thousand steps would take minutes; the stop comes as soon as the first steps are reported.
     let control = Arc::new(Control::default());
     let stopper = std::thread::spawn({
         let control = control.clone();
@@ -161,7 +161,7 @@ fn a_stop_is_obeyed_before_and_during_the_work() {
     assert!(matches!(pipeline.generate(&long, &control), Err(Error::Cancelled)));
     assert!(control.progress() < 0.5);
     stopper.join().unwrap();
-    // The pipeline works on afterwards.
+    // The pipeline still works afterwards.
     pipeline.generate(&drawing(), &Control::default()).unwrap();
 }
 

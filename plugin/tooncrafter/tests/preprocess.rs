@@ -1,5 +1,5 @@
-//! Pictures at model size against Pillow's, which the published script uses.
-//! The file was made by `data/make_pillow_resize.py`.
+//! Compares pictures at model size with Pillow's, which the published script uses. The file was
+//! made by `data/make_pillow_resize.py`.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test, with its place")]
 
@@ -11,7 +11,8 @@ fn samples(tensor: &Tensor) -> (usize, usize, Vec<u8>) {
     (height, width, tensor.flatten_all().unwrap().to_vec1().unwrap())
 }
 
-/// Pillow rounds to 8 bits after each of two passes, so one level apart is as close as it gets.
+/// Pillow rounds to 8 bits after each of two passes, so a difference of one level is the best
+/// possible result.
 #[test]
 fn model_size_agrees_with_pillow_within_one_level() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/pillow_resize.safetensors");

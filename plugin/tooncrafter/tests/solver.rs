@@ -1,8 +1,8 @@
-//! How close the solvers come on data whose exact velocity is known.
+//! The accuracy of the solvers on data whose exact velocity is known.
 //!
-//! Each element is a mixture of two normal distributions, so the best possible network can be
-//! written down: the mean of the clean value given the noisy one. The schedule, with zero
-//! signal at the start and dynamic rescaling, is the real one.
+//! Each element is a mixture of two normal distributions, so the best possible network is known
+//! exactly: it returns the mean of the clean value given the noisy one. The schedule is the real
+//! one, with zero signal at the start and dynamic rescaling.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test, with its place")]
 
@@ -13,7 +13,7 @@ use inbetween_tooncrafter::schedule::{NoiseSchedule, ScheduleConfig, Spacing};
 
 const ELEMENTS: usize = 4096;
 
-/// The known data: per element two peaks `(mean, deviation, share)`.
+/// The known data: two peaks `(mean, deviation, share)` per element.
 struct Data {
     peaks: Vec<[(f64, f64, f64); 2]>,
 }
@@ -33,7 +33,7 @@ impl Data {
         Self { peaks }
     }
 
-    /// What a perfect network answers for `x` at training step `t`.
+    /// A perfect network's prediction for `x` at training step `t`.
     fn velocity(&self, schedule: &NoiseSchedule, x: &Tensor, t: usize) -> Tensor {
         let (abar, scale) = (schedule.alphas_cumprod[t], schedule.scale_arr[t]);
         let (a, b) = (abar.sqrt(), (1.0 - abar).sqrt());
@@ -80,7 +80,7 @@ impl Data {
     }
 }
 
-/// Root mean square difference over the root mean square of `b`.
+/// Root mean square of the difference, relative to that of `b`.
 fn distance(a: &[f64], b: &[f64]) -> f64 {
     let off: f64 = a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum();
     let size: f64 = b.iter().map(|b| b.powi(2)).sum();
@@ -89,12 +89,13 @@ fn distance(a: &[f64], b: &[f64]) -> f64 {
 
 const DDIM: Solver = Solver::Ddim { eta: 0.0, spacing: Spacing::UniformTrailing };
 
-/// UniPC with 10 steps is about as close to the exact result as DDIM with 50, with 20 steps far closer,
-/// and then differs from DDIM by no more than what DDIM itself is off.
+/// UniPC with 10 steps is about as close to the exact result as DDIM with 50. With 20 steps it is
+/// far closer, and then differs from DDIM by no more than DDIM's own error.
 #[test]
 fn unipc_reaches_the_50_step_ddim_result_in_20_steps() {
     let data = Data::new();
-    // Converged: 1000 UniPC steps and 500 differ by far less than anything compared here.
+    // Converged: results of 1000 and of 500 UniPC steps differ by far less than anything compared
+    // here.
     let exact = data.sample(Solver::UniPc, 1000);
     let settled = distance(&data.sample(Solver::UniPc, 500), &exact);
     assert!(settled < 1e-3, "not settled: {settled}");
@@ -120,7 +121,7 @@ fn unipc_reaches_the_50_step_ddim_result_in_20_steps() {
     assert!(at(20).2 <= 1.1 * ddim_error);
 }
 
-/// The published sampler yields NaN here for 20 steps with fresh noise.
+/// The published sampler gives NaN here for 20 steps with added noise.
 #[test]
 fn every_solver_and_step_count_stays_finite() {
     let data = Data::new();
@@ -134,7 +135,7 @@ fn every_solver_and_step_count_stays_finite() {
     }
 }
 
-/// With fresh noise the result has the spread of the data: noise in and out are balanced.
+/// With added noise the result has the spread of the data: added and removed noise are balanced.
 #[test]
 fn fresh_noise_keeps_the_spread_of_the_data() {
     let data = Data::new();

@@ -1,14 +1,14 @@
-//! What the benchmarks share: clocks, the device, random input.
+//! Shared parts of the benchmarks: clocks, the device, random input.
 
 use std::sync::OnceLock;
 
 use candle_core::{Device, Result, Tensor};
 
-/// Processor seconds of this process so far, all threads together.
+/// Processor seconds used by this process so far, over all threads.
 #[cfg(unix)]
 pub(crate) fn processor_seconds() -> f64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the pointer is to a timespec of ours.
+    // SAFETY: the pointer is to our own timespec.
     unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut time) };
     time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
 }
@@ -22,7 +22,7 @@ pub(crate) fn processor_seconds() -> f64 {
 
 static DEVICE: OnceLock<Device> = OnceLock::new();
 
-/// Where everything runs: the CPU unless [`choose_device`] was asked for something else.
+/// The device that everything runs on: the CPU, unless [`choose_device`] chose another.
 pub(crate) fn device() -> &'static Device {
     DEVICE.get_or_init(|| Device::Cpu)
 }
@@ -40,12 +40,12 @@ pub(crate) fn choose_device(name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Waits until the device has done everything that it was given.
+/// Waits until the device has finished all its work.
 pub(crate) fn settle() -> Result<()> {
     device().synchronize()
 }
 
-/// Normal values on the device.
+/// Normally distributed values on the device.
 pub(crate) fn random(shape: &[usize]) -> Result<Tensor> {
     Tensor::randn(0f32, 1.0, shape, &Device::Cpu)?.to_device(device())
 }

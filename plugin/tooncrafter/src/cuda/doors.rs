@@ -1,10 +1,10 @@
-//! What is behind the doors that `build/doors.rs` makes: NVIDIA's libraries, opened when they are
-//! first called.
+//! The run-time part of the doors that `build/doors.rs` generates: NVIDIA's libraries, opened on
+//! the first call.
 
 use std::ffi::{CStr, c_char, c_void};
 use std::sync::OnceLock;
 
-/// Libraries behind doors.
+/// The libraries behind doors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Library {
     Driver,
@@ -13,12 +13,12 @@ pub(super) enum Library {
     Rand,
     Rtc,
     Dnn,
-    /// candle's kernels for quantised weights, which no build here has.
+    /// candle's kernels for quantised weights, which are in none of our builds.
     Quantised,
 }
 
 impl Library {
-    /// File names, the best one first.
+    /// File names, in order of preference.
     fn files(self) -> &'static [&'static CStr] {
         match self {
             Self::Driver => &[c"libcuda.so.1"],
@@ -31,7 +31,7 @@ impl Library {
         }
     }
 
-    /// The name of the best file, for messages.
+    /// The preferred file name, for messages.
     pub(super) fn file(self) -> &'static str {
         self.files().first().and_then(|name| name.to_str().ok()).unwrap_or("")
     }
@@ -42,7 +42,7 @@ impl Library {
     }
 
     fn handle(self) -> Option<*mut c_void> {
-        /// A handle of `dlopen`, never closed.
+        /// A handle from `dlopen`, never closed.
         struct Handle(*mut c_void);
         // SAFETY: the loader's handles may be used from any thread.
         unsafe impl Send for Handle {}
@@ -50,8 +50,8 @@ impl Library {
         unsafe impl Sync for Handle {}
         static HANDLES: [OnceLock<Option<Handle>>; 7] = [const { OnceLock::new() }; 7];
         let open = || {
-            // SAFETY: a name that ends in zero; initialisers of NVIDIA's libraries run here, as
-            // they would at the start of a program that names them.
+            // SAFETY: the name ends in zero. Initialisers of NVIDIA's libraries run here, just as
+            // they would at the start of a program linked to them.
             let open = |name: &CStr| unsafe {
                 libc::dlopen(name.as_ptr(), libc::RTLD_NOW | libc::RTLD_GLOBAL)
             };
@@ -61,15 +61,16 @@ impl Library {
         HANDLES[self as usize].get_or_init(open).as_ref().map(|handle| handle.0)
     }
 
-    /// The function `name`, where there is one.
+    /// The function `name`, if the library has it.
     fn find(self, name: &CStr) -> Option<*const c_void> {
         // SAFETY: a handle of the loader and a name that ends in zero.
         let found = unsafe { libc::dlsym(self.handle()?, name.as_ptr()) };
         (!found.is_null()).then_some(found.cast_const())
     }
 
-    /// The status for "could not begin". It has to be a member of each enumeration in cudarc, because reading any
-    /// other number as one would be undefined behaviour.
+    /// The status that means "could not be initialised". It must be a member of the library's
+    /// enumeration in cudarc, because reading any other number as that enumeration would be
+    /// undefined behaviour.
     fn status(self) -> i32 {
         match self {
             Self::Driver => 100,   // CUDA_ERROR_NO_DEVICE
@@ -83,7 +84,7 @@ impl Library {
     }
 }
 
-/// What a door does where its library is missing.
+/// What a door does if its library is missing.
 #[derive(Clone, Copy)]
 enum Missing {
     /// Returns the library's status.
@@ -92,7 +93,7 @@ enum Missing {
     Zero,
     /// Returns a text.
     Text,
-    /// Ends the process, because its caller cannot be told.
+    /// Ends the process, because there is no way to report an error to the caller.
     Stop,
 }
 
@@ -110,8 +111,8 @@ core::arch::global_asm!(
     options(att_syntax, raw)
 );
 
-/// Keeps the doors in the program. Without it the linker would drop them, because it reads this crate before those
-/// that call them.
+/// Keeps the doors in the program. Without it the linker would drop them, because it reads this
+/// crate before those that call them.
 #[cfg(cuda_doors)]
 pub(super) fn keep() {
     unsafe extern "C" {
@@ -133,7 +134,7 @@ extern "C" fn stop() {
     std::process::abort()
 }
 
-/// A function that returns the status of one library.
+/// Defines a function that returns one library's status.
 macro_rules! status_of {
     ($library:expr) => {{
         extern "C" fn status() -> i32 {
@@ -162,14 +163,14 @@ impl Door {
     }
 }
 
-/// Called by the doors, once for each: the function behind door `number`.
+/// Returns the function behind door `number`. Each door calls this once.
 #[cfg(cuda_doors)]
 #[unsafe(no_mangle)]
 extern "C" fn inbetween_behind_door(number: usize) -> *const c_void {
     DOORS[number].function()
 }
 
-/// The driver's function `name`, for questions that come before anything of candle.
+/// The driver's function `name`, for queries made before candle does anything.
 ///
 /// # Safety
 /// `F` must be the function pointer type that NVIDIA documents for `name`.

@@ -1,5 +1,6 @@
-//! The CUDA kernels, run on the processor by the launches that a GPU gets, against candle's own
-//! operations. What this cannot show: speed, and what depends on true simultaneity.
+//! Runs the CUDA kernels on the processor with the launches that a GPU would get, and compares them
+//! with candle's own operations. This cannot show their speed or problems that need true
+//! simultaneity.
 
 use std::ffi::{CString, c_char, c_int, c_uint, c_void};
 
@@ -22,7 +23,7 @@ unsafe extern "C" {
     ) -> c_int;
 }
 
-/// Both element types with the relative error that rounding explains.
+/// Both element types, each with a relative error that rounding explains.
 const ELEMENTS: [(Element, f64); 2] = [(Element::F32, 5e-6), (Element::Bf16, 1e-2)];
 
 fn run(launches: &[Launch]) {
@@ -40,15 +41,15 @@ fn run(launches: &[Launch]) {
             .collect();
         let name = CString::new(launch.kernel.as_str()).expect("kernels' names have no zeros");
         let [x, y] = launch.grid;
-        // SAFETY: the arguments have the types of the kernel's declaration, and point to buffers
-        // of the tests' own that are as large as the shapes among them say.
+        // SAFETY: the arguments have the types in the kernel's declaration and point to the test's
+        // own buffers, which are as large as the shapes among the arguments say.
         let found =
             unsafe { inbetween_emulate(name.as_ptr(), x, y, launch.block, args.as_mut_ptr()) };
         assert_eq!(found, 1, "there is no kernel {}", launch.kernel);
     }
 }
 
-/// Elements as a kernel sees them.
+/// Elements in the form that a kernel sees.
 enum Buffer {
     F32(Vec<f32>),
     Bf16(Vec<bf16>),
@@ -63,7 +64,7 @@ impl Buffer {
         })
     }
 
-    /// Filled with NaN, so that whatever a kernel leaves out is seen.
+    /// Filled with NaN, so that values which a kernel fails to write are noticed.
     fn empty(len: usize, element: Element) -> Self {
         match element {
             Element::F32 => Self::F32(vec![f32::NAN; len]),
@@ -86,7 +87,7 @@ impl Buffer {
     }
 }
 
-/// Normal values that both element types hold exactly.
+/// Normally distributed values that both element types hold exactly.
 fn random(number: u32, shape: &[usize]) -> Result<Tensor> {
     let x = NoiseSource::new(2).tensor(Stream::Step(number), shape, &Device::Cpu)?;
     x.to_dtype(DType::BF16)?.to_dtype(DType::F32)
@@ -109,7 +110,7 @@ fn group_norms() -> Result<()> {
     for (element, tolerance) in ELEMENTS {
         for (n, rows, c) in [(1, 1, 32), (3, 7, 64), (2, 300, 96), (1, 600, 320)] {
             let size = Samples { n, rows, c };
-            // A mean far from zero is where careless variances lose their digits.
+            // A mean far from zero, where a careless variance would lose its digits.
             let x = (random(1, &[n, rows, c])? + 8.0)?;
             let x = x.to_dtype(DType::BF16)?.to_dtype(DType::F32)?;
             let (weight, bias) = (random(2, &[c])?, random(3, &[c])?);
@@ -213,7 +214,7 @@ fn gates() -> Result<()> {
     Ok(())
 }
 
-/// Gathers in two parts, multiplies, and compares with the convolution.
+/// Gathers in two parts, multiplies, and compares the result with the convolution.
 fn gathered(
     what: &str,
     x: &Tensor,
@@ -272,7 +273,7 @@ fn gathered_rows_make_convolutions() -> Result<()> {
     Ok(())
 }
 
-/// A buffer whose first value lies at a multiple of 16 bytes, as on the GPU.
+/// A buffer whose first value is aligned to 16 bytes, as on the GPU.
 struct Aligned {
     buffer: Buffer,
     skip: usize,
@@ -311,7 +312,7 @@ fn attentions() -> Result<()> {
         ] {
             let what = format!("{element:?} {kv_batch} x {repeat}, {heads} of {d}, {n} x {m}");
             let inner = heads * d;
-            // Rows lie apart, as in a fused projection.
+            // Rows are spaced apart, as in a fused projection.
             let qkv = random(17, &[kv_batch * repeat, n, 3 * inner])?;
             let kv = random(18, &[kv_batch, m, 2 * inner])?;
             let q = qkv.narrow(2, inner, inner)?.contiguous()?;

@@ -1,6 +1,6 @@
-//! The operations of [`ops`](crate::ops) on a CUDA device: matrix products through cuBLAS, all else
-//! through own kernels. Activations have the precision of the weights; norms, softmax, bias and
-//! activation functions are computed in f32.
+//! The operations of [`ops`](crate::ops) on a CUDA device: matrix products use cuBLAS, everything
+//! else uses our own kernels. Activations have the precision of the weights; norms, softmax, bias
+//! and activation functions are computed in f32.
 
 use candle_core::{DType, Result, Tensor};
 
@@ -11,7 +11,7 @@ use crate::layer_args::Window;
 use crate::layer_args::{Activation, Addend};
 use crate::row_pitch::rows_apart;
 
-/// Bytes of gathered rows in front of one product of a convolution.
+/// Bytes of gathered rows per product of a convolution.
 const GATHERED: usize = 256 << 20;
 
 /// Group norm over everything but the first axis; `weight` and `bias` in f32.
@@ -68,7 +68,8 @@ fn product(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
     x.reshape(((), weight.dim(1)?))?.matmul(&weight.t()?)
 }
 
-/// Bias, activation and addition on `y: [.., c]`, which becomes `dims`; `bias` in f32.
+/// Adds the bias, applies the activation and adds `plus` to `y: [.., c]`, whose shape becomes
+/// `dims`; `bias` in f32.
 fn finish(
     y: &Tensor,
     dims: &[usize],
@@ -103,8 +104,8 @@ fn finish(
     run.on(&y.contiguous()?)
 }
 
-/// A linear layer; `dims` is the shape of the result. `weight: [outputs, inputs]` (twice as many
-/// when `gated`), `bias` in f32.
+/// A linear layer, where `dims` is the shape of the result. `weight: [outputs, inputs]` (twice as
+/// many outputs when `gated`), `bias` in f32.
 pub(crate) fn linear(
     x: &Tensor,
     dims: &[usize],
@@ -131,8 +132,8 @@ pub(crate) fn linear(
     finish(&y, dims, None, activation, plus)
 }
 
-/// A convolution in space or time as products of gathered rows; `weight: [outputs, taps * inputs]`,
-/// taps before channels.
+/// A convolution in space or time, computed as products of gathered rows; `weight: [outputs, taps *
+/// inputs]`, taps before channels.
 pub(crate) fn convolution(
     x: &Tensor,
     dims: &[usize],
@@ -165,7 +166,7 @@ pub(crate) fn convolution(
     finish(&y, dims, bias, activation, plus)
 }
 
-/// A convolution in space through cuDNN; `weight: [outputs, inputs, k, k]`.
+/// A convolution in space by cuDNN; `weight: [outputs, inputs, k, k]`.
 #[cfg(feature = "cudnn")]
 pub(crate) fn convolution_by_cudnn(
     x: &Tensor,
@@ -179,20 +180,20 @@ pub(crate) fn convolution_by_cudnn(
     finish(&y, dims, bias, activation, plus)
 }
 
-/// Whether convolutions of this precision go through cuDNN. In f32 it rounds factors to 10 bits on
-/// the tensor cores; own products do not.
+/// Whether convolutions of this precision use cuDNN. For f32 it rounds factors to 10 bits on the
+/// tensor cores, which our own products do not.
 pub(crate) fn uses_cudnn(dtype: DType) -> bool {
     cfg!(feature = "cudnn") && dtype != DType::F32
 }
 
-/// Distance between rows and the tensor, copied if its rows are not evenly spaced.
+/// The tensor, copied if its rows are not evenly spaced, and the distance between its rows.
 fn rows(x: &Tensor, dtype: DType) -> Result<(Tensor, usize)> {
     let x = rows_apart(&x.to_dtype(dtype)?)?;
     let pitch = x.stride()[x.rank() - 2];
     Ok((x, pitch))
 }
 
-/// See [`attention`](crate::ops::attention()); none where a head is too wide for the kernels.
+/// See [`attention`](crate::ops::attention()); `None` if a head is too wide for the kernels.
 pub(crate) fn attention(
     [q, k, v]: [&Tensor; 3],
     heads: usize,
@@ -223,8 +224,8 @@ pub(crate) fn attention(
     run.on(&q).map(Some)
 }
 
-/// See [`attention_over_time`](crate::ops::attention_over_time); none where a head's frames are
-/// too many for the kernel.
+/// See [`attention_over_time`](crate::ops::attention_over_time); `None` if a head has too many
+/// frames for the kernel.
 pub(crate) fn attention_over_time(
     [q, k, v]: [&Tensor; 3],
     heads: usize,

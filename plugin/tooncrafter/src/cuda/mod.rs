@@ -1,8 +1,8 @@
-//! NVIDIA GPUs: own kernels, and how the program does without NVIDIA's libraries until it needs
+//! NVIDIA GPUs: our own kernels, and how the program does without NVIDIA's libraries until it needs
 //! them.
 //!
-//! The kernels are in `cuda/kernels`, compiled to PTX by `build.rs`. `plan` says how they are
-//! launched, `run` launches them, `layers` makes operations of them.
+//! The kernels are in `cuda/kernels` and are compiled to PTX by `build.rs`. `plan` describes their
+//! launches, `run` carries them out, and `layers` combines them into operations.
 
 #[cfg(cuda_doors)]
 mod doors;

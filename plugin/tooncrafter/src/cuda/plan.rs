@@ -1,13 +1,13 @@
-//! Which kernel runs on how many blocks with what arguments: all of a launch but the launch itself.
+//! Describes launches: which kernel runs on how many blocks with which arguments.
 //!
-//! Plain numbers, so that the tests can hand the same launches to kernels that run on the
-//! processor. Pointers are addresses on whatever runs the kernel; shapes are checked by the callers.
+//! A launch is plain data, so that tests can carry it out with kernels that run on the processor.
+//! Pointers are addresses on whatever runs the kernel; the callers check the shapes.
 
-/// Threads of a block, except where a kernel says otherwise.
+/// Threads per block, unless a kernel says otherwise.
 const THREADS: u32 = 256;
-/// Rows that a block of the row-wise kernels walks over.
+/// Number of rows that a block of the row-wise kernels processes.
 const STRETCH: usize = 256;
-/// Positions that a block of `unfold` gathers.
+/// Number of positions that a block of `unfold` gathers.
 const POSITIONS: usize = 8;
 
 /// Element types of activations.
@@ -34,7 +34,7 @@ impl Element {
     }
 }
 
-/// A kernel's argument, of the type that its declaration has at that place.
+/// A kernel's argument, with the type in the kernel's declaration.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Arg {
     Pointer(u64),
@@ -51,10 +51,10 @@ fn long(value: usize) -> Arg {
     Arg::Long(value as i64)
 }
 
-/// One kernel on one grid.
+/// One launch of a kernel.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Launch {
-    /// The file that it is in, without extension.
+    /// The file that contains the kernel, without extension.
     pub(crate) file: &'static str,
     pub(crate) kernel: String,
     pub(crate) grid: [u32; 2],
@@ -69,14 +69,14 @@ fn launch(
     block: u32,
     args: Vec<Arg>,
 ) -> Launch {
-    // The first side of a grid has 31 bits, the second 16; no launch comes near either limit.
+    // The first side of a grid has 31 bits, the second 16. No launch comes near either limit.
     let grid = grid.map(|side| u32::try_from(side).unwrap_or(u32::MAX));
     Launch { file, kernel, grid, block, args }
 }
 
-/// Columns of threads with which a block walks over rows of `c` channels. There is at least a warp of them, so that
-/// neighbours read neighbours. Of these widths the one is taken that leaves the fewest threads idle, and the widest
-/// among equals.
+/// Number of columns of threads with which a block processes rows of `c` channels. At least a warp,
+/// so that neighbouring threads read neighbouring values. Of the possible widths, the one that
+/// leaves the fewest threads idle is chosen, and the widest of equal ones.
 fn walk_width(c: usize) -> usize {
     let threads = THREADS as usize;
     let used = |width: usize| {
@@ -87,7 +87,7 @@ fn walk_width(c: usize) -> usize {
     widths.max_by(|a, b| used(*a).total_cmp(&used(*b))).unwrap_or(1)
 }
 
-/// Rows of channels, in `n` samples.
+/// `n` samples of rows of channels.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Samples {
     pub(crate) n: usize,
@@ -100,7 +100,7 @@ impl Samples {
         self.rows.div_ceil(STRETCH)
     }
 
-    /// f32 values of scratch that a group norm needs: for sums, and for coefficients.
+    /// Number of f32 scratch values that a group norm needs: for sums, and for coefficients.
     pub(crate) fn group_norm_scratch(self) -> [usize; 2] {
         [self.n * self.stretches() * 2 * self.c, self.n * 2 * self.c]
     }
@@ -109,7 +109,7 @@ impl Samples {
 /// Addresses of a group norm.
 pub(crate) struct GroupNorm {
     pub(crate) x: u64,
-    /// f32, as everything but `x` and `y`.
+    /// In f32, like everything except `x` and `y`.
     pub(crate) weight: u64,
     pub(crate) bias: u64,
     pub(crate) y: u64,
@@ -152,7 +152,7 @@ pub(crate) fn group_norm(
     ]
 }
 
-/// `[x, weight, bias, y]`, weight and bias in f32.
+/// Arguments are `[x, weight, bias, y]`, with weight and bias in f32.
 pub(crate) fn layer_norm(
     element: Element,
     at: [u64; 4],
@@ -166,8 +166,8 @@ pub(crate) fn layer_norm(
     vec![launch("norm", element.named("layer_norm"), grid, THREADS, args)]
 }
 
-/// `[x, bias, plus, y]`, 0 for none; every `share` rows of `x` have one row of `plus`.
-/// `activation`: its number in `product.cu`.
+/// Arguments are `[x, bias, plus, y]`, with 0 for none. Every `share` rows of `x` use one row of
+/// `plus`. `activation` is its number in `product.cu`.
 pub(crate) fn finish(
     element: Element,
     at: [u64; 4],
@@ -182,7 +182,7 @@ pub(crate) fn finish(
     vec![launch("product", element.named("finish"), grid, THREADS, args)]
 }
 
-/// `[x, bias, y]`; `c` channels come out.
+/// Arguments are `[x, bias, y]`; the result has `c` channels.
 pub(crate) fn gate(element: Element, at: [u64; 3], rows: usize, c: usize) -> Vec<Launch> {
     let mut args = at.map(Arg::Pointer).to_vec();
     args.extend([long(rows), int(c), int(STRETCH / 4), int(walk_width(c))]);
@@ -190,7 +190,7 @@ pub(crate) fn gate(element: Element, at: [u64; 3], rows: usize, c: usize) -> Vec
     vec![launch("product", element.named("gate"), grid, THREADS, args)]
 }
 
-/// Where the rows under the taps of a convolution lie.
+/// Where the rows under the taps of a convolution are.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Taps {
     Space {
@@ -216,7 +216,7 @@ impl Taps {
     }
 }
 
-/// Gathers positions `first..first + count` of `x` into `out`; rows of `row_bytes`.
+/// Gathers positions `first..first + count` of `x` into `out`, in rows of `row_bytes`.
 pub(crate) fn unfold(
     [x, out]: [u64; 2],
     (first, count): (usize, usize),
@@ -242,7 +242,7 @@ pub(crate) fn unfold(
     vec![launch("product", kernel, [count.div_ceil(POSITIONS), 1], THREADS, args)]
 }
 
-/// Addresses and row distances (in elements) of queries, keys, values, and the result.
+/// Addresses and row distances (in elements) of queries, keys, values and the result.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Attended {
     pub(crate) q: (u64, usize),
@@ -258,7 +258,7 @@ impl Attended {
         pointers.into_iter().chain(pitches).collect()
     }
 
-    /// Whether rows can be read in pieces of 16 bytes.
+    /// Whether rows can be read 16 bytes at a time.
     fn is_aligned(&self, element: Element) -> bool {
         [self.q, self.k, self.v].iter().all(|(address, pitch)| {
             address.is_multiple_of(16) && (pitch * element.size()).is_multiple_of(16)
@@ -274,13 +274,13 @@ pub(crate) struct Heads {
     pub(crate) n: usize,
     pub(crate) m: usize,
     pub(crate) kv_batch: usize,
-    /// Batches of queries for each batch of keys.
+    /// Number of batches of queries per batch of keys.
     pub(crate) repeat: usize,
     pub(crate) scale: f32,
     pub(crate) causal: bool,
 }
 
-/// Widest head that there is a kernel for.
+/// Widest head for which there is a kernel.
 pub(crate) const WIDEST_HEAD: usize = 512;
 
 pub(crate) fn attention(element: Element, at: &Attended, size: &Heads) -> Vec<Launch> {

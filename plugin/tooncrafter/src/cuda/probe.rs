@@ -1,13 +1,13 @@
-//! Why a GPU cannot be used, in words that say what to do about it; asked before candle starts.
+//! Says why a GPU cannot be used and what to do about it. Called before candle starts.
 
 use std::ffi::{CStr, c_char, c_int};
 
 use super::doors::{self, Library};
 
-/// CUDA version of the compiled kernels, as drivers count: 13000 for 13.0.
+/// CUDA version of the compiled kernels, in the driver's notation: 13000 for 13.0.
 const NEEDED: i32 = parse(env!("INBETWEEN_CUDA_VERSION"));
 
-/// The oldest compute capability that the kernels run on: the first with bf16.
+/// The lowest compute capability that can run the kernels: the first with bf16.
 const CAPABILITY: (i32, i32) = (8, 0);
 
 const fn parse(text: &str) -> i32 {
@@ -19,7 +19,7 @@ const fn parse(text: &str) -> i32 {
     value
 }
 
-/// The first driver for Linux that speaks a version of CUDA.
+/// The first Linux driver that supports a version of CUDA.
 fn driver_for(version: i32) -> &'static str {
     match version / 1000 {
         ..=11 => "450",
@@ -33,7 +33,7 @@ fn words(version: i32) -> String {
     format!("{}.{}", version / 1000, version % 1000 / 10)
 }
 
-/// What keeps the first GPU from being used; `None` if nothing does.
+/// The reason why the first GPU cannot be used; `None` if it can.
 pub(crate) fn problem() -> Option<String> {
     doors::keep();
     let driver = driver_for(NEEDED);
@@ -47,7 +47,7 @@ pub(crate) fn problem() -> Option<String> {
     type Ask = unsafe extern "C" fn(*mut c_int) -> c_int;
     type Init = unsafe extern "C" fn(u32) -> c_int;
     type Attribute = unsafe extern "C" fn(*mut c_int, c_int, c_int) -> c_int;
-    // SAFETY: the types are those of NVIDIA's documentation of the driver.
+    // SAFETY: the types are those in NVIDIA's documentation of the driver.
     let (version, init, count, attribute) = unsafe {
         (
             doors::driver_function::<Ask>(c"cuDriverGetVersion"),
@@ -76,7 +76,7 @@ pub(crate) fn problem() -> Option<String> {
             words(NEEDED)
         ));
     }
-    // SAFETY: 0 is the only argument that the function takes.
+    // SAFETY: 0 is the only valid argument of the function.
     let status = unsafe { init(0) };
     if status != 0 {
         return Some(format!(
@@ -88,7 +88,7 @@ pub(crate) fn problem() -> Option<String> {
     if ask(count).unwrap_or(0) < 1 {
         return Some("the NVIDIA driver finds no card".into());
     }
-    // Numbers of the attributes: compute capability, major and minor.
+    // Attribute numbers of the major and minor compute capability.
     let [major, minor] = [75, 76].map(|what| {
         let mut answer = 0;
         // SAFETY: the driver writes one number, about device 0.
@@ -105,7 +105,7 @@ pub(crate) fn problem() -> Option<String> {
     missing_library()
 }
 
-/// The library that is missing besides the driver.
+/// The missing library, apart from the driver.
 fn missing_library() -> Option<String> {
     let mut needed = vec![(Library::Blas, "cuBLAS", "libcublas-13-0", "nvidia-cublas")];
     needed.push((Library::Rand, "cuRAND", "libcurand-13-0", "nvidia-curand"));
@@ -121,18 +121,18 @@ fn missing_library() -> Option<String> {
     ))
 }
 
-/// The driver's own words for an error.
+/// The driver's own text for an error.
 fn error_text(status: c_int) -> String {
     type Text = unsafe extern "C" fn(c_int, *mut *const c_char) -> c_int;
-    // SAFETY: the type is that of NVIDIA's documentation.
+    // SAFETY: the type is the one in NVIDIA's documentation.
     let function = unsafe { doors::driver_function::<Text>(c"cuGetErrorString") };
     let mut text = std::ptr::null();
-    // SAFETY: the driver writes one pointer, to a text that it keeps.
+    // SAFETY: the driver writes one pointer, to a text that it owns.
     let known = function.is_some_and(|f| unsafe { f(status, &raw mut text) } == 0);
     if !known || text.is_null() {
         return format!("error {status}");
     }
-    // SAFETY: a text of the driver's, ending in zero.
+    // SAFETY: the text belongs to the driver and ends in zero.
     let text = unsafe { CStr::from_ptr(text) };
     format!("error {status}, {}", text.to_string_lossy())
 }

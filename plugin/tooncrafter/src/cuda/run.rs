@@ -1,4 +1,4 @@
-//! Launches on a device: tensors in, tensors out, through candle's streams and allocations.
+//! Carries out launches on a device, with candle's tensors, streams and allocations.
 
 use candle_core::backend::BackendStorage;
 use candle_core::cuda_backend::cudarc::driver::{
@@ -10,7 +10,7 @@ use half::bf16;
 
 use super::plan::{Arg, Element, Launch};
 
-/// The translated kernels of a file.
+/// The compiled kernels of a file.
 fn ptx(file: &str) -> &'static str {
     match file {
         "attention" => include_str!(concat!(env!("OUT_DIR"), "/attention.ptx")),
@@ -20,7 +20,7 @@ fn ptx(file: &str) -> &'static str {
     }
 }
 
-/// What a tensor's elements are to the kernels.
+/// The kernels' element type for a tensor.
 pub(super) fn element(x: &Tensor) -> Result<Element> {
     match x.dtype() {
         DType::F32 => Ok(Element::F32),
@@ -29,28 +29,28 @@ pub(super) fn element(x: &Tensor) -> Result<Element> {
     }
 }
 
-/// Addresses on the device, for a plan.
+/// Addresses on the device, for building a plan.
 pub(super) struct Addresses {
-    /// Of the inputs' first elements, in order; 0 for one that is absent.
+    /// Addresses of the inputs' first elements, in order; 0 for an absent input.
     pub(super) inputs: Vec<u64>,
-    /// Of f32 scratch, in order.
+    /// Addresses of the f32 scratch buffers, in order.
     pub(super) scratch: Vec<u64>,
     pub(super) out: u64,
 }
 
-/// One result from several inputs by a few launches.
+/// Computes one result from several inputs with a few launches.
 pub(super) struct Run<'a> {
-    /// The inputs after the first, which is given to [`Run::on`].
+    /// The inputs after the first one, which is passed to [`Run::on`].
     pub(super) others: &'a [Option<&'a Tensor>],
     pub(super) shape: Shape,
-    /// f32 values of each piece of scratch.
+    /// Number of f32 values in each scratch buffer.
     pub(super) scratch: &'a [usize],
     pub(super) plan: &'a dyn Fn(&Addresses) -> Vec<Launch>,
 }
 
 impl Run<'_> {
-    /// Runs on `x` and the other inputs. Inputs may have strides, which the plan has to handle. The result has the
-    /// type of `x`.
+    /// Runs on `x` and the other inputs. Inputs may have strides, which the plan must handle. The
+    /// result has the type of `x`.
     pub(super) fn on(&self, x: &Tensor) -> Result<Tensor> {
         x.apply_op1_no_bwd(self)
     }
@@ -65,7 +65,8 @@ impl Run<'_> {
             // SAFETY: the plan's kernels write scratch before they read it.
             pieces.push(unsafe { device.alloc::<f32>(len)? });
         }
-        // The guards tell other streams when this one is done. They must live until this function ends.
+        // The guards tell other streams when this one has finished, so they must live until this
+        // function ends.
         let mut orders = Vec::with_capacity(1 + guards.len());
         let mut inputs = Vec::with_capacity(1 + guards.len());
         let (pointer, order) = address(storage, layout, &stream)?;
@@ -134,7 +135,7 @@ impl CustomOp1 for Run<'_> {
     }
 }
 
-/// The address of a tensor's first element, and what orders its use.
+/// The address of a tensor's first element, and the guard that orders its use.
 fn address<'a>(
     storage: &'a CudaStorage,
     layout: &Layout,
@@ -171,7 +172,7 @@ fn start(launch: &Launch, device: &CudaDevice) -> Result<()> {
         block_dim: (launch.block, 1, 1),
         shared_mem_bytes: 0,
     };
-    // SAFETY: the plan gives each kernel the arguments of its declaration, and addresses of
+    // SAFETY: the plan gives each kernel arguments that match its declaration, and addresses of
     // tensors and scratch of the sizes that it states.
     unsafe { builder.launch(config) }.map_err(candle_core::Error::wrap)?;
     Ok(())

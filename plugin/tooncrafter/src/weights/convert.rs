@@ -1,4 +1,4 @@
-//! Any accepted file to `.safetensors` in the released names, in half precision.
+//! Converts any accepted file to `.safetensors` with the released names, in half precision.
 
 use std::path::Path;
 
@@ -8,26 +8,26 @@ use super::stored::{Element, WeightFile};
 use super::writer::{self, DIGEST_KEY, TensorHeader};
 use super::{NamedFile, load};
 
-/// What was written.
+/// The result of a conversion.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Converted {
     /// Number of tensors.
     pub tensors: usize,
     /// Size of the new file in bytes.
     pub bytes: u64,
-    /// BLAKE3 of everything behind the header, in hex; also noted in the header.
+    /// BLAKE3 digest of everything after the header, in hex; also recorded in the header.
     pub digest: String,
 }
 
-/// Writes all weights of `file` to `path`, in the released names, as `element`. One tensor is in
-/// memory at a time. Single numbers per training step (the schedule) keep their precision: they are
-/// useless in 16 bits. Tensors without a place in the released layout, and those that are no weights
-/// (counters), are left out.
+/// Writes all weights of `file` to `path` with the released names, as `element`. Only one tensor is
+/// in memory at a time. Values per training step (the schedule) keep their precision, because they
+/// are useless in 16 bits. Tensors without a place in the released layout, and those that are not
+/// weights (counters), are left out.
 ///
-/// `progress` is told the bytes written and the bytes in all.
+/// `progress` is called with the bytes written so far and the total.
 ///
 /// # Errors
-/// When a tensor cannot be read, `path` cannot be written, or is the file that is being read.
+/// When a tensor cannot be read, or when `path` cannot be written or is the file being read.
 pub fn convert(
     file: &NamedFile,
     path: &Path,
@@ -69,15 +69,15 @@ pub fn convert(
     Ok(Converted { tensors: announced.len(), bytes, digest })
 }
 
-/// Buffers of the noise schedule have names without a dot.
+/// The buffers of the noise schedule have names without a dot.
 fn is_schedule(name: &str) -> bool {
     !name.contains('.') && (name.contains("alphas") || name.contains("posterior"))
         || name == "betas"
         || name == "scale_arr"
 }
 
-/// The digest that a file notes of itself, and whether its contents still match.
-/// None when it notes none.
+/// The digest that a file records for itself, and whether its contents still match it. `None` if it
+/// records none.
 pub fn digest_of(file: &WeightFile) -> Option<(String, bool)> {
     let noted = file.metadata().get(DIGEST_KEY)?;
     let mut hasher = blake3::Hasher::new();

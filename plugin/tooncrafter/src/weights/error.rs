@@ -1,8 +1,8 @@
-//! What can be wrong with a weight file.
+//! Errors in weight files.
 
 use std::path::PathBuf;
 
-/// Why weights could not be read, always with the file that is to blame.
+/// Why weights could not be read, always with the file at fault.
 #[derive(Debug, thiserror::Error)]
 pub enum WeightError {
     /// The file could not be opened, read or written.
@@ -13,7 +13,7 @@ pub enum WeightError {
         /// The system's reason.
         source: std::io::Error,
     },
-    /// The file is of a kind that holds no weights, or of a kind that is not read.
+    /// The file is of a kind that holds no weights or that cannot be read.
     #[error("{file}: not a weight file that can be read: {reason}")]
     NotWeights {
         /// The file.
@@ -26,15 +26,15 @@ pub enum WeightError {
     Damaged {
         /// The file.
         file: PathBuf,
-        /// What does not fit.
+        /// What is inconsistent.
         reason: String,
     },
-    /// The file asks for something that plain weights never need.
+    /// The file requests something that plain weights never need.
     #[error("{file}: refused: {reason}")]
     Refused {
         /// The file.
         file: PathBuf,
-        /// What it asks for.
+        /// What it requests.
         reason: String,
     },
     /// The file holds tensors, but not those of this model.
@@ -55,7 +55,7 @@ pub enum WeightError {
         /// The tensor's name in the released file.
         key: String,
     },
-    /// A tensor has another shape than the network.
+    /// A tensor has another shape than the network expects.
     #[error("{file}: tensor {key} has shape {found:?}, the model needs {wanted:?}")]
     Shape {
         /// The file.
@@ -64,10 +64,10 @@ pub enum WeightError {
         key: String,
         /// Its shape.
         found: Vec<usize>,
-        /// The shape that the network has.
+        /// The expected shape.
         wanted: Vec<usize>,
     },
-    /// A tensor holds what no network can compute with.
+    /// A tensor holds values that no network can compute with.
     #[error("{file}: tensor {key} holds NaN or infinity, or a number beyond 32 bits")]
     NotFinite {
         /// The file.
@@ -75,7 +75,7 @@ pub enum WeightError {
         /// The tensor's name in the file.
         key: String,
     },
-    /// A tensor holds numbers of a type that is no weight.
+    /// A tensor's elements have a type that is not used for weights.
     #[error("{file}: tensor {key} holds {found}, weights are f32, f16 or bf16")]
     Type {
         /// The file.

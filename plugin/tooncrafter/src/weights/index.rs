@@ -1,4 +1,4 @@
-//! The index of a weight file: which tensors it holds, and where each of them lies.
+//! The index of a weight file: its tensors, and where each of them is stored.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -12,9 +12,9 @@ pub enum Element {
     F32,
     /// 16-bit float.
     F16,
-    /// 16-bit float with the range of 32 bits.
+    /// 16-bit float with the range of 32-bit float.
     BF16,
-    /// Something that is no weight, with its name and its size in bytes.
+    /// A type that is not used for weights, with its name and its size in bytes.
     Other(&'static str, usize),
 }
 
@@ -29,7 +29,7 @@ impl Element {
         }
     }
 
-    /// The usual short name.
+    /// The usual short name of the type.
     pub fn name(self) -> &'static str {
         match self {
             Self::F64 => "f64",
@@ -41,7 +41,8 @@ impl Element {
     }
 }
 
-/// Where a tensor lies in its file. The reader that made it has checked it against the file.
+/// Where a tensor is stored in its file. The reader that created this entry has checked it against
+/// the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TensorEntry {
     /// Type of the elements.
@@ -50,7 +51,8 @@ pub struct TensorEntry {
     pub shape: Vec<usize>,
     /// Bytes in the file: the tensor itself, or the storage it is a view of.
     pub bytes: Range<usize>,
-    /// For a view that is not contiguous: first element and strides, in elements of the storage.
+    /// For a view that is not contiguous, the first element and the strides, in elements of the
+    /// storage.
     pub view: Option<(usize, Vec<usize>)>,
 }
 
@@ -61,7 +63,7 @@ impl TensorEntry {
     }
 }
 
-/// An index as a reader makes it.
+/// An index as created by a reader.
 #[derive(Debug, Default)]
 pub(super) struct Index {
     pub(super) tensors: BTreeMap<String, TensorEntry>,

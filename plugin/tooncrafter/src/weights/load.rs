@@ -1,4 +1,5 @@
-//! From the bytes of a file to tensors: cast on the CPU, all cores, then moved to the device.
+//! Loads tensors from the bytes of a file: cast on the CPU with all cores, then moved to the
+//! device.
 
 use bytemuck::Pod;
 use candle_core::{DType, Device, Shape, Tensor};
@@ -11,7 +12,7 @@ use super::stored::{Element, TensorEntry, WeightFile};
 /// Elements that one thread casts at a time.
 const CHUNK: usize = 1 << 16;
 
-/// A number that weights are stored in or cast to.
+/// A type of number that weights are stored in or cast to.
 trait Number: Pod + Send + Sync {
     fn to_f32(self) -> f32;
     fn from_f32(value: f32) -> Self;
@@ -53,7 +54,7 @@ impl Number for bf16 {
     }
 }
 
-/// Reads one tensor as `dtype` onto `device`.
+/// Loads one tensor as `dtype` onto `device`.
 pub(super) fn tensor(
     file: &WeightFile,
     name: &str,
@@ -79,8 +80,8 @@ pub(super) fn tensor(
     Ok(on_cpu.and_then(|tensor| tensor.to_device(device)))
 }
 
-/// Refuses a tensor of which an element is NaN or infinite: every picture drawn with it would be, after
-/// minutes of work.
+/// Rejects a tensor that contains NaN or infinity. Every picture drawn with it would be useless,
+/// after minutes of work.
 pub(super) fn check_finite(file: &WeightFile, name: &str, stored: &TensorEntry) -> Result<()> {
     let finite = match stored.element {
         Element::F64 => all_finite::<f64>(file, stored),
@@ -96,7 +97,7 @@ pub(super) fn check_finite(file: &WeightFile, name: &str, stored: &TensorEntry) 
 }
 
 fn all_finite<From: Number>(file: &WeightFile, stored: &TensorEntry) -> bool {
-    // A view is looked at as what it shows.
+    // For a view, only the elements that it shows are checked.
     if stored.view.is_some() {
         return read::<From, f32>(file, stored).iter().all(|value| value.is_finite());
     }

@@ -1,7 +1,7 @@
 //! Weight files: opening, checking, naming and loading them.
 //!
-//! [`Weights`] puts one or more files together and hands each part of the model to its network
-//! as a [`VarBuilder`], reading and casting a tensor only when the network asks for it:
+//! [`Weights`] combines one or more files and gives each part of the model to its network as a
+//! [`VarBuilder`]. A tensor is read and cast only when the network asks for it:
 //!
 //! ```no_run
 //! use candle_core::{DType, Device};
@@ -12,8 +12,8 @@
 //! # Ok::<(), inbetween_tooncrafter::weights::WeightError>(())
 //! ```
 //!
-//! Files come from strangers. Readers allocate in proportion to what is in the file, check every
-//! range against it, and never execute anything.
+//! Files come from strangers. Readers allocate memory in proportion to the contents of the file,
+//! check every range against it, and never execute anything.
 
 mod convert;
 mod error;
@@ -45,7 +45,7 @@ pub use random::write_random;
 pub use stored::{Element, Format, TensorEntry, WeightFile};
 pub use verify::{Problem, Report, verify, verify_numbers};
 
-/// A file together with what its tensors are called in the released checkpoint.
+/// A file, and the names of its tensors in the released checkpoint.
 #[derive(Debug)]
 pub struct NamedFile {
     file: WeightFile,
@@ -77,19 +77,19 @@ impl NamedFile {
         &self.file
     }
 
-    /// What it was recognised as.
+    /// The layout that was recognised.
     pub fn layout(&self) -> Layout {
         self.layout
     }
 
-    /// Released names and how each tensor is made from those in the file.
+    /// Released names, and how each tensor is made from those in the file.
     pub fn names(&self) -> &BTreeMap<String, Source> {
         &self.names
     }
 
     /// Shape and element type of a tensor under its released name.
     ///
-    /// None when the file does not have it, or when q, k and v do not fit together.
+    /// `None` if the file does not have it, or if q, k and v do not match.
     pub fn shape(&self, released: &str) -> Option<(Vec<usize>, Element)> {
         let mut parts =
             self.names.get(released)?.names().iter().map(|n| self.file.tensors().get(n));
@@ -137,10 +137,10 @@ impl NamedFile {
     }
 }
 
-/// Loads one tensor of a file by its name there, whatever the file is.
+/// Loads one tensor of any file by its name in that file.
 ///
 /// # Errors
-/// When there is no such tensor, it holds no weights, or the device cannot take it.
+/// When there is no such tensor, when it does not hold weights, or when the device cannot hold it.
 pub fn load_tensor(
     file: &WeightFile,
     name: &str,
@@ -154,15 +154,15 @@ pub fn load_tensor(
     load::tensor(file, name, stored, dtype, device).map_err(candle_core::Error::wrap)?
 }
 
-/// All files of a model together. Cheap to clone; the files stay open while anything uses them.
+/// All files of a model. Cheap to clone; the files stay open while anything uses them.
 #[derive(Clone, Debug)]
 pub struct Weights {
     files: Arc<Vec<NamedFile>>,
 }
 
 impl Weights {
-    /// Opens the files of a model: the main checkpoint first, then what it lacks (CLIP towers,
-    /// sketch encoder). Where two files have the same tensor, the earlier one counts.
+    /// Opens the files of a model: the main checkpoint first, then files with what it lacks (CLIP
+    /// towers, sketch encoder). If two files have the same tensor, the earlier one is used.
     ///
     /// # Errors
     /// As [`NamedFile::open`].
@@ -181,7 +181,7 @@ impl Weights {
         self.files.iter().any(|file| file.has(part))
     }
 
-    /// Bytes that `part` takes in memory once loaded as `dtype`, unneeded tensors left out.
+    /// Bytes of memory that `part` takes once loaded as `dtype`, without unneeded tensors.
     pub fn byte_len(&self, part: Part, dtype: DType) -> usize {
         let wanted = match part {
             Part::Sketch => layout::sketch(&Default::default()),
@@ -203,10 +203,10 @@ impl Weights {
         counts.values().sum::<usize>() * dtype.size_in_bytes()
     }
 
-    /// The tensors of `part`, named without the part's prefix (`time_embed.0.weight`), cast to
-    /// `dtype` and moved to `device` one by one as they are asked for.
+    /// The tensors of `part`, named without the part's prefix (`time_embed.0.weight`). Each is cast
+    /// to `dtype` and moved to `device` when it is requested.
     ///
-    /// Asking for a tensor that no file has, or with another shape, gives an error that wraps a
+    /// Requesting a tensor that no file has, or with the wrong shape, gives an error that wraps a
     /// [`WeightError`].
     pub fn var_builder(&self, part: Part, dtype: DType, device: &Device) -> VarBuilder<'static> {
         let backend = PartOfWeights { files: Arc::clone(&self.files), part };
@@ -214,7 +214,7 @@ impl Weights {
     }
 }
 
-/// The tensors of one part, as candle asks for them.
+/// The tensors of one part, in the form that candle requests them.
 struct PartOfWeights {
     files: Arc<Vec<NamedFile>>,
     part: Part,

@@ -1,21 +1,21 @@
-//! From the names in a file to the names of the released checkpoint.
+//! Maps the names in a file to the names of the released checkpoint.
 //!
-//! Accepted, found by probing for tensors that each form must have:
+//! These layouts are accepted, and recognised by tensors that each of them must have:
 //!
-//! - the released names; the old `framestride_embed` in place of `fps_embedding`;
-//! - a UNet alone, without its prefix; the sketch encoder, which never had one;
+//! - the released names, including the old `framestride_embed` for `fps_embedding`;
+//! - a UNet alone, without its prefix, and the sketch encoder, which never had one;
 //! - OpenCLIP's own names for the towers (`visual.X`, `X`);
-//! - transformers-style names for the towers, whose separate q, k and v are joined.
+//! - names of the transformers library for the towers, whose separate q, k and v are joined.
 
 use std::collections::BTreeMap;
 
 use super::layout::Part;
 use super::stored::TensorEntry;
 
-/// How a released tensor is made from tensors of a file, all names as in the file.
+/// How a released tensor is made from tensors of a file. All names are those in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// It is there.
+    /// It is this tensor.
     Whole(String),
     /// Its rows are those of q, then k, then v.
     Joined([String; 3]),
@@ -31,7 +31,7 @@ impl Source {
     }
 }
 
-/// What a file was recognised as.
+/// The recognised layout of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Layout {
     /// The released main checkpoint, whole or pruned.
@@ -47,7 +47,7 @@ pub enum Layout {
 }
 
 impl Layout {
-    /// For people.
+    /// A name to show to people.
     pub fn label(self) -> &'static str {
         match self {
             Self::Released => "ToonCrafter checkpoint, released names",
@@ -59,7 +59,7 @@ impl Layout {
     }
 }
 
-/// A tensor that only the given layout has.
+/// Tensors that only the given layout has.
 const PROBES: [(&str, Layout); 7] = [
     ("model.diffusion_model.input_blocks.0.0.weight", Layout::Released),
     ("input_hint_block.0.weight", Layout::Sketch),
@@ -70,10 +70,10 @@ const PROBES: [(&str, Layout); 7] = [
     ("vision_model.encoder.layers.0.self_attn.q_proj.weight", Layout::Transformers),
 ];
 
-/// Recognises a file by the names in it.
+/// Recognises a layout by the names in a file.
 pub(super) fn detect(tensors: &BTreeMap<String, TensorEntry>) -> Option<Layout> {
     let found = PROBES.iter().find(|(name, _)| tensors.contains_key(*name)).map(|&(_, l)| l);
-    // A tower of the released file, saved on its own under its full names.
+    // A tower of the released file that was saved separately with its full names.
     let tower = || {
         tensors.keys().any(|name| {
             name.starts_with(Part::Text.prefix()) || name.starts_with(Part::Vision.prefix())
@@ -82,7 +82,7 @@ pub(super) fn detect(tensors: &BTreeMap<String, TensorEntry>) -> Option<Layout> 
     found.or_else(|| tower().then_some(Layout::Released))
 }
 
-/// The released name of everything in a file, and how it is made.
+/// The released name of every usable tensor in a file, and how it is made.
 pub(super) fn released_names(
     layout: Layout,
     tensors: &BTreeMap<String, TensorEntry>,
@@ -109,7 +109,8 @@ fn with(part: Part, rest: &str) -> String {
     format!("{}{rest}", part.prefix())
 }
 
-/// None for what the released layout has no place for, and for k and v, which go with their q.
+/// `None` for tensors without a place in the released layout, and for k and v, which are handled
+/// with their q.
 fn transformers_name(name: &str) -> Option<(String, Source)> {
     let whole = |part, rest: &str| Some((with(part, rest), Source::Whole(name.into())));
     let (part, rest) = match name.strip_prefix("text_model.") {

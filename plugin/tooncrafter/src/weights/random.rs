@@ -1,4 +1,4 @@
-//! Random weights in the released layout: for timing and for tests, where the real ones are not.
+//! Random weights in the released layout, for timing and tests without the real ones.
 
 use std::path::Path;
 
@@ -17,9 +17,10 @@ use crate::noise::{NoiseSource, Stream};
 const CHUNK: usize = 1 << 16;
 
 /// Writes `wanted` as a `.safetensors` file of random numbers that keep activations in range: norms
-/// are the identity, other weights uniform with a variance of one over their number of inputs.
+/// are the identity, and other weights are uniform with a variance of one over their number of
+/// inputs.
 ///
-/// `progress` is told the bytes written and the bytes in all.
+/// `progress` is called with the bytes written so far and the total.
 ///
 /// # Errors
 /// When `path` cannot be written.
@@ -81,14 +82,14 @@ fn bytes(wanted: &TensorSpec, element: Element, seed: u64) -> Vec<u8> {
     bytes
 }
 
-/// Uniform numbers lie within `spread` of the centre.
+/// Uniform numbers within `spread` of a centre.
 fn centre_and_spread(wanted: &TensorSpec) -> (f32, f32) {
     let inputs: usize = wanted.shape.iter().skip(1).product();
     match wanted.shape.len() {
-        // A norm's weight is 1, biases and mixing factors are near 0.
+        // A norm's weights are about 1; biases and mixing factors are near 0.
         0 | 1 if wanted.name.ends_with(".weight") => (1.0, 0.02),
         0 | 1 => (0.0, 0.02),
-        // sqrt(3) makes the variance of a uniform number 1.
+        // sqrt(3) gives a uniform number a variance of 1.
         _ => (0.0, (3.0 / inputs as f32).sqrt()),
     }
 }

@@ -1,7 +1,7 @@
 //! The index of a `.safetensors` file.
 //!
-//! The header is parsed and checked by the `safetensors` crate: its size is bounded, offsets must
-//! follow each other without gaps or overlaps, match the shapes and end with the file.
+//! The `safetensors` crate parses and checks the header: its size is limited, and offsets must
+//! follow each other without gaps or overlaps, match the shapes, and end with the file.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use super::index::{Element, Index, TensorEntry};
 /// Longest header, in bytes. The released checkpoint needs less than half a million.
 const MAX_HEADER: usize = 16 << 20;
 
-/// Where the tensors begin: after the length of the header and the header.
+/// Where the tensors begin: after the header and its length.
 pub(super) fn data_start(bytes: &[u8]) -> Option<usize> {
     let length = u64::from_le_bytes(*bytes.first_chunk::<8>()?);
     usize::try_from(length).ok()?.checked_add(8).filter(|&start| start <= bytes.len())

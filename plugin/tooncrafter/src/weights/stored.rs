@@ -1,6 +1,6 @@
-//! A weight file, opened: a map of the file and an index of the tensors in it.
+//! An open weight file: a memory map of the file and an index of its tensors.
 //!
-//! Nothing is read but the index until a tensor is asked for.
+//! Only the index is read until a tensor is requested.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,17 +12,18 @@ use super::error::{Result, WeightError};
 pub use super::index::{Element, TensorEntry};
 use super::{safetensors, torch};
 
-/// What kind of file it is.
+/// The kind of a weight file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// `.safetensors`.
     Safetensors,
-    /// `.ckpt`, `.pth`, `.pt`, `.bin`: a zip archive with a pickle, as PyTorch 1.6 and later write.
+    /// `.ckpt`, `.pth`, `.pt`, `.bin`: a zip archive with a pickle, as written by PyTorch 1.6 and
+    /// later.
     Torch,
 }
 
 impl Format {
-    /// For people.
+    /// A name to show to people.
     pub fn label(self) -> &'static str {
         match self {
             Self::Safetensors => "safetensors",
@@ -51,11 +52,11 @@ impl std::fmt::Debug for WeightFile {
 }
 
 impl WeightFile {
-    /// Opens `path` and reads its index. The kind of file is found by its first bytes, whatever
+    /// Opens `path` and reads its index. The kind of file is determined by its first bytes, not by
     /// its name.
     ///
     /// # Errors
-    /// When it cannot be read, is of another kind, contradicts itself or asks for anything but
+    /// When it cannot be read, is of another kind, is inconsistent, or requests anything but
     /// tensors.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref().to_path_buf();
@@ -66,9 +67,10 @@ impl WeightFile {
             let reason = format!("it has only {length} bytes");
             return Err(WeightError::NotWeights { file: path, reason });
         }
-        // SAFETY: the map is read-only and private to this struct. Whoever changes the file while
-        // it is open changes the weights, and whoever truncates it takes the process down on the
-        // next read; the same holds for every program that maps its data, and the worker process
+        // SAFETY: the map is read-only and private to this struct. Changing the file while it is
+        // open changes the weights, and truncating it crashes the process on the next read. The
+        // same holds for every program that maps its data, and the worker process exists so that
+        // nothing else crashes with it.
         // exists so that nothing else goes down with it.
         let map = unsafe { Mmap::map(&file) }.map_err(io)?;
         let bytes: &[u8] = &map;
@@ -83,7 +85,7 @@ impl WeightFile {
         Ok(Self { path, map, format, tensors: index.tensors, metadata: index.metadata })
     }
 
-    /// The file.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -103,29 +105,29 @@ impl WeightFile {
         &self.tensors
     }
 
-    /// Notes in the file's header; empty for PyTorch files.
+    /// Metadata in the file's header; empty for PyTorch files.
     pub fn metadata(&self) -> &BTreeMap<String, String> {
         &self.metadata
     }
 
-    /// The bytes of a tensor, or of the storage that it is a view of.
+    /// The bytes of a tensor, or of the storage it is a view of.
     pub(super) fn bytes(&self, stored: &TensorEntry) -> &[u8] {
         &self.map[stored.bytes.clone()]
     }
 
-    /// All bytes after the header: what a digest covers. None for PyTorch files.
+    /// All bytes after the header, which a digest covers. `None` for PyTorch files.
     pub(super) fn data_section(&self) -> Option<&[u8]> {
         let header = safetensors::data_start(&self.map)?;
         (self.format == Format::Safetensors).then(|| &self.map[header..])
     }
 
-    /// Lets the system take back the memory behind a tensor that has been copied out.
+    /// Lets the system reclaim the memory behind a tensor that has been copied.
     pub(super) fn release(&self, stored: &TensorEntry) {
         #[cfg(unix)]
         {
-            // A failure only means that the pages stay until memory runs short.
-            // SAFETY: the mapping is read-only and backed by a file, so pages that are dropped are
-            // read from the file again when touched; no byte changes.
+            // A failure only means that the pages stay until memory runs short. SAFETY: the mapping
+            // is read-only and backed by a file, so dropped pages are read from the file again when
+            // touched, and no byte changes.
             let _ = unsafe {
                 self.map.unchecked_advise_range(
                     memmap2::UncheckedAdvice::DontNeed,
@@ -139,7 +141,7 @@ impl WeightFile {
     }
 }
 
-/// What a file seems to be that is neither of the two kinds.
+/// What a file of neither kind appears to be.
 fn guess(bytes: &[u8]) -> &'static str {
     if bytes.starts_with(b"GGUF") {
         "it is a GGUF file"

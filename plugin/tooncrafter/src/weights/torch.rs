@@ -1,7 +1,7 @@
-//! The index of a PyTorch checkpoint: a zip archive of a pickle and one entry per storage.
+//! The index of a PyTorch checkpoint: a zip archive with a pickle and one entry per storage.
 //!
-//! PyTorch stores every entry without compression, so the archive needs no unpacking and there is
-//! no bomb to fall for: a compressed entry is refused. The pickle is read by [`super::pickle`].
+//! PyTorch stores every entry without compression, so the archive needs no unpacking. A compressed
+//! entry is rejected, which rules out zip bombs. The pickle is read by [`super::pickle`].
 
 use std::collections::HashMap;
 use std::io::Cursor;
@@ -17,13 +17,13 @@ use super::pickle::{self, Pickle, View};
 /// Most bytes of the pickle. The released checkpoint's has less than one million.
 const MAX_PICKLE: usize = 8 << 20;
 
-/// Most entries of the archive. The released checkpoint has some 2700.
+/// Most entries of the archive. The released checkpoint has about 2700.
 const MAX_ENTRIES: usize = 100_000;
 
-/// What a tensor takes in the index, roughly, beside its name.
+/// Approximate size of a tensor in the index, besides its name.
 const ENTRY_BYTES: usize = 200;
 
-/// DeepSpeed puts this many characters before each name (`_forward_module.`).
+/// DeepSpeed puts this many characters (`_forward_module.`) before each name.
 const MODULE_PREFIX: usize = 16;
 
 pub(super) fn read_index(path: &Path, bytes: &[u8]) -> Result<Index> {
@@ -62,7 +62,7 @@ pub(super) fn read_index(path: &Path, bytes: &[u8]) -> Result<Index> {
     let (mut index, mut taken) = (Index::default(), 0);
     for &(key, value) in items {
         let (Some(key), Some(view)) = (pickle.text(key), pickle.tensor(value)) else {
-            // Counters and settings beside the tensors.
+            // Counters and settings stored beside the tensors.
             continue;
         };
         taken += ENTRY_BYTES + 2 * key.len();
@@ -81,7 +81,7 @@ pub(super) fn read_index(path: &Path, bytes: &[u8]) -> Result<Index> {
     Ok(index)
 }
 
-/// Every entry of the archive by name, with the range of its bytes in the file.
+/// Every entry of the archive by name, with its range of bytes in the file.
 fn list_entries(
     bytes: &[u8],
     damaged: &impl Fn(String) -> WeightError,
@@ -124,7 +124,7 @@ fn list_entries(
     Ok(entries)
 }
 
-/// The items that are tensors by name, and how many characters of each name to skip.
+/// The items that map names to tensors, and the number of characters to skip in each name.
 fn state_dict<'p>(pickle: &'p Pickle<'_>) -> Option<(&'p [(pickle::Id, pickle::Id)], usize)> {
     let top = pickle.dict(pickle.top())?;
     let item = |name: &str| {
@@ -141,14 +141,14 @@ fn state_dict<'p>(pickle: &'p Pickle<'_>) -> Option<(&'p [(pickle::Id, pickle::I
     bare.then_some((top, 0))
 }
 
-/// The names on the top level, for an error message.
+/// The names on the top level, for error messages.
 fn top_level(pickle: &Pickle<'_>) -> String {
     let Some(top) = pickle.dict(pickle.top()) else { return "something else".into() };
     let names: Vec<&str> = top.iter().filter_map(|(key, _)| pickle.text(*key)).take(8).collect();
     if names.is_empty() { "nothing".into() } else { names.join(", ") }
 }
 
-/// Checks a tensor against the entry that it lies in.
+/// Checks a tensor against the entry that it is stored in.
 fn locate(
     view: &View,
     root: &str,
@@ -174,7 +174,8 @@ fn locate(
         .iter()
         .try_fold(1_usize, |product, &side| product.checked_mul(side))
         .ok_or("its shape is absurd")?;
-    // Also keeps a one-element storage from being spread over terabytes with stride 0.
+    // This also prevents a storage of one element from being stretched over terabytes with stride
+    // 0.
     if count > storage.count {
         return Err(format!("{count} elements do not fit its storage of {}", storage.count));
     }

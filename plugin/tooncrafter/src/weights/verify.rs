@@ -1,4 +1,4 @@
-//! Whether files hold what the networks need: by name, shape and type.
+//! Checks by name, shape and type whether files hold what the networks need.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -10,14 +10,14 @@ use super::{NamedFile, Weights, load};
 /// Something that would keep a network from loading.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Problem {
-    /// A tensor that a network reads is not there, though others of its part are.
+    /// A tensor that a network reads is missing, although others of its part are present.
     Missing {
         /// Its released name.
         key: String,
         /// The shape that is needed.
         wanted: Vec<usize>,
     },
-    /// It is there in another shape.
+    /// It is present with another shape.
     Shape {
         /// Its released name.
         key: String,
@@ -26,37 +26,37 @@ pub enum Problem {
         /// The shape that is needed.
         wanted: Vec<usize>,
     },
-    /// It is there, but of numbers that are no weights.
+    /// It is present, but its elements have a type that is not used for weights.
     Type {
         /// Its released name.
         key: String,
         /// The type of its elements.
         found: &'static str,
     },
-    /// Separate q, k and v are not all there, or do not fit together.
+    /// Separate q, k and v are incomplete or do not match.
     Unjoinable {
         /// The released name of the joined tensor.
         key: String,
     },
 }
 
-/// What was found.
+/// The result of a check.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Parts that are there, with the number of elements that networks read of them.
+    /// Parts that are present, with the number of their elements that networks read.
     pub present: BTreeMap<Part, usize>,
-    /// Parts of which no file has any tensor: for a pruned file, the towers.
+    /// Parts of which no file has any tensor; in a pruned file, these are the towers.
     pub absent: Vec<Part>,
-    /// What keeps a network from loading.
+    /// Problems that keep a network from loading.
     pub problems: Vec<Problem>,
     /// Tensors, by their name in the file, that the released layout does not know.
     pub unused: Vec<String>,
-    /// How many tensors are part of the released files, but read by no network.
+    /// Number of tensors that are part of the released files but read by no network.
     pub unneeded: usize,
 }
 
 impl Report {
-    /// Whether the parts that are there can be loaded.
+    /// Whether the parts that are present can be loaded.
     pub fn is_sound(&self) -> bool {
         self.problems.is_empty()
     }
@@ -67,8 +67,9 @@ impl Report {
     }
 }
 
-/// The tensors that networks read and that hold NaN or infinity, as errors that name them. The files
-/// are read for it, whole. `go_on` is told the bytes looked at and those in all, and may answer no.
+/// The tensors read by networks that contain NaN or infinity, as errors that name them. This reads
+/// the files completely. `go_on` is called with the bytes checked so far and the total, and may
+/// return false to stop.
 pub fn verify_numbers(
     weights: &Weights,
     wanted: &[TensorSpec],
@@ -86,7 +87,7 @@ pub fn verify_numbers(
     let all: u64 = tensors.iter().map(|(_, _, stored)| stored.bytes.len() as u64).sum();
     let (mut done, mut broken) = (0, Vec::new());
     for (file, name, stored) in tensors {
-        // Another type is found without reading the numbers.
+        // A wrong type is detected without reading the numbers.
         let finite = load::check_finite(file.file(), name, stored);
         broken.extend(finite.err().filter(|error| matches!(error, WeightError::NotFinite { .. })));
         file.file().release(stored);
@@ -98,7 +99,7 @@ pub fn verify_numbers(
     broken
 }
 
-/// Compares files with the tensors that are `wanted`, all of them together as one model.
+/// Compares files, taken together as one model, with the `wanted` tensors.
 pub fn verify(weights: &Weights, wanted: &[TensorSpec]) -> Report {
     let mut report = Report::default();
     let is_sketch = wanted.iter().any(|wanted| wanted.part == Some(Part::Sketch));

@@ -1,6 +1,6 @@
-//! Writing a `.safetensors` file tensor by tensor, with a digest of everything behind the header.
+//! Writes a `.safetensors` file tensor by tensor, with a digest of everything after the header.
 //!
-//! The file is written beside its destination and renamed when whole. The header keeps a place
+//! The file is written beside its destination and renamed once complete. The header reserves space
 //! for the digest, which is known only at the end.
 
 use std::io::{BufWriter, Seek, SeekFrom, Write};
@@ -11,10 +11,10 @@ use serde_json::{Map, Value, json};
 use super::error::{Result, WeightError};
 use super::stored::Element;
 
-/// The note in the header that holds the digest: BLAKE3 of all bytes behind the header, in hex.
+/// The metadata key of the digest: BLAKE3 of all bytes after the header, in hex.
 pub(super) const DIGEST_KEY: &str = "blake3";
 
-/// A tensor to be written.
+/// Describes a tensor to be written.
 pub(super) struct TensorHeader {
     pub(super) name: String,
     pub(super) element: Element,
@@ -27,8 +27,8 @@ impl TensorHeader {
     }
 }
 
-/// Writes `tensors` to `path`, asking `produce` for the bytes of each by its position, and
-/// telling `progress` the bytes written and the bytes in all. Returns size and digest.
+/// Writes `tensors` to `path`. `produce` returns the bytes of each by its index; `progress` is
+/// called with the bytes written so far and the total. Returns size and digest.
 pub(super) fn write(
     path: &Path,
     tensors: &[TensorHeader],
@@ -73,7 +73,7 @@ pub(super) fn write(
     Ok(((8 + header.len() + total) as u64, digest))
 }
 
-/// Temporary files are for their owner only; weight files are shared like any other file.
+/// Temporary files are private to their owner, but weight files are shared like any other file.
 fn readable_by_all(file: &std::fs::File) -> std::io::Result<()> {
     #[cfg(unix)]
     {
@@ -102,7 +102,7 @@ fn header(tensors: &[TensorHeader], notes: &[(&str, String)], blank: &str) -> St
         at = end;
     }
     let mut header = Value::Object(entries).to_string();
-    // The tensors begin at a multiple of eight.
+    // The tensors begin at a multiple of eight bytes.
     let padded = header.len().next_multiple_of(8);
     header.extend(std::iter::repeat_n(' ', padded - header.len()));
     header

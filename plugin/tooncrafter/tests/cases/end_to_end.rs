@@ -1,4 +1,4 @@
-//! The whole chain: keys and prompt in, frames out, compared after every network and step.
+//! The whole chain from keys and prompt to frames, compared after every network and step.
 
 use candle_core::{DType, Result, Tensor, bail};
 use inbetween_tooncrafter::clip_text::ClipText;
@@ -92,7 +92,7 @@ pub fn end_to_end(case: &Case, judge: &mut Judge) -> Outcome<()> {
     )?;
 
     let encoder = VaeEncoder::new(&config.vae, &case.weights("encoder.conv_in.weight")?)?;
-    // The reference encodes every key many times; only the first and the last draw are used.
+    // The reference encodes every key many times, but uses only the first and the last draw.
     let noise = case.get("in.noise.posterior")?;
     let noise = Tensor::cat(&[noise.narrow(0, 0, 1)?, noise.narrow(0, noise.dim(0)? - 1, 1)?], 0)?;
     let keys = encode_keys(&encoder, first, last, &noise, config.scale_factor, &mut unwatched)?;

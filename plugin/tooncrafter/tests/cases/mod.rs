@@ -1,4 +1,4 @@
-//! The kinds of case: how each is recognised, built and run.
+//! The kinds of test case: how each is recognised, built and run.
 
 mod end_to_end;
 mod towers;
@@ -17,13 +17,13 @@ use crate::Entry;
 use crate::compare::Judge;
 use crate::tensors;
 
-/// Anything that stops a case: the message is all that is shown.
+/// Any error that stops a case; only its message is shown.
 pub type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 /// A kind of case.
 struct Kind {
     name: &'static str,
-    /// Whether an entry is of this kind; the first kind that says yes gets it.
+    /// Whether an entry is of this kind; the first kind that returns true gets it.
     is: fn(&Entry) -> bool,
     run: fn(&Case, &mut Judge) -> Outcome<()>,
 }
@@ -31,7 +31,7 @@ struct Kind {
 const KINDS: &[Kind] = &[
     Kind {
         name: "sampling",
-        // Tables, token ids and the picture's way in: `goldens_sampling` holds those.
+        // Tables, token ids and preprocessing are tested by `goldens_sampling`.
         is: |e| {
             e.file.ends_with(".json")
                 || e.has_io("out.betas")
@@ -94,18 +94,18 @@ pub struct Case<'a> {
 }
 
 impl Case<'_> {
-    /// The configuration as the block's own type.
+    /// The configuration, as the type that the block uses.
     pub fn config<T: DeserializeOwned>(&self) -> Outcome<T> {
         Ok(serde_json::from_value(self.entry.config.clone())?)
     }
 
-    /// A number of the configuration.
+    /// A number in the configuration.
     pub fn number(&self, name: &str) -> Outcome<usize> {
         let value = self.entry.config.get(name).and_then(serde_json::Value::as_u64);
         value.map(|v| v as usize).ok_or_else(|| format!("the configuration lacks {name}").into())
     }
 
-    /// A switch of the configuration, `false` when absent.
+    /// A switch in the configuration; `false` if absent.
     pub fn flag(&self, name: &str) -> bool {
         self.entry.config.get(name).and_then(serde_json::Value::as_bool).unwrap_or(false)
     }
@@ -119,7 +119,7 @@ impl Case<'_> {
         self.tensors.contains_key(name)
     }
 
-    /// `name.0`, `name.1`, .. as long as there are any.
+    /// The tensors `name.0`, `name.1` and so on, as many as there are.
     pub fn list(&self, name: &str) -> Vec<&Tensor> {
         (0..).map_while(|i| self.tensors.get(&format!("{name}.{i}"))).collect()
     }
@@ -129,7 +129,7 @@ impl Case<'_> {
         Ok(self.get(name)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?)
     }
 
-    /// The weights, from the names that end in `.key` or are `key`, up to but without `key`.
+    /// The weights whose names end in `.key` or are `key`, with the prefix up to `key`.
     pub fn weights(&self, key: &str) -> Outcome<VarBuilder<'static>> {
         let prefix = self
             .entry
@@ -145,11 +145,11 @@ impl Case<'_> {
     }
 }
 
-/// The device that `GOLDENS_DEVICE` names: `cpu`, or `cuda` in a build with that feature.
+/// The device named by `GOLDENS_DEVICE`: `cpu`, or `cuda` in a build with that feature.
 fn device() -> Result<Device, String> {
     match std::env::var("GOLDENS_DEVICE").as_deref() {
         Err(_) | Ok("cpu") => Ok(Device::Cpu),
-        // One for all cases: its kernels are compiled when it is made.
+        // One device for all cases, because its kernels are compiled when it is created.
         Ok("cuda") => {
             static GPU: OnceLock<Result<Device, String>> = OnceLock::new();
             GPU.get_or_init(inbetween_tooncrafter::device::gpu).clone()
@@ -158,7 +158,7 @@ fn device() -> Result<Device, String> {
     }
 }
 
-/// The kind's name, and one line of verdict.
+/// Runs a case. Returns the kind's name, and the verdict in one line.
 pub fn check(folder: &Path, entry: &mut Entry) -> (&'static str, Result<String, String>) {
     let path = folder.join(&entry.file);
     let device = match device() {

@@ -15,8 +15,8 @@ use super::{Case, Outcome};
 use crate::compare::Judge;
 
 pub fn timestep_embedding(case: &Case, judge: &mut Judge) -> Outcome<()> {
-    // Values are at most 1, and the manifest asks for an absolute comparison with 1e-4: the last
-    // digit of a frequency in f32 is that much for an angle near 1000.
+    // Values are at most 1, and the manifest asks for an absolute comparison with 1e-4, which is
+    // the last digit of an f32 frequency for an angle near 1000.
     judge.allow(case.entry.tolerance().max(1e-4));
     let steps = case.numbers("in.timesteps")?;
     let dims: Vec<usize> = serde_json::from_value(case.entry.config["dims"].clone())?;
@@ -27,7 +27,7 @@ pub fn timestep_embedding(case: &Case, judge: &mut Judge) -> Outcome<()> {
     Ok(())
 }
 
-/// Compares `found` with the tap of that name, if there is one; `found` may be channels-last.
+/// Compares `found` with the tap of the given name, if there is one; `found` may be channels-last.
 pub fn tap(case: &Case, judge: &mut Judge, name: &str, found: &Tensor) -> Result<()> {
     let Ok(wanted) = case.get(&format!("tap.{name}")) else { return Ok(()) };
     let found = if found.rank() == 4 { channels_first(found)? } else { found.clone() };

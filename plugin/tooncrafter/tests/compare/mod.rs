@@ -1,13 +1,13 @@
-//! What two tensors differ by, and where.
+//! Measures how much two tensors differ, and where.
 
 use candle_core::{DType, Device, Result, Tensor};
 
-/// The worst of several comparisons against one tolerance.
+/// Collects the worst of several comparisons against one tolerance.
 pub struct Judge {
     tolerance: f64,
     worst: Option<(f64, String)>,
     outputs: usize,
-    /// The first intermediate result that left the tolerance.
+    /// The first intermediate result that exceeded the tolerance.
     parted: Option<String>,
     elsewhere: Option<&'static str>,
 }
@@ -27,17 +27,17 @@ impl Judge {
         Ok(())
     }
 
-    /// Another test holds this case.
+    /// Records that another test checks this case.
     pub fn elsewhere(&mut self, test: &'static str) {
         self.elsewhere = Some(test);
     }
 
-    /// Sets the limit, where the manifest's note says how to compare.
+    /// Sets the tolerance, where the manifest's note says how to compare.
     pub fn allow(&mut self, tolerance: f64) {
         self.tolerance = tolerance;
     }
 
-    /// Notes where an intermediate result leaves the tolerance first.
+    /// Records where an intermediate result first exceeds the tolerance.
     pub fn tap(&mut self, name: &str, found: &Tensor, wanted: &Tensor) -> Result<()> {
         if self.parted.is_none() {
             let (error, place) = relative_error(found, wanted)?;
@@ -66,7 +66,8 @@ impl Judge {
     }
 }
 
-/// `max |a - b| / max |b|`, and the index of the worst value. Infinite for NaN and other shapes.
+/// `max |a - b| / max |b|`, and the index of the worst value. Infinite for NaN and for different
+/// shapes.
 fn relative_error(found: &Tensor, wanted: &Tensor) -> Result<(f64, String)> {
     if found.dims() != wanted.dims() {
         return Ok((f64::INFINITY, format!(": shape {:?}, not {:?}", found.dims(), wanted.dims())));

@@ -1,4 +1,5 @@
-//! Files of recorded tensors: `NAME.safetensors`, or the same compressed as `NAME.safetensors.gz`.
+//! Files of recorded tensors: `NAME.safetensors`, or the same in compressed form as
+//! `NAME.safetensors.gz`.
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -6,7 +7,7 @@ use std::path::Path;
 
 use candle_core::{Device, Result, Tensor};
 
-/// The bytes of the file at `path`, or of its compressed twin.
+/// The bytes of the file at `path`, or of its compressed version.
 pub fn read(path: &Path) -> std::io::Result<Vec<u8>> {
     if path.exists() {
         return std::fs::read(path);

@@ -1,5 +1,5 @@
 //! Broken and hostile files. Each must give an error that names the file and the reason, quickly
-//! and without taking memory in proportion to what the file claims.
+//! and without allocating memory for what the file merely claims.
 
 use std::time::{Duration, Instant};
 
@@ -37,7 +37,7 @@ fn error(bytes: &[u8]) -> WeightError {
     err
 }
 
-/// The file contradicts itself, for the given reason.
+/// Expects that the file is inconsistent, for the given reason.
 #[track_caller]
 fn damaged(bytes: &[u8], reason: &str) {
     let err = error(bytes);
@@ -45,7 +45,7 @@ fn damaged(bytes: &[u8], reason: &str) {
     assert!(err.to_string().contains(reason), "{err}");
 }
 
-/// The file asks for what weights never need.
+/// Expects that the file requests what weights never need.
 #[track_caller]
 fn refused(bytes: &[u8], reason: &str) {
     let err = error(bytes);
@@ -53,7 +53,7 @@ fn refused(bytes: &[u8], reason: &str) {
     assert!(err.to_string().contains(reason), "{err}");
 }
 
-/// The file holds no weights.
+/// Expects that the file holds no weights.
 #[track_caller]
 fn not_weights(bytes: &[u8], reason: &str) {
     let err = error(bytes);
@@ -148,7 +148,7 @@ fn pickle_whose_stack_runs_empty() {
     }
 }
 
-/// A text that claims four gigabytes must not have them set aside.
+/// A text that claims four gigabytes must not have them allocated.
 #[test]
 fn pickle_with_a_text_of_four_gigabytes() {
     damaged(&with_pickle(&Pickle::new().raw(b"X\xff\xff\xff\xff").done()), "too early");
@@ -156,10 +156,11 @@ fn pickle_with_a_text_of_four_gigabytes() {
     damaged(&with_pickle(&huge), "too early");
 }
 
-/// A million tuples within tuples: whoever walks them by recursion falls off the stack.
+/// A million nested tuples: a recursive walk would overflow the stack.
 #[test]
 fn pickle_nested_a_million_deep() {
-    // Bytes that say nothing lie between them: without those they take too much memory for their length.
+    // Bytes without effect in between, because otherwise the tuples would take too much memory for
+    // their length.
     let nested = b"\x80\x02\x80\x02\x85".repeat(1_000_000);
     let pickle = Pickle::new().raw(b"N").raw(&nested).done();
     not_weights(&with_pickle(&pickle), "no state_dict");
@@ -174,7 +175,7 @@ fn pickle_that_contains_itself() {
     assert!(file.tensors().is_empty());
 }
 
-/// Each step doubles what a naive reader would copy: 2^60 objects in the end.
+/// Each step doubles what a naive reader would copy, up to 2^60 objects.
 #[test]
 fn pickle_that_doubles_sixty_times() {
     let doubling: Vec<u8> = b"2\x86".repeat(60);
@@ -194,7 +195,7 @@ fn pickle_of_something_else() {
     not_weights(&with_pickle(&pickle.raw(b"s").done()), "weights, epoch");
 }
 
-// Tensors against their storage.
+// Tensors that do not match their storage.
 
 #[test]
 fn storage_smaller_than_announced() {
@@ -232,7 +233,7 @@ fn tensor_beyond_its_storage() {
     damaged(&eight_floats(0, &[2, 2], &[7, 1]), "reaches element 8");
 }
 
-/// Stride 0 makes a terabyte of one number.
+/// Stride 0 turns one number into a terabyte.
 #[test]
 fn tensor_larger_than_its_storage() {
     damaged(&eight_floats(0, &[1 << 40], &[0]), "do not fit");
@@ -266,11 +267,11 @@ fn the_same_name_twice() {
 
 // Archives.
 
-/// What a zip bomb needs first: compression. PyTorch never compresses.
+/// Compression, without which there is no zip bomb. PyTorch never compresses.
 #[test]
 fn compressed_archive() {
     let mut bytes = eight_floats(0, &[8], &[1]);
-    // The method stands in the directory at the end and before each entry; 8 is "deflated".
+    // The method is stored in the directory at the end and before each entry; 8 means "deflated".
     for (signature, method) in [(b"PK\x01\x02", 10), (b"PK\x03\x04", 8)] {
         let entry = positions(&bytes, signature)[1];
         bytes[entry + method] = 8;
@@ -300,7 +301,7 @@ fn archive_in_big_endian_order() {
     refused(&archive(&entries), "little-endian");
 }
 
-/// The directory at the end sends two names to the same bytes.
+/// The directory at the end points two names to the same bytes.
 #[test]
 fn archive_with_overlapping_entries() {
     let pickle = one_tensor(("FloatStorage", "0", 8), 0, &[8], &[1]);
@@ -380,8 +381,8 @@ fn safetensors_of_an_unknown_type() {
     damaged(&safetensors(header, &[0; 8]), "");
 }
 
-/// Many files with a few bytes changed: each opens or gives an error, and whatever opens
-/// can be loaded or gives an error. Nothing panics.
+/// Many files with a few changed bytes: each opens or gives an error, whatever opens can be loaded
+/// or gives an error, and nothing panics.
 #[test]
 fn files_with_changed_bytes() {
     let header = r#"{"w":{"dtype":"F16","shape":[2,4],"data_offsets":[0,16]},

@@ -1,4 +1,4 @@
-//! Conversion: same numbers in half the size, with a digest that notices every change.
+//! Conversion keeps the numbers in half the size, with a digest that detects every change.
 
 use std::fs;
 

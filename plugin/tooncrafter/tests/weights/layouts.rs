@@ -1,4 +1,4 @@
-//! A small model in every accepted layout must verify as complete and load the same numbers.
+//! A small model in every accepted layout must be verified as complete and load the same numbers.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::torch_writer::{Form, checkpoint};
 
-/// A tensor of each part, by its name within the part.
+/// One tensor of each part, by its name within the part.
 const SAMPLES: [(Part, &str); 7] = [
     (Part::Unet, "fps_embedding.0.weight"),
     (Part::Unet, "init_attn.0.proj_in.weight"),
@@ -22,7 +22,7 @@ const SAMPLES: [(Part, &str); 7] = [
     (Part::Projector, "latents"),
 ];
 
-/// A small model in a folder, released layout, `f32`.
+/// A small model in a folder, in the released layout, `f32`.
 struct Small {
     folder: TempDir,
     wanted: Vec<TensorSpec>,
@@ -39,7 +39,7 @@ impl Small {
         Self { folder, wanted, whole }
     }
 
-    /// All tensors that `rename` gives a name, renamed.
+    /// All tensors for which `rename` returns a name, with that name.
     fn tensors(&self, rename: impl Fn(&str) -> Option<String>) -> Vec<(String, Tensor)> {
         let all = candle_core::safetensors::load(&self.whole, &Device::Cpu).unwrap();
         let mut tensors: Vec<_> =
@@ -60,7 +60,8 @@ impl Small {
         path
     }
 
-    /// The files together are complete and hold the numbers of the whole file, to `precision`.
+    /// Checks that the files together are complete and hold the numbers of the whole file, to
+    /// `precision`.
     fn check<P: AsRef<Path>>(&self, paths: &[P], precision: f32) {
         let weights = Weights::open(paths).unwrap();
         let report = verify(&weights, &self.wanted);
@@ -145,8 +146,8 @@ fn pruned_with_open_clip_towers_in_one_file() {
     small.check(&[pruned, towers], 0.0);
 }
 
-/// Text without its last block, as a penultimate encoder is saved; q, k and v apart; a counter
-/// of positions beside the weights.
+/// Text without its last block, as a penultimate encoder is saved, with separate q, k and v, and a
+/// counter of positions beside the weights.
 #[test]
 fn pruned_with_transformers_towers_in_two_files() {
     let small = Small::new();
@@ -235,7 +236,7 @@ fn the_sketch_encoder_stands_beside_the_main_checkpoint() {
     assert!(verify(&weights, &small.wanted).is_complete());
     let sketch = weights.var_builder(Part::Sketch, DType::F32, &Device::Cpu);
     assert_eq!(sketch.get_unchecked("input_hint_block.0.weight").unwrap().dims(), [16, 1, 3, 3]);
-    // Both have a tensor of this name; each part gets its own.
+    // Both files have a tensor of this name; each part gets its own.
     let unet = weights.var_builder(Part::Unet, DType::F32, &Device::Cpu);
     assert_eq!(unet.get_unchecked("input_blocks.0.0.weight").unwrap().dims()[1], 8);
     assert_eq!(sketch.get_unchecked("input_blocks.0.0.weight").unwrap().dims()[1], 4);
@@ -268,7 +269,7 @@ fn missing_misshapen_mistyped_and_unknown_tensors_are_named() {
     assert_eq!(report.unused, ["model_ema.decay"]);
     assert!(!report.is_sound());
 
-    // Loading gives the same reasons, with file and name.
+    // Loading reports the same problems, with file and name.
     let vb = weights.var_builder(Part::Unet, DType::F32, &Device::Cpu);
     for (wanted, name, reason) in [
         (32, "out.0.weight", "has shape [31], the model needs [32]"),

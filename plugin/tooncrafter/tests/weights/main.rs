@@ -1,5 +1,5 @@
-//! Weight files: every accepted layout, what PyTorch itself writes, and files that are broken
-//! or hostile.
+//! Weight files: every accepted layout, files written by PyTorch itself, and broken or hostile
+//! files.
 
 #![allow(unreachable_pub, reason = "the modules of a test have no other readers")]
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test, with its place")]

@@ -1,4 +1,4 @@
-//! The derived layout against the lists of tensors of the released files.
+//! Compares the derived layout with the published lists of tensors in the released files.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ fn by_name(wanted: &[TensorSpec]) -> BTreeMap<String, Vec<usize>> {
     map
 }
 
-/// Equal, or the first few differences.
+/// Expects equality, or shows the first few differences.
 fn check(derived: &BTreeMap<String, Vec<usize>>, listed: &BTreeMap<String, Vec<usize>>) {
     let missing: Vec<_> =
         listed.iter().filter(|(k, v)| derived.get(*k) != Some(v)).take(5).collect();
@@ -60,7 +60,8 @@ fn the_sketch_encoder_has_exactly_the_released_tensors() {
     );
 }
 
-/// The published code made small models for the goldens; their layouts follow the same rules.
+/// The goldens come from small models made by the published code, whose layouts follow the same
+/// rules.
 #[test]
 fn small_models_of_the_goldens_have_the_derived_tensors() {
     let goldens = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens");

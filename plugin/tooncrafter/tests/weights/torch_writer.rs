@@ -1,4 +1,4 @@
-//! Writes checkpoints the way PyTorch does, and pickles that PyTorch would never write.
+//! Writes checkpoints as PyTorch does, and pickles that PyTorch would never write.
 
 use std::io::{Cursor, Write};
 
@@ -6,7 +6,7 @@ use candle_core::{DType, Tensor};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-/// A pickle under construction; only what checkpoints need.
+/// A pickle under construction, with only what checkpoints need.
 #[derive(Default)]
 pub(crate) struct Pickle(pub(crate) Vec<u8>);
 
@@ -93,12 +93,12 @@ pub(crate) fn archive(entries: &[(&str, &[u8])]) -> Vec<u8> {
     zip.finish().unwrap().into_inner()
 }
 
-/// What stands around the state dict.
+/// What surrounds the state dict.
 #[derive(Clone, Copy)]
 pub(crate) enum Form {
     /// `{"state_dict": ...}`
     StateDict,
-    /// The tensors themselves.
+    /// Only the tensors.
     Bare,
     /// `{"module": ...}` with a prefix of 16 characters before each name.
     Module,

@@ -1,4 +1,4 @@
-//! Files that PyTorch itself wrote; see `data/make_torch_files.py`.
+//! Files written by PyTorch itself; see `data/make_torch_files.py`.
 
 use candle_core::{DType, Device, Tensor};
 use inbetween_tooncrafter::weights::{Element, Format, WeightError, WeightFile, load_tensor};

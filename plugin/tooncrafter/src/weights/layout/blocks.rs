@@ -1,9 +1,9 @@
-//! The blocks that UNet and sketch encoder are made of.
+//! The blocks of the UNet and the sketch encoder.
 
 use super::list::List;
 use crate::config::LevelsConfig;
 
-/// What UNet and sketch encoder differ in, and what they share.
+/// The differences between UNet and sketch encoder, and what they share.
 pub(super) struct Blocks<'a> {
     pub(super) levels: &'a LevelsConfig,
     pub(super) temporal_conv: bool,
@@ -44,7 +44,7 @@ impl Blocks<'_> {
         transformer(list, width, width, self.levels.transformer_depth, None, rank);
     }
 
-    /// The layers of one block after its residual block at sub-index 0.
+    /// The layers of a block after its residual block at sub-index 0.
     pub(super) fn attention(&self, list: &mut List, width: usize) {
         list.at("1", |list| self.spatial(list, width));
         if self.temporal_attention {
@@ -59,7 +59,8 @@ impl Blocks<'_> {
         list.linear(&format!("{name}.2"), embed, embed);
     }
 
-    /// The way down after the first convolution; returns the width of every output, that one's included.
+    /// The way down after the first convolution. Returns the width of every output, including that
+    /// of the convolution.
     pub(super) fn input_blocks(&self, list: &mut List) -> Vec<usize> {
         let (base, mult) = (self.levels.model_channels, &self.levels.channel_mult);
         let mut widths = vec![base];
@@ -93,8 +94,9 @@ impl Blocks<'_> {
     }
 }
 
-/// A transformer of `depth` blocks; `context`: width and whether image tokens have keys of their
-/// own; `rank` of the projections' weights: 2 linear, 3 and 4 kernel-1 convolutions.
+/// A transformer of `depth` blocks. `context` is the context's width and whether image tokens have
+/// their own keys; `rank` is that of the projections' weights: 2 for linear layers, 3 and 4 for
+/// convolutions with kernel 1.
 pub(super) fn transformer(
     list: &mut List,
     width: usize,

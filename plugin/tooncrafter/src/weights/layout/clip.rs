@@ -1,4 +1,4 @@
-//! The CLIP towers, the projector behind the image tower, and what nothing reads.
+//! The CLIP towers, the projector behind the image tower, and tensors that nothing reads.
 
 use super::list::List;
 use crate::config::{ClipConfig, ResamplerConfig};

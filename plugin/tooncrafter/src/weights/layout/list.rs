@@ -1,8 +1,8 @@
-//! A list of tensors in the making.
+//! A list of tensors under construction.
 
 use super::{Part, TensorSpec};
 
-/// A growing list of tensors, with the place where the next ones belong.
+/// A growing list of tensors, with the prefix for the next ones.
 #[derive(Default)]
 pub(super) struct List {
     pub(super) wanted: Vec<TensorSpec>,
@@ -20,7 +20,7 @@ impl List {
         self.part = None;
     }
 
-    /// What `fill` adds lies under `name`.
+    /// Puts what `fill` adds under `name`.
     pub(super) fn at(&mut self, name: &str, fill: impl FnOnce(&mut Self)) {
         let length = self.path.len();
         self.path.push_str(name);
@@ -29,7 +29,7 @@ impl List {
         self.path.truncate(length);
     }
 
-    /// What `fill` adds is in the file, but no network reads it.
+    /// Marks what `fill` adds as present in the file but read by no network.
     pub(super) fn unneeded(&mut self, fill: impl FnOnce(&mut Self)) {
         let before = std::mem::replace(&mut self.unneeded, true);
         fill(self);
@@ -66,7 +66,7 @@ impl List {
         self.weight_and_bias(name, &[to, from, kernel, kernel]);
     }
 
-    /// Over time: kernel 3 x 1 x 1.
+    /// A convolution over time, with kernel 3 x 1 x 1.
     pub(super) fn conv_time(&mut self, name: &str, width: usize) {
         self.weight_and_bias(name, &[width, width, 3, 1, 1]);
     }

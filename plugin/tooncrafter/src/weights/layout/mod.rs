@@ -1,6 +1,6 @@
-//! Which tensors the released files hold, by name and shape, derived from the configuration.
+//! The tensors of the released files by name and shape, derived from the configuration.
 //!
-//! Needed tensors are those that a network reads; the others are part of the released files but
+//! Needed tensors are those that a network reads. The others are part of the released files, but
 //! nothing uses them (the last text block, projections of CLIP, schedule buffers and so on).
 
 mod blocks;
@@ -14,7 +14,7 @@ use crate::config::{
 };
 use list::List;
 
-/// A part of the model that is loaded on its own.
+/// A part of the model that is loaded separately.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Part {
     /// The denoising network.
@@ -27,7 +27,7 @@ pub enum Part {
     Vision,
     /// The projector from image tokens to context tokens.
     Projector,
-    /// The sketch encoder, a file of its own.
+    /// The sketch encoder, which has its own file.
     Sketch,
 }
 
@@ -35,7 +35,7 @@ impl Part {
     /// All parts of the main checkpoint.
     pub const MAIN: [Self; 5] = [Self::Unet, Self::Vae, Self::Text, Self::Vision, Self::Projector];
 
-    /// What every name of this part begins with in the released file; with the dot, or empty.
+    /// The prefix of every name of this part in the released file, including the dot, or empty.
     pub fn prefix(self) -> &'static str {
         match self {
             Self::Unet => "model.diffusion_model.",
@@ -47,7 +47,7 @@ impl Part {
         }
     }
 
-    /// A short name for people.
+    /// A short name to show to people.
     pub fn label(self) -> &'static str {
         match self {
             Self::Unet => "UNet",
@@ -67,13 +67,13 @@ pub struct TensorSpec {
     pub name: String,
     /// Its shape; empty for a single number.
     pub shape: Vec<usize>,
-    /// The part it belongs to; none for the schedule buffers and leftovers.
+    /// The part it belongs to; `None` for the schedule buffers and leftovers.
     pub part: Option<Part>,
     /// Whether a network reads it.
     pub needed: bool,
 }
 
-/// The configurations that decide a main checkpoint's layout.
+/// The configurations that determine a main checkpoint's layout.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ModelConfig {
     /// The denoising network.
@@ -87,7 +87,7 @@ pub struct ModelConfig {
 }
 
 impl ModelConfig {
-    /// A model of the same topology that is small enough for tests: some 2 million parameters.
+    /// A model with the same topology that is small enough for tests: about 2 million parameters.
     /// It works on latents of at least 2 x 2.
     pub fn tiny() -> Self {
         Self {

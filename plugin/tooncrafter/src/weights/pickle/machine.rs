@@ -1,14 +1,14 @@
-//! The stack machine that a pickle is a program for: constants, containers and the memo.
+//! The stack machine that runs a pickle: constants, containers and the memo.
 
 use super::opcodes::opcode_name;
 use super::{Error, Id, Object, Result, Storage, Stretch, View, malformed};
 
-/// Most memory that a pickle may take, as a multiple of its length, and what a short one may take
-/// in any case.
+/// Most memory that a pickle may take, as a multiple of its length, and the amount that even a
+/// short one may take.
 pub(super) const TIMES: usize = 8;
 const LEAST_BYTES: usize = 64 << 10;
 
-/// Marks a slot of the memo that nothing was put into.
+/// Marks an empty slot of the memo.
 const NOTHING: Id = Id::MAX;
 
 #[derive(Debug)]
@@ -16,19 +16,19 @@ pub(super) struct Machine<'a> {
     all: &'a [u8],
     bytes: &'a [u8],
     objects: Vec<Object>,
-    /// What tuples are made of.
+    /// The items of tuples.
     items: Vec<Id>,
     dicts: Vec<Vec<(Id, Id)>>,
     pub(super) stack: Vec<Id>,
     marks: Vec<u32>,
     memo: Vec<Id>,
     remembered: u32,
-    /// Bytes of dictionaries, storages and tensors.
+    /// Memory of dictionaries, storages and tensors, in bytes.
     elsewhere: usize,
 }
 
 impl<'a> Machine<'a> {
-    /// About to run `bytes`.
+    /// A machine that is ready to run `bytes`.
     pub(super) fn new(bytes: &'a [u8]) -> Self {
         Self {
             all: bytes,
@@ -44,7 +44,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// Bytes that everything read so far takes.
+    /// Bytes of memory used by everything read so far.
     pub(super) fn spent(&self) -> usize {
         let ids = self.items.capacity() + self.stack.capacity() + self.memo.capacity();
         size_of::<Object>() * self.objects.capacity()
@@ -53,15 +53,15 @@ impl<'a> Machine<'a> {
             + self.elsewhere
     }
 
-    /// Whether `more` bytes are within what such a pickle may take.
+    /// Whether `more` bytes are within what this pickle may take.
     pub(super) fn affords(&self, more: usize) -> bool {
         self.spent() + more <= LEAST_BYTES.max(TIMES * self.all.len())
     }
 
-    /// Does what `opcode` says.
+    /// Executes `opcode`.
     pub(super) fn step(&mut self, opcode: u8) -> Result<()> {
         match opcode {
-            // PROTO, FRAME: nothing depends on them.
+            // PROTO and FRAME have no effect here.
             0x80 => self.take(1).map(drop),
             0x95 => self.take(8).map(drop),
             // Constants.
@@ -160,7 +160,7 @@ impl<'a> Machine<'a> {
                 let slot = u32::from_le_bytes(self.array()?);
                 self.recall(slot)
             }
-            // Names and what is made with them.
+            // Names and the objects made with them.
             b'c' => {
                 let (module, name) = (self.line()?, self.line()?);
                 self.name(module, name)
@@ -208,7 +208,7 @@ impl<'a> Machine<'a> {
         self.push_known(id)
     }
 
-    /// Puts an object that there is onto the stack.
+    /// Pushes an existing object onto the stack.
     pub(super) fn push_known(&mut self, id: Id) -> Result<()> {
         add(&mut self.stack, id);
         Ok(())
@@ -239,7 +239,7 @@ impl<'a> Machine<'a> {
         self.push(Object::Tuple(stretch))
     }
 
-    /// The lowest place of the stack that belongs to the innermost mark.
+    /// The lowest position of the stack that belongs to the innermost mark.
     fn floor(&self) -> usize {
         self.marks.last().map_or(0, |mark| *mark as usize)
     }
@@ -291,7 +291,7 @@ impl<'a> Machine<'a> {
         self.push(Object::Int(i64::from_le_bytes(wide)))
     }
 
-    /// Items of lists are of no use here.
+    /// Items of lists are not needed here.
     fn appended(&mut self) -> Result<()> {
         match self.object(self.peek()?) {
             Object::List => Ok(()),
@@ -348,7 +348,7 @@ impl<'a> Machine<'a> {
 
     pub(super) fn text_of(&self, id: Id) -> Option<&'a str> {
         match self.object(id) {
-            // It was looked at when it was read.
+            // It was validated when it was read.
             Object::Text(stretch) => str::from_utf8(stretch.of(self.all)).ok(),
             _ => None,
         }
@@ -366,7 +366,8 @@ impl<'a> Machine<'a> {
     }
 }
 
-/// As [`Vec::push`], with little room to spare: the usual doubling would be half of all memory.
+/// Like [`Vec::push`], but with little spare capacity: the usual doubling would waste half of all
+/// memory.
 fn add<T>(list: &mut Vec<T>, item: T) {
     reserve(list, 1);
     list.push(item);

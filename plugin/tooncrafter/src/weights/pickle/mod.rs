@@ -1,13 +1,13 @@
-//! A pickle reader that knows tensors, containers and nothing else.
+//! A pickle reader that knows only tensors and containers.
 //!
-//! Pickles are programs: Python's reader calls whatever function they name. This one calls
-//! nothing. It knows the opcodes that PyTorch writes and the handful of names that describe
-//! tensors; the first thing beyond ends the reading with the name of what was asked for.
+//! Pickles are programs: Python's reader calls whatever functions they name. This one calls
+//! nothing. It knows the opcodes that PyTorch writes and the few names that describe tensors.
+//! Anything else ends the reading with an error that names what was requested.
 //!
-//! Objects live in one list and refer to each other by number, so neither deep nesting nor
-//! objects that contain themselves can exhaust the stack. They are small (texts stay where they
-//! are in the file), and what they take in all is counted: a pickle of weights needs about four times
-//! its length, and one that would need more than eight is refused.
+//! Objects are kept in one list and refer to each other by number, so neither deep nesting nor
+//! objects that contain themselves can exhaust the stack. They are small, since texts stay in the
+//! file, and their total size is counted: a pickle of weights needs about four times its length,
+//! and one that would need more than eight times is rejected.
 
 mod machine;
 mod opcodes;
@@ -16,10 +16,10 @@ mod tensors;
 use super::index::Element;
 use machine::Machine;
 
-/// The number of an object.
+/// The index of an object.
 pub(super) type Id = u32;
 
-/// Why a pickle was not read.
+/// Why a pickle could not be read.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Error {
     /// It ends within an opcode, or without the final one.
@@ -32,20 +32,20 @@ pub(super) enum Error {
 
 type Result<T> = std::result::Result<T, Error>;
 
-/// What a pickle is made of. Kept small: the shortest takes one byte of the pickle.
+/// The objects in a pickle. Kept small, because the shortest takes only one byte of the pickle.
 #[derive(Debug)]
 pub(super) enum Object {
     None,
     Bool,
     Int(i64),
     Float,
-    /// A stretch of the pickle.
+    /// A range of the pickle.
     Text(Stretch),
-    /// A stretch of the list of items.
+    /// A range of the list of items.
     Tuple(Stretch),
-    /// Its items are of no use here.
+    /// Its items are not needed here.
     List,
-    /// The number of the dictionary.
+    /// The index of the dictionary.
     Dict(u32),
     Name(Name),
     Storage(Box<Storage>),
@@ -54,7 +54,7 @@ pub(super) enum Object {
 
 const _: () = assert!(size_of::<Object>() <= 16);
 
-/// A stretch of something longer.
+/// A range within a longer sequence.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stretch {
     start: u32,
@@ -68,17 +68,17 @@ impl Stretch {
     }
 }
 
-/// The names that a pickle may refer to.
+/// The names to which a pickle may refer.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Name {
     OrderedDict,
     RebuildTensor,
     RebuildParameter,
-    /// The number of the element type in [`tensors::ELEMENTS`].
+    /// The index of the element type in [`tensors::ELEMENTS`].
     Storage(u8),
 }
 
-/// A run of numbers in an entry of the archive.
+/// A sequence of numbers in an entry of the archive.
 #[derive(Clone, Debug)]
 pub(super) struct Storage {
     pub(super) element: Element,
@@ -95,7 +95,7 @@ pub(super) struct View {
     pub(super) strides: Vec<usize>,
 }
 
-/// A pickle, read.
+/// A pickle that has been read.
 #[derive(Debug)]
 pub(super) struct Pickle<'a> {
     machine: Machine<'a>,
@@ -103,7 +103,7 @@ pub(super) struct Pickle<'a> {
 }
 
 impl Pickle<'_> {
-    /// The object that the pickle is of.
+    /// The top-level object.
     pub(super) fn top(&self) -> Id {
         self.top
     }
@@ -124,13 +124,14 @@ impl Pickle<'_> {
         }
     }
 
-    /// Whether the pickle may take `more` bytes beyond what it takes.
+    /// Whether the pickle may take `more` bytes in addition to what it has taken.
     pub(super) fn affords(&self, more: usize) -> bool {
         self.machine.affords(more)
     }
 }
 
-/// Reads `bytes`, fewer than 4 GiB. Takes at most [`machine::TIMES`] times their length of memory.
+/// Reads `bytes`, which must be fewer than 4 GiB. Takes at most [`machine::TIMES`] times their
+/// length of memory.
 pub(super) fn read(bytes: &[u8]) -> Result<Pickle<'_>> {
     let mut machine = Machine::new(bytes);
     loop {
@@ -154,7 +155,7 @@ fn malformed<T>(reason: impl Into<String>) -> Result<T> {
 mod tests {
     use super::*;
 
-    /// One tensor as PyTorch writes it, with a name of the usual length.
+    /// A tensor as PyTorch writes it, with a name of typical length.
     fn tensor(at: usize) -> Vec<u8> {
         let text = |text: &str| {
             let mut bytes = vec![b'X'];
@@ -198,7 +199,7 @@ mod tests {
             let mut bomb = b"\x80\x02N".to_vec();
             bomb.extend(opcode.repeat(1 << 20));
             let refused = read(&bomb).unwrap_err();
-            // Some of them are as long as what they make, and end without an end.
+            // Some of them are as long as what they make, and end without a final opcode.
             assert!(matches!(refused, Error::Malformed(_) | Error::Truncated), "{refused:?}");
         }
         let mut bomb = tensor(0);

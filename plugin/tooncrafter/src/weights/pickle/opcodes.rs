@@ -1,6 +1,6 @@
-//! What opcodes are called.
+//! Names of opcodes.
 
-/// The official name of an opcode that is not known here, for the message.
+/// The official name of an unsupported opcode, for error messages.
 pub(super) fn opcode_name(opcode: u8) -> String {
     let name = match opcode {
         b'i' => "INST",

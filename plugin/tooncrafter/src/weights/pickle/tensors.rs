@@ -1,4 +1,4 @@
-//! Names, and the tensors that are made with them: the only "calls" there are.
+//! Names, and the tensors made with them, which are the only supported "calls".
 
 use super::super::index::Element;
 use super::machine::Machine;
@@ -10,10 +10,10 @@ const MAX_RANK: usize = 8;
 /// Most arguments of a call; a tensor has seven.
 const MAX_ARGUMENTS: usize = 16;
 
-/// Longest name of a storage, in bytes; PyTorch counts them.
+/// Longest name of a storage, in bytes; PyTorch uses consecutive numbers.
 const MAX_KEY: usize = 64;
 
-/// What storages hold, by the name of their class.
+/// Element types of storages, by the name of their class.
 pub(super) const ELEMENTS: [(&str, Element); 10] = [
     ("DoubleStorage", Element::F64),
     ("FloatStorage", Element::F32),
@@ -28,7 +28,7 @@ pub(super) const ELEMENTS: [(&str, Element); 10] = [
 ];
 
 impl Machine<'_> {
-    /// Takes in `module.name`, if it is among the few that describe tensors.
+    /// Accepts `module.name` if it is one of the few names that describe tensors.
     pub(super) fn name(&mut self, module: &str, name: &str) -> Result<()> {
         let element = ELEMENTS.iter().position(|(class, _)| module == "torch" && *class == name);
         let known = match (module, name, element) {
@@ -44,7 +44,7 @@ impl Machine<'_> {
         self.push(Object::Name(known))
     }
 
-    /// `("storage", type, key, location, count)`: a storage in an entry of the archive.
+    /// Reads `("storage", type, key, location, count)`: a storage in an entry of the archive.
     pub(super) fn persistent(&mut self) -> Result<()> {
         let id = self.pop()?;
         let fields = self.items(id)?;
@@ -67,11 +67,12 @@ impl Machine<'_> {
         self.push_storage(Storage { element, key, count })
     }
 
-    /// The only "calls": an empty dictionary, a tensor, a tensor wrapped as parameter.
+    /// The only supported "calls": an empty dictionary, a tensor, and a tensor wrapped as a
+    /// parameter.
     pub(super) fn reduce(&mut self) -> Result<()> {
         let arguments = self.pop()?;
         let callee = self.pop()?;
-        // A few fields at most, so that a giant tuple is not copied a million times.
+        // Only a few fields are copied, so that a giant tuple is not copied a million times.
         let arguments = match self.items(arguments)? {
             arguments if arguments.len() <= MAX_ARGUMENTS => arguments.to_vec(),
             arguments => return malformed(format!("passes {} arguments", arguments.len())),
@@ -93,7 +94,7 @@ impl Machine<'_> {
         }
     }
 
-    /// `(storage, offset, shape, strides, ...)`
+    /// Reads `(storage, offset, shape, strides, ...)`.
     fn view(&self, arguments: &[Id]) -> Result<View> {
         let &[storage, offset, shape, strides] = arguments.get(..4).unwrap_or_default() else {
             return malformed("has a tensor with too few fields");
@@ -114,7 +115,7 @@ impl Machine<'_> {
         Ok(View { storage: Storage::clone(storage), offset: self.size(offset)?, shape, strides })
     }
 
-    /// Attributes of a dictionary (PyTorch notes versions there) are dropped.
+    /// Ignores the attributes of a dictionary, where PyTorch keeps versions.
     pub(super) fn build(&mut self) -> Result<()> {
         self.pop()?;
         let target = self.peek()?;
