@@ -1,7 +1,7 @@
 //! Checks of a plug-in, as data: each is a row with a name, a description and a function.
 //!
-//! Each rule that our host watches on every call (see [`journal`](crate::host::journal)) belongs to
-//! one check, so that a plug-in which breaks one rule fails one check.
+//! Rules that our host watches on every call (see [`journal`](crate::host::journal)) belong to one check each, so that a
+//! plug-in which breaks one rule fails one check.
 
 mod description;
 pub mod fixture;
@@ -16,12 +16,12 @@ mod robustness;
 use fixture::Fixture;
 use outcome::{Checked, Outcome, Stop};
 
-/// The subject of a check.
+/// What a check is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Theme {
-    /// Loading, describing, creating and destroying.
+    /// Loading, describing, making and destroying.
     Life,
-    /// What the plug-in says about itself and its parameters.
+    /// What the plug-in says of itself and of its parameters.
     Description,
     /// How it uses the host.
     HostRules,
@@ -35,11 +35,11 @@ pub enum Theme {
 
 /// A check.
 pub struct Check {
-    /// Name on the command line.
+    /// Word of the command line.
     pub name: &'static str,
-    /// Its subject.
+    /// What it is about.
     pub theme: Theme,
-    /// What is done, and what would be wrong, in prose.
+    /// What is done, and what is wrong, in prose.
     pub about: &'static str,
     run: fn(&Fixture) -> Checked,
 }

@@ -1,4 +1,4 @@
-//! `describe`: shows what a plug-in says about itself.
+//! What a plug-in says of itself: the `describe` command.
 
 use std::{ffi::CStr, path::Path};
 
@@ -182,7 +182,7 @@ fn param_info(param: &Param) -> ParamInfo {
     }
 }
 
-/// Prints the descriptions as text for people.
+/// The same as text for people.
 pub fn print(plugins: &[PluginInfo]) {
     for plugin in plugins {
         println!("{} {}  \"{}\" in {}", plugin.id, plugin.version, plugin.label, plugin.group);

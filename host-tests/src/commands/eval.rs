@@ -1,8 +1,7 @@
-//! `eval`: draws the in-betweens of a set of key pairs with the plug-in.
+//! In-betweens of a set of key pairs through the plug-in: the `eval` command.
 //!
-//! A set is a folder with a `manifest.json`: `{"items": [{"id", "i0", "i1", "pred", "t"}]}`, where
-//! `i0` and `i1` are the keys' files, `t` in 0..=1 is the position and `pred` the file to write.
-//! Other fields are ignored.
+//! A set is a folder with a `manifest.json`: `{"items": [{"id", "i0", "i1", "pred", "t"}]}`, where `i0` and `i1`
+//! are the keys' files, `t` in 0..=1 is the position wanted and `pred` the file to write. Other fields are ignored.
 
 use std::{
     collections::BTreeMap,
@@ -32,7 +31,7 @@ use crate::{
     pictures::picture::{Picture, Reading},
 };
 
-/// Arguments of `eval`.
+/// In-betweens of a set of key pairs.
 #[derive(Args, Clone, Debug)]
 pub struct EvalArgs {
     /// Folder with the set: a manifest.json and the pictures that it names
@@ -72,13 +71,13 @@ fn middle() -> f64 {
     0.5
 }
 
-/// Frame of the second key if the position is set by the time.
+/// Frame of the second key where the position is set by the time.
 const LAST: f64 = 1000.0;
 
-/// The plug-in of this repository: the last one built, as a library or as a packed bundle.
+/// The plug-in of this repository: what was built last, as a library or as a packed bundle.
 ///
 /// # Errors
-/// When there is no built plug-in in any of these places.
+/// When no plug-in is built in any of these places.
 pub fn default_plugin() -> Result<PathBuf> {
     let name =
         format!("{}aiinbetween{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);

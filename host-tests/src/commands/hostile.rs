@@ -1,9 +1,8 @@
-//! A hostile host: many calls from several threads at once, with arguments, answers and failures
-//! that no good host would give. The plug-in may refuse anything, but it must not crash, hang, or
-//! touch memory that does not belong to it.
+//! A hostile host: many calls from several threads at once, with arguments, answers and failures that no good host
+//! gives. The plug-in may refuse whatever it likes; it must not crash, hang, or touch memory that is not its.
 //!
-//! The calls run in a separate process, so that a crash is reported with the seed that reproduces
-//! it. Image memory lies between inaccessible pages, and inputs are write-protected.
+//! The calls run in a process of their own, so that a crash is reported with the seed that brings it back.
+//! Image memory lies between pages that nobody may touch, and inputs cannot be written.
 
 use std::{
     collections::BTreeMap,
@@ -67,10 +66,10 @@ pub struct HostileArgs {
 /// Instances that the threads share.
 const INSTANCES: usize = 12;
 
-/// Makes the calls, and reports the result.
+/// Calls, and reports what came of it.
 ///
 /// # Errors
-/// When the plug-in crashes, hangs, or writes where it must not.
+/// When the plug-in crashes, hangs, or writes where it may not.
 pub fn run(args: &HostileArgs) -> Result<()> {
     if args.within {
         return within(args);
@@ -90,7 +89,7 @@ pub fn run(args: &HostileArgs) -> Result<()> {
     Ok(())
 }
 
-/// State shared by the threads.
+/// What the threads share.
 struct Scene {
     plugin: Arc<Plugin>,
     contexts: Vec<String>,
@@ -98,7 +97,7 @@ struct Scene {
     calls: AtomicU64,
     renders: AtomicU64,
     pictures: AtomicU64,
-    /// Since when each thread has been in its current call.
+    /// Since when each thread is in its present call.
     since: Vec<Mutex<Option<(Instant, &'static str)>>>,
 }
 
@@ -111,7 +110,7 @@ fn within(args: &HostileArgs) -> Result<()> {
     for context in &contexts {
         plugin.context(context)?;
     }
-    // The protected pages already detect writes to inputs, so they need not be read for that.
+    // Reading inputs again and again for writes is the pages' matter here.
     plugin.host().change(|behaviour| behaviour.watches_inputs = false);
     chaos::guard_pages();
     let scene = Scene {
@@ -200,7 +199,7 @@ impl Scene {
         let time = any_time(dice);
         let request = FrameRequest { interactive: dice.below(2) == 0, ..FrameRequest::at(time) };
         let scale = any_scale(dice);
-        // Any answer is acceptable, as long as there is one.
+        // Whatever it answers is fine, as long as it answers.
         match dice.below(100) {
             0..15 => {
                 begin("Render");
@@ -268,7 +267,7 @@ impl Scene {
             behaviour.rows = dice.one(&[Rows::Upward, Rows::Downward]);
             behaviour.padding = dice.one(&[0, 0, 1, 4, 100]);
             behaviour.origin = dice.one(&[(0, 0), (0, 0), (-7, 11), (1920, 1080)]);
-            // Too few bytes for any picture.
+            // Too few to be true for any picture.
             behaviour.row_bytes = dice.one(&[None, None, None, None, None, Some(0)]);
             behaviour.knows_regions = dice.below(4) > 0;
             behaviour.ignores_time = dice.below(8) == 0;
@@ -304,7 +303,7 @@ impl Scene {
                 .then(|| instances.swap_remove(dice.below(INSTANCES)));
             instances.push(Arc::new(instance));
             drop(instances);
-            // DestroyInstance is called by the thread that drops it last.
+            // DestroyInstance, by whichever thread lets go of it last.
             drop(old);
         }
     }
@@ -370,7 +369,7 @@ impl Scene {
 
     fn edit(&self, instance: &Instance, time: f64, dice: &mut Dice) {
         let params = instance.effect().params.all();
-        // A description that was cut short leaves no parameters.
+        // A description that was cut short leaves none.
         let Some(param) = params.get(dice.below(params.len())) else { return };
         let value = match dice.below(3) {
             0 => wild(param, dice),
@@ -385,7 +384,7 @@ impl Scene {
         };
     }
 
-    /// An action with some of its arguments, or none, on any handle.
+    /// An action with some of its arguments, or with none, on any handle.
     fn bare(&self, instance: &Instance, dice: &mut Dice) {
         let name = dice.one(&[
             kOfxActionDescribe,
@@ -461,7 +460,7 @@ fn sensible(param: &Param, dice: &mut Dice) -> Option<Value> {
     }
 }
 
-/// A value that no user could enter.
+/// A value that no user can enter.
 fn wild(param: &Param, dice: &mut Dice) -> Option<Value> {
     match param.kind {
         ParamType::Double => Some(Value::Doubles(vec![dice.one(&DOUBLES)])),
@@ -477,7 +476,7 @@ fn wild(param: &Param, dice: &mut Dice) -> Option<Value> {
     }
 }
 
-/// A moving square.
+/// A square that moves.
 fn drawing(size: (usize, usize), kind: usize) -> Arc<dyn Footage> {
     Arc::new(Moving::new(size, (1.0, 9.0), move |time| {
         let left = size.0 as f32 * (0.1 + 0.05 * time as f32 + 0.1 * kind as f32);

@@ -1,4 +1,4 @@
-//! The commands of the program `host-tests`, one module each.
+//! What the program `host-tests` can be told to do, one module for each command.
 
 pub mod bench;
 pub mod compare;

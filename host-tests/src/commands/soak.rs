@@ -1,8 +1,7 @@
-//! `soak`: many renders with random parameters and times, while memory and open files are watched.
+//! Many renders with random parameters and times, and what the process holds meanwhile.
 //!
-//! A plug-in may keep caches, but with a limit: after the warm-up, memory must not grow and no file
-//! may stay open. The figures are those of this process only, so a worker of the plug-in is not
-//! included.
+//! A plug-in may keep caches, but they have a limit: after the warm-up memory must not grow, and no file may
+//! stay open. The figures are those of this process, so a worker of the plug-in's counts by its own.
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Instant};
 
@@ -62,11 +61,10 @@ fn size(text: &str) -> Result<(usize, usize), String> {
     sides.ok_or_else(|| "a size is written as 64x48".into())
 }
 
-/// Memory that may still be added after the warm-up, because allocators keep freed memory in
-/// fragments.
+/// How much memory may still be added after the warm-up, since allocators keep freed memory in pieces.
 const TOLERATED_BYTES: u64 = 16 << 20;
 
-/// Resources that the process uses.
+/// What the process holds.
 #[derive(Clone, Copy, Debug)]
 pub struct ResourceUsage {
     /// Resident memory in bytes.
@@ -76,7 +74,7 @@ pub struct ResourceUsage {
 }
 
 impl ResourceUsage {
-    /// The usage of this process, if the system reports it.
+    /// The usage of this process, where the system tells it.
     pub fn now() -> Option<Self> {
         let pages: u64 = std::fs::read_to_string("/proc/self/statm")
             .ok()?
@@ -88,10 +86,10 @@ impl ResourceUsage {
     }
 }
 
-/// Renders, and prints the usage.
+/// Renders, and prints what it takes.
 ///
 /// # Errors
-/// When a render fails without a message, memory grows, or files stay open.
+/// When a render fails without a word, memory grows, or files stay open.
 pub fn run(args: &SoakArgs) -> Result<()> {
     let profile = Profile::find(&args.profile)
         .with_context(|| format!("there is no profile {}", args.profile))?;
@@ -166,7 +164,7 @@ pub fn run(args: &SoakArgs) -> Result<()> {
     judge(&samples)
 }
 
-/// The last quarter of the run must not use more than the second quarter did.
+/// The last quarter must not hold more than the second one did.
 fn judge(samples: &[ResourceUsage]) -> Result<()> {
     if samples.len() < 8 {
         println!("this system does not tell what a process holds");
@@ -176,8 +174,7 @@ fn judge(samples: &[ResourceUsage]) -> Result<()> {
     let (early, late) = (&samples[quarter..2 * quarter], &samples[samples.len() - quarter..]);
     let memory =
         |samples: &[ResourceUsage]| samples.iter().map(|held| held.memory).max().unwrap_or(0);
-    // The least number counts, because a drawing that is being put into the cache is open for a
-    // moment.
+    // The least number counts, since a drawing that is being put into the cache is open for a moment.
     let files =
         |samples: &[ResourceUsage]| samples.iter().map(|held| held.files).min().unwrap_or(0);
     let (before, after) = (memory(early), memory(late));
@@ -200,7 +197,7 @@ fn judge(samples: &[ResourceUsage]) -> Result<()> {
 fn random_values(descriptor: &Effect, dice: &mut Dice) -> Vec<(String, Option<f64>, Value)> {
     let mut values = Vec::new();
     for param in descriptor.params.all() {
-        // Most parameters keep their values, so that most instances can render.
+        // Most parameters stay as they are, so that most instances can render.
         if dice.below(3) > 0 || param.props.int(kOfxParamPropSecret) == Some(1) {
             continue;
         }
@@ -234,7 +231,7 @@ fn random_format(plugin: &Plugin, dice: &mut Dice) -> Format {
     Format { depth, components: Components::Rgba, premult: Premult::Pre }
 }
 
-/// A moving disc, different for each clip and each of a few `kinds`, so that some keys come again.
+/// A disc that moves, another one for each clip and each of a few `kinds`: some keys come again.
 fn footage(
     descriptor: &Effect,
     size: (usize, usize),

@@ -1,4 +1,4 @@
-//! Effects: descriptors, on which a plug-in describes itself, and instances, which render.
+//! Effects: descriptors, which a plug-in describes itself on, and instances, which render.
 
 use std::{
     collections::HashMap,
@@ -24,14 +24,14 @@ use crate::{
     host::sys::*,
 };
 
-/// The role of an effect handle.
+/// What an effect handle stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// The argument of the Describe action.
+    /// What the Describe action gets.
     Descriptor,
-    /// The argument of the DescribeInContext action.
+    /// What the DescribeInContext action gets.
     ContextDescriptor(String),
-    /// It can render.
+    /// What is rendered.
     Instance(String),
 }
 
@@ -51,7 +51,7 @@ pub struct Effect {
     handle: Handle,
     /// Its host.
     pub host: Arc<Host>,
-    /// Its role.
+    /// What it is.
     pub role: Role,
     /// Its properties.
     pub props: Arc<PropertySet>,
@@ -66,7 +66,7 @@ pub struct Effect {
     polls: AtomicU64,
     persistent: Mutex<Option<Message>>,
     progress: Mutex<Option<f64>>,
-    /// Current time in the timeline suite.
+    /// Current time of the timeline suite.
     pub(crate) now: RwLock<f64>,
 }
 
@@ -103,15 +103,14 @@ impl Effect {
         effect
     }
 
-    /// The descriptor for Describe.
+    /// What Describe gets.
     pub(crate) fn descriptor(host: &Arc<Host>, id: &str, path: &str) -> Arc<Self> {
         let params = ParamSet::describing(host.journal(), host.profile().missing_on_params);
         let props = describe(host, id, path).build();
         Self::new(host, Role::Descriptor, props, params, Vec::new(), None)
     }
 
-    /// The descriptor for DescribeInContext: a copy of the descriptor's properties, without clips
-    /// and parameters.
+    /// What DescribeInContext gets: a copy of the descriptor's properties, no clips and no parameters yet.
     pub(crate) fn in_context(&self, context: &str) -> Arc<Self> {
         let params =
             ParamSet::describing(self.host.journal(), self.host.profile().missing_on_params);
@@ -130,8 +129,7 @@ impl Effect {
         )
     }
 
-    /// An instance of a context's descriptor, with every parameter at its default and no clip
-    /// connected.
+    /// An instance of a context's descriptor: every parameter at its default, no clip connected.
     pub(crate) fn instantiate(&self, project: Project) -> Arc<Self> {
         let context = match &self.role {
             Role::ContextDescriptor(context) | Role::Instance(context) => context.clone(),
@@ -182,7 +180,7 @@ impl Effect {
         Some(clip)
     }
 
-    /// Sample types that the plug-in says it supports.
+    /// Sample types that the plug-in says it takes.
     pub fn depths(&self) -> Vec<Depth> {
         let names = self.props.texts(kOfxImageEffectPropSupportedPixelDepths);
         names.iter().filter_map(|name| Depth::from_name(name)).collect()
@@ -198,7 +196,7 @@ impl Effect {
         self.project
     }
 
-    /// Current render scale of images.
+    /// Render scale of images at present.
     pub fn scale(&self) -> f64 {
         *self.scale.read()
     }
@@ -216,7 +214,7 @@ impl Effect {
         self.targets.lock().retain(|target| !Arc::ptr_eq(target, buffer));
     }
 
-    /// The image being rendered, if there is only one.
+    /// The image being rendered, where only one is.
     pub(crate) fn only_target(&self) -> Option<Arc<Buffer>> {
         match self.targets.lock().as_slice() {
             [target] => Some(Arc::clone(target)),
@@ -232,18 +230,18 @@ impl Effect {
         self.memory.lock().remove(&id).is_some()
     }
 
-    /// Number of blocks of image memory that have not been returned.
+    /// Blocks of image memory not given back.
     pub(crate) fn memory_left(&self) -> usize {
         self.memory.lock().len()
     }
 
-    /// `abort` returns yes from the poll after `polls` on; `None` for never.
+    /// `abort` says yes from the poll after `polls` on; `None` for never.
     pub fn abort_after(&self, polls: Option<u32>) {
         self.abort_after.store(polls.map_or(-1, i64::from), Ordering::SeqCst);
         self.polls.store(0, Ordering::SeqCst);
     }
 
-    /// How many times the plug-in asked whether to stop.
+    /// How often the plug-in asked whether to stop.
     pub fn polls(&self) -> u64 {
         self.polls.load(Ordering::SeqCst)
     }
@@ -329,7 +327,7 @@ fn instance(host: &Host, descriptor: &Effect, context: &str, project: Project) -
     let tiles = descriptor.props.int(kOfxImageEffectPropSupportsTiles).unwrap_or(1);
     let mut set = PropertySet::of("the instance", host.journal());
     if host.behaviour().colourspace.is_some() {
-        // The richest style that both sides know, and the config in which names are looked up.
+        // The richest style that both sides know, and the config that names are found in.
         let style =
             descriptor.props.text(kOfxImageEffectPropColourManagementStyle).unwrap_or_default();
         let config = descriptor.props.text(kOfxImageEffectPropColourManagementAvailableConfigs);

@@ -77,7 +77,7 @@ pub enum Components {
 }
 
 impl Components {
-    /// From the most complete to the least.
+    /// From the fullest to the least.
     pub const ALL: [Self; 3] = [Self::Rgba, Self::Rgb, Self::Alpha];
 
     /// Name in the API.
@@ -104,7 +104,7 @@ impl Components {
     }
 }
 
-/// The relation of alpha and the colours.
+/// What alpha means to the colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Premult {
     /// No transparency.
@@ -133,8 +133,7 @@ impl Premult {
     }
 }
 
-/// Order of the rows in memory. The data pointer always refers to row y1, the lowest of the
-/// picture.
+/// Order of the rows in memory. Row y1, the lowest of the picture, is always the one at the data pointer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rows {
     /// Positive row bytes.

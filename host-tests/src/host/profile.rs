@@ -1,8 +1,8 @@
-//! Profiles of hosts to imitate, as data.
+//! Hosts to imitate, as data.
 //!
-//! Each profile says what a host reports about itself and what it does, as far as is known: Natron
-//! RB-2.6 and MLT 7.42 from running them; Nuke 10, Resolve 12 to 16 and Fusion 9 from the dumps of
-//! their properties in openfx-misc's `README-hosts.txt`.
+//! Each profile states what a host says of itself and what it does, as far as that is known: Natron RB-2.6 and
+//! MLT 7.42 from running them, Nuke 10, Resolve 12 to 16 and Fusion 9 from the dumps of their properties in
+//! openfx-misc's `README-hosts.txt`.
 
 use std::ffi::CStr;
 
@@ -12,11 +12,11 @@ use crate::{
     host::{Behaviour, MissingImage},
 };
 
-/// What a host reports about itself.
+/// What a host says of itself.
 pub struct Profile {
-    /// Name on the command line.
+    /// Word of the command line.
     pub id: &'static str,
-    /// The imitated host, in words.
+    /// What is imitated, in words.
     pub about: &'static str,
     /// `OfxPropName`.
     pub name: &'static str,
@@ -26,28 +26,27 @@ pub struct Profile {
     pub version: [i32; 3],
     /// `OfxPropAPIVersion`; hosts of API 1.0 have none.
     pub api: Option<[i32; 2]>,
-    /// Contexts that it supports, in order of preference.
+    /// Contexts that it can make, in the order of preference.
     pub contexts: &'static [&'static CStr],
-    /// Whether its own property set lists the contexts. In other hosts the list exists but is
-    /// empty.
+    /// Whether its own property set lists the contexts. In other hosts the list is there and empty.
     pub tells_contexts: bool,
-    /// Sample types it supports.
+    /// Sample types it can give.
     pub depths: &'static [Depth],
-    /// Components it supports.
+    /// Components it can give.
     pub components: &'static [Components],
     /// Suites and their versions.
     pub suites: &'static [(&'static CStr, i32)],
-    /// Supports images of different sizes.
+    /// Images of different sizes.
     pub multi_resolution: bool,
-    /// Renders parts of an image.
+    /// Renders of parts of an image.
     pub tiles: bool,
-    /// Delivers images of other times.
+    /// Images of other times.
     pub temporal: bool,
-    /// Supports clips of different depths in one effect.
+    /// Clips of different depths in one effect.
     pub multi_depths: bool,
-    /// Lets effects give their output another frame rate.
+    /// Effects may give their output another frame rate.
     pub setable_rate: bool,
-    /// Supports parameters of type StrChoice.
+    /// Parameters of type StrChoice.
     pub str_choice: bool,
     /// Properties of the standard that its own set lacks.
     pub missing_on_host: &'static [&'static CStr],
@@ -57,7 +56,7 @@ pub struct Profile {
     pub missing_on_clips: &'static [&'static CStr],
     /// Properties of the standard that parameters lack.
     pub missing_on_params: &'static [&'static CStr],
-    /// Its behaviour.
+    /// What it does.
     pub behaviour: Behaviour,
 }
 
@@ -70,7 +69,7 @@ const BASIC: [(&CStr, i32); 6] = [
     (kOfxMessageSuite, 1),
 ];
 
-/// The six basic suites and `more`.
+/// The basic six and `more`.
 const fn suites<const N: usize, const ALL: usize>(
     more: [(&'static CStr, i32); N],
 ) -> [(&'static CStr, i32); ALL] {
@@ -96,7 +95,7 @@ static MLT_SUITES: [(&CStr, i32); 10] = suites([
 ]);
 static BARE_SUITES: [(&CStr, i32); 6] = BASIC;
 
-/// Does everything that the standard allows and nothing that it forbids.
+/// Does everything that the standard allows, nothing that it forbids.
 const CONFORMING: Behaviour = Behaviour {
     missing_image: MissingImage::Unconnected,
     always_connected: false,
@@ -123,11 +122,11 @@ const CONFORMING: Behaviour = Behaviour {
     colourspace: None,
 };
 
-/// Properties that Nuke and Resolve leave out of their own set.
+/// What Nuke and Resolve leave out of their own set.
 const SELDOM_ON_HOSTS: &[&CStr] =
     &[kOfxImageEffectHostPropNativeOrigin, kOfxImageEffectPropRenderQualityDraft];
 
-/// Properties that Resolve and Fusion leave out of effects.
+/// What Resolve and Fusion leave out of effects.
 const SELDOM_ON_EFFECTS: &[&CStr] = &[
     kOfxPropPluginDescription,
     kOfxImageEffectInstancePropSequentialRender,
@@ -136,7 +135,7 @@ const SELDOM_ON_EFFECTS: &[&CStr] = &[
     kOfxImageEffectPropNoSpatialAwareness,
 ];
 
-/// Properties that hosts have since OpenFX 1.2.
+/// What hosts have since OpenFX 1.2.
 const HOST_SINCE_1_2: &[&CStr] = &[
     kOfxPropVersion,
     kOfxPropVersionLabel,
@@ -147,7 +146,7 @@ const HOST_SINCE_1_2: &[&CStr] = &[
     kOfxImageEffectPropRenderQualityDraft,
     kOfxImageEffectHostPropNativeOrigin,
 ];
-/// Properties that effects have since OpenFX 1.2.
+/// What effects have since OpenFX 1.2.
 const EFFECT_SINCE_1_2: &[&CStr] = &[
     kOfxPropVersion,
     kOfxPropVersionLabel,

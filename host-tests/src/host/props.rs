@@ -1,8 +1,7 @@
-//! Property sets: the typed store behind our host's property suite.
+//! Property sets: our host's typed store behind the property suite.
 //!
-//! A set has a fixed list of properties. Reading or setting any other is an error, as in strict
-//! hosts. Whether it is also a broken rule depends on whether OpenFX defines the name at all (see
-//! [`known`](crate::host::known)).
+//! A set knows which properties it has. Reading or setting another one is an error, as in strict hosts; whether it
+//! is also a broken rule depends on the name being known to OpenFX at all (see [`known`](crate::host::known)).
 
 use std::{
     collections::BTreeMap,
@@ -58,20 +57,20 @@ impl Values {
     }
 }
 
-/// Text without inner NULs, as the API requires.
+/// Text without inner NULs, as the API needs it.
 pub fn c_text(text: &str) -> CString {
     CString::new(text.replace('\0', "")).expect("NULs were removed")
 }
 
-/// A property in a set: its current values, its initial values for a reset, and who may write it.
+/// A property of a set: its current values, its initial values for a reset, and who may write it.
 #[derive(Clone, Debug)]
 struct Property {
     values: Values,
     initial: Values,
-    /// 0 means that it grows as needed.
+    /// 0: grows as needed.
     dimension: usize,
     writable: bool,
-    /// Whether the plug-in wrote to it.
+    /// The plug-in wrote to it.
     touched: bool,
 }
 
@@ -118,21 +117,21 @@ scalar!(usize, Pointer, "pointer", POINTER, 0);
 
 struct Store {
     properties: BTreeMap<String, Property>,
-    /// Replaced texts, whose addresses the plug-in may still be reading.
+    /// Replaced texts: the plug-in may still read the address that it was given.
     replaced: Vec<CString>,
-    /// Values that the plug-in set although this host lacks the property.
+    /// What the plug-in set although this host lacks the property.
     refused: Vec<(String, Values)>,
 }
 
-/// The properties of one object.
+/// A set of properties of one object.
 pub struct PropertySet {
     handle: Handle,
-    /// The owner of the set, for reports: "parameter seed", "clip Source".
+    /// What the set belongs to, for reports: "parameter seed", "clip Source".
     owner: String,
     journal: Arc<Journal>,
-    /// False if a plug-in may only read (in-arguments, images).
+    /// False where hosts let a plug-in read only (in-arguments, images).
     writable: bool,
-    /// Names in the standard that this host leaves out.
+    /// Names that this host leaves out although the standard has them.
     missing: &'static [&'static CStr],
     store: RwLock<Store>,
 }
@@ -154,7 +153,7 @@ impl PropertySet {
         self.handle.raw()
     }
 
-    /// The owner of the set.
+    /// What the set belongs to.
     pub fn owner(&self) -> &str {
         &self.owner
     }
@@ -203,12 +202,12 @@ impl PropertySet {
         }
     }
 
-    /// Whether the plug-in wrote to the property, even if the value did not change.
+    /// True if the plug-in wrote to the property, even if the value is the same as before.
     pub fn was_set(&self, name: &CStr) -> bool {
         self.store.read().properties.get(key(name)).is_some_and(|p| p.touched)
     }
 
-    /// Whether the plug-in set the property to that text, even if this host does not know it.
+    /// True if the plug-in set the property to that text, even where this host does not know it.
     pub fn was_told(&self, name: &CStr, text: &str) -> bool {
         let told = Values::Text(vec![c_text(text)]);
         let of_property =
@@ -222,7 +221,7 @@ impl PropertySet {
         self.store.read().properties.contains_key(key(name))
     }
 
-    /// Lets the host change a property, whether or not it is read-only.
+    /// The host's own way to change a property, read-only or not.
     pub fn put(&self, name: &CStr, values: Values) {
         if self.missing.contains(&name) {
             return;
@@ -248,7 +247,7 @@ impl PropertySet {
         }
     }
 
-    /// A copy with a new handle, as an instance gets of its descriptor's properties.
+    /// A copy under a new handle, as an instance gets of its descriptor's properties.
     pub fn copy(&self, owner: impl Into<String>) -> Builder {
         let store = self.store.read();
         Builder {
@@ -278,7 +277,7 @@ impl PropertySet {
         if property.values.is_empty()
             && !matches!(known::types_of(key(name)), Some(t) if t & T::TYPE == 0)
         {
-            // An empty list takes the type of its first value; `OfxParamPropDefault` is an example.
+            // An empty list takes the type of its first value: `OfxParamPropDefault` and its like.
             property.values = T::wrap(Vec::new());
         }
         let type_name = property.values.type_name();
@@ -304,7 +303,7 @@ impl PropertySet {
         kOfxStatOK
     }
 
-    /// Reads one value for the plug-in; `give` receives a reference to it.
+    /// Reads one value for the plug-in through `give`, which sees it in place.
     pub(crate) fn get<T: Scalar>(
         &self,
         name: &CStr,
@@ -331,7 +330,7 @@ impl PropertySet {
         }
     }
 
-    /// Restores the host's values.
+    /// Goes back to the host's values.
     pub(crate) fn reset(&self, name: &CStr) -> OfxStatus {
         let mut store = self.store.write();
         let Store { properties, replaced, .. } = &mut *store;
@@ -383,7 +382,7 @@ impl PropertySet {
 }
 
 fn key(name: &CStr) -> &str {
-    // All names that are not UTF-8 are treated as one unknown name.
+    // Names that are not UTF-8 share one unknown name.
     name.to_str().unwrap_or("(not UTF-8)")
 }
 
@@ -468,7 +467,7 @@ impl Builder {
         self
     }
 
-    /// Creates the set and its handle.
+    /// Makes the set and its handle.
     pub fn build(mut self) -> Arc<PropertySet> {
         for property in self.properties.values_mut() {
             property.initial = property.values.clone();
@@ -490,7 +489,7 @@ impl Builder {
     }
 }
 
-/// Address of a text, as returned by the property suite.
+/// Address of a text as the property suite hands it out.
 pub(crate) fn text_address(text: &CString) -> *mut c_char {
     text.as_ptr().cast_mut()
 }

@@ -6,23 +6,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::host::sys::*;
 
-/// The status returned by an action.
+/// What an action answered.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status(pub OfxStatus);
 
 impl Status {
     /// Done.
     pub const OK: Self = Self(kOfxStatOK);
-    /// The host should do its default.
+    /// The host shall do what it does by default.
     pub const DEFAULT: Self = Self(kOfxStatReplyDefault);
 
-    /// Whether it is not an error.
+    /// True for answers that are no errors.
     pub fn is_fine(self) -> bool {
         matches!(self.0, kOfxStatOK | kOfxStatReplyDefault | kOfxStatReplyYes | kOfxStatReplyNo)
     }
 }
 
-/// An action returned an error.
+/// An action was answered with an error.
 #[derive(Debug)]
 pub struct Refused(pub String);
 

@@ -1,5 +1,4 @@
-//! The raw OpenFX declarations in one namespace, with checks that their layout matches the C
-//! headers.
+//! The raw OpenFX declarations in one namespace, and checks that their layout is the one of the C headers.
 
 use std::ffi::CStr;
 
@@ -17,7 +16,7 @@ pub(crate) fn ascii(name: &'static CStr) -> &'static str {
     name.to_str().expect("names of the API are ASCII")
 }
 
-/// Size of a suite, which consists of `count` function pointers.
+/// Size of `count` function pointers, what a suite consists of.
 const fn functions(count: usize) -> usize {
     count * size_of::<usize>()
 }

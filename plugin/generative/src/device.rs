@@ -1,9 +1,10 @@
-//! Chooses the device for an artist's choice, and says what to do if its memory is short.
+//! Which device an artist's choice means, and what to do where its memory is short.
 
 use candle_core::{DType, Device};
 use inbetween_core::Error;
 use inbetween_core::settings::{DeviceChoice, PrecisionChoice, ToonCrafterSettings};
-use inbetween_tooncrafter::device::gpu;
+use inbetween_tooncrafter::device::{fastest_dtype, gpu};
+use inbetween_tooncrafter::memory::MemoryKind;
 
 pub(super) fn choose(choice: DeviceChoice) -> Result<Device, Error> {
     match choice {
@@ -20,23 +21,21 @@ pub(super) fn choose(choice: DeviceChoice) -> Result<Device, Error> {
     }
 }
 
-/// bf16 on NVIDIA's GPUs, where it is fast and halves the memory; f32 elsewhere unless bf16 is
-/// chosen.
+/// The type of weights that a choice comes to on `device`.
 pub(super) fn precision(choice: PrecisionChoice, device: &Device) -> DType {
     match choice {
         PrecisionChoice::F32 => DType::F32,
         PrecisionChoice::Bf16 => DType::BF16,
-        PrecisionChoice::Auto if device.is_cuda() => DType::BF16,
-        PrecisionChoice::Auto => DType::F32,
+        PrecisionChoice::Auto => fastest_dtype(MemoryKind::of(device)),
     }
 }
 
-/// The device's name, as the start of a sentence.
+/// The device in words, at the start of a sentence.
 pub(super) fn name(device: &Device) -> &'static str {
     if device.is_cpu() { "This machine" } else { "The GPU" }
 }
 
-/// Which setting lowers the need for memory, as a sentence.
+/// Which setting lowers the need, as a sentence.
 pub(super) fn memory_advice(
     settings: &ToonCrafterSettings,
     device: &Device,
@@ -59,7 +58,7 @@ pub(super) fn memory_advice(
     "Close other programs that use the GPU, or choose Device: CPU.".into()
 }
 
-/// Whether a device failed for lack of memory. Drivers report that only in the text of the error.
+/// Whether a device failed for lack of memory. Drivers say so only in the text of the error.
 pub(super) fn says_out_of_memory(reason: &str) -> bool {
     let reason = reason.to_ascii_lowercase();
     ["out of memory", "out_of_memory", "outofmemory", "cannot allocate", "alloc_failed"]

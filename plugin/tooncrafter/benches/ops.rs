@@ -17,7 +17,7 @@ use candle_nn::VarBuilder;
 use common::{choose_device, device, processor_seconds, random, settle};
 use inbetween_tooncrafter::ops::{
     Activation, Addend, Conv2d, GroupNorm, LayerNorm, Linear, Precision, TemporalConv, Window,
-    attention, attention_over_time, has_bf16_tiles,
+    attention, attention_over_time, bf16_products,
 };
 
 /// Random weights of these names and shapes.
@@ -121,10 +121,10 @@ fn main() -> Result<()> {
     }
     let bench = Bench { names, plain: plain_gemm()? };
     println!(
-        "{} threads, plain gemm f32 {:.1} GFLOP/s per core, AMX {}; processor and wall time:",
+        "{} threads, plain gemm f32 {:.1} GFLOP/s per core, bf16 by {:?}; processor and wall time:",
         rayon::current_num_threads(),
         bench.plain,
-        if has_bf16_tiles() { "yes" } else { "no" }
+        bf16_products()
     );
     for (dtype, precision, label) in
         [(DType::F32, Precision::F32, "f32"), (DType::BF16, Precision::Bf16, "bf16")]
@@ -157,6 +157,9 @@ fn products(bench: &Bench, dtype: DType, label: &str) -> Result<()> {
         (16, 5, 8, 1280, 1280),
         (1, 320, 512, 128, 128),
         (1, 320, 512, 128, 3),
+        (16, 40, 64, 320, 4),
+        (16, 40, 64, 8, 320),
+        (2, 320, 512, 3, 128),
     ] {
         let vb = weights(&[("weight", &[c_out, c_in, 3, 3]), ("bias", &[c_out])], dtype)?;
         let conv = Conv2d::new(c_in, c_out, Window::SAME, &vb)?;

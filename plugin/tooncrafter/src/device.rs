@@ -1,6 +1,19 @@
 //! Chooses the device to compute on.
 
-use candle_core::Device;
+use candle_core::{DType, Device};
+
+use crate::memory::MemoryKind;
+use crate::ops::bf16_products;
+
+/// The type of weights that computes fastest on `place`: bf16 on a GPU and on a processor that multiplies bf16, f32 on
+/// others.
+pub fn fastest_dtype(place: MemoryKind) -> DType {
+    match place {
+        MemoryKind::Gpu => DType::BF16,
+        MemoryKind::Cpu if bf16_products().faster_than_f32() => DType::BF16,
+        MemoryKind::Cpu => DType::F32,
+    }
+}
 
 /// The first GPU of the kind that this program was built for, Apple's or NVIDIA's.
 ///

@@ -1,4 +1,4 @@
-//! Connects clips and chooses their formats.
+//! Connecting clips, and the choice of their formats.
 
 use std::{
     ffi::{CStr, c_int},
@@ -17,7 +17,7 @@ use crate::{
     pictures::footage::Footage,
 };
 
-/// Gives a clip its footage and updates its properties.
+/// Gives a clip its pictures and says so in its properties.
 pub(super) fn connect(
     clip: &Clip,
     footage: Option<Arc<dyn Footage>>,
@@ -41,7 +41,7 @@ pub(super) fn connect(
     clip.connect(footage);
 }
 
-/// Whether the clip lists the components.
+/// True if the clip lists the components.
 pub(super) fn takes(clip: &Clip, components: Components) -> bool {
     clip.props
         .texts(kOfxImageEffectPropSupportedComponents)
@@ -49,7 +49,7 @@ pub(super) fn takes(clip: &Clip, components: Components) -> bool {
         .any(|name| Components::from_name(name) == Some(components))
 }
 
-/// The requested format, or the nearest one that plug-in and host both support.
+/// The wanted format, or the nearest that plug-in and host both have.
 pub(super) fn choose(
     clip: &Clip,
     wanted: Format,
@@ -81,8 +81,7 @@ pub(super) fn choose(
     }
 }
 
-/// The requested format with the first components that the clip lists, whether or not the host
-/// supports them.
+/// The wanted format with the first components that the clip lists, whether the host has them or not.
 pub(super) fn own(clip: &Clip, wanted: Format) -> Format {
     let listed = clip.props.texts(kOfxImageEffectPropSupportedComponents);
     let components = listed.iter().find_map(|name| Components::from_name(name));

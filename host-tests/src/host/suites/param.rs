@@ -1,5 +1,4 @@
-//! Parameter suite, version 1. The variadic functions are in the C shim, which calls back here with
-//! arrays.
+//! Parameter suite, version 1. The variadic functions are in the C shim and come back here as arrays.
 
 use std::{
     ffi::{CStr, c_char, c_double, c_int, c_uint, c_void},
@@ -237,7 +236,7 @@ unsafe extern "C" fn edit_end(handle: OfxParamSetHandle) -> OfxStatus {
     })
 }
 
-/// The values that the shim read from its variadic arguments.
+/// What the shim read from its variadic arguments.
 #[repr(C)]
 #[derive(Clone, Copy)]
 union Argument {
@@ -254,7 +253,7 @@ extern "C" fn ofx_host_param_slots(handle: *mut c_void, count: &mut c_int) -> c_
     param.map_or(Slot::None, |param| param.kind.slot()) as c_int
 }
 
-/// The plug-in's addresses for results, none of which is null.
+/// The addresses that a plug-in gave for results, none of them NULL.
 ///
 /// # Safety
 /// `out` is an array of `count` addresses.

@@ -31,7 +31,7 @@ impl SolverChoice {
 /// Precision of the networks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum PrecisionChoice {
-    /// bf16 on a GPU, f32 on the CPU.
+    /// bf16 on GPUs and on processors that multiply bf16, f32 on others.
     Auto,
     /// 32 bits.
     F32,

@@ -1,4 +1,4 @@
-//! The artist's choices for retiming a clip.
+//! How a clip is retimed, as the artist chose it.
 
 use inbetween_core::retime::{Rate, Strength};
 pub(crate) use inbetween_core::settings::list::Timeline;
@@ -14,17 +14,17 @@ pub(crate) enum TargetRate {
     Rate(Rate),
 }
 
-/// The artist's choices for retiming.
+/// What the artist chose.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct RetimeChoice {
-    /// The source's rate; `None` for the one that the host reports.
+    /// The source's rate; `None` for what the host tells.
     pub(crate) from: Option<Rate>,
     /// The output's rate.
     pub(crate) to: TargetRate,
-    /// How far the original rhythm is smoothed out.
+    /// How much of the drawn rhythm stays.
     pub(crate) strength: Strength,
-    /// What a frame of the timeline stands for.
+    /// What a frame of the timeline is.
     pub(crate) timeline: Timeline,
-    /// Where the clip begins, for hosts that do not say.
+    /// Where the clip begins, where the host does not tell.
     pub(crate) start: f64,
 }

@@ -7,13 +7,9 @@
 
 use half::bf16;
 
-use super::pack::STEP;
+use super::bf16_unit::{Unit, check};
+use super::dot_products::DotProducts;
 use super::softmax::RunningSoftmax;
-
-/// Rows of one block.
-pub(crate) const BLOCK: usize = 32;
-/// bf16 values of one step of rows or of columns: two tiles of 1 KiB.
-pub(crate) const STEP_LEN: usize = 1024;
 
 /// Whether this processor and this system let us use the tiles.
 pub(crate) fn available() -> bool {
@@ -34,12 +30,12 @@ impl Tiles {
             Self(std::marker::PhantomData)
         })
     }
+}
 
-    /// `c[i][j] (+)= sum over k of rows[i][k] * columns[k][j]` for a block of 32 x 32.
-    ///
-    /// `rows`: `[step][2][16 rows][32 channels]`, `columns`: `[step][2][16 pairs][16 columns][2]`,
-    /// `c`: rows `pitch` apart. With `fresh` the old content of `c` is ignored.
-    pub(crate) fn multiply(
+impl Unit for Tiles {
+    const ROWS: usize = 32;
+
+    fn multiply(
         &self,
         rows: &[bf16],
         columns: &[bf16],
@@ -48,37 +44,29 @@ impl Tiles {
         pitch: usize,
         fresh: bool,
     ) {
-        assert!(rows.len() >= steps * STEP_LEN && columns.len() >= steps * STEP_LEN && steps > 0);
-        assert!(c.len() >= (BLOCK - 1) * pitch + BLOCK && pitch >= BLOCK);
+        check::<Self>(rows, columns, steps, c, pitch);
         // SAFETY: `Tiles` exists only where AMX does and is configured on this thread (it is not
         // `Send`); the lengths are checked above.
         unsafe {
             imp::multiply(rows.as_ptr(), columns.as_ptr(), steps, c.as_mut_ptr(), pitch, fresh)
         }
     }
-}
 
-impl Tiles {
-    /// One row of online softmax: turns scaled `scores` into weights relative to the running
-    /// maximum, as bf16 with 32 values at every [`STEP_LEN`] of `target`; keeps `state`, and
-    /// rescales `sums` when the maximum moves. `scores` is a multiple of 32 long.
-    ///
-    /// Weights are good to the 8 bits that they are stored with; their sum is taken before that
-    /// rounding.
-    pub(crate) fn weigh_row(
+    fn weigh_row(
         &self,
-        scores: &[f32],
+        scores: &mut [f32],
         scale: f32,
         state: &mut RunningSoftmax,
         sums: &mut [f32],
         target: &mut [bf16],
     ) {
-        let steps = scores.len() / STEP;
-        assert!(scores.len().is_multiple_of(STEP) && steps > 0);
-        assert!(target.len() >= (steps - 1) * STEP_LEN + STEP);
-        // SAFETY: `Tiles` exists only where `request` has found the instructions; the lengths are
-        // checked above.
-        unsafe { imp::weigh_row(scores, scale, state, sums, target) }
+        // `request` finds tiles only where the instructions of the dot products are, too.
+        match DotProducts::find() {
+            Some(unit) => {
+                unit.weigh_row_apart::<{ Self::ROWS }>(scores, scale, state, sums, target)
+            }
+            None => unreachable!("tiles without AVX512-BF16"),
+        }
     }
 }
 
@@ -91,67 +79,8 @@ impl Drop for Tiles {
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod imp {
     use std::arch::asm;
-    use std::arch::x86_64::*;
 
     use half::bf16;
-
-    use super::{RunningSoftmax, STEP, STEP_LEN};
-
-    /// `2^x` for 16 values, relative error below 1e-5.
-    #[target_feature(enable = "avx512f")]
-    fn exp2(x: __m512) -> __m512 {
-        // Below this a weight is 0 in every sum; the bound keeps weights from being denormal.
-        let x = _mm512_max_ps(x, _mm512_set1_ps(-100.0));
-        let n = _mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(x);
-        let f = _mm512_sub_ps(x, n);
-        // Taylor in f ln 2, |f| <= 1/2.
-        let p = _mm512_set1_ps(1.333_355_8e-3);
-        let p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(9.618_129e-3));
-        let p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(5.550_411e-2));
-        let p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(2.402_265e-1));
-        let p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(std::f32::consts::LN_2));
-        let p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(1.0));
-        _mm512_scalef_ps(p, n)
-    }
-
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")]
-    pub(super) unsafe fn weigh_row(
-        scores: &[f32],
-        scale: f32,
-        state: &mut RunningSoftmax,
-        sums: &mut [f32],
-        target: &mut [bf16],
-    ) {
-        let chunks = || scores.chunks_exact(STEP).map(<[f32]>::as_ptr);
-        let mut most = _mm512_set1_ps(f32::NEG_INFINITY);
-        for chunk in chunks() {
-            // SAFETY: every chunk is 32 values long.
-            let (a, b) = unsafe { (_mm512_loadu_ps(chunk), _mm512_loadu_ps(chunk.add(16))) };
-            most = _mm512_max_ps(most, _mm512_max_ps(a, b));
-        }
-        let most = _mm512_reduce_max_ps(most) * scale;
-        if most > state.most {
-            let factor = (state.most - most).exp();
-            state.sum *= factor;
-            sums.iter_mut().for_each(|s| *s *= factor);
-            state.most = most;
-        }
-        let scale = _mm512_set1_ps(scale * std::f32::consts::LOG2_E);
-        let offset = _mm512_set1_ps(-state.most * std::f32::consts::LOG2_E);
-        let mut total = _mm512_setzero_ps();
-        for (step, chunk) in chunks().enumerate() {
-            // SAFETY: as above; the caller vouches for 32 values at each step of the target.
-            unsafe {
-                let a = exp2(_mm512_fmadd_ps(_mm512_loadu_ps(chunk), scale, offset));
-                let b = exp2(_mm512_fmadd_ps(_mm512_loadu_ps(chunk.add(16)), scale, offset));
-                total = _mm512_add_ps(total, _mm512_add_ps(a, b));
-                let both: __m512bh = _mm512_cvtne2ps_pbh(b, a);
-                let target = target.as_mut_ptr().add(step * STEP_LEN);
-                target.cast::<__m512bh>().write_unaligned(both);
-            }
-        }
-        state.sum += _mm512_reduce_add_ps(total);
-    }
 
     /// Asks the processor for AMX-BF16 and the system for the permission to use its state.
     pub(super) fn request() -> bool {
@@ -272,19 +201,8 @@ mod imp {
 mod imp {
     use half::bf16;
 
-    use super::RunningSoftmax;
-
     pub(super) fn request() -> bool {
         false
-    }
-    pub(super) unsafe fn weigh_row(
-        _: &[f32],
-        _: f32,
-        _: &mut RunningSoftmax,
-        _: &mut [f32],
-        _: &mut [bf16],
-    ) {
-        unreachable!("no tiles were configured on this target")
     }
     pub(super) fn configure() {}
     pub(super) fn release() {}

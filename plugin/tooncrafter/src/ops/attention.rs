@@ -8,14 +8,15 @@ use candle_core::{CpuStorage, CustomOp3, Device, Layout, Result, Shape, Tensor, 
 use half::bf16;
 use rayon::prelude::*;
 
-use super::igemm::{round_bf16, spread_row};
-use super::isa::multiversion;
+use super::bf16_products::{Bf16Products, bf16_products};
+use super::bf16_unit::{COLUMN_STEP, Unit, round_bf16, spread_row};
+use super::dot_products::DotProducts;
 use super::kernel::{self, MAX_ROWS, rows_per_call};
 use super::pack::{PANEL, Precision, STEP, tile_offset};
 use super::rows::Rows;
 use super::share::Shared;
-use super::softmax::RunningSoftmax;
-use super::{amx, buffer, math, on_device};
+use super::softmax::{RunningSoftmax, weigh_row};
+use super::{amx, buffer, on_device};
 use crate::row_pitch::rows_apart;
 
 /// Keys of one tile of scores.
@@ -45,6 +46,23 @@ pub fn attention(
     precision: Precision,
     causal: bool,
 ) -> Result<Tensor> {
+    attention_on(q, k, v, heads, rounded_where_asked(precision), causal)
+}
+
+/// How this processor computes the products of `precision`; `None` = in f32.
+pub(super) fn rounded_where_asked(precision: Precision) -> Option<Bf16Products> {
+    (precision == Precision::Bf16).then(bf16_products)
+}
+
+/// As [`attention`], with the products computed as `rounded` says.
+pub(super) fn attention_on(
+    q: &Tensor,
+    k: &Tensor,
+    v: &Tensor,
+    heads: usize,
+    rounded: Option<Bf16Products>,
+    causal: bool,
+) -> Result<Tensor> {
     let (batch, n, inner) = q.dims3()?;
     let (kv_batch, m, _) = k.dims3()?;
     let fits = k.dims() == v.dims() && k.dim(2)? == inner && heads > 0 && inner % heads == 0;
@@ -57,7 +75,7 @@ pub fn attention(
         return on_device::attention([q, k, v], heads, scale, causal);
     }
     let dims = Dims { heads, d, n, m, repeat: batch / kv_batch, groups: kv_batch * heads };
-    let op = AttentionOp { dims, scale: scale as f32, precision, causal };
+    let op = AttentionOp { dims, scale: scale as f32, rounded, causal };
     rows_apart(q)?.apply_op3_no_bwd(&rows_apart(k)?, &rows_apart(v)?, &op)
 }
 
@@ -74,7 +92,8 @@ struct Dims {
 struct AttentionOp {
     dims: Dims,
     scale: f32,
-    precision: Precision,
+    /// How the products are computed where they are rounded.
+    rounded: Option<Bf16Products>,
     causal: bool,
 }
 
@@ -93,17 +112,25 @@ impl CustomOp3 for AttentionOp {
     ) -> Result<(CpuStorage, Shape)> {
         let (q, k, v) = (Rows::new(q, q_layout)?, Rows::new(k, k_layout)?, Rows::new(v, v_layout)?);
         let mut out = buffer::zeros(q_layout.shape().elem_count());
-        if self.precision == Precision::Bf16 && amx::available() {
-            self.run_tiles(q, k, v, &mut out);
-        } else {
-            self.run_f32(q, k, v, &mut out);
-        }
+        self.run([q, k, v], &mut out);
         Ok((CpuStorage::F32(out), q_layout.shape().clone()))
     }
 }
 
 impl AttentionOp {
-    fn run_f32(&self, q: Rows, k: Rows, v: Rows, out: &mut [f32]) {
+    fn run(&self, qkv: [Rows; 3], out: &mut [f32]) {
+        match self.rounded {
+            Some(Bf16Products::Tiles) => self.run_rounded(amx::Tiles::configure, qkv, out),
+            Some(Bf16Products::DotProducts) => self.run_rounded(DotProducts::find, qkv, out),
+            #[cfg(test)]
+            Some(Bf16Products::Emulated) => {
+                self.run_rounded(|| Some(super::bf16_unit::emulated::EmulatedTiles), qkv, out);
+            }
+            None | Some(Bf16Products::Widened) => self.run_f32(qkv, out),
+        }
+    }
+
+    fn run_f32(&self, [q, k, v]: [Rows; 3], out: &mut [f32]) {
         let Dims { d, m, groups, .. } = self.dims;
         let (key_panels, value_panels) = (m.div_ceil(PANEL), d.div_ceil(PANEL));
         let key_len = key_panels * d * PANEL;
@@ -161,73 +188,72 @@ impl AttentionOp {
         });
     }
 
-    fn run_tiles(&self, q: Rows, k: Rows, v: Rows, out: &mut [f32]) {
+    fn run_rounded<U: Unit>(
+        &self,
+        unit: impl Fn() -> Option<U> + Sync,
+        [q, k, v]: [Rows; 3],
+        out: &mut [f32],
+    ) {
         let Dims { d, m, groups, .. } = self.dims;
         let (key_panels, value_panels) = (m.div_ceil(PANEL), d.div_ceil(PANEL));
         let depth = d.div_ceil(STEP);
-        let key_len = key_panels * depth * amx::STEP_LEN;
-        let value_len = value_panels * key_panels * amx::STEP_LEN;
+        let key_len = key_panels * depth * COLUMN_STEP;
+        let value_len = value_panels * key_panels * COLUMN_STEP;
         let mut keys = vec![bf16::ZERO; groups * key_len];
         let mut values = vec![bf16::ZERO; groups * value_len];
         keys.par_chunks_mut(key_len).zip(values.par_chunks_mut(value_len)).enumerate().for_each(
             |(group, (keys, values))| {
                 for j in 0..m {
                     let (row, from) = self.kv_row(group, j);
-                    let keys = &mut keys[j / PANEL * depth * amx::STEP_LEN..];
+                    let keys = &mut keys[j / PANEL * depth * COLUMN_STEP..];
                     for (i, &x) in k.get(row, from, d).iter().enumerate() {
                         keys[tile_offset(i, j % PANEL)] = round_bf16(x);
                     }
                     for (i, &x) in v.get(row, from, d).iter().enumerate() {
-                        let panel = i / PANEL * key_panels * amx::STEP_LEN;
+                        let panel = i / PANEL * key_panels * COLUMN_STEP;
                         values[panel + tile_offset(j, i % PANEL)] = round_bf16(x);
                     }
                 }
             },
         );
-        self.for_queries(amx::BLOCK, out, |group, first, block| {
+        self.for_queries(U::ROWS, out, |group, first, block| {
             let Block { count, scores, sums, .. } = block;
-            let tiles = amx::Tiles::configure().expect("the caller has asked for tiles");
-            let blocks = count.div_ceil(amx::BLOCK);
-            let mut queries = vec![bf16::ZERO; blocks * depth * amx::STEP_LEN];
+            let unit = unit().expect("the caller has asked whether there is one");
+            let blocks = count.div_ceil(U::ROWS);
+            let mut queries = vec![bf16::ZERO; blocks * depth * U::ROW_STEP];
             for i in 0..*count {
                 let (row, from) = self.q_row(group, first + i);
-                let start = i / amx::BLOCK * depth * amx::STEP_LEN + i % amx::BLOCK * STEP;
-                spread_row(q.get(row, from, d), &mut queries[start..]);
+                let start = i / U::ROWS * depth * U::ROW_STEP + i % U::ROWS * STEP;
+                spread_row(q.get(row, from, d), &mut queries[start..], U::ROW_STEP);
             }
-            let mut weights = vec![bf16::ZERO; blocks * (TILE / STEP) * amx::STEP_LEN];
+            let mut weights = vec![bf16::ZERO; blocks * (TILE / STEP) * U::ROW_STEP];
             let (keys, values) = (&keys[group * key_len..], &values[group * value_len..]);
             let width = value_panels * PANEL;
             for start in (0..m).step_by(TILE) {
                 let len = TILE.min(m - start);
                 let steps = len.div_ceil(STEP);
                 for b in 0..blocks {
-                    let queries = &queries[b * depth * amx::STEP_LEN..];
+                    let queries = &queries[b * depth * U::ROW_STEP..];
                     for panel in 0..steps {
-                        let keys = &keys[(start / PANEL + panel) * depth * amx::STEP_LEN..];
-                        let target = &mut scores[b * amx::BLOCK * TILE + panel * PANEL..];
-                        tiles.multiply(queries, keys, depth, target, TILE, true);
+                        let keys = &keys[(start / PANEL + panel) * depth * COLUMN_STEP..];
+                        let target = &mut scores[b * U::ROWS * TILE + panel * PANEL..];
+                        unit.multiply(queries, keys, depth, target, TILE, true);
                     }
                 }
                 for (i, state) in block.state.iter_mut().enumerate() {
                     let row = &mut scores[i * TILE..][..steps * STEP];
                     row[self.seen(first + i, start, len)..].fill(f32::NEG_INFINITY);
-                    let at = i / amx::BLOCK * steps * amx::STEP_LEN + i % amx::BLOCK * STEP;
+                    let at = i / U::ROWS * steps * U::ROW_STEP + i % U::ROWS * STEP;
                     let target = &mut weights[at..];
-                    tiles.weigh_row(
-                        row,
-                        self.scale,
-                        state,
-                        &mut sums[i * width..][..width],
-                        target,
-                    );
+                    unit.weigh_row(row, self.scale, state, &mut sums[i * width..][..width], target);
                 }
                 for b in 0..blocks {
-                    let weights = &weights[b * steps * amx::STEP_LEN..];
+                    let weights = &weights[b * steps * U::ROW_STEP..];
                     for panel in 0..value_panels {
                         let step = panel * key_panels + start / STEP;
-                        let values = &values[step * amx::STEP_LEN..];
-                        let target = &mut sums[b * amx::BLOCK * width + panel * PANEL..];
-                        tiles.multiply(weights, values, steps, target, width, start == 0);
+                        let values = &values[step * COLUMN_STEP..];
+                        let target = &mut sums[b * U::ROWS * width + panel * PANEL..];
+                        unit.multiply(weights, values, steps, target, width, start == 0);
                     }
                 }
             }
@@ -316,34 +342,4 @@ struct Block {
     scores: Vec<f32>,
     /// `[query][d rounded up to panels]`
     sums: Vec<f32>,
-}
-
-multiversion! {
-    /// `row` ends in minus infinity up to a multiple of 16.
-    fn weigh_row(row: &mut [f32], scale: f32, state: &mut RunningSoftmax, sums: &mut [f32]) {
-        let mut lanes = [f32::NEG_INFINITY; 16];
-        for chunk in row.chunks_exact(16) {
-            for i in 0..16 {
-                lanes[i] = if chunk[i] > lanes[i] { chunk[i] } else { lanes[i] };
-            }
-        }
-        let most = lanes.iter().fold(f32::NEG_INFINITY, |a, &b| a.max(b)) * scale;
-        if most > state.most {
-            let factor = math::exp(state.most - most);
-            state.sum *= factor;
-            sums.iter_mut().for_each(|s| *s *= factor);
-            state.most = most;
-        }
-        let most = state.most;
-        for value in row.iter_mut() {
-            *value = math::exp(*value * scale - most);
-        }
-        let mut totals = [0.0f32; 16];
-        for chunk in row.chunks_exact(16) {
-            for i in 0..16 {
-                totals[i] += chunk[i];
-            }
-        }
-        state.sum += totals.iter().sum::<f32>();
-    }
 }

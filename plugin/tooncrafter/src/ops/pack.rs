@@ -9,6 +9,9 @@ use rayon::prelude::*;
 
 /// Columns in a panel.
 pub(crate) const PANEL: usize = 32;
+/// Most outputs that count as few, and input channels in one step of their dot products.
+pub(crate) const OUTPUTS: usize = 4;
+pub(crate) const LANES: usize = 16;
 /// Input channels in one step of the bf16 kernel; each tap is filled up to a multiple of it.
 pub(crate) const STEP: usize = 32;
 
@@ -49,8 +52,10 @@ pub(crate) enum Data {
     /// `[panel][tap][input channel][32]`
     F32(Vec<f32>),
     /// `[panel][tap][step][half of 16 columns][pair of input channels, 16][column, 16][2]`:
-    /// each 1 KiB block is one AMX tile.
+    /// each 1 KiB block is one AMX tile, each 64 bytes of it what one dot product of pairs takes.
     Bf16(Vec<bf16>),
+    /// `[output, up to OUTPUTS][tap][input channel]`, for few outputs; rounded to bf16 where that is the precision.
+    Rows(Vec<f32>),
 }
 
 impl Packed {
@@ -62,6 +67,18 @@ impl Packed {
         precision: Precision,
     ) -> Self {
         assert_eq!(weight.len(), channels * width * taps, "the caller states the weight's shape");
+        let few = channels <= OUTPUTS && width.is_multiple_of(LANES) && taps > 1;
+        if few && columns == Columns::Plain {
+            let mut data = vec![0.0; OUTPUTS * taps * width];
+            for (i, &value) in weight.iter().enumerate() {
+                let (channel, i, tap) = (i / (width * taps), i / taps % width, i % taps);
+                data[(channel * taps + tap) * width + i] = match precision {
+                    Precision::F32 => value,
+                    Precision::Bf16 => bf16::from_f32(value).to_f32(),
+                };
+            }
+            return Self { channels, taps, width, columns, data: Data::Rows(data) };
+        }
         let panels = channels.div_ceil(PANEL);
         let source = |panel: usize, column: usize| -> Option<usize> {
             let channel = match columns {
@@ -128,7 +145,7 @@ impl Packed {
     #[cfg(test)]
     pub(crate) fn byte_len(&self) -> usize {
         match &self.data {
-            Data::F32(data) => size_of_val(data.as_slice()),
+            Data::F32(data) | Data::Rows(data) => size_of_val(data.as_slice()),
             Data::Bf16(data) => size_of_val(data.as_slice()),
         }
     }

@@ -10,16 +10,25 @@ use candle_core::{
 };
 use candle_nn::VarBuilder;
 
-use super::igemm::{Epilogue, igemm};
+use super::epilogue::Epilogue;
+use super::igemm::igemm;
 use super::on_device::DeviceWeights;
-use super::pack::{Columns, Packed};
-use super::{buffer, cpu_values};
+use super::pack::{Columns, Data, Packed};
+use super::{buffer, cpu_values, narrow, winograd};
 use crate::layer_args::{Activation, Addend, Window};
+
+/// Most channels whose taps are gathered.
+const FEW_INPUTS: usize = 8;
 
 /// Weights of a product, in the form that its device wants.
 #[derive(Debug)]
 enum Weights {
-    Packed { packed: Packed, bias: Option<Vec<f32>> },
+    Packed {
+        packed: Packed,
+        bias: Option<Vec<f32>>,
+        /// Channels of one tap, where the rows of all taps are gathered into one before they meet the weights.
+        gathered: Option<usize>,
+    },
     OnDevice(DeviceWeights),
 }
 
@@ -47,9 +56,10 @@ struct ProductOp {
 
 impl ProductOp {
     fn run(&self, x: &[f32], plus: Option<&[f32]>) -> Result<(CpuStorage, Shape)> {
-        let Weights::Packed { packed, bias } = &*self.weights else {
+        let Weights::Packed { packed, bias, gathered } = &*self.weights else {
             bail!("the weights of this layer live on another device than its input")
         };
+        let gathered = *gathered;
         let outputs = packed.outputs();
         let count = self.shape.elem_count() / outputs;
         let mut out = buffer::zeros(count * outputs);
@@ -59,32 +69,58 @@ impl ProductOp {
             residual: plus.filter(|_| self.frame_rows == 0),
             per_frame: plus.filter(|_| self.frame_rows > 0).map(|plus| (plus, self.frame_rows)),
         };
-        let width = packed.width;
+        let width = gathered.unwrap_or(packed.width);
         let zeros = vec![0.0f32; width];
-        let pick = |index: Option<usize>| match index {
+        let (x, zeros) = (x, zeros.as_slice());
+        let pick = move |index: Option<usize>| match index {
             Some(index) => &x[index * width..][..width],
-            None => &zeros[..],
+            None => zeros,
         };
         match self.rows {
-            Rows::Dense => igemm(|m, _| pick(Some(m)), count, packed, &end, &mut out),
+            Rows::Dense => igemm(|m| move |_| pick(Some(m)), count, packed, &end, &mut out),
+            Rows::Space(window)
+                if matches!(packed.data, Data::F32(_)) && winograd::suits(window, packed) =>
+            {
+                let (h, w) = window.size;
+                let frames = x.len() / (h * w * width);
+                winograd::conv3x3(x, frames, window, packed, &end, &mut out);
+            }
             Rows::Space(window) => {
                 let (h, w) = window.size;
                 let (out_h, out_w) = window.output(h, w);
-                let row = |m: usize, tap: usize| {
+                let row = |m: usize| {
                     let (n, y, x) = (m / (out_h * out_w), m / out_w % out_h, m % out_w);
-                    let y = (y * window.stride + tap / window.kernel).wrapping_sub(window.before);
-                    let x = (x * window.stride + tap % window.kernel).wrapping_sub(window.before);
+                    // Positions before the first wrap to huge values.
+                    let y = (y * window.stride).wrapping_sub(window.before);
+                    let x = (x * window.stride).wrapping_sub(window.before);
                     let shift = usize::from(window.enlarge);
-                    // Positions before the first have wrapped to huge values.
-                    let inside = y < h << shift && x < w << shift;
-                    pick(inside.then(|| (n * h + (y >> shift)) * w + (x >> shift)))
+
+                    move |tap: usize| {
+                        // The side of the kernel is 1 or 3, and 0 / 3 is 0 as well.
+                        let (y, x) = (y.wrapping_add(tap / 3), x.wrapping_add(tap % 3));
+                        let inside = y < h << shift && x < w << shift;
+                        pick(inside.then(|| (n * h + (y >> shift)) * w + (x >> shift)))
+                    }
                 };
-                igemm(row, count, packed, &end, &mut out)
+                if let Some(width) = gathered {
+                    let taps = window.kernel * window.kernel;
+                    let x = narrow::gather(row, count, taps, width);
+                    let row = |m: usize| {
+                        let x = &x[m * taps * width..][..taps * width];
+                        move |_| x
+                    };
+                    igemm(row, count, packed, &end, &mut out)
+                } else {
+                    igemm(row, count, packed, &end, &mut out)
+                }
             }
             Rows::Time { t, pixels } => {
-                let row = |m: usize, tap: usize| {
-                    let frame = (m / pixels % t + tap).wrapping_sub(1);
-                    pick((frame < t).then(|| m + tap * pixels - pixels))
+                let row = |m: usize| {
+                    let frame = m / pixels % t;
+                    move |tap: usize| {
+                        let frame = (frame + tap).wrapping_sub(1);
+                        pick((frame < t).then(|| m + tap * pixels - pixels))
+                    }
                 };
                 igemm(row, count, packed, &end, &mut out)
             }
@@ -131,10 +167,19 @@ fn build(
 ) -> Result<Arc<Weights>> {
     let weights = if matches!(vb.device(), Device::Cpu) {
         let precision = super::precision(vb);
+        // A step of a few channels costs as much as a whole one, so the taps are made one row.
+        let gathered = (taps == 9 && width <= FEW_INPUTS).then_some(width);
+        let (weight, shape) = match gathered {
+            Some(_) => {
+                let by_tap = weight.reshape((channels, width, taps))?.transpose(1, 2)?;
+                (by_tap.contiguous()?, (channels, taps * width, 1))
+            }
+            None => (weight.clone(), (channels, width, taps)),
+        };
         let values = weight.flatten_all()?.to_vec1::<f32>()?;
-        let packed = Packed::new(&values, (channels, width, taps), columns, precision);
+        let packed = Packed::new(&values, shape, columns, precision);
         let bias = bias.map(|bias| bias.flatten_all()?.to_vec1::<f32>()).transpose()?;
-        Weights::Packed { packed, bias }
+        Weights::Packed { packed, bias, gathered }
     } else {
         Weights::OnDevice(DeviceWeights::new(weight, bias, (channels, width, taps), vb)?)
     };

@@ -9,11 +9,9 @@ use candle_nn::VarBuilder;
 use crate::noise::{NoiseSource, Stream};
 use crate::reference;
 
-use super::igemm::{Epilogue, igemm_on};
-use super::pack::{Columns, Packed};
 use super::{
     Activation, Addend, Conv2d, GroupNorm, LayerNorm, Linear, Precision, TemporalConv, Window,
-    attention, attention_over_time, has_bf16_tiles,
+    attention, attention_over_time,
 };
 
 /// Allowed relative error: order of summation, or rounding of factors to 8 bits.
@@ -21,7 +19,7 @@ const TOLERANCES: [(DType, f64); 2] = [(DType::F32, 5e-6), (DType::BF16, 4e-2)];
 
 /// Normal values, the same in every run: where few terms cancel by chance, an error relative to the
 /// result says nothing, and a test must not depend on that chance.
-fn random(shape: &[usize]) -> Result<Tensor> {
+pub(super) fn random(shape: &[usize]) -> Result<Tensor> {
     thread_local!(static DRAWN: Cell<u32> = const { Cell::new(0) });
     let drawn = DRAWN.replace(DRAWN.get() + 1);
     NoiseSource::new(1).tensor(Stream::Step(drawn), shape, &Device::Cpu)
@@ -42,7 +40,7 @@ fn weights(
 }
 
 #[track_caller]
-fn assert_close(what: &str, found: &Tensor, wanted: &Tensor, tolerance: f64) {
+pub(super) fn assert_close(what: &str, found: &Tensor, wanted: &Tensor, tolerance: f64) {
     assert_eq!(found.dims(), wanted.dims(), "{what}: shape");
     let values = |x: &Tensor| x.flatten_all().unwrap().to_vec1::<f32>().unwrap();
     let (found, wanted) = (values(found), values(wanted));
@@ -96,31 +94,18 @@ fn gated_layers() -> Result<()> {
 }
 
 #[test]
-fn bf16_weights_without_tiles() -> Result<()> {
-    let (rows, inputs, outputs) = (45, 2100, 70);
-    let (weight, x) = (random(&[outputs, inputs])?, random(&[rows, inputs])?);
-    let values = |x: &Tensor| x.flatten_all()?.to_vec1::<f32>();
-    let (weight_values, x_values) = (values(&weight)?, values(&x)?);
-    let shape = (outputs, inputs, 1);
-    let packed = Packed::new(&weight_values, shape, Columns::Plain, Precision::Bf16);
-    assert_eq!(packed.byte_len(), 96 * 2112 * 2);
-    let mut out = vec![0.0; rows * outputs];
-    let row = |m: usize, _| &x_values[m * inputs..][..inputs];
-    igemm_on(row, rows, &packed, &Epilogue::default(), &mut out, false);
-    let found = Tensor::from_vec(out, (rows, outputs), &Device::Cpu)?;
-    let rounded = weight.to_dtype(DType::BF16)?.to_dtype(DType::F32)?;
-    assert_close("widened", &found, &x.matmul(&rounded.t()?)?, 5e-6);
-    Ok(())
-}
-
-#[test]
 fn convolutions() -> Result<()> {
     let point = Window::POINT;
     for (dtype, tolerance) in TOLERANCES {
         for window in [point, Window::SAME, Window::HALVE, Window::HALVE_AFTER, Window::DOUBLE] {
-            for (n, h, w, c_in, c_out) in
-                [(1, 3, 2, 1, 1), (2, 5, 7, 3, 35), (3, 6, 4, 40, 8), (1, 16, 18, 33, 64)]
-            {
+            for (n, h, w, c_in, c_out) in [
+                (1, 3, 2, 1, 1),
+                (2, 5, 7, 3, 35),
+                (3, 6, 4, 40, 8),
+                (1, 16, 18, 33, 64),
+                (3, 5, 9, 48, 70),
+                (1, 8, 12, 336, 40),
+            ] {
                 let what = format!("{dtype:?} {window:?} {n} x {h} x {w}, {c_in} -> {c_out}");
                 let k = window.kernel;
                 let (tensors, vb) =
@@ -243,11 +228,4 @@ fn wrong_shapes_are_refused() -> Result<()> {
     assert!(attention(&q, &k, &k, 2, Precision::F32, false).is_err());
     assert!(attention(&q, &q, &q, 3, Precision::F32, false).is_err());
     Ok(())
-}
-
-#[test]
-fn tiles_are_found_where_the_processor_has_them() {
-    let has_flag = std::fs::read_to_string("/proc/cpuinfo")
-        .is_ok_and(|text| text.lines().any(|line| line.contains(" amx_bf16")));
-    assert!(has_flag || !has_bf16_tiles(), "tiles on a processor without them");
 }

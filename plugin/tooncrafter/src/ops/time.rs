@@ -9,6 +9,13 @@ use super::share::Shared;
 use super::{buffer, math, on_device};
 use crate::row_pitch::rows_apart;
 
+/// Frames and channels in one step of the loops.
+const LANES: usize = 16;
+/// Channels, of all heads, of the pixels of one task.
+const BLOCK: usize = 2048;
+/// Queries whose sums are in registers at once.
+const QUERIES: usize = 8;
+
 /// Attention over the frames of each pixel by itself.
 ///
 /// `q, k, v: [b, t, p, heads * d]` → the same shape; rows may lie apart. Computed in f32: the
@@ -51,35 +58,44 @@ impl CustomOp3 for TimeOp {
         let (b, t, p, inner) = q_layout.shape().dims4()?;
         let mut out = buffer::zeros(b * t * p * inner);
         let d = inner / self.heads;
-        let padded = t.next_multiple_of(16);
+        // Some pixels at once: the frames of one lie so far apart, and so evenly, that they push each other out of the
+        // caches, so each frame's pixels are read and written in one go.
+        let together = (BLOCK / inner).clamp(1, p);
+        let blocks = p.div_ceil(together);
         let shared = Shared::new(&mut out);
-        (0..b * p).into_par_iter().with_min_len(16).for_each_init(
-            || Pixel {
-                keys: vec![0.0; d * padded],
-                values: vec![0.0; t * d],
-                weights: vec![0.0; padded],
-            },
-            |scratch, index| {
-                let (b, pixel) = (index / p, index % p);
-                let row = |frame: usize| (b * t + frame) * p + pixel;
-                for head in 0..self.heads {
-                    let from = head * d;
-                    for frame in 0..t {
-                        let key = k.get(row(frame), from, d);
-                        for (i, &x) in key.iter().enumerate() {
-                            scratch.keys[i * padded + frame] = x;
+        (0..b * blocks).into_par_iter().for_each_init(
+            || (Pixel::new(t, d), vec![0.0f32; 3 * t * together * inner]),
+            |(pixel, near), index| {
+                let first = index % blocks * together;
+                let count = together.min(p - first);
+                let row = |frame: usize| (index / blocks * t + frame) * p + first;
+                let size = t * together * inner;
+                for (near, far) in near.chunks_exact_mut(size).zip([q, k, v]) {
+                    for (frame, near) in near.chunks_exact_mut(together * inner).enumerate() {
+                        for (i, near) in near.chunks_exact_mut(inner).enumerate().take(count) {
+                            near.copy_from_slice(far.get(row(frame) + i, 0, inner));
                         }
-                        scratch.values[frame * d..][..d].copy_from_slice(v.get(
-                            row(frame),
-                            from,
-                            d,
-                        ));
                     }
-                    for frame in 0..t {
-                        // SAFETY: each pixel belongs to one task, each head and frame comes once.
-                        let target = unsafe { shared.slice(row(frame) * inner + from, d) };
-                        attend(q.get(row(frame), from, d), t, self.scale, scratch, target);
+                }
+                let (queries, others) = near.split_at_mut(size);
+                let (keys, values) = others.split_at(size);
+                for from in (0..count * inner).step_by(d) {
+                    let at = |frame: usize| frame * together * inner + from;
+                    pixel.read(
+                        |frame| &queries[at(frame)..][..d],
+                        |frame| &keys[at(frame)..][..d],
+                        |frame| &values[at(frame)..][..d],
+                    );
+                    attend(pixel, self.scale);
+                    // The results take the place of the queries.
+                    for (frame, sums) in pixel.sums.chunks_exact(pixel.width).enumerate().take(t) {
+                        queries[frame * together * inner + from..][..d].copy_from_slice(&sums[..d]);
                     }
+                }
+                for (frame, results) in queries.chunks_exact(together * inner).enumerate() {
+                    // SAFETY: each pixel belongs to one task, and each frame comes once.
+                    let target = unsafe { shared.slice(row(frame) * inner, count * inner) };
+                    target.copy_from_slice(&results[..count * inner]);
                 }
             },
         );
@@ -87,39 +103,123 @@ impl CustomOp3 for TimeOp {
     }
 }
 
-/// Scratch of one pixel and head.
+/// One pixel and head. Frames and channels are filled up with zeros to whole steps.
 struct Pixel {
-    /// `[d][frames rounded up to 16]`
+    t: usize,
+    /// Frames, rounded up.
+    frames: usize,
+    /// Channels, rounded up.
+    width: usize,
+    /// `[query][width]`
+    queries: Vec<f32>,
+    /// `[width][frames]`
     keys: Vec<f32>,
-    /// `[frame][d]`
+    /// `[frame][width]`
     values: Vec<f32>,
+    /// `[query][frames]`
     weights: Vec<f32>,
+    /// `[query][width]`
+    sums: Vec<f32>,
+}
+
+impl Pixel {
+    fn new(t: usize, d: usize) -> Self {
+        let (frames, width) = (t.next_multiple_of(LANES), d.next_multiple_of(LANES));
+        Self {
+            t,
+            frames,
+            width,
+            queries: vec![0.0; frames * width],
+            keys: vec![0.0; width * frames],
+            values: vec![0.0; frames * width],
+            weights: vec![0.0; frames * frames],
+            sums: vec![0.0; frames * width],
+        }
+    }
+
+    fn read<'a>(
+        &mut self,
+        query: impl Fn(usize) -> &'a [f32],
+        key: impl Fn(usize) -> &'a [f32],
+        value: impl Fn(usize) -> &'a [f32],
+    ) {
+        for frame in 0..self.t {
+            let (query, value) = (query(frame), value(frame));
+            self.queries[frame * self.width..][..query.len()].copy_from_slice(query);
+            self.values[frame * self.width..][..value.len()].copy_from_slice(value);
+            for (keys, &x) in self.keys.chunks_exact_mut(self.frames).zip(key(frame)) {
+                keys[frame] = x;
+            }
+        }
+    }
+}
+
+/// `sums[i] += a[i] * step[i]`
+macro_rules! accumulate {
+    ($sums:expr, $a:expr, $step:expr) => {
+        for lane in 0..LANES {
+            $sums[lane] = $a.mul_add($step[lane], $sums[lane]);
+        }
+    };
 }
 
 multiversion! {
-    fn attend(query: &[f32], t: usize, scale: f32, scratch: &mut Pixel, target: &mut [f32]) {
-        let padded = scratch.weights.len();
-        for start in (0..padded).step_by(16) {
-            let mut sums = [0.0f32; 16];
-            for (&q, keys) in query.iter().zip(scratch.keys.chunks_exact(padded)) {
-                let keys: &[f32; 16] = keys[start..start + 16].try_into().expect("16 keys");
-                for i in 0..16 {
-                    sums[i] += q * keys[i];
+    /// Fills `weights` and `sums` of a pixel.
+    fn attend(pixel: &mut Pixel, scale: f32) {
+        let Pixel { t, frames, width, queries, keys, values, weights, sums } = pixel;
+        let (t, frames, width) = (*t, *frames, *width);
+        for first in (0..t).step_by(QUERIES) {
+            let queries = &queries[first * width..][..QUERIES * width];
+            for start in (0..frames).step_by(LANES) {
+                let mut scores = [[0.0f32; LANES]; QUERIES];
+                for (i, keys) in keys.chunks_exact(frames).enumerate() {
+                    let keys: &[f32; LANES] = keys[start..start + LANES].try_into().expect("a step");
+                    for (query, scores) in scores.iter_mut().enumerate() {
+                        let a = queries[query * width + i];
+                        accumulate!(scores, a, keys);
+                    }
+                }
+                for (query, scores) in scores.iter().enumerate() {
+                    weights[(first + query) * frames + start..][..LANES].copy_from_slice(scores);
                 }
             }
-            scratch.weights[start..start + 16].copy_from_slice(&sums);
         }
-        let weights = &mut scratch.weights[..t];
-        let most = weights.iter().fold(f32::NEG_INFINITY, |a, &b| a.max(b));
-        for weight in weights.iter_mut() {
-            *weight = math::exp((*weight - most) * scale);
+        for row in weights.chunks_exact_mut(frames).take(t) {
+            row[t..].fill(f32::NEG_INFINITY);
+            let mut most = [f32::NEG_INFINITY; LANES];
+            for step in row.chunks_exact(LANES) {
+                for lane in 0..LANES {
+                    most[lane] = if step[lane] > most[lane] { step[lane] } else { most[lane] };
+                }
+            }
+            let most = most.iter().fold(f32::NEG_INFINITY, |a, &b| if b > a { b } else { a });
+            let mut totals = [0.0f32; LANES];
+            for step in row.chunks_exact_mut(LANES) {
+                for lane in 0..LANES {
+                    step[lane] = math::exp((step[lane] - most) * scale);
+                    totals[lane] += step[lane];
+                }
+            }
+            let inverse = 1.0 / totals.iter().sum::<f32>();
+            for weight in row.iter_mut() {
+                *weight *= inverse;
+            }
         }
-        let inverse = 1.0 / weights.iter().sum::<f32>();
-        target.fill(0.0);
-        for (&weight, values) in weights.iter().zip(scratch.values.chunks_exact(target.len())) {
-            let weight = weight * inverse;
-            for (target, &value) in target.iter_mut().zip(values) {
-                *target += weight * value;
+        for first in (0..t).step_by(QUERIES) {
+            let weights = &weights[first * frames..][..QUERIES * frames];
+            for start in (0..width).step_by(LANES) {
+                let mut mixed = [[0.0f32; LANES]; QUERIES];
+                for (frame, values) in values.chunks_exact(width).enumerate().take(t) {
+                    let values: &[f32; LANES] =
+                        values[start..start + LANES].try_into().expect("a step");
+                    for (query, mixed) in mixed.iter_mut().enumerate() {
+                        let a = weights[query * frames + frame];
+                        accumulate!(mixed, a, values);
+                    }
+                }
+                for (query, mixed) in mixed.iter().enumerate() {
+                    sums[(first + query) * width + start..][..LANES].copy_from_slice(mixed);
+                }
             }
         }
     }

@@ -11,11 +11,10 @@ use super::{to_frame, truth};
 const WIDTH: u32 = 480;
 const HEIGHT: u32 = 270;
 
-/// Size of the scene relative to the frame, with room for pans and weave.
+/// Room around the frame for pans and weave, as a share of its size.
 const ROOM: f32 = 1.3;
 
-/// A sample, the number of frames for which each of its drawings is held, and the camera's movement
-/// per frame.
+/// A sample, for how many frames each of its drawings is held, and the way of the camera for each frame.
 type Scene = (&'static str, &'static [usize], [f32; 2]);
 
 const STILL: [f32; 2] = [0.0; 2];
@@ -45,14 +44,13 @@ const WEARS: [(&str, f32, f32, Option<u8>); 8] = [
     ("weave, JPEG 50", 0.0, 0.4, Some(50)),
 ];
 
-/// One frame without wear.
+/// One frame before wear.
 struct Shot {
     drawing: usize,
     camera: [f32; 2],
 }
 
-/// Prints how many of the film's drawings and cuts the exposure analysis finds for each kind of
-/// wear.
+/// Prints what the exposure analysis finds of the film's drawings and cuts under each wear.
 pub(crate) fn print() -> Result<()> {
     let (mut shots, mut drawings, mut starts, mut cuts) = (vec![], vec![], vec![], vec![]);
     for (name, exposures, pan) in FILM {
@@ -109,8 +107,7 @@ fn held(sheet: &Sheet, starts: &[usize], frames: usize) -> usize {
     starts.iter().zip(ends).filter(|pair| is_found(*pair)).count()
 }
 
-/// For drawings over which the camera moves: how many of them the sheet reports as pans, and how
-/// many there are.
+/// Of the drawings over which the camera moves: how many the sheet reports as such, and how many there are.
 fn pans(sheet: &Sheet, shots: &[Shot], starts: &[usize]) -> (usize, usize) {
     let moves = |n: &&usize| {
         shots.get(**n + 1).is_some_and(|next| {
@@ -124,8 +121,7 @@ fn pans(sheet: &Sheet, shots: &[Shot], starts: &[usize]) -> (usize, usize) {
     (panned.iter().filter(told).count(), panned.len())
 }
 
-/// The part of a drawing that the frame shows when the camera has moved by `at`, worn and
-/// compressed.
+/// The frame's part of a drawing, seen with the camera moved by `at`, worn and compressed.
 fn worn(
     drawing: &RgbImage,
     at: [f32; 2],
@@ -168,7 +164,7 @@ fn bilinear(picture: &RgbImage, [x, y]: [f32; 2]) -> [f32; 3] {
     })
 }
 
-/// Pseudorandom numbers (splitmix64), the same in every run.
+/// Numbers that look random, the same in every run (splitmix64).
 struct Random(u64);
 
 impl Random {
@@ -180,7 +176,7 @@ impl Random {
         ((z ^ (z >> 31)) >> 40) as f32 / (1_u64 << 24) as f32
     }
 
-    /// The sum of four uniform numbers, which is close enough to a normal one.
+    /// The sum of four uniform numbers: near enough to a normal one.
     fn normal(&mut self) -> f32 {
         ((0..4).map(|_| self.unit()).sum::<f32>() - 2.0) * 3.0_f32.sqrt()
     }

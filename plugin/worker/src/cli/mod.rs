@@ -22,7 +22,7 @@ pub use pins::PixelPin;
 pub(crate) use render::frame_range;
 pub use render::{FileFormat, Render};
 
-/// Draws the frames between two key drawings, and manages the weights this needs.
+/// Draws the frames between two key drawings, and cares for the weights this needs.
 #[derive(Debug, Parser)]
 #[command(
     name = "inbetween",
@@ -42,30 +42,29 @@ pub struct Cli {
 pub enum Command {
     /// Draw the frames between two keys at their own size, with either engine.
     Render(Box<Render>),
-    /// List and check the cache of drawings, and make room.
+    /// Look at the cache of drawings, check it and make room.
     #[command(subcommand)]
     Cache(Cache),
-    /// Report what works and what does not on this machine, and what to do about it.
+    /// Say what is right and wrong on this machine, and what to do.
     Doctor(Doctor),
-    /// Print the completion script of a shell.
+    /// Print the completions of a shell.
     Completions(Completions),
     /// Write the manual pages, one for each command: man ./inbetween.1 shows the first.
     Man(Man),
-    /// Run ToonCrafter alone: its 16 frames, at its own size, for comparison with the published
-    /// program.
+    /// Run ToonCrafter alone: its 16 frames, at its own size, for comparing with the published program.
     #[command(hide = true)]
     Generate(Box<Generate>),
-    /// Retime a clip to another frame rate: drawings held for twos and threes become smooth motion.
+    /// Retime a clip to another frame rate: what is held for twos and threes becomes smooth motion.
     Retime(Retime),
-    /// Draw for this user's plug-ins, which start this command themselves.
+    /// Draw for the plug-ins of this user; they start it themselves.
     Serve(Serve),
-    /// Inspect, check, convert and fetch weight files.
+    /// Look at weight files, check, convert and fetch them.
     #[command(subcommand)]
     Models(Models),
 }
 
-/// Arguments of `generate`. If an option is given twice, the last one counts, so that scripts can
-/// append to a fixed command.
+/// Arguments of `generate`. Of an option given twice the last counts, so that scripts can add to
+/// a fixed command.
 #[derive(Debug, Args)]
 #[command(args_override_self = true)]
 pub struct Generate {
@@ -82,25 +81,25 @@ pub struct Generate {
     /// Folder for the frames.
     #[arg(long, default_value = "out")]
     pub out: PathBuf,
-    /// Only print how much memory this would take; for a GPU even if there is none here.
+    /// Only say how much memory this would take; for a GPU also where there is none.
     #[arg(long)]
     pub plan: bool,
-    /// The model's settings.
+    /// What the model is told.
     #[command(flatten)]
     pub model: ToonCrafterOptions,
     /// Fresh noise per step, 0 to 1 (ddim).
     #[arg(long, value_parser = share, default_value = "1")]
     pub eta: f64,
-    /// Separate strength of the keys, at the price of a third network call per step.
+    /// Strength of the keys on their own, at the price of a third network call per step.
     #[arg(long, value_parser = number(&GUIDANCE))]
     pub image_guidance: Option<f64>,
-    /// Number of frames including both keys: even, 4 to 16. The model was trained on 16.
+    /// Frames with both keys: an even number from 4 to 16. The model knows 16 best.
     #[arg(long, default_value_t = 16)]
     pub frames: usize,
     /// Size that the model works in; multiples of 64. It was trained on 512x320.
     #[arg(long, value_parser = size, default_value = "512x320")]
     pub size: (usize, usize),
-    /// A sketch and its frame, as 8=sketch.png; needs the sketch encoder. May be repeated.
+    /// A sketch and the frame it is for, as 8=sketch.png; needs the sketch encoder. May be repeated.
     #[arg(long, value_parser = frame_and_file)]
     pub sketch: Vec<(usize, PathBuf)>,
     #[arg(
@@ -108,13 +107,13 @@ pub struct Generate {
         default_value_t = SKETCH_STRENGTH.kind.default
     )]
     pub(crate) sketch_strength: f64,
-    /// Also write a contact sheet of all frames.
+    /// Write a contact sheet of all frames too.
     #[arg(long)]
     pub sheet: bool,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
-    /// The checkpoint is the small model from `models random --tiny`.
+    /// The checkpoint is the small model of `models random --tiny`.
     #[arg(long, hide = true)]
     pub tiny: bool,
 }
@@ -144,24 +143,24 @@ fn shard(text: &str) -> std::result::Result<(u64, u64), String> {
 /// Arguments of `retime`.
 #[derive(Debug, Args)]
 pub struct Retime {
-    /// A folder of numbered pictures, a pattern such as name.%04d.png, an animated GIF or PNG, or a
-    /// video file (which needs ffmpeg).
+    /// A folder of numbered pictures, a pattern such as name.%04d.png, an animated GIF or PNG, or a video file (needs
+    /// ffmpeg).
     pub input: PathBuf,
-    /// A folder, a pattern or a video file. An interrupted run continues where it stopped.
+    /// A folder, a pattern or a video file. An interrupted run goes on where it stopped.
     #[arg(required_unless_present = "x_sheet")]
     pub output: Option<PathBuf>,
-    /// The new frame rate: 60, 59.94 or 60000/1001. With --preset finish-the-twos, the input's own.
+    /// The new frame rate: 60, 59.94 or 60000/1001. The input's own with --preset finish-the-twos.
     #[arg(long, required_unless_present_any = ["x_sheet", "preset"])]
     pub to: Option<Rate>,
-    /// Set the options below for a common task; options that are given take precedence.
+    /// Set the options below for a task that comes up often; those that are given count more.
     #[arg(long, value_parser = PossibleValuesParser::new(presets::names("retime")))]
     pub preset: Option<String>,
-    /// The frame rate of the input. A video file knows its own; pictures count as 24.
+    /// The frame rate of the input; a video file knows its own, pictures count as 24.
     #[arg(long)]
     pub from: Option<Rate>,
     #[arg(long, help = help(&RESTORE), value_parser = choice(&RESTORE), default_value = name_of_default(&RESTORE))]
     pub(crate) restore: Restore,
-    /// The film's rate before the transfer, 24 or 23.976, in case it is not detected correctly.
+    /// The rate that the film had before it was transferred, where it is known better than found: 24 or 23.976.
     #[arg(long, value_name = "RATE")]
     pub from_cadence: Option<Rate>,
     #[arg(
@@ -169,45 +168,40 @@ pub struct Retime {
         default_value_t = RETIME_STRENGTH.kind.default
     )]
     pub(crate) strength: f64,
-    /// Hold the last frame before a cut and at the end even if the camera moves; otherwise a steady
-    /// pan goes on.
+    /// Hold the last frame before a cut and at the end even where the camera moves; else a steady pan goes on.
     #[arg(long)]
     pub hold_camera: bool,
     #[arg(long, help = help(&MOTION_PATH), value_parser = choice(&MOTION_PATH), default_value = name_of_default(&MOTION_PATH))]
     pub(crate) path: MotionPath,
     #[arg(long, help = help(&QUALITY), value_parser = choice(&QUALITY), default_value = name_of_default(&QUALITY))]
     pub(crate) quality: Quality,
-    /// ffmpeg's encoder for a video file. By default HEVC, AV1, VP9, ProRes, DNxHD and FFV1 stay as
-    /// they are; everything else becomes H.264, in .webm VP9, and with transparency ProRes 4444.
+    /// The encoder of ffmpeg for a video file. Unless given, HEVC, AV1, VP9, ProRes, DNxHD and FFV1 stay what they are;
+    /// all else becomes H.264, in .webm VP9, and with transparency ProRes 4444.
     #[arg(long)]
     pub codec: Option<String>,
-    /// The encoder's quality in its own numbers; a smaller number gives better quality and a larger
-    /// file.
+    /// The encoder's quality in its own numbers; smaller is better and larger.
     #[arg(long)]
     pub crf: Option<f64>,
-    /// How long the encoder may take for a smaller file, in its own words, such as medium or slow.
+    /// How long the encoder may take for a smaller file, in its own names, as medium or slow.
     #[arg(long)]
     pub encoder_preset: Option<String>,
-    /// Draw only these frames of the output, as 101-200, counted from 1; --join puts all of them
-    /// together.
+    /// Draw only these frames of the output, as 101-200, counted from 1; --join makes a whole of them.
     #[arg(long, value_name = "A-B", value_parser = range, conflicts_with_all = ["shard", "join", "overwrite"])]
     pub frames: Option<(u64, u64)>,
-    /// Draw only this share of the output, as 3/16 for the third of sixteen machines; --join puts
-    /// all of them together.
+    /// Draw only this share of the output, as 3/16 for the third of sixteen machines; --join makes a whole of them.
     #[arg(long, value_name = "N/ALL", value_parser = shard, conflicts_with_all = ["join", "overwrite"])]
     pub shard: Option<(u64, u64)>,
-    /// Draw nothing; put together what --frames or --shard have drawn.
+    /// Draw nothing: make a whole of what --frames or --shard have drawn.
     #[arg(long)]
     pub join: bool,
-    /// Replace existing output.
+    /// Replace what the output holds.
     #[arg(long)]
     pub overwrite: bool,
-    /// Only print the clip's exposure sheet: its drawings, how many frames each is held, and the
-    /// cuts.
+    /// Only tell the clip's exposure sheet: its drawings, for how many frames each is held, and the cuts.
     #[arg(long)]
     pub x_sheet: bool,
-    /// How to show progress: a bar in a terminal and lines in a log, lines such as "progress 42 %",
-    /// or the messages of Open Job Description.
+    /// How to tell how far it is: a bar in a terminal and lines in a log, lines such as "progress 42 %", or the
+    /// messages of Open Job Description.
     #[arg(long, value_enum, default_value = "bar")]
     pub progress: ProgressForm,
     /// Print JSON.
@@ -218,13 +212,13 @@ pub struct Retime {
 /// Arguments of `serve`.
 #[derive(Clone, Debug, Args)]
 pub struct Serve {
-    /// End after this long without a request, which frees the memory.
+    /// End after this long without a request, and give the memory back.
     #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
     pub idle_seconds: u64,
-    /// End the running worker.
+    /// End the worker that runs.
     #[arg(long)]
     pub stop: bool,
-    /// Start it in the background, and return once it is listening.
+    /// Start it in the background, and return when it listens.
     #[arg(long)]
     pub background: bool,
 }
@@ -232,20 +226,20 @@ pub struct Serve {
 /// The commands for the cache.
 #[derive(Debug, Subcommand)]
 pub enum Cache {
-    /// List the contents, the entries unused for longest first.
+    /// List what lies in it, the longest unused first.
     List(CacheFolder),
-    /// Print its size.
+    /// Say how large it is.
     Size(CacheFolder),
-    /// Delete the entries unused for longest until it is small enough.
+    /// Delete the longest unused until it is small enough.
     Prune(Prune),
-    /// Read everything and delete damaged entries.
+    /// Read everything and delete what is damaged.
     Verify(CacheFolder),
 }
 
 /// Which cache.
 #[derive(Debug, Args)]
 pub struct CacheFolder {
-    /// Its folder; by default the user's own.
+    /// Its folder; the user's own unless given.
     #[arg(long = "cache", alias = "dir", value_name = "CACHE")]
     pub dir: Option<PathBuf>,
     /// Print JSON.
@@ -259,7 +253,7 @@ pub struct Prune {
     /// Which cache.
     #[command(flatten)]
     pub folder: CacheFolder,
-    /// Size to keep, in MiB; 0 deletes everything.
+    /// Size that may stay, in MiB; 0 deletes everything.
     #[arg(long)]
     pub to: u64,
 }
@@ -267,7 +261,7 @@ pub struct Prune {
 /// Arguments of `doctor`.
 #[derive(Debug, Args)]
 pub struct Doctor {
-    /// The checkpoint to examine; by default the one that `models download` fetched.
+    /// The checkpoint to look at; without it the one that `models download` fetched.
     #[arg(long)]
     pub checkpoint: Option<PathBuf>,
     /// Print JSON.
@@ -286,18 +280,18 @@ pub struct Completions {
 /// Arguments of `man`.
 #[derive(Debug, Args)]
 pub struct Man {
-    /// Folder for the pages; by default the first page is printed.
+    /// Folder for the pages; without it the first page is printed.
     pub dir: Option<PathBuf>,
 }
 
 /// The commands for weight files.
 #[derive(Debug, Subcommand)]
 pub enum Models {
-    /// Describe a weight file: its kind, its parts, their size and precision.
+    /// Say what a weight file is: its kind, its parts, their size and precision.
     Inspect(Inspect),
-    /// Check that weight files have every tensor that the model needs, with the right shape.
+    /// Check that weight files hold every tensor that the model needs, in its shape.
     Verify(Verify),
-    /// Write a weight file in half precision, at half the size of the published one.
+    /// Write a weight file in half precision, half the size of the published one.
     Convert(Convert),
     /// Fetch the published weights from their public home.
     Download(Download),
@@ -319,13 +313,13 @@ pub struct Inspect {
 /// Arguments of `models verify`.
 #[derive(Debug, Args)]
 pub struct Verify {
-    /// The checkpoint; for a pruned one, also the files of the CLIP towers.
+    /// The checkpoint, and with a pruned one the files of the CLIP towers.
     #[arg(required = true)]
     pub files: Vec<PathBuf>,
     /// The file is the sketch encoder.
     #[arg(long)]
     pub sketch: bool,
-    /// The files are the small model from `models random --tiny`.
+    /// The files are the small model of `models random --tiny`.
     #[arg(long, hide = true)]
     pub tiny: bool,
     /// Print JSON.
@@ -354,7 +348,7 @@ pub struct Download {
     /// Fetch the sketch encoder too.
     #[arg(long)]
     pub sketch: bool,
-    /// Folder for the files; by default the one where AI In-between looks for them.
+    /// Folder for the files; without it the one where AI In-between looks for them.
     #[arg(long)]
     pub dir: Option<PathBuf>,
     /// I have read the licence of the weights and accept it.
@@ -363,7 +357,7 @@ pub struct Download {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
-    /// Another server with the same layout.
+    /// Another server of the same layout.
     #[arg(long, hide = true)]
     pub endpoint: Option<String>,
 }
@@ -376,18 +370,18 @@ pub struct Random {
     /// What to write.
     #[arg(long, value_enum, default_value = "full")]
     pub layout: RandomLayout,
-    /// Write a model of two million parameters instead of one of the released size.
+    /// A model of two million parameters instead of the released size.
     #[arg(long)]
     pub tiny: bool,
     /// Precision.
     #[arg(long, alias = "dtype", value_enum, default_value = "f16")]
     pub precision: Precision,
-    /// Seed; another number gives other weights.
+    /// Another number gives other weights.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
 }
 
-/// The file that random weights imitate.
+/// Which file random weights imitate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum RandomLayout {
     /// The whole main checkpoint.

@@ -1,13 +1,13 @@
-//! Chooses the device and the precision, and says why.
+//! Where to compute, in what precision, and why.
 
 use candle_core::{DType, Device};
 use inbetween_core::settings::{DeviceChoice, PrecisionChoice};
-use inbetween_tooncrafter::device::gpu;
+use inbetween_tooncrafter::device::{fastest_dtype, gpu};
 use inbetween_tooncrafter::memory::MemoryKind;
 
 use crate::failure::{Failure, Kind, Result};
 
-/// The device, and a sentence that says why it was chosen.
+/// The device, and a sentence that says why it is this one.
 pub(super) fn choose(wanted: DeviceChoice) -> Result<(Device, String)> {
     match wanted {
         DeviceChoice::Cpu => Ok((Device::Cpu, "on the CPU as asked".into())),
@@ -25,10 +25,11 @@ pub(super) fn choose(wanted: DeviceChoice) -> Result<(Device, String)> {
     }
 }
 
-/// bf16 where it is fast and halves the memory; f32 on the CPU unless bf16 is requested.
+/// The type of weights that a choice comes to on `place`.
 pub(super) fn precision(wanted: PrecisionChoice, place: MemoryKind) -> DType {
-    match (wanted, place) {
-        (PrecisionChoice::F32, _) | (PrecisionChoice::Auto, MemoryKind::Cpu) => DType::F32,
-        (PrecisionChoice::Bf16, _) | (PrecisionChoice::Auto, MemoryKind::Gpu) => DType::BF16,
+    match wanted {
+        PrecisionChoice::F32 => DType::F32,
+        PrecisionChoice::Bf16 => DType::BF16,
+        PrecisionChoice::Auto => fastest_dtype(place),
     }
 }

@@ -7,7 +7,7 @@ use kurbo::{Affine, Point, Vec2};
 
 use crate::curve::{Curve, normals};
 
-/// The media that can be drawn with the same strokes.
+/// What is drawn with the same moves of the hand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Medium {
     /// Ink and paint.

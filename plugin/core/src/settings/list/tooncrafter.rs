@@ -116,7 +116,7 @@ pub static MOTION: Setting<Number> = Setting {
 pub static PRECISION: Setting<Choice<PrecisionChoice>> = Setting {
     id: c"precision",
     label: c"Precision",
-    hint: c"Automatic computes in 16 bits on a graphics card and in 32 bits on the processor.",
+    hint: c"Automatic computes in 16 bits on graphics cards and on processors that are faster so, in 32 bits on others.",
     engine: TOONCRAFTER,
     decides: Decides::Look,
     kind: Choice {

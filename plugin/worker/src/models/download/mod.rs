@@ -1,11 +1,9 @@
-//! `models download`: fetches the published weights from their public home, after the licence is
-//! accepted.
+//! `models download`: the published weights from their public home, licence first.
 //!
-//! The `hf-hub` crate handles addresses, digests and access tokens. The transfer itself is done
-//! here in pieces, because it must survive broken connections: the bytes received so far are kept
-//! in a file beside the destination, named after the digest, and the next piece or the next run
-//! continues from there. The finished file is renamed into place only if its SHA-256 is the
-//! published one.
+//! The `hf-hub` crate knows addresses, digests and access tokens. The transfer itself is done here
+//! in pieces, because it must outlive broken connections: what has arrived stays in a file beside
+//! the destination, named by the digest, and the next piece or the next run goes on from there.
+//! The finished file is renamed into place only when its SHA-256 is the published one.
 
 mod transfer;
 
@@ -41,16 +39,16 @@ They are not part of AI In-between. You may use, change and share them, also com
 you keep their notices; they come without warranty.
 ";
 
-/// A server of published files, and the timing and size of requests to it.
+/// A server of published files, and how patiently it is asked.
 #[derive(Clone, Debug)]
 pub struct Server {
-    /// A server other than the public one.
+    /// Another server than the public one.
     pub endpoint: Option<String>,
-    /// Pause before the first retry; it doubles with each further one.
+    /// Pause before the first repetition; each further one waits twice as long.
     pub pause: Duration,
-    /// Number of retries without a single new byte before giving up.
+    /// Repetitions without a single new byte before giving up.
     pub repetitions: u32,
-    /// Number of bytes requested at once.
+    /// Bytes that are asked for at once.
     pub piece: u64,
 }
 
@@ -60,30 +58,29 @@ impl Default for Server {
     }
 }
 
-/// What the server says about a file.
+/// What the server tells of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listing {
-    /// The address of its contents.
+    /// Where its bytes are.
     pub url: String,
     /// SHA-256 of its contents, in hex.
     pub sha256: String,
     /// Its size in bytes.
     pub size: u64,
-    /// The revision of the repository.
+    /// The version of the repository.
     pub commit: String,
 }
 
-/// A file that is now present.
+/// A file that is there now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Fetched {
     /// Where it is.
     pub file: PathBuf,
     /// Its size in bytes.
     pub bytes: u64,
-    /// SHA-256 of its contents, in hex; verified.
+    /// SHA-256 of its contents, in hex; checked.
     pub sha256: String,
-    /// Bytes that had been received in an earlier run. If nothing was left to fetch, this is the
-    /// whole size.
+    /// Bytes that had arrived in an earlier run. When nothing was left to fetch, this is the whole size.
     pub resumed_from: u64,
 }
 
@@ -119,7 +116,7 @@ pub(crate) fn run(arguments: &Download) -> Result<()> {
 /// Where AI In-between looks for weights.
 ///
 /// # Errors
-/// When the system has no home folder.
+/// When the system names no home folder.
 pub fn default_folder() -> Result<PathBuf> {
     match directories::ProjectDirs::from("org", "inbetween", "AIInbetween") {
         Some(folders) => Ok(folders.data_dir().join("models")),
@@ -142,14 +139,14 @@ fn ask() -> Result<()> {
     }
 }
 
-/// Makes sure that the published file `name` is in `folder`, complete and verified. A copy that
-/// another program has already fetched is used where it is.
+/// Makes sure that the published file `name` is in `folder`, whole and checked. A copy that
+/// other programs have already fetched is used where it is.
 ///
-/// `progress` is called with the number of bytes received and the whole size.
+/// `progress` gets the number of bytes that have arrived and the whole size.
 ///
 /// # Errors
-/// [`Kind::Network`] when the server cannot be reached, fails, or sends something other than it has
-/// listed; [`Kind::File`] when the folder cannot be written to.
+/// [`Kind::Network`] when the server cannot be reached, fails, or sends something else than it has
+/// listed; [`Kind::File`] when the folder cannot be written.
 pub fn fetch(
     server: &Server,
     name: &str,
@@ -173,7 +170,7 @@ fn repository() -> Repo {
     Repo::model(REPOSITORY.into())
 }
 
-/// Asks the server for `name`, and tries again if it does not answer.
+/// Asks the server what it has under `name`, and asks again when it does not answer.
 fn look_up(server: &Server, name: &str) -> Result<Listing> {
     let mut pause = server.pause;
     for repetition in 0.. {
@@ -182,7 +179,7 @@ fn look_up(server: &Server, name: &str) -> Result<Listing> {
                 std::thread::sleep(pause);
                 pause *= 2;
             }
-            // Report a missing network at once, rather than after a minute of silence.
+            // A machine without a network should be told at once, not after a minute of silence.
             Err(LookUpError::Unreachable(_)) if repetition < server.repetitions.min(1) => {
                 std::thread::sleep(pause);
             }
@@ -209,13 +206,13 @@ fn look_up(server: &Server, name: &str) -> Result<Listing> {
     unreachable!("the last repetition returns")
 }
 
-/// Why a request to the server failed.
+/// Something that went wrong between here and the server.
 enum LookUpError {
     /// No connection was made at all.
     Unreachable(String),
-    /// The request may succeed the next time.
+    /// The request may work the next time.
     Passing(String),
-    /// The request will never succeed.
+    /// The request will never work.
     Final(String),
 }
 
@@ -230,7 +227,7 @@ fn look_up_once(server: &Server, name: &str) -> std::result::Result<Listing, Loo
     let url = api.repo(repository()).url(name);
     let (sender, answer) = mpsc::channel();
     let asked = url.clone();
-    // The library waits for ever for a silent server, so it runs in a separate thread.
+    // The library waits for ever on a silent server, so it waits in a thread of its own.
     std::thread::spawn(move || sender.send(api.metadata(&asked)));
     let metadata = match answer.recv_timeout(ANSWER_TIMEOUT) {
         Ok(Ok(metadata)) => metadata,
@@ -247,7 +244,7 @@ fn look_up_once(server: &Server, name: &str) -> std::result::Result<Listing, Loo
     Ok(Listing { url, sha256: sha256.to_ascii_lowercase(), size, commit })
 }
 
-/// Whether no connection could be made at all.
+/// Whether there was no connection to begin with.
 fn is_unreachable(error: &std::io::Error) -> bool {
     use std::io::ErrorKind;
     matches!(

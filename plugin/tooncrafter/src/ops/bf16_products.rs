@@ -1,0 +1,40 @@
+//! Which of the ways to multiply bf16 a processor has.
+
+use std::sync::OnceLock;
+
+use super::{amx, dot_products};
+
+/// How bf16 products run on a processor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bf16Products {
+    /// On the tile unit (AMX-BF16).
+    Tiles,
+    /// With dot products of pairs (AVX512-BF16).
+    DotProducts,
+    /// As f32: weights stay halved in memory and are widened in the cache, activations are not rounded.
+    Widened,
+    /// On the tile unit in plain Rust.
+    #[cfg(test)]
+    Emulated,
+}
+
+impl Bf16Products {
+    /// Whether bf16 is faster than f32 this way; widened, it only saves memory.
+    pub fn faster_than_f32(self) -> bool {
+        self != Self::Widened
+    }
+}
+
+/// The fastest way that this processor and this system offer.
+pub fn bf16_products() -> Bf16Products {
+    static FOUND: OnceLock<Bf16Products> = OnceLock::new();
+    *FOUND.get_or_init(|| {
+        if amx::available() {
+            Bf16Products::Tiles
+        } else if dot_products::DotProducts::find().is_some() {
+            Bf16Products::DotProducts
+        } else {
+            Bf16Products::Widened
+        }
+    })
+}

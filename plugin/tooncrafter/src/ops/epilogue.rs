@@ -1,0 +1,121 @@
+//! What happens to the sums of a product before they are stored.
+
+use super::isa::multiversion;
+use super::math;
+use super::pack::{Columns, PANEL, Packed};
+use super::share::Shared;
+use crate::layer_args::Activation;
+
+/// What happens to a finished sum before it is stored.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Epilogue<'a> {
+    /// One value per output channel (for gated columns: per weight channel).
+    pub(crate) bias: Option<&'a [f32]>,
+    pub(crate) activation: Activation,
+    /// Added after the activation; laid out like the result.
+    pub(crate) residual: Option<&'a [f32]>,
+    /// `(values, rows)`: value row `m / rows` is added to result row `m`; not with a residual.
+    pub(crate) per_frame: Option<(&'a [f32], usize)>,
+}
+
+/// Ends the sums of one panel and writes each row of them to its columns in a row of the result, as `rows` says; rows
+/// without one, and sums beyond `rows`, are dropped.
+///
+/// No two tasks may hold the same row and panel.
+pub(super) fn store(
+    sums: &mut [f32],
+    rows: &[Option<usize>],
+    panel: usize,
+    packed: &Packed,
+    end: &Epilogue,
+    out: &Shared<f32>,
+) {
+    let outputs = packed.outputs();
+    let gated = packed.columns == Columns::Gated;
+    let each = if gated { PANEL / 2 } else { PANEL };
+    let start = panel * each;
+    let len = each.min(outputs - start);
+    // Bias in the order of the panel's columns.
+    let mut bias = [0.0f32; PANEL];
+    if let Some(values) = end.bias {
+        bias[..len].copy_from_slice(&values[start..][..len]);
+        if gated {
+            bias[16..16 + len].copy_from_slice(&values[outputs + start..][..len]);
+        }
+    }
+    let sums = &mut sums[..rows.len() * PANEL];
+    add_bias(sums, &bias);
+    if gated {
+        gate(sums);
+    }
+    match end.activation {
+        Activation::None => {}
+        Activation::Silu => silu(sums),
+        Activation::Gelu => gelu(sums),
+    }
+    for (sums, row) in sums.chunks_exact(PANEL).zip(rows) {
+        let Some(m) = *row else { continue };
+        let sums = &sums[..len];
+        // SAFETY: rows of different blocks and columns of different panels do not meet, and each
+        // (row block, panel) pair is stored by one task only.
+        let target = unsafe { out.slice(m * outputs + start, len) };
+        let residual = end.residual.map(|r| &r[m * outputs + start..][..len]);
+        let frame = end.per_frame.map(|(f, rows)| &f[m / rows * outputs + start..][..len]);
+        match residual.or(frame) {
+            Some(add) => {
+                for ((target, sum), add) in target.iter_mut().zip(sums).zip(add) {
+                    *target = sum + add;
+                }
+            }
+            None => target.copy_from_slice(sums),
+        }
+    }
+}
+
+multiversion! {
+    fn add_bias(sums: &mut [f32], bias: &[f32; PANEL]) {
+        for row in sums.chunks_exact_mut(PANEL) {
+            for (sum, bias) in row.iter_mut().zip(bias) {
+                *sum += bias;
+            }
+        }
+    }
+}
+
+multiversion! {
+    fn silu(values: &mut [f32]) {
+        for value in values {
+            *value = math::silu(*value);
+        }
+    }
+}
+
+multiversion! {
+    fn gelu(values: &mut [f32]) {
+        for value in values {
+            *value = math::gelu(*value);
+        }
+    }
+}
+
+multiversion! {
+    /// In each row of 32, multiplies the first 16 by the GELU of the last 16.
+    fn gate(sums: &mut [f32]) {
+        // Gates are gathered first: the long loop over them vectorises, one over 16 would not.
+        const ROWS: usize = 32;
+        let mut gates = [0.0f32; 16 * ROWS];
+        for rows in sums.chunks_mut(ROWS * PANEL) {
+            for (gates, row) in gates.chunks_exact_mut(16).zip(rows.chunks_exact(PANEL)) {
+                gates.copy_from_slice(&row[16..]);
+            }
+            for gate in gates.iter_mut() {
+                *gate = math::gelu(*gate);
+            }
+            for (gates, row) in gates.chunks_exact(16).zip(rows.chunks_exact_mut(PANEL)) {
+                for (value, gate) in row.iter_mut().zip(gates) {
+                    *value *= gate;
+                }
+            }
+        }
+    }
+}

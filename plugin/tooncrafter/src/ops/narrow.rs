@@ -1,0 +1,92 @@
+//! Convolutions with few channels on one side, where panels of 32 columns or steps of one tap would be mostly filling.
+
+use rayon::prelude::*;
+
+use super::epilogue::{Epilogue, store};
+use super::isa::multiversion;
+use super::pack::{LANES, OUTPUTS, PANEL, Packed};
+use super::share::Shared;
+
+/// Result rows whose sums are in registers at once.
+const ROWS: usize = 4;
+/// Result rows of a task.
+const BLOCK: usize = 256;
+
+/// `out[m] = epilogue(sum over taps t of row(m)(t) * weights[t])` for at most [`OUTPUTS`] outputs: each is a dot product
+/// along the channels, a multiple of [`LANES`].
+///
+/// `weights`: `[OUTPUTS][tap][channel]`.
+pub(super) fn few_outputs<'a, T: Fn(usize) -> &'a [f32]>(
+    row: impl Fn(usize) -> T + Sync,
+    count: usize,
+    packed: &Packed,
+    weights: &[f32],
+    end: &Epilogue,
+    out: &mut [f32],
+) {
+    let shared = Shared::new(out);
+    (0..count.div_ceil(BLOCK)).into_par_iter().for_each(|block| {
+        let first = block * BLOCK;
+        let rows: Vec<_> = (first..count.min(first + BLOCK)).map(Some).collect();
+        let mut sums = vec![0.0f32; rows.len().next_multiple_of(ROWS) * PANEL];
+        let mut taps = Vec::with_capacity(packed.taps);
+        for (group, sums) in sums.chunks_exact_mut(ROWS * PANEL).enumerate() {
+            let rows: [T; ROWS] =
+                std::array::from_fn(|i| row((first + group * ROWS + i).min(count - 1)));
+            taps.clear();
+            taps.extend((0..packed.taps).map(|tap| rows.each_ref().map(|row| row(tap))));
+            dots(&taps, weights, sums);
+        }
+        store(&mut sums, &rows, 0, packed, end, &shared);
+    });
+}
+
+multiversion! {
+    /// Four rows of all taps times the weights of four outputs, into four rows of a panel.
+    fn dots(taps: &[[&[f32]; ROWS]], weights: &[f32], sums: &mut [f32]) {
+        let mut lanes = [[[0.0f32; LANES]; OUTPUTS]; ROWS];
+        let each = weights.len() / OUTPUTS;
+        let width = each / taps.len();
+        for (tap, rows) in taps.iter().enumerate() {
+            for start in (0..width).step_by(LANES) {
+                let step = |values: &[f32], at: usize| -> [f32; LANES] {
+                    values[at..at + LANES].try_into().expect("a step")
+                };
+                let weights: [[f32; LANES]; OUTPUTS] =
+                    std::array::from_fn(|o| step(weights, o * each + tap * width + start));
+                for (row, lanes) in rows.iter().zip(&mut lanes) {
+                    let x = step(row, start);
+                    for (weights, lanes) in weights.iter().zip(lanes) {
+                        for i in 0..LANES {
+                            lanes[i] = x[i].mul_add(weights[i], lanes[i]);
+                        }
+                    }
+                }
+            }
+        }
+        for (sums, lanes) in sums.chunks_exact_mut(PANEL).zip(&lanes) {
+            for (sum, lanes) in sums.iter_mut().zip(lanes) {
+                *sum = lanes.iter().sum();
+            }
+        }
+    }
+}
+
+/// The rows of all taps of each result row, one after the other: `[count][taps * width]`.
+pub(super) fn gather<'a, T: Fn(usize) -> &'a [f32]>(
+    row: impl Fn(usize) -> T + Sync,
+    count: usize,
+    taps: usize,
+    width: usize,
+) -> Vec<f32> {
+    let mut gathered = super::buffer::zeros(count * taps * width);
+    gathered.par_chunks_exact_mut(taps * width).with_min_len(BLOCK).enumerate().for_each(
+        |(m, target)| {
+            let row = row(m);
+            for (tap, target) in target.chunks_exact_mut(width).enumerate() {
+                target.copy_from_slice(row(tap));
+            }
+        },
+    );
+    gathered
+}
