@@ -3,8 +3,9 @@
 fn main() -> std::io::Result<()> {
     println!("cargo::rerun-if-changed=build.rs");
     match std::env::var("CARGO_CFG_TARGET_OS").as_deref() {
-        // Threads of the render pool outlive an unload, and a host may well close the binary while they
-        // sleep; so the binary stays mapped. On Windows `ofx::own_folder` sees to it, on macOS the loader does.
+        // Threads of the render pool outlive an unload, and a host may close the binary while they
+        // sleep, so the binary must stay mapped. On Windows `ofx::own_folder` takes care of that,
+        // on macOS the loader does.
         Ok("linux") => println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nodelete"),
         Ok("windows") => {
             let mut about = winresource::WindowsResource::new();

@@ -1,4 +1,4 @@
-//! What lies where in `AIInbetween.ofx.bundle`. Nothing here touches a disk.
+//! The layout of `AIInbetween.ofx.bundle`. Nothing here accesses a disk.
 //!
 //! Source: OpenFX 1.5.1, "Packaging OFX plug-ins": a folder `NAME.ofx.bundle/Contents` with one folder per
 //! architecture, the binary in it named `NAME.ofx`, and a folder `Resources`.
@@ -15,16 +15,16 @@ pub(crate) const BINARY: &str = "AIInbetween.ofx";
 /// The effect's identifier; hosts look for its icon under this name.
 pub(crate) const IDENTIFIER: &str = "org.inbetween.AIInbetween";
 
-/// What OpenFX calls a Rust target, and where its files go.
+/// OpenFX's names for a Rust target, and where its files go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Target {
     /// The Rust target triple.
     pub(crate) triple: String,
-    /// Folders that hosts on this platform look into; the same binary goes into each.
+    /// Folders that hosts on this platform search; the same binary goes into each.
     pub(crate) folders: &'static [&'static str],
     /// File name that cargo gives the library.
     pub(crate) library: &'static str,
-    /// File name of the worker: beside the binary, where the plug-in looks for it.
+    /// File name of the worker. It is beside the binary, where the plug-in looks for it.
     pub(crate) worker: &'static str,
     /// Where hosts look for bundles, for all users of the machine.
     pub(crate) plugins: &'static str,
@@ -32,19 +32,19 @@ pub(crate) struct Target {
 
 impl Target {
     /// # Errors
-    /// When OpenFX names no folder for the platform.
+    /// When OpenFX has no folder for the platform.
     pub(crate) fn from_triple(triple: &str) -> Result<Self> {
         let architecture = triple.split('-').next().unwrap_or_default();
         let (folders, library, plugins): (&'static [&'static str], _, _) = match architecture {
-            // MLT looks into Linux-x86-64 on every 64-bit Linux, Linux-aarch64 is the folder that
+            // MLT searches Linux-x86-64 on every 64-bit Linux, and Linux-aarch64 is the folder that
             // OpenFX plans; on ARM the same binary goes into both.
             "x86_64" if triple.contains("linux") => (&["Linux-x86-64"], LINUX.0, LINUX.1),
             "aarch64" if triple.contains("linux") => {
                 (&["Linux-aarch64", "Linux-x86-64"], LINUX.0, LINUX.1)
             }
             "i686" if triple.contains("linux") => (&["Linux-x86"], LINUX.0, LINUX.1),
-            // MacOS-x86-64 is deprecated, but hosts built for Intel look there. `universal` is not a target of Rust:
-            // it stands for binaries of both architectures, joined.
+            // MacOS-x86-64 is deprecated, but hosts built for Intel search it. `universal` is not a
+            // Rust target: it stands for binaries that combine both architectures.
             "x86_64" | "universal" if triple.contains("apple-darwin") => {
                 (&["MacOS", "MacOS-x86-64"], MAC.0, MAC.1)
             }
@@ -74,7 +74,7 @@ pub(crate) struct Item {
     pub(crate) content: Content,
 }
 
-/// Where a file's bytes come from.
+/// The source of a file's bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Content {
     /// A copy of this file.
@@ -82,31 +82,31 @@ pub(crate) enum Content {
     Text(String),
 }
 
-/// What was built for one target.
+/// The binaries built for one target.
 #[derive(Clone, Debug)]
 pub(crate) struct Built {
     pub(crate) target: Target,
     /// The plug-in.
     pub(crate) library: PathBuf,
-    /// The program that runs ToonCrafter in a process of its own.
+    /// The program that runs ToonCrafter in a separate process.
     pub(crate) worker: PathBuf,
 }
 
-/// What goes into the bundle besides the binaries.
+/// The contents of the bundle besides the binaries.
 pub(crate) struct Parts<'a> {
     /// The project's root folder, which holds `LICENSE` and `resources`.
     pub(crate) root: &'a Path,
-    /// `resources/Info.plist`, with `{version}` where the version belongs.
+    /// `resources/Info.plist`, with `{version}` as a placeholder.
     pub(crate) plist: &'a str,
     pub(crate) version: &'a str,
     /// Licences of the libraries in the binary.
     pub(crate) notices: String,
 }
 
-/// All files of a bundle for some platforms, each with what was built for it.
+/// All files of a bundle for several platforms, each with the binaries built for it.
 ///
 /// # Errors
-/// When two targets want the same place, as the two macOS architectures do.
+/// When two targets have the same folder, as the two macOS architectures do.
 pub(crate) fn plan(built: &[Built], parts: Parts<'_>) -> Result<Vec<Item>> {
     let contents = Path::new(BUNDLE).join("Contents");
     let resources = contents.join("Resources");

@@ -1,5 +1,5 @@
-//! Packs `AIInbetween.ofx.bundle`: builds the plug-in, lays the bundle out, and on request installs it
-//! and renders a sample with it through the OpenFX API.
+//! Packs `AIInbetween.ofx.bundle`: builds the plug-in and assembles the bundle. On request it also
+//! installs the bundle and renders a sample with it through the OpenFX API.
 //!
 //! `cargo run --release -p bundle -- --sample walk`
 
@@ -29,8 +29,8 @@ const WORKER: &str = "inbetween-worker";
 /// The package whose program renders samples through the OpenFX API.
 const HOST: &str = "host-tests";
 
-/// Built together, these packages give shared dependencies the same features as the whole workspace does, so that no
-/// dependency is compiled twice, here or for the tests afterwards.
+/// Built together, these packages give shared dependencies the same features as the whole workspace
+/// does, so that no dependency is compiled a second time, neither here nor for later tests.
 const TOGETHER: [&str; 4] = [PLUGIN, WORKER, HOST, "draw-samples"];
 
 #[derive(Parser)]
@@ -148,7 +148,8 @@ fn main() -> Result<()> {
 
 fn cargo() -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    // Variables that cargo has set for this program must not reach the cargo that is called here.
+    // Variables that cargo has set for this program must not be passed on to the cargo that is
+    // called here.
     for (name, _) in env::vars_os() {
         if name
             .to_str()
@@ -160,7 +161,7 @@ fn cargo() -> Command {
     command
 }
 
-/// `cargo build` of these packages, as they are shipped.
+/// A `cargo build` command for these packages, with the features that are shipped.
 fn cargo_build(root: &Path, packages: &[&str]) -> Command {
     let mut command = cargo();
     command.current_dir(root).args(["build", "--release"]);
@@ -168,7 +169,7 @@ fn cargo_build(root: &Path, packages: &[&str]) -> Command {
     command
 }
 
-/// The target triple of the compiler that is installed here.
+/// The target triple of the installed compiler.
 fn this_machine() -> Result<String> {
     let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let output = Command::new(rustc).arg("-vV").output().context("rustc does not start")?;
@@ -190,7 +191,7 @@ fn metadata(root: &Path, triple: &str) -> Result<Metadata> {
     serde_json::from_slice(&output.stdout).context("`cargo metadata` answered in an unknown form")
 }
 
-/// Builds the plug-in's library and its worker and says where they are.
+/// Builds the plug-in's library and its worker, and returns their paths.
 fn build(root: &Path, metadata: &Metadata, target: Target, foreign: bool) -> Result<Built> {
     let packages: &[&str] = if foreign { &[PLUGIN, WORKER] } else { &TOGETHER };
     let mut command = cargo_build(root, packages);
@@ -206,7 +207,7 @@ fn build(root: &Path, metadata: &Metadata, target: Target, foreign: bool) -> Res
     found(&folder.join("release"), target)
 }
 
-/// Builds our own OpenFX host for this machine and says where it is.
+/// Builds our own OpenFX host for this machine, and returns its path.
 fn build_host(root: &Path, metadata: &Metadata) -> Result<PathBuf> {
     let status = cargo_build(root, &TOGETHER)
         .args(["--quiet", "--bin", HOST])
@@ -230,13 +231,13 @@ fn found(folder: &Path, target: Target) -> Result<Built> {
     Ok(Built { library: made(target.library)?, worker: made(target.worker)?, target })
 }
 
-/// `2.28` as a version of glibc.
+/// Parses a version of glibc such as `2.28`.
 fn glibc(text: &str) -> Result<(u32, u32)> {
     let (major, minor) = text.split_once('.').context("a version is two numbers, as 2.28")?;
     Ok((major.parse()?, minor.parse()?))
 }
 
-/// Writes the bundle into `out`, in place of an older one.
+/// Writes the bundle into `out`, replacing an older one.
 fn pack(items: &[Item], out: &Path) -> Result<()> {
     let old = out.join(BUNDLE);
     if old.exists() {
@@ -257,8 +258,8 @@ fn pack(items: &[Item], out: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Copies the bundle into a plug-in folder. A host that has the older one open keeps its files: the old
-/// bundle is moved aside, not written over.
+/// Copies the bundle into a plug-in folder. The old bundle is moved aside rather than overwritten,
+/// so that a host that has it open keeps its files.
 fn install(bundle: &Path, folder: &Path) -> Result<()> {
     let help = "Install as administrator, or use `--install DIR` and name DIR in the variable OFX_PLUGIN_PATH.";
     let fresh = folder.join(format!(".{BUNDLE}.new"));

@@ -1,6 +1,6 @@
-//! The third-party notice: which libraries are in the binary, and their licences' texts.
+//! The third-party notice: the libraries in the binary, with the texts of their licences.
 //!
-//! Made from what cargo resolves, so that it cannot fall behind the dependencies.
+//! Generated from cargo's resolved dependencies, so that it is always up to date.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
@@ -61,7 +61,7 @@ impl Metadata {
         Ok(&found.with_context(|| format!("this workspace has no package {name}"))?.version)
     }
 
-    /// Packages from elsewhere that are linked into any of `names`, by name and version.
+    /// External packages that are linked into any of `names`, by name and version.
     fn linked_into(&self, names: &[&str]) -> BTreeMap<(&str, &str), &Package> {
         let nodes: HashMap<&str, &Node> =
             self.resolve.nodes.iter().map(|n| (n.id.as_str(), n)).collect();
@@ -100,7 +100,8 @@ pub(crate) fn write(metadata: &Metadata, names: &[&str]) -> Result<String> {
     let mut out = String::from(
         "AI In-between contains the following libraries. Their licence texts follow the list.\n\n",
     );
-    // Many packages carry the same text: each text once, with the packages that it belongs to.
+    // Many packages contain the same text, so each text appears once, with the packages it belongs
+    // to.
     let mut texts: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for ((name, version), package) in &packages {
         let licence = package.license.as_deref().unwrap_or("see its licence text below");

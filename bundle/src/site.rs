@@ -1,6 +1,7 @@
 //! The guide as a site: the pages of the project as HTML, under the same paths, from the same files.
 //!
-//! It begins with `README.md` and follows its links. Files that are not pages (pictures, scripts) are copied.
+//! It starts with `README.md` and follows its links. Files that are not pages (pictures, scripts)
+//! are copied.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -43,7 +44,7 @@ pub(crate) fn write(root: &Path, out: &Path) -> Result<usize> {
     Ok(pages)
 }
 
-/// The path in the site: a page's kind is `html`, and the first is the site's index.
+/// The path in the site: pages become `html`, and the first page is the index.
 fn name_of(path: &Path) -> PathBuf {
     if path == Path::new("README.md") {
         "index.html".into()
@@ -54,7 +55,7 @@ fn name_of(path: &Path) -> PathBuf {
     }
 }
 
-/// One page as HTML. Files of the project that it points to go into `found`.
+/// Converts a page to HTML. Files of the project that it links to are added to `found`.
 fn page(root: &Path, path: &Path, text: &str, found: &mut Vec<PathBuf>) -> String {
     let folder = path.parent().unwrap_or(Path::new(""));
     let mut follow = |link: CowStr<'_>| -> String {

@@ -1,8 +1,10 @@
-//! An OpenFX host: for batch renders, and for checking what a plug-in does under the hosts of this world.
+//! An OpenFX host for batch renders and for checking how a plug-in behaves in the hosts of this
+//! world.
 //!
-//! A plug-in is seen only through the C symbols that it exports. The host keeps its own typed property sets
-//! ([`host::props`]), gives out numbers instead of addresses as handles, puts guard bytes around all pixels ([`host::buffer`]),
-//! and writes down every broken rule ([`host::journal`]). What it claims and does is data: see [`host::profile`].
+//! A plug-in is seen only through the C symbols that it exports. The host has its own typed
+//! property sets ([`host::props`]), issues numbers instead of addresses as handles, puts guard
+//! bytes around all pixels ([`host::buffer`]), and records every broken rule ([`host::journal`]).
+//! What it reports and does is data: see [`host::profile`].
 //!
 //! ```no_run
 //! # fn main() -> anyhow::Result<()> {

@@ -1,4 +1,4 @@
-//! The times of the plug-in: what is told, not how long it takes.
+//! The output of `bench`, but not the durations themselves.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test, with its place")]
 
@@ -31,7 +31,7 @@ fn drawing_is_told_at_both_sizes_beside_its_peers() {
         let line =
             told.lines().find(|line| line.starts_with(row)).unwrap_or_else(|| panic!("{told}"));
         assert!(line.ends_with(peer), "{line}");
-        // Time, its unit, the peer's time, its unit, ratio.
+        // Time, its unit, the reference's time, its unit, ratio.
         let numbers: Vec<f64> =
             line[row.len()..].split_whitespace().filter_map(|word| word.parse().ok()).collect();
         assert!(numbers.len() == 3 && numbers.iter().all(|number| *number >= 0.0), "{line}");

@@ -1,4 +1,4 @@
-//! The batch host, as a user runs it, on the plug-in that keeps every rule.
+//! The batch host, as a user runs it, with the plug-in that follows every rule.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test, with its place")]
 
@@ -101,7 +101,7 @@ fn every_profile_renders_the_filter() {
             "--depth",
             "byte",
         ]));
-        // The one picture of the clip stays what it is, at whatever depth and in whatever row order.
+        // The clip's single picture stays unchanged at any depth and in any row order.
         assert_eq!(
             case.open(&format!("{profile}_0003.png")).pixels,
             drawing(1).pixels,
@@ -158,7 +158,7 @@ fn threads_and_scale_and_transition() {
     }
     assert_eq!(pictures[0], pictures[1]);
     assert_eq!((pictures[0][4].width, pictures[0][4].height), (20, 15));
-    // Without a value the position runs over the frames.
+    // Without a value, the position runs over the frames.
     assert_eq!(pictures[0][0].pixels.len(), 300);
     assert_ne!(pictures[0][2], pictures[0][6]);
 }
@@ -172,7 +172,7 @@ fn a_sheet_and_a_preview_show_all_frames() {
     // Five cells in rows of at least two.
     assert!(sheet.width > 2 * 120 && sheet.height > 3 * 30, "{}x{}", sheet.width, sheet.height);
     let decoder = GifDecoder::new(BufReader::new(File::open(gif).unwrap())).unwrap();
-    // Five frames to and three back.
+    // Five frames forwards and three backwards.
     assert_eq!(decoder.into_frames().collect_frames().unwrap().len(), 8);
 }
 

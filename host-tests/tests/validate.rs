@@ -1,4 +1,4 @@
-//! The validator on the plug-in that keeps every rule, and on those that break one each.
+//! The validator with the plug-in that follows every rule, and with those that break one each.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test, with its place")]
 
@@ -49,7 +49,7 @@ fn the_good_plugin_passes_every_check_under_every_profile() {
             report.outcome
         );
     }
-    // A check that is skipped everywhere checks nothing.
+    // A check that is always skipped would check nothing.
     for check in CHECKS {
         let done = |r: &&Report| r.check == check.name && matches!(r.outcome, Outcome::Success(_));
         assert!(reports.iter().any(|report| done(&report)), "{} never ran", check.name);
@@ -80,7 +80,7 @@ fn checks_run_in_this_process_too() {
     }
 }
 
-/// What must find each flaw: profile and check.
+/// What must detect each flaw: profile and check.
 const FINDS: &[(&str, &str, &str)] = &[
     ("unknown-property", "natron", "properties-known"),
     ("wrong-type", "natron", "property-types"),
@@ -164,7 +164,7 @@ fn every_flaw_is_found_by_its_check() {
             id: Some(full_id(flaw)),
             profiles: vec![(*profile).to_owned()],
             only: vec![(*check).to_owned()],
-            // Enough for the slowest render of `ignores-abort`; the hanging one has to be waited for.
+            // Enough for the slowest render of `ignores-abort`; the hanging one must be waited for.
             time_limit: if *flaw == "hang" { 2 } else { 120 },
             ..arguments("bad")
         };
@@ -175,7 +175,7 @@ fn every_flaw_is_found_by_its_check() {
             "crash" | "hang" | "trusts-data" | "trusts-messages" => {
                 assert!(matches!(outcome, Outcome::Crashed(_)), "{flaw}: {outcome:?}");
             }
-            // Allowed, but somebody will trip over it.
+            // Allowed, but it will cause trouble somewhere.
             "no-hint" | "black-frame" | "load-default" | "needs-choice" => {
                 assert!(matches!(outcome, Outcome::Warning(_)), "{flaw}: {outcome:?}")
             }

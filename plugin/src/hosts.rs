@@ -1,32 +1,35 @@
-//! What single hosts do differently. One entry per fact, with its reason.
+//! Differences between hosts. There is one entry per fact, with its reason.
 
 use inbetween_core::Encoding;
 
-/// What a host is known to do beyond what it says of itself.
+/// What a host does differently from what it reports about itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Quirks {
-    /// What float pixels hold when the artist chose nothing.
+    /// The encoding of float pixels if the artist has not chosen one.
     pub(crate) float_encoding: Encoding,
-    /// The host calls every clip connected and hands out black transparency where nothing is.
+    /// The host reports every clip as connected and delivers transparent black for unconnected
+    /// ones.
     pub(crate) phantom_clips: bool,
-    /// The host makes names of nodes from labels and allows letters only, so a dash would be illegal.
+    /// The host derives names of nodes from labels and allows only letters, so a dash would be
+    /// illegal.
     pub(crate) plain_label: bool,
     /// The host plays clips at the timeline's rate and repeats their frames, as editors do.
     pub(crate) repeats_frames: bool,
     /// Several renders of one instance at the same time fail in this host.
     pub(crate) one_render_per_instance: bool,
-    /// The host announces version 2 of the message suite with pointers that are null or wild (Natron's notes on
-    /// hosts), so it must not even be asked for.
+    /// The host announces version 2 of the message suite with null or wild pointers (Natron's notes
+    /// on hosts), so it must not even be requested.
     pub(crate) wild_message_suite: bool,
 }
 
 impl Quirks {
-    /// The quirks of the host of that name, as the host gives it (kOfxPropName).
+    /// The quirks of a host, by the name that it reports (kOfxPropName).
     pub(crate) fn named(name: &str) -> Self {
         let resolve = name.starts_with("DaVinciResolve");
         let vegas = name.starts_with("com.sonycreativesoftware.vegas")
             || name.starts_with("com.vegascreativesoftware.vegas");
-        // These hand over what the display shows, in float as in any other depth: Resolve its
+        // These deliver what the display shows, in float as in any other depth: Resolve its
+        // timeline encoding, MLT and Vegas 8-bit video widened to float.
         // timeline encoding, MLT and Vegas 8-bit video widened to float.
         let display_referred = resolve || name == "MLT" || vegas;
         let editor = display_referred || name.starts_with("com.sony.Catalyst");
@@ -46,7 +49,7 @@ mod tests {
     use super::*;
 
     impl Quirks {
-        /// A host without quirks but for its encoding.
+        /// A host without quirks apart from its encoding.
         pub(crate) fn with_encoding(float_encoding: Encoding) -> Self {
             Self { float_encoding, ..Self::named("") }
         }

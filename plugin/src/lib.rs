@@ -1,6 +1,6 @@
-//! The OpenFX plug-in "AI In-between": the symbols that a host looks for, and nothing else.
+//! The OpenFX plug-in "AI In-between". This file contains only the symbols that a host looks for.
 //!
-//! [`ofx`] makes the host's C interface safe, [`effect`] says what the effect is.
+//! [`ofx`] makes the host's C interface safe, and [`effect`] is the effect itself.
 
 mod effect;
 mod hosts;
@@ -36,7 +36,8 @@ pub extern "C" fn OfxGetPlugin(nth: c_int) -> *const OfxPlugin {
     if nth == 0 { &PLUGIN } else { std::ptr::null() }
 }
 
-/// The host, before it asks for plug-ins. Optional since OpenFX 1.5; `setHost` follows in any case.
+/// Receives the host before it asks for plug-ins. Optional since OpenFX 1.5; `setHost` follows in
+/// any case.
 #[unsafe(no_mangle)]
 pub extern "C" fn OfxSetHost(_host: *const OfxHost) -> OfxStatus {
     kOfxStatOK
@@ -44,7 +45,7 @@ pub extern "C" fn OfxSetHost(_host: *const OfxHost) -> OfxStatus {
 
 unsafe extern "C" fn set_host(host: *mut OfxHost) {
     logging::start();
-    // On Windows this keeps the binary in memory, which must be sure before any thread starts.
+    // On Windows this keeps the binary in memory, which must be ensured before any thread starts.
     let _ = ofx::own_folder();
     ofx::set_host(host);
 }

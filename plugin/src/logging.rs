@@ -3,7 +3,8 @@
 /// Environment variable that sets the level, such as `INBETWEEN_LOG=debug`.
 const LEVEL: &str = "INBETWEEN_LOG";
 
-/// Starts the log; once is enough, more does no harm. A logger of the host's own stays in place.
+/// Starts the log. Further calls have no effect. A logger that the host has installed stays in
+/// place.
 pub(crate) fn start() {
     let environment = env_logger::Env::new().filter_or(LEVEL, "warn");
     if env_logger::Builder::from_env(environment).try_init().is_ok() {

@@ -1,4 +1,4 @@
-//! Archives: `.tar.gz`, `.zip` and `.deb`. Equal entries give equal bytes, whenever and wherever they are packed.
+//! Archives: `.tar.gz`, `.zip` and `.deb`. Equal entries always give equal bytes.
 
 use std::fs::File;
 use std::io::{Seek, Write};
@@ -11,7 +11,7 @@ use zip::write::SimpleFileOptions;
 
 use super::entries::{Content, Entry, folders};
 
-/// The time that all entries carry: 1980, the earliest that a ZIP file knows.
+/// The time stamp of all entries: 1980, the earliest that a ZIP file can store.
 const THEN: u64 = 315_532_800;
 
 /// A compressed tar archive of the entries, with their folders.
@@ -65,8 +65,8 @@ pub(crate) fn zip<W: Write + Seek>(to: W, entries: &[Entry]) -> Result<W> {
     Ok(zip.finish()?)
 }
 
-/// A Debian package of format 2.0: an `ar` archive of a version, what the package manager reads, and the files.
-/// Source: deb(5).
+/// A Debian package of format 2.0: an `ar` archive with a version, the package manager's data, and
+/// the files. Source: deb(5).
 ///
 /// # Errors
 /// When a file cannot be read or written.
@@ -85,7 +85,7 @@ pub(crate) fn deb<W: Write>(to: W, control: &[Entry], files: &[Entry]) -> Result
     Ok(package.into_inner()?)
 }
 
-/// Makes the file `to` with one of the functions above.
+/// Creates the file `to` with one of the functions above.
 ///
 /// # Errors
 /// The error of the function, with the file's name.

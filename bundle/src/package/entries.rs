@@ -1,4 +1,4 @@
-//! The contents of a package, whatever kind of archive will hold them.
+//! The contents of a package, independent of the kind of archive.
 
 use std::fs;
 use std::io::{self, Read};
@@ -9,10 +9,10 @@ use anyhow::{Context, Result};
 /// One file or link of a package.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// Path in the package, with slashes on every system.
+    /// Path in the package, with forward slashes on every system.
     pub(crate) to: String,
     pub(crate) content: Content,
-    /// Whether it may be run.
+    /// Whether it is executable.
     pub(crate) program: bool,
 }
 
@@ -81,7 +81,7 @@ pub(crate) fn of_folder(from: &Path, to: &str) -> Result<Vec<Entry>> {
         } else {
             let program =
                 matches!(path.extension().and_then(|e| e.to_str()), None | Some("ofx" | "exe"));
-            // The licence has no extension either, but is no program.
+            // The licence has no extension either, but is not a program.
             let program = program && name != "LICENSE";
             entries.push(Entry { program, ..Entry::copy(to, &path) });
         }

@@ -1,4 +1,4 @@
-//! What a user downloads: archives and installers of a packed bundle, and their checksums.
+//! The downloads for users: archives and installers of a packed bundle, and their checksums.
 
 mod archive;
 mod entries;
@@ -40,8 +40,8 @@ impl Package<'_> {
     /// Makes all packages of the platform and a file with their checksums. Returns their paths.
     ///
     /// # Errors
-    /// When a binary needs what its system does not have, a file cannot be written, or a program that makes an
-    /// installer is missing or fails.
+    /// When a binary needs something that its system does not have, when a file cannot be written,
+    /// or when a program that makes an installer is missing or fails.
     pub(crate) fn make(&self) -> Result<Vec<PathBuf>> {
         let glibc = self.needed()?;
         if let (Some(needed), Some(most)) = (glibc, self.glibc)
@@ -103,7 +103,7 @@ impl Package<'_> {
         self.target.triple.split('-').next().unwrap_or_default()
     }
 
-    /// `AIInbetween-0.1.0-linux-x86_64`: the name of the packages without their kind.
+    /// The name of the packages without their extension, such as `AIInbetween-0.1.0-linux-x86_64`.
     fn name(&self) -> String {
         let system = match self.system() {
             System::Linux => "linux",
@@ -122,7 +122,7 @@ impl Package<'_> {
         fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))
     }
 
-    /// Checks every binary of the bundle. Returns the oldest glibc that is enough for all of them.
+    /// Checks every binary of the bundle. Returns the oldest glibc that all of them can use.
     fn needed(&self) -> Result<Option<Glibc>> {
         let mut glibc = None;
         for folder in self.target.folders {
@@ -134,7 +134,7 @@ impl Package<'_> {
         Ok(glibc)
     }
 
-    /// The bundle, and how it is installed by hand.
+    /// The bundle, with instructions for installing it by hand.
     fn with_instructions(&self, bundle: &[Entry], glibc: Option<Glibc>) -> Result<Vec<Entry>> {
         let (system, slash) = match self.system() {
             System::Linux => ("Linux", "/"),
@@ -190,7 +190,7 @@ impl Package<'_> {
         Ok(files)
     }
 
-    /// What the package manager reads. Source: deb-control(5).
+    /// The package manager's data. Source: deb-control(5).
     fn debian_control(&self, files: &[Entry], glibc: Option<Glibc>) -> Result<Vec<Entry>> {
         let architecture = match self.architecture() {
             "x86_64" => "amd64",
@@ -304,7 +304,7 @@ impl Package<'_> {
     }
 }
 
-/// Runs a program to its end. `advice` is part of the error when the program is missing.
+/// Runs a program and waits for it. `advice` is part of the error if the program is missing.
 fn run(command: &mut Command, advice: &str) -> Result<()> {
     let program = command.get_program().to_string_lossy().into_owned();
     let status = command.status().with_context(|| format!("{program} does not start. {advice}"))?;
@@ -314,7 +314,7 @@ fn run(command: &mut Command, advice: &str) -> Result<()> {
     Ok(())
 }
 
-/// In the form that `sha256sum --check` reads.
+/// In the format that `sha256sum --check` reads.
 fn checksums(files: &[PathBuf]) -> Result<String> {
     let mut text = String::new();
     for file in files {

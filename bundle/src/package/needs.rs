@@ -1,7 +1,7 @@
-//! What a binary needs of the system that it runs on, read from the binary itself.
+//! What a binary needs from the system it runs on, read from the binary itself.
 //!
-//! A host brings libraries of its own. If a plug-in needs libraries of the same names, one of the two gets the wrong
-//! ones. So a plug-in may need only libraries of the system.
+//! A host ships its own libraries. If a plug-in needs other libraries with the same names, one of
+//! the two gets the wrong ones. So a plug-in may only need libraries of the system.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -20,14 +20,14 @@ pub(crate) type Glibc = (u32, u32);
 pub(crate) struct Needs {
     /// Libraries by the names that the binary gives them.
     pub(crate) libraries: BTreeSet<String>,
-    /// The oldest glibc that has all symbols, on Linux.
+    /// The oldest glibc that has all its symbols, on Linux.
     pub(crate) glibc: Option<Glibc>,
 }
 
 /// Reads a binary of any system.
 ///
 /// # Errors
-/// When it cannot be read, is no binary, or needs a library that its system does not bring.
+/// When it cannot be read, is not a binary, or needs a library that its system does not provide.
 pub(crate) fn of(file: &Path) -> Result<Needs> {
     let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     let object = Object::parse(&bytes);
@@ -61,7 +61,7 @@ fn of_mach(mach: &MachO<'_>) -> BTreeSet<String> {
     names(mach.libs.get(1..).unwrap_or_default())
 }
 
-/// The newest version `GLIBC_…` among the symbols that are asked for.
+/// The newest version `GLIBC_…` among the required symbols.
 fn glibc(elf: &Elf<'_>) -> Option<Glibc> {
     let versions = elf.verneed.iter().flat_map(|section| section.iter());
     let names = versions.flat_map(|library| {
@@ -90,8 +90,8 @@ fn is_of_system(library: &str) -> bool {
         "ld-linux-x86-64.so.",
         "ld-linux-aarch64.so.",
     ];
-    // Libraries that are part of Windows since version 10. The runtime of Microsoft's compiler is not, so it is
-    // linked in.
+    // Libraries that have been part of Windows since version 10. The runtime of Microsoft's
+    // compiler is not, so it is linked in.
     const WINDOWS: [&str; 19] = [
         "advapi32",
         "bcrypt",

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 
-/// A bundle of text files in a folder of its own.
+/// A bundle of text files in a separate folder.
 fn packed(triple: &str) -> (tempfile::TempDir, Target) {
     let folder = tempfile::tempdir().unwrap();
     let target = Target::from_triple(triple).unwrap();

@@ -1,4 +1,4 @@
-//! Checks of what the plug-in says of itself and of its parameters.
+//! Checks of what the plug-in says about itself and its parameters.
 
 use std::{ffi::CStr, sync::Arc};
 
@@ -46,7 +46,7 @@ pub(super) fn describes_itself(fixture: &Fixture) -> Checked {
     Ok(Outcome::Success(format!("\"{label}\" in {group}")))
 }
 
-/// Whether hosts show it in old projects only.
+/// Whether hosts show it only in old projects.
 fn is_obsolete(plugin: &Plugin) -> bool {
     let descriptor = plugin.descriptor();
     descriptor.is_some_and(|d| d.props.int(kOfxImageEffectPluginPropObsolete) == Some(1))
@@ -98,7 +98,7 @@ fn mandated(effect: &Effect, context: &str) -> Checked<()> {
     Ok(())
 }
 
-/// Runs a body on every parameter of every context and collects what it finds wrong.
+/// Runs a check on every parameter of every context and collects the faults.
 fn each_param(fixture: &Fixture, body: impl Fn(&Param) -> Option<String>) -> Checked {
     let plugin = fixture.started()?;
     let mut wrong = Vec::new();
@@ -138,7 +138,8 @@ pub(super) fn param_types(fixture: &Fixture) -> Checked {
     })
 }
 
-/// Parameters of the standard that the host moves: it knows what they are, and shows none.
+/// Parameters of the standard that the host controls: it knows their meaning and does not show
+/// them.
 fn is_of_the_host(param: &Param) -> bool {
     [kOfxImageEffectTransitionParamName, kOfxImageEffectRetimerParamName]
         .iter()

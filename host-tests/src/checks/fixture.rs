@@ -1,4 +1,5 @@
-//! What checks work with: a host of a profile, the plug-in, and synthetic drawings for its clips.
+//! The basis of all checks: a host with a profile, the plug-in, and synthetic drawings for its
+//! clips.
 
 use std::{collections::BTreeMap, ffi::c_int, path::PathBuf, sync::Arc};
 
@@ -23,12 +24,12 @@ use crate::{
     pictures::picture::{Picture, Reading},
 };
 
-/// What is to be checked, and as which host.
+/// What to check, and with which host.
 #[derive(Clone)]
 pub struct Fixture {
     /// File or bundle.
     pub path: PathBuf,
-    /// Identifier, where the file has several plug-ins.
+    /// Identifier, if the file has several plug-ins.
     pub id: Option<String>,
     /// Host to imitate.
     pub profile: &'static Profile,
@@ -38,13 +39,14 @@ pub struct Fixture {
     pub settings: Vec<(String, String)>,
     /// Seed of the random cases.
     pub seed: u64,
-    /// What the plug-in turned out to need, by context.
+    /// The plug-in's needs, as found out for each context.
     needs: Arc<Mutex<BTreeMap<String, Needs>>>,
     /// Folder of the key files, once there are any.
     files: Arc<Mutex<Option<TempDir>>>,
 }
 
-/// What a plug-in needs to render beside its mandatory clips: optional ones, or pictures that come from files.
+/// What a plug-in needs to render besides its mandatory clips: optional ones, or pictures from
+/// files.
 #[derive(Clone, Default)]
 pub struct Needs {
     /// Optional clips.
@@ -58,16 +60,16 @@ pub const RANGE: (f64, f64) = (1.0, 9.0);
 /// Size of the synthetic drawings.
 pub const SIZE: (usize, usize) = (64, 48);
 
-/// What a check's instance is made of.
+/// How to make a check's instance.
 #[derive(Clone)]
 pub struct Recipe {
     /// Size of the drawings.
     pub size: (usize, usize),
-    /// Format to ask for.
+    /// Format to request.
     pub format: Format,
     /// Clips that get no pictures.
     pub without: Vec<String>,
-    /// Optional clips get pictures if the plug-in renders nothing without them.
+    /// Optional clips get pictures if the plug-in does not render without them.
     pub needed_too: bool,
     /// The optional clips get pictures too.
     pub optional_too: bool,
@@ -96,16 +98,16 @@ impl Default for Recipe {
 }
 
 impl Fixture {
-    /// What checks work with: a plug-in under a host.
+    /// A fixture for a plug-in with a host.
     pub fn new(path: PathBuf, id: Option<String>, profile: &'static Profile, seed: u64) -> Self {
         let (needs, files) = (Arc::default(), Arc::default());
         Self { path, id, profile, context: None, settings: Vec::new(), seed, needs, files }
     }
 
-    /// The plug-in under a fresh host. Only `setHost` has been called.
+    /// The plug-in with a fresh host. Only `setHost` has been called.
     ///
     /// # Errors
-    /// When the file cannot be opened or holds no such plug-in.
+    /// When the file cannot be opened or does not contain such a plug-in.
     pub fn plugin(&self) -> Checked<Arc<Plugin>> {
         let binary = Binary::open(&binary::find_one(&self.path)?)?;
         Ok(Plugin::new(&binary, self.id.as_deref(), &Host::new(self.profile))?)
@@ -137,8 +139,8 @@ impl Fixture {
         Ok(contexts)
     }
 
-    /// Runs a body in each context and joins the outcomes. The first failure counts; a check that is skipped in every
-    /// context is skipped.
+    /// Runs a check in each context and combines the outcomes. The first failure counts; a check
+    /// that is skipped in every context is skipped.
     ///
     /// # Errors
     /// The first failure of `body`; [`Stop::Skip`] when it skipped every context.
@@ -168,9 +170,10 @@ impl Fixture {
         }
     }
 
-    /// What the plug-in needs to render: without it, it refuses with a message. Optional clips are tried first, in
-    /// the order of their definition (an in-betweener whose second key may come from a file wants one). Where a host
-    /// gives too few pictures, files of this fixture are then put into the parameters for files.
+    /// What the plug-in needs to render; without it, the plug-in refuses with a message. Optional
+    /// clips are tried first, in the order of their definition (an in-betweener whose second key
+    /// may come from a file wants one). In hosts that deliver too few pictures, files of this
+    /// fixture are then entered in the parameters for files.
     ///
     /// # Errors
     /// When the plug-in cannot be started, or a key file cannot be written.
@@ -178,7 +181,7 @@ impl Fixture {
         if let Some(known) = self.needs.lock().get(context) {
             return Ok(known.clone());
         }
-        // Tried under another host, so that nothing of this gets into the journal of the check.
+        // Tried with another host, so that nothing of this gets into the check's journal.
         let plugin = self.started()?;
         let descriptor = plugin.context(context)?;
         let clips = descriptor.clips();
@@ -207,7 +210,7 @@ impl Fixture {
             let setup = self.setup_with(plugin, context, &Recipe::default(), &needs)?;
             let instance = Instance::new(plugin, &setup)?;
             let busy = self.busy_time(&instance).unwrap_or(3.0);
-            // Several times: the first may be a held key.
+            // Several times, because the first may be a held key.
             let mut refused = None;
             for time in [busy, 4.0, 6.0, RANGE.1] {
                 let rendered = instance.render(FrameRequest::at(time))?;
@@ -218,7 +221,7 @@ impl Fixture {
             }
             match refused {
                 None => return Ok(Some(needs)),
-                // A failure without a message does not say that anything is missing.
+                // A failure without a message does not mean that anything is missing.
                 Some(refused) if refused.said().is_none() => return Ok(Some(Needs::default())),
                 Some(_) => {}
             }
@@ -226,8 +229,8 @@ impl Fixture {
         Ok(None)
     }
 
-    /// The same needs, with one parameter changed if every frame would be a frame of an input: a gain of 1, for one,
-    /// draws nothing.
+    /// The same needs, with one parameter changed if every frame would be a frame of an input. For
+    /// example, a gain of 1 draws nothing.
     fn made_busy(&self, plugin: &Arc<Plugin>, context: &str, needs: Needs) -> Checked<Needs> {
         let is_busy = |needs: &Needs| -> Checked<bool> {
             let setup = self.setup_with(plugin, context, &Recipe::default(), needs)?;
@@ -248,8 +251,8 @@ impl Fixture {
         Ok(needs)
     }
 
-    /// Key files in the first parameters for files, one more each time, combined with each option of each choice,
-    /// since one of these may say that keys come from files.
+    /// Enters key files in the first parameters for files, one more each time, combined with each
+    /// option of each choice, since one of these may say that keys come from files.
     fn with_files(&self, params: &[Arc<Param>]) -> Checked<Vec<Needs>> {
         let is_file = |param: &&Arc<Param>| {
             param.kind == ParamType::String
@@ -301,10 +304,10 @@ impl Fixture {
     /// A setup with synthetic drawings in the clips.
     ///
     /// # Errors
-    /// As [`Fixture::needs`]; when a setting's text is no value of its parameter.
+    /// As [`Fixture::needs`], and when a setting's text is not a valid value of its parameter.
     pub fn setup(&self, plugin: &Plugin, context: &str, recipe: &Recipe) -> Checked<Setup> {
         let needs = if recipe.needed_too { self.needs(context)? } else { Needs::default() };
-        // Looking for the needs may have introduced another host.
+        // Finding out the needs may have introduced another host.
         plugin.set_host()?;
         self.setup_with(plugin, context, recipe, &needs)
     }
@@ -331,12 +334,13 @@ impl Fixture {
             values.push((id.clone(), None, value.clone()));
         }
         for (id, text) in &self.settings {
-            // Contexts differ in their parameters. A setting that a context lacks is left out there.
+            // Contexts differ in their parameters. A setting is ignored in contexts that do not
+            // have it.
             if let Some(param) = descriptor.params.find(id) {
                 values.push((id.clone(), None, param.parse(text).map_err(Stop::Fail)?));
             }
         }
-        // What the host moves: through a transition, and through a clip at half its speed.
+        // Parameters that the host controls: a transition, and a clip at half its speed.
         for (name, ends) in [
             (kOfxImageEffectTransitionParamName, (0.0, 1.0)),
             (kOfxImageEffectRetimerParamName, (RANGE.0, (RANGE.0 + RANGE.1) / 2.0)),
@@ -370,7 +374,7 @@ impl Fixture {
         Ok(Instance::new(plugin, &self.setup(plugin, context, recipe)?)?)
     }
 
-    /// A time of the project at which the plug-in does not answer that the frame is another one.
+    /// A time of the project for which the plug-in does not answer that the frame is another one.
     ///
     /// # Errors
     /// [`Stop::Skip`] when every frame is one of an input; when IsIdentity fails.
@@ -386,11 +390,12 @@ impl Fixture {
         Err(Stop::Skip("every frame is said to be one of an input".into()))
     }
 
-    /// Renders, and stops where that is not possible: with a skip if the plug-in says why, since the check called
-    /// `renders` judges that.
+    /// Renders, and stops if that is not possible. If the plug-in gives a reason it is a skip,
+    /// because the check `renders` judges that.
     ///
     /// # Errors
-    /// [`Stop::Skip`] when the plug-in says why it does not render, [`Stop::Fail`] when it says nothing.
+    /// [`Stop::Skip`] when the plug-in says why it does not render, [`Stop::Fail`] when it says
+    /// nothing.
     pub fn render(&self, instance: &Instance, request: FrameRequest) -> Checked<Rendered> {
         let rendered = instance.render(request)?;
         if rendered.status == Status::OK {
@@ -420,10 +425,10 @@ impl Fixture {
     }
 }
 
-/// A variation must render; a message is no excuse where the plain case rendered.
+/// A variation must render. A message is no excuse if the plain case rendered.
 ///
 /// # Errors
-/// [`Stop::Fail`] when the render does not answer OK.
+/// [`Stop::Fail`] when the render does not return OK.
 pub fn must_render(instance: &Instance, request: FrameRequest, what: &str) -> Checked<Rendered> {
     let rendered = instance.render(request)?;
     if rendered.status != Status::OK {
@@ -433,7 +438,7 @@ pub fn must_render(instance: &Instance, request: FrameRequest, what: &str) -> Ch
     Ok(rendered)
 }
 
-/// Other values than the default, inside of the range.
+/// Values other than the default, within the range.
 fn moved(param: &Param) -> Vec<Value> {
     let values = match default_of(param.kind, &param.props) {
         Value::Doubles(v) => [1.0, -0.5, 0.25]
@@ -455,7 +460,7 @@ fn moved(param: &Param) -> Vec<Value> {
     values.into_iter().filter(|value| param.check_range(value).is_ok()).collect()
 }
 
-/// A drawing with outlines that moves, another one for each clip.
+/// A moving drawing with outlines, different for each clip.
 fn drawing(index: usize, recipe: &Recipe) -> Arc<dyn Footage> {
     let (width, height) = recipe.size;
     let paint = recipe.paint;
@@ -475,7 +480,7 @@ fn drawing(index: usize, recipe: &Recipe) -> Arc<dyn Footage> {
                 d if d < 0.0 => [0.9, 0.55 + 0.1 * index as f32, 0.3],
                 _ => [0.6 + 0.2 * x / w, 0.7, 0.5 + 0.3 * y / h],
             };
-            // A corner is see-through, so that alpha is not the same everywhere.
+            // A corner is transparent, so that alpha is not the same everywhere.
             let alpha = if x + y < 0.2 * (w + h) { 0.5 } else { 1.0 };
             [rgb[0], rgb[1], rgb[2], alpha]
         });

@@ -1,4 +1,4 @@
-//! Checks of how the plug-in uses the host: one whole life, then a look into the journal.
+//! Checks of how the plug-in uses the host: one whole life cycle, then a look at the journal.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::{
     host::sys::*,
 };
 
-/// Leads the plug-in through everything that hosts do. Another check judges whether it renders.
+/// Takes the plug-in through everything that hosts do. Another check judges whether it renders.
 fn live(fixture: &Fixture, skip_unwilling: bool) -> Checked<Arc<Journal>> {
     let plugin = fixture.started()?;
     let journal = Arc::clone(plugin.host().journal());
@@ -25,7 +25,8 @@ fn live(fixture: &Fixture, skip_unwilling: bool) -> Checked<Arc<Journal>> {
             rendered |= use_instance(fixture, &plugin, &mut instance)?;
             instance.destroy();
         }
-        // An instance that has a reason to complain when it is destroyed: it lacks its clips.
+        // An instance that has a reason to complain when it is destroyed, because it lacks its
+        // clips.
         let clips = plugin.context(&context)?.clips();
         let without = clips.iter().filter(|clip| !clip.is_output()).map(|clip| clip.name.clone());
         let recipe = Recipe { without: without.collect(), ..Recipe::default() };

@@ -1,4 +1,4 @@
-//! Checks of loading, describing, making and destroying.
+//! Checks of loading, describing, creating and destroying.
 
 use std::time::Instant;
 
@@ -20,7 +20,7 @@ fn must_be_ok(action: &str, status: Status, plugin: &Plugin) -> Checked<()> {
     })
 }
 
-/// Stops where the plug-in says that the host lacks what it needs.
+/// Stops if the plug-in says that the host lacks what it needs.
 fn not_missing(status: Status, plugin: &Plugin) -> Checked<()> {
     if status.0 == kOfxStatErrMissingHostFeature {
         return Err(plugin.misses_something().into());
@@ -28,7 +28,7 @@ fn not_missing(status: Status, plugin: &Plugin) -> Checked<()> {
     Ok(())
 }
 
-/// ReplyDefault is good too: the standard has it for actions that a plug-in leaves alone.
+/// ReplyDefault is fine too: the standard prescribes it for actions that a plug-in does not handle.
 fn must_be_fine(action: &str, status: Status, plugin: &Plugin) -> Checked<()> {
     require(status.is_fine(), || format!("{action} answered {status}{}", plugin.said()))
 }
@@ -48,7 +48,7 @@ pub(super) fn life_cycle(fixture: &Fixture) -> Checked {
     let contexts = match fixture.contexts(&plugin) {
         Ok(contexts) => contexts,
         Err(stop) => {
-            // The plug-in has to be unloaded all the same, since other hosts will use it.
+            // The plug-in must be unloaded in any case, since other hosts will use it.
             must_be_fine("Unload", plugin.unload().unwrap_or(Status::OK), &plugin)?;
             return Err(stop);
         }
@@ -91,7 +91,7 @@ pub(super) fn load_again(fixture: &Fixture) -> Checked {
             format!("DescribeInContext answered {status} in round {round}")
         })?;
     }
-    // The instance that was made before all that still renders, or says why not.
+    // The instance created before all that still renders, or says why not.
     let time = fixture.busy_time(&instance).unwrap_or(3.0);
     match fixture.render(&instance, FrameRequest::at(time)) {
         Ok(_) | Err(Stop::Skip(_)) => {}
@@ -111,7 +111,7 @@ pub(super) fn load_again(fixture: &Fixture) -> Checked {
 pub(super) fn load_time(fixture: &Fixture) -> Checked {
     const WARN: f64 = 100.0;
     const FAIL: f64 = 500.0;
-    // What else runs on the machine makes it longer, never shorter.
+    // Other load on the machine can only make it longer.
     let mut took = f64::INFINITY;
     for _ in 0..3 {
         let started = Instant::now();

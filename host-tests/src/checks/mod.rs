@@ -1,7 +1,7 @@
 //! Checks of a plug-in, as data: each is a row with a name, a description and a function.
 //!
-//! Rules that our host watches on every call (see [`journal`](crate::host::journal)) belong to one check each, so that a
-//! plug-in which breaks one rule fails one check.
+//! Each rule that our host watches on every call (see [`journal`](crate::host::journal)) belongs to
+//! one check, so that a plug-in which breaks one rule fails one check.
 
 mod description;
 pub mod fixture;
@@ -16,12 +16,12 @@ mod robustness;
 use fixture::Fixture;
 use outcome::{Checked, Outcome, Stop};
 
-/// What a check is about.
+/// The subject of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Theme {
-    /// Loading, describing, making and destroying.
+    /// Loading, describing, creating and destroying.
     Life,
-    /// What the plug-in says of itself and of its parameters.
+    /// What the plug-in says about itself and its parameters.
     Description,
     /// How it uses the host.
     HostRules,
@@ -35,11 +35,11 @@ pub enum Theme {
 
 /// A check.
 pub struct Check {
-    /// Word of the command line.
+    /// Name on the command line.
     pub name: &'static str,
-    /// What it is about.
+    /// Its subject.
     pub theme: Theme,
-    /// What is done, and what is wrong, in prose.
+    /// What is done, and what would be wrong, in prose.
     pub about: &'static str,
     run: fn(&Fixture) -> Checked,
 }

@@ -1,5 +1,5 @@
-//! Names that parameters must not have: keywords of the script languages of hosts, and names that their nodes have
-//! already.
+//! Names that parameters must not have: keywords of the hosts' script languages, and names that
+//! their nodes already use.
 
 /// Words of Python 3, in which Natron, Nuke, Resolve and Fusion are scripted.
 const PYTHON: &str = "\
@@ -7,11 +7,12 @@ const PYTHON: &str = "\
     finally for from global if import in is lambda nonlocal not or pass print raise return try \
     while with yield";
 
-/// Words of Lua, in which Fusion and Resolve are scripted; those of Python left out.
+/// Words of Lua, in which Fusion and Resolve are scripted, except those that are in the Python
+/// list.
 const LUA: &str = "\
     do elseif end false function goto local nil repeat then true until";
 
-/// Methods of a node, and the parameters that every node of an OpenFX effect gets.
+/// Methods of a node, and the parameters that every node with an OpenFX effect has.
 const NATRON: &str = "\
     addUserPlane beginChanges canConnectInput connectInput createChild destroy disableNode \
     disconnectInput enableLifetimeNode enablePreview endChanges forceCopy getAvailableLayers \
@@ -39,7 +40,7 @@ const FUSION: &str = "\
     ProcessBlue ProcessGreen ProcessRed ProcessWhenBlendIs00 Quality SampleSpread ShutterAngle \
     StartRenderScript TileColor UseGPU";
 
-/// What has that name already, as the end of a sentence.
+/// What already has that name, as the end of a sentence.
 pub(super) fn taken_by(name: &str) -> Option<&'static str> {
     [
         (PYTHON, "a word of Python"),

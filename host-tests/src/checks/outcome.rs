@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::host::plugin::Incompatible;
 
-/// End of a check.
+/// Outcome of a check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", content = "text", rename_all = "lowercase")]
 pub enum Outcome {
-    /// Nothing is wrong. The text may hold a figure worth knowing.
+    /// Nothing is wrong. The text may contain a figure worth knowing.
     Success(String),
     /// Allowed, but some host or user will trip over it.
     Warning(String),
@@ -18,12 +18,12 @@ pub enum Outcome {
     Failed(String),
     /// Could not be checked here, with the reason.
     Skipped(String),
-    /// The process of the check died, or did not end in time.
+    /// The check's process died, or did not end in time.
     Crashed(String),
 }
 
 impl Outcome {
-    /// True for what makes a plug-in unfit.
+    /// Whether it makes a plug-in unfit for use.
     pub fn is_bad(&self) -> bool {
         matches!(self, Self::Failed(_) | Self::Crashed(_))
     }
@@ -69,7 +69,7 @@ impl fmt::Display for Stop {
 /// Result of a check's body.
 pub type Checked<T = Outcome> = Result<T, Stop>;
 
-/// Stops with a broken rule unless the claim is true.
+/// Stops with a failure unless the claim is true.
 ///
 /// # Errors
 /// [`Stop::Fail`] with the text when the claim is false.

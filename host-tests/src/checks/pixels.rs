@@ -44,7 +44,8 @@ pub(super) fn renders(fixture: &Fixture) -> Checked {
     }
     match (done.is_empty(), unwilling.is_empty()) {
         (_, true) => Ok(Outcome::Success(done.join(", "))),
-        // A host that gives one clip and no other times may leave the effect nothing to work on.
+        // A host that gives a single clip and no other times may leave the effect nothing to work
+        // with.
         (true, false) if !fixture.profile.temporal => Err(Stop::Skip(unwilling.join("; "))),
         (true, false) => Err(Stop::Fail(unwilling.join("; "))),
         (false, false) => Ok(Outcome::Warning(unwilling.join("; "))),
@@ -53,7 +54,8 @@ pub(super) fn renders(fixture: &Fixture) -> Checked {
 
 pub(super) fn whole_window(fixture: &Fixture) -> Checked {
     fixture.in_contexts(|plugin, context| {
-        // Switched off, since a copy of the source would hide pixels that the plug-in leaves out.
+        // Switched off, because a copy of the source would hide pixels that the plug-in does not
+        // write.
         plugin.host().change(|behaviour| behaviour.prefills_output = false);
         let instance = fixture.instance(plugin, context, &Recipe::default())?;
         for time in [fixture.busy_time(&instance)?, RANGE.0, RANGE.1] {
@@ -72,7 +74,8 @@ fn does_tiles(fixture: &Fixture, plugin: &Plugin) -> bool {
     fixture.profile.tiles && says != Some(0)
 }
 
-/// A part of the frame's pixels: edges in 64ths of its width and 48ths of its height. `None` where nothing is in it.
+/// A part of the frame's pixels, with edges in 64ths of its width and 48ths of its height. `None`
+/// if it is empty.
 fn window(full: OfxRectI, x1: i32, y1: i32, x2: i32, y2: i32) -> Option<OfxRectI> {
     let x = |part: i32| full.x1 + (full.x2 - full.x1) * part / 64;
     let y = |part: i32| full.y1 + (full.y2 - full.y1) * part / 48;
@@ -117,7 +120,7 @@ pub(super) fn inputs_untouched(fixture: &Fixture) -> Checked {
     })
 }
 
-/// Depths and components that plug-in and host both offer for the clips of a context.
+/// Depths and components that plug-in and host both support for the clips of a context.
 fn offered(plugin: &Plugin, context: &str) -> Checked<(Vec<Depth>, Vec<Components>)> {
     let host = plugin.host();
     let depths = plugin.descriptor().map(|d| d.depths()).unwrap_or_default();
@@ -139,8 +142,8 @@ pub(super) fn formats(fixture: &Fixture) -> Checked {
         let (time, _) = fixture.baseline(plugin, context)?;
         let (depths, all) = offered(plugin, context)?;
         for components in &all {
-            // Integer and float depths apart: an effect may take the one as display-referred, the
-            // other as linear light.
+            // Integer and float depths are compared separately: an effect may take one as
+            // display-referred and the other as linear light.
             for float in [true, false] {
                 let same = |depth: &Depth| depths.contains(depth) && depth.is_float() == float;
                 let mut finest: Option<Picture> = None;
@@ -271,7 +274,8 @@ pub(super) fn threads(fixture: &Fixture) -> Checked {
         }
         let shared = safety.as_bytes() == kOfxImageEffectRenderFullySafe.to_bytes();
         let times: Vec<f64> = (0..8).map(|at| 1.5 + 0.75 * f64::from(at)).collect();
-        // The threads render first, so that the plug-in remembers nothing of the renders in order.
+        // The threads render first, so that the plug-in cannot remember anything from the renders
+        // in order.
         let first = Arc::new(fixture.instance(plugin, context, &Recipe::default())?);
         fixture.render(&first, FrameRequest::at(fixture.busy_time(&first)?))?;
         let results: Vec<Checked<Vec<u8>>> = std::thread::scope(|scope| {

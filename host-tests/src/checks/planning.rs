@@ -11,7 +11,7 @@ use crate::{
     host::sys::*,
 };
 
-/// Skips the check where the imitated host never asks this.
+/// Skips the check if the imitated host never asks this question.
 fn asked(fixture: &Fixture, action: &str) -> Checked<()> {
     if fixture.profile.behaviour.asks_planning {
         Ok(())
@@ -24,7 +24,7 @@ pub(super) fn frame_varying(fixture: &Fixture) -> Checked {
     fixture.in_contexts(|plugin, context| {
         let recipe = Recipe { still: true, ..Recipe::default() };
         let instance = fixture.instance(plugin, context, &recipe)?;
-        // A parameter that is animated already tells the host that frames differ.
+        // An animated parameter already tells the host that frames differ.
         let animated = |param: &crate::host::param::Param| {
             param.props.int(kOfxParamPropIsAnimating) == Some(1)
         };
@@ -147,7 +147,7 @@ pub(super) fn cropped_inputs(fixture: &Fixture) -> Checked {
     fixture.in_contexts(|plugin, context| {
         let (time, _) = fixture.baseline(plugin, context)?;
         let mut setup = fixture.setup(plugin, context, &Recipe::default())?;
-        // Drawings that reach beyond the project, as an overscan does.
+        // Drawings that extend beyond the project, as with overscan.
         setup.project.size = (SIZE.0 / 2, SIZE.1 / 2);
         for knows_regions in [true, false] {
             let render = |crops_inputs| -> Checked<_> {
@@ -156,7 +156,7 @@ pub(super) fn cropped_inputs(fixture: &Fixture) -> Checked {
                 });
                 let instance = Instance::new(plugin, &setup)?;
                 match instance.region(time, 1.0) {
-                    // The plug-in needs the regions that this host does not tell, and says so.
+                    // The plug-in needs regions that this host does not report, and says so.
                     Err(error) if !knows_regions && error.is::<Refused>() => Ok(None),
                     _ => must_render(&instance, FrameRequest::at(time), "drawings larger than the project")
                         .map(Some),

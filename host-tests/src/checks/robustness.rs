@@ -1,4 +1,4 @@
-//! Checks of what the plug-in does with hostile hosts and pictures.
+//! Checks of how the plug-in copes with hostile hosts and pictures.
 
 use std::{
     sync::Arc,
@@ -106,7 +106,7 @@ pub(super) fn finite_output(fixture: &Fixture) -> Checked {
         if deep.is_empty() {
             return Err(Stop::Skip("no float depth is offered".into()));
         }
-        // Some pixels of each kind, chosen by their colour, which differs all over the drawings.
+        // Some pixels of each kind, selected by their colour, which varies all over the drawings.
         let paint = |pixel: [f32; 4]| match (pixel[2] * 4096.0) as u32 % 13 {
             0 => [f32::NAN, pixel[1], pixel[2], 1.0],
             1 => [f32::INFINITY, pixel[1], f32::NEG_INFINITY, 1.0],
@@ -154,7 +154,7 @@ fn is_wild(pixel: &[f32; 4]) -> bool {
     pixel.iter().any(|v| !v.is_finite())
 }
 
-/// The pictures that were fetched since the last call.
+/// The pictures fetched since the last call.
 fn inputs_of(instance: &Instance) -> Checked<Vec<Arc<Picture>>> {
     let mut inputs = Vec::new();
     for clip in instance.effect().clips() {
@@ -167,8 +167,9 @@ fn inputs_of(instance: &Instance) -> Checked<Vec<Arc<Picture>>> {
     Ok(inputs)
 }
 
-/// The ways in which a clip can be without pictures: what is given for its image, and whether it says that it is
-/// connected. Few hosts give images that hold nothing, so only under such hosts are all ways tried.
+/// The ways in which a clip can be without pictures: what is returned for its image, and whether it
+/// is reported as connected. Few hosts return empty images, so only those are tested with all the
+/// ways.
 fn forms(fixture: &Fixture) -> Vec<(MissingImage, bool)> {
     let mut forms = vec![MissingImage::Unconnected, MissingImage::Black];
     if !matches!(
@@ -180,7 +181,7 @@ fn forms(fixture: &Fixture) -> Vec<(MissingImage, bool)> {
     forms.into_iter().flat_map(|form| [(form, false), (form, true)]).collect()
 }
 
-/// Whether the imitated host itself does so.
+/// Whether the imitated host itself does this.
 fn is_own(fixture: &Fixture, (missing_image, connected): (MissingImage, bool)) -> bool {
     let own = fixture.profile.behaviour;
     (own.missing_image, own.always_connected) == (missing_image, connected)
@@ -208,11 +209,11 @@ pub(super) fn missing_clip(fixture: &Fixture) -> Checked {
                     behaviour.prefills_output = false;
                 });
                 let recipe = Recipe { without: vec![clip.clone()], ..Recipe::default() };
-                // Failing to create an instance is an answer too, if a late one.
+                // Failing to create an instance is also an answer, if a late one.
                 let Ok(instance) = fixture.instance(plugin, context, &recipe) else { continue };
                 let rendered = match instance.render(FrameRequest::at(time)) {
                     Ok(rendered) => rendered,
-                    // Refusing what hosts ask before the render is an answer as well.
+                    // Refusing a question that precedes the render is also an answer.
                     Err(error) if error.is::<Refused>() => continue,
                     Err(error) => return Err(error.into()),
                 };
@@ -225,16 +226,17 @@ pub(super) fn missing_clip(fixture: &Fixture) -> Checked {
                     )
                 })?;
                 let told = rendered.status != Status::OK || rendered.said().is_some();
-                // The parameters may be such that the clip is not looked at.
+                // With some parameters the clip may not be used.
                 let unused = !told && rendered.bytes() == expected;
                 let what =
                     format!("{clip} without pictures ({missing_image:?}, says connected: {connected})");
-                // A host that gives black pictures instead of none leaves the plug-in nothing to notice.
+                // A host that returns black pictures instead of none gives the plug-in nothing to
+                // notice.
                 if told || unused || missing_image == MissingImage::Black {
                     continue;
                 }
                 let text = format!("{what}: the render answered OK without a message");
-                // Hosts that follow the standard render nothing without a clip that is not optional.
+                // Hosts that follow the standard do not render if a required clip is missing.
                 require(!needed.contains(clip), || text.clone())?;
                 black.lock().get_or_insert(text);
             }
@@ -258,7 +260,7 @@ pub(super) fn optional_clip(fixture: &Fixture) -> Checked {
         let time = fixture.busy_time(&plain)?;
         let full = Recipe { optional_too: true, ..Recipe::default() };
         let instance = fixture.instance(plugin, context, &full)?;
-        // It has to render with all clips, or the context cannot be judged.
+        // It must render with all clips; otherwise the context cannot be judged.
         fixture.render(&instance, FrameRequest::at(time))?;
         for (missing_image, connected) in forms(fixture) {
             plugin.host().change(|behaviour| {
@@ -340,7 +342,7 @@ pub(super) fn project_load(fixture: &Fixture) -> Checked {
         let mut setup = fixture.setup(plugin, context, &Recipe::default())?;
         let mut loaded = Instance::new(plugin, &setup)?;
         for param in loaded.effect().params.all() {
-            // Values of the setup are kept, since the plug-in may need them to render.
+            // Values of the setup are kept, because the plug-in may need them to render.
             let given = setup.values.iter().any(|(id, ..)| *id == param.name);
             let Some(value) = any(&param, &mut random).filter(|_| !given) else { continue };
             let status = loaded.load_value(&param.name, value.clone(), RANGE.0)?;
@@ -349,7 +351,7 @@ pub(super) fn project_load(fixture: &Fixture) -> Checked {
             })?;
             setup.values.push((param.name.clone(), None, value));
         }
-        // Formats may depend on parameters, so a host asks again.
+        // Formats may depend on parameters, so the host asks for them again.
         loaded.negotiate()?;
         let born = Instance::new(plugin, &setup)?;
         let time = fixture.busy_time(&born).unwrap_or(3.0);

@@ -1,4 +1,4 @@
-//! Counts the pixels in which pictures differ: the `compare` command.
+//! `compare`: counts the pixels in which pictures differ.
 
 use std::path::{Path, PathBuf};
 
@@ -27,10 +27,10 @@ struct Difference {
     largest: u8,
 }
 
-/// Compares, prints a line for each pair and fails when too much differs.
+/// Compares, prints one line per pair, and fails if too much differs.
 ///
 /// # Errors
-/// When a picture is missing, sizes differ, or more pixels differ than are allowed.
+/// When a picture is missing, sizes differ, or more pixels differ than allowed.
 pub fn run(args: &CompareArgs) -> Result<()> {
     let mut beyond = 0;
     let pairs = pairs(&args.one, &args.other)?;

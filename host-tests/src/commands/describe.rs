@@ -1,4 +1,4 @@
-//! What a plug-in says of itself: the `describe` command.
+//! `describe`: shows what a plug-in says about itself.
 
 use std::{ffi::CStr, path::Path};
 
@@ -182,7 +182,7 @@ fn param_info(param: &Param) -> ParamInfo {
     }
 }
 
-/// The same as text for people.
+/// Prints the descriptions as text for people.
 pub fn print(plugins: &[PluginInfo]) {
     for plugin in plugins {
         println!("{} {}  \"{}\" in {}", plugin.id, plugin.version, plugin.label, plugin.group);

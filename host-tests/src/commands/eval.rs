@@ -1,7 +1,8 @@
-//! In-betweens of a set of key pairs through the plug-in: the `eval` command.
+//! `eval`: draws the in-betweens of a set of key pairs with the plug-in.
 //!
-//! A set is a folder with a `manifest.json`: `{"items": [{"id", "i0", "i1", "pred", "t"}]}`, where `i0` and `i1`
-//! are the keys' files, `t` in 0..=1 is the position wanted and `pred` the file to write. Other fields are ignored.
+//! A set is a folder with a `manifest.json`: `{"items": [{"id", "i0", "i1", "pred", "t"}]}`, where
+//! `i0` and `i1` are the keys' files, `t` in 0..=1 is the position and `pred` the file to write.
+//! Other fields are ignored.
 
 use std::{
     collections::BTreeMap,
@@ -31,7 +32,7 @@ use crate::{
     pictures::picture::{Picture, Reading},
 };
 
-/// In-betweens of a set of key pairs.
+/// Arguments of `eval`.
 #[derive(Args, Clone, Debug)]
 pub struct EvalArgs {
     /// Folder with the set: a manifest.json and the pictures that it names
@@ -71,13 +72,13 @@ fn middle() -> f64 {
     0.5
 }
 
-/// Frame of the second key where the position is set by the time.
+/// Frame of the second key if the position is set by the time.
 const LAST: f64 = 1000.0;
 
-/// The plug-in of this repository: what was built last, as a library or as a packed bundle.
+/// The plug-in of this repository: the last one built, as a library or as a packed bundle.
 ///
 /// # Errors
-/// When no plug-in is built in any of these places.
+/// When there is no built plug-in in any of these places.
 pub fn default_plugin() -> Result<PathBuf> {
     let name =
         format!("{}aiinbetween{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);

@@ -1,8 +1,9 @@
-//! A hostile host: many calls from several threads at once, with arguments, answers and failures that no good host
-//! gives. The plug-in may refuse whatever it likes; it must not crash, hang, or touch memory that is not its.
+//! A hostile host: many calls from several threads at once, with arguments, answers and failures
+//! that no good host would give. The plug-in may refuse anything, but it must not crash, hang, or
+//! touch memory that does not belong to it.
 //!
-//! The calls run in a process of their own, so that a crash is reported with the seed that brings it back.
-//! Image memory lies between pages that nobody may touch, and inputs cannot be written.
+//! The calls run in a separate process, so that a crash is reported with the seed that reproduces
+//! it. Image memory lies between inaccessible pages, and inputs are write-protected.
 
 use std::{
     collections::BTreeMap,
@@ -66,10 +67,10 @@ pub struct HostileArgs {
 /// Instances that the threads share.
 const INSTANCES: usize = 12;
 
-/// Calls, and reports what came of it.
+/// Makes the calls, and reports the result.
 ///
 /// # Errors
-/// When the plug-in crashes, hangs, or writes where it may not.
+/// When the plug-in crashes, hangs, or writes where it must not.
 pub fn run(args: &HostileArgs) -> Result<()> {
     if args.within {
         return within(args);
@@ -89,7 +90,7 @@ pub fn run(args: &HostileArgs) -> Result<()> {
     Ok(())
 }
 
-/// What the threads share.
+/// State shared by the threads.
 struct Scene {
     plugin: Arc<Plugin>,
     contexts: Vec<String>,
@@ -97,7 +98,7 @@ struct Scene {
     calls: AtomicU64,
     renders: AtomicU64,
     pictures: AtomicU64,
-    /// Since when each thread is in its present call.
+    /// Since when each thread has been in its current call.
     since: Vec<Mutex<Option<(Instant, &'static str)>>>,
 }
 
@@ -110,7 +111,7 @@ fn within(args: &HostileArgs) -> Result<()> {
     for context in &contexts {
         plugin.context(context)?;
     }
-    // Reading inputs again and again for writes is the pages' matter here.
+    // The protected pages already detect writes to inputs, so they need not be read for that.
     plugin.host().change(|behaviour| behaviour.watches_inputs = false);
     chaos::guard_pages();
     let scene = Scene {
@@ -199,7 +200,7 @@ impl Scene {
         let time = any_time(dice);
         let request = FrameRequest { interactive: dice.below(2) == 0, ..FrameRequest::at(time) };
         let scale = any_scale(dice);
-        // Whatever it answers is fine, as long as it answers.
+        // Any answer is acceptable, as long as there is one.
         match dice.below(100) {
             0..15 => {
                 begin("Render");
@@ -267,7 +268,7 @@ impl Scene {
             behaviour.rows = dice.one(&[Rows::Upward, Rows::Downward]);
             behaviour.padding = dice.one(&[0, 0, 1, 4, 100]);
             behaviour.origin = dice.one(&[(0, 0), (0, 0), (-7, 11), (1920, 1080)]);
-            // Too few to be true for any picture.
+            // Too few bytes for any picture.
             behaviour.row_bytes = dice.one(&[None, None, None, None, None, Some(0)]);
             behaviour.knows_regions = dice.below(4) > 0;
             behaviour.ignores_time = dice.below(8) == 0;
@@ -303,7 +304,7 @@ impl Scene {
                 .then(|| instances.swap_remove(dice.below(INSTANCES)));
             instances.push(Arc::new(instance));
             drop(instances);
-            // DestroyInstance, by whichever thread lets go of it last.
+            // DestroyInstance is called by the thread that drops it last.
             drop(old);
         }
     }
@@ -369,7 +370,7 @@ impl Scene {
 
     fn edit(&self, instance: &Instance, time: f64, dice: &mut Dice) {
         let params = instance.effect().params.all();
-        // A description that was cut short leaves none.
+        // A description that was cut short leaves no parameters.
         let Some(param) = params.get(dice.below(params.len())) else { return };
         let value = match dice.below(3) {
             0 => wild(param, dice),
@@ -384,7 +385,7 @@ impl Scene {
         };
     }
 
-    /// An action with some of its arguments, or with none, on any handle.
+    /// An action with some of its arguments, or none, on any handle.
     fn bare(&self, instance: &Instance, dice: &mut Dice) {
         let name = dice.one(&[
             kOfxActionDescribe,
@@ -460,7 +461,7 @@ fn sensible(param: &Param, dice: &mut Dice) -> Option<Value> {
     }
 }
 
-/// A value that no user can enter.
+/// A value that no user could enter.
 fn wild(param: &Param, dice: &mut Dice) -> Option<Value> {
     match param.kind {
         ParamType::Double => Some(Value::Doubles(vec![dice.one(&DOUBLES)])),
@@ -476,7 +477,7 @@ fn wild(param: &Param, dice: &mut Dice) -> Option<Value> {
     }
 }
 
-/// A square that moves.
+/// A moving square.
 fn drawing(size: (usize, usize), kind: usize) -> Arc<dyn Footage> {
     Arc::new(Moving::new(size, (1.0, 9.0), move |time| {
         let left = size.0 as f32 * (0.1 + 0.05 * time as f32 + 0.1 * kind as f32);

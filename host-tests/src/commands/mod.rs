@@ -1,4 +1,4 @@
-//! What the program `host-tests` can be told to do, one module for each command.
+//! The commands of the program `host-tests`, one module each.
 
 pub mod bench;
 pub mod compare;

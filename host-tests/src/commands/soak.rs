@@ -1,7 +1,8 @@
-//! Many renders with random parameters and times, and what the process holds meanwhile.
+//! `soak`: many renders with random parameters and times, while memory and open files are watched.
 //!
-//! A plug-in may keep caches, but they have a limit: after the warm-up memory must not grow, and no file may
-//! stay open. The figures are those of this process, so a worker of the plug-in's counts by its own.
+//! A plug-in may keep caches, but with a limit: after the warm-up, memory must not grow and no file
+//! may stay open. The figures are those of this process only, so a worker of the plug-in is not
+//! included.
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Instant};
 
@@ -61,10 +62,11 @@ fn size(text: &str) -> Result<(usize, usize), String> {
     sides.ok_or_else(|| "a size is written as 64x48".into())
 }
 
-/// How much memory may still be added after the warm-up, since allocators keep freed memory in pieces.
+/// Memory that may still be added after the warm-up, because allocators keep freed memory in
+/// fragments.
 const TOLERATED_BYTES: u64 = 16 << 20;
 
-/// What the process holds.
+/// Resources that the process uses.
 #[derive(Clone, Copy, Debug)]
 pub struct ResourceUsage {
     /// Resident memory in bytes.
@@ -74,7 +76,7 @@ pub struct ResourceUsage {
 }
 
 impl ResourceUsage {
-    /// The usage of this process, where the system tells it.
+    /// The usage of this process, if the system reports it.
     pub fn now() -> Option<Self> {
         let pages: u64 = std::fs::read_to_string("/proc/self/statm")
             .ok()?
@@ -86,10 +88,10 @@ impl ResourceUsage {
     }
 }
 
-/// Renders, and prints what it takes.
+/// Renders, and prints the usage.
 ///
 /// # Errors
-/// When a render fails without a word, memory grows, or files stay open.
+/// When a render fails without a message, memory grows, or files stay open.
 pub fn run(args: &SoakArgs) -> Result<()> {
     let profile = Profile::find(&args.profile)
         .with_context(|| format!("there is no profile {}", args.profile))?;
@@ -164,7 +166,7 @@ pub fn run(args: &SoakArgs) -> Result<()> {
     judge(&samples)
 }
 
-/// The last quarter must not hold more than the second one did.
+/// The last quarter of the run must not use more than the second quarter did.
 fn judge(samples: &[ResourceUsage]) -> Result<()> {
     if samples.len() < 8 {
         println!("this system does not tell what a process holds");
@@ -174,7 +176,8 @@ fn judge(samples: &[ResourceUsage]) -> Result<()> {
     let (early, late) = (&samples[quarter..2 * quarter], &samples[samples.len() - quarter..]);
     let memory =
         |samples: &[ResourceUsage]| samples.iter().map(|held| held.memory).max().unwrap_or(0);
-    // The least number counts, since a drawing that is being put into the cache is open for a moment.
+    // The least number counts, because a drawing that is being put into the cache is open for a
+    // moment.
     let files =
         |samples: &[ResourceUsage]| samples.iter().map(|held| held.files).min().unwrap_or(0);
     let (before, after) = (memory(early), memory(late));
@@ -197,7 +200,7 @@ fn judge(samples: &[ResourceUsage]) -> Result<()> {
 fn random_values(descriptor: &Effect, dice: &mut Dice) -> Vec<(String, Option<f64>, Value)> {
     let mut values = Vec::new();
     for param in descriptor.params.all() {
-        // Most parameters stay as they are, so that most instances can render.
+        // Most parameters keep their values, so that most instances can render.
         if dice.below(3) > 0 || param.props.int(kOfxParamPropSecret) == Some(1) {
             continue;
         }
@@ -231,7 +234,7 @@ fn random_format(plugin: &Plugin, dice: &mut Dice) -> Format {
     Format { depth, components: Components::Rgba, premult: Premult::Pre }
 }
 
-/// A disc that moves, another one for each clip and each of a few `kinds`: some keys come again.
+/// A moving disc, different for each clip and each of a few `kinds`, so that some keys come again.
 fn footage(
     descriptor: &Effect,
     size: (usize, usize),

@@ -1,4 +1,4 @@
-//! Runs checks, each in a process of its own with a time limit, and reports.
+//! `validate`: runs checks, each in a separate process with a time limit, and reports.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -78,11 +78,11 @@ pub struct Report {
     /// Its outcome.
     #[serde(flatten)]
     pub outcome: Outcome,
-    /// Seconds it took, including the start of its process.
+    /// Duration in seconds, including the start of its process.
     pub seconds: f64,
 }
 
-/// Runs the `validate` command; an error if a check failed or crashed.
+/// Runs the `validate` command; fails if a check failed or crashed.
 ///
 /// # Errors
 /// When an argument makes no sense, or a check failed.
@@ -108,10 +108,12 @@ pub fn run(args: &ValidateArgs) -> Result<()> {
     Ok(())
 }
 
-/// Runs the wanted checks under the wanted profiles, in child processes of `executable` unless in this process.
+/// Runs the chosen checks with the chosen profiles, in child processes of `executable` unless
+/// `--in-process` is set.
 ///
 /// # Errors
-/// When an argument makes no sense or the plug-in's file cannot be opened. A check that fails is no error here.
+/// When an argument makes no sense or the plug-in's file cannot be opened. A failed check is not an
+/// error here.
 pub fn validate(args: &ValidateArgs, executable: &Path) -> Result<Vec<Report>> {
     let Some(path) = &args.plugin else { bail!("there is no plug-in to check") };
     let path = binary::find_one(path)?;
@@ -177,8 +179,9 @@ pub fn validate(args: &ValidateArgs, executable: &Path) -> Result<Vec<Report>> {
     Ok(told_once(reports.into_iter().map(|(_, report)| report).collect()))
 }
 
-/// A fault that ends several checks of a plug-in under a host with the same words, as where no instance can be made,
-/// is one failure: the other checks did not get as far as to what they look at.
+/// If several checks of a plug-in with one host fail with the same words, for example because no
+/// instance can be created, that is reported as one failure: the other checks did not get as far as
+/// their own subject.
 fn told_once(mut reports: Vec<Report>) -> Vec<Report> {
     let mut told = HashMap::new();
     for report in &mut reports {
@@ -235,8 +238,8 @@ fn isolated(executable: &Path, fixture: &Fixture, check: &Check, limit: Duration
 }
 
 fn child(executable: &Path, fixture: &Fixture, check: &Check, limit: Duration) -> Result<Outcome> {
-    // Each check has an empty folder for cache and temporary files, so that what one check leaves cannot help
-    // another.
+    // Each check has an empty folder for its cache and temporary files, so that nothing left by one
+    // check can help another.
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
     let mut command = Command::new(executable);
     command.args(["validate", "--in-process", "--json", "--only", check.name]);
@@ -256,12 +259,12 @@ fn child(executable: &Path, fixture: &Fixture, check: &Check, limit: Duration) -
     }
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().context("cannot start a process for the check")?;
-    // Read while the check runs, because a full pipe would stop it.
+    // Read while the check runs, because a full pipe would block it.
     let reader = |stream: Option<Box<dyn Read + Send>>| {
         std::thread::spawn(move || {
             let mut bytes = Vec::new();
             if let Some(mut stream) = stream {
-                // If reading fails, what was read so far is used.
+                // If reading fails, what has been read so far is used.
                 let _ = stream.read_to_end(&mut bytes);
             }
             String::from_utf8_lossy(&bytes).into_owned()

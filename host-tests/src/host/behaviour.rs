@@ -1,70 +1,71 @@
-//! What a host does, apart from what it says of itself.
+//! What a host does, as opposed to what it says about itself.
 
 use std::ffi::CStr;
 
 use crate::host::pixels::Rows;
 
-/// What a clip without footage gives.
+/// What a clip without footage returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MissingImage {
     /// `clipGetImage` fails.
     Unconnected,
     /// A transparent black picture.
     Black,
-    /// OK and a NULL image.
+    /// OK and a null image.
     Null,
     /// OK and an image without data, bounds or row bytes.
     NoData,
 }
 
-/// What a host does, apart from what it says. Checks change single fields of a profile's behaviour.
+/// What a host does, as opposed to what it says. Checks change single fields of a profile's
+/// behaviour.
 #[derive(Clone, Copy, Debug)]
 pub struct Behaviour {
-    /// What clips without footage give.
+    /// What clips without footage return.
     pub missing_image: MissingImage,
-    /// Clips without footage say that they are connected.
+    /// Clips without footage are reported as connected.
     pub always_connected: bool,
     /// Row order of images.
     pub rows: Rows,
     /// Bytes between rows.
     pub padding: usize,
-    /// What images say instead of their bytes between rows, true or not.
+    /// What images report as their bytes between rows, true or not.
     pub row_bytes: Option<i32>,
     /// Where the lower left corner of every picture is, in pixels.
     pub origin: (i32, i32),
-    /// Whatever time is asked for, the image of the render's time is given.
+    /// The image of the render's time is returned whatever time is requested.
     pub ignores_time: bool,
-    /// Render scale that images state, whatever they were rendered for.
+    /// Render scale that images report, whatever they were rendered for.
     pub image_scale: Option<f64>,
     /// Image identifiers are new for each fetch.
     pub random_identifiers: bool,
-    /// Inputs are checked for writes when they come back.
+    /// Inputs are checked for writes when they are released.
     pub watches_inputs: bool,
-    /// Message suite 2 exists, its functions are NULL.
+    /// Message suite 2 exists, but its functions are null.
     pub null_message_two: bool,
-    /// Messages are formatted without their arguments: `%s` comes out as a blank.
+    /// Messages are formatted without their arguments: `%s` becomes a blank.
     pub loses_message_arguments: bool,
-    /// A clip nobody defined is OK and NULL.
+    /// A clip that nobody defined is returned with OK and null.
     pub undefined_clip_is_null: bool,
     /// Only the clip called Source gets pictures.
     pub only_source: bool,
-    /// Each frame is rendered by an instance of its own.
+    /// Each frame is rendered by a separate instance.
     pub instance_per_frame: bool,
     /// Load and Describe are called again before each instance.
     pub describes_per_instance: bool,
     /// IsIdentity, GetFramesNeeded and GetTimeDomain are called.
     pub asks_planning: bool,
-    /// The output holds a copy of the source before the render.
+    /// The output contains a copy of the source before the render.
     pub prefills_output: bool,
-    /// Inputs hold only what GetRegionsOfInterest asked for.
+    /// Inputs contain only what GetRegionsOfInterest asked for.
     pub crops_inputs: bool,
-    /// Regions of definition of clips are told.
+    /// Regions of definition of clips are reported.
     pub knows_regions: bool,
-    /// Images lack what plug-ins seldom ask for: render scale, field, unique identifier.
+    /// Images lack properties that plug-ins rarely use: render scale, field, unique identifier.
     pub spare_images: bool,
-    /// What the host wants of a plug-in without a licence, where it says so.
+    /// What the host wants from a plug-in without a licence, if it says so.
     pub unlicensed: Option<&'static CStr>,
-    /// Colourspace of every clip, in a host that manages colours. Plug-ins see it if it is set before they are
-    /// described.
+    /// Colourspace of every clip in a host that manages colours. Plug-ins see it if it is set
+    /// before they are described.
     pub colourspace: Option<&'static str>,
 }

@@ -1,4 +1,4 @@
-//! Plug-in files: finding them, opening them, and what they export.
+//! Plug-in files: finds and opens them, and reads what they export.
 
 use std::{
     ffi::{CStr, c_int},
@@ -13,7 +13,8 @@ use parking_lot::RwLock;
 
 use crate::host::sys::*;
 
-/// Folders of a bundle that hold a binary for this machine, in the order in which hosts look.
+/// Folders of a bundle that may contain a binary for this machine, in the order in which hosts
+/// look.
 const ARCHITECTURES: &[&str] = if cfg!(target_os = "macos") {
     &["MacOS", "MacOS-x86-64"]
 } else if cfg!(target_os = "windows") {
@@ -24,13 +25,13 @@ const ARCHITECTURES: &[&str] = if cfg!(target_os = "macos") {
     &["Linux-x86-64"]
 };
 
-/// One plug-in of a binary, as its exported structure states.
+/// One plug-in of a binary, described by its exported structure.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entry {
     raw: *const OfxPlugin,
 }
 
-// SAFETY: the structure is constant data of a library that is never closed.
+// SAFETY: the structure is constant data in a library that is never closed.
 unsafe impl Send for Entry {}
 // SAFETY: as above.
 unsafe impl Sync for Entry {}
@@ -58,7 +59,7 @@ fn text(pointer: *const std::ffi::c_char) -> String {
     if pointer.is_null() {
         return String::new();
     }
-    // SAFETY: not NULL; the API states NUL-terminated text.
+    // SAFETY: not null; the API promises NUL-terminated text.
     unsafe { CStr::from_ptr(pointer) }.to_string_lossy().into_owned()
 }
 
@@ -66,20 +67,21 @@ fn text(pointer: *const std::ffi::c_char) -> String {
 pub struct Binary {
     path: PathBuf,
     entries: RwLock<Vec<Entry>>,
-    /// Never closed: threads of a plug-in may outlive its last action, and need their code.
+    /// Never closed, because threads of a plug-in may outlive its last action and need its code.
     library: ManuallyDrop<Library>,
 }
 
 impl Binary {
-    /// Opens a file and asks for its plug-ins. Nothing of them is called yet.
+    /// Opens a file and asks for its plug-ins. None of their actions is called yet.
     ///
     /// # Errors
-    /// When the library cannot be loaded, lacks the functions of a plug-in binary, or hands out a plug-in that is
-    /// NULL.
+    /// When the library cannot be loaded, lacks the functions of a plug-in binary, or returns a
+    /// null plug-in.
     pub fn open(path: &Path) -> Result<Arc<Self>> {
         let absolute =
             path.canonicalize().with_context(|| format!("there is no file {}", path.display()))?;
-        // SAFETY: loading runs the library's initialisers; that is what a host is asked to do with a plug-in.
+        // SAFETY: loading runs the library's initialisers, which is what a host is expected to do
+        // with a plug-in.
         let library = unsafe { Library::new(&absolute) }
             .with_context(|| format!("{} cannot be loaded as a library", path.display()))?;
         let library = ManuallyDrop::new(library);
@@ -87,8 +89,8 @@ impl Binary {
         Ok(Arc::new(Self { path: absolute, entries: RwLock::new(entries), library }))
     }
 
-    /// Asks for the plug-ins once more. After Unload, everything of a plug-in may be gone, even its entry, as in
-    /// plug-ins made with the OpenFX Support library.
+    /// Asks for the plug-ins again. After Unload, everything of a plug-in may be gone, even its
+    /// entry, as with plug-ins made with the OpenFX Support library.
     pub(crate) fn ask_again(&self) -> Result<()> {
         *self.entries.write() = Self::ask(&self.library, &self.path)?;
         Ok(())
@@ -105,11 +107,11 @@ impl Binary {
         // SAFETY: as above.
         let get: Symbol<'_, Get> =
             unsafe { library.get(b"OfxGetPlugin\0") }.with_context(|| missing("OfxGetPlugin"))?;
-        // SAFETY: a call without arguments, first of all as the standard asks.
+        // SAFETY: a call without arguments, and the first one, as the standard requires.
         let count = unsafe { count() };
         let mut entries = Vec::new();
         for index in 0..count {
-            // SAFETY: the index is in the range that the plug-in stated.
+            // SAFETY: the index is in the range that the plug-in reported.
             let raw = unsafe { get(index) };
             if raw.is_null() {
                 bail!("{}: plug-in {index} of {count} is NULL", path.display());
@@ -136,7 +138,8 @@ impl Binary {
         same.map(Entry::version).collect()
     }
 
-    /// The plug-in of that id, or the only one. Ids are compared without regard to case, as the standard asks.
+    /// The plug-in of that id, or the only one. Ids are compared case-insensitively, as the
+    /// standard requires.
     pub(crate) fn entry(&self, id: Option<&str>) -> Result<Entry> {
         let entries = self.entries.read();
         let entry = match id {
@@ -161,7 +164,8 @@ impl Binary {
         Ok(*entry)
     }
 
-    /// Tells the binary its host before anything else, if it wants to know (OpenFX 1.5). False if it refuses.
+    /// Introduces the host to the binary before anything else, if it supports that (OpenFX 1.5).
+    /// False if it refuses.
     pub(crate) fn offer_host(&self, host: *mut OfxHost) -> bool {
         type SetHost = unsafe extern "C" fn(*const OfxHost) -> OfxStatus;
         // SAFETY: the symbol has this type by the OpenFX standard.
@@ -173,10 +177,10 @@ impl Binary {
     }
 }
 
-/// Plug-in files at `path`: the file itself, the one of a bundle, or those of all bundles in a folder.
+/// Plug-in files at `path`: the file itself, that of a bundle, or those of all bundles in a folder.
 ///
 /// # Errors
-/// When there is no such file or folder, or nothing in it is for this machine.
+/// When there is no such file or folder, or when it contains nothing for this machine.
 pub fn find(path: &Path) -> Result<Vec<PathBuf>> {
     if path.is_file() {
         return Ok(vec![path.to_owned()]);

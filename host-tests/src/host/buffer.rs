@@ -1,4 +1,4 @@
-//! Image memory with guard bytes around everything that a plug-in may not touch.
+//! Image memory with guard bytes around everything that a plug-in must not touch.
 
 use std::{
     alloc::{Layout as Allocation, alloc, dealloc},
@@ -16,10 +16,10 @@ use crate::{
     pictures::picture::Picture,
 };
 
-/// Shape of an image in memory.
+/// Layout of an image in memory.
 #[derive(Clone, Copy, Debug)]
 pub struct Layout {
-    /// Pixels that have memory; x2 and y2 are outside.
+    /// Pixels that have memory; x2 and y2 are exclusive.
     pub bounds: OfxRectI,
     /// Sample type.
     pub depth: Depth,
@@ -58,17 +58,17 @@ impl Layout {
 
 /// Bytes before the first and after the last row.
 const GUARD: usize = 4096;
-/// Byte that fills guards, paddings and pixels nobody wrote. As a float it is about -6329.
+/// Byte that fills guards, padding and unwritten pixels. As a float it is about -6329.
 pub const UNWRITTEN: u8 = 0xC5;
 
-/// Image memory. The plug-in writes through the address that it was given, so nothing here holds a Rust reference
-/// into the pixels for longer than one call.
+/// Image memory. The plug-in writes through the address it was given, so nothing here holds a Rust
+/// reference to the pixels for longer than one call.
 pub struct Buffer {
     layout: Layout,
     memory: NonNull<u8>,
     /// Number of bytes from there on.
     size: usize,
-    /// Guard bytes before the first and after the last row; changes of them are found.
+    /// Guard bytes before the first and after the last row, in which changes are detected.
     guard: usize,
     store: Store,
 }
@@ -76,7 +76,7 @@ pub struct Buffer {
 /// The allocation that the memory of a [`Buffer`] is part of.
 enum Store {
     Heap(Allocation),
-    /// Pages between two that nobody may touch.
+    /// Pages between two inaccessible ones.
     #[cfg(unix)]
     Pages {
         first: NonNull<u8>,
@@ -84,8 +84,8 @@ enum Store {
     },
 }
 
-// SAFETY: the memory is plain bytes owned by the buffer; the API orders accesses (a plug-in holds an image only
-// inside of an action, and the host reads after the action returned).
+// SAFETY: the memory is plain bytes owned by the buffer, and the API orders accesses (a plug-in
+// holds an image only inside an action, and the host reads after the action has returned).
 unsafe impl Send for Buffer {}
 // SAFETY: as above; shared use is reading, or writing of disjoint windows by the plug-in.
 unsafe impl Sync for Buffer {}
@@ -106,8 +106,8 @@ impl Buffer {
         Some(Self { layout, memory, size, guard: GUARD, store: Store::Heap(allocation) })
     }
 
-    /// The same memory between two pages that nobody may touch. It begins right behind the first, or ends right
-    /// before the second.
+    /// The same memory between two inaccessible pages. It begins right after the first or ends
+    /// right before the second.
     #[cfg(unix)]
     fn between_pages(layout: Layout) -> Option<Self> {
         use std::sync::atomic::{AtomicBool, Ordering};
@@ -118,14 +118,15 @@ impl Buffer {
         let room = size.max(1).checked_next_multiple_of(page)?;
         let bytes = room.checked_add(2 * page)?;
         let (access, kind) = (libc::PROT_NONE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
-        // SAFETY: new memory, wherever the system likes.
+        // SAFETY: new memory, at an address of the system's choice.
         let first = unsafe { libc::mmap(std::ptr::null_mut(), bytes, access, kind, -1, 0) };
         if first == libc::MAP_FAILED {
             return None;
         }
         let first = NonNull::new(first.cast::<u8>())?;
         let at_the_end = AT_THE_END.fetch_xor(true, Ordering::Relaxed);
-        // SAFETY: all within the memory just made, which is nobody else's; `page` and `room` are whole pages.
+        // SAFETY: all of it is within the memory just allocated, which nobody else uses; `page` and
+        // `room` are whole pages.
         let memory = unsafe {
             let inside = first.add(page);
             if libc::mprotect(inside.as_ptr().cast(), room, libc::PROT_READ | libc::PROT_WRITE) != 0
@@ -139,7 +140,7 @@ impl Buffer {
         Some(Self { layout, memory, size, guard: 0, store: Store::Pages { first, bytes } })
     }
 
-    /// From now on nobody can write to it, where the memory consists of pages.
+    /// From now on nobody can write to the memory, if it consists of pages.
     pub(crate) fn protect(&self) {
         #[cfg(unix)]
         if let Store::Pages { first, bytes } = &self.store {
@@ -156,7 +157,7 @@ impl Buffer {
         self.layout
     }
 
-    /// What goes into `OfxImagePropRowBytes`.
+    /// The value of `OfxImagePropRowBytes`.
     pub fn row_bytes(&self) -> i32 {
         let stride = i32::try_from(self.layout.stride()).unwrap_or(i32::MAX);
         match self.layout.rows {
@@ -165,7 +166,7 @@ impl Buffer {
         }
     }
 
-    /// What goes into `OfxImagePropData`: the address of the pixel at x1, y1.
+    /// The value of `OfxImagePropData`: the address of the pixel at x1, y1.
     pub fn data(&self) -> usize {
         self.memory.as_ptr() as usize + self.row_start(0)
     }
@@ -188,7 +189,7 @@ impl Buffer {
     }
 
     fn bytes_mut(&mut self) -> &mut [u8] {
-        // SAFETY: as in `bytes`; `&mut self` says that no plug-in holds the image.
+        // SAFETY: as in `bytes`; `&mut self` means that no plug-in holds the image.
         unsafe { std::slice::from_raw_parts_mut(self.memory.as_ptr(), self.size) }
     }
 
@@ -198,7 +199,7 @@ impl Buffer {
         &self.bytes()[start..start + self.layout.line()]
     }
 
-    /// A number that changes when any byte changes, guards and paddings included.
+    /// A number that changes when any byte changes, including guards and padding.
     pub fn fingerprint(&self) -> u64 {
         let words = self.bytes().par_chunks(1 << 16).map(|chunk| {
             chunk.chunks(8).fold(0x9E37_79B9_7F4A_7C15_u64, |hash, bytes| {
@@ -210,7 +211,8 @@ impl Buffer {
         words.collect::<Vec<_>>().into_iter().fold(0, |hash, word| hash.rotate_left(7) ^ word)
     }
 
-    /// Fills the pixels from a picture whose lower left corner is at `origin`; outside of it is transparent black.
+    /// Fills the pixels from a picture whose lower left corner is at `origin`, with transparent
+    /// black outside it.
     pub fn fill(&mut self, picture: &Picture, origin: (i32, i32)) {
         let layout = self.layout;
         let line = layout.line();
@@ -276,7 +278,7 @@ impl Buffer {
         &row[at(window.x1)..at(window.x2)]
     }
 
-    /// True if a pixel of `window` still has the bytes it had before anyone wrote.
+    /// Whether a pixel of `window` still has its initial bytes.
     pub fn has_unwritten(&self, window: OfxRectI) -> bool {
         (window.y1..window.y2).any(|y| {
             let row = self.window_row(window, y);
@@ -285,7 +287,7 @@ impl Buffer {
         })
     }
 
-    /// Which memory outside of `window` was changed, in words.
+    /// Which memory outside `window` was changed, in words.
     pub fn damage(&self, window: OfxRectI) -> Option<String> {
         let layout = self.layout;
         let changed = |bytes: &[u8]| bytes.iter().any(|b| *b != UNWRITTEN);
@@ -345,7 +347,8 @@ fn write_pixel(out: &mut [u8], layout: Layout, rgba: [f32; 4], has_alpha: bool) 
     };
     for (out, value) in out.chunks_exact_mut(layout.depth.bytes()).zip(samples) {
         match layout.depth {
-            // `as` saturates and makes NaN zero, which is what an integer picture should hold.
+            // `as` saturates and turns NaN into zero, which is what an integer picture should
+            // contain.
             Depth::Byte => out[0] = (value * 255.0).round() as u8,
             Depth::Short => out.copy_from_slice(&((value * 65535.0).round() as u16).to_ne_bytes()),
             Depth::Half => out.copy_from_slice(&f16::from_f32(*value).to_ne_bytes()),
@@ -408,7 +411,7 @@ mod tests {
         {
             let buffer = Buffer::new(layout(Rows::Downward)).unwrap();
             let at = buffer.data() as isize + y * buffer.row_bytes() as isize + x * 8;
-            // SAFETY: the address is inside of the buffer's own memory.
+            // SAFETY: the address is inside the buffer's own memory.
             unsafe { (at as *mut u8).write(0) };
             assert_eq!(buffer.damage(window).is_some(), found, "{x} {y}");
         }

@@ -1,7 +1,7 @@
 //! Knows whether a thread is inside an action, and guards every suite function.
 //!
-//! The API allows calls of the host only from threads that the host called itself, or that its multi-thread suite
-//! started. Anything else is written down as a broken rule.
+//! The API allows calls to the host only from threads that the host itself has called, or that its
+//! multi-thread suite has started. Any other call is recorded as a broken rule.
 
 use std::{
     cell::RefCell,
@@ -17,19 +17,19 @@ use crate::{
     host::sys::*,
 };
 
-/// What kind of action is in progress, as far as that decides what a plug-in may call.
+/// The kind of action in progress, as far as it decides what a plug-in may call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
     /// Parameters may be set (ofxParameter, "Setting Parameters").
     Settable,
-    /// The instance is half torn down: messages, progress and time can no longer be shown.
+    /// The instance is partly destroyed: messages, progress and time can no longer be shown.
     Destroying,
     /// Everything else.
     Other,
 }
 
 impl Stage {
-    /// The stage of the action of that name.
+    /// The stage that belongs to an action's name.
     pub(crate) fn of(action: &CStr) -> Self {
         const SETTABLE: [&CStr; 5] = [
             kOfxActionCreateInstance,
@@ -53,7 +53,7 @@ pub(crate) struct Scope {
     pub(crate) journal: Arc<Journal>,
     /// Number of the action in progress.
     pub(crate) id: u64,
-    /// What kind it is.
+    /// The kind of the action.
     pub(crate) stage: Stage,
     /// Time of the render in progress.
     pub(crate) time: Option<OfxTime>,
@@ -85,7 +85,8 @@ pub(crate) fn scope() -> Option<Scope> {
     SCOPES.with_borrow(|scopes| scopes.last().cloned())
 }
 
-/// Writes a broken rule into the journal of the action in progress, or into all journals without one.
+/// Records a broken rule in the journal of the action in progress, or in all journals if there is
+/// none.
 pub(crate) fn violate(rule: Rule, text: impl Into<String>) {
     let text = text.into();
     match SCOPES.with_borrow(|scopes| scopes.last().map(|scope| Arc::clone(&scope.journal))) {
@@ -98,7 +99,7 @@ pub(crate) fn violate(rule: Rule, text: impl Into<String>) {
     }
 }
 
-/// Body of a suite function that may be called from inside an action only.
+/// Body of a suite function that may only be called from inside an action.
 pub(crate) fn suite(function: &str, body: impl FnOnce() -> OfxStatus) -> OfxStatus {
     let known = SCOPES.with_borrow(|scopes| {
         if let Some(scope) = scopes.last() {
@@ -120,7 +121,7 @@ pub(crate) fn suite(function: &str, body: impl FnOnce() -> OfxStatus) -> OfxStat
 
 /// Body of a suite function that may be called from any thread.
 pub(crate) fn anywhere(function: &str, body: impl FnOnce() -> OfxStatus) -> OfxStatus {
-    // A panic of our host must not unwind into the plug-in.
+    // A panic in our host must not unwind into the plug-in.
     catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| {
         log::error!("the host itself panicked in {function}");
         kOfxStatFailed
@@ -131,8 +132,9 @@ fn stage() -> Option<Stage> {
     SCOPES.with_borrow(|scopes| scopes.last().map(|scope| scope.stage))
 }
 
-/// To be called by functions that need a whole instance. Hosts made with the HostSupport library destroy their
-/// instances from the outside in, so that such a call in DestroyInstance crashes them (a pure virtual call).
+/// Called by functions that need a complete instance. Hosts made with the HostSupport library
+/// destroy their instances from the outside in, so such a call in DestroyInstance crashes them (a
+/// pure virtual call).
 pub(crate) fn needs_whole_instance(function: &str) {
     if stage() == Some(Stage::Destroying) {
         let text =
@@ -141,7 +143,7 @@ pub(crate) fn needs_whole_instance(function: &str) {
     }
 }
 
-/// To be called by functions that change parameters.
+/// Called by functions that change parameters.
 pub(crate) fn needs_settable_params(function: &str) {
     if stage().is_some_and(|stage| stage != Stage::Settable) {
         let text = format!(
@@ -152,13 +154,13 @@ pub(crate) fn needs_settable_params(function: &str) {
     }
 }
 
-/// Reports a NULL argument.
+/// Reports a null argument.
 pub(crate) fn null(function: &str, argument: &str) -> OfxStatus {
     violate(Rule::NullArgument, format!("{function} was called with a NULL {argument}"));
     crate::host::sys::kOfxStatErrValue
 }
 
-/// Reports a handle that the host never gave out, or that is no longer valid.
+/// Reports a handle that the host never issued or that is no longer valid.
 pub(crate) fn bad_handle<T>(function: &str, handle: *const T) -> OfxStatus {
     let what = if handle.is_null() {
         "a NULL handle"

@@ -1,7 +1,8 @@
-//! Mishaps: on threads that ask for it, suite functions fail at random and answer wild values, as no good host does.
+//! Mishaps: on threads that ask for it, suite functions fail at random and return wild values, as
+//! no good host would.
 //!
-//! All of it follows from a seed. What a plug-in cannot check (where pixels lie) stays true, so a crash is the
-//! plug-in's own.
+//! All of it follows from a seed. What a plug-in cannot check (where pixels are) stays true, so any
+//! crash is the plug-in's fault.
 
 use std::{
     cell::RefCell,
@@ -11,7 +12,7 @@ use std::{
 
 use crate::host::sys::*;
 
-/// Random numbers (SplitMix64). The same seed gives the same cases on every machine.
+/// Random numbers (SplitMix64). The same seed gives the same numbers on every machine.
 pub(crate) struct Dice(u64);
 
 impl Dice {
@@ -20,7 +21,7 @@ impl Dice {
         Self(seed)
     }
 
-    /// Any number of 64 bits.
+    /// Any 64-bit number.
     pub(crate) fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
@@ -29,12 +30,12 @@ impl Dice {
         z ^ (z >> 31)
     }
 
-    /// A number below `limit`, 0 for a limit of 0.
+    /// A number below `limit`; 0 for a limit of 0.
     pub(crate) fn below(&mut self, limit: usize) -> usize {
         (self.roll() % limit.max(1) as u64) as usize
     }
 
-    /// 0..1
+    /// A number in 0..1.
     pub(crate) fn part(&mut self) -> f64 {
         (self.roll() >> 11) as f64 / (1_u64 << 53) as f64
     }
@@ -62,7 +63,7 @@ pub(crate) const DOUBLES: [f64; 10] = [
 pub(crate) const INTS: [c_int; 7] = [c_int::MIN, c_int::MAX, -1, 0, 1, 3, 1 << 20];
 
 const STATUSES: [OfxStatus; 9] = [
-    // "OK", and nothing is answered.
+    // "OK", but without an answer.
     kOfxStatOK,
     kOfxStatFailed,
     kOfxStatErrUnknown,
@@ -74,11 +75,11 @@ const STATUSES: [OfxStatus; 9] = [
     -17,
 ];
 
-/// Once in this many calls a suite function fails or a value is wild.
+/// On average, a suite function fails or a value is wild once in this many calls.
 const ONE_IN: usize = 40;
 
-/// Properties that tell where pixels lie and which of them are asked for. They stay true, because a plug-in has to
-/// believe them.
+/// Properties that say where pixels are and which of them are requested. They stay true, because a
+/// plug-in has to believe them.
 const BELIEVED: [&CStr; 4] = [
     kOfxImagePropBounds,
     kOfxImagePropRowBytes,
@@ -92,12 +93,12 @@ thread_local! {
 
 static GUARD_PAGES: AtomicBool = AtomicBool::new(false);
 
-/// Lets mishaps happen on this thread.
+/// Enables mishaps on this thread.
 pub(crate) fn begin(seed: u64) {
     MISHAPS.set(Some(Dice::new(seed)));
 }
 
-/// From now on, all new image memory lies between pages that nobody may touch.
+/// From now on, all new image memory is placed between inaccessible pages.
 pub(crate) fn guard_pages() {
     GUARD_PAGES.store(true, Ordering::SeqCst);
 }
@@ -113,25 +114,26 @@ fn strikes<T>(make: impl FnOnce(&mut Dice) -> T) -> Option<T> {
     })
 }
 
-/// Now and then, a status that a suite function answers instead of doing its work. Reading a property never answers
-/// OK without a value: a plug-in could not notice it where the value is about pixels.
+/// Now and then, a status that a suite function returns instead of doing its work. Reading a
+/// property never returns OK without a value, because a plug-in could not notice that if the value
+/// is about pixels.
 pub(crate) fn status(function: &str) -> Option<OfxStatus> {
     let status = strikes(|dice| dice.one(&STATUSES))?;
     let lies = status == kOfxStatOK && function.starts_with("propGet");
     Some(if lies { kOfxStatFailed } else { status })
 }
 
-/// Now and then, a wild whole number to give instead of the true one.
+/// Now and then, a wild integer in place of the true one.
 pub(crate) fn int(property: &CStr) -> Option<c_int> {
     if BELIEVED.contains(&property) { None } else { strikes(|dice| dice.one(&INTS)) }
 }
 
-/// Now and then, a wild real number to give instead of the true one.
+/// Now and then, a wild real number in place of the true one.
 pub(crate) fn double() -> Option<f64> {
     strikes(|dice| dice.one(&DOUBLES))
 }
 
-/// Now and then, a wild text to give instead of the true one.
+/// Now and then, a wild text in place of the true one.
 pub(crate) fn text() -> Option<Option<&'static CStr>> {
     strikes(|dice| dice.one(&[None, Some(c""), Some(c"\xFF\xFE"), Some(c"OfxNothingOfTheKind")]))
 }

@@ -1,4 +1,4 @@
-//! Clips: what is connected to them, in which format, and the images made of it.
+//! Clips: their footage, their format, and the images made from them.
 
 use std::{
     ffi::{CStr, c_int},
@@ -21,7 +21,7 @@ use crate::{
     pictures::picture::Picture,
 };
 
-/// Format that host and plug-in agreed on for a clip.
+/// The format that host and plug-in agreed on for a clip.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Format {
     /// Sample type.
@@ -32,8 +32,8 @@ pub struct Format {
     pub premult: Premult,
 }
 
-/// A picture, the bits of the scale, and the image made of them. The picture is kept because it is recognised by its
-/// address, which must not be reused.
+/// A picture, the bits of the scale, and the image made from them. The picture is kept because it
+/// is recognised by its address, which must not be reused.
 type Stored = (Arc<Picture>, u64, Arc<Buffer>);
 
 /// A clip of a descriptor or of an instance.
@@ -44,15 +44,15 @@ pub struct Clip {
     /// Its properties.
     pub props: Arc<PropertySet>,
     host: Arc<Host>,
-    /// Handle of the descriptor or instance that it belongs to; 0 for none yet.
+    /// Handle of the descriptor or instance it belongs to; 0 for none yet.
     effect: AtomicUsize,
     footage: RwLock<Option<Arc<dyn Footage>>>,
     format: RwLock<Option<Format>>,
-    /// Images of the latest pictures in the agreed format, as hosts keep them.
+    /// Images of the latest pictures in the agreed format, kept as hosts keep them.
     images: Mutex<Vec<Stored>>,
-    /// Canonical region outside of which images have no memory.
+    /// Canonical region outside which images have no memory.
     crop: RwLock<Option<OfxRectD>>,
-    /// Times fetched since last asked.
+    /// Times fetched since the last query.
     fetched: Mutex<Vec<f64>>,
 }
 
@@ -74,12 +74,12 @@ impl Clip {
         clip
     }
 
-    /// Puts the clip into the effect of that handle.
+    /// Assigns the clip to the effect with that handle.
     pub(crate) fn adopt(&self, effect: usize) {
         self.effect.store(effect, Ordering::SeqCst);
     }
 
-    /// Handle of the effect that it belongs to.
+    /// Handle of the effect it belongs to.
     pub(crate) fn effect(&self) -> Option<usize> {
         Some(self.effect.load(Ordering::SeqCst)).filter(|effect| *effect != 0)
     }
@@ -88,17 +88,17 @@ impl Clip {
         self.handle.raw()
     }
 
-    /// True for the clip that renders write.
+    /// Whether renders write to this clip.
     pub fn is_output(&self) -> bool {
         self.name.as_bytes() == kOfxImageEffectOutputClipName.to_bytes()
     }
 
-    /// True if the plug-in can do without it.
+    /// Whether the plug-in can do without it.
     pub fn is_optional(&self) -> bool {
         self.props.int(kOfxImageClipPropOptional) == Some(1)
     }
 
-    /// The pictures that it gives out, if any.
+    /// The footage it shows, if any.
     pub fn footage(&self) -> Option<Arc<dyn Footage>> {
         self.footage.read().clone()
     }
@@ -109,12 +109,12 @@ impl Clip {
         self.images.lock().clear();
     }
 
-    /// Format that was agreed on.
+    /// The agreed format.
     pub fn format(&self) -> Option<Format> {
         *self.format.read()
     }
 
-    /// Agrees on a format and writes it into the clip's properties.
+    /// Sets the agreed format and writes it to the clip's properties.
     pub fn agree(&self, format: Format) {
         if self.format.write().replace(format) != Some(format) {
             self.images.lock().clear();
@@ -147,7 +147,7 @@ impl Clip {
         self.host.behaviour().knows_regions
     }
 
-    /// From now on images hold only this region, or everything again.
+    /// From now on images contain only this region, or everything again.
     pub(crate) fn crop(&self, region: Option<OfxRectD>) {
         *self.crop.write() = region;
     }
@@ -174,7 +174,7 @@ impl Clip {
         let mut bounds =
             OfxRectI { x1, y1, x2: x1 + length(pixels.width), y2: y1 + length(pixels.height) };
         if let Some(crop) = crop {
-            // `as` saturates: what is out of range becomes the nearest integer.
+            // `as` saturates, so a value out of range becomes the nearest integer.
             let (low, high) =
                 (|v: f64| (v * scale).floor() as c_int, |v: f64| (v * scale).ceil() as c_int);
             bounds = OfxRectI {

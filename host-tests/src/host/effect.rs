@@ -1,4 +1,4 @@
-//! Effects: descriptors, which a plug-in describes itself on, and instances, which render.
+//! Effects: descriptors, on which a plug-in describes itself, and instances, which render.
 
 use std::{
     collections::HashMap,
@@ -24,14 +24,14 @@ use crate::{
     host::sys::*,
 };
 
-/// What an effect handle stands for.
+/// The role of an effect handle.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// What the Describe action gets.
+    /// The argument of the Describe action.
     Descriptor,
-    /// What the DescribeInContext action gets.
+    /// The argument of the DescribeInContext action.
     ContextDescriptor(String),
-    /// What is rendered.
+    /// It can render.
     Instance(String),
 }
 
@@ -51,7 +51,7 @@ pub struct Effect {
     handle: Handle,
     /// Its host.
     pub host: Arc<Host>,
-    /// What it is.
+    /// Its role.
     pub role: Role,
     /// Its properties.
     pub props: Arc<PropertySet>,
@@ -66,7 +66,7 @@ pub struct Effect {
     polls: AtomicU64,
     persistent: Mutex<Option<Message>>,
     progress: Mutex<Option<f64>>,
-    /// Current time of the timeline suite.
+    /// Current time in the timeline suite.
     pub(crate) now: RwLock<f64>,
 }
 
@@ -103,14 +103,15 @@ impl Effect {
         effect
     }
 
-    /// What Describe gets.
+    /// The descriptor for Describe.
     pub(crate) fn descriptor(host: &Arc<Host>, id: &str, path: &str) -> Arc<Self> {
         let params = ParamSet::describing(host.journal(), host.profile().missing_on_params);
         let props = describe(host, id, path).build();
         Self::new(host, Role::Descriptor, props, params, Vec::new(), None)
     }
 
-    /// What DescribeInContext gets: a copy of the descriptor's properties, no clips and no parameters yet.
+    /// The descriptor for DescribeInContext: a copy of the descriptor's properties, without clips
+    /// and parameters.
     pub(crate) fn in_context(&self, context: &str) -> Arc<Self> {
         let params =
             ParamSet::describing(self.host.journal(), self.host.profile().missing_on_params);
@@ -129,7 +130,8 @@ impl Effect {
         )
     }
 
-    /// An instance of a context's descriptor: every parameter at its default, no clip connected.
+    /// An instance of a context's descriptor, with every parameter at its default and no clip
+    /// connected.
     pub(crate) fn instantiate(&self, project: Project) -> Arc<Self> {
         let context = match &self.role {
             Role::ContextDescriptor(context) | Role::Instance(context) => context.clone(),
@@ -180,7 +182,7 @@ impl Effect {
         Some(clip)
     }
 
-    /// Sample types that the plug-in says it takes.
+    /// Sample types that the plug-in says it supports.
     pub fn depths(&self) -> Vec<Depth> {
         let names = self.props.texts(kOfxImageEffectPropSupportedPixelDepths);
         names.iter().filter_map(|name| Depth::from_name(name)).collect()
@@ -196,7 +198,7 @@ impl Effect {
         self.project
     }
 
-    /// Render scale of images at present.
+    /// Current render scale of images.
     pub fn scale(&self) -> f64 {
         *self.scale.read()
     }
@@ -214,7 +216,7 @@ impl Effect {
         self.targets.lock().retain(|target| !Arc::ptr_eq(target, buffer));
     }
 
-    /// The image being rendered, where only one is.
+    /// The image being rendered, if there is only one.
     pub(crate) fn only_target(&self) -> Option<Arc<Buffer>> {
         match self.targets.lock().as_slice() {
             [target] => Some(Arc::clone(target)),
@@ -230,18 +232,18 @@ impl Effect {
         self.memory.lock().remove(&id).is_some()
     }
 
-    /// Blocks of image memory not given back.
+    /// Number of blocks of image memory that have not been returned.
     pub(crate) fn memory_left(&self) -> usize {
         self.memory.lock().len()
     }
 
-    /// `abort` says yes from the poll after `polls` on; `None` for never.
+    /// `abort` returns yes from the poll after `polls` on; `None` for never.
     pub fn abort_after(&self, polls: Option<u32>) {
         self.abort_after.store(polls.map_or(-1, i64::from), Ordering::SeqCst);
         self.polls.store(0, Ordering::SeqCst);
     }
 
-    /// How often the plug-in asked whether to stop.
+    /// How many times the plug-in asked whether to stop.
     pub fn polls(&self) -> u64 {
         self.polls.load(Ordering::SeqCst)
     }
@@ -327,7 +329,7 @@ fn instance(host: &Host, descriptor: &Effect, context: &str, project: Project) -
     let tiles = descriptor.props.int(kOfxImageEffectPropSupportsTiles).unwrap_or(1);
     let mut set = PropertySet::of("the instance", host.journal());
     if host.behaviour().colourspace.is_some() {
-        // The richest style that both sides know, and the config that names are found in.
+        // The richest style that both sides know, and the config in which names are looked up.
         let style =
             descriptor.props.text(kOfxImageEffectPropColourManagementStyle).unwrap_or_default();
         let config = descriptor.props.text(kOfxImageEffectPropColourManagementAvailableConfigs);

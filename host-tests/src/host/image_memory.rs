@@ -12,7 +12,7 @@ use crate::{host::registry::Handle, host::sys::*};
 /// Memory of the effect suite.
 pub(crate) struct ImageMemory {
     handle: Handle,
-    /// Handle of the effect that it was allocated for.
+    /// Handle of the effect for which it was allocated.
     pub(crate) effect: usize,
     bytes: Mutex<Vec<u64>>,
     locks: AtomicUsize,

@@ -1,4 +1,4 @@
-//! Images of clips in the hands of a plug-in: fetched, looked at, taken back.
+//! Images of clips while a plug-in uses them: fetched, examined, released.
 
 use std::{
     collections::HashMap,
@@ -30,14 +30,14 @@ struct Image {
     /// Kept for as long as the plug-in holds the image.
     _props: Arc<PropertySet>,
     buffer: Option<Arc<Buffer>>,
-    /// Fingerprint of an input when it was handed out.
+    /// Fingerprint of an input when it was fetched.
     fingerprint: Option<u64>,
     what: String,
-    /// Action that fetched it, `None` outside of any.
+    /// Action that fetched it; `None` outside an action.
     action: Option<u64>,
 }
 
-/// Properties that images of some hosts lack.
+/// Properties that images in some hosts lack.
 const SPARED: &[&CStr] =
     &[kOfxImageEffectPropRenderScale, kOfxImagePropField, kOfxImagePropUniqueIdentifier];
 
@@ -51,7 +51,7 @@ fn owner(clip: &Clip) -> Option<Arc<Effect>> {
     registry::find(clip.effect()?)
 }
 
-/// Makes the image of a time, so that a fetch of it is quick.
+/// Makes the image of a time in advance, so that fetching it is quick.
 pub(crate) fn warm(clip: &Clip, time: f64) {
     if let (Some(effect), Some(footage)) = (owner(clip), clip.footage())
         && let Ok(Some(picture)) = footage.picture(time)
@@ -61,7 +61,7 @@ pub(crate) fn warm(clip: &Clip, time: f64) {
     }
 }
 
-/// Gives an image to the plug-in: its property set's handle, or a status.
+/// Gives an image to the plug-in: the handle of its property set, or a status.
 pub(crate) fn fetch(clip: &Clip, time: OfxTime) -> Result<OfxPropertySetHandle, OfxStatus> {
     let effect = owner(clip).ok_or(kOfxStatErrBadHandle)?;
     let behaviour = effect.host.behaviour();
@@ -157,8 +157,8 @@ fn hand_out(
     handle
 }
 
-/// An identifier of an image. The same picture has the same one, as in hosts that cache; where the profile says so,
-/// each fetch gets a new one.
+/// An identifier of an image. The same picture has the same identifier, as in hosts that cache; if
+/// the profile says so, each fetch gets a new one.
 fn unique(
     clip: &Clip,
     buffer: &Option<Arc<Buffer>>,
@@ -177,7 +177,7 @@ fn hold(effect: &Arc<Effect>, handle: usize, image: Image) {
     HELD.lock().get_or_insert_default().insert(handle, (Arc::downgrade(effect), image));
 }
 
-/// Takes back the image of that handle.
+/// Takes back the image with that handle.
 fn take(handle: usize) -> Option<(Arc<Effect>, Image)> {
     let (effect, image) = HELD.lock().as_mut()?.remove(&handle)?;
     Some((effect.upgrade()?, image))
@@ -205,7 +205,7 @@ fn check_untouched(effect: &Effect, image: &Image) {
     }
 }
 
-/// Takes back what an action left; every such image is a broken rule.
+/// Takes back the images that an action left behind; each of them is a broken rule.
 pub(crate) fn collect(effect: &Effect, action: Option<u64>, name: &str) {
     let mut held = HELD.lock();
     let Some(held) = held.as_mut() else { return };

@@ -1,6 +1,7 @@
-//! What a plug-in did while our host watched: broken rules, posted messages, progress.
+//! What a plug-in did while our host watched: broken rules, posted messages, calls.
 //!
-//! One journal belongs to one [`Host`](crate::host::Host). Suites write it, checks and the batch host read it.
+//! One journal belongs to one [`Host`](crate::host::Host). Suites write to it; checks and the batch
+//! host read it.
 
 use std::{
     fmt,
@@ -17,17 +18,17 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Rule {
-    /// A property name that no OpenFX header and no vendor defines.
+    /// A property name that is defined by no OpenFX header and no vendor.
     UnknownProperty,
-    /// A property read or set as another type than it has, or set outside of its dimension.
+    /// A property read or set with the wrong type, or set outside its dimension.
     PropertyType,
-    /// A property that only the host may write was set.
+    /// A property was set that only the host may write.
     ReadOnlyProperty,
-    /// A handle that the host never gave out, or that was given back.
+    /// A handle that the host never issued, or that was given back.
     BadHandle,
     /// An image was still held when the action that fetched it returned.
     UnreleasedImage,
-    /// Memory taken from the host and not given back, or given back while locked.
+    /// Memory taken from the host and not returned, or returned while locked.
     Memory,
     /// Bytes outside of the render window were changed.
     OutsideWindow,
@@ -35,11 +36,11 @@ pub enum Rule {
     InputWritten,
     /// The host was called from a thread that is not inside an action.
     BackgroundThread,
-    /// A NULL where the API wants an address.
+    /// Null where the API requires an address.
     NullArgument,
     /// A call that the action in progress does not allow.
     Action,
-    /// Something was defined when it may not be: twice, or outside of a describe action.
+    /// Something was defined when that is not allowed: twice, or outside a describe action.
     Definition,
 }
 
@@ -62,12 +63,12 @@ impl fmt::Display for Rule {
     }
 }
 
-/// One broken rule with what happened, in words.
+/// A broken rule, with a description of what happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Violation {
     /// The rule.
     pub rule: Rule,
-    /// What was done, to which object.
+    /// What was done, and to which object.
     pub text: String,
 }
 
@@ -83,13 +84,13 @@ pub struct Message {
 }
 
 impl Message {
-    /// True for the kinds that tell of a failure.
+    /// Whether the kind reports a failure.
     pub fn is_error(&self) -> bool {
         matches!(self.kind.as_str(), "Fatal" | "Error")
     }
 }
 
-/// A record of one host's life with a plug-in.
+/// A record of one host's dealings with a plug-in.
 #[derive(Default)]
 pub struct Journal {
     violations: Mutex<Vec<Violation>>,
@@ -97,14 +98,14 @@ pub struct Journal {
     suite_calls: AtomicU64,
 }
 
-/// Most broken rules that are written down. Nobody would read more.
+/// Most broken rules that are recorded; nobody would read more.
 const MOST_VIOLATIONS: usize = 1000;
 
 /// Journals in use, for calls without an object that would lead to one of them.
 static LIVE: Mutex<Vec<Weak<Journal>>> = Mutex::new(Vec::new());
 
 impl Journal {
-    /// An empty journal, known to [`Journal::everywhere`].
+    /// A new, empty journal, which [`Journal::everywhere`] includes.
     pub fn new() -> Arc<Self> {
         let journal = Arc::new(Self::default());
         let mut live = LIVE.lock();
@@ -113,12 +114,12 @@ impl Journal {
         journal
     }
 
-    /// Every journal in use. A call from outside of any action is written into all of them.
+    /// Every journal in use. A call from outside any action is recorded in all of them.
     pub fn everywhere() -> Vec<Arc<Self>> {
         LIVE.lock().iter().filter_map(Weak::upgrade).collect()
     }
 
-    /// Writes down a broken rule, once per wording.
+    /// Records a broken rule, once per wording.
     pub fn violate(&self, rule: Rule, text: impl Into<String>) {
         let violation = Violation { rule, text: text.into() };
         let mut violations = self.violations.lock();
@@ -128,7 +129,7 @@ impl Journal {
         }
     }
 
-    /// Writes down a message.
+    /// Records a message.
     pub fn message(&self, message: Message) {
         self.messages.lock().push(message);
     }

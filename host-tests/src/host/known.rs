@@ -1,13 +1,15 @@
-//! Every property name of OpenFX 1.5.1, with the value types and the dimension that its definition states.
+//! Every property name of OpenFX 1.5.1, with the value types and the dimension in its definition.
 //!
-//! A name outside of this table and outside of the vendors' own prefixes is a misspelling: hosts answer it with
-//! an error, or silently with nothing. Types and dimensions are those of the `@propdef` blocks of the headers.
+//! A name that is neither in this table nor has a vendor's prefix is a misspelling, to which hosts
+//! respond with an error, or silently with nothing. Types and dimensions are those in the
+//! `@propdef` blocks of the headers.
 
 use std::{collections::HashMap, ffi::CStr, sync::LazyLock};
 
 use crate::host::sys::*;
 
-/// Types that a property may hold; a set of bits, since `OfxParamPropDefault` follows its parameter.
+/// Types that a property may have, as a set of bits, since `OfxParamPropDefault` depends on its
+/// parameter.
 pub type Types = u8;
 /// C `int`.
 pub const INT: Types = 1;
@@ -15,9 +17,9 @@ pub const INT: Types = 1;
 pub const DOUBLE: Types = 2;
 /// NUL-terminated UTF-8.
 pub const TEXT: Types = 4;
-/// An address that the host does not look behind.
+/// An address that the host does not dereference.
 pub const POINTER: Types = 8;
-/// Not stated by the headers.
+/// Not specified by the headers.
 pub const ANY: Types = 15;
 
 /// Definition of one property: name, types, and dimension (0: any number of values).
@@ -30,7 +32,8 @@ pub struct Known {
     pub dimension: usize,
 }
 
-/// Name parts that end in a clip's name (`OfxImageClipPropComponents_Source`), used in arguments of actions.
+/// Beginnings of names that end in a clip's name (`OfxImageClipPropComponents_Source`), used in
+/// arguments of actions.
 const PER_CLIP: &[(&str, Types)] = &[
     ("OfxImageClipPropComponents_", TEXT),
     ("OfxImageClipPropDepth_", TEXT),
@@ -40,7 +43,7 @@ const PER_CLIP: &[(&str, Types)] = &[
     ("OfxImageClipPropFrameRange_", DOUBLE),
 ];
 
-/// Prefixes of host vendors' extensions, which a plug-in may probe for.
+/// Prefixes of vendors' extensions, which a plug-in may probe for.
 const VENDORS: &[&str] = &[
     "Natron",
     "uk.co.thefoundry.",
@@ -60,7 +63,8 @@ static BY_NAME: LazyLock<HashMap<&'static str, &'static Known>> = LazyLock::new(
         .collect()
 });
 
-/// The types of `name` by the standard; [`ANY`] for vendors' extensions, `None` for a name that nobody defines.
+/// The types of `name` by the standard; [`ANY`] for vendors' extensions, `None` for an undefined
+/// name.
 pub fn types_of(name: &str) -> Option<Types> {
     if let Some(known) = BY_NAME.get(name) {
         return Some(known.types);

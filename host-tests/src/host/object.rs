@@ -1,4 +1,4 @@
-//! The host object that a plug-in gets: its properties, its suites, and how it behaves.
+//! The host object that a plug-in receives: its properties, its suites, and its behaviour.
 
 use std::{
     ffi::{CStr, c_char, c_int, c_void},
@@ -18,7 +18,7 @@ use crate::{
     host::sys::*,
 };
 
-/// A host in the manner of a profile.
+/// A host that imitates a profile.
 pub struct Host {
     profile: &'static Profile,
     props: Arc<PropertySet>,
@@ -28,16 +28,17 @@ pub struct Host {
     raw: Box<OfxHost>,
 }
 
-// SAFETY: `raw` holds a handle and a function pointer, both constant and usable from any thread.
+// SAFETY: `raw` contains a handle and a function pointer, both constant and usable from any thread.
 unsafe impl Send for Host {}
-// SAFETY: as above; everything that changes is behind a lock.
+// SAFETY: as above; all mutable state is behind a lock.
 unsafe impl Sync for Host {}
 
-/// Hosts are never freed: a plug-in keeps the address that `setHost` gave it for as long as it likes.
+/// Hosts are never freed, because a plug-in may keep the address from `setHost` for as long as it
+/// likes.
 static HOSTS: RwLock<Vec<Arc<Host>>> = RwLock::new(Vec::new());
 
 impl Host {
-    /// A host in the manner of `profile`.
+    /// A host that imitates `profile`.
     pub fn new(profile: &'static Profile) -> Arc<Self> {
         let journal = Journal::new();
         let props = describe(profile, &journal);
@@ -53,7 +54,7 @@ impl Host {
         host
     }
 
-    /// What is imitated.
+    /// The imitated profile.
     pub fn profile(&self) -> &'static Profile {
         self.profile
     }
@@ -68,22 +69,22 @@ impl Host {
         &self.props
     }
 
-    /// What it does at present.
+    /// Its current behaviour.
     pub fn behaviour(&self) -> Behaviour {
         *self.behaviour.read()
     }
 
-    /// Changes what it does.
+    /// Changes its behaviour.
     pub fn change(&self, change: impl FnOnce(&mut Behaviour)) {
         change(&mut self.behaviour.write());
     }
 
-    /// True if the host can give that depth.
+    /// Whether the host supports that depth.
     pub fn gives_depth(&self, depth: Depth) -> bool {
         self.profile.depths.contains(&depth)
     }
 
-    /// True if the host can give those components.
+    /// Whether the host supports those components.
     pub fn gives_components(&self, components: Components) -> bool {
         self.profile.components.contains(&components)
     }
@@ -117,7 +118,7 @@ unsafe extern "C" fn fetch_suite(
         if name.is_null() {
             return call::null("fetchSuite", "name");
         }
-        // SAFETY: the API passes a NUL-terminated name, which was just found not to be NULL.
+        // SAFETY: the API passes a NUL-terminated name, which has just been checked not to be null.
         suite = found.suite(unsafe { CStr::from_ptr(name) }, version);
         kOfxStatOK
     });

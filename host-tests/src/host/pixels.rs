@@ -77,7 +77,7 @@ pub enum Components {
 }
 
 impl Components {
-    /// From the fullest to the least.
+    /// From the most complete to the least.
     pub const ALL: [Self; 3] = [Self::Rgba, Self::Rgb, Self::Alpha];
 
     /// Name in the API.
@@ -104,7 +104,7 @@ impl Components {
     }
 }
 
-/// What alpha means to the colours.
+/// The relation of alpha and the colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Premult {
     /// No transparency.
@@ -133,7 +133,8 @@ impl Premult {
     }
 }
 
-/// Order of the rows in memory. Row y1, the lowest of the picture, is always the one at the data pointer.
+/// Order of the rows in memory. The data pointer always refers to row y1, the lowest of the
+/// picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rows {
     /// Positive row bytes.

@@ -1,4 +1,4 @@
-//! A plug-in in the hands of a host: its entry point, its descriptors, its life from Load to Unload.
+//! A plug-in loaded by a host: its entry point, its descriptors, and its life from Load to Unload.
 
 use std::{
     collections::BTreeMap,
@@ -27,7 +27,8 @@ use crate::{
     host::sys::*,
 };
 
-/// Host and plug-in have nothing in common that the effect could work with. That is nobody's fault.
+/// Host and plug-in have nothing in common that the effect could work with, which is not a fault of
+/// either.
 #[derive(Debug)]
 pub struct Incompatible(pub String);
 
@@ -55,20 +56,21 @@ impl<'a> Action<'a> {
         Self { name, effect: None, arguments: None, results: None, time: None, target: None }
     }
 
-    /// The effect whose handle is passed.
+    /// Passes the handle of this effect.
     pub(crate) fn on(self, effect: &'a Arc<Effect>) -> Self {
         Self { effect: Some(effect), ..self }
     }
 }
 
-/// How many users of this process have loaded each plug-in of a file. They share one state of the plug-in, which
-/// Unload ends: plug-ins made with the OpenFX Support library crash in any call after it but Load.
+/// How many users in this process have loaded each plug-in of a file. They share one state of the
+/// plug-in, which Unload ends: plug-ins made with the OpenFX Support library crash in any call
+/// after it except Load.
 static LOADS: Mutex<BTreeMap<(PathBuf, String), usize>> = Mutex::new(BTreeMap::new());
 
-/// A plug-in that a host works with.
+/// A plug-in used by a host.
 pub struct Plugin {
     binary: Arc<Binary>,
-    /// Kept here: an entry may be gone after Unload.
+    /// Kept here, because an entry may be gone after Unload.
     id: String,
     version: (u32, u32),
     entry: RwLock<Entry>,
@@ -81,11 +83,11 @@ pub struct Plugin {
 }
 
 impl Plugin {
-    /// Introduces the host to the plug-in; no action is called.
+    /// Introduces the host to the plug-in without calling an action.
     ///
     /// # Errors
-    /// When the binary has no such plug-in, or several and none was named; when the plug-in is no image effect or
-    /// refuses the host.
+    /// When the binary has no such plug-in, or several and none was named; when the plug-in is not
+    /// an image effect or refuses the host.
     pub fn new(binary: &Arc<Binary>, id: Option<&str>, host: &Arc<Host>) -> Result<Arc<Self>> {
         let entry = binary.entry(id)?;
         if entry.api().as_bytes() != kOfxImageEffectPluginApi.to_bytes() {
@@ -110,7 +112,7 @@ impl Plugin {
         Ok(plugin)
     }
 
-    /// Opens the file or bundle at `path` and introduces a host of that profile.
+    /// Opens the file or bundle at `path` and introduces `host`.
     ///
     /// # Errors
     /// As [`Plugin::new`]; when the file cannot be opened.
@@ -125,7 +127,8 @@ impl Plugin {
         Scope { journal, id, stage, time: None, target: None }
     }
 
-    /// Calls `setHost`: first of all, and again where another host was introduced meanwhile.
+    /// Calls `setHost`: before anything else, and again if another host was introduced in the
+    /// meantime.
     ///
     /// # Errors
     /// When the plug-in has no `setHost`.
@@ -133,7 +136,7 @@ impl Plugin {
         let Some(set_host) = self.entry().raw().setHost else {
             bail!("{} has no setHost function", self.id());
         };
-        // SAFETY: the standard's function with a structure that lives as long as the host.
+        // SAFETY: the standard's function, with a structure that lives as long as the host.
         call::inside(self.scope(c"setHost"), || unsafe { set_host(self.host.raw()) });
         Ok(())
     }
@@ -152,7 +155,7 @@ impl Plugin {
         self.version
     }
 
-    /// Whether its file has another version of it.
+    /// Whether its file contains another version of it.
     pub(crate) fn has_other_version(&self) -> bool {
         self.binary.versions(&self.id()).into_iter().any(|version| version != self.version())
     }
@@ -162,12 +165,12 @@ impl Plugin {
         self.binary.path()
     }
 
-    /// The host it works for.
+    /// The host that uses it.
     pub fn host(&self) -> &Arc<Host> {
         &self.host
     }
 
-    /// Calls the entry point, and looks afterwards for what the action left behind.
+    /// Calls the entry point, and then checks what the action left behind.
     pub(crate) fn call(&self, action: &Action<'_>) -> Status {
         let Some(main) = self.entry().raw().mainEntry else {
             return Status(kOfxStatFailed);
@@ -212,7 +215,7 @@ impl Plugin {
         (self.binary.path().to_owned(), self.id())
     }
 
-    /// Counts one user less, and tells whether it was the last.
+    /// Counts one user less, and returns whether it was the last.
     fn one_less(&self) -> bool {
         let mut loads = LOADS.lock();
         let Some(count) = loads.get_mut(&self.loads_key()) else { return true };
@@ -230,7 +233,7 @@ impl Plugin {
         status
     }
 
-    /// What Describe made, if it was called.
+    /// The descriptor that Describe filled, if it was called.
     pub fn descriptor(&self) -> Option<Arc<Effect>> {
         self.descriptor.read().clone()
     }
@@ -266,7 +269,7 @@ impl Plugin {
     /// The descriptor of a context, described on first use.
     ///
     /// # Errors
-    /// When plug-in or host does not offer the context, or DescribeInContext answers with an error.
+    /// When plug-in or host does not support the context, or DescribeInContext returns an error.
     pub fn context(&self, context: &str) -> Result<Arc<Effect>> {
         let known = self.contexts.read().get(context).cloned();
         if let Some(known) = known {
@@ -291,12 +294,12 @@ impl Plugin {
         }
     }
 
-    /// Load and Describe, with an error for any answer that is not fine. After an Unload the plug-in may have
-    /// forgotten the host, so it is introduced again.
+    /// Load and Describe; any status that is not fine is an error. After an Unload the plug-in may
+    /// have forgotten the host, so it is introduced again.
     ///
     /// # Errors
-    /// When Load or Describe answers with an error; [`Incompatible`] when it lacks a feature of the host's, or
-    /// draws on a graphics card only.
+    /// When Load or Describe returns an error; [`Incompatible`] when the plug-in needs a feature
+    /// that the host lacks, or draws on a graphics card only.
     pub fn start(&self) -> Result<()> {
         if LOADS.lock().get(&self.loads_key()).is_none_or(|count| *count == 0) {
             self.binary.ask_again()?;
@@ -322,13 +325,13 @@ impl Plugin {
         Ok(())
     }
 
-    /// The error for a plug-in that answered that this host lacks a feature.
+    /// The error for a plug-in that reported a missing feature of this host.
     pub(crate) fn misses_something(&self) -> anyhow::Error {
         let (host, said) = (self.host.profile().label, self.said());
         Incompatible(format!("{} misses a feature in {host}{said}", self.id())).into()
     }
 
-    /// What MLT does before each instance: introduces itself, loads and describes once more.
+    /// What MLT does before each instance: introduces itself, loads, and describes again.
     ///
     /// # Errors
     /// As [`Plugin::start`].
@@ -341,14 +344,15 @@ impl Plugin {
         Ok(())
     }
 
-    /// Messages posted lately, as the end of a sentence.
+    /// Recently posted messages, as the end of a sentence.
     pub fn said(&self) -> String {
         let messages = self.host.journal().take_messages();
         messages.last().map(|message| format!(": {}", message.text)).unwrap_or_default()
     }
 
-    /// The Unload action, and a look at what the plug-in keeps of the host's memory. Where others of this
-    /// process have the same plug-in loaded too, it stays: what Unload frees is theirs as well.
+    /// The Unload action, followed by a check of which host memory the plug-in keeps. If others in
+    /// this process have loaded the same plug-in, it stays loaded, because Unload would free what
+    /// they use.
     pub fn unload(&self) -> Option<Status> {
         if !self.loaded.swap(false, Ordering::SeqCst) {
             return None;

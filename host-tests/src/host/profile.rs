@@ -1,8 +1,8 @@
-//! Hosts to imitate, as data.
+//! Profiles of hosts to imitate, as data.
 //!
-//! Each profile states what a host says of itself and what it does, as far as that is known: Natron RB-2.6 and
-//! MLT 7.42 from running them, Nuke 10, Resolve 12 to 16 and Fusion 9 from the dumps of their properties in
-//! openfx-misc's `README-hosts.txt`.
+//! Each profile says what a host reports about itself and what it does, as far as is known: Natron
+//! RB-2.6 and MLT 7.42 from running them; Nuke 10, Resolve 12 to 16 and Fusion 9 from the dumps of
+//! their properties in openfx-misc's `README-hosts.txt`.
 
 use std::ffi::CStr;
 
@@ -12,11 +12,11 @@ use crate::{
     host::{Behaviour, MissingImage},
 };
 
-/// What a host says of itself.
+/// What a host reports about itself.
 pub struct Profile {
-    /// Word of the command line.
+    /// Name on the command line.
     pub id: &'static str,
-    /// What is imitated, in words.
+    /// The imitated host, in words.
     pub about: &'static str,
     /// `OfxPropName`.
     pub name: &'static str,
@@ -26,27 +26,28 @@ pub struct Profile {
     pub version: [i32; 3],
     /// `OfxPropAPIVersion`; hosts of API 1.0 have none.
     pub api: Option<[i32; 2]>,
-    /// Contexts that it can make, in the order of preference.
+    /// Contexts that it supports, in order of preference.
     pub contexts: &'static [&'static CStr],
-    /// Whether its own property set lists the contexts. In other hosts the list is there and empty.
+    /// Whether its own property set lists the contexts. In other hosts the list exists but is
+    /// empty.
     pub tells_contexts: bool,
-    /// Sample types it can give.
+    /// Sample types it supports.
     pub depths: &'static [Depth],
-    /// Components it can give.
+    /// Components it supports.
     pub components: &'static [Components],
     /// Suites and their versions.
     pub suites: &'static [(&'static CStr, i32)],
-    /// Images of different sizes.
+    /// Supports images of different sizes.
     pub multi_resolution: bool,
-    /// Renders of parts of an image.
+    /// Renders parts of an image.
     pub tiles: bool,
-    /// Images of other times.
+    /// Delivers images of other times.
     pub temporal: bool,
-    /// Clips of different depths in one effect.
+    /// Supports clips of different depths in one effect.
     pub multi_depths: bool,
-    /// Effects may give their output another frame rate.
+    /// Lets effects give their output another frame rate.
     pub setable_rate: bool,
-    /// Parameters of type StrChoice.
+    /// Supports parameters of type StrChoice.
     pub str_choice: bool,
     /// Properties of the standard that its own set lacks.
     pub missing_on_host: &'static [&'static CStr],
@@ -56,7 +57,7 @@ pub struct Profile {
     pub missing_on_clips: &'static [&'static CStr],
     /// Properties of the standard that parameters lack.
     pub missing_on_params: &'static [&'static CStr],
-    /// What it does.
+    /// Its behaviour.
     pub behaviour: Behaviour,
 }
 
@@ -69,7 +70,7 @@ const BASIC: [(&CStr, i32); 6] = [
     (kOfxMessageSuite, 1),
 ];
 
-/// The basic six and `more`.
+/// The six basic suites and `more`.
 const fn suites<const N: usize, const ALL: usize>(
     more: [(&'static CStr, i32); N],
 ) -> [(&'static CStr, i32); ALL] {
@@ -95,7 +96,7 @@ static MLT_SUITES: [(&CStr, i32); 10] = suites([
 ]);
 static BARE_SUITES: [(&CStr, i32); 6] = BASIC;
 
-/// Does everything that the standard allows, nothing that it forbids.
+/// Does everything that the standard allows and nothing that it forbids.
 const CONFORMING: Behaviour = Behaviour {
     missing_image: MissingImage::Unconnected,
     always_connected: false,
@@ -122,11 +123,11 @@ const CONFORMING: Behaviour = Behaviour {
     colourspace: None,
 };
 
-/// What Nuke and Resolve leave out of their own set.
+/// Properties that Nuke and Resolve leave out of their own set.
 const SELDOM_ON_HOSTS: &[&CStr] =
     &[kOfxImageEffectHostPropNativeOrigin, kOfxImageEffectPropRenderQualityDraft];
 
-/// What Resolve and Fusion leave out of effects.
+/// Properties that Resolve and Fusion leave out of effects.
 const SELDOM_ON_EFFECTS: &[&CStr] = &[
     kOfxPropPluginDescription,
     kOfxImageEffectInstancePropSequentialRender,
@@ -135,7 +136,7 @@ const SELDOM_ON_EFFECTS: &[&CStr] = &[
     kOfxImageEffectPropNoSpatialAwareness,
 ];
 
-/// What hosts have since OpenFX 1.2.
+/// Properties that hosts have since OpenFX 1.2.
 const HOST_SINCE_1_2: &[&CStr] = &[
     kOfxPropVersion,
     kOfxPropVersionLabel,
@@ -146,7 +147,7 @@ const HOST_SINCE_1_2: &[&CStr] = &[
     kOfxImageEffectPropRenderQualityDraft,
     kOfxImageEffectHostPropNativeOrigin,
 ];
-/// What effects have since OpenFX 1.2.
+/// Properties that effects have since OpenFX 1.2.
 const EFFECT_SINCE_1_2: &[&CStr] = &[
     kOfxPropVersion,
     kOfxPropVersionLabel,

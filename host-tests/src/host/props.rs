@@ -1,7 +1,8 @@
-//! Property sets: our host's typed store behind the property suite.
+//! Property sets: the typed store behind our host's property suite.
 //!
-//! A set knows which properties it has. Reading or setting another one is an error, as in strict hosts; whether it
-//! is also a broken rule depends on the name being known to OpenFX at all (see [`known`](crate::host::known)).
+//! A set has a fixed list of properties. Reading or setting any other is an error, as in strict
+//! hosts. Whether it is also a broken rule depends on whether OpenFX defines the name at all (see
+//! [`known`](crate::host::known)).
 
 use std::{
     collections::BTreeMap,
@@ -57,20 +58,20 @@ impl Values {
     }
 }
 
-/// Text without inner NULs, as the API needs it.
+/// Text without inner NULs, as the API requires.
 pub fn c_text(text: &str) -> CString {
     CString::new(text.replace('\0', "")).expect("NULs were removed")
 }
 
-/// A property of a set: its current values, its initial values for a reset, and who may write it.
+/// A property in a set: its current values, its initial values for a reset, and who may write it.
 #[derive(Clone, Debug)]
 struct Property {
     values: Values,
     initial: Values,
-    /// 0: grows as needed.
+    /// 0 means that it grows as needed.
     dimension: usize,
     writable: bool,
-    /// The plug-in wrote to it.
+    /// Whether the plug-in wrote to it.
     touched: bool,
 }
 
@@ -117,21 +118,21 @@ scalar!(usize, Pointer, "pointer", POINTER, 0);
 
 struct Store {
     properties: BTreeMap<String, Property>,
-    /// Replaced texts: the plug-in may still read the address that it was given.
+    /// Replaced texts, whose addresses the plug-in may still be reading.
     replaced: Vec<CString>,
-    /// What the plug-in set although this host lacks the property.
+    /// Values that the plug-in set although this host lacks the property.
     refused: Vec<(String, Values)>,
 }
 
-/// A set of properties of one object.
+/// The properties of one object.
 pub struct PropertySet {
     handle: Handle,
-    /// What the set belongs to, for reports: "parameter seed", "clip Source".
+    /// The owner of the set, for reports: "parameter seed", "clip Source".
     owner: String,
     journal: Arc<Journal>,
-    /// False where hosts let a plug-in read only (in-arguments, images).
+    /// False if a plug-in may only read (in-arguments, images).
     writable: bool,
-    /// Names that this host leaves out although the standard has them.
+    /// Names in the standard that this host leaves out.
     missing: &'static [&'static CStr],
     store: RwLock<Store>,
 }
@@ -153,7 +154,7 @@ impl PropertySet {
         self.handle.raw()
     }
 
-    /// What the set belongs to.
+    /// The owner of the set.
     pub fn owner(&self) -> &str {
         &self.owner
     }
@@ -202,12 +203,12 @@ impl PropertySet {
         }
     }
 
-    /// True if the plug-in wrote to the property, even if the value is the same as before.
+    /// Whether the plug-in wrote to the property, even if the value did not change.
     pub fn was_set(&self, name: &CStr) -> bool {
         self.store.read().properties.get(key(name)).is_some_and(|p| p.touched)
     }
 
-    /// True if the plug-in set the property to that text, even where this host does not know it.
+    /// Whether the plug-in set the property to that text, even if this host does not know it.
     pub fn was_told(&self, name: &CStr, text: &str) -> bool {
         let told = Values::Text(vec![c_text(text)]);
         let of_property =
@@ -221,7 +222,7 @@ impl PropertySet {
         self.store.read().properties.contains_key(key(name))
     }
 
-    /// The host's own way to change a property, read-only or not.
+    /// Lets the host change a property, whether or not it is read-only.
     pub fn put(&self, name: &CStr, values: Values) {
         if self.missing.contains(&name) {
             return;
@@ -247,7 +248,7 @@ impl PropertySet {
         }
     }
 
-    /// A copy under a new handle, as an instance gets of its descriptor's properties.
+    /// A copy with a new handle, as an instance gets of its descriptor's properties.
     pub fn copy(&self, owner: impl Into<String>) -> Builder {
         let store = self.store.read();
         Builder {
@@ -277,7 +278,7 @@ impl PropertySet {
         if property.values.is_empty()
             && !matches!(known::types_of(key(name)), Some(t) if t & T::TYPE == 0)
         {
-            // An empty list takes the type of its first value: `OfxParamPropDefault` and its like.
+            // An empty list takes the type of its first value; `OfxParamPropDefault` is an example.
             property.values = T::wrap(Vec::new());
         }
         let type_name = property.values.type_name();
@@ -303,7 +304,7 @@ impl PropertySet {
         kOfxStatOK
     }
 
-    /// Reads one value for the plug-in through `give`, which sees it in place.
+    /// Reads one value for the plug-in; `give` receives a reference to it.
     pub(crate) fn get<T: Scalar>(
         &self,
         name: &CStr,
@@ -330,7 +331,7 @@ impl PropertySet {
         }
     }
 
-    /// Goes back to the host's values.
+    /// Restores the host's values.
     pub(crate) fn reset(&self, name: &CStr) -> OfxStatus {
         let mut store = self.store.write();
         let Store { properties, replaced, .. } = &mut *store;
@@ -382,7 +383,7 @@ impl PropertySet {
 }
 
 fn key(name: &CStr) -> &str {
-    // Names that are not UTF-8 share one unknown name.
+    // All names that are not UTF-8 are treated as one unknown name.
     name.to_str().unwrap_or("(not UTF-8)")
 }
 
@@ -467,7 +468,7 @@ impl Builder {
         self
     }
 
-    /// Makes the set and its handle.
+    /// Creates the set and its handle.
     pub fn build(mut self) -> Arc<PropertySet> {
         for property in self.properties.values_mut() {
             property.initial = property.values.clone();
@@ -489,7 +490,7 @@ impl Builder {
     }
 }
 
-/// Address of a text as the property suite hands it out.
+/// Address of a text, as returned by the property suite.
 pub(crate) fn text_address(text: &CString) -> *mut c_char {
     text.as_ptr().cast_mut()
 }

@@ -6,23 +6,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::host::sys::*;
 
-/// What an action answered.
+/// The status returned by an action.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status(pub OfxStatus);
 
 impl Status {
     /// Done.
     pub const OK: Self = Self(kOfxStatOK);
-    /// The host shall do what it does by default.
+    /// The host should do its default.
     pub const DEFAULT: Self = Self(kOfxStatReplyDefault);
 
-    /// True for answers that are no errors.
+    /// Whether it is not an error.
     pub fn is_fine(self) -> bool {
         matches!(self.0, kOfxStatOK | kOfxStatReplyDefault | kOfxStatReplyYes | kOfxStatReplyNo)
     }
 }
 
-/// An action was answered with an error.
+/// An action returned an error.
 #[derive(Debug)]
 pub struct Refused(pub String);
 

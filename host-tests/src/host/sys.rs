@@ -1,4 +1,5 @@
-//! The raw OpenFX declarations in one namespace, and checks that their layout is the one of the C headers.
+//! The raw OpenFX declarations in one namespace, with checks that their layout matches the C
+//! headers.
 
 use std::ffi::CStr;
 
@@ -16,7 +17,7 @@ pub(crate) fn ascii(name: &'static CStr) -> &'static str {
     name.to_str().expect("names of the API are ASCII")
 }
 
-/// Size of `count` function pointers, what a suite consists of.
+/// Size of a suite, which consists of `count` function pointers.
 const fn functions(count: usize) -> usize {
     count * size_of::<usize>()
 }

@@ -24,8 +24,8 @@ pub trait Footage: Send + Sync {
     fn size(&self) -> (usize, usize);
 }
 
-/// How many pictures of this size a clip keeps: a few of any size, more of small ones. Hosts keep some too, because
-/// effects ask for a frame's neighbours again and again.
+/// Number of pictures of this size that a clip keeps: a few of any size, and more of small ones.
+/// Hosts keep some too, because effects request a frame's neighbours again and again.
 pub(crate) fn kept((width, height): (usize, usize)) -> usize {
     const BYTES: usize = 192 << 20;
     (BYTES / (width * height * 16).max(1)).clamp(3, 24)
@@ -38,7 +38,7 @@ pub struct Still {
 }
 
 impl Still {
-    /// The picture, in a clip that says it has those frames.
+    /// A clip with this picture that reports these frames.
     pub fn new(picture: impl Into<Arc<Picture>>, range: (f64, f64)) -> Self {
         Self { picture: picture.into(), range }
     }
@@ -63,12 +63,12 @@ pub struct Moving<F> {
     make: F,
     range: (f64, f64),
     size: (usize, usize),
-    /// The latest pictures, so that a frame that is fetched twice is one picture.
+    /// The latest pictures, so that a frame that is fetched twice gives the same picture.
     recent: Mutex<Vec<(u64, Arc<Picture>)>>,
 }
 
 impl<F: Fn(f64) -> Picture + Send + Sync> Moving<F> {
-    /// `make` tells the picture of a time; all must have that size.
+    /// `make` computes the picture of a time; all pictures must have the given size.
     pub fn new(size: (usize, usize), range: (f64, f64), make: F) -> Self {
         Self { make, range, size, recent: Mutex::new(Vec::new()) }
     }
@@ -98,7 +98,7 @@ impl<F: Fn(f64) -> Picture + Send + Sync> Footage for Moving<F> {
     }
 }
 
-/// Numbered files. A time between or outside of them gives the nearest earlier file, or the first.
+/// Numbered files. A time without a file shows the nearest earlier file, or the first.
 pub struct Sequence {
     files: BTreeMap<i64, PathBuf>,
     reading: Reading,
@@ -164,7 +164,7 @@ pub struct Pattern {
 }
 
 impl Pattern {
-    /// Understands a path; `None` if it has no place for a number.
+    /// Parses a path; `None` if it has no place for a number.
     pub fn parse(path: &str) -> Option<Self> {
         if let Some(at) = path.find('#') {
             let digits = path[at..].chars().take_while(|c| *c == '#').count();
@@ -184,7 +184,7 @@ impl Pattern {
         Some(Self { before: path[..at].into(), digits, after: path[end + 1..].into() })
     }
 
-    /// The path of a frame. A fraction of a frame is kept: `a_0002.5.png`.
+    /// The path of a frame. Fractions of a frame are kept: `a_0002.5.png`.
     pub fn path(&self, time: f64) -> PathBuf {
         let whole = time.floor();
         let sign = if whole < 0.0 { "-" } else { "" };
@@ -226,7 +226,8 @@ impl Pattern {
     }
 }
 
-/// Pictures of a command-line argument: one file, or a pattern of numbered files. `range` is what a still says.
+/// The footage named by a command-line argument: one file, or a pattern of numbered files. `range`
+/// is what a still reports.
 ///
 /// # Errors
 /// When the argument makes no sense, or a file cannot be found or read.

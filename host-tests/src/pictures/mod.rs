@@ -1,4 +1,4 @@
-//! Pictures in memory and in files, and the footage that clips show. Nothing here knows of plug-ins.
+//! Pictures in memory and in files, and the footage of clips. Nothing here depends on plug-ins.
 
 pub mod footage;
 pub mod picture;

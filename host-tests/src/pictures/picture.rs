@@ -1,13 +1,13 @@
-//! Pictures as our host keeps them, and their files.
+//! Pictures in memory, and reading and writing their files.
 //!
 //! # Rules of conversion
-//! - Integer files (PNG, TIFF, JPEG of 8 or 16 bits) are read as `value / maximum`, without any curve: what the
-//!   plug-in sees is display-referred, as in hosts without colour management. [`Reading::linear`] applies the sRGB
-//!   curve instead, as hosts do that work in linear light.
-//! - Float files (EXR, float TIFF) are handed over as they are, values above 1 and below 0 included.
-//! - Alpha of integer files is unassociated, alpha of float files is premultiplied, as these formats state. A clip
-//!   asks for one or the other, and the colours are multiplied or divided where the two differ.
-//! - Writing mirrors reading, so a plug-in that copies its input gives the same file back.
+//! - Integer files (PNG, TIFF, JPEG with 8 or 16 bits) are read as `value / maximum`, without a curve, so
+//!   the plug-in sees display-referred values, as in hosts without colour management.
+//!   [`Reading::linear`] applies the sRGB curve instead, as hosts do that work in linear light.
+//! - Float files (EXR, float TIFF) are passed on unchanged, including values above 1 and below 0.
+//! - Alpha in integer files is unassociated and alpha in float files is premultiplied, as these formats
+//!   specify. A clip requires one or the other; if the two differ, colours are multiplied or divided.
+//! - Writing mirrors reading, so a plug-in that copies its input produces the same file.
 
 use std::path::Path;
 
@@ -24,11 +24,11 @@ pub struct Picture {
     pub height: usize,
     /// Red, green, blue, alpha.
     pub pixels: Vec<[f32; 4]>,
-    /// False if the file has no alpha; it is 1 everywhere then.
+    /// False if the file has no alpha, which is then 1 everywhere.
     pub has_alpha: bool,
 }
 
-/// How files become pixels and pixels become files.
+/// How files are converted to pixels and back.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Reading {
     /// Integer files are decoded from sRGB to linear light.
@@ -52,20 +52,21 @@ impl Picture {
         Self { width, height, pixels, has_alpha: true }
     }
 
-    /// Row `y` counted upwards from the lowest, if the picture has it.
+    /// Row `y`, counted upwards from the lowest, if it exists.
     pub fn row_from_below(&self, y: i32) -> Option<&[[f32; 4]]> {
         let y = usize::try_from(y).ok()?;
         let top = self.height.checked_sub(y + 1)?;
         self.pixels.get(top * self.width..(top + 1) * self.width)
     }
 
-    /// The picture at `scale`, each new pixel the mean of those it covers.
+    /// The picture at `scale`; each new pixel is the mean of those it covers.
     pub fn scaled(&self, scale: f64) -> Self {
         let size = |length: usize| ((length as f64 * scale).ceil() as usize).max(1);
         self.resized(size(self.width), size(self.height))
     }
 
-    /// The picture in another size: the mean of the covered pixels, or the nearest one when enlarging.
+    /// The picture in another size: the mean of the covered pixels, or the nearest one when
+    /// enlarging.
     pub fn resized(&self, width: usize, height: usize) -> Self {
         if (width, height) == (self.width, self.height) || self.pixels.is_empty() {
             return self.clone();
@@ -99,7 +100,7 @@ impl Picture {
         self.pixels.par_iter_mut().for_each(|pixel| *pixel = change(*pixel));
     }
 
-    /// Reads a file, see the rules above.
+    /// Reads a file by the rules above.
     ///
     /// # Errors
     /// When the file cannot be read or is no picture.
@@ -139,12 +140,12 @@ impl Picture {
         Ok(picture)
     }
 
-    /// Writes a file in the format of its extension, see the rules above. Integer formats hold 16 bits if `deep`
-    /// and the format can, else 8.
+    /// Writes a file in the format of its extension, by the rules above. Integer formats use 16
+    /// bits if `deep` and the format supports it, otherwise 8.
     ///
     /// # Errors
-    /// When the ending of the file is none of .png, .exr, .tif and .jpg, when the picture is too large for it, or
-    /// when the file cannot be written.
+    /// When the file's extension is none of .png, .exr, .tif and .jpg, when the picture is too
+    /// large for the format, or when the file cannot be written.
     pub fn save(&self, path: &Path, reading: Reading, deep: bool) -> Result<()> {
         let format = ImageFormat::from_path(path)
             .with_context(|| format!("{}: use .png, .exr, .tif or .jpg", path.display()))?;
@@ -177,7 +178,7 @@ impl Picture {
             }
             _ => bail!("{}: use .png, .exr, .tif or .jpg", path.display()),
         };
-        // Written to a temporary file and renamed, so that a picture that exists is whole.
+        // Written to a temporary file and renamed, so that an existing picture is always complete.
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         std::fs::create_dir_all(folder)
             .with_context(|| format!("cannot make the folder {}", folder.display()))?;

@@ -1,4 +1,4 @@
-//! What the tests share: the built test plug-ins, and the command line as a user runs it.
+//! Shared by the tests: the built test plug-ins, and the command line as a user runs it.
 
 use std::{
     path::PathBuf,
@@ -27,7 +27,7 @@ pub(crate) fn host(arguments: &[&str]) -> Output {
     Command::new(program()).args(arguments).output().unwrap()
 }
 
-/// A drawing that differs with `seed`, in steps that 8 bits can hold.
+/// A drawing that depends on `seed`, with values that 8 bits can hold.
 #[allow(dead_code, reason = "not every test needs it")]
 pub(crate) fn drawing(seed: usize) -> Picture {
     Picture::from_fn(40, 30, |x, y| {

@@ -1,5 +1,5 @@
-//! Where the parts of a generated frame are found in the keys, and how well they agree. Where they do, the keys' own
-//! pixels at full size are used instead of enlarged ones.
+//! Finds the parts of a generated frame in the keys, and measures how well they agree. Where they
+//! agree, the keys' own pixels at full size are used instead of enlarged ones.
 
 use std::sync::Arc;
 
@@ -12,21 +12,23 @@ use rayon::prelude::*;
 use super::refine::refined;
 use super::sample::{cubic, smooth};
 
-/// Difference (of 1) at which a generated pixel agrees with its place in the key by 1/e.
+/// Difference (of 1) at which the agreement of a generated pixel with its place in the key falls to
+/// 1/e.
 const TOLERANCE: f32 = 0.085;
 
-/// Flow draws between two pictures. Asked for a moment this near to the first, it gives the motion of that picture
-/// itself.
+/// Flow draws between two pictures. For a position this close to the first picture, it gives the
+/// motion of that picture itself.
 const AT_FIRST: f64 = 1e-4;
 
-/// The least length in pixels of the longer side of frames that Flow is shown: that of the guides of its draft
-/// quality.
+/// Least length in pixels of the longer side of frames passed to Flow: that of the guides in its
+/// draft quality.
 const LEAST_SIDE: usize = 384;
 
-/// Frames are enlarged by at most this factor. More would only blur them, which tells Flow nothing.
+/// Frames are enlarged by at most this factor. Enlarging more would only blur them and give Flow no
+/// further information.
 const MOST_TIMES: usize = 4;
 
-/// Draws between two small opaque display-referred frames with Flow.
+/// Draws between two small, opaque, display-referred frames with Flow.
 pub(super) fn flow(
     engine: &dyn Engine,
     pair: [&Frame; 2],
@@ -42,7 +44,7 @@ pub(super) fn flow(
         ..Settings::default()
     };
     let [first, last] = pair.map(|frame| Arc::new(frame.clone()));
-    // Flow's progress is not the progress of the whole.
+    // Flow's progress must not be reported as that of the whole.
     let own = Control::default();
     if control.is_cancelled() {
         return Err(Error::Cancelled);
@@ -50,8 +52,9 @@ pub(super) fn flow(
     engine.draw(&Job::between(first, last, position, settings), &own)
 }
 
-/// A frame with its sides lengthened by a whole factor, for Flow. Flow finds motion at half the size of what it is
-/// shown and in cells of some pixels, which is too coarse for places within a pixel of a small frame.
+/// A frame enlarged by a whole factor, for Flow. Flow finds motion at half the size of its input
+/// and in cells of several pixels, which is too coarse to locate places within a pixel of a small
+/// frame.
 fn enlarged(frame: &Frame, times: usize) -> Result<Frame, Error> {
     if times == 1 {
         return Ok(frame.clone());
@@ -62,7 +65,7 @@ fn enlarged(frame: &Frame, times: usize) -> Result<Frame, Error> {
     Frame::from_pixels(width, height, (0..width * height).into_par_iter().map(pixel).collect())
 }
 
-/// The motion of an [`enlarged`] frame, brought back to the pixels of the small one.
+/// The motion of an [`enlarged`] frame, converted back to pixels of the small one.
 fn shrunk(motion: &Frame, times: usize) -> Vec<[f32; 2]> {
     let (width, height) = (motion.width() / times, motion.height() / times);
     let area = (times * times) as f32;
@@ -78,16 +81,16 @@ fn shrunk(motion: &Frame, times: usize) -> Vec<[f32; 2]> {
 /// A key as seen from a generated frame, at the generated frame's size.
 #[derive(Clone, Debug)]
 pub(super) struct WarpedKey {
-    /// For each pixel the way to its place in the key, in pixels: right, down.
+    /// For each pixel the displacement to its place in the key, in pixels: right, down.
     pub(super) motion: Vec<[f32; 2]>,
-    /// The key moved to the generated frame, display-referred.
+    /// The key warped to the generated frame, display-referred.
     pub(super) moved: Vec<[f32; 4]>,
-    /// The pixel's place lies within the key.
+    /// Whether the pixel's place is inside the key.
     inside: Vec<bool>,
 }
 
 impl WarpedKey {
-    /// Finds `target` in `key`, both of one size.
+    /// Finds `target` in `key`, which has the same size.
     pub(super) fn of(
         engine: &dyn Engine,
         target: &Frame,
@@ -103,7 +106,7 @@ impl WarpedKey {
         let motion = refined(target, key, shrunk(&drawn.frame, times));
         let place =
             |i: usize| ((i % width) as f32 + motion[i][0], (i / width) as f32 + motion[i][1]);
-        // Half a pixel beyond the edge still shows the edge.
+        // Up to half a pixel beyond the edge still shows the edge.
         let within = |v: f32, length: usize| v > -0.5 && v < length as f32 - 0.5;
         let inside = (0..motion.len()).map(|i| {
             let (x, y) = place(i);
@@ -118,7 +121,7 @@ impl WarpedKey {
     }
 
     /// How well each pixel of `target` agrees with its place in the key, 0..=1. Both are smoothed
-    /// first: the model's own softness is no disagreement.
+    /// first, so that the softness of the model's pictures does not count as disagreement.
     pub(super) fn agreement(&self, target: &Frame) -> Vec<f32> {
         let width = target.width();
         let differences: Vec<[f32; 3]> = (target.pixels().iter().zip(&self.moved))
@@ -135,7 +138,7 @@ impl WarpedKey {
         smooth(&agreement, width).into_iter().map(|[v]| v).collect()
     }
 
-    /// A plane of the key at the places of the generated frame's pixels.
+    /// Samples a plane of the key at the places of the generated frame's pixels.
     pub(super) fn of_plane(&self, plane: &[f32], width: usize) -> Vec<f32> {
         let plane: Vec<[f32; 1]> = plane.iter().map(|&v| [v]).collect();
         let height = plane.len() / width;

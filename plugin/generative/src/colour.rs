@@ -1,19 +1,20 @@
-//! The model drifts: what it generates differs from the keys in contrast and brightness. Each channel is corrected by
-//! a straight line, fitted where the true colours are known.
+//! Corrects the model's drift: what it generates differs from the keys in contrast and brightness.
+//! Each channel is corrected by a straight line, fitted where the true colours are known.
 
 use inbetween_core::Frame;
 use rayon::prelude::*;
 
-/// Contrast is never changed by more than this factor: beyond it the frames show something else.
+/// Contrast is never changed by more than this factor; a larger difference means that the frames
+/// show something else.
 const MOST_GAIN: f32 = 1.5;
 
-/// Differences well above this (of 1) are movement, not drift, and hardly count.
+/// Differences well above this (of 1) are caused by movement rather than drift, and hardly count.
 const DRIFT: f32 = 0.08;
 
-/// Passes in which pixels that do not fit lose their weight.
+/// Number of passes, in which pixels that do not fit lose their weight.
 const PASSES: usize = 4;
 
-/// `gain` times the value plus `offset`, for each channel.
+/// For each channel, `gain` times the value plus `offset`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Curve {
     gain: [f32; 3],
@@ -21,11 +22,12 @@ pub(super) struct Curve {
 }
 
 impl Curve {
-    /// Changes nothing.
+    /// Makes no change.
     pub(super) const IDENTITY: Self = Self { gain: [1.0; 3], offset: [0.0; 3] };
 
-    /// The line for each channel that brings `from` nearest to `to`, which has as many pixels;
-    /// `trust`, 0..=1, says where the two show the same. Without enough trust it is the identity.
+    /// The line for each channel that brings `from` closest to `to`, which has the same number of
+    /// pixels. `trust`, 0..=1, says where both show the same. Without enough trust the result is
+    /// the identity.
     pub(super) fn fit(
         from: &[[f32; 4]],
         to: &[[f32; 4]],
@@ -35,7 +37,8 @@ impl Curve {
         for c in 0..3 {
             let (mut gain, mut offset) = (1.0_f64, 0.0_f64);
             for pass in 0..PASSES {
-                // At first everything counts; then what lies far off the line less and less.
+                // At first every pixel counts; later passes give less and less weight to those far
+                // from the line.
                 let tolerance = f64::from(DRIFT) * [4.0, 2.0, 1.0, 1.0][pass];
                 let weigh = |i: usize| {
                     let (x, y) = (f64::from(from[i][c]), f64::from(to[i][c]));
@@ -43,7 +46,8 @@ impl Curve {
                     let weight = f64::from(trust(i)) / (1.0 + away * away).powi(2);
                     [weight, weight * x, weight * y, weight * x * x, weight * y * y]
                 };
-                // Summed in portions of a fixed size, so that the result does not depend on the number of threads.
+                // Summed in chunks of fixed size, so that the result does not depend on the number
+                // of threads.
                 let portions: Vec<[f64; 5]> = (0..from.len().div_ceil(PORTION))
                     .into_par_iter()
                     .map(|portion| {
@@ -56,8 +60,8 @@ impl Curve {
                     (gain, offset) = (1.0, 0.0);
                     break;
                 }
-                // The gain is the ratio of contrasts, because a regression takes movement for lost contrast. A small
-                // weight on the identity decides for flat pictures.
+                // The gain is the ratio of contrasts, because a regression would take movement for
+                // lost contrast. A small weight on the identity decides for flat pictures.
                 let (mean_x, mean_y) = (x / n, y / n);
                 let contrast = |square: f64, mean: f64| (square / n - mean * mean).max(0.0) + 2e-4;
                 let most = f64::from(MOST_GAIN);
@@ -70,13 +74,13 @@ impl Curve {
         curve
     }
 
-    /// The curve that lies `t` of the way from `self` to `other`.
+    /// The curve interpolated from `self` towards `other` by `t`.
     pub(super) fn towards(self, other: Self, t: f32) -> Self {
         let mix = |a: [f32; 3], b: [f32; 3]| [0, 1, 2].map(|c| a[c] + (b[c] - a[c]) * t);
         Self { gain: mix(self.gain, other.gain), offset: mix(self.offset, other.offset) }
     }
 
-    /// The frame with its colours brought back, within 0..=1.
+    /// Applies the curve to a frame and keeps it within 0..=1.
     pub(super) fn apply(self, frame: &mut Frame) {
         frame.pixels_mut().par_iter_mut().for_each(|pixel| {
             let [r, g, b, _] = pixel;
@@ -93,9 +97,9 @@ fn add(a: [f64; 5], b: [f64; 5]) -> [f64; 5] {
     [0, 1, 2, 3, 4].map(|i| a[i] + b[i])
 }
 
-/// Frame `at` of a generated span as it would be without the model's drift: the ends, which show
-/// the keys, tell what the model did to the colours there, and between them it changed evenly.
-/// `keys` have the size of the frames. At the ends it is the key itself.
+/// Frame `at` of a generated span, without the model's drift. The ends of the span show the keys,
+/// which reveals how the model changed the colours there; in between, the change is taken to be
+/// even. `keys` have the size of the frames. At the ends the result is the key itself.
 pub(super) fn matched(span: &[Frame], at: usize, keys: [&Frame; 2]) -> Frame {
     let last = span.len() - 1;
     if at == 0 {

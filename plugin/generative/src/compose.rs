@@ -1,5 +1,5 @@
-//! The picture at the host's size: the keys' own pixels, moved, where the generated frame agrees
-//! with them, and the generated frame itself, enlarged, where it shows something new.
+//! Composes the picture at the host's size: the keys' own pixels, moved, where the generated frame
+//! agrees with them, and the enlarged generated frame where it shows something new.
 
 use inbetween_core::{Bilinear, Control, Encoding, Engine, Error, Frame, Quality, colour};
 use rayon::prelude::*;
@@ -9,25 +9,25 @@ use super::colour::Curve;
 use super::fit::{self, Background};
 use super::sample::{cubic, range, smooth};
 
-/// Agreement below which a pixel is generated, and above which it is the keys'.
+/// Agreement below which a pixel is generated, and above which it comes from the keys.
 const AGREED: [f32; 2] = [0.35, 0.6];
 
-/// How decidedly a pixel comes from one key, not from a blend of both.
+/// How strongly a pixel is drawn from one key rather than from a blend of both.
 const PICK: f32 = 6.0;
 
-/// How much of what blurring takes away is added to enlarged frames.
+/// How much of the detail that blurring removes is added to enlarged frames.
 const SHARPEN: f32 = 1.0;
 
-/// Difference (of 1) from the ground that is still noise of the model.
+/// Difference (of 1) from the background that is still attributed to noise of the model.
 const GROUND_NOISE: f32 = 0.03;
 
-/// The keys, at their own size and at that of generated frames.
+/// The keys at their own size and at the size of generated frames.
 pub(super) struct Keys<'a> {
-    /// As the host gave them.
+    /// As the host delivered them.
     pub(super) full: [&'a Frame; 2],
-    /// How the frames above are encoded.
+    /// The encoding of these frames.
     pub(super) encoding: Encoding,
-    /// The background that the keys are laid over; `None` when both are opaque.
+    /// The background under the keys; `None` if both are opaque.
     pub(super) ground: Option<Background>,
     /// Opaque, display-referred, small.
     pub(super) small: [Frame; 2],
@@ -48,15 +48,16 @@ impl<'a> Keys<'a> {
     }
 }
 
-/// A moment of the span, analysed: everything that the result is painted from.
+/// An analysed moment of the span, with everything needed to paint the result.
 pub(super) struct Composition {
     width: usize,
     height: usize,
-    /// Display-referred, with its smoothed self for sharpening.
+    /// Display-referred, with a smoothed copy for sharpening.
     target: Frame,
     soft: Vec<[f32; 4]>,
-    /// For each pixel: the way to the first key and the way to the last key (right, down, in small pixels), the log
-    /// odds of the first key, the agreement (0..=1), and the alpha of what is generated (0..=1).
+    /// For each pixel: the displacement to the first key and to the last key (right, down, in small
+    /// pixels), the log odds of the first key, the agreement (0..=1), and the alpha of the
+    /// generated pixel (0..=1).
     pixels: Vec<[f32; 7]>,
     /// Mean agreement.
     pub(super) confidence: f32,
@@ -77,7 +78,7 @@ impl Composition {
         let seen = [first?, last?];
         let t = position as f32;
 
-        // Where frame and keys agree, the keys tell what drift is left in its colours.
+        // Where frame and keys agree, the keys show how much drift is left in the frame's colours.
         let before = [0, 1].map(|k| seen[k].agreement(&target));
         let share = |i: usize| odds(before[0][i], before[1][i], t);
         let truth: Vec<[f32; 4]> = (0..target.pixels().len())
@@ -113,8 +114,8 @@ impl Composition {
         Ok(Self { width, height, target, soft, pixels, confidence })
     }
 
-    /// Makes a frame of the keys' size. `pixel` gets the place of each pixel, in small and in full pixels, and what
-    /// is known there.
+    /// Makes a frame of the keys' size. `pixel` receives the position of each pixel, in small and
+    /// in full pixels, and the values known there.
     fn paint(
         &self,
         (width, height): (usize, usize),
@@ -133,7 +134,7 @@ impl Composition {
         Frame::from_pixels(width, height, pixels)
     }
 
-    /// The in-between at the size and in the encoding of the keys.
+    /// The in-between in the size and encoding of the keys.
     pub(super) fn draw(&self, keys: &Keys) -> Result<Frame, Error> {
         let [first, last] = keys.full;
         let ground = keys.ground.map_or(1.0, |ground| ground.value);
@@ -166,7 +167,7 @@ impl Composition {
         })
     }
 
-    /// How much of the result is the keys' own: grey, from 0 (generated) to 1 (carried over).
+    /// How much of the result comes from the keys: grey, from 0 (generated) to 1 (carried over).
     pub(super) fn trust(&self, size: (usize, usize)) -> Result<Frame, Error> {
         self.paint(size, |_, known| {
             let v = known[5].clamp(0.0, 1.0);
@@ -183,7 +184,8 @@ impl Composition {
 
     /// The generated frame, enlarged, in the host's encoding and without its background.
     ///
-    /// Edges are made steeper, but no sample leaves the range of those around it: no halos.
+    /// Edges are sharpened, but no sample leaves the range of its neighbours, so there are no
+    /// halos.
     fn generated(
         &self,
         place: PixelPosition,
@@ -207,7 +209,7 @@ impl Composition {
     }
 }
 
-/// A pixel's place in both sizes.
+/// The position of a pixel in both sizes.
 #[derive(Clone, Copy)]
 struct PixelPosition {
     /// In pixels of the keys.
@@ -215,15 +217,16 @@ struct PixelPosition {
     /// In pixels of generated frames.
     small: [f32; 2],
     neighbours: Bilinear,
-    /// Small pixels for each full one.
+    /// Small pixels per full pixel.
     scale: [f32; 2],
 }
 
 impl Keys<'_> {
-    /// Alpha of a generated frame, or `None` when everything is opaque.
+    /// Alpha of a generated frame; `None` if everything is opaque.
     ///
-    /// Whatever differs from the background belongs to the drawing. Where its colours hardly differ from any
-    /// background, or where the frame agrees with the keys, alpha moves with the keys instead.
+    /// Whatever differs from the background belongs to the drawing. Where the drawing's colours
+    /// hardly differ from any background, or where the frame agrees with the keys, alpha is moved
+    /// from the keys instead.
     fn alpha(
         &self,
         target: &Frame,
@@ -253,7 +256,8 @@ impl Keys<'_> {
     }
 }
 
-/// Log odds that a pixel comes from the first key, by how it agrees with both and by the time.
+/// Log odds that a pixel comes from the first key, from its agreement with both keys and from the
+/// time.
 fn odds(first: f32, last: f32, t: f32) -> f32 {
     let (a, b) = (first * (1.0 - t) + 1e-4, last * t + 1e-4);
     (PICK * libm::logf(a / b)).clamp(-20.0, 20.0)
@@ -269,7 +273,7 @@ fn between(value: f32, [low, high]: [f32; 2]) -> f32 {
     x * x * (3.0 - 2.0 * x)
 }
 
-/// From `a` to `b`; exactly `a` where both are the same.
+/// Interpolates from `a` to `b`; exactly `a` if both are equal.
 fn mix(a: [f32; 4], b: [f32; 4], part: f32) -> [f32; 4] {
     std::array::from_fn(|c| a[c] + (b[c] - a[c]) * part)
 }

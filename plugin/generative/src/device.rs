@@ -1,4 +1,4 @@
-//! Which device an artist's choice means, and what to do where its memory is short.
+//! Chooses the device for an artist's choice, and says what to do if its memory is short.
 
 use candle_core::{DType, Device};
 use inbetween_core::Error;
@@ -21,7 +21,7 @@ pub(super) fn choose(choice: DeviceChoice) -> Result<Device, Error> {
     }
 }
 
-/// The type of weights that a choice comes to on `device`.
+/// The type of the weights for this choice on `device`.
 pub(super) fn precision(choice: PrecisionChoice, device: &Device) -> DType {
     match choice {
         PrecisionChoice::F32 => DType::F32,
@@ -30,12 +30,12 @@ pub(super) fn precision(choice: PrecisionChoice, device: &Device) -> DType {
     }
 }
 
-/// The device in words, at the start of a sentence.
+/// The device's name, as the start of a sentence.
 pub(super) fn name(device: &Device) -> &'static str {
     if device.is_cpu() { "This machine" } else { "The GPU" }
 }
 
-/// Which setting lowers the need, as a sentence.
+/// Which setting lowers the need for memory, as a sentence.
 pub(super) fn memory_advice(
     settings: &ToonCrafterSettings,
     device: &Device,
@@ -58,7 +58,7 @@ pub(super) fn memory_advice(
     "Close other programs that use the GPU, or choose Device: CPU.".into()
 }
 
-/// Whether a device failed for lack of memory. Drivers say so only in the text of the error.
+/// Whether a device failed for lack of memory. Drivers report that only in the text of the error.
 pub(super) fn says_out_of_memory(reason: &str) -> bool {
     let reason = reason.to_ascii_lowercase();
     ["out of memory", "out_of_memory", "outofmemory", "cannot allocate", "alloc_failed"]

@@ -1,8 +1,8 @@
-//! Brings pictures of any size to the sizes that the model takes, and back, undistorted and without borders that
-//! would look like part of the drawing.
+//! Fits pictures of any size to the sizes that the model takes, and back, without distortion and
+//! without borders that would look like part of the drawing.
 //!
-//! A key is laid over its ground, shown as a display would, shrunk into the model's frame and
-//! continued beyond its edges by its mirror image. What the model draws there is cut off again.
+//! A key is laid over its background, converted to display values, shrunk into the model's frame,
+//! and extended beyond its edges by its mirror image. What the model draws there is cropped again.
 
 use candle_core::{Device, Tensor};
 use inbetween_core::{Encoding, Error, Frame, colour};
@@ -11,8 +11,8 @@ use inbetween_tooncrafter::weights::layout::ModelConfig;
 
 use super::failed;
 
-/// Sides of the model's frames in units of [`UNIT`], and how well the released model draws in them. It was trained on
-/// the first; others of about the same area come next.
+/// Sides of the model's frames in units of [`UNIT`], and how well the released model draws in them.
+/// It was trained on the first; others with about the same area come next.
 const TRAINED: [(usize, usize, f64); 9] = [
     (8, 5, 1.0),
     (5, 8, 0.9),
@@ -25,39 +25,42 @@ const TRAINED: [(usize, usize, f64); 9] = [
     (4, 10, 0.85),
 ];
 
-/// The same for a model of another width than the released one. Such a model was trained on no size.
+/// The same for a model with another width than the released one, which was not trained on any
+/// particular size.
 const SMALL: [(usize, usize, f64); 3] = [(2, 1, 1.0), (1, 2, 1.0), (1, 1, 1.0)];
 
 const UNIT: usize = 64;
 
-/// Where a picture lies in the model's frame.
+/// The position of a picture in the model's frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Fit {
     /// Width and height of the model's frame, in pixels; multiples of 64.
     pub(super) model: (usize, usize),
-    /// Width and height of the picture in it, in pixels, at least 1.
+    /// Width and height of the picture within it, in pixels, at least 1.
     pub(super) shown: (usize, usize),
-    /// Left and top edge of the picture in it.
+    /// Left and top edge of the picture within it.
     origin: (usize, usize),
 }
 
 impl Fit {
-    /// The frame in which a picture of `width` x `height` is seen best.
+    /// The frame in which a picture of `width` x `height` is drawn best.
     pub(super) fn new(width: usize, height: usize, config: &ModelConfig) -> Self {
         let released = config.unet.levels == ModelConfig::default().unet.levels;
         let sizes = if released { &TRAINED[..] } else { &SMALL[..] };
         let fits = sizes.iter().map(|&(columns, rows, liking)| {
             let fit = Self::into(width, height, (columns * UNIT, rows * UNIT));
             let (area, shown) = (columns * rows * UNIT * UNIT, fit.shown.0 * fit.shown.1);
-            // Of two that show as much, the one with less border.
+            // Of two frames that show the picture equally large, the one with less border is
+            // better.
             (fit, liking * shown as f64 - 0.02 * (area - shown) as f64)
         });
         let best = fits.reduce(|best, next| if next.1 > best.1 { next } else { best });
         best.map_or_else(|| Self::into(width, height, (8 * UNIT, 5 * UNIT)), |(fit, _)| fit)
     }
 
-    /// Whether a model that was shown a picture of `width` x `height` can have drawn frames of `size`: they need its
-    /// proportions, as far as whole pixels allow, and a size that models draw.
+    /// Whether a model that received a picture of `width` x `height` can have drawn frames of
+    /// `size`. They must have its proportions, as far as whole pixels allow, and a size that models
+    /// draw.
     pub(super) fn may_show(width: usize, height: usize, size: (usize, usize)) -> bool {
         const LARGEST: usize = 16 * UNIT;
         let across = (size.0 * height).abs_diff(size.1 * width);
@@ -90,7 +93,7 @@ impl Fit {
         unit(three).map_err(failed)
     }
 
-    /// What the model drew, `[t, 3, h, w]` in -1..=1, without its borders: opaque,
+    /// The model's frames, `[t, 3, h, w]` in -1..=1, without their borders: opaque,
     /// display-referred frames of the size `shown`.
     pub(super) fn drawn_frames(self, frames: &Tensor) -> Result<Vec<Frame>, Error> {
         let values = |frames: &Tensor| {
@@ -117,8 +120,8 @@ impl Fit {
     }
 }
 
-/// Where position `at` of the model's frame looks into a picture that begins at `origin`: the
-/// picture is continued by its mirror image, its edge not repeated.
+/// The coordinate in a picture that starts at `origin` for position `at` of the model's frame. The
+/// picture is extended by its mirror image, without repeating its edge.
 fn mirrored(at: usize, origin: usize, length: usize) -> usize {
     if length == 1 {
         return 0;
@@ -128,7 +131,7 @@ fn mirrored(at: usize, origin: usize, length: usize) -> usize {
     within.min(period - within) as usize
 }
 
-/// The picture over a ground of the display value `ground`, as a display shows it, `width` x
+/// The picture over a background of the display value `ground`, in display values, `width` x
 /// `height` pixels: opaque, within 0..=1.
 pub(super) fn shown(
     key: &Frame,
@@ -161,11 +164,11 @@ pub(super) fn channel(
     Ok(small.pixels().iter().map(|pixel| pixel[0]).collect())
 }
 
-/// Share of a shrunk sketch's strongest samples that count as full lines.
+/// Share of the strongest samples in a shrunk sketch that count as full lines.
 const FULL_LINES: f64 = 0.2;
 
-/// Line coverage shrunk to `width` x `height`. Shrinking fades lines that become thinner than a pixel, but the sketch
-/// encoder was trained on firm ones, so they are made as firm as before.
+/// Line coverage shrunk to `width` x `height`. Shrinking fades lines that become thinner than a
+/// pixel. The sketch encoder was trained on solid lines, so their strength is restored.
 pub(super) fn sketch(coverage: &Frame, size: (usize, usize)) -> Result<Frame, Error> {
     let small = channel(coverage, 0, size)?;
     let mut lines: Vec<f32> = small.iter().copied().filter(|&v| v > 0.02).collect();
@@ -188,7 +191,7 @@ fn resized(picture: &Picture, width: usize, height: usize) -> Result<Frame, Erro
     Frame::from_pixels(width, height, pixels)
 }
 
-/// The host's number for a display value.
+/// The host's value for a display value.
 pub(super) fn host_value(display: f32, encoding: Encoding) -> f32 {
     match encoding {
         Encoding::Srgb => display,
@@ -196,7 +199,7 @@ pub(super) fn host_value(display: f32, encoding: Encoding) -> f32 {
     }
 }
 
-/// Greys for paper, the usual one first.
+/// Greys for the background, the usual one first.
 const GROUNDS: [f32; 5] = [1.0, 0.85, 0.5, 0.2, 0.0];
 
 /// What a drawing with transparency is laid over.
@@ -204,14 +207,15 @@ const GROUNDS: [f32; 5] = [1.0, 0.85, 0.5, 0.2, 0.0];
 pub(super) struct Background {
     /// Its display value.
     pub(super) value: f32,
-    /// How far nearly all of the drawing's colours are from it, 0..=1.
+    /// Least distance from it of nearly all colours in the drawing, 0..=1.
     pub(super) apart: f32,
 }
 
 impl Background {
-    /// The usual paper if the drawing stands out from it, or else the grey from which it does.
+    /// The usual paper if the drawing stands out from it, otherwise the grey from which it stands
+    /// out most.
     pub(super) fn of(keys: [&Frame; 2], encoding: Encoding) -> Self {
-        // A few thousand pixels tell the colours of a drawing.
+        // A few thousand pixels suffice to know the colours of a drawing.
         let sampled = keys.into_iter().flat_map(|key| {
             let step = (key.pixels().len() / 4096).max(1);
             key.pixels().iter().step_by(step).filter(|pixel| pixel[3] > 0.5)

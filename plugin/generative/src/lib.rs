@@ -1,19 +1,19 @@
-//! The ToonCrafter engine: any position, at any size, from the 16 small frames that the model
+//! The ToonCrafter engine: draws any position at any size from the 16 small frames that the model
 //! generates for a span.
 //!
-//! 1. [`spans`]: the generated frames come from memory, from the shared cache, or from the
-//!    [`model`], which then keeps a claim on the span so that nobody computes it a second time.
-//! 2. [`colour`]: their drift in colour is taken away; the keys stand for the frames at the ends.
-//! 3. Positions between two generated frames are drawn by Flow from both.
-//! 4. [`carry`]: that frame is found again in the keys by Flow, to the pixel by [`refine`], and
+//! 1. [`spans`]: the generated frames come from memory, from the shared cache, or from the [`model`],
+//!    which holds a claim on the span so that nobody computes it a second time.
+//! 2. [`colour`]: their colour drift is removed, and the frames at both ends are replaced by the keys.
+//! 3. Flow draws positions between two generated frames from both of them.
+//! 4. [`carry`]: Flow finds that frame again in the keys, [`refine`] improves this to the pixel, and
 //!    [`compose`] paints the result at full size: the keys' own pixels where the frame agrees with
 //!    them, the enlarged frame elsewhere.
 //!
-//! Pixels that are carried over keep the keys' alpha and their light beyond display white. What is generated lies
-//! within 0..=1, and its alpha follows from its difference from the background.
+//! Pixels from the keys keep the keys' alpha and their light beyond display white. Generated pixels
+//! are within 0..=1, and their alpha follows from their difference from the background.
 //!
-//! Beside the drawing there are its confidence (how far each pixel is the keys' own) and its motion
-//! over the span, both from where the keys' parts were found.
+//! The engine can also return its confidence (how far each pixel comes from the keys) and the
+//! motion over the span. Both follow from where the keys' parts were found.
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
@@ -44,14 +44,14 @@ use spans::Spans;
 
 const NAME: &str = "ToonCrafter";
 
-/// Share of the progress that generating takes; the rest is for drawing at full size.
+/// Share of the progress for generating; the rest is for drawing at full size.
 const GENERATING: f32 = 0.96;
 
-/// A moment this near to a generated frame, in frames, shows that frame itself.
+/// A position this close to a generated frame, in frames, shows that frame itself.
 const AT_FRAME: f64 = 1e-3;
 
-/// Flow, and ToonCrafter over it, sharing generated spans in the cache of `config`. Nothing is
-/// loaded before the first draw.
+/// Flow, and ToonCrafter on top of it, with generated spans shared through the cache of `config`.
+/// Nothing is loaded before the first draw.
 ///
 /// # Errors
 /// [`Error::Engine`] when the weights that come with Flow are damaged.
@@ -61,7 +61,7 @@ pub fn engines(config: &CacheConfig) -> Result<Vec<Arc<dyn Engine>>, Error> {
     Ok(vec![flow, tooncrafter])
 }
 
-/// Draws with the published diffusion model. See the module for how.
+/// Draws with the published diffusion model, as described in the crate's documentation.
 pub struct ToonCrafterEngine {
     flow: Arc<dyn Engine>,
     version: String,
@@ -70,7 +70,7 @@ pub struct ToonCrafterEngine {
 }
 
 impl ToonCrafterEngine {
-    /// The engine over `flow`, which draws between generated frames and finds them in the keys.
+    /// An engine with `flow`, which draws between generated frames and finds them in the keys.
     pub fn new(flow: Arc<dyn Engine>, config: &CacheConfig) -> Self {
         let version = tooncrafter_version(flow.version());
         Self { flow, version, spans: Spans::new(config), model: Model::default() }
@@ -101,7 +101,7 @@ impl ToonCrafterEngine {
         })
     }
 
-    /// The small frame at `position`, its colours those of the keys.
+    /// The small frame at `position`, with the colours of the keys.
     fn target(
         &self,
         span: &[Frame],
@@ -175,7 +175,7 @@ impl Engine for ToonCrafterEngine {
         EngineInfo { spans: self.spans.generated(), ..self.model.about() }
     }
 
-    /// This also frees the model's memory on its device, after the span that is being generated.
+    /// Also frees the model's memory on its device, after the span that is being generated.
     fn release(&self) {
         self.model.release();
         self.spans.forget();
@@ -190,8 +190,8 @@ fn failed(error: candle_core::Error) -> Error {
     engine_error(&error.to_string())
 }
 
-/// The generated frame that each sketch is for: the nearest one between the keys. When several sketches have the same
-/// nearest frame, the one closest to it counts.
+/// The generated frame for each sketch: the nearest one between the keys. If several sketches have
+/// the same nearest frame, the sketch closest to it is used.
 fn sketches(job: &Job) -> Vec<(usize, &Frame)> {
     let last = (FRAMES - 1) as f64;
     let mut nearest: Vec<Option<(f64, &Frame)>> = vec![None; FRAMES];
@@ -208,7 +208,7 @@ fn sketches(job: &Job) -> Vec<(usize, &Frame)> {
     found.filter_map(|(frame, sketch)| Some((frame, sketch?.1))).collect()
 }
 
-/// Runs `work` as the first `share` of what `control` watches.
+/// Runs `work` as the first `share` of the work that `control` observes.
 fn in_part<T: Send>(
     control: &Control,
     share: f32,

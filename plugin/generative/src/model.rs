@@ -1,5 +1,5 @@
-//! The loaded model. It is kept from one span to the next, and given up when other files are chosen or memory is
-//! asked back.
+//! The loaded model. It is kept from one span to the next, and dropped when other files are chosen
+//! or its memory is needed.
 
 use std::time::Duration;
 
@@ -19,19 +19,19 @@ use parking_lot::Mutex;
 use super::fit::{self, Fit};
 use super::{device, engine_error};
 
-/// What is drawn, beyond the settings.
+/// What to draw, in addition to the settings.
 pub(super) struct SpanRequest<'a> {
-    /// The keys as the host gave them; their size decides the model's frame.
+    /// Size of the keys as the host delivered them; it determines the model's frame.
     pub(super) size: (usize, usize),
-    /// Makes the keys small, for frames of the given size.
+    /// Shrinks the keys to frames of the given size.
     pub(super) keys: &'a dyn Fn((usize, usize)) -> Result<[Frame; 2], Error>,
-    /// Line coverage and the frame it is for.
+    /// Line coverage, and the frame that it is for.
     pub(super) sketches: Vec<(usize, &'a Frame)>,
     /// How closely the sketches are followed, 0..=1.
     pub(super) sketch_strength: f64,
 }
 
-/// What decides whether a loaded model serves a request.
+/// The choices that decide whether a loaded model can serve a request.
 #[derive(Clone, Debug, PartialEq)]
 struct Choice {
     checkpoint: ContentHash,
@@ -46,20 +46,20 @@ struct Loaded {
     config: ModelConfig,
     pipeline: Pipeline,
     device: Device,
-    /// All weights have stayed in memory since an earlier span.
+    /// All weights have been in memory since an earlier span.
     resident: bool,
 }
 
-/// The model of a process; one span is generated at a time.
+/// The model of a process. It generates one span at a time.
 #[derive(Default)]
 pub(super) struct Model {
     slot: Mutex<Option<Loaded>>,
-    /// Apart from the model, so that it can be read while a span is being generated.
+    /// Separate from the model, so that it can be read while a span is being generated.
     about: Mutex<EngineInfo>,
 }
 
 impl Model {
-    /// Generates the frames of a span, 16 of them, each as small as the model draws.
+    /// Generates the 16 frames of a span, in the small size that the model draws.
     pub(super) fn generate(
         &self,
         settings: &ToonCrafterSettings,
@@ -85,14 +85,15 @@ impl Model {
         let outcome = loaded.run(settings, span, sketched, control);
         let kept = files.iter().try_for_each(|file| unchanged(file));
         if kept.is_err() {
-            // The file is mapped and has changed, so neither it nor what was drawn with it may be used.
+            // The file is mapped and has changed, so neither it nor anything drawn with it may be
+            // used.
             *slot = None;
             *self.about.lock() = EngineInfo::default();
         }
         kept.and(outcome)
     }
 
-    /// Gives the memory back, after the span that is being generated.
+    /// Frees the memory, after the span that is being generated.
     pub(super) fn release(&self) {
         *self.slot.lock() = None;
         *self.about.lock() = EngineInfo::default();
@@ -145,7 +146,7 @@ fn load<'a>(
     let serves =
         |loaded: &Loaded| loaded.choice == choice && (sketch.is_none() || loaded.sketch == sketch);
     if !slot.as_ref().is_some_and(serves) {
-        // Given up first, so that the new model can have its memory.
+        // Dropped first, so that the new model can have its memory.
         *slot = None;
     }
     if slot.is_none() {
@@ -175,18 +176,18 @@ fn unreadable(error: WeightError) -> Error {
         | WeightError::Type { file, .. } => file.clone(),
     };
     let text = error.to_string();
-    // The path comes with the error already.
+    // The error already contains the path.
     let reason = text.strip_prefix(&format!("{}: ", path.display())).unwrap_or(&text).to_owned();
     Error::Weights { path, reason }
 }
 
-/// The sizes of the networks, read from the shapes in the files: the released sizes, or those of the small model used
-/// in tests.
+/// The sizes of the networks, derived from the shapes in the files: those of the released model, or
+/// those of the small model used in tests.
 fn configurations(weights: &Weights) -> (ModelConfig, SketchConfig) {
     let known =
         [(ModelConfig::default(), SketchConfig::default()), (ModelConfig::tiny(), tiny_sketch())];
     let fits = |config: &ModelConfig| {
-        // The first layer of the UNet has the width from which all others follow.
+        // The width of the UNet's first layer determines all others.
         let wanted = layout::model(config);
         let first = wanted.iter().find(|wanted| wanted.shape.len() == 4 && wanted.needed);
         first.is_some_and(|first| {

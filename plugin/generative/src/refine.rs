@@ -1,32 +1,32 @@
-//! Motion between two small frames, brought to where they really match.
+//! Refines the motion between two small frames to where they really match.
 //!
-//! Flow's motion is meant for moments between its keys. At a key itself it is off by a few samples everywhere, which
-//! would carry every line to a wrong place. From there the nearest match is found by least squares over windows that
-//! become smaller (Lucas and Kanade,
-//! 1981), and taken only where it is one.
+//! Flow's motion is meant for moments between its keys. At a key itself it is off by a few samples
+//! everywhere, which would carry every line to a wrong place. From there the nearest match is found
+//! by least squares over shrinking windows (Lucas and Kanade, 1981), and used only where it is a
+//! match.
 
 use inbetween_core::{Bilinear, Frame};
 
 use super::sample::smooth;
 
-/// Sizes of the windows, in passes of smoothing. Large ones come first, so that a shift of the whole is found before
-/// details.
+/// Sizes of the windows, as passes of smoothing. Large ones come first, so that a shift of the
+/// whole is found before details.
 const WINDOWS: [usize; 9] = [12, 12, 12, 6, 6, 6, 3, 3, 3];
 
-/// Passes of the window in which two motions are compared.
+/// Passes of smoothing for the window in which two motions are compared.
 const COMPARED: usize = 3;
 
-/// Squared slope (of 1 for each pixel) below which a place tells nothing of its motion.
+/// Squared slope (of 1 per pixel) below which a place says nothing about its motion.
 const FLAT: f32 = 1e-4;
 
-/// The longest step, in pixels: slopes describe a small neighbourhood only.
+/// The longest step, in pixels, because slopes describe only a small neighbourhood.
 const STEP: f32 = 1.0;
 
-/// Changes `motion` where that makes the two pictures more alike. For each pixel of `target` it is the way to its
-/// place in `key` (right, down, in pixels).
+/// Changes `motion` where that makes the two pictures more alike. It holds, for each pixel of
+/// `target`, the displacement to its place in `key` (right, down, in pixels).
 pub(super) fn refined(target: &Frame, key: &Frame, motion: Vec<[f32; 2]>) -> Vec<[f32; 2]> {
     let (width, height) = (target.width(), target.height());
-    // The pictures are smoothed, so that a step can lead further than one pixel.
+    // The pictures are smoothed, so that a step can reach farther than one pixel.
     let from = smooth(target.pixels(), width);
     let to = smooth(key.pixels(), width);
     let at = |x: usize, y: usize| from[y * width + x];
@@ -102,11 +102,12 @@ mod tests {
     #[test]
     fn motion_that_is_off_everywhere_is_put_right() {
         let (target, key) = (waves(0.0, 0.0), waves(5.3, -1.6));
-        // The key's pixels lie to the left of and below where the target has them.
+        // The key's pixels are to the left of and below those of the target.
         let truth = [-5.3_f32, 1.6_f32];
         let off = vec![[truth[0] + 1.8, truth[1] + 2.4]; 80 * 60];
         let found = refined(&target, &key, off);
-        // It was off by three pixels everywhere; where the waves are shallow, up to a third of that may stay.
+        // The motion was off by three pixels everywhere. Where the waves are shallow, up to a third
+        // of that may remain.
         let (mut sum, mut worst) = (0.0_f32, 0.0_f32);
         for y in 10..50 {
             for x in 10..70 {

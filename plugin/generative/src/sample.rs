@@ -1,4 +1,4 @@
-//! Samples between the pixels of a frame.
+//! Interpolation between the pixels of a frame.
 
 use inbetween_core::{Bilinear, Frame};
 
@@ -11,8 +11,9 @@ pub(super) fn range(place: &Bilinear, pixels: &[[f32; 4]]) -> ([f32; 4], [f32; 4
     (of(f32::min), of(f32::max))
 }
 
-/// Cubic sample (Catmull-Rom) at (`x`, `y`), edges repeated, kept within the range of the four
-/// nearest pixels: no halo beside outlines, no negative light beside highlights.
+/// Cubic sample (Catmull-Rom) at (`x`, `y`) with repeated edges, limited to the range of the four
+/// nearest pixels, so that there is no halo beside outlines and no negative light beside
+/// highlights.
 pub(super) fn cubic(frame: &Frame, x: f32, y: f32) -> [f32; 4] {
     let (w, h) = (frame.width(), frame.height());
     let (x, y) = (x.max(0.0).min((w - 1) as f32), y.max(0.0).min((h - 1) as f32));

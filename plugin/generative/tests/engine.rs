@@ -1,4 +1,4 @@
-//! The ToonCrafter engine with a small model, and over spans whose truth is known.
+//! The ToonCrafter engine with a small model, and with spans whose truth is known.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test, with its place")]
 
@@ -90,7 +90,7 @@ fn draw(engine: &ToonCrafterEngine, job: &Job) -> Drawn {
     engine.draw(job, &Control::default()).unwrap()
 }
 
-/// Smooth noise without a period: lattice values `cell` apart, -0.5..=0.5.
+/// Smooth noise without a period: interpolated between lattice values `cell` apart, -0.5..=0.5.
 fn noise(x: f32, y: f32, cell: f32, kind: u32) -> f32 {
     let (x, y) = (x / cell, y / cell);
     let at = |x: f32, y: f32| {
@@ -108,7 +108,7 @@ fn noise(x: f32, y: f32, cell: f32, kind: u32) -> f32 {
     row(y0) + (row(y0 + 1.0) - row(y0)) * fy
 }
 
-/// A picture in which everything is textured, seen from `left`, in pixels; `scale` enlarges it.
+/// A picture that is textured everywhere, seen from `left`, in pixels; `scale` enlarges it.
 fn textured(width: usize, height: usize, left: f32, scale: f32) -> Frame {
     let pixel = |i: usize| {
         let (x, y) = (((i % width) as f32 + left) / scale, (i / width) as f32 / scale);
@@ -147,14 +147,14 @@ fn finite(frame: &Frame) -> bool {
     frame.pixels().as_flattened().iter().all(|v| v.is_finite())
 }
 
-/// Puts `frames` where the engine looks for the generated frames of `job`.
+/// Stores `frames` where the engine looks for the generated frames of `job`.
 fn generated(place: &TestFolder, engine: &ToonCrafterEngine, job: &Job, frames: &[Frame]) {
     let disk = DiskCache::new(place.cache().disk.unwrap());
     assert!(disk.put_span(&span_key(&job.request, engine.version()), frames));
 }
 
-/// A pan over a textured picture of 384 x 256: keys, generated frames at a quarter of the size,
-/// their colours drifted, and the truth.
+/// A pan over a textured picture of 384 x 256: the keys, generated frames at a quarter of the size
+/// with drifted colours, and the truth.
 struct Pan {
     keys: [Frame; 2],
     generated: Vec<Frame>,
@@ -207,7 +207,7 @@ fn the_keys_detail_is_carried_over_and_their_colours_return() {
 #[test]
 fn what_the_keys_do_not_show_is_the_generated_frame() {
     let (place, mut pan) = (TestFolder::new(), pan());
-    // Something appears in the middle that neither key has.
+    // Something appears in the middle that is in neither key.
     for frame in &mut pan.generated[1..15] {
         for y in 20..44 {
             frame.pixels_mut()[y * 96 + 36..y * 96 + 60].fill([1.0, 0.0, 1.0, 1.0]);
@@ -262,7 +262,7 @@ fn light_beyond_white_and_alpha_move_with_the_drawing() {
         .map(|i| {
             let mut frame = seen(100.0 + 50.0 * i as f32 / 15.0, 128);
             for pixel in frame.pixels_mut() {
-                // Over white paper, as a display shows it.
+                // Over white paper, in display values.
                 let over = |v: f32| (v + 1.0 - pixel[3]).clamp(0.0, 1.0).powf(1.0 / 2.3);
                 *pixel = [over(pixel[0]), over(pixel[1]), over(pixel[2]), 1.0];
             }
@@ -297,7 +297,7 @@ fn one_span_serves_every_position_in_any_order() {
     engine.release();
     assert_eq!(engine.about().model, None);
 
-    // Another process finds the span: without the model's file nothing could be generated.
+    // Another process finds the span. Without the model's file, nothing could be generated.
     let other = place.engine();
     std::fs::remove_file(place.path("model.safetensors")).unwrap();
     for (job, drawn) in jobs.iter().zip(&forth).rev() {
@@ -362,7 +362,7 @@ fn a_stop_is_obeyed_within_a_step() {
     let engine = place.engine();
     let keys = [textured(64, 64, 0.0, 1.0), textured(64, 64, 8.0, 1.0)];
     let mut settings = place.settings();
-    // Far more steps than anybody waits for.
+    // Far more steps than anybody would wait for.
     settings.tooncrafter.as_mut().unwrap().steps = 1000;
     let job = job(&keys[0], &keys[1], 0.5, &settings);
     let control = Control::default();
@@ -385,14 +385,15 @@ fn a_swapped_checkpoint_is_never_used() {
     let keys = [textured(64, 64, 0.0, 1.0), textured(64, 64, 8.0, 1.0)];
     let settings = place.settings();
     let before = draw(&engine, &job(&keys[0], &keys[1], 0.5, &settings));
-    // Swapped by renaming, as downloads do: the old content stays mapped.
+    // Replaced by renaming, as downloads do, so the old content stays mapped.
     std::fs::remove_file(place.path("model.safetensors")).unwrap();
     place.write_model(7);
     let other = job(&keys[1], &keys[0], 0.5, &settings);
     let refused = engine.draw(&other, &Control::default()).unwrap_err();
     assert!(matches!(refused, Error::Weights { .. }), "{refused}");
     assert!(refused.user_message().contains("has changed since it was chosen"));
-    // Chosen anew it is loaded, and draws otherwise; what was drawn before is still found.
+    // When the new file is chosen, it is loaded and draws differently; earlier drawings are still
+    // found.
     let chosen = place.settings();
     assert_ne!(draw(&engine, &job(&keys[0], &keys[1], 0.5, &chosen)), before);
     assert_eq!(draw(&engine, &job(&keys[0], &keys[1], 0.5, &settings)), before);

@@ -1,6 +1,6 @@
 //! The effect "AI In-between": its clips and parameters, its answers about time and space, and its
-//! render. There is no raw OpenFX here and no arithmetic of pixels: [`crate::ofx`] talks to the host,
-//! `inbetween_core` handles pictures.
+//! render. There is no raw OpenFX here and no pixel arithmetic: [`crate::ofx`] talks to the host,
+//! and `inbetween_core` handles pictures.
 
 mod actions;
 mod moment;
@@ -22,7 +22,7 @@ pub(crate) fn perform(effect: &EffectRef<'_>, action: Action<'_>) -> Result<Repl
     match action {
         Action::Describe => describe::describe(effect),
         Action::DescribeInContext(context) => describe::describe_in_context(effect, context),
-        // Answered OK, never "default": Resolve shows no controls otherwise.
+        // Answered with OK rather than "default", because otherwise Resolve shows no controls.
         Action::CreateInstance => answers::enable_params(effect),
         Action::InstanceChanged(changed) => buttons::changed(effect, &changed),
         Action::DestroyInstance => {

@@ -6,7 +6,7 @@ macro_rules! call {
         match $suite.$function {
             // SAFETY: the table came from the running host's fetchSuite under the name and version
             // that this declaration belongs to, and the pointer is not null. Handles among the
-            // arguments are those that the host passed to the action that is running.
+            // arguments are those that the host passed to the current action.
             Some(function) => Ok(unsafe { function($($argument),*) }),
             None => Err($crate::ofx::Error::HostLacks(stringify!($function))),
         }

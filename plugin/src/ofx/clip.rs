@@ -1,4 +1,4 @@
-//! Clips: what flows into the effect and out of it.
+//! Clips: inputs and outputs of the effect.
 //! <https://openfx.readthedocs.io/en/main/Reference/ofxImageClip.html>
 
 use std::ffi::CStr;
@@ -25,7 +25,7 @@ pub(crate) struct Clip<'a> {
 }
 
 impl<'a> EffectRef<'a> {
-    /// Defines a clip while being described.
+    /// Defines a clip during description.
     pub(crate) fn define_clip(&'a self, name: &CStr) -> Result<Props<'a>> {
         let mut handle = ptr::null_mut();
         let suite = &self.host().effect;
@@ -34,7 +34,8 @@ impl<'a> EffectRef<'a> {
         Ok(self.host().wrap(handle))
     }
 
-    /// The clip of that name; `None` where the host has none. MLT answers OK with a null handle.
+    /// The clip of that name; `None` if the host has none. For a missing clip, MLT returns OK with
+    /// a null handle.
     pub(crate) fn clip(&'a self, name: &CStr) -> Option<Clip<'a>> {
         let (mut handle, mut props) = (ptr::null_mut(), ptr::null_mut());
         let suite = &self.host().effect;
@@ -52,7 +53,7 @@ impl<'a> EffectRef<'a> {
 }
 
 impl EffectRef<'_> {
-    /// Whether the host tells of any clip that every effect has a range other than 0..0.
+    /// Whether the host reports a range other than 0..0 for any of the clips that every effect has.
     fn knows_ranges(&self) -> bool {
         [kOfxImageEffectOutputClipName, kOfxImageEffectSimpleSourceClipName].into_iter().any(
             |name| {
@@ -64,13 +65,13 @@ impl EffectRef<'_> {
 }
 
 impl<'a> Clip<'a> {
-    /// Whether the host says that nothing is connected. The opposite proves little: Resolve calls
-    /// every clip connected, MLT does not say, so a picture must be asked for.
+    /// Whether the host reports that nothing is connected. The opposite proves little: Resolve
+    /// reports every clip as connected and MLT says nothing, so a picture must be requested.
     pub(crate) fn is_surely_unconnected(&self) -> bool {
         self.props.int(kOfxImageClipPropConnected) == Some(0)
     }
 
-    /// The colourspace of the clip's pictures, where the host manages colours.
+    /// The colourspace of the clip's pictures, if the host manages colours.
     /// <https://openfx.readthedocs.io/en/main/Reference/ofxColour.html>
     pub(crate) fn colourspace(&self) -> Option<String> {
         const AS_CLIP: &str = "OfxColourspace_";
@@ -81,14 +82,14 @@ impl<'a> Clip<'a> {
             }
             None => name,
         };
-        // Two clips that point at each other tell nothing.
+        // Two clips that refer to each other name no colourspace.
         (!name.starts_with(AS_CLIP)).then_some(name)
     }
 
-    /// First and last frame, if the host tells and they make sense.
+    /// First and last frame, if the host reports them and they make sense.
     ///
-    /// 0..0 is what a reader says of its only picture, and what hosts say that know nothing of ranges: it counts
-    /// where the host has shown that it knows of some.
+    /// A reader reports 0..0 for its only picture, but so do hosts that know nothing about ranges.
+    /// It is believed if the host has shown that it knows some ranges.
     pub(crate) fn frame_range(&self) -> Option<(f64, f64)> {
         let range = self.told_range()?;
         (range != (0.0, 0.0) || self.effect.knows_ranges()).then_some(range)
@@ -99,37 +100,38 @@ impl<'a> Clip<'a> {
         (first.is_finite() && last.is_finite() && first <= last).then_some((first, last))
     }
 
-    /// Frames for a second, as the host tells them; some tell 0, or no number.
+    /// Frames per second as reported by the host; some hosts report 0 or NaN.
     pub(crate) fn frame_rate(&self) -> Option<f64> {
         self.props.double(kOfxImageEffectPropFrameRate)
     }
 
-    /// The same, before the host fitted the clip to the project.
+    /// The same, before the host adapted the clip to the project.
     pub(crate) fn unmapped_frame_rate(&self) -> Option<f64> {
         self.props.double(kOfxImageEffectPropUnmappedFrameRate)
     }
 
-    /// `time`, moved into the clip's own range: hosts give nothing beyond a still picture's frame.
+    /// `time` clamped to the clip's own range, because hosts deliver nothing beyond a still
+    /// picture's frame.
     pub(crate) fn nearest_time(&self, time: f64) -> f64 {
         match self.frame_range() {
-            // A range of no length is a still, held for ever.
+            // A range without length is a still, which is held for ever.
             Some((first, last)) if last > first => time.clamp(first, last),
             _ => time,
         }
     }
 
-    /// Whether the clip has a frame of its own at `time`: not one held from before or after.
+    /// Whether the clip has its own frame at `time`, rather than one held from before or after.
     pub(crate) fn has_frame(&self, time: f64) -> bool {
         self.frame_range().is_none_or(|(first, last)| (first - 0.5..last + 0.5).contains(&time))
     }
 
-    /// How the clip's samples are stored, where the host tells before a picture is fetched.
+    /// How the clip's samples are stored, if the host says so before a picture is fetched.
     pub(crate) fn depth(&self) -> Option<Depth> {
         let name = self.props.string(kOfxImageEffectPropPixelDepth)?;
         Depth::ALL.into_iter().find(|depth| depth.name().to_str() == Ok(&name))
     }
 
-    /// Width of a pixel for its height; 1 where the host does not tell.
+    /// Ratio of a pixel's width to its height; 1 if the host does not say.
     pub(crate) fn pixel_aspect(&self) -> f64 {
         let told = self.props.double(kOfxImagePropPixelAspectRatio);
         told.filter(|aspect| aspect.is_finite() && *aspect > 0.0).unwrap_or(1.0)
@@ -145,10 +147,10 @@ impl<'a> Clip<'a> {
         region.is_usable().then_some(region)
     }
 
-    /// The clip's picture at `time`; `None` where there is none, in whichever way the host says so.
+    /// The clip's picture at `time`; `None` if there is none, in whichever way the host says so.
     ///
     /// # Errors
-    /// [`Error::BadArgument`] when there is a picture whose description makes no sense.
+    /// [`Error::BadArgument`] when there is a picture but its description makes no sense.
     pub(crate) fn image(&self, time: f64) -> Result<Option<Image<'a>>> {
         let mut handle = ptr::null_mut();
         let suite = &self.effect.host().effect;
@@ -159,7 +161,7 @@ impl<'a> Clip<'a> {
         Image::open(self.effect.host(), handle, &self.props)
     }
 
-    /// As [`Clip::image`], for the output, which must be there.
+    /// Like [`Clip::image`], but for the output, which must exist.
     pub(crate) fn output_image(&self, time: f64) -> Result<Image<'a>> {
         self.image(time)?.ok_or(Error::HostLacks("an output image"))
     }

@@ -1,5 +1,5 @@
-//! The one door: every call of the host's comes in here, is checked, guarded against panics, and
-//! answered.
+//! The single entry point: every call from the host arrives here, is checked, guarded against
+//! panics, and answered.
 //! <https://openfx.readthedocs.io/en/main/Reference/ofxImageEffectActions.html>
 
 use std::ffi::{CStr, c_char, c_void};
@@ -17,14 +17,14 @@ use super::host::{Host, call, remember};
 use super::props::Props;
 use super::status::{Error, Reply, Result};
 
-/// The descriptor or the instance that an action is about, with the host that performs it.
+/// The descriptor or instance that an action is about, with the host that requests it.
 pub(crate) struct EffectRef<'a> {
     host: &'a Host,
     handle: OfxImageEffectHandle,
 }
 
 impl<'a> EffectRef<'a> {
-    /// The host that performs the action.
+    /// The host that requests the action.
     pub(crate) fn host(&self) -> &'a Host {
         self.host
     }
@@ -33,7 +33,7 @@ impl<'a> EffectRef<'a> {
         self.handle
     }
 
-    /// Tells instances apart for as long as they live.
+    /// Identifies an instance for as long as it lives.
     pub(crate) fn address(&self) -> usize {
         self.handle as usize
     }
@@ -55,12 +55,13 @@ impl<'a> EffectRef<'a> {
         })
     }
 
-    /// Frames for a second of the project, as the host tells them; some tell 0, or no number.
+    /// The project's frames per second as reported by the host; some hosts report 0 or NaN.
     pub(crate) fn project_rate(&self) -> Option<f64> {
         self.props().ok()?.double(kOfxImageEffectPropFrameRate)
     }
 
-    /// Whether the host tells clips' colourspaces, in a way that the effect said it knows.
+    /// Whether the host reports clips' colourspaces in a way that the effect has declared to
+    /// support.
     pub(crate) fn manages_colours(&self) -> bool {
         let style = self
             .props()
@@ -72,7 +73,7 @@ impl<'a> EffectRef<'a> {
         })
     }
 
-    /// Where the project has pixels, in canonical coordinates, as far as the host tells.
+    /// The area of the project in canonical coordinates, if the host reports it.
     pub(crate) fn project_region(&self) -> Option<Region> {
         let props = self.props().ok()?;
         let [x, y] = props.doubles(kOfxImageEffectPropProjectOffset).unwrap_or([0.0; 2]);
@@ -87,21 +88,21 @@ impl<'a> EffectRef<'a> {
     }
 }
 
-/// What the host asks for, with the arguments of that action.
+/// An action that the host requests, with its arguments.
 pub(crate) enum Action<'a> {
-    /// Say what the plug-in is.
+    /// Describe the plug-in.
     Describe,
-    /// Say which clips and parameters it has in a context.
+    /// Describe its clips and parameters in a context.
     DescribeInContext(Context),
-    /// An instance was made.
+    /// An instance was created.
     CreateInstance,
-    /// An instance goes away.
+    /// An instance is being destroyed.
     DestroyInstance,
     /// A parameter, a clip or the time changed.
     InstanceChanged(Changed),
     /// Memory is short.
     PurgeCaches,
-    /// How shall clips be handed over?
+    /// How are clips to be delivered?
     GetClipPreferences(Props<'a>),
     /// In which colourspace is the output?
     GetOutputColourspace(Props<'a>),
@@ -117,37 +118,37 @@ pub(crate) enum Action<'a> {
     IsIdentity(f64, Props<'a>),
     /// Draw.
     Render(RenderArgs),
-    /// Renders follow, or are over.
+    /// Renders follow, or have ended.
     SequenceRender,
 }
 
 /// What changed in an instance.
 #[derive(Clone, Debug)]
 pub(crate) struct Changed {
-    /// The id of the parameter or the clip; empty where the host does not tell.
+    /// The id of the parameter or clip; empty if the host does not say.
     pub(crate) name: String,
-    /// The effect itself made the change, by setting a parameter.
+    /// The effect itself made the change by setting a parameter.
     pub(crate) by_plugin: bool,
-    /// The time that the artist looks at, in frames.
+    /// The time that the artist is looking at, in frames.
     pub(crate) time: f64,
 }
 
-/// What a render is asked for.
+/// The arguments of a render.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RenderArgs {
     /// The time, in frames.
     pub(crate) time: f64,
     /// The pixels to fill.
     pub(crate) window: Rect,
-    /// An artist waits at the screen.
+    /// An artist is waiting at the screen.
     pub(crate) interactive: bool,
-    /// The host wants something quick to look at, such as while a slider is moved.
+    /// The host wants a quick picture, for example while a slider is moved.
     pub(crate) draft: bool,
-    /// Pixels for a unit of canonical height, and of width where pixels are square: below 1 in proxies.
+    /// Pixels per unit of canonical height, and of width if pixels are square: below 1 in proxies.
     pub(crate) scale: [f64; 2],
 }
 
-/// Remembers the host. Called before any action, and again whenever the host likes.
+/// Remembers the host. The host calls this before any action, and again whenever it likes.
 pub(crate) fn set_host(host: *mut OfxHost) {
     let remembered = catch_unwind(|| remember(host));
     if let Err(cause) = remembered {
@@ -156,7 +157,8 @@ pub(crate) fn set_host(host: *mut OfxHost) {
 }
 
 /// Performs one action. The pointers are those that the host passed to the plug-in's main entry.
-/// `perform` does what is asked of a descriptor or an instance, `unload` ends what runs on.
+/// `perform` carries out actions on a descriptor or instance; `unload` ends whatever is still
+/// running.
 pub(crate) fn main_entry(
     action: *const c_char,
     handle: *const c_void,
@@ -190,7 +192,7 @@ pub(crate) fn main_entry(
     })
 }
 
-/// Finds the action of that name and checks its arguments. `None` for actions that are not trapped.
+/// Finds the action of that name and checks its arguments. `None` for actions that are not handled.
 fn parse<'a>(
     name: &CStr,
     host: &'a Arc<Host>,
@@ -259,12 +261,12 @@ fn missing_time() -> Error {
     Error::BadArgument { what: "time", found: "missing or not a number".into() }
 }
 
-/// Runs `body`; neither an error nor a panic gets past it.
+/// Runs `body` so that neither an error nor a panic escapes.
 fn guard(action: &CStr, body: impl FnOnce() -> Result<Reply>) -> OfxStatus {
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(Ok(reply)) => reply.status(),
         Ok(Err(error)) => {
-            // The one place where an action that failed is logged.
+            // The only place where a failed action is logged.
             match error.user_message() {
                 Some(text) => log::error!("{action:?}: {text}"),
                 None => log::debug!("{action:?}: {error}"),

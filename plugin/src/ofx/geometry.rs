@@ -1,8 +1,8 @@
-//! Rectangles: of whole pixels, and in the coordinates of the project.
+//! Rectangles of whole pixels, and rectangles in the project's coordinates.
 
 use openfx::sys::generic::core::{kOfxFlagInfiniteMax, kOfxFlagInfiniteMin};
 
-/// A rectangle of whole pixels: y grows upwards, the upper edges are exclusive.
+/// A rectangle of whole pixels: y grows upwards; the right and upper edges are exclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rect {
     /// Left edge.
@@ -16,7 +16,7 @@ pub(crate) struct Rect {
 }
 
 impl Rect {
-    /// From the order of OfxRectI.
+    /// From edges in the order of OfxRectI.
     pub(crate) fn from_edges([x1, y1, x2, y2]: [i32; 4]) -> Self {
         Self { x1, y1, x2, y2 }
     }
@@ -31,12 +31,12 @@ impl Rect {
         usize::try_from(i64::from(self.y2) - i64::from(self.y1)).unwrap_or(0)
     }
 
-    /// Whether it holds no pixel.
+    /// Whether it contains no pixel.
     pub(crate) fn is_empty(self) -> bool {
         self.width() == 0 || self.height() == 0
     }
 
-    /// What both have in common; possibly empty.
+    /// The intersection of both; may be empty.
     pub(crate) fn intersection(self, other: Self) -> Self {
         Self {
             x1: self.x1.max(other.x1),
@@ -46,7 +46,7 @@ impl Rect {
         }
     }
 
-    /// The smallest rectangle that holds both.
+    /// The smallest rectangle that contains both.
     pub(crate) fn union(self, other: Self) -> Self {
         Self {
             x1: self.x1.min(other.x1),
@@ -76,13 +76,13 @@ impl Region {
         [self.x1, self.y1, self.x2, self.y2]
     }
 
-    /// Everything there is: what to ask for where nobody knows how large a picture is.
+    /// The whole plane: what to ask for if nobody knows how large a picture is.
     pub(crate) const EVERYTHING: Self = {
         let (least, most) = (kOfxFlagInfiniteMin as f64, kOfxFlagInfiniteMax as f64);
         Self { x1: least, y1: least, x2: most, y2: most }
     };
 
-    /// The smallest region that holds both.
+    /// The smallest region that contains both.
     pub(crate) fn union(self, other: Self) -> Self {
         Self {
             x1: self.x1.min(other.x1),
@@ -92,12 +92,12 @@ impl Region {
         }
     }
 
-    /// Its middle.
+    /// Its centre.
     pub(crate) fn middle(self) -> [f64; 2] {
         [0.5 * (self.x1 + self.x2), 0.5 * (self.y1 + self.y2)]
     }
 
-    /// Whether it has a finite, positive area. Hosts answer with infinite or empty regions for
+    /// Whether it has a finite, positive area. Hosts return infinite or empty regions for
     /// generators and for clips without a picture.
     pub(crate) fn is_usable(self) -> bool {
         let limit = f64::from(i32::MAX) / 4.0;

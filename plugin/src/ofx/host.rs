@@ -1,4 +1,4 @@
-//! The host: who it is, and the suites it offers.
+//! The host: its identity and the suites it offers.
 
 use std::ffi::{CStr, c_int};
 use std::ptr::NonNull;
@@ -17,8 +17,9 @@ use super::props::Props;
 use super::status::{Error, Result};
 use crate::hosts::Quirks;
 
-// The suites are read as tables of function pointers. If a declaration had an entry too many or too few, every call
-// after it would reach the wrong function. The counts are those of the headers of OpenFX 1.5.1.
+// The suites are read as tables of function pointers. If a declaration had an entry too many or too
+// few, every later call would reach the wrong function. The counts are those in the headers of
+// OpenFX 1.5.1.
 const _: () = {
     const POINTER: usize = size_of::<usize>();
     assert!(size_of::<OfxHost>() == 2 * POINTER);
@@ -31,7 +32,7 @@ const _: () = {
     assert!(size_of::<OfxRectI>() == 16 && size_of::<OfxRectD>() == 32);
 };
 
-/// A host and its suites, as found at Load.
+/// A host and its suites, as found during Load.
 pub(crate) struct Host {
     pub(super) property: OfxPropertySuiteV1,
     pub(super) effect: OfxImageEffectSuiteV1,
@@ -62,13 +63,13 @@ pub(super) fn remember(host: *mut OfxHost) {
 }
 
 impl Host {
-    /// Fetches the suites anew, as Load asks. Repeated and concurrent loads do no harm.
+    /// Fetches the suites again, as Load requires. Repeated and concurrent loads do no harm.
     pub(super) fn load() -> Result<Arc<Self>> {
         let host = {
             let given = GIVEN.read();
             let given = given.as_ref().ok_or(Error::HostLacks("a call of setHost before Load"))?;
             // SAFETY: setHost received the pointer from the host, which keeps it valid until
-            // Unload; it is copied out here.
+            // Unload; the struct is copied here.
             unsafe { *given.0.as_ptr() }
         };
         let host = Arc::new(Self::fetch(host)?);
@@ -113,27 +114,27 @@ impl Host {
         })
     }
 
-    /// What this host does differently from what it says.
+    /// What this host does differently from what it reports.
     pub(crate) fn quirks(&self) -> Quirks {
         self.quirks
     }
 
-    /// Whether clips can be asked for pictures at other times than the one being rendered.
+    /// Whether clips can be asked for pictures at times other than the one being rendered.
     pub(crate) fn temporal_access(&self) -> bool {
         self.temporal_access
     }
 
-    /// Whether nobody looks on: a batch render, a render process.
+    /// Whether nobody is looking, as in a batch render or a render process.
     pub(crate) fn is_background(&self) -> bool {
         self.background
     }
 
-    /// Whether messages stay beside the node, so that they interrupt nobody.
+    /// Whether messages stay beside the node, where they interrupt nobody.
     pub(crate) fn keeps_messages(&self) -> bool {
         self.message2.is_some()
     }
 
-    /// Whether an effect may give its output another frame rate than its clips have.
+    /// Whether an effect may give its output a different frame rate from that of its clips.
     pub(crate) fn sets_frame_rate(&self) -> bool {
         self.sets_frame_rate
     }
@@ -148,9 +149,10 @@ fn suite<T: Copy>(host: &OfxHost, name: &CStr, version: c_int) -> Option<T> {
     let fetch = host.fetchSuite?;
     // SAFETY: `fetch` and `host.host` belong together in the struct that the host passed; the name
     // is NUL-terminated and outlives the call.
+    // is NUL-terminated and outlives the call.
     let table = unsafe { fetch(host.host, name.as_ptr(), version) };
-    // SAFETY: under this name and version the OpenFX headers promise a table of type `T` (each call
-    // above pairs them) that stays valid while the plug-in is loaded; it may be unaligned only if
-    // the host breaks C's own rules. It is copied out.
+    // SAFETY: for this name and version the OpenFX headers promise a table of type `T` (each call
+    // above pairs them) that stays valid while the plug-in is loaded. It is unaligned only if the
+    // host breaks C's own rules. It is copied here.
     (!table.is_null()).then(|| unsafe { table.cast::<T>().read() })
 }

@@ -1,4 +1,4 @@
-//! A host's image: described by the host, checked here, released when dropped.
+//! A host's image: described by the host, checked here, and released when dropped.
 //! <https://openfx.readthedocs.io/en/main/Reference/ofxImageEffectAPI.html>
 
 use std::ffi::CStr;
@@ -17,7 +17,7 @@ use super::pixels::{Alpha, Components, Depth, Format};
 use super::props::Props;
 use super::status::{Error, Result};
 
-/// An image of the host's, held for as long as this value lives.
+/// An image from the host, held for as long as this value lives.
 pub(crate) struct Image<'a> {
     host: &'a Host,
     handle: OfxPropertySetHandle,
@@ -68,12 +68,12 @@ impl<'a> Image<'a> {
         }
     }
 
-    /// Which pixels are here, in pixel coordinates at the image's own scale.
+    /// The pixels that are present, in pixel coordinates at the image's own scale.
     pub(crate) fn bounds(&self) -> Rect {
         self.bounds
     }
 
-    /// Which pixels the whole picture has, as far as the host tells; at least the bounds.
+    /// The pixels of the whole picture, if the host reports them; at least the bounds.
     pub(crate) fn whole(&self) -> Rect {
         self.region_of_definition.map_or(self.bounds, |rect| rect.union(self.bounds))
     }
@@ -91,8 +91,8 @@ impl<'a> Image<'a> {
         unsafe { slice::from_raw_parts(start, self.bounds.width() * self.format.pixel_bytes()) }
     }
 
-    /// Fills `window` (cut to the bounds) row by row, in parallel. `fill` gets the y coordinate and
-    /// the bytes of the row's part within the window.
+    /// Fills `window` (clipped to the bounds) row by row, in parallel. `fill` receives the y
+    /// coordinate and the bytes of the row inside the window.
     pub(crate) fn fill_rows(&mut self, window: Rect, fill: impl Fn(i32, &mut [u8]) + Sync) {
         let window = window.intersection(self.bounds);
         if window.is_empty() {
@@ -103,16 +103,16 @@ impl<'a> Image<'a> {
             ((window.x1 - self.bounds.x1) as usize * pixel, window.width() * pixel);
         let image = &*self;
         (window.y1..window.y2).into_par_iter().with_min_len(16).for_each(|y| {
-            // SAFETY: as in `row`; `skip + length` stays within the row because the window was cut
-            // to the bounds. Rows are disjoint, each `y` is visited once, and `&mut self` keeps
-            // every other access away until all are done, which is before this call returns.
+            // SAFETY: as in `row`; `skip + length` stays within the row because the window was
+            // clipped to the bounds. Rows are disjoint, each `y` is visited once, and `&mut self`
+            // prevents all other access until this call returns.
             let part = unsafe { slice::from_raw_parts_mut(image.row_start(y).add(skip), length) };
             fill(y, part);
         });
     }
 
-    /// Copies `window` from an image of the same format, bit for bit. Where `source` has no pixels
-    /// the copy is filled with zeros. Source and copy may share memory, as they do in MLT.
+    /// Copies `window` from an image of the same format, bit for bit, with zeros where `source` has
+    /// no pixels. Source and destination may share memory, as they do in MLT.
     pub(crate) fn copy_from(&mut self, source: &Image<'_>, window: Rect) {
         let window = window.intersection(self.bounds);
         let pixel = self.format.pixel_bytes();
@@ -121,8 +121,8 @@ impl<'a> Image<'a> {
             let offset = |x: i32, image: &Image<'_>| (x - image.bounds.x1) as usize * pixel;
             let row = Rect { y1: y, y2: y + 1, ..window };
             let shared = row.intersection(source.bounds);
-            // SAFETY: all offsets lie within one row of the image they belong to, because `window`
-            // and `shared` were cut to the bounds; `copy` allows overlap; both images are held.
+            // SAFETY: all offsets are within one row of their image, because `window` and `shared`
+            // were clipped to the bounds. `copy` allows overlap, and both images are held.
             unsafe {
                 let length = |x1: i32, x2: i32| (x2 - x1) as usize * pixel;
                 if shared.is_empty() {
@@ -142,8 +142,8 @@ impl<'a> Image<'a> {
     fn row_start(&self, y: i32) -> *mut u8 {
         assert!((self.bounds.y1..self.bounds.y2).contains(&y), "row {y} of {:?}", self.bounds);
         let rows = y as isize - self.bounds.y1 as isize;
-        // SAFETY: the host promises that rows of the bounds lie `row_bytes` apart (of either sign)
-        // starting at the data pointer (kOfxImagePropRowBytes); `y` is within them.
+        // SAFETY: the host promises that rows within the bounds are `row_bytes` apart (of either
+        // sign), starting at the data pointer (kOfxImagePropRowBytes); `y` is within them.
         unsafe { self.data.as_ptr().offset(rows * self.row_bytes) }
     }
 }
@@ -159,7 +159,7 @@ fn release(host: &Host, handle: OfxPropertySetHandle) {
     log::trace!("released an image: {released:?}");
 }
 
-/// Checks what the host says of an image that has pixels.
+/// Checks the host's description of an image that has pixels.
 fn describe(props: &Props<'_>, clip: &Props<'_>, bounds: Rect) -> Result<(Format, isize)> {
     check_size(bounds.width(), bounds.height())?;
     let bad = |what, found: Option<String>| Error::BadArgument {
@@ -179,7 +179,7 @@ fn describe(props: &Props<'_>, clip: &Props<'_>, bounds: Rect) -> Result<(Format
     let row_bytes = props.int(kOfxImagePropRowBytes);
     let needed = bounds.width() * format.pixel_bytes();
     match row_bytes {
-        // Checked for a single row too, since nothing else tells how many bytes there are.
+        // Checked even for a single row, since nothing else says how many bytes there are.
         Some(stride) if stride.unsigned_abs() as usize >= needed => Ok((format, stride as isize)),
         found => Err(bad("number of bytes between rows", found.map(|stride| stride.to_string()))),
     }

@@ -1,4 +1,4 @@
-//! Telling the artist, through whichever message suite the host has.
+//! Messages to the artist, through whichever message suite the host has.
 //! <https://openfx.readthedocs.io/en/main/Reference/ofxMessageSuite.html>
 
 use std::collections::HashMap;
@@ -11,17 +11,19 @@ use super::entry::EffectRef;
 use super::host::call;
 use super::props::c_text;
 
-/// The last message of each instance since its artist changed something, by the address of its handle. A batch of a
-/// thousand frames must not open a thousand dialogs.
+/// The last message of each instance since its artist changed something, by the address of its
+/// handle. It keeps a batch of a thousand frames from opening a thousand dialogs.
 static SAID: Mutex<Option<HashMap<usize, String>>> = Mutex::new(None);
 
-/// Shows `text` as an error of this instance: beside the node where the host can, else once in a
-/// dialog. The log is the caller's matter: an action that fails is logged where it ends.
+/// Shows `text` as an error of this instance: beside the node if the host can do that, otherwise
+/// once in a dialog. Logging is left to the caller, because a failed action is logged where it
+/// ends.
 pub(crate) fn show_message(effect: &EffectRef<'_>, text: &str) {
     show(effect, kOfxMessageError, text);
 }
 
-/// Shows `text` about a picture that could be made. It is shown once, until something else is said or changed.
+/// Shows `text` about a picture that could be made. It is shown once, until another message is
+/// shown or something changes.
 pub(crate) fn show_warning(effect: &EffectRef<'_>, text: &str) {
     let said = SAID.lock().as_ref().and_then(|said| said.get(&effect.address()).cloned());
     if said.as_deref() != Some(text) {
@@ -33,8 +35,8 @@ pub(crate) fn show_warning(effect: &EffectRef<'_>, text: &str) {
 fn show(effect: &EffectRef<'_>, kind: &CStr, text: &str) {
     let previous = SAID.lock().get_or_insert_default().insert(effect.address(), text.to_owned());
     let host = effect.host();
-    // The host formats the text in the manner of printf. Natron loses the arguments on the way, so there are
-    // none, and a percent sign is doubled.
+    // The host formats the text like printf. Natron loses the arguments, so there are none, and
+    // percent signs are doubled.
     let format = c_text(&text.replace('%', "%%"));
     let (handle, kind, id) = (effect.raw().cast(), kind.as_ptr(), c"inbetween".as_ptr());
     let shown = if let Some(suite) = &host.message2 {
@@ -49,8 +51,8 @@ fn show(effect: &EffectRef<'_>, kind: &CStr, text: &str) {
     log::debug!("the host answered {shown:?} to a message");
 }
 
-/// Lets a dialog that was shown be shown again: the artist changed something in the meantime.
-/// A message beside the node stays until a render succeeds.
+/// Allows a dialog to be shown again, because the artist has changed something. A message beside
+/// the node stays until a render succeeds.
 pub(crate) fn forget_dialog(effect: &EffectRef<'_>) {
     if effect.host().message2.is_none()
         && let Some(said) = SAID.lock().as_mut()
@@ -59,15 +61,16 @@ pub(crate) fn forget_dialog(effect: &EffectRef<'_>) {
     }
 }
 
-/// Forgets what an instance said, when it goes. Nothing is asked of the host: it may have torn down by now what shows
-/// messages, and hosts made with the HostSupport library would crash in a pure virtual call.
+/// Forgets the messages of an instance that is being destroyed. The host is not called: it may
+/// already have destroyed the object that shows messages, and hosts based on the HostSupport
+/// library would crash in a pure virtual call.
 pub(crate) fn forget_messages(effect: &EffectRef<'_>) {
     if let Some(said) = SAID.lock().as_mut() {
         said.remove(&effect.address());
     }
 }
 
-/// Takes back what this instance said, if it said anything.
+/// Removes this instance's message, if there is one.
 pub(crate) fn clear_message(effect: &EffectRef<'_>) {
     let said = SAID.lock().as_mut().and_then(|said| said.remove(&effect.address()));
     if said.is_some()

@@ -1,9 +1,9 @@
-//! OpenFX made safe: suites, properties, parameters, clips, images, messages, and the one guarded
-//! door through which a host comes in.
+//! A safe interface to OpenFX: suites, properties, parameters, clips, images, messages, and the one
+//! guarded entry point for a host.
 //!
-//! Raw handles and pointers stay inside this module. What it hands out borrows from the action
-//! that is running, so that nothing of the host's can be kept beyond it. It knows nothing of
-//! in-betweening; the effect knows nothing of C.
+//! Raw handles and pointers stay inside this module. What it hands out borrows from the current
+//! action, so nothing that belongs to the host can be kept longer. This module knows nothing about
+//! in-betweening; the effect knows nothing about C.
 
 mod call;
 mod clip;
@@ -41,16 +41,16 @@ use openfx::sys::image_effect_v1::image_effect::*;
 /// <https://openfx.readthedocs.io/en/main/Reference/ofxImageEffectContexts.html>
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Context {
-    /// One clip in.
+    /// One input clip.
     Filter,
-    /// Any number of clips in.
+    /// Any number of input clips.
     General,
     /// From one clip to another.
     Transition,
 }
 
 impl Context {
-    /// Every context, in the order of declaration: some hosts look at the first only.
+    /// Every context in the order in which it is declared, because some hosts use only the first.
     pub(crate) const ALL: [Self; 3] = [Self::Filter, Self::General, Self::Transition];
 
     /// The name that hosts use.

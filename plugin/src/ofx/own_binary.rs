@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-/// The folder of this plug-in's own binary, found without the host's help. One process may have several copies of the
-/// plug-in loaded.
+/// The folder of this plug-in's own binary, found without the host's help. A process may have
+/// loaded several copies of the plug-in.
 #[cfg(unix)]
 pub(crate) fn own_folder() -> Option<PathBuf> {
     use std::ffi::{CStr, OsStr};
@@ -16,12 +16,14 @@ pub(crate) fn own_folder() -> Option<PathBuf> {
         dli_saddr: std::ptr::null_mut(),
     };
     let here: fn() -> Option<PathBuf> = own_folder;
-    // SAFETY: dladdr looks an address up, here that of this function, and fills in the struct it is given.
+    // SAFETY: dladdr looks up an address, here that of this function, and fills in the given
+    // struct.
     let found = unsafe { libc::dladdr(here as *const libc::c_void, &mut about) };
     if found == 0 || about.dli_fname.is_null() {
         return None;
     }
-    // SAFETY: dladdr succeeded, so this is the NUL-terminated path of a loaded file, kept while it is loaded.
+    // SAFETY: dladdr succeeded, so this is the NUL-terminated path of a loaded file, valid while it
+    // is loaded.
     let path = unsafe { CStr::from_ptr(about.dli_fname) };
     let path = PathBuf::from(OsStr::from_bytes(path.to_bytes()));
     Some(std::path::absolute(path).ok()?.parent()?.to_owned())
@@ -29,8 +31,8 @@ pub(crate) fn own_folder() -> Option<PathBuf> {
 
 /// The same on Windows. The first call also keeps the binary in memory until the process ends.
 ///
-/// Threads of the render pool outlive an unload. One that woke in code that is gone would crash the host. The
-/// file can still be renamed while it is in use, so a new version can be put in its place.
+/// Threads of the render pool outlive an unload, and one that woke up in unloaded code would crash
+/// the host. The file can still be renamed while it is in use, so a new version can take its place.
 #[cfg(windows)]
 pub(crate) fn own_folder() -> Option<PathBuf> {
     use std::ffi::OsString;
@@ -41,7 +43,7 @@ pub(crate) fn own_folder() -> Option<PathBuf> {
         GetModuleHandleExW,
     };
 
-    /// The longest path that Windows knows, in UTF-16 units.
+    /// The longest path on Windows, in UTF-16 units.
     const LONGEST: usize = 32_767;
 
     let here: fn() -> Option<PathBuf> = own_folder;
@@ -52,7 +54,7 @@ pub(crate) fn own_folder() -> Option<PathBuf> {
         return None;
     }
     let mut path = vec![0_u16; LONGEST];
-    // SAFETY: the buffer has the length that is told, and the module stays loaded.
+    // SAFETY: the buffer has the given length, and the module stays loaded.
     let length = unsafe { GetModuleFileNameW(module, path.as_mut_ptr(), LONGEST as u32) } as usize;
     let path =
         PathBuf::from(OsString::from_wide(path.get(..length).filter(|path| !path.is_empty())?));

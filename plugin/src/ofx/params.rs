@@ -1,4 +1,4 @@
-//! Parameters: defined while being described, read at a time, switched on and off.
+//! Parameters: defined during description, read at a time, enabled and disabled.
 //! <https://openfx.readthedocs.io/en/main/Reference/ofxParameter.html>
 
 use std::ffi::{CStr, c_char, c_int};
@@ -23,13 +23,13 @@ pub(crate) enum ParamKind {
     Integer,
     /// A switch.
     Boolean,
-    /// One of a list.
+    /// One option from a list.
     Choice,
     /// A text or a file path.
     String,
     /// A button. It holds no value.
     PushButton,
-    /// A heading with parameters below.
+    /// A heading with parameters below it.
     Group,
 }
 
@@ -67,7 +67,7 @@ impl<'a> EffectRef<'a> {
 }
 
 impl<'a> ParamSet<'a> {
-    /// Defines a parameter and gives its properties.
+    /// Defines a parameter and returns its properties.
     pub(crate) fn define(&self, kind: ParamKind, id: &CStr) -> Result<Props<'a>> {
         let mut props = ptr::null_mut();
         let (kind, name) = (kind.name().as_ptr(), id.as_ptr());
@@ -115,12 +115,12 @@ impl<'a> ParamSet<'a> {
         Ok(value)
     }
 
-    /// A switch at `time`.
+    /// The state of a switch at `time`.
     pub(crate) fn switch(&self, id: &CStr, time: f64) -> Result<bool> {
         Ok(self.integer(id, time)? != 0)
     }
 
-    /// A text at `time`; empty when the host has none.
+    /// A text at `time`; empty if the host has none.
     pub(crate) fn string(&self, id: &CStr, time: f64) -> Result<String> {
         let (handle, _) = self.find(id)?;
         let mut value: *mut c_char = ptr::null_mut();
@@ -130,33 +130,34 @@ impl<'a> ParamSet<'a> {
         if value.is_null() {
             return Ok(String::new());
         }
-        // SAFETY: the host answered OK, so this is its NUL-terminated text, valid until the next
-        // call (ofxParam.h, paramGetValue); it is copied at once.
+        // SAFETY: the host returned OK, so this is its NUL-terminated text, valid until the next
+        // call (ofxParam.h, paramGetValue); it is copied immediately.
         Ok(unsafe { CStr::from_ptr(value) }.to_string_lossy().into_owned())
     }
 
-    /// Sets a whole number. Hosts allow it in the actions CreateInstance and InstanceChanged only.
+    /// Sets a whole number. Hosts allow that only in the actions CreateInstance and
+    /// InstanceChanged.
     pub(crate) fn set_integer(&self, id: &CStr, value: c_int) -> Result<()> {
         let (handle, _) = self.find(id)?;
         let status = call!(self.host.param, paramSetValue(handle, value))?;
         check(status, || format!("paramSetValue({id:?})"))
     }
 
-    /// Sets a number, as [`ParamSet::set_integer`].
+    /// Sets a number, like [`ParamSet::set_integer`].
     pub(crate) fn set_double(&self, id: &CStr, value: f64) -> Result<()> {
         let (handle, _) = self.find(id)?;
         let status = call!(self.host.param, paramSetValue(handle, value))?;
         check(status, || format!("paramSetValue({id:?})"))
     }
 
-    /// Sets two numbers, as [`ParamSet::set_integer`].
+    /// Sets two numbers, like [`ParamSet::set_integer`].
     pub(crate) fn set_point(&self, id: &CStr, [x, y]: [f64; 2]) -> Result<()> {
         let (handle, _) = self.find(id)?;
         let status = call!(self.host.param, paramSetValue(handle, x, y))?;
         check(status, || format!("paramSetValue({id:?})"))
     }
 
-    /// Sets a text, as [`ParamSet::set_integer`]. What lies behind a NUL is dropped.
+    /// Sets a text, like [`ParamSet::set_integer`]. Anything after a NUL is dropped.
     pub(crate) fn set_string(&self, id: &CStr, value: &str) -> Result<()> {
         let (handle, _) = self.find(id)?;
         let text = c_text(value);
@@ -164,13 +165,13 @@ impl<'a> ParamSet<'a> {
         check(status, || format!("paramSetValue({id:?})"))
     }
 
-    /// Hides a parameter, or shows it. Nuke never shows one that was hidden while it was described.
+    /// Hides or shows a parameter. Nuke never shows one that was hidden in its description.
     pub(crate) fn set_secret(&self, id: &CStr, secret: bool) -> Result<()> {
         let (_, props) = self.find(id)?;
         props.set_ints(kOfxParamPropSecret, &[c_int::from(secret)])
     }
 
-    /// Greys a parameter out, or not.
+    /// Greys out a parameter, or enables it.
     pub(crate) fn set_enabled(&self, id: &CStr, enabled: bool) -> Result<()> {
         let (_, props) = self.find(id)?;
         props.set_ints(kOfxParamPropEnabled, &[c_int::from(enabled)])

@@ -1,4 +1,4 @@
-//! Samples of any depth to floats and back, one row at a time. Pure: no host in sight.
+//! Converts samples of any depth to floats and back, one row at a time. Pure: no host is involved.
 
 use std::ffi::CStr;
 
@@ -21,7 +21,7 @@ pub(crate) enum Depth {
 }
 
 impl Depth {
-    /// Every depth, in the order of declaration.
+    /// Every depth, in the order in which it is declared.
     pub(crate) const ALL: [Self; 4] = [Self::Float, Self::Half, Self::Short, Self::Byte];
 
     /// The name that hosts use.
@@ -49,19 +49,19 @@ impl Depth {
     }
 }
 
-/// Which samples a pixel has.
+/// The samples of a pixel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Components {
     /// Red, green, blue, alpha.
     Rgba,
     /// Red, green, blue.
     Rgb,
-    /// One value: a matte or a line test, drawn as if it were grey.
+    /// A single value: a matte or a line test, drawn as if it were grey.
     Alpha,
 }
 
 impl Components {
-    /// Every kind, in the order of declaration.
+    /// Every kind, in the order in which it is declared.
     pub(crate) const ALL: [Self; 3] = [Self::Rgba, Self::Rgb, Self::Alpha];
 
     /// The name that hosts use.
@@ -83,19 +83,19 @@ impl Components {
     }
 }
 
-/// How colour and alpha relate.
+/// The relation of colour and alpha.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Alpha {
     /// Colour was multiplied by alpha.
     Premultiplied,
-    /// Colour stands by itself.
+    /// Colour is independent of alpha.
     Unpremultiplied,
-    /// Alpha is to be taken as 1.
+    /// Alpha counts as 1.
     Opaque,
 }
 
 impl Alpha {
-    /// The state of that name; hosts that say nothing mean premultiplied, the standard's default.
+    /// The state of that name. Hosts that say nothing mean premultiplied, the standard's default.
     pub(crate) fn from_name(name: Option<&str>) -> Self {
         let is = |state: &CStr| name.is_some() && name == state.to_str().ok();
         if is(kOfxImageUnPreMultiplied) {
@@ -127,9 +127,9 @@ impl Format {
 
     /// Reads a row as finite premultiplied RGBA.
     ///
-    /// NaN and infinity are replaced (see [`finite`]): they mean a broken pixel upstream, and would
-    /// spread over everything that motion carries them to. `row` holds
-    /// `pixels.len() * pixel_bytes()` bytes.
+    /// NaN and infinity are replaced (see [`finite`]). They indicate a broken pixel upstream and
+    /// would spread to every place that motion carries them to. `row` has `pixels.len() *
+    /// pixel_bytes()` bytes.
     pub(crate) fn decode_row(self, row: &[u8], pixels: &mut [[f32; 4]]) {
         match self.depth {
             Depth::Byte => self.decode(row, pixels, |[v]: [u8; 1]| f32::from(v) / 255.0),
@@ -174,7 +174,7 @@ impl Format {
     }
 
     /// Writes premultiplied RGBA as a row. Integer depths round to nearest and clamp to 0..=1;
-    /// float depths keep what lies beyond.
+    /// float depths keep values outside that range.
     pub(crate) fn encode_row(self, pixels: &[[f32; 4]], row: &mut [u8]) {
         match self.depth {
             Depth::Byte => self.encode(pixels, row, |v| [to_integer(v, 255.0) as u8]),
@@ -219,7 +219,7 @@ impl Format {
         match self.alpha {
             Alpha::Premultiplied => [r, g, b, a],
             Alpha::Opaque => [r, g, b, 1.0],
-            // Resampled edges can hold next to no alpha and a little more colour.
+            // Resampled edges may have hardly any alpha but a little more colour.
             Alpha::Unpremultiplied if a > 0.0 => [finite(r / a), finite(g / a), finite(b / a), a],
             Alpha::Unpremultiplied => [0.0, 0.0, 0.0, a],
         }

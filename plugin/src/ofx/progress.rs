@@ -1,4 +1,4 @@
-//! A progress bar in the host, shown only for work that lasts.
+//! A progress bar in the host, shown only for work that takes long.
 //! <https://openfx.readthedocs.io/en/main/Reference/ofxProgressSuites.html>
 
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use super::entry::EffectRef;
 use super::host::call;
 use super::props::c_text;
 
-/// How long a render must last before a bar appears: shorter ones would only flicker.
+/// How long a render must last before the bar appears; for shorter ones it would only flicker.
 const PATIENCE: Duration = Duration::from_millis(700);
 
 /// The bar of one render; it closes when dropped.
@@ -21,12 +21,12 @@ pub(crate) struct Progress<'a> {
 }
 
 impl<'a> Progress<'a> {
-    /// A bar that will appear if the work lasts.
+    /// A bar that appears if the work takes long.
     pub(crate) fn new(effect: &'a EffectRef<'a>, label: &'static str) -> Self {
         Self { effect, label, since: Instant::now(), open: false }
     }
 
-    /// Shows that `fraction` (0..=1) is done. `false` means that the artist pressed cancel.
+    /// Shows that `fraction` (0..=1) is done. Returns `false` if the artist pressed cancel.
     pub(crate) fn update(&mut self, fraction: f64) -> bool {
         let Some(suite) = &self.effect.host().progress else { return true };
         let handle = self.effect.raw().cast();

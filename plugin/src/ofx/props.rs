@@ -1,4 +1,4 @@
-//! A property set of the host's, read and written with Rust types.
+//! A property set of the host, read and written with Rust types.
 //! <https://openfx.readthedocs.io/en/main/Reference/ofxPropertySuite.html>
 
 use std::ffi::{CStr, CString, c_int, c_void};
@@ -10,10 +10,10 @@ use openfx::sys::generic::property::OfxPropertySuiteV1;
 use super::call::call;
 use super::status::{Error, Result, answered, check};
 
-/// A property set, borrowed for the action that handed it out.
+/// A property set, borrowed for the duration of the action that provided it.
 ///
-/// Reading answers `None` where the host lacks the property: hosts differ in what they set, and
-/// what to do without it is the caller's knowledge.
+/// Reading returns `None` if the host lacks the property. Hosts differ in what they set, and only
+/// the caller knows how to do without it.
 #[derive(Clone, Copy)]
 pub(crate) struct Props<'a> {
     handle: OfxPropertySetHandle,
@@ -30,7 +30,7 @@ impl<'a> Props<'a> {
         self.ints::<1>(name).map(|[value]| value)
     }
 
-    /// `N` integers; `None` unless all are there.
+    /// `N` integers; `None` unless all are present.
     pub(crate) fn ints<const N: usize>(&self, name: &CStr) -> Option<[c_int; N]> {
         let mut values = [0; N];
         for (index, value) in values.iter_mut().enumerate() {
@@ -46,7 +46,7 @@ impl<'a> Props<'a> {
         self.doubles::<1>(name).map(|[value]| value)
     }
 
-    /// `N` numbers; `None` unless all are there.
+    /// `N` numbers; `None` unless all are present.
     pub(crate) fn doubles<const N: usize>(&self, name: &CStr) -> Option<[f64; N]> {
         let mut values = [0.0; N];
         for (index, value) in values.iter_mut().enumerate() {
@@ -67,7 +67,7 @@ impl<'a> Props<'a> {
         if text.is_null() {
             return None;
         }
-        // SAFETY: the host answered OK, so this is its NUL-terminated string, valid until the
+        // SAFETY: the host returned OK, so this is its NUL-terminated string, valid until the
         // property changes; it is copied before anything else is called.
         Some(unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
     }
@@ -111,7 +111,7 @@ impl<'a> Props<'a> {
         })
     }
 
-    /// Sets a text that was put together at run time. Text behind a NUL is dropped.
+    /// Sets a text that was composed at run time. Anything after a NUL is dropped.
     pub(crate) fn set_text(&self, name: &CStr, value: &str) -> Result<()> {
         self.set_strings(name, &[&c_text(value)])
     }
@@ -123,15 +123,16 @@ impl<'a> Props<'a> {
 
 const NULL_SET: Error = Error::HostLacks("a property set (its handle is null)");
 
-/// `text` as a C string; what lies behind a NUL is dropped rather than lost as a whole.
+/// `text` as a C string. Anything after a NUL is dropped, which is better than losing the whole
+/// text.
 pub(crate) fn c_text(text: &str) -> CString {
     let visible = text.split('\0').next().unwrap_or_default();
     CString::new(visible).expect("the text was cut before its first NUL")
 }
 
-/// For values that only newer or richer hosts know: a refusal is noted, not an error.
+/// For values that only newer or more capable hosts know: a refusal is logged rather than an error.
 pub(crate) trait IfKnown {
-    /// Notes a refusal in the log and carries on.
+    /// Logs a refusal and continues.
     fn if_known(self);
 }
 

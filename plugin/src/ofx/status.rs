@@ -1,20 +1,20 @@
-//! How an action ends: the answers and the failures that a host understands.
+//! The results of actions that a host understands: answers and failures.
 
 use std::ffi::c_int;
 
 use openfx::sys::generic::core::*;
 
-/// A good answer to an action.
+/// A successful answer to an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reply {
     /// Done.
     Ok,
-    /// Not trapped: the host does what it does by default.
+    /// Not handled: the host does its default.
     Default,
 }
 
 impl Reply {
-    /// The number that the host receives.
+    /// The status code for the host.
     pub(crate) fn status(self) -> OfxStatus {
         match self {
             Self::Ok => kOfxStatOK,
@@ -26,7 +26,7 @@ impl Reply {
 /// Why an action failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// A call of the host's returned an error.
+    /// A call to the host returned an error.
     #[error("the host answered {status} to {call}")]
     Refused {
         /// The suite function or property.
@@ -34,7 +34,7 @@ pub(crate) enum Error {
         /// The host's status.
         status: c_int,
     },
-    /// The host lacks a suite or a function that nothing works without.
+    /// The host lacks an indispensable suite or function.
     #[error("the host lacks {0}")]
     HostLacks(&'static str),
     /// The host passed something that makes no sense.
@@ -42,7 +42,7 @@ pub(crate) enum Error {
     BadArgument {
         /// Which argument.
         what: &'static str,
-        /// What it was.
+        /// Its value.
         found: String,
     },
     /// The artist has to do something; the text says what.
@@ -60,7 +60,7 @@ pub(crate) enum Error {
 pub(crate) type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    /// The number that the host receives.
+    /// The status code for the host.
     pub(crate) fn status(&self) -> OfxStatus {
         match self {
             Self::HostLacks(_) => kOfxStatErrMissingHostFeature,
@@ -71,7 +71,7 @@ impl Error {
         }
     }
 
-    /// What to tell the artist; nothing when the artist asked for the stop.
+    /// The message for the artist; `None` when the artist asked to stop.
     pub(crate) fn user_message(&self) -> Option<String> {
         let core = match self {
             Self::Core(error) => error,
@@ -86,12 +86,12 @@ impl Error {
     }
 }
 
-/// Turns a host's status into a result.
+/// Converts a host's status to a result.
 pub(crate) fn check(status: OfxStatus, call: impl FnOnce() -> String) -> Result<()> {
     if status == kOfxStatOK { Ok(()) } else { Err(Error::Refused { call: call(), status }) }
 }
 
-/// For questions whose answer may be missing: `Some` when the host answered them.
+/// For queries whose answer may be missing: `Some` if the host answered.
 pub(crate) fn answered(status: Result<OfxStatus>) -> Option<()> {
     (status.ok()? == kOfxStatOK).then_some(())
 }

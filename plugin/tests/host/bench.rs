@@ -1,4 +1,4 @@
-//! What the tests share: a process of their own, a span in a host, and pictures.
+//! Shared by the tests: a separate process, a span in a host, and pictures.
 
 use std::collections::BTreeMap;
 use std::ffi::CStr;
@@ -22,7 +22,7 @@ use host_tests::pictures::footage::{Footage, Moving};
 use host_tests::pictures::picture::Picture;
 use tempfile::TempDir;
 
-/// Set in the process that does a test's work.
+/// Set in the process that runs the test itself.
 const WITHIN: &str = "INBETWEEN_TEST_FOLDER";
 
 /// Longer than any machine needs.
@@ -31,8 +31,8 @@ pub(crate) const LONG: Duration = Duration::from_secs(300);
 pub(crate) const SIZE: (usize, usize) = (64, 48);
 const RANGE: (f64, f64) = (1.0, 9.0);
 
-/// Does `body` in a process of its own, which has a folder for its cache and its worker; the worker is ended
-/// afterwards. `test` is the whole name of the test.
+/// Runs `body` in a separate process with a folder for its cache and its worker. The worker is
+/// ended afterwards. `test` is the full name of the test.
 pub(crate) fn alone(test: &str, body: impl FnOnce(&Path)) {
     if let Some(folder) = std::env::var_os(WITHIN) {
         body(Path::new(&folder));
@@ -42,19 +42,19 @@ pub(crate) fn alone(test: &str, body: impl FnOnce(&Path)) {
     let output = again(test, folder.path());
     let mut ending = Command::new(worker());
     ending.args(["serve", "--stop"]);
-    // Where none was started there is none to end.
+    // If no worker was started there is none to end.
     let _ = worker_places(&mut ending, folder.path()).output();
     let said = String::from_utf8_lossy(&output.stdout);
     let failed = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}\n{failed}");
 }
 
-/// The same test in another process that shares the folder; for several at once.
+/// Runs the same test in another process that shares the folder, for several at once.
 pub(crate) fn again(test: &str, folder: &Path) -> Output {
     command(test, folder).output().unwrap()
 }
 
-/// That process, not started yet.
+/// The command for that process.
 pub(crate) fn command(test: &str, folder: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args([test, "--exact", "--nocapture", "--include-ignored"]).env(WITHIN, folder);
@@ -76,7 +76,7 @@ pub(crate) fn worker() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_inbetween"))
 }
 
-/// The small model's weights, made once for each folder.
+/// The small model's weights, made once per folder.
 pub(crate) fn weights(folder: &Path, layout: &str) -> String {
     let file = folder.join(format!("{layout}.safetensors"));
     if !file.is_file() {
@@ -99,7 +99,7 @@ pub(crate) fn library() -> PathBuf {
     path
 }
 
-/// A host with the plug-in, `interactive` as one with a viewer.
+/// A host with the plug-in loaded; `interactive` is one with a viewer.
 pub(crate) fn plugin(interactive: bool) -> Arc<Plugin> {
     let host = Host::new(Profile::find("natron").unwrap());
     let background = i32::from(!interactive);
@@ -109,15 +109,15 @@ pub(crate) fn plugin(interactive: bool) -> Arc<Plugin> {
     plugin
 }
 
-/// A span of a disc that moves, keys on frames 1 and 9, with these parameters.
+/// A span of a moving disc with keys on frames 1 and 9, and these parameters.
 pub(crate) fn span(plugin: &Arc<Plugin>, values: &[(&str, &str)]) -> Instance {
     span_with(plugin, values, None)
 }
 
-/// What a sketch shows at a time; nothing where it is blank.
+/// What a sketch shows at a time; `None` for a blank one.
 pub(crate) type Sketch = fn(f64) -> Option<f32>;
 
-/// The same with a sketch: a line down the picture, `x` of its width from the left.
+/// The same with a sketch: a vertical line at `x` of the picture's width from the left.
 pub(crate) fn span_with(
     plugin: &Arc<Plugin>,
     values: &[(&str, &str)],
@@ -146,7 +146,7 @@ pub(crate) fn span_with(
     instance(plugin, kOfxImageEffectContextGeneral, project, footage, values)
 }
 
-/// An instance with these clips, of 8 bits, and parameters.
+/// An instance with these 8-bit clips and parameters.
 pub(crate) fn instance(
     plugin: &Arc<Plugin>,
     context: &CStr,
@@ -165,7 +165,7 @@ pub(crate) fn instance(
     Instance::new(plugin, &Setup { context, project, format, footage, values }).unwrap()
 }
 
-/// An instance with one clip, Source, drawn by Flow; its clip preferences are not negotiated yet.
+/// An instance with one clip, Source, drawn by Flow, before its clip preferences are negotiated.
 pub(crate) fn with_source(
     plugin: &Arc<Plugin>,
     context: &CStr,
@@ -188,12 +188,12 @@ fn disc(centre: f32, x: usize, y: usize) -> [f32; 4] {
     }
 }
 
-/// The frame's samples; the render must succeed.
+/// The samples of a frame, whose render must succeed.
 pub(crate) fn frame(instance: &Instance, time: f64) -> Vec<u8> {
     succeeded(instance.render(FrameRequest::at(time)).unwrap()).bytes()
 }
 
-/// What a viewer shows.
+/// The picture that a viewer shows.
 pub(crate) fn viewed(instance: &Instance, time: f64) -> Vec<u8> {
     let request = FrameRequest { interactive: true, ..FrameRequest::at(time) };
     succeeded(instance.render(request).unwrap()).bytes()
@@ -205,7 +205,7 @@ pub(crate) fn succeeded(rendered: Rendered) -> Rendered {
     rendered
 }
 
-/// What a render that must fail says.
+/// The message of a render that must fail.
 #[track_caller]
 pub(crate) fn refusal(instance: &Instance, time: f64) -> String {
     let rendered = instance.render(FrameRequest::at(time)).unwrap();
@@ -230,7 +230,7 @@ pub(crate) fn count(instance: &Instance, id: &str) -> i32 {
     values[0]
 }
 
-/// Asks again and again until it is so.
+/// Polls until the condition holds.
 pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let since = Instant::now();
     while !is_so() {

@@ -1,4 +1,4 @@
-//! Colours in hosts that tell the colourspaces of clips, as OpenFX 1.5 has it.
+//! Colours in hosts that report the colourspaces of clips, as in OpenFX 1.5.
 
 use std::ffi::CString;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::bench::{alone, frame, library, plugin, span};
 
 const FLOW: (&str, &str) = ("engine", "Flow");
 
-/// A host that manages colours, whose clips are in that colourspace.
+/// A host that manages colours, with clips in that colourspace.
 fn managing(colourspace: &'static str) -> Arc<Plugin> {
     let host = Host::new(Profile::find("natron").unwrap());
     host.change(|behaviour| behaviour.colourspace = Some(colourspace));
@@ -29,7 +29,7 @@ fn the_colourspace_of_a_clip_says_how_it_is_encoded() {
         let chosen = |colour: &str| frame(&span(&usual, &[FLOW, ("colour", colour)]), 5.0);
         let (srgb, linear) = (chosen("sRGB"), chosen("Linear"));
         assert_ne!(srgb, linear);
-        // Without a word, bytes are sRGB.
+        // If nothing is reported, bytes are sRGB.
         assert!(frame(&span(&usual, &[FLOW]), 5.0) == srgb);
         for (colourspace, expected) in [
             ("ACEScg", &linear),
@@ -43,7 +43,7 @@ fn the_colourspace_of_a_clip_says_how_it_is_encoded() {
             let instance = span(&managing(colourspace), &[FLOW]);
             assert!(frame(&instance, 5.0) == *expected, "{colourspace}");
         }
-        // What the artist chooses counts more.
+        // The artist's choice takes precedence.
         let overruled = span(&managing("ACEScg"), &[FLOW, ("colour", "sRGB")]);
         assert!(frame(&overruled, 5.0) == srgb);
     });
@@ -61,7 +61,7 @@ fn a_clip_may_be_in_the_colourspace_of_another_one() {
         };
         say("KeyB", "ACEScg");
         assert!(frame(&instance, 5.0) == linear);
-        // Two that point at each other say nothing.
+        // Two clips that refer to each other name no colourspace.
         say("KeyB", "OfxColourspace_Source");
         assert!(frame(&instance, 5.0) != linear);
     });
@@ -77,7 +77,7 @@ fn a_host_that_manages_colours_hears_what_is_wanted() {
         let instance = span(&plugin, &[FLOW]);
         assert_eq!(instance.preferred_colourspaces("KeyB"), ["OfxColourspace_Source"]);
         assert!(instance.preferred_colourspaces("Source").is_empty(), "any will do");
-        // Drawings are as their first key; numbers that are no colours say so.
+        // Drawings have the colourspace of their first key; values that are not colours say so.
         assert_eq!(instance.output_colourspace(&["srgb_tx"]).unwrap(), None);
         let motion = span(&plugin, &[FLOW, ("output", "Motion")]);
         let told = motion.output_colourspace(&["srgb_tx"]).unwrap();

@@ -1,4 +1,4 @@
-//! What needs no model: refusals, sketches, the buttons.
+//! Tests that need no model: refusals, sketches, the buttons.
 
 use host_tests::commands::soak::{self, SoakArgs};
 use host_tests::host::param::Value;
@@ -36,7 +36,7 @@ fn sketches_are_asked_for_where_they_are_read() {
         let line: crate::bench::Sketch = |_| Some(0.5);
         let times: Vec<f64> = needed(&on, Some(line)).into_iter().map(|range| range.0).collect();
         assert_eq!(times, [2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);
-        // Without the switch, or without a clip, the host is told nothing of the sketch.
+        // Without the switch, or without a clip, the host is not asked for the sketch.
         let unasked = needed(&[], Some(line));
         assert!(unasked.len() <= 1, "{unasked:?}");
         frame(&span_with(&plugin, &on, Some(line)), 4.0);
@@ -106,7 +106,7 @@ fn a_preset_sets_the_others_once() {
         assert!(said.contains("Timing chart Ease in and out, Exposure On twos"), "{said}");
         assert_eq!((count(&instance, "timingChart"), count(&instance, "exposure")), (3, 1));
         assert_eq!(frame(&instance, 3.0), frame(&instance, 4.0), "held for two frames");
-        // What is changed afterwards stays, and no preset sets nothing.
+        // Later changes stay, and choosing no preset sets nothing.
         instance.edit("exposure", Value::Ints(vec![0]), 5.0).unwrap();
         choose(0);
         assert_eq!((count(&instance, "timingChart"), count(&instance, "exposure")), (3, 0));
@@ -127,7 +127,7 @@ fn many_renders_hold_no_more_than_few() {
             profile: "natron".into(),
             renders: 240,
             per_instance: 6,
-            // Few spans, so that what Flow may remember of them is full soon.
+            // Only a few spans, so that the memory that Flow may use for them is soon full.
             set: ["engine=Flow", "quality=Draft", "colour=sRGB", "keysFrom=Times in one clip"]
                 .into_iter()
                 .chain(["firstKey=1", "lastKey=9"])

@@ -1,4 +1,4 @@
-//! What single hosts do, and what the plug-in must make of it.
+//! What individual hosts do, and how the plug-in must react.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use crate::bench::{
     succeeded, text, weights,
 };
 
-/// An instance in another host than Natron, with a disc that moves in Source.
+/// An instance in a host other than Natron, with a moving disc in Source.
 fn in_host(profile: &str, context: &std::ffi::CStr, values: &[(&str, &str)]) -> Instance {
     let plugin =
         Plugin::open(&library(), None, &Host::new(Profile::find(profile).unwrap())).unwrap();
@@ -84,7 +84,7 @@ fn the_product_keeps_the_rules_that_hosts_brought_to_light() {
                 assert!(matches!(outcome, Outcome::Success(_)), "{check}, {profile}: {outcome:?}");
             }
         }
-        // With keys in files, which the check writes where a host gives no other frames.
+        // With keys in files, which the check writes for hosts that deliver no other frames.
         let fixture = Fixture::new(library(), None, Profile::find("mlt").unwrap(), 7);
         let outcome = Check::find("renders").unwrap().run(&fixture);
         assert!(matches!(outcome, Outcome::Success(_)), "renders, mlt: {outcome:?}");
@@ -114,7 +114,8 @@ fn every_parameter_is_described_with_its_label_and_hint() {
     });
 }
 
-/// A place where somebody listens and takes nobody in, its backlog full of connections whose clients have gone.
+/// An endpoint where a process listens but accepts no one, with its backlog full of connections
+/// whose clients have gone.
 #[cfg(unix)]
 #[test]
 fn unload_waits_for_no_worker_that_takes_nobody_in() {
@@ -173,7 +174,7 @@ fn a_project_cannot_choose_a_program() {
     });
 }
 
-/// A program that leaves a mark when it is run.
+/// A program that leaves a mark when it runs.
 fn stranger(folder: &Path, mark: &Path) -> String {
     let program = folder.join("stranger");
     std::fs::write(&program, format!("#!/bin/sh\ntouch '{}'\nexit 1\n", mark.display())).unwrap();
@@ -234,7 +235,7 @@ fn keys_from_files_need_no_clip() {
         ];
         let plugin = plugin(false);
         let instance = made(&plugin, kOfxImageEffectContextGeneral, &values, None);
-        // Natron asks an effect for nothing while a clip that is not optional is unconnected.
+        // Natron asks an effect for nothing as long as a required clip is unconnected.
         for clip in instance.effect().clips() {
             assert!(clip.is_output() || clip.is_optional(), "{}", clip.name);
         }
@@ -263,10 +264,10 @@ fn a_still_sketch_counts_on_its_own_frame_only() {
             let ranges = needed.remove("Sketch").unwrap_or_default();
             ranges.into_iter().map(|range| range.0).collect::<Vec<_>>()
         };
-        // A reader's only frame is frame 0 where the host tells ranges of other clips.
+        // A reader's only frame is frame 0 if the host reports ranges of other clips.
         assert_eq!(needed(&[("Sketch", 0.0, 0.0)]), [0.0]);
         assert_eq!(needed(&[("Sketch", 2.0, 2.0)]), [2.0]);
-        // A host that says 0..0 of everything knows nothing.
+        // A host that reports 0..0 for everything knows no ranges.
         let unknown: Vec<_> =
             ["Source", "KeyB", "Sketch", "Output"].map(|name| (name, 0.0, 0.0)).to_vec();
         assert_eq!(needed(&unknown), [-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0]);
@@ -326,7 +327,7 @@ fn what_is_enabled_follows_a_project_that_is_loaded() {
     });
 }
 
-/// Done by the process of the test below: one render that fails, and one that is told to stop.
+/// Run by the process of the test below: one render that fails, and one that is told to stop.
 #[test]
 fn one_that_logs() {
     if std::env::var_os("INBETWEEN_TEST_LOGS").is_none() {
@@ -355,7 +356,7 @@ fn an_error_is_logged_once_and_an_abort_never() {
     });
 }
 
-/// How long a child may take; without a mend it never ends.
+/// How long a child may take. A faulty one would never end.
 #[cfg(unix)]
 const CHILD: Duration = Duration::from_secs(60);
 
@@ -363,17 +364,18 @@ const CHILD: Duration = Duration::from_secs(60);
 #[test]
 fn a_forked_child_draws() {
     alone("hosts::a_forked_child_draws", |folder| {
-        // Nothing that the parent has drawn lies on disk, where the child would find it.
+        // Nothing that the parent has drawn is on disk, where the child would find it.
         let plugin = plugin(false);
         let instance = span(&plugin, &[("engine", "Flow")]);
         let expected = [3.0, 4.0].map(|time| frame(&instance, time));
         std::thread::sleep(Duration::from_secs(1));
         std::fs::remove_dir_all(folder.join("cache")).unwrap();
         let out = folder.join("of-the-child");
-        // SAFETY: the child uses what this thread has, ends by `_exit`, and runs no destructor.
+        // SAFETY: the child uses only what this thread has, ends with `_exit`, and runs no
+        // destructor.
         let child = unsafe { libc::fork() };
         if child == 0 {
-            // Our host's own pool is gone as well.
+            // The test host's own pool is gone as well.
             let pool = rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread();
             std::mem::forget(pool.build());
             let drawn = [3.0, 4.0].map(|time| {
@@ -398,13 +400,13 @@ fn end_of(child: libc::pid_t) -> Option<i32> {
     let since = Instant::now();
     let mut status = 0;
     loop {
-        // SAFETY: `status` is a place for the result; `child` is our own.
+        // SAFETY: `status` is a valid place for the result; `child` is our own.
         let ended = unsafe { libc::waitpid(child, &raw mut status, libc::WNOHANG) };
         if ended == child {
             return libc::WIFEXITED(status).then(|| libc::WEXITSTATUS(status));
         }
         if since.elapsed() > CHILD {
-            // SAFETY: our own child, and its end is collected.
+            // SAFETY: it is our own child, and its status is collected.
             unsafe {
                 libc::kill(child, libc::SIGKILL);
                 libc::waitpid(child, &raw mut status, 0);

@@ -15,7 +15,8 @@ use crate::bench::{alone, plugin, press, refusal, succeeded, text, with_source};
 const SIZE: (usize, usize) = (480, 270);
 const BALL: f32 = 34.0;
 
-/// The frames of a clip from 1 on: where a ball lies on each, or a blank frame; the second scene is darker.
+/// The frames of a clip from 1 on: the place of a ball on each, or a blank frame; the second scene
+/// is darker.
 struct Clip(Vec<Option<([f32; 2], bool)>>);
 
 impl Footage for Clip {
@@ -46,13 +47,13 @@ impl Footage for Clip {
     }
 }
 
-/// Where the ball is thrown, at a frame.
+/// The place of the thrown ball at a frame.
 fn thrown(frame: f32) -> [f32; 2] {
     let t = (frame - 1.0) / 18.0;
     [60.0 + 340.0 * t, 200.0 - 560.0 * t * (1.0 - t)]
 }
 
-/// Keys of the throw on these frames of `frames`, blank frames between them.
+/// A clip of `frames` frames with the throw on the frames `keys`, and blank frames between them.
 fn throw(keys: &[usize], frames: usize) -> Clip {
     let frame = |at: usize| keys.contains(&at).then(|| (thrown(at as f32), false));
     Clip((1..=frames).map(frame).collect())
@@ -66,7 +67,7 @@ fn instance(plugin: &Arc<Plugin>, clip: Clip, values: &[(&str, &str)]) -> Instan
 
 const EVERY: (&str, &str) = ("keysFrom", "Every drawing in one clip");
 
-/// The output at a time; whatever was fetched for it had been announced.
+/// The output at a time. Checks that every fetched frame had been announced.
 fn output(instance: &Instance, time: f64) -> Picture {
     let source = instance.effect().clip("Source").unwrap();
     let needed = instance.frames_needed(time).unwrap().remove("Source").unwrap();
@@ -88,7 +89,7 @@ fn source(instance: &Instance, frame: f64) -> Picture {
     instance.identity_picture("Source", frame, 1.0).unwrap()
 }
 
-/// The middle of the ball, in pixels.
+/// The centre of the ball, in pixels.
 fn middle(picture: &Picture) -> [f32; 2] {
     let (mut x, mut y, mut count) = (0.0, 0.0, 0.0);
     for py in 0..SIZE.1 {
@@ -114,7 +115,7 @@ fn every_drawing_of_a_clip_is_a_key_of_one_movement() {
         let plugin = plugin(true);
         let clip = throw(&[1, 6, 13, 19], 24);
         let every = instance(&plugin, clip, &[]);
-        // To choose it is enough: the drawings are looked for where nobody has named them.
+        // Choosing it is enough: the drawings are searched for if nobody has listed them.
         every.edit("keysFrom", Value::Ints(vec![3]), 1.0).unwrap();
         assert_eq!(text(&every, "keyFrames"), "1 6 13 19", "{}", text(&every, "statusText"));
         assert!(text(&every, "statusText").contains("4 drawings: 1 6 13 19."));
@@ -136,7 +137,7 @@ fn every_drawing_of_a_clip_is_a_key_of_one_movement() {
     });
 }
 
-/// Held keys instead of blank frames; a scene of one drawing between two others.
+/// Held keys instead of blank frames, and a scene of one drawing between two others.
 fn scenes() -> Clip {
     let frame = |at: usize| match at {
         1..=4 => Some(([80.0, 100.0], false)),
@@ -169,7 +170,7 @@ fn scenes_are_kept_apart_and_a_single_drawing_stands() {
             text(&scenes, "statusText")
         };
         assert!(generated(10.0).contains("no frame between the keys"), "{}", generated(10.0));
-        // The list is the artist's to change: the single drawing goes, and with it its scene.
+        // The artist may change the list: the single drawing is removed, and with it its scene.
         scenes.edit("keyFrames", Value::Text(c"1 5 13".into()), 1.0).unwrap();
         assert_eq!(needed(&scenes, 9.0), [5.0, 13.0, 1.0]);
         scenes.edit("keyFrames", Value::Text(c"5 1".into()), 1.0).unwrap();
@@ -226,7 +227,8 @@ fn a_retimed_clip_goes_through_the_drawings_beside_each_step() {
             instance(&plugin, clip, &[("mode", "Retime a clip"), to, ("path", path)])
         };
         let (smooth, straight) = (retimed("Smooth"), retimed("Straight"));
-        // Frame 16 of the output is 7.5 frames into the clip, half the way from the drawing on 7 to that on 10.
+        // Frame 16 of the output is 7.5 frames into the clip, halfway between the drawings on 7 and
+        // 10.
         let off = |of: &Instance| {
             let ([x, y], [u, v]) = (middle(&output(of, 16.0)), thrown(8.5));
             (x - u).hypot(y - v)

@@ -1,8 +1,9 @@
-//! The plug-in in a host, with the worker behind it: the OpenFX calls that a host makes, the process that
+//! The plug-in in a host, with the worker behind it: the OpenFX calls of a host, the process that
 //! the plug-in starts, and a small model with random weights in the released layout.
 //!
-//! Each test runs in a process of its own, since a host, its plug-in and the worker's places are of the
-//! process: the test starts this program again for itself alone, with the places in the environment.
+//! Each test runs in a separate process, because the host, its plug-in and the worker's folders
+//! belong to a process. The test starts this program again for itself alone, with the folders in
+//! the environment.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test, with its place")]
 

@@ -1,4 +1,5 @@
-//! Pins in a host: shown while they are used, read in the host's coordinates, drawn as the command line does.
+//! Pins in a host: shown while they are used, read in the host's coordinates, and drawn as on the
+//! command line.
 
 use std::process::Command;
 
@@ -17,7 +18,7 @@ use crate::bench::{alone, frame, instance, library, plugin, span, succeeded, wor
 const SIZE: (usize, usize) = (192, 144);
 const READING: Reading = Reading { linear: false, premultiplied: false };
 
-/// A ball with a mark, its middle in pixels from the top left corner.
+/// A ball with a mark and its centre in pixels from the top left corner.
 fn ball((x, y): (f32, f32)) -> Picture {
     Picture::from_fn(SIZE.0, SIZE.1, |px, py| {
         let (dx, dy) = (px as f32 + 0.5 - x, py as f32 + 0.5 - y);
@@ -35,7 +36,7 @@ fn ball((x, y): (f32, f32)) -> Picture {
 const FIRST: (f32, f32) = (48.0, 52.0);
 const LAST: (f32, f32) = (140.0, 90.0);
 
-/// The ball's span in a host, keys on frames 1 and 9.
+/// The ball's span in a host, with keys on frames 1 and 9.
 fn in_host(profile: &str, values: &[(&str, &str)]) -> Instance {
     let plugin =
         Plugin::open(&library(), None, &Host::new(Profile::find(profile).unwrap())).unwrap();
@@ -72,7 +73,7 @@ fn pins_are_hidden_until_they_are_used() {
         instance.edit("pinCount", Value::Ints(vec![2]), 1.0).unwrap();
         instance.edit("pin1When", Value::Doubles(vec![0.5]), 1.0).unwrap();
         assert_eq!(hidden(ids), [false, false, false, false, true]);
-        // They are for Flow.
+        // They are used by Flow only.
         instance.edit("engine", Value::Ints(vec![2]), 1.0).unwrap();
         assert_eq!(hidden(ids), [true; 5]);
     });
@@ -91,7 +92,7 @@ fn new_pins_lie_in_the_middle_and_do_nothing_yet() {
             let render = succeeded(instance.render(FrameRequest::at(5.0)).unwrap());
             assert_eq!(render.said(), None, "{profile}");
             assert_eq!(render.bytes(), without, "{profile}");
-            // A point on the way begins on the straight way.
+            // A way point starts on the straight path.
             instance.edit("pin1To", Value::Doubles(vec![136.0, 32.0]), 1.0).unwrap();
             instance.edit("pin1When", Value::Doubles(vec![0.25]), 1.0).unwrap();
             assert_eq!(place(&instance, "pin1Way"), [106.0, 62.0], "{profile}");
@@ -99,7 +100,7 @@ fn new_pins_lie_in_the_middle_and_do_nothing_yet() {
     });
 }
 
-/// Middle of the ball, in pixels from the top left corner: of what is red.
+/// Centre of the ball, which is that of the red pixels, from the top left corner.
 fn ball_at(picture: &Picture) -> (f32, f32) {
     let (mut count, mut sum) = (0.0, (0.0, 0.0));
     for y in 0..picture.height as i32 {
@@ -116,7 +117,7 @@ fn ball_at(picture: &Picture) -> (f32, f32) {
 
 type Values = &'static [(&'static str, &'static str)];
 
-/// Sets of pins: as parameters (y upwards) and as an option of the command line (y downwards).
+/// Sets of pins: as parameters (y upwards) and as command-line options (y downwards).
 const PINNED: [(Values, &[&str]); 3] = [
     (&[("pin1From", "48,92"), ("pin1To", "120,104")], &["48,52:120,40"]),
     (
@@ -164,7 +165,7 @@ fn a_pin_moves_the_same_in_the_plug_in_and_on_the_command_line() {
                 "{typed:?}"
             );
         }
-        // At half size the pin lies on the same point.
+        // At half size the pin is on the same point.
         let (values, _) = PINNED[0];
         let used = [("engine", "Flow"), ("usePins", "true")];
         let instance = in_host("natron", &[&used[..], values].concat());

@@ -21,12 +21,12 @@ const SIZE: (usize, usize) = (96, 72);
 struct Clip {
     frames: Vec<Option<Arc<Picture>>>,
     first: f64,
-    /// How many frames it says it has.
+    /// The number of frames that it reports.
     told: usize,
 }
 
 impl Clip {
-    /// Drawings of these exposures; a scene begins at those drawings that `cuts` names.
+    /// Drawings with these exposures; a scene begins at each drawing in `cuts`.
     fn new(exposures: &[usize], cuts: &[usize]) -> Self {
         let mut frames = Vec::new();
         for (drawing, held) in exposures.iter().enumerate() {
@@ -38,7 +38,8 @@ impl Clip {
         Self { frames, first: 1.0, told }
     }
 
-    /// Each frame again and again, as an editor plays a clip of rate `from` in a timeline of rate `to`.
+    /// Repeats frames as an editor does that plays a clip of rate `from` in a timeline of rate
+    /// `to`.
     fn repeated(self, from: usize, to: usize) -> Self {
         let length = self.frames.len() * to / from;
         let frames: Vec<_> = (0..length).map(|at| self.frames[at * from / to].clone()).collect();
@@ -61,8 +62,8 @@ impl Footage for Clip {
     }
 }
 
-/// A figure that moves and changes its shape from drawing to drawing, over a ground that stays; each scene has
-/// other figures and another ground.
+/// A figure that moves and changes its shape from drawing to drawing, over a still ground. Each
+/// scene has other figures and another ground.
 fn drawn(drawing: usize, scene: usize) -> Picture {
     let (x, y) = (24.0 + 4.0 * (drawing % 12) as f32, 36.0);
     let (wide, high) = (11.0 + (drawing % 3) as f32, 13.0 - (drawing % 3) as f32);
@@ -84,10 +85,10 @@ fn drawn(drawing: usize, scene: usize) -> Picture {
     })
 }
 
-/// How the effect and its clip stand in the host.
+/// How the host presents the effect and its clip.
 struct Stage<'a> {
     context: &'static std::ffi::CStr,
-    /// The clip's rate as the host tells it.
+    /// The clip's rate as reported by the host.
     clip_rate: f64,
     project_rate: f64,
     values: &'a [(&'a str, &'a str)],
@@ -112,7 +113,7 @@ fn stand(plugin: &Arc<Plugin>, clip: Clip, stage: &Stage<'_>) -> Instance {
     instance
 }
 
-/// The output at a time. Whatever was fetched for it had been announced.
+/// The output at a time. Checks that every fetched frame had been announced.
 fn output(instance: &Instance, time: f64) -> Picture {
     let source = instance.effect().clip("Source").unwrap();
     let needed = instance.frames_needed(time).unwrap().remove("Source").unwrap();
@@ -134,7 +135,7 @@ fn outputs(instance: &Instance, last: i32) -> Vec<Picture> {
     (1..=last).map(|time| output(instance, f64::from(time))).collect()
 }
 
-/// The source's frame, counted from 0, bit for bit.
+/// Source frame `frame`, counted from 0, bit for bit.
 fn source(instance: &Instance, frame: usize) -> Picture {
     instance.identity_picture("Source", 1.0 + frame as f64, 1.0).unwrap()
 }
@@ -202,7 +203,7 @@ fn twenty_four_becomes_sixty_and_television_its_own_rates() {
 fn cuts_hold_and_rests_stay() {
     alone("retime::cuts_hold_and_rests_stay", |_| {
         let plugin = plugin(false);
-        // A cut at source frame 4, a rest from 6 to 17.
+        // A cut at source frame 4, and a rest from 6 to 17.
         let instance = stand(&plugin, Clip::new(&[2, 2, 2, 12, 2], &[2]), &Stage::default());
         let shown = outputs(&instance, 40);
         for (at, frame) in [(4, 2), (5, 2), (6, 3), (7, 3), (8, 4)] {
@@ -211,7 +212,7 @@ fn cuts_hold_and_rests_stay() {
         for (at, rests) in shown.iter().enumerate().take(34).skip(12) {
             assert_eq!(*rests, source(&instance, 6), "output frame {}", at + 1);
         }
-        // It moves on within its last twelfth of a second: one frame at twelve.
+        // It moves on within its last twelfth of a second, which is one frame at twelve.
         assert_ne!(shown[35], source(&instance, 6));
         assert_eq!(shown[36], source(&instance, 18));
     });
@@ -232,7 +233,7 @@ fn rates_that_no_clip_has_are_not_believed() {
     alone("retime::rates_that_no_clip_has_are_not_believed", |_| {
         let plugin = plugin(false);
         for lie in [0.0, f64::NAN, -24.0, f64::INFINITY, 1e9] {
-            // The clip's rate is no rate: that of the project is taken.
+            // The clip's rate makes no sense, so that of the project is used.
             let instance = stand(
                 &plugin,
                 Clip::new(&[2; 4], &[]),
@@ -240,7 +241,7 @@ fn rates_that_no_clip_has_are_not_believed() {
             );
             assert_eq!(instance.preferences().rate, 48.0, "{lie}");
             output(&instance, 4.0);
-            // Neither is: the artist is asked.
+            // Neither makes sense, so the artist is asked.
             let both = Stage { clip_rate: lie, project_rate: lie, ..Stage::default() };
             let mute = stand_if_possible(&plugin, &both);
             let said = refusal(&mute, 4.0);
@@ -254,7 +255,7 @@ fn rates_that_no_clip_has_are_not_believed() {
     });
 }
 
-/// As [`stand`], with a project whose rate makes no sense.
+/// Like [`stand`], but with a project whose rate may make no sense.
 fn stand_if_possible(plugin: &Arc<Plugin>, stage: &Stage<'_>) -> Instance {
     let sound = Stage { project_rate: 24.0, ..*stage };
     let mut instance = stand(plugin, Clip::new(&[2; 4], &[]), &sound);
@@ -282,7 +283,7 @@ fn a_host_without_other_frames_says_so() {
 fn frames_that_the_clip_lacks_are_held_at_its_end_and_reported_within() {
     alone("retime::frames_that_the_clip_lacks_are_held_at_its_end_and_reported_within", |_| {
         let plugin = plugin(false);
-        // It says it has 24 frames and has 8.
+        // It reports 24 frames and has 8.
         let clip = Clip { told: 24, ..Clip::new(&[2; 4], &[]) };
         let instance = stand(&plugin, clip, &Stage::default());
         assert_eq!(output(&instance, 16.0), source(&instance, 7));
@@ -381,7 +382,7 @@ fn the_way_that_is_looked_at_is_drawn_ahead() {
             assert_eq!(instance.edit("generate", Value::None, time).unwrap(), Status::OK);
             text(&instance, "statusText")
         };
-        // From the drawing at 1 to the one at 5 there are three frames.
+        // There are three frames between the drawings at 1 and 5.
         assert!(press(2.0).contains("Drawing 3 in-betweens"), "{}", text(&instance, "statusText"));
         assert!(press(12.0).contains("Nothing is drawn here"));
     });

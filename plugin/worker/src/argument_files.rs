@@ -1,5 +1,5 @@
-//! Arguments in files: `@FILE` stands for the lines of FILE, one argument each. So a farm hands over paths
-//! with quotes, semicolons and blanks in them, and no shell ever reads them.
+//! Arguments in files: `@FILE` stands for the lines of FILE, one argument each. A render farm can
+//! thus pass paths with quotes, semicolons and blanks, which no shell ever parses.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::failure::{Failure, Kind, Result};
 /// Longest file of arguments, in bytes.
 const MOST_BYTES: u64 = 1 << 20;
 
-/// The arguments, each `@FILE` replaced by what is in it.
+/// The arguments, with each `@FILE` replaced by its contents.
 pub(crate) fn expanded(arguments: impl IntoIterator<Item = OsString>) -> Result<Vec<OsString>> {
     let mut all = Vec::new();
     for argument in arguments {
@@ -23,8 +23,8 @@ pub(crate) fn expanded(arguments: impl IntoIterator<Item = OsString>) -> Result<
     Ok(all)
 }
 
-/// Blank lines are dropped, and so are options without a value (`--checkpoint=`): a farm's form writes them for what
-/// was left empty.
+/// Blank lines are dropped, and so are options with an empty value (`--checkpoint=`), which a
+/// farm's form writes for fields that were left empty.
 fn lines(file: &Path) -> Result<Vec<OsString>> {
     let refused = |reason: &str| {
         let file = file.display();

@@ -1,4 +1,4 @@
-//! `cache`: what lies in the cache of drawings, whether it is whole, and making room.
+//! `cache`: lists the cache of drawings, checks it and makes room.
 
 use std::path::{Path, PathBuf};
 
@@ -18,7 +18,7 @@ pub(crate) fn run(command: &Cache) -> Result<()> {
     }
 }
 
-/// The disk cache that an option or the environment names.
+/// The disk cache named by an option or the environment.
 pub(crate) fn open(dir: Option<&PathBuf>) -> Result<(PathBuf, u64, DiskCache)> {
     let config = CacheConfig::resolve(dir.cloned(), std::env::var_os);
     match config.disk {

@@ -1,20 +1,20 @@
-//! Why a command failed, and the exit code that says so to scripts.
+//! Why a command failed, and the exit code that reports it to scripts.
 
 use std::fmt;
 
 use inbetween_core::Error;
 use inbetween_tooncrafter::weights::WeightError;
 
-/// What kind of failure it was.
+/// The kind of a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// The arguments make no sense.
     Usage,
     /// A file or folder could not be read or written.
     File,
-    /// A weight file is damaged, refused or of another kind.
+    /// A weight file is damaged, rejected or of another kind.
     Weights,
-    /// Weights are sound, but not what the model needs.
+    /// Weights are valid, but not what the model needs.
     Unfit,
     /// The network or the server failed.
     Network,
@@ -42,12 +42,12 @@ impl Kind {
     }
 }
 
-/// A failure with its message: what happened and what to do.
+/// A failure with its message, which says what happened and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// What kind it was.
     pub kind: Kind,
-    /// For the person at the terminal.
+    /// The message for the person at the terminal.
     pub message: String,
 }
 

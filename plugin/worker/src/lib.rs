@@ -1,7 +1,7 @@
-//! The command line of AI In-between: rendering with either engine, and caring for weight files and
-//! caches; and the server that draws with ToonCrafter for the plug-in.
+//! The command line of AI In-between: rendering with either engine, managing weight files and
+//! caches, and the server that draws with ToonCrafter for the plug-in.
 //!
-//! The executable is a thin shell around this library, so that tests can call what it does.
+//! The executable is a thin wrapper around this library, so that tests can call its parts.
 
 mod argument_files;
 mod cache;
@@ -28,8 +28,8 @@ pub use failure::{Failure, Kind, Result};
 use cli::{Command, Man, Models};
 use models::{convert, download, inspect, random, verify};
 
-/// Parses `arguments` (the first is the program's name), does what they say, and returns the exit
-/// code: 0, or that of the [`Kind`] of failure.
+/// Parses `arguments` (the first is the program's name), carries out the command, and returns the
+/// exit code: 0, or that of the [`Kind`] of failure.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments = match argument_files::expanded(arguments) {
         Ok(arguments) => arguments,
@@ -41,14 +41,14 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let command = match cli::Cli::try_parse_from(presets::expand(arguments)) {
         Ok(cli) => cli.command,
         Err(err) => {
-            // Help and version are asked for; everything else is wrong usage.
+            // Help and version were requested; everything else is wrong usage.
             let code = if err.use_stderr() { Kind::Usage.code() } else { 0 };
-            // Nothing helps when even the message cannot be printed.
+            // Nothing more can be done if even the message cannot be printed.
             let _ = err.print();
             return ExitCode::from(code);
         }
     };
-    // The worker logs into a file of its own.
+    // The worker logs to its own file.
     if !matches!(&command, Command::Serve(_)) {
         let level = env_logger::Env::default().filter_or("INBETWEEN_LOG", "warn");
         env_logger::Builder::from_env(level).init();
@@ -62,7 +62,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// Does what `command` says.
+/// Carries out `command`.
 fn execute(command: Command) -> Result<()> {
     match command {
         Command::Render(arguments) => render::run(&arguments),

@@ -1,4 +1,4 @@
-//! Options of the command line that follow from the list of settings: their help, range, choices and default.
+//! Command-line options derived from the list of settings: their help, range, choices and default.
 
 use std::path::PathBuf;
 
@@ -12,11 +12,11 @@ use inbetween_core::settings::{
     SolverChoice, Text, ToonCrafterSettings, WeightRef,
 };
 
-/// The value of a choice in which one option means `None`. The alias keeps clap from taking the `Option` for an
-/// argument that may be left out.
+/// The value of a choice in which one option means `None`. The alias keeps clap from treating the
+/// `Option` as an optional argument.
 pub(crate) type Chosen<T> = Option<T>;
 
-/// What the setting does, with its range.
+/// The setting's hint and its range.
 pub(crate) fn help(of: &'static dyn AnySetting) -> String {
     let hint = of.hint().to_string_lossy();
     match of.kind() {
@@ -48,7 +48,7 @@ pub(crate) fn whole(
     }
 }
 
-/// Reads the frame of a sketch and its file: 8=sketch.png.
+/// Reads a sketch's frame and file: 8=sketch.png.
 pub(crate) fn frame_and_file(text: &str) -> Result<(usize, PathBuf), String> {
     let parts = text.split_once('=').and_then(|(n, file)| Some((n.parse().ok()?, file.into())));
     parts.ok_or_else(|| "a sketch is written as 8=sketch.png".into())
@@ -64,7 +64,7 @@ pub(crate) fn text(
     }
 }
 
-/// Reads an option of the setting by its name.
+/// Reads an option of the choice by its name.
 pub(crate) fn choice<T: Clone + Send + Sync + 'static>(
     of: &'static Setting<Choice<T>>,
 ) -> impl TypedValueParser<Value = T> {
@@ -75,7 +75,7 @@ pub(crate) fn choice<T: Clone + Send + Sync + 'static>(
     })
 }
 
-/// The name of the option that is the default of a choice.
+/// The name of a choice's default option.
 pub(crate) fn name_of_default<T: PartialEq + 'static>(
     of: &'static Setting<Choice<T>>,
 ) -> &'static str {
@@ -87,7 +87,7 @@ pub(crate) fn default_of(of: &'static Setting<Integer>) -> u32 {
     of.kind.default.unsigned_abs()
 }
 
-/// The options for ToonCrafter, the same in every command that draws with it.
+/// The options for ToonCrafter, shared by all commands that draw with it.
 #[derive(Clone, Debug, Args)]
 pub struct ToonCrafterOptions {
     #[arg(long, help = help(&PROMPT), value_parser = text(&PROMPT), default_value = "")]
@@ -122,7 +122,7 @@ pub struct ToonCrafterOptions {
 }
 
 impl ToonCrafterOptions {
-    /// As many as the solver needs, unless given.
+    /// The number of steps, by default what the solver needs.
     pub(crate) fn steps(&self) -> u32 {
         self.steps.unwrap_or(self.solver.steps())
     }
@@ -132,7 +132,7 @@ impl ToonCrafterOptions {
         Some(self.memory_limit).filter(|&limit| limit > 0)
     }
 
-    /// What the engine is told, with these weights.
+    /// The engine's settings, with these weights.
     pub(crate) fn settings(
         &self,
         checkpoint: WeightRef,

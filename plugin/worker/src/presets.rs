@@ -1,10 +1,10 @@
-//! `--preset`: stands for other options of the command, taken from the one table of presets.
+//! `--preset`: stands for other options of the command, taken from the table of presets.
 
 use std::ffi::OsString;
 
 use inbetween_core::settings::list::{Mode, PRESET, Preset, SetTo};
 
-/// What an option of the list is called on the command line, where it is one.
+/// The name of a setting's option on the command line.
 pub(crate) fn option_of(id: &str) -> String {
     match id {
         "raiseStrength" => "strength".into(),
@@ -21,7 +21,7 @@ pub(crate) fn option_of(id: &str) -> String {
     }
 }
 
-/// The command that does what the preset is for.
+/// The command that a preset is for.
 fn command(preset: Preset) -> &'static str {
     match preset.mode() {
         Mode::InBetweens => "render",
@@ -29,13 +29,13 @@ fn command(preset: Preset) -> &'static str {
     }
 }
 
-/// The names of the presets of a command.
+/// The names of the presets for a command.
 pub(crate) fn names(of: &str) -> Vec<&'static str> {
     let fits = |preset: Option<Preset>| preset.is_none_or(|preset| command(preset) == of);
     PRESET.kind.options.iter().filter(|row| fits(row.value)).map(|row| row.name).collect()
 }
 
-/// The same command line with the options that its preset stands for. Options that are given take precedence.
+/// The command line with the options of its preset added. Options that are given take precedence.
 pub(crate) fn expand(mut arguments: Vec<OsString>) -> Vec<OsString> {
     let of = |name: &str| PRESET.kind.options.iter().find(|row| row.name == name)?.value;
     let given = |option: &str| {
@@ -51,7 +51,7 @@ pub(crate) fn expand(mut arguments: Vec<OsString>) -> Vec<OsString> {
         }
     });
     let Some(preset) = value.and_then(|name| of(&name)) else { return arguments };
-    // A preset of another command is refused later, when the command line is parsed.
+    // A preset of another command is rejected later, when the command line is parsed.
     if arguments.get(1).is_none_or(|name| *name != *command(preset)) {
         return arguments;
     }
@@ -66,7 +66,7 @@ pub(crate) fn expand(mut arguments: Vec<OsString>) -> Vec<OsString> {
             SetTo::Option(_, name) => name.to_owned(),
             SetTo::Number(number) => number.to_string(),
         };
-        // Positions are a chart of their own, and a file knows its own rate, which is the project's.
+        // Positions replace the chart, and a file's own rate stands for the project's.
         let other = option == "chart" && given("positions") || option == "to" && value == "project";
         if options.contains(&option.as_str()) && !given(&option) && !other {
             added.push(OsString::from(format!("--{option}={value}")));

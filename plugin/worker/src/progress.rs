@@ -1,4 +1,5 @@
-//! Progress: bars on standard error in a terminal, plain lines in a log, or lines for farms on standard output.
+//! Progress: bars on standard error in a terminal, plain lines in a log, or lines for render farms
+//! on standard output.
 
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -11,7 +12,7 @@ use crate::failure::Failure;
 /// Time between two lines in a log.
 const BETWEEN_LINES: Duration = Duration::from_secs(10);
 
-/// A bar for bytes, with speed and time left.
+/// A bar for bytes, with speed and remaining time.
 pub(crate) fn of_bytes(what: &str) -> ProgressBar {
     bar(
         what,
@@ -19,7 +20,7 @@ pub(crate) fn of_bytes(what: &str) -> ProgressBar {
     )
 }
 
-/// A bar for work in `units`, with time spent and time left.
+/// A bar for work in `units`, with elapsed and remaining time.
 pub(crate) fn of_work(what: &str, units: u64) -> ProgressBar {
     let bar = bar(what, "{msg} [{wide_bar}] {percent}% {elapsed}, {eta} left");
     bar.set_length(units);
@@ -41,10 +42,10 @@ pub(crate) fn reporter(bar: &ProgressBar) -> impl FnMut(u64, u64) + '_ {
     }
 }
 
-/// How a command tells how far it is.
+/// How a command shows its progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ProgressForm {
-    /// A bar on standard error, silent where that is no terminal.
+    /// A bar on standard error, if that is a terminal.
     Bar,
     /// A line for each percent on standard output: "progress 42 %".
     Lines,
@@ -53,7 +54,7 @@ pub enum ProgressForm {
 }
 
 impl ProgressForm {
-    /// Prints on standard output what is being done.
+    /// Prints the current activity on standard output.
     fn status(self, text: &str) {
         match self {
             Self::Openjd => println!("openjd_status: {text}"),
@@ -62,7 +63,7 @@ impl ProgressForm {
         }
     }
 
-    /// Prints what went wrong, in the form that a farm shows beside the task.
+    /// Prints a failure in the form that a farm shows beside the task.
     pub(crate) fn failed(self, failure: &Failure) {
         if self == Self::Openjd {
             println!("openjd_fail: {}", failure.message.replace('\n', " "));
@@ -70,7 +71,7 @@ impl ProgressForm {
     }
 }
 
-/// Prints whole percents on standard output, each once.
+/// Prints each whole percent once on standard output.
 #[derive(Debug)]
 struct Percents {
     form: ProgressForm,
@@ -94,14 +95,14 @@ impl Percents {
     }
 }
 
-/// Progress of some work in the wanted form.
+/// Progress of some work in the chosen form.
 pub(crate) struct ProgressReporter {
     form: ProgressForm,
     bar: ProgressBar,
     percents: Percents,
 }
 
-/// Units of a bar that shows fractions.
+/// Number of units of a bar that shows fractions.
 const UNITS: u64 = 100_000;
 
 impl ProgressReporter {
@@ -113,25 +114,25 @@ impl ProgressReporter {
         Self { form, bar, percents: Percents::of(form) }
     }
 
-    /// What is being done.
+    /// Shows the current activity.
     pub(crate) fn status(&self, text: &str) {
         self.bar.set_message(text.to_owned());
         self.form.status(text);
     }
 
-    /// How far it is, 0 to 1.
+    /// Shows the progress, 0 to 1.
     pub(crate) fn report(&mut self, fraction: f32) {
         self.bar.set_position((f64::from(fraction) * UNITS as f64) as u64);
         self.percents.tell((fraction.clamp(0.0, 1.0) * 100.0) as u64);
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub(crate) fn done(self) {
         self.bar.finish_and_clear();
     }
 }
 
-/// Progress of work on frames: how many of them, how many in a second, and the time that is left.
+/// Progress over frames: how many are done, how many per second, and the remaining time.
 #[derive(Debug)]
 pub(crate) struct Frames {
     form: ProgressForm,
@@ -139,7 +140,7 @@ pub(crate) struct Frames {
     all: u64,
     done: u64,
     percents: Percents,
-    /// Frames done in this run, which the speed is computed from.
+    /// Frames done in this run, from which the speed is computed.
     worked: u64,
     started: Instant,
     told: Instant,
@@ -160,13 +161,13 @@ impl Frames {
         Self { form, what, all, done: 0, percents, worked: 0, started: now, told: now, bar }
     }
 
-    /// Another frame is done.
+    /// Counts one more finished frame.
     pub(crate) fn inc(&mut self) {
         self.worked += 1;
         self.skip(1);
     }
 
-    /// Counts frames that an earlier run has done.
+    /// Counts frames that an earlier run has finished.
     pub(crate) fn skip(&mut self, frames: u64) {
         self.done += frames;
         if let Some(bar) = &self.bar {
@@ -178,7 +179,7 @@ impl Frames {
         self.percents.tell(100 * self.done.min(self.all) / self.all.max(1));
     }
 
-    /// All frames are done. A log gets a last line.
+    /// Called when all frames are done. A log gets a last line.
     pub(crate) fn finish(mut self) {
         match &self.bar {
             Some(bar) => bar.finish_and_clear(),
@@ -230,7 +231,7 @@ mod tests {
         frames.skip(100);
         assert_eq!(frames.text(Duration::from_secs(1)), "100 of 1000 frames");
         (0..50).for_each(|_| frames.inc());
-        // Frames of an earlier run say nothing of the speed.
+        // Frames of an earlier run must not affect the speed.
         assert_eq!(
             frames.text(Duration::from_secs(25)),
             "150 of 1000 frames, 2.0 frames/s, 7:05 left"

@@ -1,4 +1,4 @@
-//! The executable as a script sees it: outputs, files and exit codes.
+//! The executable from a script's point of view: outputs, files and exit codes.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test, with its place")]
 
@@ -166,7 +166,7 @@ fn the_same_mistake_has_the_same_exit_code_in_every_command() {
             assert!(!done.err.contains("panicked"), "{}", done.err);
         }
     }
-    // Told in full all the same.
+    // The file is still described in full.
     let told = inbetween(&["models", "inspect", &other]);
     assert!(told.out.contains("1 tensors"), "{}", told.out);
     assert!(told.err.contains("another model"), "{}", told.err);
@@ -179,7 +179,7 @@ fn weights_that_are_no_numbers_are_refused_before_any_work() {
     let mut bytes = fs::read(&file).unwrap();
     let data = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
     let header: Value = serde_json::from_slice(&bytes[8..data]).unwrap();
-    // Of the network that is loaded last.
+    // A weight of the network that is loaded last.
     let weight = &header["first_stage_model.decoder.conv_out.weight"];
     let at = data + weight["data_offsets"][1].as_u64().unwrap() as usize;
     // NaN, whether it ends a number of 16 or of 32 bits.
@@ -251,7 +251,7 @@ fn a_sequence_of_keys_is_drawn_span_by_span() {
     assert_eq!(numbers, (1..=9).collect::<Vec<_>>());
     assert!(done.out.contains("openjd_progress: 100\n"), "{}", done.out);
     assert!(done.out.contains("openjd_status: "), "{}", done.out);
-    // The key that two spans share belongs to the second of them.
+    // A key that two spans share belongs to the second of them.
     assert_eq!(draw("first", &["--span", "1"]).1, (1..=4).collect::<Vec<_>>());
     assert_eq!(draw("second", &["--span", "2"]).1, (5..=9).collect::<Vec<_>>());
     assert_eq!(draw("some", &["--frames", "4-6"]).1, [4, 5, 6]);
@@ -279,7 +279,7 @@ fn a_sequence_of_keys_is_drawn_span_by_span() {
     assert_eq!(inbetween(&["render", "--out", "out"]).code, 2, "keys are needed");
 }
 
-/// The middle of what is dark in a picture, in pixels from the left.
+/// The centre of the dark pixels in a picture, in pixels from the left.
 fn middle(path: &Path) -> f64 {
     let picture = image::open(path).unwrap().into_luma8();
     let dark = picture.enumerate_pixels().filter(|(.., p)| p.0[0] < 100);
@@ -291,7 +291,7 @@ fn middle(path: &Path) -> f64 {
 fn any_number_of_keys_makes_one_movement() {
     let folder = TempDir::new().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    // Faster and faster: 2 t t, on frames that are not evenly apart.
+    // Accelerating movement, 2 t t, on frames that are not evenly spaced.
     let at = [1u32, 5, 11, 15];
     let place = |frame: f64| 40.0 + 1.6 * (frame - 1.0) * (frame - 1.0);
     let keys: Vec<String> = at.iter().map(|n| path(&format!("key_{n}.png"))).collect();
@@ -331,12 +331,12 @@ fn any_number_of_keys_makes_one_movement() {
         let frame = Path::new(&smooth).join(format!("frame_{n:04}.png"));
         assert_eq!(fs::read(frame).unwrap(), fs::read(key).unwrap(), "key {n} as it is");
     }
-    // One span of them is drawn as it is among the others.
+    // One span alone is drawn in the same way as among the others.
     let (done, span) = draw("span", &["--at", told, "--span", "2", "--sheet"]);
     assert_eq!(done.code, 0, "{}", done.err);
     let of = |out: &str| fs::read(Path::new(out).join("frame_0008.png")).unwrap();
     assert_eq!(of(&span), of(&smooth));
-    // Without --at there are as many frames in every span.
+    // Without --at, every span has the same number of frames.
     let (done, even) = draw("even", &["--in-betweens", "2"]);
     assert_eq!((done.code, pictures(Path::new(&even)).len()), (0, 10), "{}", done.err);
     for (more, said) in [
@@ -390,7 +390,7 @@ fn what_lies_in_the_cache_is_told_in_words() {
     }
     assert!(lines[2].starts_with("2 in-betweens, 0 keys and sketches and 0 "), "{told}");
     assert!(lines[2].contains(" of 4") && lines[2].ends_with(&cache), "{told}");
-    // One is damaged: said so, deleted by `verify`, and not counted afterwards.
+    // One is damaged: `list` says so, `verify` deletes it, and it does not count afterwards.
     let json = inbetween(&["cache", "list", "--dir", &cache, "--json"]).json();
     fs::write(json[0]["file"].as_str().unwrap(), b"no drawing").unwrap();
     assert!(list().out.contains("damaged drawing, see `cache verify`"), "{}", list().out);
@@ -403,7 +403,7 @@ fn what_lies_in_the_cache_is_told_in_words() {
 fn nothing_is_fetched_before_the_licence_is_accepted() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("models");
-    // Nobody listens there; asking it would be a network failure.
+    // Nobody listens there, so contacting it would be a network failure.
     let done = inbetween(&[
         "models",
         "download",
@@ -442,7 +442,7 @@ fn generate_writes_frames_and_a_sheet() {
     let files = pictures(Path::new(&small.path("out")));
     assert_eq!(files.len(), 17);
     assert!(files[0].ends_with("frame.0001.png") && files[16].ends_with("sheet.png"));
-    // A square picture in a wide frame: the bars are cut off again.
+    // A square picture in a wide frame: the bars are removed again.
     assert_eq!(image::open(&files[5]).unwrap().into_rgb8().dimensions(), (64, 64));
 }
 
@@ -454,7 +454,7 @@ fn a_plan_draws_nothing() {
         assert_eq!(done.code, 0, "{}", done.err);
         done.json()["peak_bytes"].as_u64().unwrap()
     };
-    // Planned for a GPU whether there is one or not; halves where the weights are halves.
+    // Planned for a GPU whether or not there is one; half precision takes half the memory.
     let (full, half) = (["--device", "cuda", "--precision", "f32"], ["--device", "cuda"]);
     assert!(peak(&full) > peak(&half) && peak(&half) > 1 << 30);
     assert!(peak(&[]) < 1 << 30);

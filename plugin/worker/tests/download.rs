@@ -1,5 +1,5 @@
-//! Fetching from a server of the same layout as the public one, on this machine: with broken
-//! connections, wrong contents and all that a network does.
+//! Fetching from a local server with the same layout as the public one, including broken
+//! connections, wrong contents and other network faults.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test, with its place")]
 
@@ -18,26 +18,26 @@ use tempfile::TempDir;
 /// How the server misbehaves.
 #[derive(Clone, Default)]
 struct Manners {
-    /// Hang up after so many bytes of each answer, for so many answers.
+    /// For this many answers, disconnect after this many bytes.
     hang_up: Option<(usize, usize)>,
-    /// Refuse so many connections before the first answer.
+    /// Number of connections to refuse before the first answer.
     refuse: usize,
-    /// Send everything whatever range is asked for.
+    /// Send everything, whatever range is requested.
     ignore_ranges: bool,
-    /// Send another byte at this place.
+    /// Send a wrong byte at this position.
     corrupt_at: Option<usize>,
     /// Answer every request with this status.
     status: Option<u16>,
-    /// Name the file by something that is no digest.
+    /// List the file with something that is not a digest.
     no_digest: bool,
 }
 
-/// A server on this machine with one file.
+/// A local server with one file.
 struct Fake {
     endpoint: String,
     contents: Arc<Vec<u8>>,
     manners: Arc<Mutex<Manners>>,
-    /// Start of each range that was asked for.
+    /// Start of each requested range.
     asked: Arc<Mutex<Vec<usize>>>,
 }
 
@@ -55,7 +55,7 @@ impl Fake {
             (Arc::clone(&fake.contents), Arc::clone(&fake.manners), Arc::clone(&fake.asked));
         std::thread::spawn(move || {
             for stream in listener.incoming() {
-                // A client that hangs up is no failure of the server.
+                // It is not the server's failure if a client disconnects.
                 let _ = answer(&stream.unwrap(), &contents, &manners, &asked);
             }
         });
@@ -185,7 +185,7 @@ fn broken_connections_are_taken_up_where_they_broke() {
 fn the_next_run_goes_on_where_this_one_stopped() {
     let manners = Manners { hang_up: Some((70_000, 1)), ..Manners::default() };
     let (fake, folder) = (Fake::new(manners), TempDir::new().unwrap());
-    // Once the first answer has broken off, nothing more comes through.
+    // After the first answer has broken off, nothing more arrives.
     let failure = fetch(&fake.server(), MODEL, folder.path(), &mut |done, _| {
         if done >= 70_000 {
             fake.manners.lock().unwrap().status = Some(503);
@@ -213,7 +213,7 @@ fn a_file_that_is_there_is_checked_and_not_fetched_again() {
     assert_eq!(fake.fetch(&folder).unwrap().resumed_from, 300_000);
     assert!(fake.asked.lock().unwrap().is_empty());
 
-    // One changed byte, and it is fetched anew.
+    // One byte is changed, so the file is fetched again.
     let mut bytes = fs::read(folder.path().join(MODEL)).unwrap();
     bytes[1000] ^= 1;
     fs::write(folder.path().join(MODEL), bytes).unwrap();

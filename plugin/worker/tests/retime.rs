@@ -1,4 +1,5 @@
-//! `retime` as a script sees it: sequences of every depth, videos, interruptions, refusals.
+//! `retime` from a script's point of view: sequences of every depth, videos, interruptions,
+//! refusals.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test, with its place")]
 
@@ -76,7 +77,8 @@ fn sixteen_bits_and_alpha_come_through_and_holds_become_motion() {
         let source = fs::read(space.path(&format!("in/roll.{source:04}.png"))).unwrap();
         assert_eq!(fs::read(&files[out]).unwrap(), source);
     }
-    // Until the last drawing, which is held, each frame differs from the one before, in its alpha too.
+    // Up to the last drawing, which is held, each frame differs from the previous one, in its alpha
+    // too.
     for pair in files[..9].windows(2) {
         let alpha =
             |file: &Path| open(file).into_rgba16().pixels().map(|p| p[3]).collect::<Vec<_>>();
@@ -110,7 +112,7 @@ fn an_interrupted_run_goes_on_where_it_stopped() {
     assert_eq!(retime(&space, &order).code, 0);
     let files = space.files("out");
     let before: Vec<Vec<u8>> = files.iter().map(|file| fs::read(file).unwrap()).collect();
-    // As a crash leaves it: some frames missing, one half written beside its place.
+    // As after a crash: some frames are missing, one is half written under its temporary name.
     for at in [1, 4, 7] {
         fs::remove_file(&files[at]).unwrap();
     }
@@ -210,7 +212,7 @@ fn ffmpeg(space: &Workspace, arguments: &[&str]) {
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 }
 
-/// What ffprobe tells of a stream.
+/// What ffprobe reports about a stream.
 fn told_of(space: &Workspace, file: &str, stream: &str) -> Value {
     let done = Command::new("ffprobe")
         .args([

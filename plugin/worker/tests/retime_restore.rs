@@ -1,7 +1,9 @@
-//! Transfers of films whose true drawings are known, and what is left of them when they are restored.
+//! Film transfers whose true drawings are known, and what remains of these drawings after
+//! restoring.
 //!
-//! `TRANSFERS=all cargo test --release --workspace --test retime_restore -- --nocapture` makes all of them and prints the
-//! figures; without the variable a few are made, and with the name of one that one.
+//! `TRANSFERS=all cargo test --release --workspace --test retime_restore -- --nocapture` makes all
+//! of them and prints the figures. Without the variable a few are made; with the name of a
+//! transfer, only that one.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test, with its place")]
 
@@ -20,7 +22,7 @@ use common::has_ffmpeg;
 const WIDTH: usize = 320;
 const HEIGHT: usize = 240;
 
-/// For how many frames of the film each drawing is held.
+/// The number of film frames for which each drawing is held.
 fn exposures() -> Vec<usize> {
     [[2; 24].to_vec(), [1; 20].to_vec(), [3; 10].to_vec(), vec![12], [2; 17].to_vec()].concat()
 }
@@ -28,7 +30,7 @@ fn exposures() -> Vec<usize> {
 /// A picture in grey.
 type Grey = Vec<f32>;
 
-/// A drawing of a figure with an outline before a painted ground.
+/// A drawing of an outlined figure in front of a painted ground.
 fn drawing(n: usize) -> Grey {
     let step = n as f32;
     let centre = (
@@ -61,16 +63,16 @@ fn drawing(n: usize) -> Grey {
 
 struct Desk {
     folder: TempDir,
-    /// As the film shows them: what it rounds is nobody's loss.
+    /// As the film shows them, since its rounding is not a loss of the transfer.
     drawings: Vec<Grey>,
     exposures: Vec<usize>,
 }
 
-/// Frames of the telecined film that are cut away in the transfer `broken`.
+/// Frames of the telecined film that the transfer `broken` cuts out.
 const CUT: [usize; 6] = [31, 32, 77, 120, 121, 122];
 
 impl Desk {
-    /// Nothing where ffmpeg is missing, which is said.
+    /// `None`, with a message, if ffmpeg is missing.
     fn new() -> Option<Self> {
         if !has_ffmpeg() {
             return None;
@@ -108,7 +110,7 @@ impl Desk {
         Some(desk)
     }
 
-    /// The frame of the film on which each drawing begins.
+    /// The film frame on which each drawing begins.
     fn starts(&self) -> Vec<usize> {
         (0..self.exposures.len()).map(|n| self.exposures[..n].iter().sum()).collect()
     }
@@ -149,8 +151,9 @@ impl Desk {
         files.iter().map(|file| grey(file).into_iter().map(f32::from).collect()).collect()
     }
 
-    /// Holds what was restored against the drawings, which should begin at these times in frames of the film. `speed` is
-    /// that of the transfer's sound, `weave` how far pictures may have moved, in pixels.
+    /// Compares the restored film with the drawings, which should begin at these times, in frames
+    /// of the film. `speed` is that of the transfer's sound; `weave` is how far pictures may have
+    /// moved, in pixels.
     fn judge(
         &self,
         pictures: &[Grey],
@@ -181,7 +184,7 @@ impl Desk {
                 }
             }
             combs = combs.max(combed(picture) - combed(own));
-            // A speed-up keeps frames, all else keeps times.
+            // A speed-up preserves frames; all others preserve times.
             let time = at as f64 / film * speed;
             seen[near].get_or_insert(time * 24_000.0 / 1001.0);
         }
@@ -206,19 +209,22 @@ impl Desk {
 
 #[derive(Debug)]
 struct Figures {
-    /// Drawings found again.
+    /// Number of drawings that were found.
     found: usize,
     all: usize,
-    /// The most that is seen of a neighbouring drawing, in code values over a block, and in which picture.
+    /// The strongest trace of a neighbouring drawing, in code values over a block, and the picture
+    /// that has it.
     ghost: (f32, usize),
-    /// Share of pixels in combs.
+    /// Share of combed pixels.
     combs: f32,
-    /// Farthest that a drawing begins from its frame, in frames of the film, and how that changes over the film.
+    /// Largest distance of a drawing's beginning from its true frame, in frames of the film, and
+    /// how it changes over the film.
     worst: f64,
     drift: f64,
 }
 
-/// Squared difference on some of the pixels, enough to tell drawings apart, with the first picture moved.
+/// Squared difference over some of the pixels, enough to tell drawings apart, with the first
+/// picture moved.
 fn off_on_some(a: &Grey, b: &Grey, [right, down]: [isize; 2]) -> f32 {
     const MARGIN: usize = 4;
     let places = (MARGIN * WIDTH..(HEIGHT - MARGIN) * WIDTH).step_by(7);
@@ -227,13 +233,14 @@ fn off_on_some(a: &Grey, b: &Grey, [right, down]: [isize; 2]) -> f32 {
     places.map(|at| a[at.saturating_add_signed(by)] - b[at]).map(|off| off * off).sum()
 }
 
-/// Side of a block in which ghosts are looked for, and places in it that are enough.
+/// Side of a block in which ghosts are measured, and number of places in it that suffice.
 const BLOCK: usize = 16;
 const LEAST_PLACES: usize = 64;
 
-/// How much of `other` is in the picture beside `own`, moved by `shift`, in the block where most is seen of it: code
-/// values by which the best mix of both differs from `own`, as far as noise does not explain them. Only flat places of
-/// `own` are looked at: beside its lines a picture put together from fields differs by itself.
+/// How much of `other` the picture shows besides `own`, moved by `shift`, in the block with the
+/// strongest trace: the code values by which the best mix of both differs from `own`, beyond what
+/// noise explains. Only flat places of `own` are measured, because beside its lines a picture
+/// assembled from fields differs anyway.
 fn ghost_of(picture: &Grey, own: &Grey, other: &Grey, [right, down]: [isize; 2]) -> f32 {
     const MARGIN: usize = 8;
     let by = down * WIDTH as isize + right;
@@ -261,14 +268,15 @@ fn ghost_of(picture: &Grey, own: &Grey, other: &Grey, [right, down]: [isize; 2])
             let share = sum(&|at| of_picture(at) * way(at)) / all;
             let rest = sum(&|at| (of_picture(at) - share * way(at)).powi(2)) / places.len() as f32;
             let seen = sum(&|at| way(at).abs()) / places.len() as f32;
-            // Of a hundred thousand blocks of noise none is four deviations off.
+            // Of a hundred thousand blocks of noise, none is off by four deviations.
             worst = worst.max((share - 4.0 * (rest / all).sqrt()) * seen);
         }
     }
     worst
 }
 
-/// Share of pixels that differ from the lines above and below, which are alike, but not from those beyond.
+/// Share of pixels that differ from the lines above and below, where these agree, but not from the
+/// lines beyond.
 fn combed(picture: &Grey) -> f32 {
     let at = |x: usize, y: usize| picture[y * WIDTH + x];
     let is_comb = |x: usize, y: usize| {
@@ -289,12 +297,12 @@ fn combed(picture: &Grey) -> f32 {
 const LOSSLESS: &str = "-c:v ffv1";
 const INTERLACED: &str = "-flags +ilme+ildct -c:v mpeg2video";
 
-/// Transfers: name, the filters and the encoder.
+/// The transfers: name, filters and encoder.
 fn transfers() -> Vec<(&'static str, String)> {
     let fields = "bwdif=send_field:tff:all";
     let lines = "tinterlace=interleave_top,setfield=tff";
     let blended = "interp_start=0:interp_end=255:scene=100";
-    // An exact clock: that of Matroska counts thousandths of a second only.
+    // An exact clock is needed, because Matroska's counts only milliseconds.
     let repeated = "settb=1001/24000,setpts=N,fps=30000/1001";
     let gone: Vec<String> = CUT.iter().map(|n| format!("eq(n\\,{n})")).collect();
     let cut = format!("select=not({}),setpts=N/(30000/1001)/TB", gone.join("+"));
@@ -354,7 +362,7 @@ fn every_transfer_gives_its_film_again() {
         let pictures = desk.pictures(name);
         let weave = if name == "worn" { 2 } else { 0 };
         let begin = |start: usize| {
-            // What is cut away before a drawing makes it begin earlier, in the sound too.
+            // Frames cut out before a drawing make it begin earlier, in the sound too.
             let in_transfer = (start as f64 * 1.25).round() as usize;
             let cut = CUT.iter().filter(|n| name == "broken" && **n < in_transfer).count();
             start as f64 - 0.8 * cut as f64
@@ -362,7 +370,8 @@ fn every_transfer_gives_its_film_again() {
         let starts: Vec<f64> = desk.starts().into_iter().map(begin).collect();
         let figures = desk.judge(&pictures, &starts, (per_second, speed), weave);
         println!("{name:>9}: {figures:?} {}", told["restored"]);
-        // A cut may lie within a frame of the film, and leaves more drawings there than time.
+        // A cut may fall within a frame of the film, and then leaves more drawings there than there
+        // is time for.
         let late = if name == "broken" { 2.01 } else { 1.01 };
         let told_film = told["restored"]["film"].as_str();
         let good = figures.found == figures.all
@@ -381,7 +390,7 @@ fn every_transfer_gives_its_film_again() {
 #[test]
 fn a_pan_of_fields_has_no_combs() {
     let Some(desk) = Desk::new() else { return };
-    // The ground goes by, two pixels for each field.
+    // The ground moves by two pixels per field.
     desk.transfer(
         "-vf select=lt(n\\,1),loop=loop=50:size=1,setpts=N/50/TB,fps=50,format=yuv444p,crop=216:240:2*n:0,pad=320:240,tinterlace=interleave_top,setfield=tff -c:v ffv1",
         "pan.mkv",
@@ -390,7 +399,7 @@ fn a_pan_of_fields_has_no_combs() {
     assert_eq!(told["restored"]["fields"], "split", "{}", told["restored"]);
     let combs = desk.pictures("pan").iter().map(combed).fold(0.0, f32::max);
     assert!(combs < 0.001, "{combs}");
-    // As it is, where the person wants it so.
+    // Left as it is, because the user asks for it.
     let told =
         desk.retime(&["pan.mkv", "as-it-is", "--to", "25", "--strength", "0", "--restore", "off"]);
     assert!(told["restored"]["fields"].is_null());
@@ -400,7 +409,7 @@ fn a_pan_of_fields_has_no_combs() {
 #[test]
 fn titles_that_roll_in_whole_frames_are_left_alone() {
     let Some(desk) = Desk::new() else { return };
-    // By one line for each frame: fields are those of the frame beside, a line away.
+    // One line further for each frame: fields come from the neighbouring frame, one line away.
     let line = "floor((Y+N)/3)";
     let roll = format!(
         "trim=end_frame=40,setpts=N/25/TB,fps=25,geq=lum='if(lt(mod({line}\\,11)\\,8)*lt(mod(floor(X/3)*37+{line}*61\\,101)\\,50)\\,230\\,20)':cb=128:cr=128"

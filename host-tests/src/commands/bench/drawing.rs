@@ -1,4 +1,4 @@
-//! How long in-betweens of drawn keys take, and how much memory.
+//! Measures how long in-betweens of drawn keys take and how much memory they need.
 
 use std::{
     collections::BTreeMap,
@@ -26,20 +26,20 @@ use crate::{
     pictures::picture::Picture,
 };
 
-/// Times of drawing at one size. Memory is told on Linux only.
+/// Times for drawing at one size. Memory is reported on Linux only.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Figures {
-    /// In-betweens of new keys, the median.
+    /// Median time of in-betweens of new keys.
     pub(super) first: Duration,
-    /// Further positions of the same keys, the median.
+    /// Median time of further positions of the same keys.
     pub(super) further: Duration,
-    /// Processor time of both, over all threads. It hardly depends on what else runs on the machine.
+    /// Processor time of both, over all threads. It hardly depends on other load on the machine.
     pub(super) processor: Option<[Duration; 2]>,
-    /// Mixing two frames of that size, on one core.
+    /// Time to mix two frames of that size on one core.
     pub(super) dissolve: Duration,
-    /// Resident memory before the first render, with the host's own pictures.
+    /// Resident memory before the first render, including the host's own pictures.
     pub(super) before_kib: Option<u64>,
-    /// The most that was resident while drawing.
+    /// Peak resident memory while drawing.
     pub(super) peak_kib: Option<u64>,
 }
 
@@ -68,8 +68,8 @@ fn key(path: Option<&Path>, size: Size, shift: f32) -> Result<Picture> {
     }))
 }
 
-/// The setup of an instance whose position follows its time: 0 to 1 over the frames 0 to 1000. Each `pair` has other
-/// keys.
+/// The setup of an instance whose position follows its time: 0 to 1 over the frames 0 to 1000. Each
+/// `pair` has different keys.
 pub(super) fn setup(args: &BenchArgs, size: Size, pair: usize) -> Result<Setup> {
     let range = (0.0, 1000.0);
     let mut footage: BTreeMap<String, Arc<dyn Footage>> = BTreeMap::new();
@@ -89,7 +89,7 @@ pub(super) fn setup(args: &BenchArgs, size: Size, pair: usize) -> Result<Setup> 
     })
 }
 
-/// An instance whose pictures are made before the clock runs, as a host would have them.
+/// An instance whose pictures are made before the measurement starts, as they would be in a host.
 pub(super) fn instance(
     args: &BenchArgs,
     plugin: &Arc<Plugin>,
@@ -121,7 +121,7 @@ pub(super) fn median(mut times: Vec<Duration>) -> Duration {
 
 /// Draws several pairs of keys, each at four positions.
 pub(super) fn measure(args: &BenchArgs, plugin: &Arc<Plugin>, size: Size) -> Result<Figures> {
-    // Keys from files are the same each time, and only new ones need a first in-between.
+    // Keys from files are always the same, and only new keys give a first in-between.
     let pairs = if args.first.is_some() && args.last.is_some() { 1 } else { args.pairs.max(1) };
     let (mut first, mut further, mut before_kib) = (Vec::new(), Vec::new(), None);
     let mut processor = [Vec::new(), Vec::new()];
@@ -138,7 +138,7 @@ pub(super) fn measure(args: &BenchArgs, plugin: &Arc<Plugin>, size: Size) -> Res
             processor[1].push(spent().saturating_sub(begin));
         }
     }
-    // Measured before the peer takes memory of its own.
+    // Measured before the comparison takes memory of its own.
     let peak_kib = Process::now().map(|process| process.peak_kib);
     let dissolve = dissolve(frame_bytes(size) / 4);
     Ok(Figures {
@@ -151,7 +151,7 @@ pub(super) fn measure(args: &BenchArgs, plugin: &Arc<Plugin>, size: Size) -> Res
     })
 }
 
-/// The same, measured in a process of its own, so that nothing else counts to its memory.
+/// The same, measured in a separate process, so that nothing else counts towards its memory.
 pub(super) fn measure_apart(args: &BenchArgs, plugin: &Path, size: Size) -> Result<Figures> {
     let program = std::env::current_exe().context("cannot find this program")?;
     let mut command = Command::new(program);
@@ -175,7 +175,7 @@ pub(super) fn measure_apart(args: &BenchArgs, plugin: &Path, size: Size) -> Resu
     serde_json::from_slice(&output.stdout).context("the other process told no figures")
 }
 
-/// The least of several mixings of two warm buffers with that many floats into a third.
+/// Shortest time, over several runs, to mix two warm buffers of that many floats into a third.
 fn dissolve(samples: usize) -> Duration {
     let (a, b) = (vec![0.25_f32; samples], vec![0.75_f32; samples]);
     let mut mixed = vec![0.0_f32; samples];

@@ -1,8 +1,10 @@
-//! Times of the plug-in in a host, each beside a named peer of the same run: the `bench` command.
+//! `bench`: times of the plug-in in a host, each next to a named reference measured in the same
+//! run.
 //!
-//! A machine's speed changes from run to run and from year to year; a ratio to work of known size does not. So
-//! loading is put beside opening the same file alone, handing over a finished frame beside copying its bytes, and
-//! drawing beside mixing the two keys, which is the least that any in-between takes.
+//! A machine's speed changes from run to run and from year to year; a ratio to work of known size
+//! does not. So loading is compared with opening the same file alone, delivering a finished frame
+//! with copying its bytes, and drawing with mixing the two keys, which is the least work that any
+//! in-between needs.
 
 mod drawing;
 
@@ -58,10 +60,11 @@ pub struct BenchArgs {
     pub only_drawing: bool,
 }
 
-/// Runs the command. The cache folder is an empty one, so that the first in-between is a first one.
+/// Runs the command with an empty cache folder, so that the first in-between really is one.
 ///
 /// # Errors
-/// When there is no plug-in, when it cannot be opened or does not render, or when a process that measures it fails.
+/// When there is no plug-in, when it cannot be opened or does not render, or when a measuring
+/// process fails.
 pub fn run(args: &BenchArgs) -> Result<()> {
     let path = match &args.plugin {
         Some(path) => path.clone(),
@@ -70,7 +73,8 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     let path = binary::find_one(&path)?;
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
     for name in ["XDG_CACHE_HOME", "INBETWEEN_CACHE_DIR"] {
-        // SAFETY: no other thread runs yet: this is the start of the program, and the plug-in is not loaded.
+        // SAFETY: no other thread is running yet: this is the start of the program, and the plug-in
+        // is not loaded.
         unsafe { std::env::set_var(name, folder.path()) };
     }
     if args.only_drawing {
@@ -162,7 +166,7 @@ fn loading(args: &BenchArgs, path: &Path) -> Result<Arc<Plugin>> {
     Ok(plugin)
 }
 
-/// A drawn frame, asked for again.
+/// Delivers a drawn frame that is requested again.
 fn handing_over(args: &BenchArgs, plugin: &Arc<Plugin>) -> Result<()> {
     let instance = drawing::instance(args, plugin, args.size, 0)?;
     drawing::timed(&instance, 500.0)?;
@@ -177,11 +181,11 @@ fn handing_over(args: &BenchArgs, plugin: &Arc<Plugin>) -> Result<()> {
     Ok(())
 }
 
-/// What the plug-in costs a host that has not rendered yet: memory, threads, open files.
+/// What the plug-in costs a host before the first render: memory, threads, open files.
 struct Idle {
     none: Process,
     loaded: Process,
-    /// Before and after an instance was made.
+    /// Before and after an instance was created.
     instance: [Process; 2],
 }
 
@@ -192,7 +196,7 @@ fn before_the_first_render(idle: &Idle) {
     );
     let line = |what: &str, value: fn(&Process) -> u64, unit: &str| {
         let cell = |value: u64| format!("{value} {unit}");
-        // The host's own pictures do not count to the plug-in's memory.
+        // The host's own pictures do not count as the plug-in's memory.
         let [before, after] = idle.instance.each_ref().map(value);
         let made = value(&idle.loaded) + after.saturating_sub(before);
         let cells = [value(&idle.none), value(&idle.loaded), made].map(cell);
@@ -203,7 +207,7 @@ fn before_the_first_render(idle: &Idle) {
     line("open files", |process| process.files, "");
 }
 
-/// The least of several copies of that many bytes between two warm buffers.
+/// Shortest time, over several runs, to copy that many bytes between two warm buffers.
 fn memcpy(bytes: usize) -> Duration {
     let from = vec![0x5A_u8; bytes];
     let mut to = vec![0_u8; bytes];
@@ -216,7 +220,7 @@ fn memcpy(bytes: usize) -> Duration {
     (0..5).map(|_| copy(&mut to)).min().unwrap_or_default()
 }
 
-/// What the system tells of this process.
+/// What the system reports about this process.
 #[derive(Clone, Copy)]
 struct Process {
     resident_kib: u64,
@@ -236,13 +240,13 @@ impl Process {
             line.split_whitespace().nth(1)?.parse().ok()
         };
         let files = std::fs::read_dir("/proc/self/fd").ok()?.count();
-        // The folder that is read here counts as an open file itself.
+        // The folder being read here counts as an open file itself.
         let files = u64::try_from(files).ok()?.saturating_sub(1);
         let resident_kib = field("VmRSS:")?;
-        // Some kernels do not tell the peak.
+        // Some kernels do not report the peak.
         let peak_kib = field("VmHWM:").unwrap_or(resident_kib);
         let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
-        // The program's name, which stands in parentheses, may hold blanks.
+        // The program's name in parentheses may contain blanks.
         let after = stat.rsplit_once(')')?.1;
         let ticks = after.split_whitespace().skip(11).take(2).filter_map(|t| t.parse::<u64>().ok());
         let processor = Duration::from_millis(10 * ticks.sum::<u64>());

@@ -187,7 +187,7 @@ impl RenderArgs {
         }
     }
 
-    /// The context's full name.
+    /// The full name of the context.
     pub(crate) fn context_of(&self, plugin: &Plugin) -> Result<String> {
         if !(self.scale.is_finite() && self.scale > 0.0 && self.scale <= 16.0) {
             bail!("--scale must be above 0 and at most 16, not {}", self.scale);

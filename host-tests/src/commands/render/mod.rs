@@ -1,4 +1,4 @@
-//! The batch host: pictures in, a plug-in over a range of frames, pictures out.
+//! The batch host: reads pictures, runs a plug-in over a range of frames, and writes pictures.
 
 mod args;
 mod preview;
@@ -35,12 +35,12 @@ use crate::{
     pictures::picture::{Picture, Reading},
 };
 
-/// Where a frame came from.
+/// The origin of a frame.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Origin {
     /// The plug-in rendered it.
     Rendered,
-    /// The plug-in said that it is this clip's picture of that time.
+    /// The plug-in said that it equals this clip's picture at that time.
     Identity(String, f64),
 }
 
@@ -56,7 +56,7 @@ pub struct Finished {
     pub took: Duration,
 }
 
-/// Runs the `render` command; an error if any frame failed.
+/// Runs the `render` command; fails if any frame failed.
 ///
 /// # Errors
 /// When an argument makes no sense, a picture cannot be read or written, or the plug-in does not render.
@@ -128,7 +128,7 @@ fn prepare(
     Ok(setup)
 }
 
-/// Parameters of the command line; in a transition without a position, one that runs from 0 to 1.
+/// Parameters from the command line. In a transition without a given position, it runs from 0 to 1.
 fn values(
     args: &RenderArgs,
     descriptor: &Effect,
@@ -156,7 +156,7 @@ fn values(
     Ok(values)
 }
 
-/// Where pictures go.
+/// Where pictures are written.
 struct Output {
     pattern: Option<Pattern>,
     single: Option<PathBuf>,
@@ -195,7 +195,7 @@ pub fn progress_bar(length: usize, what: &str) -> ProgressBar {
     bar
 }
 
-/// Prints a line above the progress bar. A bar that is not shown would swallow the line.
+/// Prints a line above the progress bar. A hidden bar would swallow the line.
 fn say(bar: &ProgressBar, line: &str) {
     bar.suspend(|| eprintln!("{line}"));
 }
@@ -302,7 +302,7 @@ fn frame(
     let took = started.elapsed();
     let (picture, origin, messages) = done?;
     for message in messages {
-        // Prints each message once, so that a warning about every frame is one warning.
+        // Prints each message once, so that a warning about every frame appears once.
         let mut said = said.lock();
         if !said.contains(&message) {
             say(bar, &format!("{}: {}", message.kind.to_lowercase(), message.text));
@@ -312,10 +312,11 @@ fn frame(
     Ok(Finished { time, picture, origin, took })
 }
 
-/// What a host does for a frame: asks whether it is another one, asks what is needed, renders.
+/// Does what a host does for a frame: asks whether it is another one, asks what is needed, and
+/// renders.
 ///
 /// # Errors
-/// When the plug-in answers one of the questions ahead of a render, or the render itself, with an error, and when
+/// When the plug-in returns an error for the render or for one of the questions before it, or when
 /// it leaves pixels of the frame unwritten.
 pub fn one_frame(
     instance: &Instance,
@@ -345,7 +346,7 @@ pub fn one_frame(
     Ok((rendered.picture(), Origin::Rendered, rendered.messages))
 }
 
-/// Meaning of alpha for `--premult`.
+/// The meaning of alpha for `--premult`.
 pub(crate) fn premult(premultiplied: bool) -> Premult {
     if premultiplied { Premult::Pre } else { Premult::Un }
 }

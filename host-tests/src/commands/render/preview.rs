@@ -1,4 +1,4 @@
-//! The animated preview: the cells of the sheet to and fro.
+//! The animated preview: the cells of the sheet, forwards and backwards.
 
 use std::{fs::File, io::BufWriter, path::Path};
 
@@ -14,7 +14,8 @@ use crate::pictures::picture::Picture;
 /// Widest preview; larger frames are scaled down.
 const WIDEST: usize = 640;
 
-/// Writes a GIF that runs from the first cell to the last and back; keys stay three frames long.
+/// Writes a GIF that runs from the first cell to the last and back. Keys are shown for three
+/// frames.
 pub(super) fn write(cells: &[Cell], path: &Path, fps: f64) -> Result<()> {
     if path.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("gif")) {
         bail!("{}: previews are .gif files", path.display());

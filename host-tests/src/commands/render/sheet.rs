@@ -8,11 +8,11 @@ use crate::{host::instance::Setup, pictures::picture::Picture};
 
 /// A picture of the sheet with its label.
 pub struct Cell {
-    /// What is written above it.
+    /// The text above it.
     pub label: String,
     /// The picture.
     pub picture: Picture,
-    /// Keys get a frame in another colour.
+    /// Keys have a border in another colour.
     pub is_key: bool,
 }
 
@@ -39,7 +39,7 @@ pub(super) fn cells(args: &RenderArgs, setup: &Setup, finished: &[Finished]) -> 
         let origin = frame.map(|frame| &frame.origin);
         matches!((origin, name), (Some(Origin::Identity(clip, _)), Some(name)) if clip == name)
     };
-    // A key that is one of the frames is shown already.
+    // A key that is one of the frames is already included.
     let starts = shows(finished.first(), names.first());
     let ends = shows(finished.last(), second);
     let first = if starts { None } else { key(names.first(), false)? };
@@ -87,7 +87,7 @@ pub fn sheet(cells: &[Cell]) -> Picture {
     sheet
 }
 
-/// Puts a picture over white, as paper behind a drawing.
+/// Pastes a picture over white, like paper behind a drawing.
 fn paste(sheet: &mut Picture, picture: &Picture, left: usize, top: usize) {
     for y in 0..picture.height {
         for x in 0..picture.width {

@@ -1,4 +1,4 @@
-//! Connecting clips, and the choice of their formats.
+//! Connects clips and chooses their formats.
 
 use std::{
     ffi::{CStr, c_int},
@@ -17,7 +17,7 @@ use crate::{
     pictures::footage::Footage,
 };
 
-/// Gives a clip its pictures and says so in its properties.
+/// Gives a clip its footage and updates its properties.
 pub(super) fn connect(
     clip: &Clip,
     footage: Option<Arc<dyn Footage>>,
@@ -41,7 +41,7 @@ pub(super) fn connect(
     clip.connect(footage);
 }
 
-/// True if the clip lists the components.
+/// Whether the clip lists the components.
 pub(super) fn takes(clip: &Clip, components: Components) -> bool {
     clip.props
         .texts(kOfxImageEffectPropSupportedComponents)
@@ -49,7 +49,7 @@ pub(super) fn takes(clip: &Clip, components: Components) -> bool {
         .any(|name| Components::from_name(name) == Some(components))
 }
 
-/// The wanted format, or the nearest that plug-in and host both have.
+/// The requested format, or the nearest one that plug-in and host both support.
 pub(super) fn choose(
     clip: &Clip,
     wanted: Format,
@@ -81,7 +81,8 @@ pub(super) fn choose(
     }
 }
 
-/// The wanted format with the first components that the clip lists, whether the host has them or not.
+/// The requested format with the first components that the clip lists, whether or not the host
+/// supports them.
 pub(super) fn own(clip: &Clip, wanted: Format) -> Format {
     let listed = clip.props.texts(kOfxImageEffectPropSupportedComponents);
     let components = listed.iter().find_map(|name| Components::from_name(name));

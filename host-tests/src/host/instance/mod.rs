@@ -1,4 +1,4 @@
-//! An instance of an effect: made, asked, rendered, destroyed.
+//! An instance of an effect: created, queried, rendered, destroyed.
 
 mod format;
 mod planning;
@@ -32,18 +32,18 @@ use crate::{
     pictures::picture::Picture,
 };
 
-/// What an instance is made of.
+/// How to make an instance.
 #[derive(Clone)]
 pub struct Setup {
     /// Context, `OfxImageEffectContext…`.
     pub context: String,
     /// Project it lives in.
     pub project: Project,
-    /// Format to ask for; the plug-in may not take it.
+    /// Format to request; the plug-in may not support it.
     pub format: Format,
     /// Pictures by the clip's name.
     pub footage: BTreeMap<String, Arc<dyn Footage>>,
-    /// Values by the parameter's id, `None` as the time for a value without keys.
+    /// Values by parameter id, with `None` as the time for a value without keys.
     pub values: Vec<(String, Option<f64>, Value)>,
 }
 
@@ -67,26 +67,26 @@ pub struct FrameRequest {
     pub scale: f64,
     /// Pixels to render, at this scale; `None` for the whole region of definition.
     pub window: Option<OfxRectI>,
-    /// Someone waits in front of a screen.
+    /// An artist is waiting at the screen.
     pub interactive: bool,
 }
 
 impl FrameRequest {
-    /// The whole frame in full size.
+    /// The whole frame at full size.
     pub fn at(time: f64) -> Self {
         Self { time, scale: 1.0, window: None, interactive: false }
     }
 }
 
-/// What a render made.
+/// The result of a render.
 pub struct Rendered {
-    /// Answer of the action.
+    /// Status of the action.
     pub status: Status,
     /// The output, with whatever the plug-in wrote.
     pub buffer: Arc<Buffer>,
-    /// The window that was asked for.
+    /// The requested window.
     pub window: OfxRectI,
-    /// What the plug-in said meanwhile.
+    /// Messages that the plug-in posted during the render.
     pub messages: Vec<Message>,
 }
 
@@ -101,7 +101,7 @@ impl Rendered {
         self.buffer.window_bytes(self.window)
     }
 
-    /// The last thing said, errors first. A blank says nothing.
+    /// The last message, errors first. Blank messages are ignored.
     pub fn said(&self) -> Option<&str> {
         let said = || self.messages.iter().rev().filter(|message| !message.text.trim().is_empty());
         let error = said().find(|message| message.is_error());
@@ -122,11 +122,12 @@ pub struct Instance {
 }
 
 impl Instance {
-    /// Makes the effect, connects its clips, sets its parameters, calls CreateInstance and GetClipPreferences.
+    /// Creates the effect, connects its clips, sets its parameters, and calls CreateInstance and
+    /// GetClipPreferences.
     ///
     /// # Errors
-    /// When plug-in and host have no format of a clip in common, when the plug-in lacks a clip or a parameter of
-    /// the setup, or when an action on the way answers with an error.
+    /// When plug-in and host have no format in common for a clip, when the plug-in lacks a clip or
+    /// a parameter of the setup, or when one of the actions returns an error.
     pub fn new(plugin: &Arc<Plugin>, setup: &Setup) -> Result<Self> {
         let host = plugin.host();
         if host.behaviour().describes_per_instance {
@@ -198,7 +199,7 @@ impl Instance {
         &self.plugin
     }
 
-    /// What GetClipPreferences answered.
+    /// The answers to GetClipPreferences.
     pub fn preferences(&self) -> Preferences {
         self.preferences
     }
@@ -248,17 +249,17 @@ impl Instance {
         self.sequence(kOfxImageEffectActionEndSequenceRender, range, step, scale, false)
     }
 
-    /// The Render action. The output image covers the region of definition, or the window where the host does
-    /// no tiles; what was written outside of the window is a broken rule.
+    /// The Render action. The output image covers the region of definition, or only the window in
+    /// hosts without tiles. Anything written outside the window is a broken rule.
     ///
     /// # Errors
-    /// When there is nothing to render, no clip to render to or too little memory, or when a picture cannot be
-    /// read. What the plug-in answers to Render is no error here.
+    /// When there is nothing to render, no output clip or too little memory, or when a picture
+    /// cannot be read. The plug-in's own status is not an error here.
     pub fn render(&self, request: FrameRequest) -> Result<Rendered> {
         Ok(self.render_timed(request)?.1)
     }
 
-    /// The same, with the time that the action alone took.
+    /// The same, with the time taken by the action alone.
     ///
     /// # Errors
     /// As [`Instance::render`].
@@ -360,11 +361,12 @@ impl Instance {
         Ok((took, Rendered { status, buffer, window, messages }))
     }
 
-    /// The picture of an input, converted to the clip's format, as hosts show it when the plug-in answers with an
-    /// identity.
+    /// The picture of an input converted to the clip's format, as hosts show it if the plug-in
+    /// answers with an identity.
     ///
     /// # Errors
-    /// When there is no such clip, when it has no picture at that time, or when memory is short.
+    /// When there is no such clip, when it has no picture at that time, or when there is too little
+    /// memory.
     pub fn identity_picture(&self, clip: &str, time: f64, scale: f64) -> Result<Picture> {
         let Some(found) = self.effect.clip(clip) else { bail!("there is no clip {clip}") };
         let picture = match found.footage() {
@@ -387,7 +389,7 @@ impl Instance {
         Ok(buffer.picture(bounds))
     }
 
-    /// Changes a parameter as a user would, with the InstanceChanged actions around it.
+    /// Changes a parameter as a user would, including the InstanceChanged actions.
     ///
     /// # Errors
     /// When there is no such parameter.
@@ -420,7 +422,8 @@ impl Instance {
         Ok(status)
     }
 
-    /// Sets a parameter as a host does that loads a project: the plug-in is told as if it had made the change.
+    /// Sets a parameter as a host does while loading a project: the plug-in is told that it made
+    /// the change itself.
     ///
     /// # Errors
     /// When there is no such parameter.
@@ -433,7 +436,7 @@ impl Instance {
         self.plugin.call(&Action::new(name).on(&self.effect))
     }
 
-    /// DestroyInstance; once only, and by `drop` at the latest.
+    /// DestroyInstance; called once, by `drop` at the latest.
     pub fn destroy(&self) -> Option<Status> {
         if self.destroyed.swap(true, Ordering::SeqCst) {
             return None;

@@ -1,4 +1,4 @@
-//! Questions to an instance: formats, regions, frames, identity.
+//! Queries to an instance: formats, regions, frames, identity.
 
 use std::{
     collections::BTreeMap,
@@ -18,10 +18,12 @@ use crate::{
 };
 
 impl Instance {
-    /// GetClipPreferences: which formats of clips the plug-in wants, and what it says of its output.
+    /// GetClipPreferences: the formats that the plug-in wants for clips, and what it says about its
+    /// output.
     ///
     /// # Errors
-    /// When the action answers with an error, or asks for a format that nobody has or that the clip does not list.
+    /// When the action returns an error, or asks for a format that does not exist or that the clip
+    /// does not list.
     pub fn negotiate(&mut self) -> Result<()> {
         let usual = self.effect.project().map_or(24.0, |project| project.rate);
         let name = |prefix: &str, clip: &Clip| c_text(&format!("{prefix}{}", clip.name));
@@ -116,10 +118,10 @@ impl Instance {
         self.colourspaces.get(clip).map_or(&[], Vec::as_slice)
     }
 
-    /// GetOutputColourspace: what the plug-in answers for its output, if it does.
+    /// GetOutputColourspace: the plug-in's answer for its output, if there is one.
     ///
     /// # Errors
-    /// When the action answers with an error.
+    /// When the action returns an error.
     pub fn output_colourspace(&self, preferred: &[&str]) -> Result<Option<String>> {
         let arguments = self
             .arguments("GetOutputColourspace")
@@ -147,7 +149,7 @@ impl Instance {
     /// Region of definition in canonical coordinates: the plug-in's, or the union of the inputs.
     ///
     /// # Errors
-    /// When the action answers with an error or gives a region that is none.
+    /// When the action returns an error or an invalid region.
     pub fn region(&self, time: f64, scale: f64) -> Result<OfxRectD> {
         let fallback = self.default_region();
         let arguments = self
@@ -172,7 +174,7 @@ impl Instance {
         match (status.0, results.numbers(kOfxImageEffectPropRegionOfDefinition).as_slice()) {
             (kOfxStatReplyDefault, _) => Ok(fallback),
             (kOfxStatOK, [x1, y1, x2, y2]) if x1 <= x2 && y1 <= y2 => {
-                // A region without end is cut to the project or the inputs.
+                // An infinite region is cut to the project or the inputs.
                 let low = |v: f64, end: f64| {
                     if v.is_finite() && v <= kOfxFlagInfiniteMin.into() { end } else { v }
                 };
@@ -210,7 +212,8 @@ impl Instance {
         union.unwrap_or(OfxRectD { x1, y1, x2: x1 + width as f64, y2: y1 + height as f64 })
     }
 
-    /// Pixels of the region of definition at a scale. Where all pictures have one size, it is that of the project.
+    /// Pixels of the region of definition at a scale. If all pictures have the same size, it is
+    /// that of the project.
     ///
     /// # Errors
     /// As [`Instance::region`].
@@ -231,7 +234,7 @@ impl Instance {
     /// GetRegionsOfInterest: canonical regions of the inputs that a region of the output needs.
     ///
     /// # Errors
-    /// When the action answers with an error.
+    /// When the action returns an error.
     pub fn regions_of_interest(
         &self,
         time: f64,
@@ -283,10 +286,10 @@ impl Instance {
         Ok(regions)
     }
 
-    /// GetTimeDomain: first and last frame that the plug-in answers, if it does.
+    /// GetTimeDomain: first and last frame that the plug-in returns, if it does.
     ///
     /// # Errors
-    /// When the action answers with an error or gives a range that is none.
+    /// When the action returns an error or an invalid range.
     pub fn time_domain(&self) -> Result<Option<(f64, f64)>> {
         let results = self
             .results("GetTimeDomain")
@@ -310,7 +313,7 @@ impl Instance {
     /// GetFramesNeeded: ranges of frames of each input that a frame of the output needs.
     ///
     /// # Errors
-    /// When the action answers with an error or gives ranges that are none.
+    /// When the action returns an error or invalid ranges.
     pub fn frames_needed(&self, time: f64) -> Result<BTreeMap<String, Vec<(f64, f64)>>> {
         let arguments = self.arguments("GetFramesNeeded").doubles(kOfxPropTime, &[time]).build();
         let inputs: Vec<_> =
@@ -356,10 +359,10 @@ impl Instance {
         Ok(needed)
     }
 
-    /// IsIdentity: the clip and time whose picture the output is, if so.
+    /// IsIdentity: the clip and time whose picture equals the output, if any.
     ///
     /// # Errors
-    /// When the action answers with an error or names a clip that is none.
+    /// When the action returns an error or names a clip that does not exist.
     pub fn identity(&self, request: FrameRequest) -> Result<Option<(String, f64)>> {
         let window = match request.window {
             Some(window) => window,

@@ -9,7 +9,7 @@ use crate::{
     host::sys::*,
 };
 
-/// Properties of a new parameter with the values that the standard states.
+/// Properties of a new parameter with the initial values from the standard.
 pub(super) fn describe(kind: ParamType, name: &str, journal: &Arc<Journal>) -> Builder {
     let mut set = PropertySet::of(format!("parameter {name}"), journal)
         .text(kOfxPropType, ascii(kOfxTypeParameter))

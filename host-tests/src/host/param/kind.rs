@@ -28,7 +28,7 @@ pub enum ParamType {
     Parametric,
 }
 
-/// How the variadic functions pass one component; the numbers are those of the C shim.
+/// How the variadic functions pass one component; the numbers match those in the C shim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
 pub(crate) enum Slot {
@@ -88,7 +88,7 @@ impl ParamType {
         self.row().3
     }
 
-    /// True for the numbers that have ranges.
+    /// Whether it is a number with a range.
     pub fn is_number(self) -> bool {
         use ParamType::*;
         matches!(self, Integer | Double | Double2D | Double3D | Integer2D | Integer3D)

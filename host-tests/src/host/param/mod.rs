@@ -28,7 +28,7 @@ use crate::{
 pub enum Value {
     /// Groups, pages, buttons.
     None,
-    /// Integer, Boolean, Choice and their kin.
+    /// Integer, Boolean, Choice and similar.
     Ints(Vec<c_int>),
     /// Double, colours.
     Doubles(Vec<f64>),
@@ -39,7 +39,7 @@ pub enum Value {
 }
 
 impl Value {
-    /// Part of the way from `self` to `other`; only real numbers move, the others hold.
+    /// Interpolates from `self` to `other`; only real numbers change, all others are held.
     fn towards(&self, other: &Self, part: f64) -> Self {
         match (self, other) {
             (Self::Doubles(a), Self::Doubles(b)) if a.len() == b.len() => {
@@ -54,7 +54,7 @@ struct ParamState {
     value: Value,
     /// Sorted by time.
     keys: Vec<(f64, Value)>,
-    /// Texts handed out: their addresses stay good for the parameter's life.
+    /// Texts that were handed out. Their addresses stay valid for the parameter's life.
     given: Vec<CString>,
     /// Bytes handed out, for the same reason.
     given_bytes: Vec<Box<[u8]>>,
@@ -70,12 +70,12 @@ pub struct Param {
     /// Its properties.
     pub props: Arc<PropertySet>,
     state: Mutex<ParamState>,
-    /// The host does not tell the value.
+    /// The host does not return the value.
     untold: AtomicBool,
 }
 
 impl Param {
-    /// From now on the host refuses to tell the value, as hosts do that lack a type of parameter.
+    /// From now on the host refuses to return the value, like hosts that lack a type of parameter.
     pub fn keep_untold(&self) {
         self.untold.store(true, Ordering::SeqCst);
     }
@@ -122,7 +122,7 @@ impl Param {
         }
     }
 
-    /// How fast the numbers change at a time, in units for a frame.
+    /// How fast the numbers change at a time, in units per frame.
     pub(crate) fn derivative(&self, time: f64) -> Vec<f64> {
         const STEP: f64 = 1e-3;
         let (before, after) = (self.doubles_at(time - STEP), self.doubles_at(time + STEP));
@@ -145,7 +145,7 @@ impl Param {
         sum
     }
 
-    /// Gives the parameter one value for all times.
+    /// Gives the parameter a single value for all times.
     pub fn set(&self, value: Value) {
         let mut state = self.state.lock();
         state.keys.clear();
@@ -183,7 +183,7 @@ impl Param {
         found
     }
 
-    /// Removes all keys; the value of the first one stays.
+    /// Removes all keys; the value of the first one remains.
     pub(crate) fn delete_keys(&self) {
         let first = self.state.lock().keys.first().map(|(_, value)| value.clone());
         if let Some(value) = first {
@@ -191,7 +191,7 @@ impl Param {
         }
     }
 
-    /// Keeps a text for the plug-in to read, and tells its address.
+    /// Keeps a text for the plug-in to read, and returns its address.
     pub(crate) fn give_text(&self, text: CString) -> *const std::ffi::c_char {
         let mut state = self.state.lock();
         let index = match state.given.iter().position(|given| *given == text) {
@@ -217,11 +217,11 @@ impl Param {
         self.props.texts(kOfxParamPropChoiceOption)
     }
 
-    /// Understands `text` as a value of this parameter: a choice by index, by label or by its stable string; a
-    /// boolean as 0, 1, true, false, on, off; several numbers separated by commas.
+    /// Parses `text` as a value of this parameter: a choice by index, label or stable string; a
+    /// boolean as 0, 1, true, false, on or off; several numbers separated by commas.
     ///
     /// # Errors
-    /// A sentence, when the text is no value of this parameter.
+    /// A sentence, when the text is not a valid value of this parameter.
     pub fn parse(&self, text: &str) -> Result<Value, String> {
         let numbers = || -> Result<Vec<f64>, String> {
             let parts: Result<Vec<f64>, _> =
@@ -289,7 +289,7 @@ impl Param {
     /// Checks a value against the parameter's range.
     ///
     /// # Errors
-    /// A sentence, when the value is out of the parameter's range.
+    /// A sentence, when the value is outside the parameter's range.
     pub fn check_range(&self, value: &Value) -> Result<(), String> {
         let values: Vec<f64> = match value {
             Value::Ints(v) if self.kind.is_number() => v.iter().copied().map(f64::from).collect(),
@@ -309,7 +309,7 @@ impl Param {
     }
 }
 
-/// The value that the descriptor's default property states.
+/// The value in the descriptor's default property.
 pub(crate) fn default_of(kind: ParamType, props: &PropertySet) -> Value {
     let values = props.values(kOfxParamPropDefault);
     let count = kind.count();
@@ -333,7 +333,7 @@ pub(crate) fn default_of(kind: ParamType, props: &PropertySet) -> Value {
     }
 }
 
-/// Converts a default that is given in parts of the project to the coordinates of values.
+/// Converts a default that is given as a fraction of the project to the coordinates of values.
 pub(crate) fn in_project(props: &PropertySet, value: Value, size: (usize, usize)) -> Value {
     let is = |name, wanted: &[&CStr]| {
         let value = props.text(name).unwrap_or_default();
@@ -372,7 +372,7 @@ pub struct ParamSet {
     params: RwLock<Vec<Arc<Param>>>,
     /// Parameters may be defined.
     pub(crate) open: bool,
-    /// Names left out by the host.
+    /// Names that the host leaves out.
     missing: &'static [&'static CStr],
 }
 
@@ -403,7 +403,7 @@ impl ParamSet {
         Self::with(props, Vec::new(), true, missing)
     }
 
-    /// The set of an instance in a project of that size: every parameter at its default.
+    /// The set of an instance in a project of that size, with every parameter at its default.
     pub(crate) fn instantiate(&self, size: (usize, usize)) -> Arc<Self> {
         let params = self.all().into_iter().map(|param| {
             let props = param.props.copy(format!("parameter {}", param.name));

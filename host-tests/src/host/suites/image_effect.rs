@@ -190,7 +190,7 @@ unsafe extern "C" fn memory_alloc(
     bytes: usize,
     out: *mut OfxImageMemoryHandle,
 ) -> OfxStatus {
-    /// No effect needs more in one block. A larger size is a mistake.
+    /// No effect needs more in one block; a larger size is a mistake.
     const LIMIT: usize = 1 << 36;
     call::suite("imageMemoryAlloc", || {
         status(effect("imageMemoryAlloc", handle).and_then(|effect| {

@@ -1,4 +1,4 @@
-//! Interact suite, version 1: a batch host shows nothing, so there are no interacts to work on.
+//! Interact suite, version 1. A batch host has no screen, so there are no interacts.
 
 use std::ffi::c_int;
 

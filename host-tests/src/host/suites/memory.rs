@@ -1,4 +1,4 @@
-//! Memory suite, version 1: blocks with guards, counted until they come back.
+//! Memory suite, version 1: blocks with guards, which are counted until they are returned.
 
 use std::{
     collections::HashMap,
@@ -18,7 +18,7 @@ use crate::{
 pub(super) static SUITE: OfxMemorySuiteV1 =
     OfxMemorySuiteV1 { memoryAlloc: Some(alloc), memoryFree: Some(free) };
 
-/// Words before and after what the plug-in may use.
+/// Number of guard words before and after the usable part.
 const GUARD: usize = 8;
 const PATTERN: u128 = 0xC5C5_C5C5_C5C5_C5C5_C5C5_C5C5_C5C5_C5C5;
 
@@ -37,7 +37,7 @@ unsafe extern "C" fn alloc(_handle: *mut c_void, bytes: usize, out: *mut *mut c_
             return kOfxStatErrMemory;
         }
         let mut words = vec![PATTERN; bytes.div_ceil(16) + 2 * GUARD].into_boxed_slice();
-        // Taken from the slice as a whole, so that the plug-in's writes are writes to the block.
+        // Derived from the whole slice, so that the plug-in's writes count as writes to the block.
         let address = words[GUARD..].as_mut_ptr() as usize;
         let journal = call::scope().map_or_else(Weak::new, |scope| Arc::downgrade(&scope.journal));
         BLOCKS.lock().get_or_insert_default().insert(address, Block { words, journal });
@@ -70,7 +70,7 @@ unsafe extern "C" fn free(address: *mut c_void) -> OfxStatus {
     })
 }
 
-/// Blocks that a host's plug-in has not given back.
+/// Number of blocks that a host's plug-in has not returned.
 pub(crate) fn blocks_left(journal: &Arc<Journal>) -> usize {
     let blocks = BLOCKS.lock();
     let mine = |block: &&Block| std::ptr::eq(block.journal.as_ptr(), Arc::as_ptr(journal));

@@ -1,4 +1,4 @@
-//! Message suite, versions 1 and 2. The variadic functions format in the C shim.
+//! Message suite, versions 1 and 2. The variadic functions do their formatting in the C shim.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 
@@ -37,11 +37,11 @@ pub(super) static SUITE_2: OfxMessageSuiteV2 = OfxMessageSuiteV2 {
     clearPersistentMessage: Some(clear_persistent),
 };
 
-/// The suite as Resolve 14 has it.
+/// The suite as it is in Resolve 14.
 pub(super) static SUITE_2_OF_NULLS: OfxMessageSuiteV2 =
     OfxMessageSuiteV2 { message: None, setPersistentMessage: None, clearPersistentMessage: None };
 
-/// For the shim: a message with its text complete.
+/// For the shim: posts a message whose text is complete.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn ofx_host_message(
     handle: *mut c_void,
@@ -98,14 +98,15 @@ unsafe extern "C" fn ofx_host_message(
     })
 }
 
-/// For the shim: whether the host formats messages without their arguments, so that the text is the bare format.
+/// For the shim: whether the host formats messages without their arguments, so that the text is the
+/// bare format.
 #[unsafe(no_mangle)]
 extern "C" fn ofx_host_loses_arguments(handle: *mut c_void) -> c_int {
     let effect = registry::behind::<Effect, _>(handle);
     c_int::from(effect.is_some_and(|effect| effect.host.behaviour().loses_message_arguments))
 }
 
-/// What Natron makes of a format whose arguments were lost: a blank for each of them.
+/// Natron's result for a format whose arguments were lost: a blank for each of them.
 fn without_arguments(format: &str) -> String {
     let mut text = String::new();
     let mut characters = format.chars();
@@ -114,7 +115,7 @@ fn without_arguments(format: &str) -> String {
             text.push(character);
             continue;
         }
-        // Up to the letter that ends a conversion, or the second percent sign.
+        // Up to the letter that ends a conversion, or to the second percent sign.
         match characters.by_ref().find(|c| c.is_ascii_alphabetic() || *c == '%') {
             Some('%') => text.push('%'),
             _ => text.push(' '),

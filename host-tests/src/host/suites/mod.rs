@@ -1,6 +1,7 @@
 //! The suites of our host: tables of C functions, one file per suite.
 //!
-//! Every function finds its object by handle, never by address, and answers a status for whatever is wrong.
+//! Every function finds its object by handle, never by address, and returns a status if anything is
+//! wrong.
 
 mod image_effect;
 mod interact;
@@ -18,7 +19,7 @@ use crate::{host::call, host::sys::*};
 
 pub(crate) use memory::blocks_left;
 
-/// The table of a suite, NULL if this host has none of that version.
+/// The table of a suite; null if this host does not have it in that version.
 pub(crate) fn find(name: &CStr, version: c_int, null_message_two: bool) -> *const c_void {
     fn table<T>(table: &'static T) -> *const c_void {
         std::ptr::from_ref(table).cast()
@@ -42,7 +43,7 @@ pub(crate) fn find(name: &CStr, version: c_int, null_message_two: bool) -> *cons
     }
 }
 
-/// A name argument, or the status to answer.
+/// A name argument, or the status to return.
 ///
 /// # Safety
 /// `name` is NULL or points to NUL-terminated text that outlives `'a`.
@@ -67,7 +68,7 @@ unsafe fn give<T>(function: &str, out: *mut T, value: T) -> OfxStatus {
     kOfxStatOK
 }
 
-/// Joins the two ways out of a suite function into one status.
+/// Merges success and failure of a suite function into one status.
 fn status(result: Result<OfxStatus, OfxStatus>) -> OfxStatus {
     result.unwrap_or_else(|status| status)
 }

@@ -29,7 +29,7 @@ pub(super) static SUITE: OfxMultiThreadSuiteV1 = OfxMultiThreadSuiteV1 {
 };
 
 thread_local! {
-    /// Number of this thread among those that `multiThread` started.
+    /// Index of this thread among those that `multiThread` started.
     static INDEX: Cell<Option<c_uint>> = const { Cell::new(None) };
 }
 
@@ -37,10 +37,11 @@ fn cpus() -> c_uint {
     thread::available_parallelism().map_or(1, |n| c_uint::try_from(n.get()).unwrap_or(1))
 }
 
-/// An address that threads may share: only the plug-in looks behind it.
+/// An address that threads may share, since only the plug-in dereferences it.
 #[derive(Clone, Copy)]
 struct Shared(*mut c_void);
-// SAFETY: the suite's contract is that the function may be called with this argument from several threads.
+// SAFETY: by the suite's contract, the function may be called with this argument from several
+// threads.
 unsafe impl Send for Shared {}
 
 unsafe extern "C" fn multi_thread(

@@ -1,4 +1,5 @@
-//! Parameter suite, version 1. The variadic functions are in the C shim and come back here as arrays.
+//! Parameter suite, version 1. The variadic functions are in the C shim, which calls back here with
+//! arrays.
 
 use std::{
     ffi::{CStr, c_char, c_double, c_int, c_uint, c_void},
@@ -236,7 +237,7 @@ unsafe extern "C" fn edit_end(handle: OfxParamSetHandle) -> OfxStatus {
     })
 }
 
-/// What the shim read from its variadic arguments.
+/// The values that the shim read from its variadic arguments.
 #[repr(C)]
 #[derive(Clone, Copy)]
 union Argument {
@@ -253,7 +254,7 @@ extern "C" fn ofx_host_param_slots(handle: *mut c_void, count: &mut c_int) -> c_
     param.map_or(Slot::None, |param| param.kind.slot()) as c_int
 }
 
-/// The addresses that a plug-in gave for results, none of them NULL.
+/// The plug-in's addresses for results, none of which is null.
 ///
 /// # Safety
 /// `out` is an array of `count` addresses.

@@ -30,7 +30,7 @@ unsafe extern "C" fn start_2(
 
 unsafe extern "C" fn update(handle: *mut c_void, progress: f64) -> OfxStatus {
     let status = set("progressUpdate", handle, Some(progress.clamp(0.0, 1.0)));
-    // A host's progress bar has a button to stop; ours is pressed when renders are to be aborted.
+    // A host's progress bar has a stop button; ours is pressed when renders are to be aborted.
     match registry::behind::<Effect, _>(handle) {
         Some(effect) if effect.poll_abort() != 0 => kOfxStatReplyNo,
         _ => status,

@@ -64,7 +64,7 @@ trait CValue: Copy {
     /// Text is NULL or NUL-terminated.
     unsafe fn store(self) -> Self::Stored;
     fn pass(stored: &Self::Stored) -> Self;
-    /// A wild value to answer with instead, when mishaps are on.
+    /// A wild value to return instead, while mishaps are on.
     fn wild(_property: &CStr) -> Option<Self> {
         None
     }
@@ -178,7 +178,7 @@ unsafe fn get<T: CValue>(
     index: c_int,
     value: *mut T,
 ) -> OfxStatus {
-    // SAFETY: one value is an array of one, from `index` on.
+    // SAFETY: one value is an array of length one.
     unsafe { get_from(function, set, property, index, 1, value) }
 }
 

@@ -1,4 +1,4 @@
-//! One plug-in per flaw: what our host must find, each under its own identifier.
+//! One plug-in per flaw, each with its own identifier, for our host to detect.
 
 use std::ffi::{c_char, c_int, c_void};
 
@@ -89,13 +89,13 @@ plugins! {
     Hang => c"org.example.bad.hang",
 }
 
-/// Number of plug-ins, as OpenFX asks.
+/// Number of plug-ins, as required by OpenFX.
 #[unsafe(no_mangle)]
 pub extern "C" fn OfxGetNumberOfPlugins() -> c_int {
     c_int::try_from(PLUGINS.len()).unwrap_or(0)
 }
 
-/// A plug-in, as OpenFX asks.
+/// A plug-in, as required by OpenFX.
 #[unsafe(no_mangle)]
 pub extern "C" fn OfxGetPlugin(index: c_int) -> *const OfxPlugin {
     usize::try_from(index)

@@ -1,4 +1,4 @@
-//! The ways in which a plug-in of ours can misbehave, each of which one check must find.
+//! The ways in which our test plug-in can misbehave; one check must detect each.
 
 /// One bad behaviour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub enum Flaw {
     LoadDefault,
     /// Answers a second Load with Failed.
     LoadOnce,
-    /// Takes its time to load.
+    /// Is slow to load.
     SlowLoad,
     /// Answers any action with OK.
     AnswersAnything,
@@ -47,7 +47,7 @@ pub enum Flaw {
     HiddenFrames,
     /// Says that the middle frame is the first key.
     FalseIdentity,
-    /// Adds noise of no seed.
+    /// Adds unseeded noise.
     Random,
     /// Renders tiles differently from wholes.
     TileDependent,
@@ -65,13 +65,13 @@ pub enum Flaw {
     PassesNan,
     /// Clamps to 0..=1.
     Clamps,
-    /// Lists half, refuses to render it.
+    /// Lists half floats but refuses to render them.
     RefusesHalf,
     /// Refuses premultiplied images.
     RefusesPremultiplied,
-    /// Renders black without a word if the second key is missing.
+    /// Renders black without a message if the second key is missing.
     BlackFrame,
-    /// Fails without a word if the optional clip is missing.
+    /// Fails without a message if the optional clip is missing.
     NeedsOptional,
     /// Believes every image to have data.
     TrustsData,
@@ -79,19 +79,19 @@ pub enum Flaw {
     TrustsMessages,
     /// Answers an abort with a fatal error.
     FatalAbort,
-    /// Never asks whether to abort, and takes its time.
+    /// Never asks whether to abort, and is slow.
     IgnoresAbort,
-    /// Shows its message through a format.
+    /// Passes its message as an argument of a format.
     FormatsMessages,
     /// Clears its message when it is destroyed.
     ClearsTooLate,
     /// Sets a parameter while it renders.
     SetsInRender,
-    /// Calls a parameter as a word of Python.
+    /// Names a parameter like a keyword of Python.
     PythonWord,
-    /// Asks for one pixel of the second key and looks at all.
+    /// Asks for one pixel of the second key but uses all of them.
     NarrowRegions,
-    /// Fails without a word where a choice has no value.
+    /// Fails without a message if a choice has no value.
     NeedsChoice,
     /// Fails when values come from a project.
     RefusesLoad,
@@ -109,11 +109,11 @@ pub enum Flaw {
     RefusesEnds,
     /// Fails where images have no identifier.
     NeedsIdentifier,
-    /// Answers that it has no licence, whatever the host wants then.
+    /// Reports that it has no licence, whatever the host then wants.
     Unlicensed,
-    /// Tells a region of definition that is nowhere.
+    /// Returns an empty region of definition.
     RegionNowhere,
-    /// Turns pictures over whose rows go down in memory.
+    /// Turns pictures upside down if their rows are stored top down.
     UpsideDown,
     /// Leaves the lowest row unwritten.
     Unwritten,

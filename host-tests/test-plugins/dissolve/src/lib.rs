@@ -1,8 +1,9 @@
 //! A dissolve between two keys as an OpenFX image effect.
 //!
-//! Without a [`Flaw`] it keeps every rule that our host watches; with one it breaks that rule and no other, as far
-//! as that can be. General dissolves from `Source` to `KeyB` between the times *first* and *last*, Filter between
-//! the pictures of `Source` at those times, Transition from `SourceFrom` to `SourceTo` at the position `Transition`.
+//! Without a [`Flaw`] it follows every rule that our host watches; with one it breaks that rule
+//! and, if possible, no other. General dissolves from `Source` to `KeyB` between the times *first*
+//! and *last*, Filter between the pictures of `Source` at those times, and Transition from
+//! `SourceFrom` to `SourceTo` at the position `Transition`.
 
 mod flaw;
 pub mod ofx;
@@ -19,7 +20,7 @@ use std::{
 pub use flaw::Flaw;
 use ofx::*;
 
-/// An effect and what is wrong with it.
+/// An effect and its flaw.
 #[derive(Clone, Copy)]
 pub(crate) struct Effect {
     pub(crate) flaw: Option<Flaw>,
@@ -27,7 +28,7 @@ pub(crate) struct Effect {
     pub(crate) handle: OfxImageEffectHandle,
 }
 
-/// Latest frame that a key can stand on.
+/// Latest frame that a key may have.
 const LATEST: f64 = 100_000.0;
 
 type Reply = Result<OfxStatus, Failure>;
@@ -175,7 +176,8 @@ impl Effect {
             && let Some(define) = self.suites.effect.clipDefine
         {
             let mut raw = ptr::null_mut();
-            // SAFETY: the name is NUL-terminated, `raw` is a place for the result. Now is the wrong time: the flaw.
+            // SAFETY: the name is NUL-terminated, `raw` is a place for the result. Calling it at
+            // this time is the flaw.
             unsafe { define(self.handle, c"Early".as_ptr(), &raw mut raw) };
         }
         Ok(kOfxStatOK)
@@ -275,7 +277,7 @@ impl Effect {
         Some(value)
     }
 
-    /// Whether the host tells the choice `blend`.
+    /// Whether the host returns a value for the choice `blend`.
     pub(crate) fn has_choice(&self) -> bool {
         let mut params = ptr::null_mut();
         let (Some(get_set), Some(get), Some(value_of)) = (
@@ -296,7 +298,7 @@ impl Effect {
         }
     }
 
-    /// Sets a number, where the context has it.
+    /// Sets a number, if the context has it.
     pub(crate) fn set_value(&self, name: &CStr, value: f64) {
         let mut params = ptr::null_mut();
         let (Some(get_set), Some(get), Some(set)) = (
@@ -317,7 +319,7 @@ impl Effect {
         }
     }
 
-    /// Where the two keys come from at a time, and how far the dissolve is.
+    /// Where the two keys come from at a time, and the position of the dissolve.
     pub(crate) fn span(&self, time: f64) -> Result<Span, Failure> {
         let set = self.suites.effect_set(self.handle)?;
         let context = set.string(kOfxImageEffectPropContext).ok_or(kOfxStatFailed)?;
@@ -387,6 +389,6 @@ impl Effect {
 pub(crate) struct Span {
     pub(crate) from: (&'static CStr, f64),
     pub(crate) to: (&'static CStr, f64),
-    /// 0..=1
+    /// Within 0..=1.
     pub(crate) position: f64,
 }

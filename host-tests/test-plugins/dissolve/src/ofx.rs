@@ -1,4 +1,4 @@
-//! The little of the OpenFX API that a dissolve needs, over the raw suites.
+//! The small part of the OpenFX API that a dissolve needs, on top of the raw suites.
 
 use std::{
     ffi::{CStr, CString, c_char, c_int, c_uint, c_void},
@@ -22,7 +22,7 @@ unsafe extern "C" fn set_host(host: *mut OfxHost) {
     HOST.store(host, Ordering::SeqCst);
 }
 
-/// The structure of a plug-in that a host asks for.
+/// The plug-in structure that a host asks for.
 pub const fn plugin(id: &'static CStr, main_entry: OfxPluginEntryPoint) -> OfxPlugin {
     OfxPlugin {
         pluginApi: kOfxImageEffectPluginApi.as_ptr(),
@@ -35,7 +35,7 @@ pub const fn plugin(id: &'static CStr, main_entry: OfxPluginEntryPoint) -> OfxPl
     }
 }
 
-/// What `act` answers to an action, as a status; a panic is a failure.
+/// The result of `act` as a status; a panic counts as a failure.
 ///
 /// # Safety
 /// `action` is NULL or NUL-terminated.
@@ -52,7 +52,7 @@ pub(crate) unsafe fn answer(
     reply.map_or(kOfxStatFailed, |reply| reply.unwrap_or_else(|status| status))
 }
 
-/// Status of a call that went wrong.
+/// Status of a failed call.
 pub(crate) type Failure = OfxStatus;
 
 /// OK, or the status as an error.
@@ -77,7 +77,7 @@ type SetMessage = unsafe extern "C" fn(
     ...
 ) -> OfxStatus;
 
-/// The suites that no host lacks.
+/// The suites that every host has.
 #[derive(Clone, Copy)]
 pub(crate) struct Suites {
     /// Properties.
@@ -161,7 +161,7 @@ impl Suites {
         Some((x, y))
     }
 
-    /// Does the work in as many threads of the host's as it has processors.
+    /// Does the work in as many host threads as there are processors.
     pub(crate) fn in_threads<T>(
         &self,
         work: &T,
@@ -189,7 +189,7 @@ impl Suites {
         Ok(kOfxStatOK)
     }
 
-    /// Takes a message back.
+    /// Removes a message.
     pub(crate) fn clear_message(&self, effect: OfxImageEffectHandle) {
         let second = suite::<OfxMessageSuiteV2>(kOfxMessageSuite, 2);
         if let Some(clear) = second.and_then(|suite| suite.clearPersistentMessage) {
@@ -198,8 +198,8 @@ impl Suites {
         }
     }
 
-    /// Tells the user. Message suite 2 is used if it has the function. The text is the format: Natron loses the
-    /// arguments of one.
+    /// Shows a message to the user, with message suite 2 if its function exists. The text itself is
+    /// the format, because Natron loses arguments.
     pub(crate) fn complain(&self, effect: OfxImageEffectHandle, text: &str, flaw: Option<Flaw>) {
         let trusting = flaw == Some(Flaw::TrustsMessages);
         let text = CString::new(text.replace('%', "%%")).unwrap_or_default();
@@ -212,17 +212,17 @@ impl Suites {
             let (kind, id) = (kOfxMessageError.as_ptr(), c"".as_ptr());
             let function = match second.setPersistentMessage {
                 Some(function) => function,
-                // SAFETY: none, and that is the flaw: a function that is not there is called.
+                // SAFETY: none, and that is the flaw: a missing function is called.
                 None => unsafe { std::mem::transmute::<usize, SetMessage>(16) },
             };
-            // SAFETY: as the suite states it: one text for at most one %s.
+            // SAFETY: as the suite specifies: one text for at most one %s.
             unsafe { function(effect.cast(), kind, id, format, text.as_ptr()) };
             return;
         }
         if let Some(message) =
             suite::<OfxMessageSuiteV1>(kOfxMessageSuite, 1).and_then(|suite| suite.message)
         {
-            // SAFETY: as the suite states it: one text for at most one %s.
+            // SAFETY: as the suite specifies: one text for at most one %s.
             unsafe {
                 message(
                     effect.cast(),
@@ -245,7 +245,7 @@ pub(crate) struct Properties {
 }
 
 impl Properties {
-    /// Sets a text; hosts that lack the property are fine.
+    /// Sets a text. Hosts may lack the property.
     pub(crate) fn text(&self, name: &CStr, index: c_int, value: &CStr) {
         if let Some(set) = self.suites.property.propSetString {
             // SAFETY: both texts are NUL-terminated.
@@ -333,7 +333,7 @@ pub(crate) struct Image {
     pub(crate) data: *mut u8,
     /// Pixels that have memory.
     pub(crate) bounds: OfxRectI,
-    /// Bytes from a row to the one above.
+    /// Bytes from one row to the one above.
     pub(crate) row_bytes: isize,
     /// Sample type.
     pub(crate) depth: String,
@@ -381,7 +381,7 @@ impl Image {
         let data = props.pointer(kOfxImagePropData);
         image.data = match data {
             Some(data) => data.cast(),
-            // A plug-in that does not look reads the first bytes of memory.
+            // A plug-in that does not check would read the first bytes of memory.
             None if trusting => unsafe_read_of_null(),
             None => return None,
         };
@@ -426,9 +426,9 @@ impl Image {
     }
 }
 
-/// Crashes, as reading through NULL does.
+/// Crashes by reading through a null pointer.
 fn unsafe_read_of_null() -> *mut u8 {
-    // SAFETY: none; this is what a plug-in does that trusts every image to have data.
+    // SAFETY: none; this is what a plug-in does if it trusts every image to have data.
     let first = unsafe { ptr::read_volatile(ptr::without_provenance::<u8>(8)) };
     ptr::without_provenance_mut(usize::from(first))
 }

@@ -105,7 +105,7 @@ impl Effect {
             }
             Some(Flaw::OutsideWindow) => {
                 if let Some(pixel) = output.pixel(window.x1, window.y1 - 1) {
-                    // SAFETY: a pixel of the image, though not one of the window.
+                    // SAFETY: a pixel of the image, though outside the window.
                     unsafe { pixel.write(0) };
                 }
             }
@@ -125,7 +125,8 @@ impl Effect {
     fn call_from_another_thread(&self) {
         let Some(abort) = self.suites.effect.abort else { return };
         let handle = self.handle as usize;
-        // SAFETY: a call that the host does not allow from here: that is the flaw. The handle is alive.
+        // SAFETY: a call that the host does not allow from here, which is the flaw. The handle is
+        // alive.
         let call = move || unsafe { abort(handle as OfxImageEffectHandle) };
         // Joined, so that the handle outlives the call.
         let _ = thread::spawn(call).join();

@@ -1,9 +1,11 @@
-//! Plug-ins in the manner of the OpenFX C++ Support library, which most plug-ins of this world are made with.
+//! Plug-ins in the style of the OpenFX C++ Support library, with which most plug-ins of this world
+//! are made.
 //!
-//! What it does that a host must stand, and what it cannot do without: Unload ends everything, the plug-in's own
-//! structure included; what is not trapped is answered with ReplyDefault; an image must have all properties of the
-//! standard, or the answer is ErrMissingHostFeature; a clip must have a region of definition; pictures are drawn in
-//! threads of the host's; numbers that are none pass through; a filter without its clip draws black.
+//! They have the habits of that library that a host must tolerate: Unload destroys everything,
+//! including the plug-in's own structure; unhandled actions return ReplyDefault; an image must have
+//! all properties of the standard, or the result is ErrMissingHostFeature; a clip must have a
+//! region of definition; pictures are drawn in threads of the host; NaN passes through; a filter
+//! without its clip draws black.
 
 use std::{
     ffi::{CStr, c_char, c_int, c_uint, c_void},
@@ -19,16 +21,16 @@ use crate::render::{read, write};
 
 type Reply = Result<OfxStatus, Failure>;
 
-/// Which of the two.
+/// The kind of plug-in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// 1 minus the colour, pixel by pixel, without a parameter.
+    /// 1 minus the colour, pixel by pixel, without parameters.
     Invert,
-    /// A box of one colour between two corners, which are given in parts of the project.
+    /// A box of one colour between two corners, given as fractions of the project.
     Box,
 }
 
-/// What Load made and Unload takes.
+/// What Load creates and Unload destroys.
 struct Life {
     handed_out: AtomicBool,
     suites: Mutex<Option<Suites>>,
@@ -60,7 +62,7 @@ pub unsafe fn main_entry(
     let act = |action: &CStr| {
         let life = life(kind);
         if !life.handed_out.load(Ordering::SeqCst) {
-            // Where the library would run what is freed.
+            // Here the library would run freed code.
             return Err(kOfxStatErrFatal);
         }
         let mut loaded = life.suites.lock().map_err(|_| kOfxStatErrFatal)?;
@@ -100,7 +102,7 @@ impl Effect {
                 Ok(kOfxStatOK)
             }
             a if a == kOfxImageEffectActionRender => self.render(arguments),
-            // CreateInstance and DestroyInstance too: there is nothing to do.
+            // Including CreateInstance and DestroyInstance, for which there is nothing to do.
             _ => Ok(kOfxStatReplyDefault),
         }
     }
@@ -127,7 +129,7 @@ impl Effect {
         let context = arguments.string(kOfxImageEffectPropContext).ok_or(kOfxStatFailed)?;
         let generator = context.as_bytes() == kOfxImageEffectContextGenerator.to_bytes();
         let define = self.suites.effect.clipDefine.ok_or(kOfxStatErrMissingHostFeature)?;
-        // A generator has a Source as well, which nobody needs to connect.
+        // A generator has a Source as well, which need not be connected.
         for name in [kOfxImageEffectSimpleSourceClipName, kOfxImageEffectOutputClipName] {
             let mut raw = ptr::null_mut();
             // SAFETY: the name is NUL-terminated, `raw` is a place for the result.
@@ -174,7 +176,7 @@ impl Effect {
         Ok([a.0.min(b.0), a.1.min(b.1), a.0.max(b.0), a.1.max(b.1)])
     }
 
-    /// Of a filter the box and the clip; a generator can draw anywhere.
+    /// For a filter, the box and the clip; a generator can draw anywhere.
     fn region(&self, time: f64) -> Result<[f64; 4], Failure> {
         if self.is_generator()? {
             let (least, most) = (f64::from(kOfxFlagInfiniteMin), f64::from(kOfxFlagInfiniteMax));
@@ -227,7 +229,7 @@ impl Effect {
         }
         let b = output.bounds;
         if window.x1 < b.x1 || window.y1 < b.y1 || window.x2 > b.x2 || window.y2 > b.y2 {
-            // Where the library stops the process.
+            // Here the library stops the process.
             return Err(kOfxStatErrBadIndex);
         }
         let corners = match self.kind {
@@ -240,7 +242,7 @@ impl Effect {
     }
 }
 
-/// A render, for several threads.
+/// A render, shared by several threads.
 struct Work<'a> {
     effect: Effect,
     source: Option<&'a Image>,

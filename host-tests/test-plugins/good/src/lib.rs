@@ -1,4 +1,4 @@
-//! A dissolve that keeps every rule: what our host must find nothing wrong with.
+//! A dissolve that follows every rule, in which our host must find no fault.
 
 use std::ffi::{c_char, c_int, c_void};
 
@@ -16,13 +16,13 @@ unsafe extern "C" fn main_entry(
 
 static PLUGIN: OfxPlugin = plugin(c"org.example.good", Some(main_entry));
 
-/// Number of plug-ins, as OpenFX asks.
+/// Number of plug-ins, as required by OpenFX.
 #[unsafe(no_mangle)]
 pub extern "C" fn OfxGetNumberOfPlugins() -> c_int {
     1
 }
 
-/// The plug-in, as OpenFX asks.
+/// The plug-in, as required by OpenFX.
 #[unsafe(no_mangle)]
 pub extern "C" fn OfxGetPlugin(index: c_int) -> *const OfxPlugin {
     if index == 0 { &raw const PLUGIN } else { std::ptr::null() }

@@ -1,7 +1,7 @@
-//! Two plug-ins in the manner of the OpenFX C++ Support library: an invert and a box.
+//! Two plug-ins in the style of the OpenFX C++ Support library: an invert and a box.
 //!
-//! As with that library, Unload takes the structures of the plug-ins back, and nothing works until they are asked
-//! for, get a host and are loaded again.
+//! As with that library, Unload frees the structures of the plug-ins, and nothing works until they
+//! are requested, given a host and loaded again.
 
 use std::ffi::{c_char, c_int, c_void};
 
@@ -33,13 +33,13 @@ static PLUGINS: [OfxPlugin; 2] = [
     plugin(c"org.example.support.box", Some(draw_box)),
 ];
 
-/// Number of plug-ins, as OpenFX asks.
+/// Number of plug-ins, as required by OpenFX.
 #[unsafe(no_mangle)]
 pub extern "C" fn OfxGetNumberOfPlugins() -> c_int {
     2
 }
 
-/// A plug-in, as OpenFX asks.
+/// A plug-in, as required by OpenFX.
 #[unsafe(no_mangle)]
 pub extern "C" fn OfxGetPlugin(index: c_int) -> *const OfxPlugin {
     match index {

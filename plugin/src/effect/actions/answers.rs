@@ -1,5 +1,5 @@
-//! What the effect answers when a host asks about time, space and identity. Every answer follows
-//! from the same [`Task`] as the render.
+//! The effect's answers when a host asks about time, space and identity. Every answer follows from
+//! the same [`Task`] as the render.
 //! <https://openfx.readthedocs.io/en/main/Reference/ofxImageEffectActions.html>
 
 use std::ffi::CStr;
@@ -19,21 +19,22 @@ use crate::effect::parameters::reader::ParamReader;
 use crate::effect::parameters::rows::{self, *};
 use crate::ofx::{Context, EffectRef, IfKnown, Props, Region, Reply, Result, c_text};
 
-/// Prefix of the out-argument that holds a clip's frames needed.
+/// Prefix of the out-argument for the frames needed from a clip.
 const FRAMES_OF: &str = "OfxImageClipPropFrameRange_";
-/// Prefix of the out-argument that holds the colourspaces that a clip is wanted in.
+/// Prefix of the out-argument for the preferred colourspaces of a clip.
 const PREFERRED_COLOURSPACES_OF: &str = "OfxImageClipPropPreferredColourspaces_";
-/// The colourspace of values that are no colours.
+/// The colourspace of values that are not colours.
 const NO_COLOURS: &CStr = c"ofx_raw";
-/// Prefix of the out-argument that holds a clip's region of interest.
+/// Prefix of the out-argument for a clip's region of interest.
 const REGION_OF: &str = "OfxImageClipPropRoI_";
 
-/// Answers GetClipPreferences: the output differs from frame to frame even between still keys (Natron would otherwise
-/// render one frame and show it for ever), and a retimed clip has its new rate.
+/// Answers GetClipPreferences: the output varies from frame to frame even between still keys
+/// (otherwise Natron would render one frame and show it for ever), and a retimed clip has its new
+/// rate.
 pub(crate) fn clip_preferences(effect: &EffectRef<'_>, out: Props<'_>) -> Result<Reply> {
     out.set_ints(kOfxImageEffectFrameVarying, &[1]).if_known();
     if effect.manages_colours() {
-        // Keys are compared, so both are wanted in one colourspace, whichever that is.
+        // Keys are compared, so both are requested in the same colourspace, whichever it is.
         let pairs = [(KEY_B, c"OfxColourspace_Source"), (SOURCE_TO, c"OfxColourspace_SourceFrom")];
         for (clip, same) in pairs {
             let name = c_text(&format!("{PREFERRED_COLOURSPACES_OF}{}", clip.to_string_lossy()));
@@ -48,8 +49,8 @@ pub(crate) fn clip_preferences(effect: &EffectRef<'_>, out: Props<'_>) -> Result
     Ok(Reply::Ok)
 }
 
-/// Answers GetOutputColourspace: drawings are in the colourspace of the first key, confidence and motion are no
-/// colours.
+/// Answers GetOutputColourspace: drawings are in the colourspace of the first key; confidence and
+/// motion are not colours.
 pub(crate) fn output_colourspace(effect: &EffectRef<'_>, out: Props<'_>) -> Result<Reply> {
     let output = Choices::read(effect, 0.0).map(|choices| choices.output);
     if !matches!(output, Ok(Output::Confidence | Output::Motion)) {
@@ -65,11 +66,12 @@ pub(crate) fn identity(effect: &EffectRef<'_>, time: f64, out: Props<'_>) -> Res
         return Ok(Reply::Default);
     };
     if effect.host().quirks().phantom_clips {
-        // Some hosts call every clip connected. Whether this one is shows only when its picture is fetched.
+        // Some hosts report every clip as connected. Only fetching a picture shows whether this one
+        // really is.
         return Ok(Reply::Default);
     }
     let Some((name, key_time)) = fetch(effect, &shown) else {
-        // The render will say what is missing.
+        // The render will report what is missing.
         return Ok(Reply::Default);
     };
     if key_time != time && !effect.host().temporal_access() {
@@ -91,7 +93,7 @@ pub(crate) fn frames_needed(effect: &EffectRef<'_>, time: f64, out: Props<'_>) -
     Ok(fetches.reply())
 }
 
-/// Answers GetRegionsOfInterest: motion may carry anything anywhere, so always whole pictures.
+/// Answers GetRegionsOfInterest with whole pictures, because motion may carry anything anywhere.
 pub(crate) fn regions_of_interest(
     effect: &EffectRef<'_>,
     time: f64,
@@ -101,8 +103,9 @@ pub(crate) fn regions_of_interest(
     let fetches = Fetches::of(effect, &needs.all);
     let mut reply = Reply::Default;
     for (name, times) in fetches.by_clip() {
-        // Without an answer a host gives only the part under the render window, and the in-between would be drawn
-        // from parts of the keys. The project's size is no limit, since keys may reach beyond it.
+        // Without an answer a host delivers only the part under the render window, and the
+        // in-between would be drawn from parts of the keys. The project's size is not a limit,
+        // because keys may extend beyond it.
         let region = fetches.region(name, times).unwrap_or(Region::EVERYTHING);
         out.set_doubles(&c_text(&format!("{REGION_OF}{name}")), &region.edges())?;
         reply = Reply::Ok;
@@ -110,8 +113,9 @@ pub(crate) fn regions_of_interest(
     Ok(reply)
 }
 
-/// Answers GetRegionOfDefinition: where the keys that are needed have pixels. Sketches add nothing to it. Keys from
-/// files are fitted to what Source has, or to the project where nothing is connected.
+/// Answers GetRegionOfDefinition with the area in which the needed keys have pixels. Sketches do
+/// not extend it. Keys from files are fitted to the area of Source, or to the project if nothing is
+/// connected.
 pub(crate) fn region_of_definition(
     effect: &EffectRef<'_>,
     time: f64,
@@ -134,8 +138,8 @@ pub(crate) fn region_of_definition(
     Ok(Reply::Ok)
 }
 
-/// Answers GetTimeDomain: the span where keys have times of their own, the new frames of a retimed clip, otherwise
-/// the frames of the clip.
+/// Answers GetTimeDomain: the span if keys have their own times, the new frames of a retimed clip,
+/// otherwise the frames of the clip.
 pub(crate) fn time_domain(effect: &EffectRef<'_>, out: Props<'_>) -> Result<Reply> {
     let Some(range) = asked(effect, 0.0, |task| task.frame_range()) else {
         return Ok(Reply::Default);
@@ -144,7 +148,7 @@ pub(crate) fn time_domain(effect: &EffectRef<'_>, out: Props<'_>) -> Result<Repl
     Ok(Reply::Ok)
 }
 
-/// Greys out what the present choices make meaningless.
+/// Greys out the parameters that have no effect with the current choices.
 pub(crate) fn enable_params(effect: &EffectRef<'_>) -> Result<Reply> {
     let params = effect.params()?;
     let Ok(context) = effect.context() else { return Ok(Reply::Ok) };
@@ -207,7 +211,8 @@ pub(crate) fn enable_params(effect: &EffectRef<'_>) -> Result<Reply> {
     Ok(Reply::Ok)
 }
 
-/// What `answer` says of the effect's task; `None` also where something is missing, so that there is no task yet.
+/// The result of `answer` for the effect's task; `None` also if there is no task yet because
+/// something is missing.
 fn asked<T>(
     effect: &EffectRef<'_>,
     time: f64,
@@ -217,15 +222,15 @@ fn asked<T>(
     answer(&Task::of(effect, &choices).ok()?)
 }
 
-/// What `time` needs; `None` when there is no plan yet: then the host does what it does by default, and the render
-/// says what to change.
+/// What `time` needs; `None` when there is no plan yet. In that case the host uses its default, and
+/// the render says what to change.
 fn needs(effect: &EffectRef<'_>, time: f64) -> Option<Needs> {
     let needs = Choices::read(effect, time)
         .and_then(|choices| Task::of(effect, &choices).and_then(|task| task.needs(time)));
     needs.inspect_err(|error| log::debug!("no plan for {time}: {error}")).ok()
 }
 
-/// The clip that has `source`, and the time at which the render asks for it.
+/// The clip that contains `source`, and the time at which the render asks for it.
 fn fetch(effect: &EffectRef<'_>, source: &KeySource) -> Option<(&'static CStr, f64)> {
     match source {
         KeySource::Clip { name, time } => Some((name, keys::fetch_time(effect, name, *time)?)),

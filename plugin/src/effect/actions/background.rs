@@ -1,8 +1,9 @@
-//! Drawings that go on while nobody waits for them: started by Generate or behind a draft.
+//! Drawings that are made while nobody waits for them, started by Generate or behind a draft.
 //!
-//! They belong to the process: some hosts render with copies of an instance that live for one frame. Each
-//! remembers the instance that asked, so that Cancel stops what this effect has started; when an instance
-//! goes, what it started is finished and found in the cache by the next one.
+//! They belong to the process, because some hosts render with copies of an instance that live for
+//! one frame. Each remembers the instance that asked for it, so that Cancel stops what this effect
+//! has started. When an instance is destroyed, its drawings are still finished, and the next
+//! instance finds them in the cache.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,49 +12,50 @@ use inbetween_core::queue::{Outcome, Ticket};
 use inbetween_core::{ContentHash, Error};
 use parking_lot::Mutex;
 
-/// Most drawings under way at a time; further ones are started when they are asked for again.
+/// Most drawings under way at a time. Further ones start when they are requested again.
 const MOST: usize = 128;
 
-/// One drawing under way, or just finished.
+/// A drawing that is under way or was just finished.
 struct BackgroundDrawing {
     /// The address of the instance that asked; `None` when it is gone.
     owner: Option<usize>,
     key: ContentHash,
     ticket: Ticket,
-    /// A draft of it was shown: the host has a picture to replace.
+    /// A draft of it was shown, so the host has a picture to replace.
     drafted: bool,
 }
 
 static WORKS: Mutex<Vec<BackgroundDrawing>> = Mutex::new(Vec::new());
 
-/// What an instance's background drawings have come to.
+/// The state of an instance's background drawings.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Report {
-    /// Still under way.
+    /// Number of drawings still under way.
     pub(crate) running: usize,
-    /// Mean progress of those under way, 0..=1.
+    /// Their mean progress, 0..=1.
     pub(crate) progress: f32,
-    /// What one of those does now, where its engine tells.
+    /// What one of them is doing, if its engine says.
     pub(crate) phase: Option<String>,
-    /// Finished since the last report.
+    /// Number finished since the last report.
     pub(crate) finished: usize,
-    /// Finished or failed where a draft is still shown.
+    /// Number finished or failed whose draft is still shown.
     pub(crate) to_replace: usize,
-    /// What the last failed one said.
+    /// Message of the last failure.
     pub(crate) failure: Option<String>,
 }
 
-/// How a background drawing stands.
+/// The state of a background drawing.
 pub(crate) enum BackgroundStatus {
     /// Nobody has started it.
     Unknown,
-    /// It goes on.
+    /// It is under way.
     Running,
-    /// It failed. The next question finds it unknown again.
+    /// It failed. This is reported once; after that it is unknown again.
     Failed(Arc<Error>),
 }
 
-/// How the drawing of `key` stands. A finished one is in the cache, so it is not known here any more.
+/// The state of the drawing of `key`. A finished one is in the cache and therefore no longer known
+/// here.
 pub(crate) fn status_of(key: &ContentHash) -> BackgroundStatus {
     let mut works = WORKS.lock();
     let Some(at) = works.iter().position(|work| work.key == *key) else {
@@ -75,8 +77,8 @@ pub(crate) fn status_of(key: &ContentHash) -> BackgroundStatus {
     }
 }
 
-/// Lets a drawing go on. When there are more than [`MOST`], the record of the oldest finished one is dropped; if none
-/// is finished, the new one is not kept.
+/// Keeps a drawing under way. When there are more than [`MOST`], the record of the oldest finished
+/// one is dropped; if none is finished, the new one is not kept.
 pub(crate) fn keep(owner: usize, key: ContentHash, ticket: Ticket, drafted: bool) {
     let mut works = WORKS.lock();
     if let Some(work) = works.iter_mut().find(|work| work.key == key) {
@@ -97,7 +99,7 @@ pub(crate) fn keep(owner: usize, key: ContentHash, ticket: Ticket, drafted: bool
     }
 }
 
-/// What the drawings of `owner` have come to; those that are finished are reported once.
+/// The state of the drawings of `owner`; finished ones are reported once.
 pub(crate) fn report(owner: usize) -> Report {
     let mut report = Report::default();
     WORKS.lock().retain_mut(|work| {
@@ -119,7 +121,7 @@ pub(crate) fn report(owner: usize) -> Report {
             }
             Some(Err(error)) => {
                 report.failure = Some(error.user_message());
-                // Kept, so that the render that replaces the draft says it as well.
+                // Kept, so that the render that replaces the draft reports the failure too.
                 report.to_replace += usize::from(std::mem::take(&mut work.drafted));
                 true
             }
@@ -131,7 +133,7 @@ pub(crate) fn report(owner: usize) -> Report {
     report
 }
 
-/// Stops the drawings of `owner` and those whose owner is gone. Returns how many.
+/// Stops the drawings of `owner` and those whose owner is gone. Returns their number.
 pub(crate) fn cancel(owner: usize) -> usize {
     let mut stopped = Vec::new();
     {
@@ -146,20 +148,20 @@ pub(crate) fn cancel(owner: usize) -> usize {
         }
     }
     let running = stopped.iter().filter(|work| outcome(&work.ticket).is_none()).count();
-    // Dropping a ticket gives it back, outside of the lock.
+    // Dropping a ticket gives it back, which happens outside the lock.
     drop(stopped);
     running
 }
 
-/// To be called when an instance goes. What it started is finished all the same, unless nobody can ask for it any
-/// more.
+/// Called when an instance is destroyed. Its drawings are still finished, unless nobody can ask for
+/// them any more.
 pub(crate) fn leave(owner: usize) {
     for work in WORKS.lock().iter_mut().filter(|work| work.owner == Some(owner)) {
         work.owner = None;
     }
 }
 
-/// Forgets what a parent process had begun, without touching it.
+/// In a forked child, drops the parent's records without touching its drawings.
 pub(super) fn abandon() {
     std::mem::forget(std::mem::take(&mut *WORKS.lock()));
 }

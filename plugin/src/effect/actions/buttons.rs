@@ -1,5 +1,5 @@
-//! What happens in InstanceChanged: parameters are enabled, buttons do their work, finished drawings are
-//! noticed. It is the one action in which every host lets an effect set its own parameters.
+//! InstanceChanged: enables parameters, carries out buttons, and notices finished drawings. This is
+//! the one action in which every host lets an effect set its own parameters.
 
 use std::ffi::CStr;
 
@@ -27,8 +27,8 @@ use crate::ofx::{
 pub(crate) fn changed(effect: &EffectRef<'_>, changed: &Changed) -> Result<Reply> {
     answers::enable_params(effect)?;
     if changed.by_plugin {
-        // The effect itself made the change, or the host has loaded the value from a project. What is enabled follows
-        // it, and nothing else is done.
+        // Either the effect itself made the change, or the host has loaded the value from a
+        // project. Only what is enabled is updated.
         return Ok(Reply::Ok);
     }
     forget_dialog(effect);
@@ -36,7 +36,7 @@ pub(crate) fn changed(effect: &EffectRef<'_>, changed: &Changed) -> Result<Reply
     let is = |id: &CStr| id.to_str() == Ok(changed.name.as_str());
     let or_why = |done: Result<String>| match done {
         Ok(text) => {
-            // This press worked, so the message of an earlier one goes.
+            // This press succeeded, so the message of an earlier one is removed.
             clear_message(effect);
             text
         }
@@ -91,14 +91,15 @@ pub(crate) fn changed(effect: &EffectRef<'_>, changed: &Changed) -> Result<Reply
     Ok(Reply::Ok)
 }
 
-/// Puts pins that came into use where they can be seen.
+/// Puts pins that have come into use where they can be seen.
 fn place_pins(effect: &EffectRef<'_>, changed: &Changed) -> Result<()> {
     let params = effect.params()?;
     let pick = ParamReader::new(&params, changed.time);
     pins::put(&params, &pick, effect.project_region(), &changed.name)
 }
 
-/// Whether the artist has just asked for every drawing of a clip that nobody has looked at yet.
+/// Whether the artist has just chosen every drawing of a clip whose drawings have not been looked
+/// for yet.
 fn lacks_keys(effect: &EffectRef<'_>, time: f64) -> bool {
     let Ok(params) = effect.params() else { return false };
     let pick = ParamReader::new(&params, time);
@@ -106,7 +107,7 @@ fn lacks_keys(effect: &EffectRef<'_>, time: f64) -> bool {
     every && pick.text(&KEY_FRAMES).is_ok_and(|keys| keys.is_empty())
 }
 
-/// Sets what the chosen preset sets, and tells it in one line.
+/// Sets the parameters of the chosen preset, and says so in one line.
 fn set_preset(effect: &EffectRef<'_>, time: f64) -> Result<String> {
     let params = effect.params()?;
     let Some(preset) = ParamReader::new(&params, time).choice(&PRESET)? else {
@@ -124,7 +125,8 @@ fn set_preset(effect: &EffectRef<'_>, time: f64) -> Result<String> {
             }
             SetTo::Number(number) => (params.set_double(setting.id(), number), number.to_string()),
         };
-        // A transition has no exposure and retimes nothing, and some hosts lack a type of parameter.
+        // A transition has no exposure and does not retime, and some hosts lack a type of
+        // parameter.
         if set.is_ok() {
             told.push(format!("{} {value}", setting.label().to_string_lossy()));
         }
@@ -132,7 +134,7 @@ fn set_preset(effect: &EffectRef<'_>, time: f64) -> Result<String> {
     Ok(format!("The preset has set {}.", told.join(", ")))
 }
 
-/// What is happening, in one line.
+/// The current state in one line.
 fn state(effect: &EffectRef<'_>, time: f64, report: &Report) -> String {
     let mut parts = Vec::new();
     match Choices::read(effect, time) {
@@ -159,7 +161,7 @@ fn state(effect: &EffectRef<'_>, time: f64, report: &Report) -> String {
     parts.join(" ")
 }
 
-/// What of the drawing at this time cannot be trusted, if it is drawn.
+/// The part of the drawing at this time that cannot be trusted, if it is drawn.
 fn doubt(effect: &EffectRef<'_>, choices: &Choices, time: f64) -> Result<Option<String>> {
     let output = OutputPicture::of(effect, time);
     let settings = choices.settings(output.depth, effect.host().quirks())?;
@@ -172,7 +174,7 @@ fn doubt(effect: &EffectRef<'_>, choices: &Choices, time: f64) -> Result<Option<
     Ok(drawn.and_then(|drawn| prepared.teller.doubt(&drawn)))
 }
 
-/// What the clip shows, in words, where drawings are looked for in it.
+/// What the clip shows, in words, if drawings are looked for in it.
 fn seen(effect: &EffectRef<'_>, choices: &Choices, time: f64) -> Option<String> {
     let task = match Task::of(effect, choices) {
         Ok(task) => task,
@@ -217,7 +219,8 @@ fn clear_cache() -> String {
     }
 }
 
-/// Starts every in-between of the span that is not drawn yet. Returns what was started.
+/// Starts every in-between of the span that is not drawn yet. Returns a message about what was
+/// started.
 fn generate(effect: &EffectRef<'_>, time: f64) -> Result<String> {
     let choices = Choices::read(effect, time)?;
     let output = OutputPicture::of(effect, time);

@@ -1,4 +1,4 @@
-//! What the plug-in tells a host of itself: its names, abilities, clips and parameters.
+//! Describes the plug-in to a host: its names, abilities, clips and parameters.
 //! <https://openfx.readthedocs.io/en/main/Reference/ofxPropertiesByObject.html>
 
 use std::ffi::CStr;
@@ -18,7 +18,7 @@ use crate::ofx::{
     Result,
 };
 
-/// The config of colourspaces that hosts may name.
+/// The config whose colourspaces hosts may name.
 const COLOURSPACES: &CStr = c"ofx-native-v1.5_aces-v1.3_ocio-v2.3";
 
 const DESCRIPTION: &CStr =
@@ -45,7 +45,7 @@ pub(crate) fn describe(effect: &EffectRef<'_>) -> Result<Reply> {
     props.set_text(kOfxPropVersionLabel, env!("CARGO_PKG_VERSION")).if_known();
     props.set_strings(kOfxImageEffectPropSupportedContexts, &Context::ALL.map(Context::name))?;
     props.set_strings(kOfxImageEffectPropSupportedPixelDepths, &Depth::ALL.map(Depth::name))?;
-    // Clips may have any colourspace, since its name says how the values are meant.
+    // Clips may have any colourspace, since its name says how to read the values.
     let style = kOfxImageEffectColourManagementFull;
     props.set_strings(kOfxImageEffectPropColourManagementStyle, &[style]).if_known();
     props
@@ -61,7 +61,7 @@ pub(crate) fn describe(effect: &EffectRef<'_>) -> Result<Reply> {
         (kOfxImageEffectPluginPropSingleInstance, 0),
         (kOfxImageEffectPluginPropHostFrameThreading, 0),
         (kOfxImageEffectPropSupportsMultiResolution, 1),
-        // Motion may carry anything anywhere, so only whole keys are of use.
+        // Motion may carry anything anywhere, so only whole keys are useful.
         (kOfxImageEffectPropSupportsTiles, 0),
         (kOfxImageEffectPropTemporalClipAccess, 1),
         (kOfxImageEffectPluginPropFieldRenderTwiceAlways, 0),
@@ -78,8 +78,9 @@ pub(crate) fn describe_in_context(effect: &EffectRef<'_>, context: Context) -> R
     match context {
         Context::Filter => clip(effect, SOURCE, c"Source", true, false)?,
         Context::General => {
-            // Optional, because keys from files need no clip. While a clip that is not optional is unconnected,
-            // Natron asks an effect nothing, and shows neither a picture nor a reason.
+            // Optional, because keys from files need no clip. As long as a required clip is
+            // unconnected, Natron asks an effect for nothing and shows neither a picture nor a
+            // reason.
             clip(effect, SOURCE, c"First key", true, true)?;
             clip(effect, KEY_B, c"KeyB", true, true)?;
             clip(effect, SKETCH, c"Sketch", true, true)?;
@@ -98,7 +99,8 @@ pub(crate) fn describe_in_context(effect: &EffectRef<'_>, context: Context) -> R
     for param in rows::all().filter(|param| param.contexts.contains(&context)) {
         let usual = usual_keys(context, effect.host().temporal_access());
         match define(&params, param, usual) {
-            // Some hosts lack a type of parameter: its default is used there, and the render says so.
+            // Some hosts lack a type of parameter. Its default is used there, and the render says
+            // so.
             Err(Error::Refused { call, status }) if call.starts_with("paramDefine") => {
                 log::warn!("the host answered {status} to {call}: its default is used");
             }
@@ -174,7 +176,7 @@ fn define_values(props: &Props<'_>, setting: &dyn AnySetting, keys_from: KeysFro
     match setting.kind() {
         AnyKind::Number(Number { default, range, display, step, digits }) => {
             props.set_doubles(kOfxParamPropDefault, &[*default])?;
-            // Resolve falls back to -1..1 unless all four are there.
+            // Resolve falls back to -1..1 unless all four are set.
             props.set_doubles(kOfxParamPropMin, &[range.0])?;
             props.set_doubles(kOfxParamPropMax, &[range.1])?;
             props.set_doubles(kOfxParamPropDisplayMin, &[display.0])?;
@@ -185,7 +187,7 @@ fn define_values(props: &Props<'_>, setting: &dyn AnySetting, keys_from: KeysFro
         }
         AnyKind::Integer(Integer { default, range, display }) => {
             props.set_ints(kOfxParamPropDefault, &[*default])?;
-            // Resolve falls back to 0..0 unless all four are there.
+            // Resolve falls back to 0..0 unless all four are set.
             props.set_ints(kOfxParamPropMin, &[range.0])?;
             props.set_ints(kOfxParamPropMax, &[range.1])?;
             props.set_ints(kOfxParamPropDisplayMin, &[display.0])?;
@@ -220,11 +222,11 @@ fn define_point(props: &Props<'_>, of: &Point) -> Result<()> {
     let normalised = props
         .set_strings(kOfxParamPropDefaultCoordinateSystem, &[kOfxParamCoordinatesNormalised])
         .is_ok();
-    // Hosts without this property take the default for pixels. For them the pin is moved into the picture when it
-    // comes into use.
+    // Hosts without this property would read the default as pixels. For them the pin is moved into
+    // the picture when it comes into use.
     let default = if normalised { of.default } else { [0.0; 2] };
     props.set_doubles(kOfxParamPropDefault, &default)?;
-    // Resolve keeps values within -1..1 unless all four are there.
+    // Resolve keeps values within -1..1 unless all four are set.
     const FARTHEST: f64 = 1e6;
     for (name, value) in [
         (kOfxParamPropMin, -FARTHEST),
@@ -240,7 +242,7 @@ fn define_point(props: &Props<'_>, of: &Point) -> Result<()> {
     Ok(())
 }
 
-/// A text that only the effect writes.
+/// A text that only the effect sets.
 fn define_report(props: &Props<'_>) -> Result<()> {
     props.set_strings(kOfxParamPropStringMode, &[kOfxParamStringIsSingleLine]).if_known();
     for name in [kOfxParamPropPersistant, kOfxParamPropEvaluateOnChange, kOfxParamPropCanUndo] {
@@ -250,7 +252,7 @@ fn define_report(props: &Props<'_>) -> Result<()> {
     props.set_strings(kOfxParamPropDefault, &[c""])
 }
 
-/// A text that has no effect any more.
+/// A text that no longer has any effect.
 fn define_former(props: &Props<'_>) -> Result<()> {
     props.set_strings(kOfxParamPropStringMode, &[kOfxParamStringIsSingleLine]).if_known();
     for (name, value) in
@@ -261,7 +263,7 @@ fn define_former(props: &Props<'_>) -> Result<()> {
     props.set_strings(kOfxParamPropDefault, &[c""])
 }
 
-/// A count that only the effect raises.
+/// A counter that only the effect increases.
 fn define_counter(props: &Props<'_>) -> Result<()> {
     for (name, value) in [
         (kOfxParamPropMin, 0),

@@ -1,25 +1,26 @@
-//! The label on a picture that is not finished: legible on any picture, at any size, in a corner that leaves
-//! the drawing to be seen.
+//! The label on an unfinished picture. It is legible on any picture at any size, and stays in a
+//! corner so that the drawing remains visible.
 
 use font8x8::legacy::BASIC_LEGACY;
 
 use crate::ofx::{Image, Rect};
 
-/// What the label says.
+/// Text of the label.
 const TEXT: &[u8] = b"DRAFT";
-/// Cells of the font, in its pixels.
+/// Size of a character of the font, in font pixels.
 const CELL: i32 = 8;
-/// Room around the text, in the font's pixels.
+/// Margin around the text, in font pixels.
 const MARGIN: i32 = 2;
-/// The colours behind the text and of the text, far apart in every encoding.
+/// The colours of the box and of the text, far apart in every encoding.
 const BOX: [f32; 4] = [0.75, 0.35, 0.0, 1.0];
 const LETTERS: [f32; 4] = [1.0, 1.0, 1.0, 1.0];
-/// How much of the picture the box leaves to be seen.
+/// How transparent the box is.
 const SEEN_THROUGH: f32 = 0.25;
-/// The font's pixels are as large as the picture's for this many rows, twice as large for twice as many.
+/// A font pixel is as large as a pixel of the picture up to this many rows, twice as large for
+/// twice as many, and so on.
 const ROWS_PER_PIXEL: i32 = 240;
 
-/// Writes the label into the upper left corner of the whole picture, as far as `window` shows it.
+/// Draws the label into the upper left corner of the whole picture, as far as `window` includes it.
 pub(crate) fn mark(output: &mut Image<'_>, window: Rect) {
     let (whole, format) = (output.whole(), output.format());
     let label = Label::on(whole);
@@ -41,7 +42,7 @@ pub(crate) fn mark(output: &mut Image<'_>, window: Rect) {
     });
 }
 
-/// Where the label lies and how large a pixel of its font is.
+/// Position of the label and size of its font's pixels.
 struct Label {
     area: Rect,
     pixel: i32,
@@ -51,7 +52,7 @@ impl Label {
     fn on(whole: Rect) -> Self {
         let (width, height) = (whole.x2 - whole.x1, whole.y2 - whole.y1);
         let cells = TEXT.len() as i32 * CELL + 2 * MARGIN;
-        // On a thumbnail the label fills the width rather than being cut.
+        // On a thumbnail the label fills the width instead of being cut off.
         let pixel = (height / ROWS_PER_PIXEL + 1).min(width / cells).max(1);
         let area = Rect {
             x1: whole.x1,

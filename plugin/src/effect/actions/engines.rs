@@ -1,5 +1,5 @@
-//! The engines of this process and the one queue that they serve. Nothing is made before the first
-//! render needs it: a host that only lists its plug-ins pays nothing.
+//! The engines of this process and the one queue that they serve. Nothing is created before the
+//! first render needs it: a host that only lists its plug-ins pays nothing.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use super::background;
 use crate::ofx::own_folder;
 
 static FLOW: Mutex<Option<Arc<FlowEngine>>> = Mutex::new(None);
-/// The bundle, as far as the host told where it found it.
+/// Path of the bundle, if the host said where it found it.
 static BUNDLE: Mutex<Option<PathBuf>> = Mutex::new(None);
 
 /// The queue, made on first use. It outlives every instance: some hosts make one per frame.
@@ -47,8 +47,8 @@ pub(crate) fn remember_bundle(path: Option<String>) {
     }
 }
 
-/// ToonCrafter in the worker process. Which program that is comes from the environment or the bundle, never from a
-/// project: whoever opens a stranger's project must not run a stranger's program.
+/// ToonCrafter in the worker process. The program comes from the environment or the bundle, never
+/// from a project: opening a stranger's project must not run a stranger's program.
 struct Worker {
     cache: CacheConfig,
     version: String,
@@ -68,17 +68,17 @@ impl Engine for Worker {
             beside: folder_of_binary(),
             ..RemoteConfig::new(self.cache.clone(), self.version.clone())
         };
-        // Cheap to make: it holds nothing but the configuration.
+        // Cheap to create, since it holds only the configuration.
         RemoteEngine::new(config).draw(job, control)
     }
 }
 
-/// The folder of the plug-in's binary, where the bundle has the worker too.
+/// The folder of the plug-in's binary, in which the bundle also has the worker.
 fn folder_of_binary() -> Option<PathBuf> {
     own_folder().or_else(|| {
         let bundle = BUNDLE.lock().clone()?;
         if bundle.is_file() {
-            // Some hosts tell the binary's own path.
+            // Some hosts report the path of the binary itself.
             return bundle.parent().map(Path::to_owned);
         }
         let folders = std::fs::read_dir(bundle.join("Contents")).ok()?.flatten();
@@ -87,8 +87,8 @@ fn folder_of_binary() -> Option<PathBuf> {
     })
 }
 
-/// To be called in a child that a host has forked: forgets what the parent had begun, since its threads do not exist
-/// here.
+/// Called in a child that a host has forked: abandons what the parent had begun, since its threads
+/// do not exist here.
 pub(crate) fn notice_fork() {
     threads::notice_fork(|| {
         background::abandon();
@@ -99,7 +99,7 @@ pub(crate) fn notice_fork() {
     });
 }
 
-/// Ends the queue's threads: the host may close the binary next.
+/// Ends the queue's threads, because the host may close the binary next.
 pub(crate) fn unload() {
     notice_fork();
     background::forget_all();

@@ -1,4 +1,4 @@
-//! Writes the frames on which the drawings of Source begin into the list of keys.
+//! Fills the list of keys with the frames on which the drawings of Source begin.
 
 use inbetween_core::queue::Priority;
 use inbetween_core::timing::KeyFrames;
@@ -13,13 +13,13 @@ use crate::effect::parameters::choices::Choices;
 use crate::effect::parameters::rows::*;
 use crate::ofx::{EffectRef, Error, Result};
 
-/// Finds all drawings and writes them down; says how many there are.
+/// Finds all drawings and enters them; returns a message with their number.
 ///
 /// # Errors
-/// When the clip shows no drawing, or cannot be looked at; the text says why.
+/// When the clip shows no drawing, or cannot be examined; the text gives the reason.
 pub(super) fn find_drawings(effect: &EffectRef<'_>, time: f64) -> Result<String> {
     let mut choices = Choices::read(effect, time)?;
-    // Pins join whatever two keys show, and these are no keys yet.
+    // Pins connect any two keys, but these frames are not keys yet.
     choices.pins.clear();
     let found = every_drawing(effect, &choices, time)?;
     let mut scenes: Vec<Vec<i64>> = Vec::new();
@@ -48,8 +48,9 @@ pub(super) fn find_drawings(effect: &EffectRef<'_>, time: f64) -> Result<String>
     })
 }
 
-/// Whether a drawing shows another scene than the one on frame `before`. Keys lie far apart, so that much of what they
-/// show is new without a cut: the engine that draws between them decides.
+/// Whether a drawing shows another scene than the one on frame `before`. Keys are far apart, so
+/// much of what they show is new even without a cut. Therefore the engine that draws between them
+/// decides.
 fn begins_scene(
     effect: &EffectRef<'_>,
     choices: &Choices,

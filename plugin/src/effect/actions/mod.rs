@@ -1,4 +1,4 @@
-//! The actions that a host asks for, and the drawing that some of them start.
+//! The actions that a host requests, and the drawings that some of them start.
 
 pub(crate) mod answers;
 pub(crate) mod background;

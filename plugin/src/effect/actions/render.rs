@@ -1,7 +1,7 @@
-//! Render: finds the pictures, asks the queue, waits while looking after the host, and writes.
+//! Render: finds the pictures, asks the queue, waits while attending to the host, and writes.
 //!
-//! Where an artist waits at the screen and allows it, a drawing that takes long goes on in the background
-//! and its draft is shown meanwhile.
+//! If an artist is waiting at the screen and allows drafts, a drawing that takes long continues in
+//! the background and its draft is shown meanwhile.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,10 +22,10 @@ use crate::ofx::{
     show_message, show_warning,
 };
 
-/// How often the host is asked whether to stop, and told how far the work is.
+/// Interval at which the host is asked whether to stop and told the progress.
 const POLL: Duration = Duration::from_millis(20);
 
-/// Draws one render window, or says why not.
+/// Draws one render window, or reports why it cannot be drawn.
 pub(crate) fn render(effect: &EffectRef<'_>, args: RenderArgs) -> Result<Reply> {
     let mut note = None;
     match draw(effect, args, &mut note) {
@@ -45,7 +45,7 @@ pub(crate) fn render(effect: &EffectRef<'_>, args: RenderArgs) -> Result<Reply> 
     }
 }
 
-/// Draws; `note` becomes what the artist should know of a picture that could be drawn.
+/// Draws. `note` receives what the artist should know about a picture that could be drawn.
 fn draw(effect: &EffectRef<'_>, args: RenderArgs, note: &mut Option<String>) -> Result<()> {
     let output_clip = effect.clip(OUTPUT_CLIP).ok_or(Error::HostLacks("an output clip"))?;
     let mut output = output_clip.output_image(args.time)?;
@@ -70,7 +70,7 @@ fn draw(effect: &EffectRef<'_>, args: RenderArgs, note: &mut Option<String>) -> 
     let teller = prepared.teller.clone();
     let shown = obtain(effect, prepared, &choices, args)?;
     let mut said = teller.remarks(&shown.drawn);
-    // Beside the node, of what is shown to somebody: no dialog, and nothing in a batch.
+    // Shown beside the node while somebody is looking, and never as a dialog or in a batch.
     if effect.host().keeps_messages() && !effect.host().is_background() && !shown.is_draft {
         said.extend(teller.doubt(&shown.drawn));
     }
@@ -101,7 +101,7 @@ fn fill(output: &mut Image<'_>, window: Rect, pixel: [f32; 4]) {
 /// A drawing to be shown.
 struct Shown {
     drawn: Arc<Drawn>,
-    /// This is Flow's drawing, shown until the one that was asked for is finished.
+    /// It is Flow's drawing, shown until the requested one is finished.
     is_draft: bool,
 }
 
@@ -152,7 +152,7 @@ fn obtain(
     Ok(Shown { drawn, is_draft: true })
 }
 
-/// Whether a draft may stand in for what is asked: never where the picture may be kept as the result.
+/// Whether a draft may be shown instead: never where the picture may be kept as the result.
 fn shows_drafts(
     effect: &EffectRef<'_>,
     request: &Request,
@@ -165,7 +165,7 @@ fn shows_drafts(
         && !effect.host().is_background()
 }
 
-/// Shows a key as it is: bit for bit where the formats agree.
+/// Shows a key unchanged: bit for bit if the formats agree.
 fn show(picture: &KeyPicture<'_>, output: &mut Image<'_>, window: Rect) -> Result<()> {
     if let KeyPicture::Host(image) = picture
         && image.format() == output.format()
@@ -179,7 +179,7 @@ fn show(picture: &KeyPicture<'_>, output: &mut Image<'_>, window: Rect) -> Resul
     Ok(())
 }
 
-/// Waits for a drawing. Only this thread talks to the host.
+/// Waits for a drawing. Only this thread may talk to the host.
 pub(super) fn wait(effect: &EffectRef<'_>, ticket: Ticket) -> Result<Arc<Drawn>> {
     let mut progress = Progress::new(effect, "Drawing the in-between");
     loop {
@@ -193,7 +193,7 @@ pub(super) fn wait(effect: &EffectRef<'_>, ticket: Ticket) -> Result<Arc<Drawn>>
     }
 }
 
-/// Writes a drawing as the host expects it.
+/// Writes a drawing in the form that the host expects.
 fn write(
     drawn: &Drawn,
     canvas: Rect,
@@ -217,8 +217,8 @@ fn write(
     }
 }
 
-/// Writes the part of `frame` (which lies on `canvas`) that `window` shows; transparent where the
-/// canvas has nothing.
+/// Writes the part of `frame` (which covers `canvas`) inside `window`; transparent outside the
+/// canvas.
 fn write_frame(frame: &Frame, canvas: Rect, output: &mut Image<'_>, window: Rect) {
     let format = output.format();
     let window = window.intersection(output.bounds());

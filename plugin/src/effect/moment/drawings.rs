@@ -1,5 +1,5 @@
-//! Drawings of Source as keys: which one is seen at a time, for how long it is held, and which come before and after
-//! it.
+//! Drawings of Source as keys: which one is shown at a time, how long it is held, and which come
+//! before and after it.
 
 use std::sync::Arc;
 
@@ -13,30 +13,31 @@ use crate::effect::parameters::choices::{Choices, KeysFrom};
 use crate::effect::parameters::rows::*;
 use crate::ofx::{Clip, EffectRef, Error, Progress, Result};
 
-/// How far to look for another drawing, in frames. A hold of four seconds is seen as a whole.
+/// How many frames to search for another drawing. A hold of four seconds is recognised as a whole.
 const FAR: usize = 96;
 
-/// A clip that says it has more frames than this has not been told how many it has.
+/// A clip with more frames than this does not really know its length.
 const LONGEST_CLIP: f64 = 1e6;
 
-/// How far to look, in frames, where only the drawing that is seen matters.
+/// How many frames to search if only the current drawing matters.
 const NEAR: usize = 12;
 
-/// Which span is wanted.
+/// The span that is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wanted {
-    /// The one before the present keys.
+    /// The one before the current keys.
     Previous,
-    /// The one around the frame that the artist looks at.
+    /// The one around the frame that the artist is looking at.
     Here,
-    /// The one after the present keys.
+    /// The one after the current keys.
     Next,
 }
 
-/// Puts the keys on two neighbouring drawings of Source; says which.
+/// Sets the keys to two neighbouring drawings of Source; returns a message with their frames.
 ///
 /// # Errors
-/// When there is no such pair of drawings, or the clip cannot be looked at; the text says why.
+/// When there is no such pair of drawings, or the clip cannot be examined; the text gives the
+/// reason.
 pub(crate) fn set_span(
     effect: &EffectRef<'_>,
     choices: &Choices,
@@ -82,14 +83,14 @@ pub(crate) fn set_span(
 pub(crate) struct FoundDrawing {
     /// Its first frame.
     pub(crate) frame: i64,
-    /// It differs so much from the drawing before that it may show another scene.
+    /// It differs so much from the previous drawing that it may show another scene.
     pub(crate) seems_cut: bool,
 }
 
-/// All drawings of Source, in order. Blank frames, and those that the clip lacks, count to the drawing before them.
-///
+/// All drawings of Source, in order. Blank and missing frames belong to the drawing before them.
 /// # Errors
-/// When the host does not tell which frames the clip has, or the clip cannot be looked at; the text says why.
+/// When the host does not say which frames the clip has, or the clip cannot be examined; the text
+/// gives the reason.
 pub(crate) fn every_drawing(
     effect: &EffectRef<'_>,
     choices: &Choices,
@@ -137,13 +138,13 @@ pub(crate) fn every_drawing(
 /// What Source shows at `time`, in words.
 ///
 /// # Errors
-/// When the clip cannot be looked at.
+/// When the clip cannot be examined.
 pub(crate) fn exposure(effect: &EffectRef<'_>, choices: &Choices, time: f64) -> Result<String> {
     let mut clip = DrawingSearch::new(effect, choices, time)?;
     Ok(in_words(&clip.drawing(frame_of(time), NEAR)?))
 }
 
-/// The frame that is seen at a time. Hosts that count in seconds arrive a little beside it.
+/// The frame shown at a time. Hosts that count in seconds are slightly off.
 fn frame_of(time: f64) -> i64 {
     (time + inbetween_core::timing::TIME_TOLERANCE).floor() as i64
 }
@@ -170,7 +171,7 @@ fn in_words(found: &DrawingExtent) -> String {
     format!("{held}, {next}.")
 }
 
-/// The first frame of the drawing after.
+/// The first frame of the next drawing.
 fn following(found: &DrawingExtent) -> Result<i64> {
     let last = found.end - 1;
     let why = match found.after {
@@ -194,7 +195,7 @@ fn following(found: &DrawingExtent) -> Result<i64> {
     Err(Error::ForArtist(why))
 }
 
-/// The last frame of the drawing before.
+/// The last frame of the previous drawing.
 fn preceding(found: &DrawingExtent) -> Result<i64> {
     let first = found.first;
     let why = match found.before {
@@ -225,7 +226,7 @@ fn drifts(found: &DrawingExtent) -> Error {
     ))
 }
 
-/// Source while it is looked at in an action of the artist's.
+/// Source while an artist's action examines it.
 struct DrawingSearch<'a> {
     sight: SourceFrames<'a>,
     clip: Clip<'a>,
@@ -247,7 +248,7 @@ impl<'a> DrawingSearch<'a> {
         Ok(Self { sight, clip, progress, count: 0 })
     }
 
-    /// The drawing on a frame, as far as `reach` frames around it tell.
+    /// The drawing on a frame, as far as the `reach` frames around it show.
     fn drawing(&mut self, frame: i64, reach: usize) -> Result<DrawingExtent> {
         let Self { sight, clip, progress, count } = self;
         let fetch = |frame: i64| -> Result<Option<Arc<Signature>>> {
@@ -256,7 +257,8 @@ impl<'a> DrawingSearch<'a> {
                 return Ok(None);
             }
             *count += 1;
-            // Most searches end early, so progress moves fast at first and slows down towards the end.
+            // Most searches end early, so the progress is fast at first and slows down towards the
+            // end.
             if !progress.update(*count as f64 / (*count + reach) as f64) {
                 return Err(inbetween_core::Error::Cancelled.into());
             }

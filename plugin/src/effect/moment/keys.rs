@@ -1,5 +1,5 @@
-//! The key pictures of one render: found in clips or files, named by their content, and turned into
-//! frames only when something has to be drawn.
+//! The key pictures of a render. They are found in clips or files, named by their content, and
+//! turned into frames only when something has to be drawn.
 
 use std::ffi::CStr;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use super::plan::KeySource;
 use crate::effect::names::{SKETCH, SOURCE};
 use crate::ofx::{EffectRef, Error, Image, Rect, Result};
 
-/// A key picture where it lies.
+/// A key picture, wherever it is stored.
 pub(crate) enum KeyPicture<'a> {
     /// In the host's memory, for as long as this value lives.
     Host(Image<'a>),
@@ -23,11 +23,12 @@ pub(crate) enum KeyPicture<'a> {
 }
 
 impl<'a> KeyPicture<'a> {
-    /// Finds `key` where `source` says; files come in `encoding` and are fitted to `output`.
+    /// Finds `key` in `source`. Pictures from files are converted to `encoding` and fitted to
+    /// `output`.
     ///
     /// # Errors
-    /// [`Error::ForArtist`] when nothing is connected, the clip has no picture there, or no file
-    /// was chosen; otherwise why the picture cannot be used.
+    /// [`Error::ForArtist`] when nothing is connected, the clip has no picture at that time, or no
+    /// file was chosen; otherwise the reason why the picture cannot be used.
     pub(crate) fn find(
         effect: &'a EffectRef<'a>,
         key: Key,
@@ -59,7 +60,7 @@ impl<'a> KeyPicture<'a> {
         }
     }
 
-    /// The rectangle of pixels that this picture has. A picture file has that of the output.
+    /// The rectangle of pixels that this picture covers. A picture from a file covers the output.
     pub(crate) fn bounds(&self) -> Option<Rect> {
         match self {
             Self::Host(image) => Some(image.whole()),
@@ -67,10 +68,10 @@ impl<'a> KeyPicture<'a> {
         }
     }
 
-    /// Names the picture as it lies on `canvas`.
+    /// The name of the picture's content on `canvas`.
     ///
     /// # Errors
-    /// When the picture's size is beyond what a picture may have.
+    /// When the picture is too large.
     pub(crate) fn id(&self, canvas: Rect) -> Result<ContentHash> {
         match self {
             Self::Host(image) => address(image, canvas),
@@ -78,7 +79,7 @@ impl<'a> KeyPicture<'a> {
         }
     }
 
-    /// The picture as a frame of `canvas`; transparent where it has no pixels.
+    /// The picture as a frame that covers `canvas`; transparent where it has no pixels.
     pub(crate) fn frame(&self, canvas: Rect) -> Result<Arc<Frame>> {
         match self {
             Self::Host(image) => decode(image, canvas).map(Arc::new),
@@ -87,8 +88,8 @@ impl<'a> KeyPicture<'a> {
     }
 }
 
-/// The time at which a clip is asked for the picture of `time`; `None` where nothing is connected, or where
-/// a sketch has no frame of its own: a sketch that is held would freeze what it guides.
+/// The time at which to ask a clip for the picture of `time`. `None` if nothing is connected, or if
+/// a sketch has no frame of its own there, because a held sketch would freeze what it guides.
 pub(crate) fn fetch_time(effect: &EffectRef<'_>, name: &CStr, time: f64) -> Option<f64> {
     let clip = effect.clip(name).filter(|clip| !clip.is_surely_unconnected())?;
     if name == SKETCH {
@@ -97,7 +98,7 @@ pub(crate) fn fetch_time(effect: &EffectRef<'_>, name: &CStr, time: f64) -> Opti
     Some(clip.nearest_time(time))
 }
 
-/// Whether every sample is zero. Some hosts hand out such a picture where nothing is connected.
+/// Whether every sample is zero. Some hosts deliver such a picture for an unconnected clip.
 pub(crate) fn is_blank(image: &Image<'_>) -> bool {
     let bounds = image.bounds();
     (bounds.y1..bounds.y2).all(|y| image.row(y).iter().all(|&byte| byte == 0))
@@ -112,7 +113,7 @@ pub(crate) fn is_even(image: &Image<'_>) -> bool {
     pixels.all(|pixel| Some(pixel) == first)
 }
 
-/// Names an image of the host's as it lies on `canvas`.
+/// The name of a host image's content on `canvas`.
 pub(crate) fn address(image: &Image<'_>, canvas: Rect) -> Result<ContentHash> {
     let (bounds, format) = (image.bounds(), image.format());
     let left = bounds.x1 - canvas.x1;

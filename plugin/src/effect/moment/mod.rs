@@ -1,5 +1,6 @@
-//! What one moment of the output needs: which keys, where they are found, and where between them it lies; and the
-//! pictures themselves, found, named and made ready for an engine. No action is answered here.
+//! What one moment of the output needs: the keys, where to find them, and the position between
+//! them; and the pictures themselves, found, named and prepared for an engine. No action is
+//! answered here.
 
 pub(crate) mod drawings;
 pub(crate) mod keys;

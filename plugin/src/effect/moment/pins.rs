@@ -1,11 +1,11 @@
-//! Pins of a span, from a host's coordinates to shares of its pictures.
+//! Converts the pins of a span from a host's coordinates to shares of its pictures.
 
 use inbetween_core::{Pin, WayPoint};
 
 use crate::effect::parameters::pins::{HostPoint, PinChoice};
 use crate::ofx::Rect;
 
-/// How canonical coordinates become pixels in one render.
+/// Conversion from canonical coordinates to pixels in one render.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pixels {
     /// The render scale in x and y: pixels per unit, below 1 in proxies.
@@ -24,14 +24,15 @@ impl Pixels {
         ]
     }
 
-    /// A place given in shares of `canvas` from its top left corner, in whole canonical units.
+    /// Converts a place given in shares of `canvas`, from its top left corner, to whole canonical
+    /// units.
     pub(crate) fn place(&self, [x, y]: [f32; 2], canvas: Rect) -> [i64; 2] {
         let x = f64::from(canvas.x1) + f64::from(x) * canvas.width() as f64;
         let y = f64::from(canvas.y2) - f64::from(y) * canvas.height() as f64;
         [x * self.aspect / self.scale[0], y / self.scale[1]].map(|v| v.round() as i64)
     }
 
-    /// The pin on pictures that lie on `canvas`, in pixels.
+    /// The pin for pictures that cover `canvas`, in pixels.
     pub(crate) fn pin(&self, pin: &PinChoice, canvas: Rect) -> Pin {
         let share = |place| self.share(place, canvas);
         let way = pin.way.map(|(position, at)| WayPoint { position, at: share(at) });
@@ -52,7 +53,7 @@ mod tests {
             way: Some((0.25, [100.0, 150.0])),
         };
         for (scale, aspect) in [([1.0, 1.0], 1.0), ([0.5, 0.5], 1.0), ([0.5, 0.25], 2.0)] {
-            // 400 x 300 canonical units, the lower left corner at 100, 50.
+            // 400 x 300 canonical units, with the lower left corner at (100, 50).
             let edge = |v: f64, k: usize| (v * scale[k] / if k == 0 { aspect } else { 1.0 }) as i32;
             let canvas = Rect {
                 x1: edge(100.0, 0),

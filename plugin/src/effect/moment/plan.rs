@@ -1,4 +1,4 @@
-//! Which keys a moment needs and where between them it lies. Pure: every answer to the host about
+//! Which keys a moment needs, and its position between them. Pure: every answer to the host about
 //! time, frames and identity, and the render itself, follow from the same plan.
 
 use std::ffi::CStr;
@@ -12,7 +12,7 @@ use crate::effect::names::{KEY_B, SKETCH, SOURCE, SOURCE_FROM, SOURCE_TO};
 use crate::effect::parameters::choices::{Choices, KeysFrom};
 use crate::ofx::{Context, Error, Result};
 
-/// Where a key is found.
+/// Where to find a key.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum KeySource {
     /// A clip at a time, in frames.
@@ -22,7 +22,7 @@ pub(crate) enum KeySource {
         /// The time.
         time: f64,
     },
-    /// A frame of Source that was looked at before.
+    /// A frame of Source that has been examined before.
     Found {
         /// The time.
         time: f64,
@@ -38,28 +38,30 @@ pub(crate) struct MomentPlan {
     pub(crate) first: KeySource,
     /// The last key.
     pub(crate) last: KeySource,
-    /// The drawings before and after them in the same movement, each with its position: 0 is the first key, 1 the last.
+    /// The drawings before and after them in the same movement, each with its position, where the
+    /// first key is 0 and the last is 1.
     pub(crate) neighbours: [Option<(f64, KeySource)>; 2],
-    /// What is seen.
+    /// What is shown.
     pub(crate) place: SpanPosition,
-    /// How far the position moves within one frame, around this moment.
+    /// How far the position moves within one frame around this moment.
     pub(crate) position_per_frame: f64,
     /// Nothing moves towards another drawing.
     pub(crate) held: bool,
-    /// The sketches of the whole span, in order: its drawings share one motion, so each depends on all.
+    /// The sketches of the whole span, in order. Its drawings share one motion, so each depends on
+    /// all sketches.
     pub(crate) sketches: Vec<InBetween>,
 }
 
 /// An in-between of the span.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct InBetween {
-    /// The frame on which it is first seen.
+    /// The first frame that shows it.
     pub(crate) time: f64,
-    /// Where between the keys it lies.
+    /// Its position between the keys.
     pub(crate) position: f64,
 }
 
-/// Most in-betweens of a span whose sketches are looked at, and that are drawn ahead: longer spans are
+/// Most in-betweens per span whose sketches are read and that are drawn ahead; longer spans are
 /// sampled evenly.
 const MOST_IN_BETWEENS: usize = 64;
 
@@ -67,7 +69,7 @@ impl MomentPlan {
     /// The plan for `time`.
     ///
     /// # Errors
-    /// When the choices do not fit the context or each other; the text says what to change.
+    /// When the choices do not suit the context or each other; the text says what to change.
     pub(crate) fn new(choices: &Choices, time: f64) -> Result<Self> {
         if choices.context == Context::Transition {
             let place = place_in_transition(choices)?;
@@ -136,7 +138,7 @@ impl MomentPlan {
         })
     }
 
-    /// One picture that stands still.
+    /// A plan for one still picture.
     pub(crate) fn held(picture: KeySource) -> Self {
         Self {
             first: picture.clone(),
@@ -149,7 +151,7 @@ impl MomentPlan {
         }
     }
 
-    /// Half the way between two pictures.
+    /// A plan for the middle between two pictures.
     pub(crate) fn halfway(first: KeySource, last: KeySource) -> Self {
         Self { last, held: false, ..Self::held(first) }.at_position(0.5)
     }
@@ -159,7 +161,7 @@ impl MomentPlan {
         Self { place: SpanPosition::Between { position }, ..self.clone() }
     }
 
-    /// The key that is shown as it is; `None` where an engine has to draw.
+    /// The key that is shown unchanged; `None` where an engine has to draw.
     pub(crate) fn shown_key(&self, output: Output) -> Option<(Key, &KeySource)> {
         if output != Output::InBetween {
             return None;
@@ -168,7 +170,7 @@ impl MomentPlan {
         Some((key, self.source(key)))
     }
 
-    /// Where `key` is found.
+    /// Where to find `key`.
     pub(crate) fn source(&self, key: Key) -> &KeySource {
         match key {
             Key::First => &self.first,
@@ -176,7 +178,7 @@ impl MomentPlan {
         }
     }
 
-    /// The keys that have to be fetched.
+    /// The keys that must be fetched.
     pub(crate) fn keys(&self, output: Output) -> Vec<KeySource> {
         match self.shown_key(output) {
             Some((_, source)) => vec![source.clone()],
@@ -184,7 +186,8 @@ impl MomentPlan {
         }
     }
 
-    /// Everything that has to be fetched: keys, and where something is drawn their neighbours and the sketches.
+    /// Everything that must be fetched: the keys and, if something is drawn, their neighbours and
+    /// the sketches.
     pub(crate) fn needed(&self, output: Output) -> Vec<KeySource> {
         let mut needed = self.keys(output);
         if self.shown_key(output).is_none() {
@@ -196,20 +199,21 @@ impl MomentPlan {
         needed
     }
 
-    /// The position to draw for outputs that are drawn at the keys as well.
+    /// The position to draw for outputs that are drawn at the keys too.
     pub(crate) fn drawn_position(&self) -> f64 {
         self.place.drawn_position()
     }
 }
 
-/// The in-betweens that whole frames of a span show, each once; at most [`MOST_IN_BETWEENS`].
+/// The in-betweens on the whole frames of a span, without repetition; at most [`MOST_IN_BETWEENS`].
 ///
 /// # Errors
 /// When the chart is out of range.
 pub(crate) fn in_betweens(timing: &Timing) -> Result<Vec<InBetween>> {
     let (first, last) = (timing.first_key().ceil(), timing.last_key().floor());
     let frames = (last - first).max(0.0) as usize + 1;
-    // A step of 1 for short spans. Longer ones are sampled, as often as their drawings can differ.
+    // Short spans are visited frame by frame. Longer ones are sampled as often as their drawings
+    // can differ.
     let step = frames.div_ceil(MOST_IN_BETWEENS * 64).max(1);
     let mut found: Vec<InBetween> = Vec::new();
     for frame in (0..frames).step_by(step) {
@@ -228,8 +232,8 @@ pub(crate) fn in_betweens(timing: &Timing) -> Result<Vec<InBetween>> {
     Ok(found)
 }
 
-/// The message in hosts that give an effect only the current frame of its clips. That frame would be taken for every
-/// other one.
+/// The message in hosts that give an effect only the current frame of its clips and would deliver
+/// it for every other time.
 pub(crate) fn no_other_frames(advice: &str) -> Error {
     Error::ForArtist(format!(
         "This host gives the effect no other frames of a clip than the current one. {advice}"
@@ -241,7 +245,7 @@ fn place_in_transition(choices: &Choices) -> Result<SpanPosition> {
     if !wanted.is_finite() {
         return Err(Error::BadArgument { what: "transition", found: wanted.to_string() });
     }
-    // Hosts overshoot a little at the ends of a transition.
+    // Hosts overshoot slightly at the ends of a transition.
     let position = choices.chart.position(wanted.clamp(0.0, 1.0));
     Ok(SpanPosition::of_position(position)?)
 }
@@ -360,7 +364,8 @@ mod tests {
         for frame in [1.0, 5.0, 9.0] {
             assert_eq!(plan(&choices, frame).position_per_frame, 1.0 / 8.0, "at keys as well");
         }
-        // On twos the drawing stands still for a frame and then moves two: a frame's share is the same.
+        // On twos the drawing stands still for a frame and then moves two, so the share per frame
+        // is the same.
         choices.exposure = Exposure::Twos;
         assert_eq!(plan(&choices, 5.0).position_per_frame, 1.0 / 8.0);
         choices.chart = Chart::EaseOut;

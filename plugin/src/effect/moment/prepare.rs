@@ -1,4 +1,5 @@
-//! From choices to a request: finds the pictures and names them. Shared by the render and by Generate.
+//! From choices to a request: finds the pictures and names them. Used by the render and by
+//! Generate.
 
 use std::sync::Arc;
 
@@ -13,13 +14,13 @@ use crate::effect::names::OUTPUT_CLIP;
 use crate::effect::parameters::choices::Choices;
 use crate::ofx::{Depth, EffectRef, Error, Rect, Result};
 
-/// A request with the pictures that it names, which are still in the host's memory.
+/// A request with its pictures, which are still in the host's memory.
 pub(crate) struct Prepared<'a> {
-    /// What is asked.
+    /// The request itself.
     pub(crate) request: Request,
-    /// Where the pictures lie, in pixels.
+    /// The rectangle that the pictures cover, in pixels.
     pub(crate) canvas: Rect,
-    /// Puts into words what is to be said of the drawing.
+    /// Words the remarks on the drawing.
     pub(crate) teller: Teller,
     keys: [KeyPicture<'a>; 2],
     neighbours: [Option<KeyPicture<'a>>; 2],
@@ -27,8 +28,8 @@ pub(crate) struct Prepared<'a> {
 }
 
 impl<'a> Prepared<'a> {
-    /// Finds the keys and sketches of `plan`. Keys from files are fitted to `output`, whose pixels are `scale` of a
-    /// unit of the host's coordinates.
+    /// Finds the keys and sketches of `plan`. Keys from files are fitted to `output`; `scale` is
+    /// its number of pixels per unit of the host's coordinates.
     ///
     /// # Errors
     /// When a key is missing or cannot be used; the text says what to do.
@@ -83,10 +84,10 @@ impl<'a> Prepared<'a> {
         (self.canvas.width(), self.canvas.height())
     }
 
-    /// The pictures as frames. The host's images are released, since what follows may take long.
+    /// The pictures as frames. The host's images are released, because what follows may take long.
     ///
     /// # Errors
-    /// When there is no memory of that size, or a sketch is gone.
+    /// When there is not enough memory, or a sketch is gone.
     pub(crate) fn into_pictures(self) -> Result<Pictures> {
         let [first, last] = self.keys;
         let [before, after] = self.neighbours;
@@ -100,23 +101,24 @@ impl<'a> Prepared<'a> {
     }
 }
 
-/// What is said of drawings, in the host's coordinates and with the numbers that the artist sees.
+/// Words remarks on drawings with the host's coordinates and the numbers that the artist sees.
 #[derive(Clone, Debug)]
 pub(crate) struct Teller {
     canvas: Rect,
-    /// The number of each pin of the request, from 1: those that are not placed yet are left out.
+    /// The number, from 1, of each pin of the request. Pins that are not placed yet are left out of
+    /// the request.
     pin_numbers: Vec<usize>,
     pixels: Pixels,
 }
 
 impl Teller {
-    /// What the artist should know of a drawing that could be made, as sentences.
+    /// What the artist should know about a drawing that could be made, as sentences.
     pub(crate) fn remarks(&self, drawn: &Drawn) -> Vec<String> {
         let loose = drawn.remarks.loose_pins.iter().filter_map(|&pin| self.pin_numbers.get(pin));
         loose.map(|&number| pins::loose(number)).collect()
     }
 
-    /// What of a drawing cannot be trusted, and what would help, as a sentence.
+    /// What cannot be trusted in a drawing and what would help, as a sentence.
     pub(crate) fn doubt(&self, drawn: &Drawn) -> Option<String> {
         let unsure = drawn.remarks.unsure?;
         let [x, y] = self.pixels.place(unsure.middle(), self.canvas);
@@ -137,7 +139,7 @@ pub(crate) struct Pictures {
 }
 
 impl Pictures {
-    /// The job that `request` becomes with these pictures.
+    /// The job for `request` with these pictures.
     pub(crate) fn job(&self, request: Request) -> Job {
         Job {
             request,
@@ -149,11 +151,11 @@ impl Pictures {
     }
 }
 
-/// What a render of the output would be, where no render is going on.
+/// What a render of the output would be, for use outside a render.
 pub(crate) struct OutputPicture {
     /// How its samples are stored.
     pub(crate) depth: Depth,
-    /// Its pixels at full size; empty where the host does not tell.
+    /// Its pixels at full size; empty if the host does not say.
     pub(crate) whole: Rect,
 }
 

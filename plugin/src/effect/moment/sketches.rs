@@ -1,4 +1,4 @@
-//! The sketches of one span: read from their clip, turned into lines, and named by their content.
+//! The sketches of a span: read from their clip, converted to lines, and named by their content.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -15,14 +15,15 @@ use crate::effect::names::SKETCH;
 use crate::effect::parameters::choices::Choices;
 use crate::ofx::{EffectRef, Error, Rect, Result};
 
-/// For how many sketches it is remembered whether they are blank. Each takes one name.
+/// Number of sketches whose blankness is remembered, one name each.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
 
-/// Which sketches have lines, by name: blank ones are not worth decoding for every render.
+/// Whether sketches have lines, by name, because blank ones are not worth decoding for every
+/// render.
 static HAS_LINES: ProcessMemo<Mutex<LruCache<ContentHash, bool>>> =
     ProcessMemo::new(|| Mutex::new(LruCache::new(REMEMBERED)), |known| known.lock().clear());
 
-/// Where and how the sketches of a span are read.
+/// How the sketches of a span are read.
 pub(crate) struct Sketches<'a> {
     effect: &'a EffectRef<'a>,
     lines: Lines,
@@ -34,16 +35,17 @@ pub(crate) struct Sketches<'a> {
 struct Sketch {
     moment: InBetween,
     name: ContentHash,
-    /// The lines, where they had to be found anyway.
+    /// The lines, if they had to be computed anyway.
     frame: Option<Arc<Frame>>,
 }
 
 impl<'a> Sketches<'a> {
-    /// Reads the sketches that `plan` names. A sketch that is blank, transparent or missing is left out, and
-    /// so is one that the host cannot give: it guides, nothing depends on it.
+    /// Reads the sketches that `plan` names. A sketch that is blank, transparent or missing is left
+    /// out. So is one that the host cannot deliver, because a sketch only guides and nothing
+    /// depends on it.
     ///
     /// # Errors
-    /// When there is a picture whose description makes no sense.
+    /// When the description of a picture makes no sense.
     pub(crate) fn find(
         effect: &'a EffectRef<'a>,
         choices: &Choices,
@@ -54,7 +56,8 @@ impl<'a> Sketches<'a> {
         let lines = choices.sketch.map_or(Lines::Auto, |sketch| sketch.lines);
         let mut sketches = Self { effect, lines, encoding, canvas, found: Vec::new() };
         for &moment in &plan.sketches {
-            // One image is held at a time: those of a whole span would fill the host's memory.
+            // Only one image is held at a time, because those of a whole span would fill the host's
+            // memory.
             if let Some(sketch) = sketches.read(moment)? {
                 sketches.found.push(sketch);
             }
@@ -88,13 +91,13 @@ impl<'a> Sketches<'a> {
         Ok(Some(Sketch { moment, name, frame }))
     }
 
-    /// What a request says of them, in order of position.
+    /// References for a request, in order of position.
     pub(crate) fn refs(&self) -> Vec<SketchRef> {
         let refs = self.found.iter();
         refs.map(|s| SketchRef { position: s.moment.position, picture: s.name }).collect()
     }
 
-    /// The lines of each, one for each of [`Sketches::refs`].
+    /// The lines of each sketch, in the order of [`Sketches::refs`].
     pub(crate) fn frames(self) -> Result<Vec<Arc<Frame>>> {
         let mut frames = Vec::with_capacity(self.found.len());
         for sketch in &self.found {

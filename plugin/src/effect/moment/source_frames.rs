@@ -1,5 +1,5 @@
-//! Looking at frames of Source to tell drawings apart: fetched from the host one at a time, remembered as
-//! signatures by the content of their pixels.
+//! Examines frames of Source to distinguish drawings. Frames are fetched from the host one at a
+//! time and remembered as signatures by the content of their pixels.
 
 use std::sync::Arc;
 
@@ -15,42 +15,43 @@ use crate::ofx::{Clip, Context, EffectRef, Image, Rect, Result};
 static SIGNATURES: ProcessMemo<SignatureMemo> =
     ProcessMemo::new(|| SignatureMemo::new(Budget::of_process()), SignatureMemo::forget_all);
 
-/// Source as it is looked at within one action.
+/// Source, as examined within one action.
 pub(crate) struct SourceFrames<'a> {
     effect: &'a EffectRef<'a>,
     clip: Clip<'a>,
     encoding: Encoding,
-    /// All frames are laid on this rectangle before they are compared, since some hosts crop each frame to what is
-    /// not empty.
+    /// All frames are placed on this rectangle before they are compared, because some hosts crop
+    /// each frame to its non-empty part.
     canvas: Rect,
-    /// Whether one of the pictures cannot be what a host hands out for an unconnected clip.
+    /// Whether any of the pictures is certainly not what a host delivers for an unconnected clip.
     seen: bool,
 }
 
 impl<'a> SourceFrames<'a> {
-    /// Nothing is fetched yet. Where `canvas` is empty, the bounds of the first frame are used.
+    /// Does not fetch anything yet. If `canvas` is empty, the bounds of the first frame are used.
     ///
     /// # Errors
     /// When nothing is connected to Source.
     pub(crate) fn new(effect: &'a EffectRef<'a>, encoding: Encoding, canvas: Rect) -> Result<Self> {
         let clip = effect.clip(SOURCE).filter(|clip| !clip.is_surely_unconnected());
         let clip = clip.ok_or_else(|| keys::unconnected(SOURCE))?;
-        // The one clip of a filter is always connected, so its frames may be empty.
+        // The single clip of a filter is always connected, so its frames may be empty.
         let phantoms =
             effect.host().quirks().phantom_clips && effect.context()? == Context::General;
         Ok(Self { effect, clip, encoding, canvas, seen: !phantoms })
     }
 
-    /// The signature of the frame that the host has at `time`; `None` where it has none.
+    /// The signature of the host's frame at `time`; `None` if it has none.
     ///
     /// # Errors
-    /// When the host asks to stop, or describes its picture in a way that makes no sense.
+    /// When the host asks to stop, or when its description of the picture makes no sense.
     pub(crate) fn signature(&mut self, time: f64) -> Result<Option<Arc<Signature>>> {
         let Some(image) = self.image(time)? else { return Ok(None) };
         self.signature_of(&image).map(Some)
     }
 
-    /// As [`SourceFrames::signature`], but `None` as well where one colour fills the frame: there is no drawing on it.
+    /// Like [`SourceFrames::signature`], but also `None` if the frame is filled with one colour,
+    /// because then there is no drawing on it.
     ///
     /// # Errors
     /// As [`SourceFrames::signature`].
@@ -88,7 +89,7 @@ impl<'a> SourceFrames<'a> {
         SIGNATURES.get().get_or_make(ContentHash::from(name), make)
     }
 
-    /// Fails where all frames that were looked at are what a host hands out for an unconnected clip.
+    /// Fails if all examined frames are what a host delivers for an unconnected clip.
     ///
     /// # Errors
     /// When nothing is connected to Source.

@@ -1,7 +1,8 @@
-//! What the effect does with its clips: it draws a span between two keys, or it retimes a clip.
+//! What the effect does with its clips: draw a span between two keys, or retime a clip.
 //!
-//! [`Task::of`] decides that for every action, so that the answers to a host and the render cannot differ. What
-//! follows from it is here as well: what has to be fetched, what is seen, and which frames there are.
+//! [`Task::of`] decides that for every action, so that the answers to a host and the render cannot
+//! differ. The consequences are here too: what has to be fetched, what is shown, and which frames
+//! there are.
 
 use inbetween_core::retime::{OutputFrame, Rate};
 use inbetween_core::{Encoding, Output};
@@ -12,9 +13,9 @@ use super::source_frames::SourceFrames;
 use crate::effect::parameters::choices::{Choices, KeysFrom};
 use crate::ofx::{Context, EffectRef, Rect, Result};
 
-/// What one moment needs of the clips and files.
+/// The clips and files that one moment needs.
 pub(crate) struct Needs {
-    /// What is shown as it is, where that is known without looking at pictures.
+    /// What is shown unchanged, if that is known without examining pictures.
     pub(crate) shown: Option<KeySource>,
     /// What the picture is made of.
     pub(crate) keys: Vec<KeySource>,
@@ -29,10 +30,11 @@ pub(crate) struct Task<'c> {
 }
 
 impl<'c> Task<'c> {
-    /// What `choices` ask for.
+    /// The task that `choices` describe.
     ///
     /// # Errors
-    /// When a clip cannot be retimed, because rates or other frames are missing; the text says what to change.
+    /// When a clip cannot be retimed because rates or other frames are missing; the text says what
+    /// to change.
     pub(crate) fn of(effect: &EffectRef<'_>, choices: &'c Choices) -> Result<Self> {
         let retime = choices.retime.as_ref();
         let retime = retime.map(|choice| Retime::new(effect, choice, choices.path()));
@@ -47,7 +49,7 @@ impl<'c> Task<'c> {
     /// What `time` needs.
     ///
     /// # Errors
-    /// When the choices do not fit each other, or `time` is no time.
+    /// When the choices do not suit each other, or `time` is not a valid time.
     pub(crate) fn needs(&self, time: f64) -> Result<Needs> {
         let output = self.choices.output;
         let Some(retime) = &self.retime else {
@@ -57,12 +59,12 @@ impl<'c> Task<'c> {
         };
         let frame = |time| KeySource::Found { time };
         let shown = retime.known(time, output)?.filter(|_| output == Output::InBetween).map(frame);
-        // Only a look at these frames tells which of them the picture is made of.
+        // Only examining these frames shows which of them the picture is made from.
         let all: Vec<_> = retime.needed(time, output)?.into_iter().map(frame).collect();
         Ok(Needs { shown, keys: all.clone(), all })
     }
 
-    /// First and last frame of the output, where they differ from those of the clips.
+    /// First and last frame of the output, if they differ from those of the clips.
     pub(crate) fn frame_range(&self) -> Option<[f64; 2]> {
         if let Some(retime) = &self.retime {
             return retime.range().map(|(first, last)| [first, last]);
@@ -73,15 +75,15 @@ impl<'c> Task<'c> {
         (own && choices.timing().is_ok()).then_some(choices.key_times)
     }
 
-    /// The rate of the output, where it differs from that of the timeline's frames.
+    /// The output's rate, if it differs from that of the timeline's frames.
     pub(crate) fn frame_rate(&self) -> Option<Rate> {
         self.retime.as_ref()?.output_rate()
     }
 
-    /// What is seen at `time`. Frames of a clip that is retimed are looked at on `canvas`.
+    /// What is shown at `time`. Frames of a retimed clip are examined on `canvas`.
     ///
     /// # Errors
-    /// When something is not connected or not there; the text says what to do.
+    /// When something is not connected or missing; the text says what to do.
     pub(crate) fn plan(
         &self,
         effect: &EffectRef<'_>,
@@ -96,15 +98,15 @@ impl<'c> Task<'c> {
         if source.connected().is_err()
             && let Some(known) = retime.known(time, output)?
         {
-            // Shown whatever it is, so nothing was looked at.
+            // It is shown whatever it contains, so nothing has been examined.
             source.signature(known)?;
         }
         source.connected()?;
         Ok(retime.plan(shown))
     }
 
-    /// The span that `time` lies in, or the way between two drawings of a retimed clip, and the positions at which
-    /// frames of the output lie on it.
+    /// The span that contains `time`, or the interval between two drawings of a retimed clip, with
+    /// the positions of output frames in it.
     ///
     /// # Errors
     /// As [`Task::plan`].
@@ -129,7 +131,7 @@ impl<'c> Task<'c> {
         };
         let mut source = SourceFrames::new(effect, encoding, canvas)?;
         let mut look = |time| source.signature(time);
-        // The motion at a key is that of the way from it.
+        // The motion at a key is that of the interval after it.
         let here = retime.shown(time, Output::Motion, &mut look)?;
         let alone = retime.without_neighbours();
         let mut positions = Vec::new();

@@ -1,4 +1,4 @@
-//! What the artist chose, read from the host at one time and made sense of.
+//! The artist's choices, read from the host at one time and interpreted.
 
 use std::path::{Path, PathBuf};
 
@@ -17,48 +17,50 @@ use crate::effect::names::{SOURCE, SOURCE_FROM};
 use crate::hosts::Quirks;
 use crate::ofx::{Context, Depth, EffectRef, Error, Result};
 
-/// The artist's choices, free of parameter ids.
+/// The artist's choices, independent of parameter ids.
 #[derive(Clone, Debug)]
 pub(crate) struct Choices {
     /// The context that the instance lives in.
     pub(crate) context: Context,
     /// How the clip is retimed; `None` for in-betweens of two keys.
     pub(crate) retime: Option<RetimeChoice>,
-    /// Whether the host gives other frames of a clip than the current one.
+    /// Whether the host delivers frames of a clip other than the current one.
     pub(crate) temporal_access: bool,
-    /// Where the keys come from; in a transition always the two clips.
+    /// Where the keys come from; in a transition always from two clips.
     pub(crate) keys_from: KeysFrom,
     /// First and last key file.
     pub(crate) files: [PathBuf; 2],
-    /// First and last key time, in frames. Among several keys those around the present time, or twice the one that is
-    /// held.
+    /// Times of the first and last key, in frames. If a clip has several keys, they are those
+    /// around the current time, or twice the same key if one is held.
     pub(crate) key_times: [f64; 2],
-    /// The keys around the present time where a clip has several; else what the artist has to do first.
+    /// The keys around the current time, if a clip has several; otherwise what the artist has to do
+    /// first.
     pub(crate) key_span: std::result::Result<KeySpan, String>,
-    /// The position that a transition was given, 0..=1.
+    /// The position given to a transition, 0..=1.
     pub(crate) transition: f64,
     /// The timing chart.
     pub(crate) chart: Chart,
     /// The exposure.
     pub(crate) exposure: Exposure,
-    /// How things go where more drawings than the two keys are known; see [`Choices::path`].
+    /// How the movement between keys is shaped if more drawings than the two keys are known; see
+    /// [`Choices::path`].
     path: MotionPath,
     /// The picture wanted.
     pub(crate) output: Output,
-    /// How sketches are used; `None` when they are not.
+    /// How sketches are used; `None` if they are not.
     pub(crate) sketch: Option<SketchChoice>,
-    /// The pins in use; none where the engine does not use them.
+    /// The pins in use; empty if the engine does not use them.
     pub(crate) pins: Vec<PinChoice>,
-    /// Whether a draft may be shown to an artist who waits.
+    /// Whether a draft may be shown to an artist who is waiting.
     pub(crate) draft: bool,
-    /// What the artist should know although everything works.
+    /// What the artist should know even though everything works.
     pub(crate) note: Option<String>,
     quality: Quality,
-    /// `None` for ToonCrafter where its checkpoint is there, else Flow.
+    /// `None` for ToonCrafter if its checkpoint exists, otherwise Flow.
     engine: Option<EngineKind>,
     tooncrafter: ToonCrafter,
     encoding: Option<Encoding>,
-    /// How the first key is encoded, where the host tells its colourspace.
+    /// The encoding of the first key, if the host reports its colourspace.
     told_encoding: Option<Encoding>,
 }
 
@@ -66,7 +68,7 @@ impl Choices {
     /// Reads every parameter of an instance at `time`.
     ///
     /// # Errors
-    /// When the host refuses to tell a value, or a custom chart cannot be read.
+    /// When the host does not return a value, or a custom chart cannot be read.
     pub(crate) fn read(effect: &EffectRef<'_>, time: f64) -> Result<Self> {
         let context = effect.context()?;
         let params = effect.params()?;
@@ -88,7 +90,8 @@ impl Choices {
             }
             _ => [pick.number(&FIRST_KEY)?, pick.number(&LAST_KEY)?],
         };
-        // A span has one set of pins and one timing. If they are animated, their values at the first key count.
+        // A span has one set of pins and one timing. If they are animated, their values at the
+        // first key are used.
         let at_first = if timed { key_times[0] } else { time };
         let pick_span = ParamReader::new(&params, at_first);
         let mut choices = Self {
@@ -104,7 +107,7 @@ impl Choices {
             key_times,
             key_span,
             transition: if timed { 0.0 } else { pick.number(&TRANSITION)? },
-            // Retiming has no chart, so a custom chart that cannot be read does no harm here.
+            // Retiming uses no chart, so a custom chart that cannot be read does no harm here.
             chart: if retime.is_some() { Chart::Linear } else { pick_span.chart()? },
             exposure: if timed { pick_span.choice(&EXPOSURE)? } else { Exposure::Ones },
             path: if timed { pick.choice(&MOTION_PATH)? } else { MotionPath::Straight },
@@ -133,7 +136,7 @@ impl Choices {
         Ok(choices)
     }
 
-    /// The span that the keys make.
+    /// The span between the keys.
     ///
     /// # Errors
     /// When the last key does not lie after the first.
@@ -142,10 +145,10 @@ impl Choices {
         Ok(Timing::new(first, last, self.chart.clone(), self.exposure)?)
     }
 
-    /// What engines are told, for pictures of `depth` in a host with `quirks`.
+    /// The engine's settings, for pictures of `depth` in a host with `quirks`.
     ///
     /// # Errors
-    /// When ToonCrafter is chosen without what it needs; the text names the parameter.
+    /// When ToonCrafter is chosen but something it needs is missing; the text names the parameter.
     pub(crate) fn settings(&self, depth: Depth, quirks: Quirks) -> Result<Settings> {
         let engine = self.engine();
         let tooncrafter = match engine {
@@ -166,13 +169,13 @@ impl Choices {
         })
     }
 
-    /// How pictures of `depth` are encoded in a host with `quirks`.
+    /// The encoding of pictures of `depth` in a host with `quirks`.
     pub(crate) fn encoding(&self, depth: Depth, quirks: Quirks) -> Encoding {
         let automatic = if depth.is_float() { quirks.float_encoding } else { Encoding::Srgb };
         self.encoding.or(self.told_encoding).unwrap_or(automatic)
     }
 
-    /// The engine that draws. What Auto chooses depends on the files of this machine only.
+    /// The engine that draws. The choice of Auto depends only on files on this machine.
     pub(crate) fn engine(&self) -> EngineKind {
         match self.engine {
             Some(engine) => engine,
@@ -181,14 +184,15 @@ impl Choices {
         }
     }
 
-    /// How things go where more drawings than the two keys are known. Only Flow looks at those, and only where no sketch
-    /// says how things go.
+    /// How the movement between keys is shaped if more drawings than the two keys are known. Only
+    /// Flow uses these drawings, and only if there are no sketches, which define the movement
+    /// themselves.
     pub(crate) fn path(&self) -> MotionPath {
         let heeded = self.engine() == EngineKind::Flow && self.sketch.is_none();
         if heeded { self.path } else { MotionPath::Straight }
     }
 
-    /// Checks what ToonCrafter needs where sketches guide it.
+    /// Checks what ToonCrafter needs if there are sketches.
     ///
     /// # Errors
     /// When the sketch encoder's weights are not chosen.
@@ -206,7 +210,7 @@ impl Choices {
     }
 }
 
-/// Where keys come from if the artist has not chosen: whatever the context and the host make possible.
+/// Where keys come from if the artist has not chosen: whatever the context and the host permit.
 pub(crate) fn usual_keys(context: Context, temporal_access: bool) -> KeysFrom {
     match context {
         Context::General | Context::Transition => KeysFrom::TwoClips,
@@ -215,7 +219,7 @@ pub(crate) fn usual_keys(context: Context, temporal_access: bool) -> KeysFrom {
     }
 }
 
-/// The keys around `time` in the list that the artist gave, or what to do about it.
+/// The keys around `time` in the artist's list, or a message about what to do.
 fn key_span(list: &str, time: f64) -> std::result::Result<KeySpan, String> {
     if list.is_empty() {
         return Err(
@@ -229,7 +233,7 @@ fn key_span(list: &str, time: f64) -> std::result::Result<KeySpan, String> {
     Ok(keys.span_at(time))
 }
 
-/// The message to whoever opens a project that names a program.
+/// The message to an artist whose project names a program.
 fn unused_worker(path: &Path) -> String {
     format!(
         "This project names the program {} for ToonCrafter. A project cannot choose which program runs, so the \
@@ -241,7 +245,7 @@ fn unused_worker(path: &Path) -> String {
 
 #[cfg(test)]
 impl Choices {
-    /// Keys on frames 1 and 9, everything else as described.
+    /// Keys on frames 1 and 9, and defaults for everything else.
     pub(crate) fn example(context: Context, keys_from: KeysFrom) -> Self {
         Self {
             context,

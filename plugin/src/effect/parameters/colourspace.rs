@@ -1,4 +1,4 @@
-//! What the name of a colourspace says of a clip's values.
+//! The encoding that follows from the name of a clip's colourspace.
 //! <https://openfx.readthedocs.io/en/main/Reference/ofxColour.html>
 
 use std::ffi::CStr;
@@ -8,18 +8,19 @@ use inbetween_core::Encoding;
 use crate::effect::names::OUTPUT_CLIP;
 use crate::ofx::EffectRef;
 
-/// How the first key's clip is encoded, where the host tells its colourspace. Keys from files need no clip: they are
-/// converted to the encoding that the host tells for the output.
+/// The encoding of the first key's clip, if the host reports its colourspace. Keys from files need
+/// no clip: they are converted to the encoding that the host reports for the output.
 pub(super) fn told_encoding(effect: &EffectRef<'_>, first_key: &CStr) -> Option<Encoding> {
     [first_key, OUTPUT_CLIP]
         .into_iter()
         .find_map(|name| encoding_of(&effect.clip(name)?.colourspace()?))
 }
 
-/// How the values of a colourspace are meant; `None` for values that are no colours, and for no name.
+/// The encoding of a colourspace; `None` for values that are not colours, and for an empty name.
 ///
-/// Names are those of OpenFX's own config and of OCIO configs. Everything that is not linear is drawn in its own
-/// values, as it looks: display encodings such as sRGB and Rec.709, and logarithmic ones such as ACEScct.
+/// Names are those of OpenFX's own config and of OCIO configs. Anything that is not linear is drawn
+/// in its own values, in the way it looks: display encodings such as sRGB and Rec.709, and
+/// logarithmic ones such as ACEScct.
 fn encoding_of(colourspace: &str) -> Option<Encoding> {
     let name = colourspace.to_ascii_lowercase();
     let has = |parts: &[&str]| parts.iter().any(|part| name.contains(part));

@@ -1,5 +1,5 @@
-//! What an artist sets: every parameter as the host is told of it ([`rows`]), and the parameters of an instance
-//! read and made sense of ([`choices`]). Nothing here knows of times, keys or actions.
+//! What an artist sets: every parameter as described to the host ([`rows`]), and the values of an
+//! instance, read and interpreted ([`choices`]). Nothing here deals with times, keys or actions.
 
 pub(crate) mod choices;
 mod colourspace;

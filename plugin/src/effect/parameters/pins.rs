@@ -1,4 +1,4 @@
-//! Pins as the artist set them: reading them, showing those that are used, and putting new ones where they can be
+//! Pins as the artist set them: reads them, shows those in use, and puts new ones where they can be
 //! seen.
 
 use inbetween_core::settings::list::{PINS, PinSettings};
@@ -8,17 +8,18 @@ use super::reader::ParamReader;
 use super::rows::{PIN_COUNT, USE_PINS};
 use crate::ofx::{IfKnown, ParamSet, Region, Result};
 
-/// A place in canonical coordinates: x grows to the right, y upwards, pixels may be wider than high.
+/// A place in canonical coordinates: x grows to the right, y upwards, and pixels may be wider than
+/// high.
 pub(crate) type HostPoint = [f64; 2];
 
-/// One pin, its places in canonical coordinates.
+/// A pin with its places in canonical coordinates.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct PinChoice {
     /// Its number, from 1.
     pub(crate) number: usize,
     pub(crate) first: HostPoint,
     pub(crate) last: HostPoint,
-    /// When it passes where.
+    /// The position at which it passes a place, and that place.
     pub(crate) way: Option<(f64, HostPoint)>,
 }
 
@@ -29,8 +30,8 @@ impl PinChoice {
     }
 }
 
-/// Whether a place is one that nobody has chosen: the middle of the project, or the plain default in hosts that do
-/// not translate it into the project's coordinates.
+/// Whether a place is one that nobody has chosen: the middle of the project, or the plain default
+/// in hosts that do not convert it to the project's coordinates.
 fn is_default(place: HostPoint, project: Option<Region>) -> bool {
     let near = |other: HostPoint| (0..2).all(|c| (place[c] - other[c]).abs() < 0.51);
     place == [0.0; 2]
@@ -59,12 +60,12 @@ fn in_use(pick: &ParamReader<'_>) -> Result<impl Iterator<Item = (usize, &'stati
     Ok((1..).zip(&PINS).take(pick.whole(&PIN_COUNT)? as usize))
 }
 
-/// At a key there is nothing to pass.
+/// At a key there is no way point.
 fn passes(when: f64) -> bool {
     when > 0.0 && when < 1.0
 }
 
-/// Hides what is not used: everything but the switch until it is on.
+/// Hides what is not used: everything but the switch until it is turned on.
 pub(crate) fn show(params: &ParamSet<'_>, pick: &ParamReader<'_>, used: bool) {
     let count = if used { pick.whole(&PIN_COUNT).unwrap_or(0) as usize } else { 0 };
     params.set_secret(PIN_COUNT.id, !used).if_known();
@@ -78,9 +79,10 @@ pub(crate) fn show(params: &ParamSet<'_>, pick: &ParamReader<'_>, used: bool) {
     }
 }
 
-/// Puts pins where they can be seen after the parameter `changed` has changed. In hosts whose defaults are pixels,
-/// pins that came into use go into the middle of the project. A point on the way that came into use goes onto the
-/// straight way. To be called in InstanceChanged only, where parameters may be set.
+/// After the parameter `changed` has changed, puts pins where they can be seen. In hosts whose
+/// defaults are in pixels, pins that came into use move to the middle of the project. A way point
+/// that came into use moves onto the straight path. Call this in InstanceChanged only, where
+/// parameters may be set.
 pub(crate) fn put(
     params: &ParamSet<'_>,
     pick: &ParamReader<'_>,

@@ -1,4 +1,4 @@
-//! Reading single parameters of an instance, and the few choices that several of them make together.
+//! Reads single parameters of an instance, and the few choices that several of them form together.
 
 use std::cell::RefCell;
 use std::ffi::CStr;
@@ -16,7 +16,7 @@ use crate::ofx::{Error, ParamSet, Result};
 /// How sketches are used.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct SketchChoice {
-    /// How lines stand out.
+    /// How lines differ from the paper.
     pub(crate) lines: Lines,
     /// How closely they are followed, 0..=1.
     pub(crate) strength: f64,
@@ -26,7 +26,8 @@ pub(crate) struct SketchChoice {
 pub(crate) struct ParamReader<'a> {
     params: &'a ParamSet<'a>,
     time: f64,
-    /// Labels of parameters whose value the host does not tell. Some hosts lack a type of value, such as choices.
+    /// Labels of parameters whose value the host does not return. Some hosts lack a type of
+    /// parameter, such as choices.
     untold: RefCell<Vec<&'static str>>,
 }
 
@@ -37,12 +38,12 @@ impl<'a> ParamReader<'a> {
 }
 
 impl ParamReader<'_> {
-    /// The value of the option that a choice stands on. Hosts can hold an index from a newer version's project.
+    /// The value of the selected option. Hosts may hold an index from a newer version's project.
     pub(crate) fn choice<T: Clone + 'static>(&self, of: &Setting<Choice<T>>) -> Result<T> {
         self.choice_or(of, &of.kind.default)
     }
 
-    /// As [`ParamReader::choice`], but `usual` where the host does not tell.
+    /// Like [`ParamReader::choice`], but `usual` if the host does not return a value.
     pub(crate) fn choice_or<T: Clone + 'static>(
         &self,
         of: &Setting<Choice<T>>,
@@ -64,12 +65,13 @@ impl ParamReader<'_> {
         self.or_default(of, self.params.double(of.id, self.time), of.kind.default)
     }
 
-    /// A place in canonical coordinates; `None` where the host does not tell it, since there is no default to use.
+    /// A place in canonical coordinates; `None` if the host does not return it, since there is no
+    /// default to use.
     pub(crate) fn point(&self, of: &Setting<Point>) -> Result<Option<[f64; 2]>> {
         self.or_default(of, self.params.point(of.id, self.time).map(Some), None)
     }
 
-    /// A whole number; below 0, where no setting goes, it counts as 0.
+    /// A whole number. A negative value, which no setting allows, counts as 0.
     pub(crate) fn whole(&self, of: &Setting<Integer>) -> Result<u32> {
         let told = self.params.integer(of.id, self.time);
         Ok(u32::try_from(self.or_default(of, told, of.kind.default)?).unwrap_or(0))
@@ -86,12 +88,13 @@ impl ParamReader<'_> {
     }
 
     pub(crate) fn path(&self, of: &Setting<File>) -> Result<PathBuf> {
-        // File knobs keep a stray newline or blank when a path was pasted.
+        // File knobs keep a trailing newline or blank of a pasted path.
         let told = self.params.string(of.id, self.time);
         Ok(PathBuf::from(self.or_default(of, told, String::new())?.trim()))
     }
 
-    /// A path from projects of older versions. No artist sees this parameter, so it is ignored in silence.
+    /// A path from projects of older versions. Artists cannot see this parameter, so it is silently
+    /// ignored.
     pub(crate) fn former_path(&self, id: &CStr) -> Result<PathBuf> {
         match self.params.string(id, self.time) {
             Err(Error::Refused { .. }) => Ok(PathBuf::new()),
@@ -99,14 +102,14 @@ impl ParamReader<'_> {
         }
     }
 
-    /// The value, or `default` where the host refuses to tell it.
+    /// The value, or `default` if the host does not return it.
     fn or_default<K, T>(&self, of: &Setting<K>, told: Result<T>, default: T) -> Result<T> {
         let Err(Error::Refused { .. }) = told else { return told };
         self.untold.borrow_mut().push(of.name());
         Ok(default)
     }
 
-    /// What the host does not tell, as a sentence.
+    /// Which values the host does not return, as a sentence.
     pub(crate) fn note(&self) -> Option<String> {
         let untold = self.untold.borrow();
         (!untold.is_empty()).then(|| {
@@ -142,7 +145,7 @@ impl ParamReader<'_> {
             return Ok(None);
         }
         let strength = self.number(&SKETCH_STRENGTH)?;
-        // Without any strength the lines would be read and hashed for nothing.
+        // With a strength of 0 the lines would be read and hashed for nothing.
         let used = SketchChoice { lines: self.choice(&SKETCH_LINES)?, strength };
         Ok((strength > 0.0).then_some(used))
     }

@@ -1,4 +1,4 @@
-//! How a clip is retimed, as the artist chose it.
+//! The artist's choices for retiming a clip.
 
 use inbetween_core::retime::{Rate, Strength};
 pub(crate) use inbetween_core::settings::list::Timeline;
@@ -14,17 +14,17 @@ pub(crate) enum TargetRate {
     Rate(Rate),
 }
 
-/// What the artist chose.
+/// The artist's choices for retiming.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct RetimeChoice {
-    /// The source's rate; `None` for what the host tells.
+    /// The source's rate; `None` for the one that the host reports.
     pub(crate) from: Option<Rate>,
     /// The output's rate.
     pub(crate) to: TargetRate,
-    /// How much of the drawn rhythm stays.
+    /// How far the original rhythm is smoothed out.
     pub(crate) strength: Strength,
-    /// What a frame of the timeline is.
+    /// What a frame of the timeline stands for.
     pub(crate) timeline: Timeline,
-    /// Where the clip begins, where the host does not tell.
+    /// Where the clip begins, for hosts that do not say.
     pub(crate) start: f64,
 }

@@ -1,4 +1,4 @@
-//! What the artist chose for ToonCrafter.
+//! The artist's choices for ToonCrafter.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use super::reader::ParamReader;
 use super::rows::*;
 use crate::ofx::{Context, Error, Result};
 
-/// The choices as they stand in the parameters. No file was looked for yet.
+/// The values of the parameters. No file has been looked for yet.
 #[derive(Clone, Debug)]
 pub(crate) struct ToonCrafter {
     /// The checkpoint; may be empty.
@@ -33,7 +33,7 @@ impl ToonCrafter {
     /// Reads the parameters.
     ///
     /// # Errors
-    /// When the host refuses to tell a value.
+    /// When the host does not return a value.
     pub(crate) fn read(pick: &ParamReader<'_>, context: Context) -> Result<Self> {
         Ok(Self {
             checkpoint: pick.path(&CHECKPOINT)?,
@@ -60,7 +60,7 @@ impl ToonCrafter {
         !self.checkpoint.as_os_str().is_empty() && self.checkpoint.is_file()
     }
 
-    /// What the engine is told, with the sketch encoder where it is `sketched`.
+    /// The engine's settings, including the sketch encoder if `sketched`.
     ///
     /// # Errors
     /// [`Error::ForArtist`] that names the parameter whose file is missing.
@@ -92,7 +92,7 @@ impl ToonCrafter {
 }
 
 fn weights(label: &str, path: &Path) -> Result<WeightRef> {
-    // A host's working directory is not the worker's.
+    // A host's working directory differs from the worker's.
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     if !path.is_file() {
         return Err(missing(label, &path));
@@ -100,7 +100,7 @@ fn weights(label: &str, path: &Path) -> Result<WeightRef> {
     Ok(WeightRef { fingerprint: fingerprint::of_file(&path)?, path })
 }
 
-/// The message for a file that a parameter names and that is not there.
+/// The message for a parameter whose file does not exist.
 fn missing(label: &str, path: &Path) -> Error {
     Error::ForArtist(format!(
         "{label}: there is no file {}. Choose the file again, or copy it to this machine.",

@@ -1,10 +1,11 @@
-//! Retiming drawings on twos, against the truth and against ffmpeg's minterpolate.
+//! Compares retimed drawings on twos with the true frames and with ffmpeg's minterpolate.
 //!
-//! The samples of this project are rendered as clips of 24 frames a second with twelve drawings a second, each
-//! held for two frames, and retimed to 24 drawings (on ones) and to 60. Because the samples are vector animation,
-//! the true frame of every moment is known. minterpolate gets the twelve drawings with the holds removed, which
-//! it could not have found by itself, and of all ways to line its frames up with the truth the best counts.
-//! Without a SAMPLE the exposure analysis is then shown a film of all samples with grain, weave and compression.
+//! The samples of this project are rendered as clips at 24 frames a second with twelve drawings a
+//! second, each held for two frames, and retimed to 24 drawings (on ones) and to 60. Because the
+//! samples are vector animation, the true frame of every moment is known. minterpolate gets the
+//! twelve drawings with the holds removed, which it could not have found by itself, and the best of
+//! all ways to align its frames with the truth is used. Without a SAMPLE, the exposure analysis is
+//! then run on a film of all samples with grain, weave and compression.
 //!
 //! `cargo run --release -p inbetween-worker --example retime_proof [-- SAMPLE …]`
 
@@ -23,13 +24,13 @@ use inbetween_core::settings::list::MotionPath;
 use inbetween_core::{Control, Encoding, Engine, Frame, Job, Settings};
 use inbetween_flow::FlowEngine;
 
-/// Drawings of a clip; the whole way of a sample lies between the first and the last.
+/// Number of drawings in a clip; the first and the last are the ends of a sample's movement.
 const DRAWINGS: usize = 7;
 
-/// Frames for which each is held.
+/// Number of frames for which each drawing is held.
 const EXPOSURE: usize = 2;
 
-/// Rate of the held clip, and of its drawings.
+/// Rate of the held clip, and rate of its drawings.
 const CLIP: u32 = 24;
 const DRAWN: u32 = 12;
 
@@ -114,7 +115,8 @@ fn to_picture(frame: &Frame) -> RgbImage {
     picture
 }
 
-/// The held clip at the target rate up to its last drawing, and how many of the drawings were found.
+/// The held clip at the target rate up to its last drawing, and the number of drawings that were
+/// found.
 fn retimed(
     engine: &FlowEngine,
     drawings: &[RgbImage],
@@ -155,8 +157,8 @@ fn retimed(
     Ok((frames, (0..drawings.len()).filter(|n| held(*n)).count()))
 }
 
-/// Number of frames that stand still where the true ones move. Frames that are nearly equal to the one before count
-/// too.
+/// Number of frames that stand still where the true ones move. Frames nearly equal to the previous
+/// one count too.
 fn repeats(frames: &[RgbImage], truths: &[RgbImage]) -> usize {
     let step = |pair: &[RgbImage]| mean_error(&pair[..1], &pair[1..]);
     let (steps, true_steps) = (frames.windows(2).map(step), truths.windows(2).map(step));
@@ -176,7 +178,7 @@ fn mean_error(frames: &[RgbImage], truths: &[RgbImage]) -> f64 {
 /// The mean error of ffmpeg's minterpolate, given the drawings without holds.
 fn minterpolated(drawings: &[RgbImage], target: u32, truths: &[RgbImage]) -> Result<f64> {
     let folder = tempfile::TempDir::new()?;
-    // The filter wants frames ahead of the first and after the last.
+    // The filter needs frames before the first and after the last.
     let first = std::iter::repeat_n(&drawings[0], 2);
     let last = std::iter::repeat_n(&drawings[drawings.len() - 1], 2);
     let all = first.chain(&drawings[1..drawings.len() - 1]).chain(last);

@@ -11,10 +11,11 @@ use super::{to_frame, truth};
 const WIDTH: u32 = 480;
 const HEIGHT: u32 = 270;
 
-/// Room around the frame for pans and weave, as a share of its size.
+/// Size of the scene relative to the frame, with room for pans and weave.
 const ROOM: f32 = 1.3;
 
-/// A sample, for how many frames each of its drawings is held, and the way of the camera for each frame.
+/// A sample, the number of frames for which each of its drawings is held, and the camera's movement
+/// per frame.
 type Scene = (&'static str, &'static [usize], [f32; 2]);
 
 const STILL: [f32; 2] = [0.0; 2];
@@ -44,13 +45,14 @@ const WEARS: [(&str, f32, f32, Option<u8>); 8] = [
     ("weave, JPEG 50", 0.0, 0.4, Some(50)),
 ];
 
-/// One frame before wear.
+/// One frame without wear.
 struct Shot {
     drawing: usize,
     camera: [f32; 2],
 }
 
-/// Prints what the exposure analysis finds of the film's drawings and cuts under each wear.
+/// Prints how many of the film's drawings and cuts the exposure analysis finds for each kind of
+/// wear.
 pub(crate) fn print() -> Result<()> {
     let (mut shots, mut drawings, mut starts, mut cuts) = (vec![], vec![], vec![], vec![]);
     for (name, exposures, pan) in FILM {
@@ -107,7 +109,8 @@ fn held(sheet: &Sheet, starts: &[usize], frames: usize) -> usize {
     starts.iter().zip(ends).filter(|pair| is_found(*pair)).count()
 }
 
-/// Of the drawings over which the camera moves: how many the sheet reports as such, and how many there are.
+/// For drawings over which the camera moves: how many of them the sheet reports as pans, and how
+/// many there are.
 fn pans(sheet: &Sheet, shots: &[Shot], starts: &[usize]) -> (usize, usize) {
     let moves = |n: &&usize| {
         shots.get(**n + 1).is_some_and(|next| {
@@ -121,7 +124,8 @@ fn pans(sheet: &Sheet, shots: &[Shot], starts: &[usize]) -> (usize, usize) {
     (panned.iter().filter(told).count(), panned.len())
 }
 
-/// The frame's part of a drawing, seen with the camera moved by `at`, worn and compressed.
+/// The part of a drawing that the frame shows when the camera has moved by `at`, worn and
+/// compressed.
 fn worn(
     drawing: &RgbImage,
     at: [f32; 2],
@@ -164,7 +168,7 @@ fn bilinear(picture: &RgbImage, [x, y]: [f32; 2]) -> [f32; 3] {
     })
 }
 
-/// Numbers that look random, the same in every run (splitmix64).
+/// Pseudorandom numbers (splitmix64), the same in every run.
 struct Random(u64);
 
 impl Random {
@@ -176,7 +180,7 @@ impl Random {
         ((z ^ (z >> 31)) >> 40) as f32 / (1_u64 << 24) as f32
     }
 
-    /// The sum of four uniform numbers: near enough to a normal one.
+    /// The sum of four uniform numbers, which is close enough to a normal one.
     fn normal(&mut self) -> f32 {
         ((0..4).map(|_| self.unit()).sum::<f32>() - 2.0) * 3.0_f32.sqrt()
     }

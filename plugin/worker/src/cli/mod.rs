@@ -22,7 +22,7 @@ pub use pins::PixelPin;
 pub(crate) use render::frame_range;
 pub use render::{FileFormat, Render};
 
-/// Draws the frames between two key drawings, and cares for the weights this needs.
+/// Draws the frames between two key drawings, and manages the weights this needs.
 #[derive(Debug, Parser)]
 #[command(
     name = "inbetween",
@@ -42,29 +42,30 @@ pub struct Cli {
 pub enum Command {
     /// Draw the frames between two keys at their own size, with either engine.
     Render(Box<Render>),
-    /// Look at the cache of drawings, check it and make room.
+    /// List and check the cache of drawings, and make room.
     #[command(subcommand)]
     Cache(Cache),
-    /// Say what is right and wrong on this machine, and what to do.
+    /// Report what works and what does not on this machine, and what to do about it.
     Doctor(Doctor),
-    /// Print the completions of a shell.
+    /// Print the completion script of a shell.
     Completions(Completions),
     /// Write the manual pages, one for each command: man ./inbetween.1 shows the first.
     Man(Man),
-    /// Run ToonCrafter alone: its 16 frames, at its own size, for comparing with the published program.
+    /// Run ToonCrafter alone: its 16 frames, at its own size, for comparison with the published
+    /// program.
     #[command(hide = true)]
     Generate(Box<Generate>),
-    /// Retime a clip to another frame rate: what is held for twos and threes becomes smooth motion.
+    /// Retime a clip to another frame rate: drawings held for twos and threes become smooth motion.
     Retime(Retime),
-    /// Draw for the plug-ins of this user; they start it themselves.
+    /// Draw for this user's plug-ins, which start this command themselves.
     Serve(Serve),
-    /// Look at weight files, check, convert and fetch them.
+    /// Inspect, check, convert and fetch weight files.
     #[command(subcommand)]
     Models(Models),
 }
 
-/// Arguments of `generate`. Of an option given twice the last counts, so that scripts can add to
-/// a fixed command.
+/// Arguments of `generate`. If an option is given twice, the last one counts, so that scripts can
+/// append to a fixed command.
 #[derive(Debug, Args)]
 #[command(args_override_self = true)]
 pub struct Generate {
@@ -81,25 +82,25 @@ pub struct Generate {
     /// Folder for the frames.
     #[arg(long, default_value = "out")]
     pub out: PathBuf,
-    /// Only say how much memory this would take; for a GPU also where there is none.
+    /// Only print how much memory this would take; for a GPU even if there is none here.
     #[arg(long)]
     pub plan: bool,
-    /// What the model is told.
+    /// The model's settings.
     #[command(flatten)]
     pub model: ToonCrafterOptions,
     /// Fresh noise per step, 0 to 1 (ddim).
     #[arg(long, value_parser = share, default_value = "1")]
     pub eta: f64,
-    /// Strength of the keys on their own, at the price of a third network call per step.
+    /// Separate strength of the keys, at the price of a third network call per step.
     #[arg(long, value_parser = number(&GUIDANCE))]
     pub image_guidance: Option<f64>,
-    /// Frames with both keys: an even number from 4 to 16. The model knows 16 best.
+    /// Number of frames including both keys: even, 4 to 16. The model was trained on 16.
     #[arg(long, default_value_t = 16)]
     pub frames: usize,
     /// Size that the model works in; multiples of 64. It was trained on 512x320.
     #[arg(long, value_parser = size, default_value = "512x320")]
     pub size: (usize, usize),
-    /// A sketch and the frame it is for, as 8=sketch.png; needs the sketch encoder. May be repeated.
+    /// A sketch and its frame, as 8=sketch.png; needs the sketch encoder. May be repeated.
     #[arg(long, value_parser = frame_and_file)]
     pub sketch: Vec<(usize, PathBuf)>,
     #[arg(
@@ -107,13 +108,13 @@ pub struct Generate {
         default_value_t = SKETCH_STRENGTH.kind.default
     )]
     pub(crate) sketch_strength: f64,
-    /// Write a contact sheet of all frames too.
+    /// Also write a contact sheet of all frames.
     #[arg(long)]
     pub sheet: bool,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
-    /// The checkpoint is the small model of `models random --tiny`.
+    /// The checkpoint is the small model from `models random --tiny`.
     #[arg(long, hide = true)]
     pub tiny: bool,
 }
@@ -143,24 +144,24 @@ fn shard(text: &str) -> std::result::Result<(u64, u64), String> {
 /// Arguments of `retime`.
 #[derive(Debug, Args)]
 pub struct Retime {
-    /// A folder of numbered pictures, a pattern such as name.%04d.png, an animated GIF or PNG, or a video file (needs
-    /// ffmpeg).
+    /// A folder of numbered pictures, a pattern such as name.%04d.png, an animated GIF or PNG, or a
+    /// video file (which needs ffmpeg).
     pub input: PathBuf,
-    /// A folder, a pattern or a video file. An interrupted run goes on where it stopped.
+    /// A folder, a pattern or a video file. An interrupted run continues where it stopped.
     #[arg(required_unless_present = "x_sheet")]
     pub output: Option<PathBuf>,
-    /// The new frame rate: 60, 59.94 or 60000/1001. The input's own with --preset finish-the-twos.
+    /// The new frame rate: 60, 59.94 or 60000/1001. With --preset finish-the-twos, the input's own.
     #[arg(long, required_unless_present_any = ["x_sheet", "preset"])]
     pub to: Option<Rate>,
-    /// Set the options below for a task that comes up often; those that are given count more.
+    /// Set the options below for a common task; options that are given take precedence.
     #[arg(long, value_parser = PossibleValuesParser::new(presets::names("retime")))]
     pub preset: Option<String>,
-    /// The frame rate of the input; a video file knows its own, pictures count as 24.
+    /// The frame rate of the input. A video file knows its own; pictures count as 24.
     #[arg(long)]
     pub from: Option<Rate>,
     #[arg(long, help = help(&RESTORE), value_parser = choice(&RESTORE), default_value = name_of_default(&RESTORE))]
     pub(crate) restore: Restore,
-    /// The rate that the film had before it was transferred, where it is known better than found: 24 or 23.976.
+    /// The film's rate before the transfer, 24 or 23.976, in case it is not detected correctly.
     #[arg(long, value_name = "RATE")]
     pub from_cadence: Option<Rate>,
     #[arg(
@@ -168,40 +169,45 @@ pub struct Retime {
         default_value_t = RETIME_STRENGTH.kind.default
     )]
     pub(crate) strength: f64,
-    /// Hold the last frame before a cut and at the end even where the camera moves; else a steady pan goes on.
+    /// Hold the last frame before a cut and at the end even if the camera moves; otherwise a steady
+    /// pan goes on.
     #[arg(long)]
     pub hold_camera: bool,
     #[arg(long, help = help(&MOTION_PATH), value_parser = choice(&MOTION_PATH), default_value = name_of_default(&MOTION_PATH))]
     pub(crate) path: MotionPath,
     #[arg(long, help = help(&QUALITY), value_parser = choice(&QUALITY), default_value = name_of_default(&QUALITY))]
     pub(crate) quality: Quality,
-    /// The encoder of ffmpeg for a video file. Unless given, HEVC, AV1, VP9, ProRes, DNxHD and FFV1 stay what they are;
-    /// all else becomes H.264, in .webm VP9, and with transparency ProRes 4444.
+    /// ffmpeg's encoder for a video file. By default HEVC, AV1, VP9, ProRes, DNxHD and FFV1 stay as
+    /// they are; everything else becomes H.264, in .webm VP9, and with transparency ProRes 4444.
     #[arg(long)]
     pub codec: Option<String>,
-    /// The encoder's quality in its own numbers; smaller is better and larger.
+    /// The encoder's quality in its own numbers; a smaller number gives better quality and a larger
+    /// file.
     #[arg(long)]
     pub crf: Option<f64>,
-    /// How long the encoder may take for a smaller file, in its own names, as medium or slow.
+    /// How long the encoder may take for a smaller file, in its own words, such as medium or slow.
     #[arg(long)]
     pub encoder_preset: Option<String>,
-    /// Draw only these frames of the output, as 101-200, counted from 1; --join makes a whole of them.
+    /// Draw only these frames of the output, as 101-200, counted from 1; --join puts all of them
+    /// together.
     #[arg(long, value_name = "A-B", value_parser = range, conflicts_with_all = ["shard", "join", "overwrite"])]
     pub frames: Option<(u64, u64)>,
-    /// Draw only this share of the output, as 3/16 for the third of sixteen machines; --join makes a whole of them.
+    /// Draw only this share of the output, as 3/16 for the third of sixteen machines; --join puts
+    /// all of them together.
     #[arg(long, value_name = "N/ALL", value_parser = shard, conflicts_with_all = ["join", "overwrite"])]
     pub shard: Option<(u64, u64)>,
-    /// Draw nothing: make a whole of what --frames or --shard have drawn.
+    /// Draw nothing; put together what --frames or --shard have drawn.
     #[arg(long)]
     pub join: bool,
-    /// Replace what the output holds.
+    /// Replace existing output.
     #[arg(long)]
     pub overwrite: bool,
-    /// Only tell the clip's exposure sheet: its drawings, for how many frames each is held, and the cuts.
+    /// Only print the clip's exposure sheet: its drawings, how many frames each is held, and the
+    /// cuts.
     #[arg(long)]
     pub x_sheet: bool,
-    /// How to tell how far it is: a bar in a terminal and lines in a log, lines such as "progress 42 %", or the
-    /// messages of Open Job Description.
+    /// How to show progress: a bar in a terminal and lines in a log, lines such as "progress 42 %",
+    /// or the messages of Open Job Description.
     #[arg(long, value_enum, default_value = "bar")]
     pub progress: ProgressForm,
     /// Print JSON.
@@ -212,13 +218,13 @@ pub struct Retime {
 /// Arguments of `serve`.
 #[derive(Clone, Debug, Args)]
 pub struct Serve {
-    /// End after this long without a request, and give the memory back.
+    /// End after this long without a request, which frees the memory.
     #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
     pub idle_seconds: u64,
-    /// End the worker that runs.
+    /// End the running worker.
     #[arg(long)]
     pub stop: bool,
-    /// Start it in the background, and return when it listens.
+    /// Start it in the background, and return once it is listening.
     #[arg(long)]
     pub background: bool,
 }
@@ -226,20 +232,20 @@ pub struct Serve {
 /// The commands for the cache.
 #[derive(Debug, Subcommand)]
 pub enum Cache {
-    /// List what lies in it, the longest unused first.
+    /// List the contents, the entries unused for longest first.
     List(CacheFolder),
-    /// Say how large it is.
+    /// Print its size.
     Size(CacheFolder),
-    /// Delete the longest unused until it is small enough.
+    /// Delete the entries unused for longest until it is small enough.
     Prune(Prune),
-    /// Read everything and delete what is damaged.
+    /// Read everything and delete damaged entries.
     Verify(CacheFolder),
 }
 
 /// Which cache.
 #[derive(Debug, Args)]
 pub struct CacheFolder {
-    /// Its folder; the user's own unless given.
+    /// Its folder; by default the user's own.
     #[arg(long = "cache", alias = "dir", value_name = "CACHE")]
     pub dir: Option<PathBuf>,
     /// Print JSON.
@@ -253,7 +259,7 @@ pub struct Prune {
     /// Which cache.
     #[command(flatten)]
     pub folder: CacheFolder,
-    /// Size that may stay, in MiB; 0 deletes everything.
+    /// Size to keep, in MiB; 0 deletes everything.
     #[arg(long)]
     pub to: u64,
 }
@@ -261,7 +267,7 @@ pub struct Prune {
 /// Arguments of `doctor`.
 #[derive(Debug, Args)]
 pub struct Doctor {
-    /// The checkpoint to look at; without it the one that `models download` fetched.
+    /// The checkpoint to examine; by default the one that `models download` fetched.
     #[arg(long)]
     pub checkpoint: Option<PathBuf>,
     /// Print JSON.
@@ -280,18 +286,18 @@ pub struct Completions {
 /// Arguments of `man`.
 #[derive(Debug, Args)]
 pub struct Man {
-    /// Folder for the pages; without it the first page is printed.
+    /// Folder for the pages; by default the first page is printed.
     pub dir: Option<PathBuf>,
 }
 
 /// The commands for weight files.
 #[derive(Debug, Subcommand)]
 pub enum Models {
-    /// Say what a weight file is: its kind, its parts, their size and precision.
+    /// Describe a weight file: its kind, its parts, their size and precision.
     Inspect(Inspect),
-    /// Check that weight files hold every tensor that the model needs, in its shape.
+    /// Check that weight files have every tensor that the model needs, with the right shape.
     Verify(Verify),
-    /// Write a weight file in half precision, half the size of the published one.
+    /// Write a weight file in half precision, at half the size of the published one.
     Convert(Convert),
     /// Fetch the published weights from their public home.
     Download(Download),
@@ -313,13 +319,13 @@ pub struct Inspect {
 /// Arguments of `models verify`.
 #[derive(Debug, Args)]
 pub struct Verify {
-    /// The checkpoint, and with a pruned one the files of the CLIP towers.
+    /// The checkpoint; for a pruned one, also the files of the CLIP towers.
     #[arg(required = true)]
     pub files: Vec<PathBuf>,
     /// The file is the sketch encoder.
     #[arg(long)]
     pub sketch: bool,
-    /// The files are the small model of `models random --tiny`.
+    /// The files are the small model from `models random --tiny`.
     #[arg(long, hide = true)]
     pub tiny: bool,
     /// Print JSON.
@@ -348,7 +354,7 @@ pub struct Download {
     /// Fetch the sketch encoder too.
     #[arg(long)]
     pub sketch: bool,
-    /// Folder for the files; without it the one where AI In-between looks for them.
+    /// Folder for the files; by default the one where AI In-between looks for them.
     #[arg(long)]
     pub dir: Option<PathBuf>,
     /// I have read the licence of the weights and accept it.
@@ -357,7 +363,7 @@ pub struct Download {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
-    /// Another server of the same layout.
+    /// Another server with the same layout.
     #[arg(long, hide = true)]
     pub endpoint: Option<String>,
 }
@@ -370,18 +376,18 @@ pub struct Random {
     /// What to write.
     #[arg(long, value_enum, default_value = "full")]
     pub layout: RandomLayout,
-    /// A model of two million parameters instead of the released size.
+    /// Write a model of two million parameters instead of one of the released size.
     #[arg(long)]
     pub tiny: bool,
     /// Precision.
     #[arg(long, alias = "dtype", value_enum, default_value = "f16")]
     pub precision: Precision,
-    /// Another number gives other weights.
+    /// Seed; another number gives other weights.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
 }
 
-/// Which file random weights imitate.
+/// The file that random weights imitate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum RandomLayout {
     /// The whole main checkpoint.

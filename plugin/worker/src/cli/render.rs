@@ -23,11 +23,11 @@ use crate::pictures::Depth;
 use crate::presets;
 use crate::progress::ProgressForm;
 
-/// Frames between two keys unless told otherwise, and at most.
+/// Frames between two keys: the default, and the most.
 const IN_BETWEENS: u32 = (LAST_KEY.kind.default - FIRST_KEY.kind.default) as u32 - 1;
 const MOST_IN_BETWEENS: u32 = 100_000;
 
-/// Arguments of `render`. Of an option given twice the last counts.
+/// Arguments of `render`. If an option is given twice, the last one counts.
 #[derive(Clone, Debug, Args)]
 #[command(args_override_self = true)]
 pub struct Render {
@@ -37,26 +37,26 @@ pub struct Render {
     /// The last key, of the same size.
     #[arg(required_unless_present = "keys", default_value = "-", hide_default_value = true)]
     pub last: PathBuf,
-    /// Further keys, in order: the frames between each and the next are drawn, as one movement.
+    /// Further keys, in order. All frames from the first key to the last are drawn as one movement.
     #[arg(value_name = "KEY", conflicts_with = "keys")]
     pub further: Vec<PathBuf>,
-    /// The frames that the keys stand on, as 1,7,12,20: a number for each. Without it there are as many frames between
-    /// each key and the next.
+    /// The frames of the keys, as 1,7,12,20: one number for each. By default the keys are evenly
+    /// spaced.
     #[arg(long, value_name = "FRAMES", value_delimiter = ',', conflicts_with_all = ["keys", "start", "in_betweens"])]
     pub at: Vec<u32>,
-    /// In place of two keys a sequence of them, as keys/key_%04d.png, key.####.exr or a folder: the frames
-    /// between each and the next are drawn. Each key stands on the frame of its own number, or, with
-    /// --in-betweens, so many frames after the one before it.
+    /// A sequence of keys in place of two, as keys/key_%04d.png, key.####.exr or a folder. The
+    /// frames between each key and the next are drawn. The number in a key's name is its frame;
+    /// with --in-betweens, keys are evenly spaced instead.
     #[arg(long, conflicts_with_all = ["first", "last"])]
     pub keys: Option<PathBuf>,
-    /// The numbers of the keys in use, as 1,9,17-20; without it all that are there.
+    /// The numbers of the keys to use, as 1,9,17-20; by default all that exist.
     #[arg(long, requires = "keys", allow_hyphen_values = true)]
     pub key_frames: Option<String>,
-    /// Of several keys only this span: 1 for the one from the first key to the second.
+    /// With several keys, draw only this span: 1 is the one from the first key to the second.
     #[arg(long)]
     pub span: Option<usize>,
-    /// Sketches of a sequence, named by the number of the frame that each is for, as
-    /// sketches/sketch.%04d.png or a folder.
+    /// Sketches for a sequence, named by the number of their frame, as sketches/sketch.%04d.png or
+    /// a folder.
     #[arg(long, requires = "keys")]
     pub sketches: Option<PathBuf>,
     /// Folder for the frames.
@@ -64,16 +64,17 @@ pub struct Render {
     pub out: PathBuf,
     #[arg(long, help = help(&ENGINE), value_parser = choice(&ENGINE), default_value = name_of_default(&ENGINE))]
     pub(crate) engine: Chosen<EngineKind>,
-    /// Set chart, exposure, engine and quality for a task that comes up often; those that are given count more.
+    /// Set chart, exposure, engine and quality for a common task; options that are given take
+    /// precedence.
     #[arg(long, value_parser = PossibleValuesParser::new(presets::names("render")))]
     pub preset: Option<String>,
-    /// The frame that the first key stands on.
+    /// The frame of the first key.
     #[arg(long, default_value_t = FIRST_KEY.kind.default as u32)]
     pub start: u32,
-    /// Frames between two keys; 7 unless the keys are numbered.
+    /// Number of frames between two keys; 7 by default, unless the keys are numbered.
     #[arg(long)]
     pub in_betweens: Option<u32>,
-    /// Only these frames, as 3-5 or 4; without it all, keys included.
+    /// Draw only these frames, as 3-5 or 4; by default all, including the keys.
     #[arg(long)]
     pub frames: Option<String>,
     #[arg(
@@ -86,13 +87,14 @@ pub struct Render {
     pub positions: Option<String>,
     #[arg(long, help = help(&EXPOSURE), value_parser = choice(&EXPOSURE), default_value = name_of_default(&EXPOSURE))]
     pub(crate) exposure: Exposure,
-    /// A sketch and the frame it is for, as 5=sketch.png. May be repeated.
+    /// A sketch and its frame, as 5=sketch.png. May be repeated.
     #[arg(long, value_parser = frame_and_file)]
     pub sketch: Vec<(usize, PathBuf)>,
-    /// A pin: where a point of a figure lies in the first key and where in the last, in pixels to the right and down
-    /// from the top left corner of the keys, as 100,80:240,60. It binds the figure or part under it and moves nothing
-    /// else. One shifts, two turn and scale, three stretch and slant. @0.5:170,20 behind it bends the way through that
-    /// place at that time, 0 being the first key and 1 the last. May be repeated, up to 12 times. Engine: Flow.
+    /// A pin: the place of a point of a figure in the first key and in the last, in pixels to the
+    /// right and down from the top left corner of the keys, as 100,80:240,60. It binds the figure
+    /// or part under it and moves nothing else. One pin shifts, two turn and scale, three stretch
+    /// and slant. With @0.5:170,20 appended, the path bends through that place at that position,
+    /// where 0 is the first key and 1 the last. May be repeated, up to 12 times. Engine: Flow.
     #[arg(long, value_name = "X,Y:X,Y[@T:X,Y]", allow_hyphen_values = true)]
     pub pin: Vec<PixelPin>,
     #[arg(
@@ -111,52 +113,53 @@ pub struct Render {
     pub(crate) quality: Quality,
     #[arg(long, help = help(&OUTPUT), value_parser = choice(&OUTPUT), default_value = name_of_default(&OUTPUT))]
     pub(crate) output: Output,
-    /// ToonCrafter's weights; without it the ones that `models download` fetched.
+    /// ToonCrafter's weights; by default the ones that `models download` fetched.
     #[arg(long)]
     pub checkpoint: Option<PathBuf>,
     /// ToonCrafter's sketch encoder.
     #[arg(long)]
     pub sketch_checkpoint: Option<PathBuf>,
-    /// What ToonCrafter is told.
+    /// ToonCrafter's settings.
     #[command(flatten)]
     pub model: ToonCrafterOptions,
-    /// Folder of the cache, shared by all that name the same; the user's own unless given.
+    /// Folder of the cache, which all commands that name it share; by default the user's own.
     #[arg(long)]
     pub cache: Option<PathBuf>,
-    /// Let the worker process draw ToonCrafter's frames, which keeps the model loaded for the next
+    /// Let the worker process draw ToonCrafter's frames. It keeps the model loaded for the next
     /// command and is shared with the plug-in.
     #[arg(long)]
     pub worker: bool,
-    /// Kind of the written frames. Without it they are as the first key: kind of file, depth, colour profile,
-    /// compression, attributes.
+    /// Format of the written frames. By default they are like the first key: format, depth, colour
+    /// profile, compression, attributes.
     #[arg(long, value_enum, default_value = "keys")]
     pub format: FileFormat,
-    /// Write a contact sheet, sheet.png, too.
+    /// Also write a contact sheet, sheet.png.
     #[arg(long)]
     pub sheet: bool,
-    /// Frame on the sheet what of a drawing cannot be trusted.
+    /// Outline on the sheet what cannot be trusted in a drawing.
     #[arg(long, requires = "sheet")]
     pub mark_unsure: bool,
-    /// Write an animation, preview.gif, too, at so many frames per second.
+    /// Also write an animation, preview.gif, with this many frames per second.
     #[arg(long, num_args = 0..=1, default_missing_value = "12", value_name = "FPS")]
     pub preview: Option<u32>,
-    /// How to tell how far it is: a bar in a terminal, lines such as "progress 42 %", or the messages of Open
-    /// Job Description.
+    /// How to show progress: a bar in a terminal, lines such as "progress 42 %", or the messages of
+    /// Open Job Description.
     #[arg(long, value_enum, default_value = "bar")]
     pub progress: ProgressForm,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
-    /// Of a span in a sequence: every key of the sequence with the frame that it stands on.
+    /// For a span of a sequence: every key of the sequence with its frame.
     #[arg(skip)]
     pub(crate) sequence: Vec<(u32, PathBuf)>,
-    /// The key before the span and the one after it, each with its position: 0 is the first key, 1 the last.
+    /// The key before the span and the one after it, each with its position, where 0 is the first
+    /// key and 1 the last.
     #[arg(skip)]
     pub(crate) neighbours: [Option<(f64, PathBuf)>; 2],
 }
 
 impl Render {
-    /// How many frames lie between two keys.
+    /// Number of frames between two keys.
     pub(crate) fn in_betweens(&self) -> Result<u32> {
         let in_betweens = self.in_betweens.unwrap_or(IN_BETWEENS);
         if in_betweens > MOST_IN_BETWEENS {
@@ -202,10 +205,10 @@ pub(crate) fn frame_range(text: &str) -> Option<(u32, u32)> {
     from.trim().parse::<u32>().ok().zip(to.trim().parse::<u32>().ok())
 }
 
-/// Kind of written frames.
+/// Format of written frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum FileFormat {
-    /// As the keys are.
+    /// Like the keys.
     Keys,
     /// PNG with 8 bits.
     Png,
@@ -221,12 +224,12 @@ pub enum FileFormat {
     Webp,
     /// OpenEXR with half floats: linear, premultiplied, values above 1 kept.
     Exr,
-    /// The same with floats of 32 bits.
+    /// The same with 32-bit floats.
     Exr32,
 }
 
 impl FileFormat {
-    /// The kind of file and the depth of its samples; nothing where the keys decide.
+    /// The file format and the depth of its samples; `None` where the keys decide.
     pub(crate) fn kind(self) -> Option<(ImageFormat, Depth)> {
         Some(match self {
             Self::Keys => return None,

@@ -1,4 +1,4 @@
-//! Which hosts are on this machine, and what to do in each to have the plug-in.
+//! Which hosts are on this machine, and what to do in each to use the plug-in.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -8,14 +8,14 @@ use inbetween_core::program;
 use super::{Finding, Verdict};
 use crate::failure::Kind;
 
-/// A host, and where it is usually found.
+/// A host, and its usual places.
 struct Host {
     name: &'static str,
-    /// Files or folders; a `*` stands for the rest of a name.
+    /// Files or folders; `*` stands for any part of a name.
     places: &'static [&'static str],
     /// Programs on the search path.
     programs: &'static [&'static str],
-    /// Where the plug-in is found in it.
+    /// Where to find the plug-in in it.
     click: &'static str,
 }
 
@@ -77,7 +77,7 @@ const HOSTS: &[Host] = &[
     },
 ];
 
-/// One line for each host that is found, and one for MLT's own program, which tells its version.
+/// One line for each host that is found, and one for MLT's own program, which prints its version.
 pub(super) fn look() -> Vec<Finding> {
     let path = env::var_os("PATH").unwrap_or_default();
     let folders: Vec<_> = env::split_paths(&path).collect();
@@ -108,13 +108,14 @@ fn found(host: &Host, folders: &[PathBuf]) -> Option<Finding> {
     Some(Finding { what: "host", verdict: Verdict::Ok, found, advice: "", kind: Kind::Engine })
 }
 
-/// The file or folder. Where the last part holds a `*`, it is the first in order whose name fits.
+/// The file or folder. If the last part contains a `*`, it is the first one, in alphabetical order,
+/// whose name matches.
 fn matching(place: &Path) -> Option<PathBuf> {
     let name = place.file_name()?.to_str()?;
     let Some((begin, end)) = name.split_once('*') else {
         return place.exists().then(|| place.to_owned());
     };
-    // Between two `*`, as in `*Natron*`, stands what the name must contain.
+    // In a pattern such as `*Natron*`, the name must contain what is between the two `*`.
     let end = end.trim_end_matches('*');
     let fits = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -124,7 +125,7 @@ fn matching(place: &Path) -> Option<PathBuf> {
     entries.filter_map(|entry| Some(entry.ok()?.path())).filter(fits).min()
 }
 
-/// MLT tells its version; older ones have no OpenFX.
+/// MLT prints its version; older versions have no OpenFX.
 fn melt() -> Option<Finding> {
     let said = program::command("melt").arg("-version").output().ok()?;
     let text = format!(

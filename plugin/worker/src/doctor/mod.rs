@@ -1,4 +1,4 @@
-//! `doctor`: what is right and wrong on this machine, each line with what to do.
+//! `doctor`: what works and what does not on this machine, with advice on each line.
 
 mod hosts;
 mod plugin;
@@ -24,13 +24,13 @@ use crate::failure::{Failure, Kind, Result};
 use crate::models::{bytes, print_json};
 use crate::{cache, render};
 
-/// The verdict on one thing.
+/// The verdict on one item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     Ok,
-    /// Works, but not as well as it could.
+    /// It works, but not as well as it could.
     Warn,
-    /// Nothing can be drawn, or not with what was asked for.
+    /// Nothing can be drawn, or not with what was requested.
     Fail,
 }
 
@@ -44,13 +44,13 @@ impl Verdict {
     }
 }
 
-/// One line: what was looked at, how it is, and what to do when it is not right.
+/// One line: the item, its state, and what to do if something is wrong.
 struct Finding {
     what: &'static str,
     verdict: Verdict,
     found: String,
     advice: &'static str,
-    /// The kind of failure for a script, the same as in the commands that need this thing.
+    /// The kind of failure for scripts, the same as in commands that need this item.
     kind: Kind,
 }
 
@@ -174,7 +174,7 @@ fn model(named: Option<&Path>) -> Result<Vec<Finding>> {
         Some(path) => Some(path.to_owned()),
         None => render::downloaded("model.ckpt")?,
     };
-    // Flow needs no model. So a missing one is a failure only if it was asked for.
+    // Flow needs no model, so a missing model is a failure only if it was requested.
     let unfit = if named.is_some() { Verdict::Fail } else { Verdict::Warn };
     let Some(path) = path else {
         return Ok(vec![Finding {

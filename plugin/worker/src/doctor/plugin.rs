@@ -1,4 +1,5 @@
-//! What `doctor` looks at for the plug-in: installed bundles, and what hosts remember of an older one.
+//! The checks of `doctor` for the plug-in: installed bundles, and what hosts remember about older
+//! ones.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use crate::failure::Kind;
 
 const BUNDLE: &str = "AIInbetween.ofx.bundle";
 
-/// Where hosts look: what the variable names, and the folder for all users.
+/// Where hosts look: the folders named by the variable, and the folder for all users.
 fn folders() -> Vec<PathBuf> {
     let named = env::var_os("OFX_PLUGIN_PATH").unwrap_or_default();
     let usual = if cfg!(windows) {
@@ -36,7 +37,7 @@ pub(super) fn bundles(folders: &[PathBuf]) -> Vec<PathBuf> {
     found
 }
 
-/// The version that a bundle's `Info.plist` tells.
+/// The version in a bundle's `Info.plist`.
 pub(super) fn version(bundle: &Path) -> Option<String> {
     let plist = std::fs::read_to_string(bundle.join("Contents/Info.plist")).ok()?;
     let (_, rest) = plist.split_once("<key>CFBundleVersion</key>")?;
@@ -86,11 +87,11 @@ pub(super) fn judge(found: &[PathBuf]) -> Finding {
     }
 }
 
-/// A host's record of the plug-ins that it has seen.
+/// A host's record of the plug-ins it has seen.
 struct HostCache {
     host: &'static str,
     folder: Option<PathBuf>,
-    /// How the names of its files begin.
+    /// Prefix of its files' names.
     prefix: &'static str,
     advice: &'static str,
 }

@@ -1,4 +1,4 @@
-//! Where to compute, in what precision, and why.
+//! Chooses the device and the precision, and says why.
 
 use candle_core::{DType, Device};
 use inbetween_core::settings::{DeviceChoice, PrecisionChoice};
@@ -7,7 +7,7 @@ use inbetween_tooncrafter::memory::MemoryKind;
 
 use crate::failure::{Failure, Kind, Result};
 
-/// The device, and a sentence that says why it is this one.
+/// The device, and a sentence that says why it was chosen.
 pub(super) fn choose(wanted: DeviceChoice) -> Result<(Device, String)> {
     match wanted {
         DeviceChoice::Cpu => Ok((Device::Cpu, "on the CPU as asked".into())),
@@ -25,7 +25,7 @@ pub(super) fn choose(wanted: DeviceChoice) -> Result<(Device, String)> {
     }
 }
 
-/// The type of weights that a choice comes to on `place`.
+/// The type of the weights for this choice on `place`.
 pub(super) fn precision(wanted: PrecisionChoice, place: MemoryKind) -> DType {
     match wanted {
         PrecisionChoice::F32 => DType::F32,

@@ -1,4 +1,4 @@
-//! `generate`: two key pictures and the weights in, frames between the keys out.
+//! `generate`: takes two key pictures and the weights, and writes the frames between the keys.
 
 mod device;
 pub(crate) mod pictures;
@@ -43,7 +43,7 @@ pub(crate) fn run(arguments: &Generate) -> Result<()> {
         ..Drawing::new(first.tensor, last.tensor)
     };
     for (frame, path) in &arguments.sketch {
-        // People count frames from 1.
+        // On the command line frames are counted from 1.
         let Some(frame) = frame.checked_sub(1) else {
             return Err(Failure::new(Kind::Usage, "Sketches are for frame 1 and later."));
         };
@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: &Generate) -> Result<()> {
     if arguments.plan {
         return plan(arguments, size, !drawing.sketches.is_empty());
     }
-    // Checked before minutes are spent.
+    // Checked before minutes of work.
     std::fs::create_dir_all(&arguments.out)
         .map_err(|err| Failure::new(Kind::File, format!("{}: {err}", arguments.out.display())))?;
 
@@ -84,7 +84,7 @@ fn pipeline(arguments: &Generate, device: Device, dtype: DType) -> Result<Pipeli
         .with_memory_limit(limit))
 }
 
-/// Prints what the run would need in memory; for a GPU also where there is none.
+/// Prints how much memory the run would need; for a GPU even if there is none here.
 fn plan(arguments: &Generate, size: RunSize, sketches: bool) -> Result<()> {
     let (device, why) = match device::choose(arguments.model.device) {
         Ok(chosen) => chosen,
@@ -122,7 +122,7 @@ fn solver(arguments: &Generate) -> Solver {
     }
 }
 
-/// Runs `work` in a thread of its own and shows how far it has come.
+/// Runs `work` in a separate thread and shows its progress.
 fn watched<T: Send>(
     work: impl FnOnce(&Control) -> std::result::Result<T, Error> + Send,
 ) -> std::result::Result<T, Error> {
@@ -161,7 +161,7 @@ fn report(arguments: &Generate, files: &[PathBuf], took: Duration) {
     println!("{} pictures in {out} after {:.1} s{memory}", files.len(), took.as_secs_f64());
 }
 
-/// The peak of this process's resident memory, in bytes, where the system tells it.
+/// The peak resident memory of this process in bytes, if the system reports it.
 fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;

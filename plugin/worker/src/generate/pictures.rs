@@ -1,4 +1,4 @@
-//! Key pictures and sketches in, frames and contact sheet out.
+//! Reads key pictures and sketches; writes frames and the contact sheet.
 
 use std::io::Cursor;
 use std::ops::Range;
@@ -12,11 +12,11 @@ use inbetween_tooncrafter::preprocess::Picture;
 
 use crate::failure::{Failure, Kind, Result};
 
-/// A key as the model sees it.
+/// A key as input for the model.
 pub(super) struct Key {
     /// `[1, 3, h, w]` in -1..=1.
     pub(super) tensor: Tensor,
-    /// Columns and rows that show the picture; the rest is black bars.
+    /// Columns and rows that show the picture; all others are black bars.
     pub(super) visible: (Range<usize>, Range<usize>),
 }
 
@@ -44,15 +44,15 @@ pub(super) fn key(path: &Path, width: usize, height: usize) -> Result<Key> {
 }
 
 /// `[1, 1, h, w]` in 0..=1, light lines on black. A drawing on light paper is inverted first, so
-/// that bars around it are as empty as the paper.
+/// that the bars around it are as empty as the paper.
 pub(super) fn sketch(path: &Path, width: usize, height: usize) -> Result<Tensor> {
     let seen = read(path)?.as_sketch().to_model_size(width, height);
     let grey: Vec<f32> = seen.pixels().iter().map(|pixel| pixel[0]).collect();
     Tensor::from_vec(grey, (1, 1, height, width), &Device::Cpu).map_err(engine)
 }
 
-/// Writes `frames` (`[t, 3, h, w]` in -1..=1), without the bars around what is `visible`, to
-/// `folder`, and all of them on one picture if a `sheet` is wanted. Returns the files.
+/// Writes `frames` (`[t, 3, h, w]` in -1..=1) to `folder`, cropped to what is `visible`, and all of
+/// them on one picture if a `sheet` is requested. Returns the files.
 pub(super) fn write(
     frames: &Tensor,
     visible: (Range<usize>, Range<usize>),
@@ -77,7 +77,7 @@ fn to_pictures(
     let shown =
         frames.narrow(3, columns.start, columns.len())?.narrow(2, rows.start, rows.len())?;
     let shown = shown.to_dtype(DType::F32)?.clamp(-1f32, 1f32)?.to_device(&Device::Cpu)?;
-    // Cut off, not rounded, as the published script does.
+    // Truncated rather than rounded, as in the published script.
     let bytes = ((shown + 1.0)? * 127.5)?.to_dtype(DType::U8)?.permute((0, 2, 3, 1))?;
     let (count, height, width, _) = bytes.dims4()?;
     let bytes = bytes.flatten_all()?.to_vec1::<u8>()?;
@@ -89,7 +89,7 @@ fn to_pictures(
     Ok(bytes.chunks_exact(size).map(picture).collect())
 }
 
-/// Written to a temporary file and renamed, so that nobody ever sees half a picture.
+/// Written to a temporary file and renamed, so that a partial picture is never visible.
 fn save(picture: &RgbImage, path: &Path) -> Result<PathBuf> {
     let failed = |err: &dyn std::fmt::Display| {
         Failure::new(Kind::File, format!("{}: {err}", path.display()))
@@ -102,7 +102,7 @@ fn save(picture: &RgbImage, path: &Path) -> Result<PathBuf> {
     Ok(path.into())
 }
 
-/// Four columns, each frame with its number.
+/// A sheet with four columns, on which each frame has its number.
 pub(crate) fn contact_sheet(pictures: &[RgbImage]) -> RgbImage {
     const COLUMNS: u32 = 4;
     const GAP: u32 = 6;
@@ -110,7 +110,7 @@ pub(crate) fn contact_sheet(pictures: &[RgbImage]) -> RgbImage {
     const PAPER: Rgb<u8> = Rgb([40, 40, 42]);
     const INK: Rgb<u8> = Rgb([235, 235, 230]);
     let Some(first) = pictures.first() else { return RgbImage::new(1, 1) };
-    // Wide frames are halved: the sheet should fit a screen.
+    // Wide frames are reduced, because the sheet should fit on a screen.
     let scale = first.width().div_ceil(512).max(1) * 2;
     let (width, height) = ((first.width() / scale).max(16), (first.height() / scale).max(1));
     let rows = (pictures.len() as u32).div_ceil(COLUMNS);

@@ -1,4 +1,4 @@
-//! `models convert`: any accepted file to `.safetensors` in half precision.
+//! `models convert`: converts any accepted file to `.safetensors` in half precision.
 
 use inbetween_tooncrafter::weights::{NamedFile, convert};
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! `models inspect`: what a weight file is.
+//! `models inspect`: describes a weight file.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use super::{bytes, print_json};
 use crate::cli::Inspect;
 use crate::failure::{Failure, Kind, Result};
 
-/// What is told about a file.
+/// The description of a file.
 #[derive(Debug, Serialize)]
 struct Description {
     file: String,
@@ -45,7 +45,7 @@ pub(crate) fn run(arguments: &Inspect) -> Result<()> {
     } else {
         print!("{}", in_words(&description));
     }
-    // Everything is printed, but the command fails: the file is not of this model.
+    // Everything is printed, but the command fails, because the file is not of this model.
     if description.layout.is_none() {
         let message = format!("{} belongs to another model.", description.file);
         return Err(Failure::new(Kind::Unfit, message));
@@ -96,7 +96,7 @@ fn parts(named: &NamedFile) -> Vec<PartDescription> {
             part.precision.insert(stored.element.name());
         }
     }
-    // What belongs to no part comes last.
+    // Tensors that belong to no part come last.
     let rest = found.remove(&None);
     found.into_values().chain(rest).collect()
 }

@@ -1,4 +1,4 @@
-//! The commands for weight files, one file each.
+//! The commands for weight files, one per file.
 
 pub mod convert;
 pub mod download;
@@ -14,7 +14,7 @@ pub(crate) fn print_json(value: &impl Serialize) {
     println!("{text}");
 }
 
-/// Bytes as people read them: `5.36 GiB`.
+/// A size in bytes, formatted for people: `5.36 GiB`.
 pub(crate) fn bytes(count: usize) -> String {
     indicatif::BinaryBytes(count as u64).to_string()
 }

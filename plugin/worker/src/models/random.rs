@@ -1,4 +1,4 @@
-//! `models random`: weights of the released layout without their meaning.
+//! `models random`: writes random weights in the released layout.
 
 use inbetween_tooncrafter::config::SketchConfig;
 use inbetween_tooncrafter::weights::layout::{ModelConfig, model, sketch, tiny_sketch};

@@ -1,4 +1,4 @@
-//! `models verify`: whether weight files hold what the model needs.
+//! `models verify`: checks whether weight files have what the model needs.
 
 use inbetween_tooncrafter::config::SketchConfig;
 use inbetween_tooncrafter::weights::layout::{ModelConfig, model, sketch, tiny_sketch};
@@ -12,7 +12,7 @@ use crate::cli::Verify;
 use crate::failure::{Failure, Kind, Result};
 use crate::progress;
 
-/// Names listed in full before the rest is only counted.
+/// Number of names that are listed; further ones are only counted.
 const SHOWN: usize = 20;
 
 pub(crate) fn run(arguments: &Verify) -> Result<()> {

@@ -1,4 +1,5 @@
-//! EXR files written like the key's: with the same channels, sample types, compression, attributes and windows.
+//! Writes EXR files like the key's: with the same channels, sample types, compression, attributes
+//! and windows.
 
 use std::io::Cursor;
 
@@ -21,7 +22,7 @@ pub(super) struct Exr {
     layer: LayerAttributes,
     encoding: Encoding,
     channels: Option<ExrChannels>,
-    /// Channels of the key that do not belong to its picture. They are missing in what is drawn.
+    /// Channels of the key that do not belong to its picture. Drawn frames do not have them.
     pub(super) left_out: Vec<String>,
 }
 
@@ -42,7 +43,7 @@ impl Default for Exr {
 }
 
 impl Exr {
-    /// How this file was written.
+    /// The way in which this file was written.
     pub(super) fn of(file: &[u8]) -> Option<Self> {
         let about = MetaData::read_from_buffered(Cursor::new(file), false).ok()?;
         let channels = exr_channels(&about).ok()?;
@@ -53,7 +54,7 @@ impl Exr {
         let header: &Header = about.headers.get(channels.part)?;
         let (mut image, mut layer) =
             (header.shared_attributes.clone(), header.own_attributes.clone());
-        // These attributes belong to one frame, or to channels that are not drawn.
+        // These attributes belong to one particular frame, or to channels that are not drawn.
         image.time_code = None;
         image.other.retain(is_of_the_picture);
         layer.other.retain(is_of_the_picture);
@@ -66,7 +67,7 @@ impl Exr {
         Some(Self { image, layer, encoding, channels: Some(channels), left_out })
     }
 
-    /// A file of the frame, whose values are linear.
+    /// The contents of an EXR file with this frame, whose values are linear.
     pub(super) fn encode(&self, frame: &Frame, form: Form) -> Result<Vec<u8>, String> {
         let size = Vec2(frame.width(), frame.height());
         let plane = |channel: usize| {

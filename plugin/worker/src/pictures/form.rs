@@ -1,4 +1,4 @@
-//! What a picture file stores for each pixel, and frames in that form.
+//! The samples that a picture file stores for each pixel, and conversion of frames to that form.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -9,7 +9,7 @@ use inbetween_core::{Encoding, Frame};
 
 use crate::failure::Result;
 
-/// What a sample is stored as.
+/// The type of a stored sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Depth {
     Eight,
@@ -18,7 +18,7 @@ pub(crate) enum Depth {
     Float,
 }
 
-/// What a picture file stores for each pixel.
+/// The samples that a picture file stores for each pixel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Form {
     pub(crate) depth: Depth,
@@ -27,17 +27,17 @@ pub(crate) struct Form {
 }
 
 impl Form {
-    /// The form of the picture at `path`; only its head is read.
+    /// The form of the picture at `path`. Only its head is read.
     pub(crate) fn of(path: &Path) -> Result<Self> {
         Ok(stored(path)?.into())
     }
 
-    /// How frames of this form are encoded.
+    /// The encoding of frames in this form.
     pub(crate) fn encoding(self) -> Encoding {
         if self.depth >= Depth::Half { Encoding::Linear } else { Encoding::Srgb }
     }
 
-    /// The form that can hold everything that either of the two holds.
+    /// A form that can hold everything that either of the two can.
     pub(crate) fn with(self, other: Self) -> Self {
         Self {
             depth: self.depth.max(other.depth),
@@ -46,7 +46,7 @@ impl Form {
         }
     }
 
-    /// The form nearest to this one that a file of this kind can store.
+    /// The closest form that a file of this kind can store.
     pub(crate) fn in_format(self, format: ImageFormat) -> Self {
         match format {
             ImageFormat::Jpeg => Self { depth: Depth::Eight, alpha: false, ..self },
@@ -54,7 +54,8 @@ impl Form {
             ImageFormat::OpenExr if self.depth < Depth::Half => Self { depth: Depth::Half, ..self },
             ImageFormat::OpenExr => self,
             ImageFormat::Png if self.depth >= Depth::Half => Self { depth: Depth::Sixteen, ..self },
-            // TIFF files of floats, or of grey with alpha, are written in colour, because few programs read others.
+            // TIFF files with floats, or with grey and alpha, are written in colour, because few
+            // programs read other kinds.
             ImageFormat::Tiff if self.depth >= Depth::Half || self.alpha => {
                 Self { colour: true, ..self }
             }
@@ -62,8 +63,9 @@ impl Form {
         }
     }
 
-    /// The samples of the frame, whose values are in this `encoding`, with the channels interleaved. Integers have
-    /// straight alpha unless it is stored `premultiplied`; floats are always premultiplied.
+    /// The samples of the frame, whose values are in `encoding`, with interleaved channels.
+    /// Integers have straight alpha unless it is stored `premultiplied`; floats are always
+    /// premultiplied.
     pub(super) fn samples(
         self,
         frame: &Frame,
@@ -129,12 +131,13 @@ impl From<Stored> for Form {
     }
 }
 
-/// The frame with its values in another encoding; not copied where it is in that already.
+/// The frame with its values converted to another encoding. It is not copied if it is already in
+/// that encoding.
 pub(super) fn in_encoding(frame: &Frame, from: Encoding, to: Encoding) -> Cow<'_, Frame> {
     if from == to { Cow::Borrowed(frame) } else { Cow::Owned(frame.clone().converted(from, to)) }
 }
 
-/// The colour without its alpha multiplied in, since the curve applies to the colour as it looks.
+/// Unpremultiplied colour, because the curve applies to the colour as it looks.
 fn straight([red, green, blue, alpha]: [f32; 4]) -> [f32; 4] {
     if alpha <= 0.0 { [0.0; 4] } else { [red / alpha, green / alpha, blue / alpha, alpha] }
 }

@@ -1,35 +1,35 @@
-//! JPEG files written like the key's: with the same tables, sampling and segments. Areas that do not change then come
-//! out as they were, instead of being rounded again by other tables.
+//! Writes JPEG files like the key's: with the same tables, sampling and segments. Unchanged areas
+//! then keep their values, instead of being rounded again by other tables.
 
 use jpeg_encoder::{
     ColorType, Encoder, PixelDensity, PixelDensityUnit, QuantizationTableType, SamplingFactor,
 };
 
-/// Quality where there is no key to go by.
+/// Quality if there is no key to imitate.
 const QUALITY: u8 = 97;
 
-/// Places of the coefficients of a block in the order in which a file lists them (ITU-T T.81, figure A.6).
+/// Positions of the coefficients of a block in file order (ITU-T T.81, figure A.6).
 const ZIGZAG: [usize; 64] = [
     0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20,
     13, 6, 7, 14, 21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59,
     52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
 ];
 
-/// How a JPEG file is written.
+/// The way in which a JPEG file is written.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Jpeg {
     /// Numbers and contents of application segments.
     segments: Vec<(u8, Vec<u8>)>,
-    /// Quantisation of light and of colour, in the order of rows.
+    /// Quantisation tables of luma and chroma, row by row.
     tables: Option<[Box<[u16; 64]>; 2]>,
     sampling: Option<SamplingFactor>,
     progressive: bool,
-    /// How many pixels lie on an inch or a centimetre, or how wide a pixel is for its height.
+    /// Pixels per inch or centimetre, or the pixel aspect ratio.
     density: PixelDensity,
 }
 
 impl Jpeg {
-    /// How this file was written.
+    /// The way in which this file was written.
     pub(super) fn of(file: &[u8]) -> Self {
         let mut found = Self::default();
         let mut tables: [Option<Box<[u16; 64]>>; 4] = Default::default();
@@ -38,8 +38,8 @@ impl Jpeg {
             match marker {
                 // The encoder writes this segment itself.
                 0xe0 => found.density = density_of(content).unwrap_or(found.density),
-                // Left out: Adobe's segment (14), which the encoder writes itself, and the index of further pictures
-                // in the file (MPF), whose offsets would be wrong.
+                // Left out: Adobe's segment (14), which the encoder writes itself, and the index of
+                // further pictures in the file (MPF), whose offsets would be wrong.
                 0xe1..=0xed if !content.starts_with(b"MPF\0") => {
                     found.segments.push((marker - 0xe0, content.to_vec()));
                 }
@@ -65,13 +65,13 @@ impl Jpeg {
         found
     }
 
-    /// The same way of writing, without the colour profile, for pixels that it does not fit.
+    /// The same without the colour profile, for pixels that it does not apply to.
     pub(super) fn without_profile(&self) -> Self {
         let segments = self.segments.iter().filter(|(_, content)| !is_profile(content));
         Self { segments: segments.cloned().collect(), ..self.clone() }
     }
 
-    /// A plain way of writing, with this colour profile.
+    /// Plain settings with this colour profile.
     pub(super) fn with_profile(profile: Option<&[u8]>) -> Self {
         const MOST: usize = 65_000;
         let parts: Vec<&[u8]> = profile.unwrap_or_default().chunks(MOST).collect();
@@ -80,7 +80,7 @@ impl Jpeg {
         Self { segments: parts.iter().enumerate().map(segment).collect(), ..Self::default() }
     }
 
-    /// A file of these samples, 8 bits each.
+    /// The contents of a file with these samples of 8 bits.
     pub(super) fn encode(
         &self,
         samples: &[u8],
@@ -114,7 +114,7 @@ impl Jpeg {
     }
 }
 
-/// What JFIF's segment tells (ITU-T T.871, clause 10.1); nothing where it makes no sense.
+/// The density in JFIF's segment (ITU-T T.871, clause 10.1); `None` where it makes no sense.
 fn density_of(content: &[u8]) -> Option<PixelDensity> {
     let told = content.strip_prefix(b"JFIF\0")?;
     let [_, _, unit, x1, x2, y1, y2] = *told.first_chunk()?;

@@ -1,7 +1,8 @@
-//! Reading and writing picture files: what is drawn is stored in the way of its keys.
+//! Reads and writes picture files. Drawn frames are stored in the style of their keys.
 //!
-//! A [`Style`] is read from a key's file: format, depth, channels, and all that stands beside the pixels (colour
-//! profile, orientation, compression, attributes). A frame written in that style is the same kind of file.
+//! A [`Style`] is read from a key's file: format, depth, channels, and all metadata (colour
+//! profile, orientation, compression, attributes). A frame written in that style is a file of the
+//! same kind.
 
 mod exr;
 mod form;

@@ -1,17 +1,18 @@
-//! What a PNG file holds besides its pixels, copied chunk by chunk.
+//! Copies the metadata of a PNG file, chunk by chunk.
 
-/// The file's first bytes, then the head: length, type, 13 bytes, checksum.
+/// The file's signature, followed by the head: length, type, 13 bytes, checksum.
 const SIGNATURE: usize = 8;
 const HEAD_ENDS: usize = SIGNATURE + 25;
 
-/// Chunks that tell how colours, sizes and orientation are meant, or are the artist's own words. Others belong to
-/// the pixels they came with (palette, transparent colour, histogram) or to the time of writing.
+/// Chunks that describe colours, sizes or orientation, or hold the artist's own words. All others
+/// belong to the pixels of one file (palette, transparent colour, histogram) or to the time of
+/// writing.
 const KEPT_CHUNKS: [&[u8; 4]; 12] = [
     b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"cICP", b"mDCV", b"cLLI", b"pHYs", b"eXIf", b"tEXt",
     b"zTXt", b"iTXt",
 ];
 
-/// The kept chunks of a file as they stand in it, checksums included.
+/// The kept chunks of a file, unchanged, including their checksums.
 pub(super) fn metadata(file: &[u8]) -> Vec<u8> {
     let mut kept = Vec::new();
     for chunk in chunks(file) {
@@ -22,13 +23,13 @@ pub(super) fn metadata(file: &[u8]) -> Vec<u8> {
     kept
 }
 
-/// These chunks without the colour profile, for pixels that it does not fit.
+/// These chunks without the colour profile, for pixels that it does not apply to.
 pub(super) fn without_profile(metadata: &[u8]) -> Vec<u8> {
     let all = chunks_of(metadata);
     all.into_iter().filter(|chunk| chunk[4..8] != *b"iCCP").flatten().copied().collect()
 }
 
-/// The file with these chunks right after its head.
+/// The file with these chunks inserted after its head.
 pub(super) fn with(mut file: Vec<u8>, metadata: &[u8]) -> Vec<u8> {
     if file.len() > HEAD_ENDS {
         file.splice(HEAD_ENDS..HEAD_ENDS, metadata.iter().copied());

@@ -1,4 +1,4 @@
-//! How a picture file is written: read from one file, used for others.
+//! How picture files are written: read from one file and used for others.
 
 use std::io::Cursor;
 use std::path::Path;
@@ -22,12 +22,12 @@ use crate::failure::{Failure, Kind, Result};
 pub(crate) struct Style {
     pub(crate) format: ImageFormat,
     pub(crate) form: Form,
-    /// How the stored rows are turned to lie upright.
+    /// How the stored rows must be turned to be upright.
     orientation: Orientation,
     metadata: Metadata,
 }
 
-/// What stands beside the pixels.
+/// What a file contains besides its pixels.
 #[derive(Clone, Debug)]
 enum Metadata {
     /// The kept chunks.
@@ -63,13 +63,14 @@ impl Style {
         })
     }
 
-    /// A plain file of this form.
+    /// The style of a plain file with this form.
     pub(crate) fn plain(format: ImageFormat, form: Form) -> Self {
         let form = form.in_format(format);
         Self { format, form, orientation: Orientation::NoTransforms, metadata: Metadata::Nothing }
     }
 
-    /// The same for pixels of another form; a colour profile for grey does not fit colours.
+    /// The same style for pixels of another form. A colour profile for grey does not apply to
+    /// colours.
     #[must_use]
     pub(crate) fn with_form(self, form: Form) -> Self {
         let form = form.in_format(self.format);
@@ -83,8 +84,8 @@ impl Style {
         Self { form, metadata, ..self }
     }
 
-    /// The style nearest to this one that a file of another kind can have. `path` is the file that this style was
-    /// read from; its colour profile is kept where the values keep their meaning.
+    /// The closest style for files of another kind. `path` is the file that this style was read
+    /// from. Its colour profile is kept if the values keep their meaning.
     pub(crate) fn in_format(self, format: ImageFormat, path: &Path) -> Self {
         if format == self.format {
             return self;
@@ -104,7 +105,7 @@ impl Style {
         Self { format, form, orientation: Orientation::NoTransforms, metadata }
     }
 
-    /// The usual ending of such files.
+    /// The usual extension of such files.
     pub(crate) fn ending(&self) -> &'static str {
         match self.format {
             ImageFormat::Jpeg => "jpg",
@@ -115,11 +116,12 @@ impl Style {
         }
     }
 
-    /// Whether a file of that style stores pixels as this one does, so that it can stand beside files of this style.
+    /// Whether a file of that style stores pixels in the same way, so that it can be used beside
+    /// files of this style.
     pub(crate) fn is_alike(&self, path: &Path) -> Result<bool> {
         let other = stored(path)?;
-        // Readers accept EXR files of any depth and channels side by side, and JPEG files in grey beside those in
-        // colour. Encoding them again would lose layers or quality.
+        // Readers accept EXR files of any depth and channels beside each other, and grey JPEG files
+        // beside colour ones. Encoding them again would lose layers or quality.
         let form = match self.format {
             ImageFormat::OpenExr | ImageFormat::Jpeg => true,
             _ => Form::from(other) == self.form,
@@ -127,16 +129,16 @@ impl Style {
         Ok(other.format == self.format && form && other.orientation == self.orientation)
     }
 
-    /// Channels of the key that are left out of what is drawn, in words.
+    /// The key's channels that drawn frames do not have, in words.
     pub(crate) fn left_out(&self) -> Option<String> {
         let Metadata::Exr(exr) = &self.metadata else { return None };
         (!exr.left_out.is_empty()).then(|| exr.left_out.join(", "))
     }
 
-    /// The frame, whose values are in this `encoding`, as the bytes of a file.
+    /// The contents of a file with this frame, whose values are in `encoding`.
     ///
     /// # Errors
-    /// A sentence, when no such file can be made of the frame.
+    /// A sentence, when no such file can be made from the frame.
     pub(crate) fn encode(
         &self,
         frame: &Frame,
@@ -178,7 +180,8 @@ fn jpeg_of(jpeg: &Jpeg, image: &DynamicImage) -> std::result::Result<Vec<u8>, St
 
 fn png_of(image: &DynamicImage, profile: Option<&[u8]>) -> std::result::Result<Vec<u8>, String> {
     let mut file = Vec::new();
-    // There are many frames, often read only once, so speed counts more than the last percent of size.
+    // There are many frames, often read only once, so speed is more important than the last percent
+    // of size.
     let mut encoder =
         PngEncoder::new_with_quality(&mut file, CompressionType::Fast, FilterType::Adaptive);
     if let Some(profile) = profile {
@@ -188,13 +191,13 @@ fn png_of(image: &DynamicImage, profile: Option<&[u8]>) -> std::result::Result<V
     Ok(file)
 }
 
-/// A small file that carries the profile, from which its chunk is taken.
+/// A small file with the profile, from which its chunk is taken.
 fn png_with_profile(form: Form, profile: &[u8]) -> Option<Vec<u8>> {
     let pixel = Frame::transparent(1, 1).ok()?;
     png_of(&form.image(&pixel, form.encoding(), false)?, Some(profile)).ok()
 }
 
-/// The colour profile of a file, where it is one for its own kind of pixels.
+/// The colour profile of a file, if it applies to the file's own kind of pixels.
 fn profile_of(path: &Path) -> Option<Vec<u8>> {
     use image::ImageDecoder;
     let reader = ImageReader::open(path).ok()?.with_guessed_format().ok()?;
@@ -205,12 +208,12 @@ fn profile_of(path: &Path) -> Option<Vec<u8>> {
     (meant_for == kind).then_some(profile)
 }
 
-/// The transform that turns an upright picture to the way it is stored.
+/// The transformation from an upright picture to its stored orientation.
 fn inverse(orientation: Orientation) -> Orientation {
     match orientation {
         Orientation::Rotate90 => Orientation::Rotate270,
         Orientation::Rotate270 => Orientation::Rotate90,
-        // The others are their own inverse: reflections, or half a turn.
+        // The others are their own inverse: reflections, or a rotation by 180 degrees.
         other => other,
     }
 }

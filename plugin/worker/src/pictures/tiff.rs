@@ -1,5 +1,5 @@
-//! TIFF files written like the key's: with the same compression, kind of alpha, colour profile, resolution and
-//! orientation.
+//! Writes TIFF files like the key's: with the same compression, kind of alpha, colour profile,
+//! resolution and orientation.
 
 use std::io::Cursor;
 
@@ -14,32 +14,32 @@ use tiff::encoder::{
 };
 use tiff::tags::{PhotometricInterpretation, SampleFormat, Tag};
 
-/// Values of the tags for compression.
+/// Values of the compression tag.
 const LZW: u16 = 5;
 const DEFLATE: [u16; 2] = [8, 32_946];
 const PACK_BITS: u16 = 32_773;
 
-/// The kinds of alpha: multiplied in, or straight.
+/// The kinds of alpha: premultiplied, or straight.
 const ASSOCIATED: u16 = 1;
 const STRAIGHT: u16 = 2;
 
-/// How a TIFF file is written.
+/// The way in which a TIFF file is written.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Tiff {
     big: bool,
     compression: u16,
     predicted: bool,
-    /// Whether alpha is multiplied into the stored colours.
+    /// Whether the stored colours are premultiplied.
     pub(super) premultiplied: bool,
     profile: Vec<u8>,
     orientation: Option<u16>,
-    /// Along x and y, and the unit.
+    /// Resolution along x and y, and its unit.
     resolution: Option<([(u32, u32); 2], u16)>,
     words: Vec<(u16, String)>,
 }
 
 impl Tiff {
-    /// How this file was written.
+    /// The way in which this file was written.
     pub(super) fn of(file: &[u8]) -> Self {
         let mut found = Self { big: is_big(file), ..Self::default() };
         let Ok(mut from) = Decoder::new(Cursor::new(file)) else { return found };
@@ -68,17 +68,18 @@ impl Tiff {
         found
     }
 
-    /// The same way of writing, without the colour profile, for pixels that it does not fit.
+    /// The same without the colour profile, for pixels that it does not apply to.
     pub(super) fn without_profile(&self) -> Self {
         Self { profile: Vec::new(), ..self.clone() }
     }
 
-    /// A plain way of writing, with this colour profile.
+    /// Plain settings with this colour profile.
     pub(super) fn with_profile(profile: Option<&[u8]>) -> Self {
         Self { profile: profile.unwrap_or_default().to_vec(), compression: LZW, ..Self::default() }
     }
 
-    /// A file of this image, with its rows in their order. Floats are stored as half floats if that is asked for.
+    /// The contents of a file with this image, whose rows stay in order. Floats are stored as half
+    /// floats if `half`.
     pub(super) fn encode(&self, image: &DynamicImage, half: bool) -> Result<Vec<u8>, String> {
         let mut file = Cursor::new(Vec::new());
         let written = if self.big {
@@ -184,7 +185,7 @@ fn is_big(file: &[u8]) -> bool {
     file.starts_with(b"II\x2b\0") || file.starts_with(b"MM\0\x2b")
 }
 
-/// Half floats, given by their bits. The encoder has no such type of pixels of its own.
+/// Half floats, given by their bits. The encoder itself has no such pixel type.
 macro_rules! kind {
     ($name:ident, $channels:literal) => {
         struct $name;
@@ -196,7 +197,7 @@ macro_rules! kind {
             const SAMPLE_FORMAT: &'static [SampleFormat] = &[SampleFormat::IEEEFP; $channels];
 
             fn horizontal_predict(row: &[u16], result: &mut Vec<u16>) {
-                // Floats are written without prediction.
+                // Floats are written without a predictor.
                 result.extend_from_slice(row);
             }
         }

@@ -1,11 +1,12 @@
-//! WebP files with what stands beside the key's pixels: its colour profile, and Exif data, which may turn the picture.
+//! Writes WebP files with the key's metadata: its colour profile, and its Exif data, which may
+//! rotate the picture.
 
 use std::io::Cursor;
 
 use image::codecs::webp::{WebPDecoder, WebPEncoder};
 use image::{DynamicImage, ImageDecoder, ImageEncoder};
 
-/// What stands beside the pixels of a WebP file.
+/// The metadata of a WebP file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct WebP {
     profile: Option<Vec<u8>>,
@@ -13,7 +14,7 @@ pub(super) struct WebP {
 }
 
 impl WebP {
-    /// What stands in this file.
+    /// The metadata of this file.
     pub(super) fn of(file: &[u8]) -> Self {
         let Ok(mut from) = WebPDecoder::new(Cursor::new(file)) else { return Self::default() };
         Self {
@@ -22,12 +23,12 @@ impl WebP {
         }
     }
 
-    /// Nothing but this colour profile.
+    /// Only this colour profile.
     pub(super) fn with_profile(profile: Option<Vec<u8>>) -> Self {
         Self { profile, exif: None }
     }
 
-    /// A file of this image, with its rows in their order.
+    /// The contents of a file with this image, whose rows stay in order.
     pub(super) fn encode(&self, image: &DynamicImage) -> Result<Vec<u8>, String> {
         let mut file = Vec::new();
         let mut encoder = WebPEncoder::new_lossless(&mut file);

@@ -1,4 +1,4 @@
-//! `render`: two keys in, the frames of their span out, with either engine.
+//! `render`: takes two keys and writes the frames of their span, with either engine.
 
 mod output;
 mod request;
@@ -28,7 +28,7 @@ use unsure::Doubts;
 
 pub(crate) use request::downloaded;
 
-/// How often a waiting command looks how far the drawing is.
+/// Interval at which a waiting command checks the progress of the drawing.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 pub(crate) fn run(arguments: &Render) -> Result<()> {
@@ -93,19 +93,19 @@ fn draw_all(arguments: &Render) -> Result<()> {
     Ok(())
 }
 
-/// What has been done so far.
+/// The results so far.
 #[derive(Default)]
 struct RenderSummary {
     files: Vec<PathBuf>,
     engine: &'static str,
     drawn: usize,
     found: usize,
-    /// Pins that bind nothing, counted from 0.
+    /// Pins that bind nothing, as indices from 0.
     loose_pins: BTreeSet<usize>,
     doubts: Doubts,
 }
 
-/// Draws the frames of one span; `report` is told how far it is, 0 to 1.
+/// Draws the frames of one span. `report` is called with the progress, 0 to 1.
 fn draw_span(
     arguments: &Render,
     queue: &Queue,
@@ -132,7 +132,7 @@ fn draw_span(
     for (at, &frame) in frames.iter().enumerate() {
         let mut report = |part: f32| report((at as f32 + part) / frames.len() as f32);
         let place = timing.at(f64::from(frame))?;
-        // Other pictures than the drawing are made at the keys as well.
+        // Outputs other than the drawing are made at the keys as well.
         match place.key().filter(|_| output == Output::InBetween) {
             Some(Key::First) => writer.write_key(frame, &arguments.first, &prepared.first)?,
             Some(Key::Last) => writer.write_key(frame, &arguments.last, &prepared.last)?,
@@ -173,13 +173,13 @@ fn in_the_worker(engines: Vec<Arc<dyn Engine>>, config: &CacheConfig) -> Vec<Arc
     engines.into_iter().map(remote).collect()
 }
 
-/// Where drawings come from.
+/// The source of drawings.
 struct DrawingSource<'a> {
     queue: &'a Queue,
     prepared: &'a Prepared,
     drawn: usize,
     found: usize,
-    /// Kept, because on twos and threes the same position comes again.
+    /// Kept, because on twos and threes the same position comes up again.
     held: Option<(f64, Arc<Drawn>)>,
 }
 
@@ -209,12 +209,12 @@ impl DrawingSource<'_> {
     }
 }
 
-/// The failure of a command for an error that several may wait for.
+/// The failure of a command for an error that several callers may share.
 fn failure_of(error: &Error) -> Failure {
     Failure::new(crate::failure::kind_of(error), error.user_message())
 }
 
-/// The frame as a display shows it.
+/// The frame in display values.
 fn displayed(frame: &Frame, encoding: Encoding) -> Frame {
     frame.clone().converted(encoding, Encoding::Srgb)
 }

@@ -1,4 +1,4 @@
-//! Frames as files, and all of them as a sheet and an animation.
+//! Writes frames as files, and all of them as a contact sheet and an animation.
 
 use std::collections::HashMap;
 use std::io::{BufWriter, Cursor, Write};
@@ -18,11 +18,11 @@ use crate::pictures::Style;
 /// Longest side of a picture on the sheet and in the preview, in pixels.
 const SMALL_SIDE: u32 = 512;
 
-/// Names of the files beside the frames.
+/// Names of additional files.
 const SHEET: &str = "sheet.png";
 const PREVIEW: &str = "preview.gif";
 
-/// Writes frames as they come.
+/// Writes frames as they are finished.
 pub(super) struct Writer {
     folder: PathBuf,
     style: Style,
@@ -31,13 +31,13 @@ pub(super) struct Writer {
     mark_unsure: bool,
     preview: Option<u32>,
     small: Vec<RgbImage>,
-    /// The same with unsure places framed; only where asked for.
+    /// The same with outlines around unsure places, if requested.
     marked: Vec<RgbImage>,
     files: Vec<PathBuf>,
 }
 
 impl Writer {
-    /// A writer of frames in this style, their values in `encoding`.
+    /// A writer of frames in this style, whose values are in `encoding`.
     pub(super) fn new(arguments: &Render, style: Style, encoding: Encoding) -> Result<Self> {
         let folder = arguments.out.clone();
         std::fs::create_dir_all(&folder).map_err(|error| refused(&folder, &error))?;
@@ -54,7 +54,7 @@ impl Writer {
         })
     }
 
-    /// Writes a drawn frame, of which a part may be unsure.
+    /// Writes a drawn frame, part of which may be unsure.
     pub(super) fn write(
         &mut self,
         number: u32,
@@ -69,7 +69,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Writes the frame of the key whose file is at `key`. If that file is of the wanted kind, it is copied.
+    /// Writes the frame of the key in the file `key`. If the file is already of the right kind, it
+    /// is copied.
     pub(super) fn write_key(&mut self, number: u32, key: &Path, frame: &Frame) -> Result<()> {
         let path = frame_file(&self.folder, number, &self.style);
         if same_file::is_same_file(&path, key).unwrap_or(false) {
@@ -96,7 +97,7 @@ impl Writer {
         }
     }
 
-    /// Writes the sheet and the preview, where wanted. Returns all files that were written.
+    /// Writes the sheet and the preview, if requested. Returns all files that were written.
     pub(super) fn finish(mut self) -> Result<Vec<PathBuf>> {
         if self.sheet {
             let path = self.folder.join(SHEET);
@@ -114,8 +115,8 @@ impl Writer {
         Ok(self.files)
     }
 
-    /// Written to a temporary file and renamed, so that a task that is killed leaves no half picture. Each process
-    /// has a temporary name of its own, for two may write the same frame.
+    /// Written to a temporary file and renamed, so that a killed task leaves no partial picture.
+    /// Each process has its own temporary names, because two may write the same frame.
     fn keep(&mut self, path: &Path, bytes: &[u8]) -> Result<()> {
         let beside = tempfile::Builder::new()
             .prefix(".writing-")
@@ -134,8 +135,8 @@ impl Writer {
     }
 }
 
-/// Makes sure that no key and no sketch would be overwritten. A key that lies where its own frame is written is
-/// allowed, since it is left as it is.
+/// Makes sure that no key and no sketch would be overwritten. A key may be at the place where its
+/// own frame is written, because it is then left unchanged.
 ///
 /// # Errors
 /// When one would be overwritten.
@@ -171,7 +172,7 @@ fn frame_file(folder: &Path, number: u32, style: &Style) -> PathBuf {
     folder.join(format!("frame_{number:04}.{}", style.ending()))
 }
 
-/// With the rights of any file of the user. Temporary files are readable by this user only.
+/// Gives files the user's usual permissions. Temporary files are readable only by this user.
 trait PermissionsForAll {
     fn permissions_for_all(&mut self) -> &mut Self;
 }
@@ -203,7 +204,7 @@ fn small(frame: &Frame) -> RgbImage {
     imageops::resize(&picture, side(width), side(height), imageops::FilterType::Triangle)
 }
 
-/// Draws a frame around an area: left, top, right and bottom as shares.
+/// Draws an outline around an area, given by its left, top, right and bottom as shares.
 fn outline(picture: &mut RgbImage, area: [f32; 4]) {
     const MARK: image::Rgb<u8> = image::Rgb([230, 0, 140]);
     let (width, height) = picture.dimensions();

@@ -1,4 +1,4 @@
-//! What is drawn: keys, sketches and settings, read and checked before any drawing.
+//! What to draw: keys, sketches and settings, read and checked before anything is drawn.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,10 +18,10 @@ use crate::failure::{Failure, Kind, Result};
 use crate::models::download::default_folder;
 use crate::pictures::{Form, Style};
 
-/// Everything but the position.
+/// Everything except the position.
 pub(super) struct Prepared {
     pub(super) encoding: Encoding,
-    /// How frames are written.
+    /// The style of written frames.
     pub(super) style: Style,
     pub(super) settings: Settings,
     pub(super) first: Arc<Frame>,
@@ -106,7 +106,8 @@ impl Prepared {
     }
 }
 
-/// The style of the first key, in a form that can hold either key; or one of the kind that is asked for.
+/// The style of the first key, in a form that can hold either key; or a style of the requested
+/// kind.
 fn style(arguments: &Render) -> Result<Style> {
     let first = Style::of(&arguments.first)?;
     let form = first.form.with(Form::of(&arguments.last)?);
@@ -166,8 +167,8 @@ pub(crate) fn downloaded(name: &str) -> Result<Option<PathBuf>> {
     Ok(path.is_file().then_some(path))
 }
 
-/// Names a weight file after reading its index, so that a damaged file is the same failure here as in every other
-/// command.
+/// References a weight file after reading its index, so that a damaged file gives the same failure
+/// as in every other command.
 fn weights(path: &Path) -> Result<WeightRef> {
     NamedFile::open(path)?;
     Ok(WeightRef { path: path.to_owned(), fingerprint: fingerprint::of_file(path)? })

@@ -1,4 +1,4 @@
-//! The spans that a command draws: that of two keys, or those of a sequence of keys.
+//! The spans that a command draws: the one between two keys, or those of a sequence of keys.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use crate::cli::{Render, frame_range};
 use crate::failure::{Failure, Kind, Result};
 use crate::retime::sequence::numbered;
 
-/// The spans, each as the arguments that draw it alone.
+/// The spans, each as the arguments that would draw it alone.
 pub(super) fn of(arguments: &Render) -> Result<Vec<Render>> {
     let keys = match &arguments.keys {
         Some(keys) => keys_in_order(arguments, keys)?,
@@ -41,7 +41,7 @@ pub(super) fn of(arguments: &Render) -> Result<Vec<Render>> {
         }
         let [(from, first), (to, last)] = pair else { continue };
         let (from, to) = (*from, *to);
-        // The key that two spans share is written by the second of them.
+        // A key that two spans share is written by the second of them.
         let end = if at + 1 == count { to } else { to - 1 };
         let frames = (from.max(wanted.0), end.min(wanted.1));
         if frames.0 > frames.1 {
@@ -78,7 +78,7 @@ pub(super) fn of(arguments: &Render) -> Result<Vec<Render>> {
     Ok(spans)
 }
 
-/// The keys that are named one by one, with the frames that they stand on.
+/// The keys named one by one, with their frames.
 fn named_keys(arguments: &Render) -> Result<Vec<(u32, PathBuf)>> {
     let keys = [&arguments.first, &arguments.last].into_iter().chain(&arguments.further);
     if arguments.at.is_empty() {
@@ -96,13 +96,13 @@ fn named_keys(arguments: &Render) -> Result<Vec<(u32, PathBuf)>> {
     Ok(arguments.at.iter().copied().zip(keys.cloned()).collect())
 }
 
-/// The frame of key `n`, counted from 0, with so many frames between each and the next.
+/// The frame of key `n`, counted from 0, with `between` frames between each key and the next.
 fn evenly_spaced(start: u32, between: u32, n: u32) -> Result<u32> {
     let frame = between.checked_add(1).and_then(|step| step.checked_mul(n)?.checked_add(start));
     frame.ok_or_else(|| usage("There are more frames than can be numbered."))
 }
 
-/// The keys in order, with the frames that they stand on.
+/// The keys in order, with their frames.
 fn keys_in_order(arguments: &Render, keys: &Path) -> Result<Vec<(u32, PathBuf)>> {
     let (pattern, files) = numbered(keys)?;
     let numbers = match &arguments.key_frames {
@@ -159,15 +159,15 @@ fn numbers(text: &str) -> Result<Vec<i64>> {
     Ok(found.into_iter().collect())
 }
 
-/// Reads 17-20 or 9, whose numbers may be below zero.
+/// Reads 17-20 or 9, where numbers may be negative.
 fn number_range(text: &str) -> Option<(i64, i64)> {
-    // A dash in front belongs to the first number.
+    // A leading dash belongs to the first number.
     let dash = text.char_indices().skip(1).find(|(_, letter)| *letter == '-');
     let (from, to) = dash.map_or((text, text), |(at, _)| (&text[..at], &text[at + 1..]));
     from.trim().parse().ok().zip(to.trim().parse().ok())
 }
 
-/// All sketches with the frames that they are for.
+/// All sketches with their frames.
 fn sketches(arguments: &Render) -> Result<Vec<(usize, PathBuf)>> {
     let mut sketches = arguments.sketch.clone();
     if let Some(path) = arguments.sketches.as_deref().filter(|path| !is_empty(path)) {
@@ -178,7 +178,7 @@ fn sketches(arguments: &Render) -> Result<Vec<(usize, PathBuf)>> {
     Ok(sketches)
 }
 
-/// Whether it is a folder without anything in it, as farms make them for what is not given.
+/// Whether it is an empty folder, as farms create for missing inputs.
 fn is_empty(path: &Path) -> bool {
     std::fs::read_dir(path).is_ok_and(|mut files| files.next().is_none())
 }

@@ -1,26 +1,26 @@
-//! What of the drawn frames cannot be trusted, told in runs of frames.
+//! Reports the parts of drawn frames that cannot be trusted, grouped into runs of frames.
 
 use inbetween_core::{Drawn, Unsure};
 use serde_json::{Value, json};
 
-/// What a frame has to be told of.
+/// The reason why a frame is unsure.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Doubt {
-    /// Part of the picture; the size of it in pixels.
+    /// Part of the picture cannot be trusted; also the picture's size in pixels.
     Part(Unsure, (usize, usize)),
     /// The keys show two scenes.
     Cut,
 }
 
-/// The frames that are unsure, in order.
+/// The unsure frames, in order.
 #[derive(Debug, Default)]
 pub(super) struct Doubts(Vec<(u32, Doubt)>);
 
-/// Frames one after another with the same kind of doubt.
+/// Consecutive frames with the same kind of doubt.
 struct Run<'a>(&'a [(u32, Doubt)]);
 
 impl Doubts {
-    /// Notes what is to be said of frame `number`.
+    /// Records the doubt about frame `number`, if there is one.
     pub(super) fn note(&mut self, number: u32, drawn: &Drawn) {
         let size = (drawn.frame.width(), drawn.frame.height());
         let part = drawn.remarks.unsure.map(|unsure| Doubt::Part(unsure, size));
@@ -36,12 +36,12 @@ impl Doubts {
         self.0.chunk_by(goes_on).map(Run)
     }
 
-    /// A line for each run.
+    /// One line for each run.
     pub(super) fn lines(&self) -> Vec<String> {
         self.runs().map(|run| run.line()).collect()
     }
 
-    /// An object for each run.
+    /// One object for each run.
     pub(super) fn json(&self) -> Vec<Value> {
         self.runs().map(|run| run.json()).collect()
     }
@@ -52,7 +52,7 @@ impl Run<'_> {
         (self.0[0].0, self.0[self.0.len() - 1].0)
     }
 
-    /// The frame in the middle, where a key helps most.
+    /// The frame in the middle, where an additional key helps most.
     fn middle(&self) -> u32 {
         self.0[self.0.len() / 2].0
     }
@@ -109,7 +109,7 @@ impl Run<'_> {
     }
 }
 
-/// The middle of what is unsure, in pixels from the top left corner.
+/// The centre of the unsure area, in pixels from the top left corner.
 fn around(unsure: &Unsure, (width, height): (usize, usize)) -> [u32; 2] {
     let [x, y] = unsure.middle();
     [(x, width), (y, height)].map(|(share, side)| (share * side as f32).round() as u32)

@@ -1,4 +1,5 @@
-//! One worker for each user and machine: its lock, its socket, and its way into the background.
+//! Ensures that there is one worker per user and machine: its lock, its socket, and its move to the
+//! background.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
@@ -12,7 +13,7 @@ use inbetween_core::remote::endpoint::{Endpoint, Listener};
 use super::failed;
 use crate::failure::{Failure, Kind, Result};
 
-/// How long a worker that ends may keep the lock, and a new one may take to listen.
+/// How long an ending worker may hold the lock, and how long a new one may take to listen.
 const TAKEOVER_TIMEOUT: Duration = Duration::from_secs(15);
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
@@ -21,20 +22,20 @@ const POLL_INTERVAL: Duration = Duration::from_millis(10);
 pub(super) struct Instance {
     pub(super) listener: Listener,
     pub(super) endpoint: Endpoint,
-    /// Held while the process lives; the system gives it back for one that was killed.
+    /// Held while the process lives. If it is killed, the system releases it.
     _lock: File,
 }
 
-/// The outcome of asking for that right.
+/// The result of asking for that right.
 pub(super) enum Acquired {
     Mine(Instance),
     AlreadyServed,
 }
 
-/// Takes the lock and listens; waits for a worker that is about to end.
+/// Takes the lock and starts to listen; waits for a worker that is about to end.
 ///
 /// # Errors
-/// [`Kind::File`] when the place cannot be used.
+/// [`Kind::File`] when the endpoint cannot be used.
 pub(super) fn take(endpoint: &Endpoint) -> Result<Acquired> {
     endpoint.prepare().map_err(|error| failed(&error))?;
     let path = endpoint.lock_file();
@@ -61,38 +62,39 @@ pub(super) fn take(endpoint: &Endpoint) -> Result<Acquired> {
             Err(TryLockError::Error(error)) => return Err(wrong("cannot lock", error)),
         }
     }
-    // With the lock in hand, a socket that lies there belongs to nobody.
+    // Since we hold the lock, an existing socket belongs to nobody.
     let _ = fs::remove_file(endpoint.socket_file());
     let listener = endpoint.listen().map_err(|error| wrong("no socket beside", error))?;
     Ok(Acquired::Mine(Instance { listener, endpoint: endpoint.clone(), _lock: lock }))
 }
 
 impl Instance {
-    /// Removes the socket, so that no client finds this worker any more.
+    /// Removes the socket, so that clients no longer find this worker.
     pub(super) fn hide(&self) {
         let _ = fs::remove_file(self.endpoint.socket_file());
     }
 }
 
-/// Whether somebody listens.
+/// Whether somebody is listening.
 fn answers(endpoint: &Endpoint) -> bool {
     match endpoint.connect() {
         Ok(_) => true,
-        // The worker accepts no connection at the moment, but it is there.
+        // The worker is accepting no connections at the moment, but it exists.
         Err(error) => error.kind() == io::ErrorKind::WouldBlock,
     }
 }
 
-/// Leaves the terminal, the process group and the folder of whoever started this process.
+/// Leaves the terminal, the process group and the working directory of the parent.
 pub(super) fn detach() {
     #[cfg(unix)]
-    // Refused for the leader of a group, as when started by hand in a shell: then it stays there.
+    // Refused for the leader of a process group, for example when started by hand in a shell. It
+    // then stays there.
     let _ = rustix::process::setsid();
-    // A folder in use could not be unmounted.
+    // A directory in use could not be unmounted.
     let _ = std::env::set_current_dir("/");
 }
 
-/// Starts the worker proper and returns when it listens, or says why it does not.
+/// Starts the actual worker and returns once it is listening, or reports why it is not.
 ///
 /// # Errors
 /// [`Kind::File`] when it cannot be started.
@@ -107,7 +109,8 @@ pub(super) fn start_in_background(endpoint: &Endpoint, idle_seconds: u64) -> Res
     #[cfg(windows)]
     {
         use std::os::windows::process::CommandExt;
-        // No console either: it would close with the terminal. These flags replace those of `command`.
+        // No console either, because it would close with the terminal. These flags replace those of
+        // `command`.
         const DETACHED_PROCESS: u32 = 0x0000_0008;
         const CREATE_NEW_PROCESS_GROUP: u32 = 0x0000_0200;
         command.creation_flags(DETACHED_PROCESS | CREATE_NEW_PROCESS_GROUP);
@@ -119,7 +122,7 @@ pub(super) fn start_in_background(endpoint: &Endpoint, idle_seconds: u64) -> Res
             return Ok(());
         }
         match worker.try_wait() {
-            // The new process may have found another worker, which then answers.
+            // The new process may have ended because it found another worker, which then answers.
             Ok(Some(status)) if !answers(endpoint) && !status.success() => {
                 return Err(wrong(format!("the worker ended at once ({status})")));
             }
@@ -133,14 +136,14 @@ pub(super) fn start_in_background(endpoint: &Endpoint, idle_seconds: u64) -> Res
     }
 }
 
-/// Files and sockets that the host has open must not reach the worker: it would keep them from being deleted or
-/// closed.
+/// The worker must not inherit the host's open files and sockets, or it would keep them from being
+/// deleted or closed.
 #[cfg(unix)]
 fn keep_only_standard_streams() {
     let Ok(open) = fs::read_dir("/dev/fd") else { return };
     let numbers = open.flatten().filter_map(|file| file.file_name().to_str()?.parse::<i32>().ok());
     for number in numbers.filter(|number| *number > 2).collect::<Vec<_>>() {
-        // SAFETY: sets a flag of a number that need not even be open; nothing is closed here, but
+        // SAFETY: sets a flag on a descriptor that need not even be open. Nothing is closed here,
         // only in the program that this process starts next.
         unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) };
     }

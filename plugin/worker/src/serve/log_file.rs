@@ -1,4 +1,4 @@
-//! The worker's log: a file that never grows without bound.
+//! The worker's log: a file whose size is limited.
 
 use std::path::Path;
 
@@ -10,11 +10,11 @@ use log::Record;
 
 use crate::failure::{Failure, Kind, Result};
 
-/// Size at which a file is put aside, and how many of those are kept.
+/// Size at which a file is rotated, and the number of rotated files that are kept.
 const BYTES_PER_FILE: u64 = 2 << 20;
 const KEPT_FILES: usize = 4;
 
-/// Starts to log into `dir`, at the level that `INBETWEEN_LOG` asks for. Panics are logged too.
+/// Starts logging to `dir`, at the level set by `INBETWEEN_LOG`. Panics are logged too.
 ///
 /// # Errors
 /// [`Kind::File`] when the directory cannot be written to.

@@ -1,10 +1,10 @@
-//! `inbetween serve`: the worker, one for each user and machine. It holds the model, draws for
-//! every host and render process, and ends when nobody has asked for anything for a while.
+//! `inbetween serve`: the worker, of which there is one per user and machine. It holds the model,
+//! draws for all hosts and render processes, and ends after some time without requests.
 //!
-//! - `instance.rs`: the lock that makes it one, the socket, the way into the background.
-//! - `server.rs`: who is connected, when to end.
-//! - `session.rs`: one conversation with one client.
-//! - `services.rs`: a queue over a cache for each cache directory, and one device for all of them.
+//! - `instance.rs`: the lock that ensures there is only one, the socket, and the move to the background.
+//! - `server.rs`: the connections, and when to end.
+//! - `session.rs`: a conversation with one client.
+//! - `services.rs`: a queue with a cache for each cache directory, and one device for all of them.
 
 mod instance;
 mod log_file;
@@ -25,13 +25,14 @@ use crate::failure::{Failure, Kind, Result};
 use instance::Acquired;
 use server::Server;
 
-/// Makes the engines that draw into a cache.
+/// Creates the engines for a cache.
 pub type Engines = fn(&CacheConfig) -> std::result::Result<Vec<Arc<dyn Engine>>, Error>;
 
-/// Obeys `serve`. `engines` makes the engines of a cache directory.
+/// Runs `serve`. `engines` creates the engines of a cache directory.
 ///
 /// # Errors
-/// [`Kind::File`] when log, lock or socket cannot be made; [`Kind::Engine`] when the engines cannot.
+/// [`Kind::File`] when the log, lock or socket cannot be created; [`Kind::Engine`] when the engines
+/// cannot.
 pub fn run(arguments: &cli::Serve, engines: Engines) -> Result<()> {
     let endpoint = Endpoint::from_environment();
     if arguments.stop {

@@ -1,7 +1,8 @@
-//! Who is connected, and when to end.
+//! Keeps track of connections and decides when to end.
 //!
-//! A client that asks for a drawing is served. When too many clients only hold a connection, the oldest of them is
-//! turned away. So no number of silent clients keeps a host waiting.
+//! Every client that asks for a drawing is served. When too many clients hold a connection without
+//! asking for anything, the oldest of them is disconnected, so silent clients cannot keep a host
+//! waiting.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,30 +20,30 @@ use super::services::Services;
 use super::{Engines, failed};
 use crate::failure::Result;
 
-/// Most clients at a time that wait for a drawing. Further ones are refused with a message.
+/// Most clients that may wait for a drawing at a time. Further ones are refused with a message.
 pub(super) const MOST_DRAWINGS: usize = 128;
 
-/// Most clients at a time that ask for nothing.
+/// Most clients at a time that have not asked for anything.
 const MOST_IDLE: usize = 64;
 
-/// Pause after a failure to accept, such as too many open files.
+/// Pause after a failed accept, for example because of too many open files.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
 
 /// Serves one connection from its beginning to its end.
 pub(super) type Serve = fn(&Client, Stream);
 
-/// The worker, as all its threads see it.
+/// The worker's state, shared by all its threads.
 pub(super) struct Server {
     pub(super) services: Services,
     idle: Duration,
     since: Instant,
     state: Mutex<Connections>,
-    /// Rung when the worker shall end.
+    /// Notified when the worker should end.
     changed: Condvar,
 }
 
 struct Connections {
-    /// All connections, the oldest first.
+    /// All connections, oldest first.
     connections: BTreeMap<u64, Connection>,
     /// The number of the next one.
     next: u64,
@@ -53,7 +54,7 @@ struct Connections {
 #[derive(Default)]
 struct Connection {
     drawing: bool,
-    /// Set when it shall make room.
+    /// Set when the connection should make room.
     disconnect: Arc<AtomicBool>,
 }
 
@@ -72,11 +73,12 @@ impl Server {
         Ok(Self { services, idle, since: now, state: Mutex::new(state), changed: Condvar::new() })
     }
 
-    /// Has `serve` answer the connections until the worker is to end; gives the reason.
+    /// Serves connections with `serve` until the worker has to end; returns the reason.
     pub(super) fn run(self: Arc<Self>, instance: Instance, serve: Serve) -> &'static str {
         let instance = Arc::new(instance);
         let (server, accepting) = (self.clone(), instance.clone());
-        // This thread ends with the process, since not every system can wake it from accepting.
+        // This thread ends with the process, because not every system can interrupt its accept
+        // call.
         std::thread::spawn(move || server.accept(&accepting, serve));
         let mut state = self.state.lock();
         loop {
@@ -112,7 +114,7 @@ impl Server {
         let client = {
             let mut state = self.state.lock();
             let idle = state.connections.values().filter(|connection| !connection.drawing);
-            // Clients that were told to leave are about to go, and do not count.
+            // Clients that were told to leave are about to go and do not count.
             let staying = |connection: &&Connection| !connection.disconnect.load(Ordering::Relaxed);
             let idle: Vec<_> = idle.filter(staying).collect();
             if idle.len() >= MOST_IDLE {
@@ -140,7 +142,7 @@ impl Server {
         self.changed.notify_all();
     }
 
-    /// Whether nobody waits for a drawing.
+    /// Whether nobody is waiting for a drawing.
     pub(super) fn is_unused(&self) -> bool {
         self.state.lock().drawing() == 0
     }
@@ -169,12 +171,13 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// Whether it shall make room for others.
+    /// Whether it should make room for others.
     pub(super) fn must_disconnect(&self) -> bool {
         self.disconnect.load(Ordering::Relaxed)
     }
 
-    /// Counts as one who waits for a drawing until the guard is dropped; `None` when too many do.
+    /// Counts the client as waiting for a drawing until the guard is dropped; `None` when there are
+    /// too many.
     pub(super) fn drawing(&self) -> Option<DrawingGuard<'_>> {
         let mut state = self.server.state.lock();
         if state.drawing() >= MOST_DRAWINGS {
@@ -192,7 +195,7 @@ impl Drop for Client {
     }
 }
 
-/// One who waits for a drawing.
+/// A client that is waiting for a drawing.
 pub(super) struct DrawingGuard<'a>(&'a Client);
 
 impl Drop for DrawingGuard<'_> {
@@ -201,7 +204,8 @@ impl Drop for DrawingGuard<'_> {
         if let Some(connection) = state.connections.get_mut(&self.0.number) {
             connection.drawing = false;
         }
-        // Only drawings keep the worker alive. Asking for its status must not hold its memory for ever.
+        // Only drawings keep the worker alive. Asking for its status must not hold its memory for
+        // ever.
         state.last_use = Instant::now();
     }
 }

@@ -1,5 +1,6 @@
-//! A service draws for one cache directory: it has a queue over the cache, and engines. All services share the
-//! device: one draws at a time, after the model that another one has loaded was given back.
+//! A service draws for one cache directory with its own queue, cache and engines. All services
+//! share the device: one of them draws at a time, after the model loaded by another has been
+//! released.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,15 +14,16 @@ use parking_lot::Mutex;
 
 use super::Engines;
 
-/// Services that are kept. Of those that nobody uses, the one unused for longest goes first.
+/// Number of services that are kept. When there are more, the idle one that was unused for longest
+/// is closed.
 const MOST_SERVICES: usize = 4;
 
-/// Time between two attempts of a drawing that waits for the device.
+/// Time between two attempts of a drawing to get the device.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 pub(super) struct Service {
     pub(super) queue: Queue,
-    /// The same directory as the queue's cache, for the keys' pictures.
+    /// The same directory as the queue's cache, for the pictures of keys.
     pub(super) disk: Option<DiskCache>,
     engines: Vec<Arc<dyn Engine>>,
 }
@@ -47,7 +49,7 @@ impl Services {
         &self.version
     }
 
-    /// The service of a cache, opened on first use.
+    /// The service for a cache, created on first use.
     pub(super) fn of(&self, place: Option<&CacheDir>) -> Result<Arc<Service>, Error> {
         let mut open = self.open.lock();
         if let Some(at) = open.iter().position(|(known, _)| known.as_ref() == place) {
@@ -70,13 +72,13 @@ impl Services {
         if open.len() > MOST_SERVICES
             && let Some(at) = open.iter().position(|(_, service)| Arc::strong_count(service) == 1)
         {
-            // Nobody waits for anything there, so its threads end at once.
+            // Nobody is waiting for anything there, so its threads end at once.
             drop(open.remove(at));
         }
         Ok(service)
     }
 
-    /// The runs of all services, how many wait, and what their engines hold.
+    /// The runs of all services, the number of waiting drawings, and what their engines hold.
     pub(super) fn busy(&self) -> (Vec<(String, f32)>, usize, EngineInfo) {
         let (mut running, mut waiting, mut about) = (Vec::new(), 0, EngineInfo::default());
         for (_, service) in self.open.lock().iter() {
@@ -97,13 +99,13 @@ impl Services {
     }
 }
 
-/// The lock of the device, with the engine that used it last.
+/// The device's lock, with the engine that used it last.
 #[derive(Default)]
 struct Device {
     last: Mutex<Option<Arc<dyn Engine>>>,
 }
 
-/// An engine that shares its device.
+/// An engine that shares the device with others.
 struct DeviceEngine {
     inner: Arc<dyn Engine>,
     device: Arc<Device>,

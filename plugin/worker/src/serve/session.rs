@@ -1,4 +1,4 @@
-//! One conversation with one client. A client that closes the connection wants nothing any more.
+//! A conversation with one client. A client that closes the connection no longer wants anything.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,19 +15,19 @@ use interprocess::local_socket::Stream;
 use super::server::{Client, MOST_DRAWINGS, Server};
 use super::services::Service;
 
-/// How long a client may take to introduce itself, and to say what it wants.
+/// How long a client may take to introduce itself, and to make a request.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Time between two looks at the connection while an engine works.
+/// Time between two checks of the connection while an engine works.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// At the latest after this long the client gets a sign of life.
+/// Longest time until the client gets a sign of life.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
 type ClientWire = Wire<ToWorker>;
 
-/// Serves one client until it has what it wants, goes, or makes no sense.
+/// Serves one client until it has its result, disconnects, or sends something that makes no sense.
 pub(super) fn serve(client: &Client, stream: Stream) {
     let mut wire = match Wire::new(stream) {
         Ok(wire) => wire,
@@ -37,7 +37,7 @@ pub(super) fn serve(client: &Client, stream: Stream) {
         Ok(()) | Err(WireError::Closed | WireError::Cancelled) => {}
         Err(broken) => {
             log::warn!("a client was turned away: {broken}");
-            // The client may be gone, or may not read, so a failure to send means nothing.
+            // The client may have disconnected or stopped reading, so a failure to send is ignored.
             let reason = broken.to_string();
             let _ = wire.send(&ToClient::Invalid { reason }, || false);
         }
@@ -87,7 +87,8 @@ fn answer_requests(client: &Client, wire: &mut ClientWire) -> Result<(), WireErr
     }
 }
 
-/// What an idle client says next; `None` when it says nothing for that long, or shall make room.
+/// The next message of an idle client; `None` if none comes in time, or if the client should make
+/// room.
 fn next_request(
     client: &Client,
     wire: &mut ClientWire,
@@ -95,7 +96,7 @@ fn next_request(
 ) -> Result<Option<ToWorker>, WireError> {
     let since = Instant::now();
     loop {
-        // Messages that have arrived already are handled first.
+        // Messages that have already arrived are handled first.
         if let Some(said) = wire.receive(POLL_INTERVAL)? {
             return Ok(Some(said));
         }
@@ -114,10 +115,10 @@ fn too_many() -> Failure {
     }
 }
 
-/// Two versions cannot work together. The worker ends if nobody uses it.
+/// Handles two versions that cannot work together. The worker ends if nobody is using it.
 fn refuse(server: &Arc<Server>, wire: &mut ClientWire, reason: String) -> Result<(), WireError> {
     let ending = server.is_unused();
-    // Sent before ending, since the end of the process would lose it.
+    // Sent before ending, since it would be lost with the end of the process.
     let said = send(wire, &ToClient::Refused { reason, ending });
     if ending {
         server.end("a client of another version came");
@@ -160,7 +161,7 @@ fn find_or_draw(
     wait(&ticket, wire)
 }
 
-/// The request with its pictures: from the disk, else from the client.
+/// The request with its pictures, from the disk or else from the client.
 fn job(service: &Service, wire: &mut ClientWire, draw: &Draw) -> Result<Job, WireError> {
     let request = draw.request.clone();
     let addresses: Vec<_> = request.pictures().collect();
@@ -209,7 +210,7 @@ fn wait(ticket: &Ticket, wire: &mut ClientWire) -> Result<DrawOutcome, WireError
         if let Some(outcome) = ticket.wait_for(POLL_INTERVAL) {
             return Ok(outcome);
         }
-        // The client has nothing to say now. Listening tells whether it has gone.
+        // The client has nothing to say now. Reading shows whether it has disconnected.
         if wire.receive(Duration::ZERO)?.is_some() {
             return Err(WireError::Unexpected("a message came while the drawing was not done"));
         }
@@ -225,12 +226,12 @@ fn wait(ticket: &Ticket, wire: &mut ClientWire) -> Result<DrawOutcome, WireError
 }
 
 fn send_drawing(wire: &mut ClientWire, drawn: &Drawn) -> Result<(), WireError> {
-    // Drawings from here have no remarks: only Flow makes remarks, and it never draws here.
+    // Drawings from here have no remarks, because only Flow makes remarks, and it never draws here.
     let Drawn { frame, confidence, cut, remarks: _ } = drawn;
     let (confidence, cut, sum) = (*confidence, *cut, sum_of(frame));
     send(wire, &ToClient::Done { confidence, cut, sum })?;
     match wire.receive(CLIENT_TIMEOUT)? {
-        // It has found the drawing on disk.
+        // The client has found the drawing on disk.
         None => Ok(()),
         Some(ToWorker::Fetch) => {
             log::info!("a drawing goes over the socket: the cache did not take it");

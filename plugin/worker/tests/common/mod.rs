@@ -1,4 +1,4 @@
-//! What the tests of the executable share: calling it, and a folder to work in.
+//! Shared by the tests of the executable: calling it, and a folder to work in.
 
 #![allow(dead_code, reason = "each test uses a part of this")]
 
@@ -9,7 +9,7 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// What a program did.
+/// The result of a program.
 pub(crate) struct Done {
     /// Its exit code; -1 when it was killed.
     pub(crate) code: i32,
@@ -26,20 +26,20 @@ impl Done {
         }
     }
 
-    /// What it printed as JSON.
+    /// Its output, parsed as JSON.
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.out)
             .unwrap_or_else(|err| panic!("{err}: {} {}", self.out, self.err))
     }
 
-    /// The same, after it ended well.
+    /// The same, after checking that it succeeded.
     pub(crate) fn ok(self) -> Self {
         assert_eq!(self.code, 0, "{}", self.err);
         self
     }
 }
 
-/// Whether ffmpeg and ffprobe are here; tests of videos say so when they cannot run.
+/// Whether ffmpeg and ffprobe are installed; tests of videos report when they cannot run.
 pub(crate) fn has_ffmpeg() -> bool {
     let found = ["ffmpeg", "ffprobe"].iter().all(|program| {
         Command::new(program).arg("-version").output().is_ok_and(|done| done.status.success())
@@ -50,7 +50,7 @@ pub(crate) fn has_ffmpeg() -> bool {
     found
 }
 
-/// A call of the executable.
+/// A command that calls the executable.
 pub(crate) fn inbetween(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_inbetween"));
     command.args(arguments).stdin(Stdio::null());
@@ -73,7 +73,7 @@ impl Workspace {
         self.folder().join(name)
     }
 
-    /// A call of the executable in the folder, with a cache of its own.
+    /// A command that calls the executable in the folder, with its own cache.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = inbetween(arguments);
         command.current_dir(self.folder()).env("INBETWEEN_CACHE_DIR", self.path("cache"));
@@ -84,7 +84,7 @@ impl Workspace {
         Done::of(self.command(arguments).output().unwrap())
     }
 
-    /// The files of a folder by name, hidden ones left out.
+    /// The files in a folder, sorted by name, without hidden ones.
     pub(crate) fn files(&self, folder: &str) -> Vec<PathBuf> {
         let entries = fs::read_dir(self.path(folder)).unwrap().map(|entry| entry.unwrap());
         let shown = entries.filter(|entry| !entry.file_name().to_string_lossy().starts_with('.'));

@@ -1,4 +1,4 @@
-//! Clips of picture files, retimed: every frame keeps the form of the clip.
+//! Clips of picture files, retimed: every frame keeps the clip's form.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use crate::{
     HEIGHT, WIDTH, ball, colour, has, name, open, png, profile, profile_of, well, with_chunk, write,
 };
 
-/// A clip of the ball, `n` of 6 frames on twos, each file made by `store`.
+/// A clip of the ball, `n` of 6 frames on twos, whose files are written by `store`.
 fn clip(space: &Workspace, pattern: &str, store: impl Fn(usize, DynamicImage) -> Vec<u8>) {
     for n in 0..6 {
         let file = pattern.replace('#', &format!("{:04}", n + 1));
@@ -110,7 +110,8 @@ fn jpeg_keeps_size_orientation_profile_and_what_stands_still() {
         assert_eq!(decoder.dimensions(), (WIDTH, HEIGHT), "{}", file.display());
         assert_eq!(decoder.orientation().unwrap().to_exif(), 6, "{}", file.display());
         assert_eq!(decoder.icc_profile().unwrap(), Some(profile()));
-        // The ground at the right stands still: no flicker between copied and drawn frames.
+        // The ground at the right stands still, so there must be no flicker between copied and
+        // drawn frames.
         let still = open(file).into_rgb8();
         let (mut sum, mut count) = (0_u32, 0_u32);
         for y in 0..HEIGHT {
@@ -206,7 +207,8 @@ fn animated_gif_and_png_are_clips() {
     write(&space, "roll.gif", gif);
     let done = well(&space, &["retime", "roll.gif", "out", "--to", "50", "--json"]);
     let told: serde_json::Value = serde_json::from_str(&done.out).unwrap();
-    // 40, 80, 40 and 40 milliseconds: five frames at 25 a second, the first drawing held for three.
+    // 40, 80, 40 and 40 milliseconds: five frames at 25 a second, with the first drawing held for
+    // three.
     assert_eq!((&told["from"], &told["frames"]), (&"25".into(), &10.into()));
     assert_eq!(told["sheet"]["drawings"][0]["frames"], 3);
     let files = space.files("out");

@@ -1,4 +1,4 @@
-//! EXR and TIFF files of every form as keys.
+//! EXR and TIFF files of every form, used as keys.
 
 use std::io::Cursor;
 use std::path::Path;
@@ -16,7 +16,8 @@ pub(crate) fn sample_types(file: &Path) -> Vec<SampleType> {
     about.headers[0].channels.list.iter().map(|channel| channel.sample_type).collect()
 }
 
-/// An EXR file of the ball with these channels, of which the first three or the first are its colours.
+/// An EXR file of the ball with these channels, of which either the first three or the first are
+/// its colours.
 pub(crate) fn exr_file(channels: &[&str], at: f32, half: bool) -> Vec<u8> {
     let picture = ball(at).into_rgba32f();
     let plane = |n: usize| picture.pixels().map(|pixel| pixel.0[n % 4]).collect::<Vec<f32>>();

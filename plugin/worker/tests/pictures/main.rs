@@ -1,4 +1,5 @@
-//! Picture files in, picture files out: what is drawn is stored as its keys are, and nothing of theirs is lost.
+//! Picture files in, picture files out: drawn frames are stored like their keys, and none of the
+//! keys' metadata is lost.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test, with its place")]
 
@@ -37,7 +38,7 @@ fn name(path: &Path) -> &str {
     path.file_name().unwrap().to_str().unwrap()
 }
 
-/// A ball on a ground, its place in steps of 5 pixels.
+/// A ball on a ground; its position is in steps of 5 pixels.
 fn ball(at: f32) -> DynamicImage {
     let picture = ImageBuffer::from_fn(WIDTH, HEIGHT, |x, y| {
         let (dx, dy) = (x as f32 - 20.0 - 5.0 * at, y as f32 - 34.0);
@@ -65,7 +66,7 @@ fn colour(path: &Path) -> ColorType {
     open(path).color()
 }
 
-/// The PNG file with a chunk more right after its head.
+/// The PNG file with an additional chunk after its head.
 fn with_chunk(mut file: Vec<u8>, kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
     let body = [&kind[..], content].concat();
     let step = |crc: u32| if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 };
@@ -127,7 +128,8 @@ fn render_refuses_to_write_over_what_it_reads() {
         assert!(done.err.contains(file) && done.err.contains("written over"), "{}", done.err);
     };
     let (first, last) = ("k/frame_0002.png", "k/frame_0005.png");
-    // An in-between on a key, one key on the other, the sheet on a key, a frame on a sketch.
+    // An in-between over a key, one key over the other, the sheet over a key, a frame over a
+    // sketch.
     refused(&[first, last, "--in-betweens", "3"], "frame_0002.png");
     refused(&[last, first, "--start", "2", "--in-betweens", "2"], "frame_000");
     refused(&["k/sheet.png", last, "--start", "6", "--sheet"], "sheet.png");

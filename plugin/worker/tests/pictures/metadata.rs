@@ -1,4 +1,4 @@
-//! What stands beside the pixels of TIFF, JPEG and WebP files, and the depth of TIFF files: both stay.
+//! The metadata of TIFF, JPEG and WebP files and the depth of TIFF files are preserved.
 
 use std::fs;
 use std::io::Cursor;
@@ -16,7 +16,7 @@ use tiff::tags::{PhotometricInterpretation, SampleFormat, Tag};
 use crate::common::Workspace;
 use crate::{HEIGHT, WIDTH, ball, profile, profile_of, well, write};
 
-/// The frame in the middle between two keys, written as the keys are.
+/// The frame in the middle between two keys, in their style.
 fn drawn(space: &Workspace, ending: &str, keys: [Vec<u8>; 2]) -> Vec<u8> {
     let names = ["a", "b"].map(|name| format!("{name}.{ending}"));
     names.iter().zip(keys).for_each(|(name, bytes)| write(space, name, bytes));
@@ -45,7 +45,7 @@ fn halves_in_tiff_stay_halves_and_keep_highlights() {
     let space = Workspace::new();
     let key = |at: f32| {
         let picture = ball(at).into_rgb32f();
-        // Four times as bright: most of it lies above 1.
+        // Four times as bright, so that most of it is above 1.
         let halves: Vec<u16> =
             picture.iter().map(|value| f16::from_f32(4.0 * value).to_bits()).collect();
         let mut bytes = Cursor::new(Vec::new());
@@ -61,7 +61,7 @@ fn halves_in_tiff_stay_halves_and_keep_highlights() {
         let place = 3 * (y * WIDTH as usize + x);
         [0, 1, 2].map(|channel| found[place + channel].to_f32())
     };
-    // The sky stands still, the ball is halfway.
+    // The sky stands still, and the ball is halfway.
     for (place, wanted) in [((90, 8), [3.2, 3.4, 3.6]), ((25, 34), [3.4, 0.8, 0.6])] {
         let value = at(place.0, place.1);
         let far = value.iter().zip(wanted).map(|(a, b): (&f32, f32)| (a - b).abs());
@@ -80,7 +80,7 @@ fn big_tiff_comes_and_goes() {
     };
     let file = drawn(&space, "tif", [key(0.0), key(2.0)]);
     assert!(file.starts_with(b"II\x2b\0"), "long offsets as the keys have");
-    // Read by its own program again.
+    // The program can read its own files again.
     well(&space, &["render", "o/frame_0002.tif", "b.tif", "--out", "p", "--in-betweens", "1"]);
 }
 
@@ -146,7 +146,7 @@ fn jpeg_keeps_how_wide_its_pixels_are() {
 #[test]
 fn webp_keeps_profile_and_orientation() {
     let space = Workspace::new();
-    // One tag: orientation 6, turn clockwise.
+    // One tag: orientation 6, rotate clockwise.
     let exif = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
     let key = |at: f32| {
         let mut bytes = Vec::new();
@@ -168,7 +168,7 @@ fn webp_keeps_profile_and_orientation() {
     let files = space.files("o");
     assert_eq!(about(&files[1]), about(&files[0]));
     assert_eq!(about(&files[1]).3, 6);
-    // The sky is where it is in the keys, as both are stored.
+    // The sky is where it is in the keys, in stored orientation.
     let sky = |file: &Path| image::open(file).unwrap().into_rgb8().get_pixel(90, 4).0;
     assert_eq!(sky(&files[1]), sky(&files[0]));
 }

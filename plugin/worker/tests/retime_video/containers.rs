@@ -1,4 +1,5 @@
-//! From each container that holds much into each: every stream is the same afterwards, or named before the work begins.
+//! From each rich container to each other one: every stream is the same afterwards, or its loss is
+//! announced before the work begins.
 
 use std::fs;
 
@@ -9,7 +10,7 @@ use super::*;
 const SUBTITLES: &str =
     "1\n00:00:00,100 --> 00:00:00,900\nHello\n\n2\n00:00:01,000 --> 00:00:01,900\nThere\n";
 
-/// Subtitles that are pictures, as a Blu-ray disc stores them: a bar that is seen for 0.8 s, twice.
+/// Subtitles as pictures, in the format of Blu-ray discs: a bar that is shown for 0.8 s, twice.
 fn picture_subtitles() -> Vec<u8> {
     const SIDE: [u16; 2] = [160, 120];
     const BAR: [u16; 2] = [40, 8];
@@ -30,7 +31,7 @@ fn picture_subtitles() -> Vec<u8> {
         let shown = [&shown[..], &words(&[0]), &[0, 0], &words(&[60, 100])].concat();
         segment(from, 0x16, &shown);
         segment(from, 0x17, &[&[1][..], &window].concat());
-        // Two colours: number, Y, Cr, Cb, how opaque.
+        // Two colours: index, Y, Cr, Cb, opacity.
         segment(from, 0x14, &[0, 0, 0, 16, 128, 128, 0, 1, 235, 128, 128, 255]);
         let row = [0, 0x80 | BAR[0] as u8, 1, 0, 0];
         let rows = row.repeat(BAR[1].into());
@@ -46,7 +47,7 @@ fn picture_subtitles() -> Vec<u8> {
     file
 }
 
-/// One file of each container, as full as it can be.
+/// One file for each container, with as much as it can hold.
 fn full_files(desk: &Desk) -> Vec<&'static str> {
     fs::write(desk.path("s.srt"), SUBTITLES).unwrap();
     fs::write(desk.path("s.sup"), picture_subtitles()).unwrap();
@@ -91,33 +92,34 @@ fn full_files(desk: &Desk) -> Vec<&'static str> {
     files
 }
 
-/// What a stream is, but for its number and its codec.
+/// A description of a stream without its number and its codec.
 fn told(stream: &Value) -> String {
     let tags = &stream["tags"];
     let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
     let language = match text(&tags["language"]).as_str() {
         "und" | "-" => "-".to_owned(),
-        // French and German have two codes each, and MOV files a number.
+        // French and German have two codes each, and MOV files use a number.
         "fra" => "fre".to_owned(),
         "deu" => "ger".to_owned(),
         known => known.to_owned(),
     };
     let sound = if stream["codec_type"] == "audio" {
-        // Opus knows one 5.1 only.
+        // Opus has only one kind of 5.1.
         let layout = text(&stream["channel_layout"]).replace("5.1(side)", "5.1");
         format!("{} channels {layout}", stream["channels"])
     } else {
         String::new()
     };
-    // Some releases of ffprobe do not tell the title of a track in MP4 and MOV, but its handler's.
+    // For MP4 and MOV, some releases of ffprobe report a track's handler name instead of its title.
     let is_own = |name: &&str| !name.ends_with("Handler");
     let handler = tags["handler_name"].as_str().or(tags["HANDLER_NAME"].as_str()).filter(is_own);
     let title = tags["title"].as_str().or(handler).unwrap_or("-");
     format!("{language} {title} {} {sound}", text(&tags["filename"]))
 }
 
-/// The packets of a stream: when each is seen or heard, in thousandths of a second after the first picture.
-/// MP4 and MOV store gaps between texts as packets that hold nothing but their length: those are nothing to see.
+/// The packets of a stream: the time at which each is shown or heard, in milliseconds after the
+/// first picture. MP4 and MOV store gaps between texts as packets that contain only their length;
+/// these are left out.
 fn times(desk: &Desk, file: &str, stream: &str) -> Vec<i64> {
     let of = |at: &str, many: &str| -> Vec<f64> {
         let told = desk
@@ -132,7 +134,7 @@ fn times(desk: &Desk, file: &str, stream: &str) -> Vec<i64> {
     times.iter().map(|time| ((time - first) * 1000.0).round() as i64).collect()
 }
 
-/// What is said of HDR by the first picture and the stream.
+/// What the first picture and the stream say about HDR.
 fn light(desk: &Desk, file: &str) -> Vec<String> {
     let told = desk.probe(file, "-select_streams v:0 -read_intervals %+#8 -show_frames");
     let sides = told["frames"][0]["side_data_list"].as_array().cloned().unwrap_or_default();
@@ -152,9 +154,9 @@ fn every_stream_from_every_container_into_every_other_is_the_same_or_named() {
                 continue;
             }
             let output = format!("{}.{ending}", from.replace('.', "-"));
-            // At its own rate a timecode is told in the same numbers.
+            // At its own rate, a timecode is written with the same numbers.
             let done = desk.retime(&[from, &output, "--to", "24", "--strength", "0"]).ok();
-            // What is told is told before anything is looked at.
+            // Losses must be announced before any picture is examined.
             let said = done.err.split("finding drawings").next().unwrap().to_owned();
             let mut after = desk.streams(&output);
             let place = format!("{from} to {ending}: {}", done.err);
@@ -166,7 +168,7 @@ fn every_stream_from_every_container_into_every_other_is_the_same_or_named() {
                 line.map(|line| line.contains("left out"))
             };
             for stream in before.iter().skip(1) {
-                // Tracks of timecode and chapters are made anew, and looked at below.
+                // Timecode tracks and chapters are written anew, and are checked below.
                 if stream["codec_type"] == "data" {
                     continue;
                 }
@@ -180,7 +182,7 @@ fn every_stream_from_every_container_into_every_other_is_the_same_or_named() {
                 let Some(other) = after.iter().skip(1).find(same).cloned() else {
                     panic!("{place}\n{stream} is neither kept nor named; there are {after:#?}");
                 };
-                // The same once, not for two.
+                // One stream must not stand for two.
                 after.retain(|one| one["index"] != other["index"]);
                 let is_changed = stream["codec_name"] != other["codec_name"];
                 assert_eq!(is_named(stream), is_changed.then_some(false), "{place}\n{stream}");
@@ -211,7 +213,8 @@ fn every_stream_from_every_container_into_every_other_is_the_same_or_named() {
                 });
                 told.collect::<Vec<_>>()
             };
-            // One jumps to a frame: what sound leads by may move them by a part of one.
+            // The texts start on frames; the sound's lead-in may move them by a fraction of a
+            // frame.
             let is_near = |(a, b): (&f64, &f64)| (a - b).abs() <= 0.01;
             let (a, b) = (all(from), all(&output));
             assert_eq!(a.len(), b.len(), "{place}");
@@ -246,7 +249,7 @@ fn opus_sound_in_matroska_s_files_is_in_step_however_it_came_there() {
     }
     desk.square(48);
     fs::write(desk.path("s.srt"), SUBTITLES).unwrap();
-    // A tone that begins with the movement of the square, and a text with either.
+    // A tone that begins with the movement of the square, and a text for each.
     desk.ffmpeg("-i square.mkv -f lavfi -i aevalsrc=if(gte(t\\,0.5)\\,sin(2*PI*1000*t)*0.8\\,0):s=48000:d=2 -i s.srt -map 0 -map 1 -map 2 -c:v copy -c:a pcm_s16le -c:s srt own.mkv");
     desk.retime(&["own.mkv", "encoded.webm", "--to", "24", "--strength", "0"]).ok();
     desk.retime(&["encoded.webm", "copied.webm", "--to", "24", "--strength", "0"]).ok();

@@ -30,14 +30,14 @@ fn shards_that_several_machines_draw_become_one_film() {
     assert_eq!(whole.len(), 640);
     assert!(whole == joined);
     assert_eq!(desk.kinds("o.mkv"), ["video ffv1", "audio aac"]);
-    // Across the borders of parts every picture has its own time.
+    // Across the borders of parts, every picture has its own time.
     for file in ["whole.mkv", "o.mkv"] {
         let times: Vec<f64> = desk.pictures(file).iter().map(|(time, _)| *time).collect();
         let off =
             times.iter().enumerate().map(|(n, time)| (time - times[0] - n as f64 / 96.0).abs());
         assert!(off.fold(0.0, f64::max) < 0.0011, "{file}");
     }
-    // So it is with pictures.
+    // The same with pictures.
     let frames =
         |more: &[&str]| desk.retime(&[&["clip.mp4", "frames", "--to", "48"], more].concat());
     frames(&["--shard", "1/2"]).ok();
@@ -51,7 +51,7 @@ fn a_log_is_told_how_far_it_is() {
     let Some(desk) = Desk::new() else { return };
     desk.square(24);
     let done = desk.retime(&["square.mkv", "o.mkv", "--to", "48"]).ok();
-    // A slow machine tells of the way there as well.
+    // A slow machine reports intermediate progress as well.
     let told = done.err.lines().rfind(|line| line.starts_with("drawing: ")).unwrap();
     assert!(told.contains("48 of 48 frames") && told.contains("frames/s"), "{told}");
     assert!(
@@ -87,7 +87,8 @@ fn every_container_holds_every_frame_of_every_usual_encoder() {
         }
         let done = desk.retime(&arguments);
         if codec == "dnxhd" {
-            // Its smallest picture is larger than this one: that is said before anything is drawn.
+            // Its smallest picture is larger than this one, which is reported before anything is
+            // drawn.
             assert_eq!(done.code, 2, "{}", done.err);
             continue;
         }

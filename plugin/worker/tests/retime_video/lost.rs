@@ -1,4 +1,4 @@
-//! Nothing lost: kills, full disks, damage.
+//! Nothing is lost by kills, full disks or damage.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -30,7 +30,7 @@ fn a_run_killed_at_any_moment_ends_well_when_it_is_given_again() {
         }
         let output = format!("killed{seed}.mkv");
         let order = ["clip.mp4", &output, "--to", "60", "--codec", "ffv1"];
-        // Later and later, so that every stage is met; in the end it is left alone.
+        // Killed later and later, so that every stage is covered; finally it is left to finish.
         for kill in 0..4 {
             let mut command = desk.command(env!("CARGO_BIN_EXE_inbetween"), &["retime"]);
             let mut child =
@@ -59,7 +59,7 @@ fn a_run_killed_at_any_moment_ends_well_when_it_is_given_again() {
     assert!(kills >= asked, "only {kills} runs could be killed in time");
 }
 
-/// The shell's limits are those of every program that it starts.
+/// Limits set in the shell apply to every program that it starts.
 fn limited(desk: &Desk, limit: &str, arguments: &[&str]) -> Done {
     let program = env!("CARGO_BIN_EXE_inbetween");
     let line = format!("{limit}; exec '{program}' retime \"$@\"");
@@ -71,7 +71,7 @@ fn limited(desk: &Desk, limit: &str, arguments: &[&str]) -> Done {
 #[cfg(unix)]
 fn a_file_that_cannot_be_written_whole_is_a_failure_and_loses_nothing() {
     let Some(desk) = Desk::new() else { return };
-    // Noise, so that the encoded parts are larger than any picture.
+    // Noise makes the encoded parts larger than any picture.
     desk.ffmpeg("-f lavfi -i testsrc2=s=160x120:r=24:d=1,noise=alls=60:allf=t -c:v ffv1 clip.mkv");
     let order = ["clip.mkv", "out.mkv", "--to", "48", "--codec", "ffv1", "--json"];
     for limit in ["ulimit -f 600", "trap '' XFSZ; ulimit -f 600"] {
@@ -89,7 +89,7 @@ fn a_file_that_cannot_be_written_whole_is_a_failure_and_loses_nothing() {
     assert_eq!(desk.packets("out.mkv"), 48);
 }
 
-/// A small disk of its own, where this user may make one.
+/// A small disk for the test, if this user may create one.
 #[cfg(target_os = "linux")]
 struct Disk(PathBuf);
 
@@ -120,15 +120,15 @@ impl Drop for Disk {
     }
 }
 
-/// What the files in a folder and those below take on a disk, in KiB.
+/// Disk usage of the files in a folder and its subfolders, in KiB.
 #[cfg(target_os = "linux")]
 fn room(folder: &Path) -> u64 {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let one = |entry: fs::DirEntry| match entry.metadata() {
         Ok(about) if about.is_dir() => room(&entry.path()),
-        // In whole pages.
+        // Rounded up to whole pages.
         Ok(about) => about.len().div_ceil(4096) * 4,
-        // Gone meanwhile.
+        // Deleted in the meantime.
         Err(_) => 0,
     };
     entries.map(one).sum()
@@ -145,7 +145,7 @@ fn a_full_disk_at_any_size_is_a_failure_with_its_reason_or_the_right_result() {
         let mut command = desk.command(env!("CARGO_BIN_EXE_inbetween"), &["retime"]);
         command.args(order).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     };
-    // The most that is needed, where there is enough.
+    // The space that is needed at most, where there is enough.
     fs::create_dir(desk.path("roomy")).unwrap();
     let mut child = start("roomy/out.mkv");
     let mut most = 0;
@@ -157,7 +157,8 @@ fn a_full_disk_at_any_size_is_a_failure_with_its_reason_or_the_right_result() {
     let mut full = 0;
     for step in 0..SIZES {
         let name = format!("disk{step}");
-        // The room that is asked for beforehand is not what is tried here, so it is there, and then taken away.
+        // The check for free space is not tested here, so the space is there at first and then
+        // taken away.
         let Some(disk) = Disk::new(desk.path(&name), 200_000) else { return };
         let output = format!("{name}/out.mkv");
         let child = start(&output);
@@ -240,7 +241,7 @@ fn a_run_stopped_while_it_cleaned_up_is_a_finished_one() {
     let manifest = fs::read(folder.join(".inbetween-retime.json")).unwrap();
     desk.retime(&order).ok();
     assert!(!folder.exists());
-    // As it lies there between the moment when the film is in its place and the last file's end.
+    // The state between the moment when the film is in place and the end of the last file.
     let mut manifest: Value = serde_json::from_slice(&manifest).unwrap();
     manifest["output"] = json!(ContentHash::of(&fs::read(desk.path("out.mkv")).unwrap()));
     fs::create_dir(&folder).unwrap();

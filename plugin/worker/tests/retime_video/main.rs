@@ -1,4 +1,4 @@
-//! `retime` with real video files: nothing lost, in step with the sound, and all of the file.
+//! `retime` with real video files: nothing is lost, sound stays in sync, and every stream is kept.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test, with its place")]
 
@@ -18,13 +18,13 @@ use tempfile::TempDir;
 
 use common::{Done, has_ffmpeg};
 
-/// A folder with a clip and room for its output.
+/// A folder with a clip and space for its output.
 struct Desk {
     folder: TempDir,
 }
 
 impl Desk {
-    /// Nothing where ffmpeg is missing, which is said.
+    /// `None`, with a message, if ffmpeg is missing.
     fn new() -> Option<Self> {
         has_ffmpeg().then(|| Self { folder: TempDir::new().unwrap() })
     }
@@ -51,7 +51,7 @@ impl Desk {
         assert_eq!(done.code, 0, "{arguments}: {}", done.err);
     }
 
-    /// Whether ffmpeg has an encoder; tests of one say so when they cannot run.
+    /// Whether ffmpeg has an encoder; tests that need one report when they cannot run.
     fn encodes(&self, encoder: &str) -> bool {
         let listed = self.command("ffmpeg", &["-v", "error", "-encoders"]).output().unwrap().stdout;
         let listed = String::from_utf8_lossy(&listed).into_owned();
@@ -88,7 +88,7 @@ impl Desk {
         self.streams(file)[0]["nb_read_packets"].as_str().unwrap().parse().unwrap()
     }
 
-    /// The pictures of a file in grey, and when each is seen.
+    /// The pictures of a file in grey, and the time of each.
     fn pictures(&self, file: &str) -> Vec<(f64, Vec<u8>)> {
         let stream = &self.streams(file)[0];
         let bytes =
@@ -104,7 +104,8 @@ impl Desk {
         times.zip(raw.chunks_exact(bytes).map(<[u8]>::to_vec)).collect()
     }
 
-    /// When something first moves, and when the last picture ends if it is seen as long as the one before.
+    /// When something first moves, and when the last picture ends if it is shown as long as the one
+    /// before.
     fn first_move_and_end(&self, file: &str) -> (f64, f64) {
         let pictures = self.pictures(file);
         let differs = |a: &[u8], b: &[u8]| {
@@ -117,7 +118,7 @@ impl Desk {
         (moved, 2.0 * pictures[last].0 - pictures[last - 1].0)
     }
 
-    /// When the sound is loud for the first time.
+    /// When the sound first becomes loud.
     fn first_heard(&self, file: &str) -> f64 {
         let told = self.probe(
             file,
@@ -132,8 +133,8 @@ impl Desk {
         begins + samples.position(|sample| sample.abs() > 3000).unwrap() as f64 / 48_000.0
     }
 
-    /// A square that stands for half a second and then steps on every second frame, at 24 frames a second.
-    /// The filter counts frames from 1.
+    /// A square that stands still for half a second and then moves on every second frame, at 24
+    /// frames a second. The filter counts frames from 1.
     fn square(&self, frames: u32) {
         let graph = "color=c=0x80a060:s=160x120:r=24[a];color=c=red:s=24x24:r=24[b];\
                      [a][b]overlay=x='if(lte(n,12),8,8+3*floor((n-11)/2))':y=40";

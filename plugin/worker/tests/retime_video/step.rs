@@ -1,4 +1,4 @@
-//! In step with the sound.
+//! Pictures and sound stay in sync.
 
 use super::*;
 
@@ -15,7 +15,8 @@ fn pictures_that_begin_after_the_sound_stay_in_step() {
         assert_eq!(done.json()["frames"], 96);
         assert_eq!(desk.packets(output), 96);
         let (moved, ended) = desk.first_move_and_end(output);
-        // What moves on twos moves half a frame of the source later, or sooner, as the drawing's way begins.
+        // A movement on twos may start half a source frame later or earlier, depending on where the
+        // drawing's way begins.
         let after = |time: f64, file: &str| time - desk.first_heard(file);
         let wanted = after(moves, "late.mp4");
         assert!((after(moved, output) - wanted).abs() < 1.0 / 24.0 + 0.005, "{output}");
@@ -61,7 +62,7 @@ fn the_last_picture_of_an_unsteady_clock_is_kept() {
 fn pictures_at_irregular_times_are_seen_at_their_times() {
     let Some(desk) = Desk::new() else { return };
     desk.square(60);
-    // The first second at 24, then at 30: no rate of a camera fits both.
+    // The first second at 24 frames, then 30, so no camera rate fits both.
     let mixed = "setpts='if(lt(N,24),N/24,1+(N-24)/30)/TB'";
     desk.ffmpeg(&format!("-i square.mkv -vf settb=1/90000,{mixed} -vsync 0 -enc_time_base 1:90000 {LOSSLESS} -video_track_timescale 90000 mixed.mp4"));
     desk.retime(&["mixed.mp4", "o.mkv", "--to", "120", "--strength", "0"]).ok();

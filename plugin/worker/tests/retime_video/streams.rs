@@ -1,4 +1,4 @@
-//! All of the file.
+//! Every stream of the file is kept.
 
 use std::fs;
 
@@ -55,7 +55,7 @@ fn every_stream_is_kept_or_named() {
     assert_eq!(after[0]["tags"]["title"], "Pictures");
     let chapters = |file: &str| desk.probe(file, "-show_chapters -show_entries format_tags=title");
     assert_eq!(chapters("o.mkv"), chapters("full.mkv"));
-    // Another container, another choice: each thing is named.
+    // In another container some things are lost, and each of them is named.
     let done = desk.retime(&["full.mkv", "o.mp4", "--to", "48"]).ok();
     assert_eq!(
         desk.kinds("o.mp4")[..5],
@@ -189,7 +189,7 @@ fn ten_bits_hdr_and_hevc_stay_with_every_encoder() {
                 (&stream["codec_name"], light(output)),
                 (&json!("hevc"), light("hdr10.mp4"))
             ),
-            // Not every ffmpeg shows what such files say, so the stream itself is read.
+            // Not every ffmpeg shows this metadata, so it is read from the stream itself.
             Some("libx264") => assert_eq!(told_in_stream(output), [10_000_000, 50, 1000, 400]),
             Some("libsvtav1") => assert_eq!(light(output).len(), 2),
             _ => assert!(
@@ -200,7 +200,7 @@ fn ten_bits_hdr_and_hevc_stay_with_every_encoder() {
         }
     }
     assert_eq!(desk.streams("o.mp4")[0]["codec_tag_string"], "hvc1");
-    // An encoder of eight bits says what it loses.
+    // An encoder of eight bits reports what it loses.
     let done = desk
         .retime(&["hdr10.mp4", "mpeg4.mkv", "--to", "24", "--strength", "0", "--codec", "mpeg4"])
         .ok();
@@ -264,7 +264,7 @@ fn the_transparency_of_webm_is_read_and_written() {
         assert!(frame.color().has_alpha());
         let frame = frame.into_rgba8();
         assert!(frame.get_pixel(40, 60)[3] > 240 && frame.get_pixel(150, 10)[3] < 15, "{name}");
-        // And what is written can be read again.
+        // The program can read its own output again.
         let output = format!("o-{name}");
         desk.retime(&[name, &output, "--to", "24", "--strength", "0"]).ok();
         let (before, after) = (alpha(name, encoder), alpha(&output, "libvpx-vp9"));
@@ -318,8 +318,8 @@ fn an_upright_phone_and_long_pixels_look_as_before() {
     assert_eq!(shown("t.mp4"), (json!(120), json!(160), json!("3:4")));
 }
 
-/// What each stream but the first is, in the order of its kind: the track of chapters and that of a timecode may change
-/// places.
+/// The kind of each stream except the first, sorted by kind, because the tracks of chapters and
+/// timecode may change places.
 fn told_beside(desk: &Desk, file: &str) -> Vec<String> {
     let tell = |stream: &Value| {
         let sound = (stream["codec_type"] == "audio").then(|| {
@@ -344,7 +344,7 @@ fn told_beside(desk: &Desk, file: &str) -> Vec<String> {
     told
 }
 
-/// What subtitles say, and when.
+/// The texts of subtitles with their times.
 fn read_out(desk: &Desk, file: &str) -> String {
     let line = format!("-v error -i {file} -map 0:s:0 -f srt -");
     let mut command = desk.command("ffmpeg", &line.split_whitespace().collect::<Vec<_>>());
@@ -364,7 +364,7 @@ fn mp4_and_mov_give_their_own_kind_all_that_it_holds() {
     ] {
         desk.ffmpeg(&format!("{inputs} {how} {file}"));
         let output = format!("o-{file}");
-        // At its own rate a timecode is told in the same numbers.
+        // At its own rate, a timecode is written with the same numbers.
         let done = desk.retime(&[file, &output, "--to", "24"]).ok();
         assert!(!done.err.contains("left out") && !done.err.contains("becomes"), "{}", done.err);
         assert_eq!(told_beside(&desk, &output), told_beside(&desk, file), "{file}");

@@ -1,4 +1,4 @@
-//! A worker with a small model in a folder of its own.
+//! A worker with a small model in its own folder.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use inbetween_tooncrafter::weights::layout::{self, ModelConfig};
 use inbetween_tooncrafter::weights::{Element, write_random};
 use tempfile::TempDir;
 
-/// A worker of its own, with a small model.
+/// A separate worker with a small model.
 pub(crate) struct Bench {
     folder: TempDir,
 }
@@ -28,7 +28,7 @@ impl Bench {
         bench
     }
 
-    /// Writes the weight file, in the place of the one that is there.
+    /// Writes the weight file, replacing an existing one.
     pub(crate) fn write_model(&self, seed: u64) {
         let (beside, model) = (self.path("new.safetensors"), layout::model(&ModelConfig::tiny()));
         write_random(&beside, &model, Element::F16, seed, &mut |_, _| {}).unwrap();

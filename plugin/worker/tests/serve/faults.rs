@@ -1,4 +1,4 @@
-//! What an unusable cache, a swapped checkpoint, too little memory and another version cost.
+//! The effects of an unusable cache, a replaced checkpoint, too little memory and another version.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -25,12 +25,12 @@ fn a_useless_cache_costs_time_and_no_drawing() {
     let wanted = bench.draw(&bench.engine(CacheConfig::in_memory(0)), 0.4).unwrap();
     let draw = |cache| bench.draw(&bench.engine(cache), 0.4).unwrap();
 
-    // No room for a single drawing.
+    // There is not enough space for a single drawing.
     assert!(draw(disk(bench.path("small"), 1000)) == wanted);
-    // A directory that nobody can write to, root included.
+    // A directory that nobody can write to, not even root.
     #[cfg(target_os = "linux")]
     assert!(draw(disk("/proc/self/inbetween".into(), 1 << 30)) == wanted);
-    // Full of garbage: every file of a good cache replaced by noise of its own length.
+    // Full of garbage: every file of a good cache is replaced by noise of the same length.
     assert!(draw(bench.disk()) == wanted);
     let mut spoiled = 0;
     for file in std::fs::read_dir(bench.path("cache/drawings-2")).unwrap() {
@@ -41,7 +41,7 @@ fn a_useless_cache_costs_time_and_no_drawing() {
     }
     assert!(spoiled >= 3, "keys, span and drawing: {spoiled}");
     assert!(draw(bench.disk()) == wanted);
-    // Deleted, again and again, while it is drawn in.
+    // The directory is deleted again and again while the cache is in use.
     let stop = Control::default();
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -59,7 +59,7 @@ fn a_useless_cache_costs_time_and_no_drawing() {
 #[test]
 fn a_full_disk_costs_no_drawing_and_leaves_no_half_file() {
     let bench = Bench::new();
-    // The system ends every write of the worker after some kilobytes, as a full disk does.
+    // The system ends every write of the worker after a few kilobytes, like a full disk.
     let started = Command::new("sh")
         .args(["-c", "trap '' XFSZ; ulimit -f 8; exec \"$0\" serve --background"])
         .arg(env!("CARGO_BIN_EXE_inbetween"))
@@ -91,7 +91,7 @@ fn a_checkpoint_swapped_while_it_is_loaded_is_never_mistaken() {
     let engine = bench.engine(bench.disk());
     let (old_job, old) = (bench.job(0.4), bench.draw(&engine, 0.4).unwrap());
     bench.write_model(2);
-    // What was drawn is still found; what was not can no longer be drawn with the old weights.
+    // Earlier drawings are still found, but new ones cannot be drawn with the old weights.
     let mut other = bench.job(0.4);
     change(&mut other, |settings| settings.seed += 1);
     let mut stale = old_job.clone();
@@ -117,7 +117,7 @@ fn too_little_memory_is_told_whole() {
     };
     assert!(needed > available && *available <= 1 << 20, "{error:?}");
     assert!(!advice.is_empty());
-    // The worker lives on and draws what fits.
+    // The worker keeps running and draws what fits.
     bench.draw(&engine, 0.4).unwrap();
 }
 
@@ -140,7 +140,7 @@ fn a_worker_that_nobody_needs_ends() {
     let engine = Arc::new(RemoteEngine::new(config));
     bench.draw(&engine, 0.4).unwrap();
     drop(engine);
-    // Asking for the status is no request: it does not keep the worker.
+    // Asking for the status does not count as a request and does not keep the worker alive.
     let (engine, start) = (bench.engine(bench.disk()), Instant::now());
     while engine.status().unwrap().is_some() {
         assert!(start.elapsed() < Duration::from_secs(60), "it goes on after its idle time");

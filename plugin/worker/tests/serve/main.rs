@@ -1,4 +1,4 @@
-//! The worker under bad clients, races, kills and useless caches, with a small model.
+//! The worker with bad clients, races, kills and useless caches, using a small model.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test, with its place")]
 #![cfg(unix)]
@@ -33,7 +33,7 @@ fn a_drawing_is_the_same_with_and_without_a_cache_and_computed_once() {
         file.as_ref().unwrap().path().extension().is_some_and(|ending| ending == "span")
     });
     assert_eq!(spans.count(), 1);
-    // A file where the directory should be: everything goes over the socket.
+    // A file in place of the directory, so everything goes over the socket.
     std::fs::write(bench.path("no"), b"").unwrap();
     let disk = DiskConfig { dir: bench.path("no"), limit_bytes: 1 << 30 };
     let without = bench.engine(CacheConfig { memory_bytes: 0, disk: Some(disk) });
@@ -73,7 +73,7 @@ fn many_starts_give_one_worker_which_outlives_senseless_clients() {
             bytes.splice(0..0, head.into_iter().chain([1]));
         }
         let mut stream = UnixStream::connect(bench.path("s/worker.sock")).unwrap();
-        // It may have been turned away already.
+        // It may have been disconnected already.
         let _ = stream.write_all(&bytes);
         let _ = stream.shutdown(std::net::Shutdown::Write);
         let _ = stream.read(&mut [0; 64]);
@@ -89,12 +89,12 @@ fn hundreds_of_silent_clients_do_not_shut_out_a_host() {
     let pid = engine.status().unwrap().unwrap().pid;
     let hello = Hello { protocol: PROTOCOL, product: "silent".into() };
     let hello = message(&ToWorker::Hello(hello)).unwrap();
-    // Half of them say nothing at all, the others only who they are.
+    // Half of them say nothing at all; the others only introduce themselves.
     let silent: Vec<UnixStream> = (0..300)
         .map(|at| {
             let mut stream = UnixStream::connect(bench.path("s/worker.sock")).unwrap();
             if at % 2 == 0 {
-                // It may have been turned away already.
+                // It may have been disconnected already.
                 let _ = stream.write_all(&hello);
             }
             stream
@@ -110,7 +110,7 @@ fn hundreds_of_silent_clients_do_not_shut_out_a_host() {
 
 #[test]
 fn one_client_too_many_is_told_so_and_tries_again_later() {
-    /// As many as the worker takes.
+    /// The most clients that the worker accepts.
     const MOST: usize = 128;
     let bench = Bench::new();
     let engine = bench.engine(bench.disk());
@@ -118,7 +118,8 @@ fn one_client_too_many_is_told_so_and_tries_again_later() {
     std::thread::scope(|scope| {
         let mut waiting = Vec::new();
         while waiting.len() < MOST {
-            // All wait for one drawing, which would take hours. They come in groups, as no more may be idle at once.
+            // All wait for one drawing, which would take hours. They arrive in groups, because only
+            // so many may be idle at once.
             for _ in 0..16 {
                 waiting.push(scope.spawn(|| {
                     let mut job = bench.job(0.5);

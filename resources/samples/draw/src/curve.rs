@@ -1,5 +1,5 @@
 //! Smooth lines through points, the way an animator thinks of them: a few points, a flowing line,
-//! and corners only where one is meant.
+//! and corners only where they are intended.
 
 use kurbo::{Affine, CubicBez, ParamCurve, ParamCurveArea, Point, Vec2};
 
@@ -67,7 +67,7 @@ impl Curve {
         out
     }
 
-    /// True where the points go round clockwise on screen (y down).
+    /// Whether the points run clockwise on screen (y down).
     pub(crate) fn is_clockwise(&self) -> bool {
         self.segments().iter().map(|s| s.signed_area()).sum::<f64>() > 0.0
     }

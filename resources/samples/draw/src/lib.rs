@@ -38,7 +38,7 @@ struct Options {
     icon: PathBuf,
 }
 
-/// One picture of a sample.
+/// A picture of a sample.
 struct Picture {
     name: String,
     t: f64,
@@ -79,8 +79,8 @@ pub fn names() -> [&'static str; ALL.len()] {
     ALL.map(|sample| sample.name)
 }
 
-/// The moment `t` of a sample in colour, 0 being its first key and 1 its last; any moment between
-/// them is as true as the keys.
+/// The moment `t` of a sample in colour, where 0 is its first key and 1 its last. Every moment in
+/// between is as true as the keys.
 ///
 /// # Errors
 /// When there is no such sample, or it cannot be rendered.
@@ -165,8 +165,8 @@ mod tests {
         }
     }
 
-    /// The kept pictures are the ones that this program draws. Redraw after a change:
-    /// `cargo run --release -p draw-samples`.
+    /// The stored pictures must be those that this program draws. Redraw after a change: `cargo run
+    /// --release -p draw-samples`.
     #[test]
     fn kept_pictures_are_up_to_date() {
         for sample in &ALL {
@@ -182,7 +182,7 @@ mod tests {
                     .zip(drawn.as_raw())
                     .map(|(a, b)| f64::from(a.abs_diff(*b)))
                     .sum();
-                // Rounding of sines differs a little between machines.
+                // Sines are rounded slightly differently on different machines.
                 assert!(
                     off / (kept.as_raw().len() as f64) < 0.05,
                     "{} is out of date",

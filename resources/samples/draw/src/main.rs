@@ -1,4 +1,4 @@
-//! Draws the sample pictures; `--help` tells the options.
+//! Draws the sample pictures; `--help` lists the options.
 
 fn main() -> anyhow::Result<()> {
     draw_samples::run()

@@ -6,14 +6,14 @@ use serde::Serialize;
 use crate::samples::Sample;
 use crate::sheet::{Medium, Sheet};
 
-/// One in-between to be made, and the drawing that it should come out as.
+/// An in-between to be drawn, and the true drawing.
 #[derive(Serialize)]
 pub(crate) struct Item {
     id: String,
     i0: String,
     i1: String,
     gt: String,
-    /// The file name under which a prediction is looked for.
+    /// The file name of the prediction.
     pred: String,
     /// Position between the keys: 0 is `i0`, 1 is `i1`.
     t: f64,
@@ -43,10 +43,11 @@ pub(crate) fn position(n: u32) -> f64 {
     f64::from(n) / f64::from(INBETWEENS + 1)
 }
 
-/// The in-betweens of a sample: first and last drawing, and the one between them, in eighths of the way.
+/// The in-betweens of a sample: first and last drawing, and the one between them, in eighths of the
+/// way.
 ///
-/// All in-betweens of the two keys, then the middle one of closer pairs, because how far drawings lie
-/// apart decides how hard the in-between is.
+/// All in-betweens of the two keys, then the middle one of closer pairs, because the distance of
+/// two drawings determines how hard the in-between is.
 const ASKED: [(u32, u32, u32); 13] = [
     (0, 1, 8),
     (0, 2, 8),
@@ -105,8 +106,8 @@ pub(crate) fn items(sample: &Sample) -> Vec<Item> {
         .collect()
 }
 
-/// Largest and mean way of the control points between two drawings, in pixels. Points that rest do
-/// not count for the mean.
+/// Largest and mean distance that control points move between two drawings, in pixels. Points at
+/// rest do not count for the mean.
 fn motion(a: &[Point], b: &[Point]) -> (f64, f64) {
     let ways: Vec<f64> =
         a.iter().zip(b).map(|(a, b)| (*b - *a).hypot()).filter(|d| *d > 0.5).collect();

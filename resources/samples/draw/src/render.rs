@@ -1,4 +1,4 @@
-//! From SVG to pixels to a small PNG.
+//! Renders SVG to pixels and writes small PNG files.
 
 use std::path::Path;
 
@@ -40,7 +40,8 @@ pub(crate) fn render(svg: &str, pixels: Pixels) -> Result<DynamicImage> {
 /// Writes a PNG, as small as the encoder makes it.
 pub(crate) fn save(picture: &DynamicImage, path: &Path) -> Result<()> {
     let mut best: Option<Vec<u8>> = None;
-    // Flat drawings pack best unfiltered or filtered, depending on the picture: try and keep.
+    // Whether flat drawings compress best with or without filters depends on the picture, so all
+    // are tried.
     for filter in [FilterType::NoFilter, FilterType::Adaptive, FilterType::Up] {
         let mut bytes = Vec::new();
         picture.write_with_encoder(PngEncoder::new_with_quality(

@@ -7,7 +7,7 @@ use kurbo::{Affine, Point, Vec2};
 
 use crate::curve::{Curve, normals};
 
-/// What is drawn with the same moves of the hand.
+/// The media that can be drawn with the same strokes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Medium {
     /// Ink and paint.

@@ -1,10 +1,12 @@
-//! Retiming a clip: which moment of the clip a time of the host's is, which frames around it may be
-//! looked at, and what is drawn from them. Pure: every answer to the host and the render follow from it.
+//! Retiming a clip: the moment of the clip that belongs to a host's time, the frames around it that
+//! may be examined, and what is drawn from them. Pure: every answer to the host and the render
+//! follow from it.
 //!
-//! Hosts differ in what a frame of the timeline is. A compositor counts the frames of a clip whatever its rate, so
-//! a retimed clip has more of them than before. An editor plays a clip at the timeline's rate and repeats its frames,
-//! so a retimed clip has as many frames as before, but others. [`Retime`] knows both: the moment is the same, and
-//! only the time at which the host gives a frame of the source differs.
+//! Hosts differ in what a frame of the timeline is. A compositor counts the frames of a clip
+//! whatever its rate, so a retimed clip has more frames than before. An editor plays a clip at the
+//! timeline's rate and repeats its frames, so a retimed clip has the same number of frames with
+//! other contents. [`Retime`] knows both. The moment is the same; only the time at which the host
+//! delivers a source frame differs.
 
 use std::sync::Arc;
 
@@ -21,7 +23,7 @@ use crate::effect::names::SOURCE;
 use crate::effect::parameters::retime::{RetimeChoice, TargetRate, Timeline};
 use crate::ofx::{EffectRef, Error, Result};
 
-/// What the host tells of a clip's time. A value that makes no sense counts as not told.
+/// What the host reports about a clip's timing. A value that makes no sense counts as not reported.
 #[derive(Clone, Copy, Debug, Default)]
 struct HostTiming {
     /// The rate of the clip.
@@ -34,21 +36,21 @@ struct HostTiming {
     repeats: bool,
 }
 
-/// A clip at another rate. Frames of the source count from 0 at the clip's beginning.
+/// A clip at another rate. Source frames count from 0 at the beginning of the clip.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Retime {
     source: Rate,
     target: Rate,
     strength: Strength,
     path: MotionPath,
-    /// The host's time of the source's frame 0.
+    /// The host's time of source frame 0.
     first: f64,
-    /// How many frames the source has; `None` where the host does not tell.
+    /// Number of source frames; `None` if the host does not say.
     frames: Option<i64>,
     repeats: bool,
 }
 
-/// What is seen at a time.
+/// What is shown at a time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct RetimedFrame {
     pub(crate) frame: OutputFrame,
@@ -62,19 +64,19 @@ impl RetimedFrame {
     }
 }
 
-/// Where a time of the host's falls.
+/// How the picture at a host's time is determined.
 enum SourcePosition {
-    /// On this frame of the source, whatever it shows.
+    /// It is this source frame, whatever it shows.
     On(i64),
-    /// Where the drawings around it decide.
+    /// The drawings around this moment determine it.
     At(Moment),
 }
 
-/// Outputs other than the drawing show at a key what they show this much later, in frames.
+/// At a key, outputs other than the drawing show what they show this much later, in frames.
 const LATER: f64 = 1e-3;
 
 impl Retime {
-    /// The clip Source as the host tells of it.
+    /// The clip Source, with the timing that the host reports.
     ///
     /// # Errors
     /// When rates or other frames are missing; the text says what to change.
@@ -110,8 +112,8 @@ impl Retime {
         let (source, target) = if repeats {
             let chosen = if let TargetRate::Rate(rate) = choice.to { Some(rate) } else { None };
             let target = told.project.or(chosen).or(told.clip).ok_or_else(no_project_rate)?;
-            // If the rate is not told, repeated frames count as held drawings, which they are. Of a faster clip the
-            // host has left frames out.
+            // If the rate is not reported, repeated frames count as held drawings, which is
+            // correct. From a faster clip the host has dropped frames.
             let slower = |from: &Rate| from.per_second() < target.per_second();
             (choice.from.filter(slower).unwrap_or(target), target)
         } else {
@@ -123,7 +125,7 @@ impl Retime {
             };
             (source, target)
         };
-        // Some hosts give all numbers there are for "unknown".
+        // Some hosts report the whole range of numbers to mean "unknown".
         let range =
             told.range.filter(|(first, last)| first.abs() < MAX_TIME && last.abs() < MAX_TIME);
         let first = range.map_or(choice.start, |(first, _)| first).round();
@@ -133,7 +135,7 @@ impl Retime {
         Ok(retime)
     }
 
-    /// How many frames of the source the host has until its time `last`.
+    /// Number of source frames that the host has up to its time `last`.
     fn frames_up_to(&self, last: f64) -> i64 {
         let steps = (last - self.first).round().max(0.0);
         if !self.repeats {
@@ -146,24 +148,25 @@ impl Retime {
         frames
     }
 
-    /// Frames of the source for one of the output.
+    /// Source frames per output frame.
     fn per_step(&self) -> f64 {
         self.source.per_second() / self.target.per_second()
     }
 
-    /// The host's time at which it gives a frame of the source. Of repeats it is the middle one, so that it does
-    /// not matter how the host rounds.
+    /// The host's time at which it delivers a source frame. Of several repeats it is the middle
+    /// one, so that the host's way of rounding does not matter.
     fn time_of(&self, frame: i64) -> f64 {
         let frame = frame as f64;
         if !self.repeats {
             return self.first + frame;
         }
-        // The small tolerance is for beginnings that rounding has put just behind their frame.
+        // The small tolerance is for beginnings that rounding has put just after their frame.
         let begins = (frame / self.per_step() - 1e-9).ceil();
         self.first + begins.max(((frame + 0.5) / self.per_step()).floor())
     }
 
-    /// The times of the output from one frame of the source to another, both included as far as they fall on one.
+    /// The output times from one source frame to another, including both if the output has frames
+    /// there.
     pub(crate) fn times_between(&self, first: i64, last: i64) -> impl Iterator<Item = f64> {
         let step = |frame: i64| frame as f64 / self.per_step();
         let (from, to) = (step(first).floor(), step(last).ceil());
@@ -171,22 +174,22 @@ impl Retime {
         (0..=(to - from) as i64).map(move |at| start + from + at as f64)
     }
 
-    /// The rates, source first.
+    /// The rates of source and output.
     pub(crate) fn rates(&self) -> (Rate, Rate) {
         (self.source, self.target)
     }
 
-    /// The rate of the output, where it differs from that of the timeline's frames.
+    /// The output's rate, if it differs from that of the timeline's frames.
     pub(crate) fn output_rate(&self) -> Option<Rate> {
         (!self.repeats).then_some(self.target)
     }
 
-    /// Whether the host tells which frames the source has.
+    /// Whether the host reports which frames the source has.
     pub(crate) fn has_range(&self) -> bool {
         self.frames.is_some()
     }
 
-    /// First and last frame of the output, where they differ from the clip's.
+    /// First and last frame of the output, if they differ from the clip's.
     pub(crate) fn range(&self) -> Option<(f64, f64)> {
         let frames = self.frames.filter(|_| !self.repeats)?;
         let length = self.target.length_of(self.source, frames.unsigned_abs());
@@ -194,7 +197,8 @@ impl Retime {
     }
 
     fn conversion(&self, output: Output) -> RateConversion {
-        // Confidence and motion are those of the way to the next drawing, also while a drawing is held.
+        // Confidence and motion belong to the way to the next drawing, even while a drawing is
+        // held.
         let strength = if output == Output::InBetween { self.strength } else { Strength::ON_ONES };
         RateConversion::new(self.source, self.target, strength)
     }
@@ -216,8 +220,8 @@ impl Retime {
             let frame = moment.frame();
             let starts = frame == 0 && moment.position(0, 1) <= POSITION_TOLERANCE;
             if starts || frame < 0 || frame >= frames - 1 {
-                // An editor is asked for its frame at this very time, in case it counts times from another start than
-                // it says.
+                // An editor is asked for its frame at exactly this time, in case its times start
+                // elsewhere than it reports.
                 let held = frame.clamp(0, frames - 1);
                 return Ok(SourcePosition::On(if self.repeats { frame } else { held }));
             }
@@ -225,10 +229,10 @@ impl Retime {
         Ok(SourcePosition::At(moment))
     }
 
-    /// The host's time of the source frame that is seen at `time`.
+    /// The host's time of the source frame shown at `time`.
     ///
     /// # Errors
-    /// When `time` is no time.
+    /// When `time` is not a valid time.
     pub(crate) fn source_time(&self, time: f64) -> Result<f64> {
         Ok(match self.source_position(time, Output::InBetween)? {
             SourcePosition::On(frame) => self.time_of(frame),
@@ -236,11 +240,11 @@ impl Retime {
         })
     }
 
-    /// The host's time of the source frame that is seen at `time` whatever the clip shows; `None` where only a look
-    /// at the clip can tell.
+    /// The host's time of the source frame that is shown at `time` whatever the clip contains;
+    /// `None` if that can be known only by examining the clip.
     ///
     /// # Errors
-    /// When `time` is no time.
+    /// When `time` is not a valid time.
     pub(crate) fn known(&self, time: f64, output: Output) -> Result<Option<f64>> {
         Ok(match self.source_position(time, output)? {
             SourcePosition::On(frame) => Some(self.time_of(frame)),
@@ -248,10 +252,10 @@ impl Retime {
         })
     }
 
-    /// The host's times of the frames of the source that may be looked at for `time`, in order.
+    /// The host's times of the source frames that may be examined for `time`, in order.
     ///
     /// # Errors
-    /// When `time` is no time.
+    /// When `time` is not a valid time.
     pub(crate) fn needed(&self, time: f64, output: Output) -> Result<Vec<f64>> {
         let moment = match self.source_position(time, output)? {
             SourcePosition::On(frame) => return Ok(vec![self.time_of(frame)]),
@@ -262,7 +266,7 @@ impl Retime {
         Ok(around.filter(|frame| self.has(*frame)).map(|frame| self.time_of(frame)).collect())
     }
 
-    /// The same without the drawings beside an in-between, for where only its position matters.
+    /// The same without the drawings beside an in-between, for callers that need only its position.
     pub(crate) fn without_neighbours(self) -> Self {
         Self { path: MotionPath::Straight, ..self }
     }
@@ -279,11 +283,11 @@ impl Retime {
         self.frames.is_none_or(|frames| (0..frames).contains(&frame))
     }
 
-    /// What is seen at `time`. `signature_of` gives the signature of what the host has at one of the times
-    /// [`Retime::needed`], or `None` where it has nothing.
+    /// What is shown at `time`. `signature_of` gives the signature of the host's picture at one of
+    /// the times from [`Retime::needed`], or `None` if there is no picture.
     ///
     /// # Errors
-    /// The error of the callback; an error of its own when a frame in the middle of the clip is missing.
+    /// The callback's error; an error of our own when a frame in the middle of the clip is missing.
     pub(crate) fn shown(
         &self,
         time: f64,
@@ -307,7 +311,8 @@ impl Retime {
             };
             return Ok(RetimedFrame { frame, neighbours });
         }
-        // The host has no frame here. If that is beyond an end that it did not tell of, the nearest frame is held.
+        // The host has no frame here. If that is beyond an end that it did not report, the nearest
+        // frame is held.
         let here = moment.frame();
         let mut nearest = |way: i64| -> Result<Option<i64>> {
             for off in 1..=self.reach(output) {
@@ -323,7 +328,7 @@ impl Retime {
         }
     }
 
-    /// The plan of drawing what is `shown`.
+    /// The plan for drawing `shown`.
     pub(crate) fn plan(&self, shown: RetimedFrame) -> MomentPlan {
         let found = |frame| KeySource::Found { time: self.time_of(frame) };
         match shown.frame {

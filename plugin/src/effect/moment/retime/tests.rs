@@ -20,7 +20,8 @@ fn choice(to: TargetRate) -> RetimeChoice {
     }
 }
 
-/// A clip of `frames` frames at `clip`, from the host's frame 1 on, in a project at `project`.
+/// A clip of `frames` frames at the rate `clip`, starting at the host's frame 1, in a project at
+/// the rate `project`.
 fn told(clip: &str, project: &str, frames: f64) -> HostTiming {
     HostTiming {
         clip: Some(rate(clip)),
@@ -30,7 +31,7 @@ fn told(clip: &str, project: &str, frames: f64) -> HostTiming {
     }
 }
 
-/// Signatures of drawings held for these numbers of frames.
+/// Signatures of drawings that are held for these numbers of frames.
 fn signatures(exposures: &[usize]) -> Vec<Arc<Signature>> {
     let drawing = |n: usize| {
         let mut frame = Frame::transparent(96, 64).unwrap();
@@ -45,7 +46,8 @@ fn signatures(exposures: &[usize]) -> Vec<Arc<Signature>> {
     exposures.iter().enumerate().flat_map(|(n, frames)| vec![drawing(n); *frames]).collect()
 }
 
-/// What is shown at `time` of a host that has `frame_at` its times; every time that was asked for was announced.
+/// What is shown at `time` in a host whose frame for each time is `frame_at`. Checks that every
+/// requested time was announced.
 fn shown(
     retime: &Retime,
     time: f64,
@@ -123,7 +125,7 @@ fn a_compositor_and_an_editor_show_the_same() {
                     (time <= length).then(|| frames[(frame as usize).min(frames.len() - 1)].clone())
                 };
                 let by_repeats = shown(&repeated, time, Output::InBetween, repeats).unwrap();
-                // Where the rate is lowered, the editor has left frames out.
+                // Where the rate is lowered, the editor has dropped frames.
                 if to != "12" {
                     assert_eq!(by_repeats, map.output_frame(number).unwrap(), "{what}");
                 }
@@ -260,7 +262,7 @@ fn a_hole_in_a_clip_is_reported_and_not_drawn_over() {
     };
     let said = at(12.0).unwrap_err().user_message().unwrap();
     assert!(said.contains("no picture at frame 6"), "{said}");
-    // The drawing before stands still instead of moving towards what is not there.
+    // The previous drawing stands still instead of moving towards one that is missing.
     assert_eq!(at(10.0).unwrap(), OutputFrame::Source { frame: 4 });
 }
 

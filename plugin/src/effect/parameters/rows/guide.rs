@@ -1,5 +1,5 @@
-//! The parameter tables of `resources/guide/parameters.md`, written from the panel. The test writes them when it
-//! is told to, and otherwise holds the file against them:
+//! The parameter tables of `resources/guide/parameters.md`, generated from the panel. The test
+//! writes them when asked to, and otherwise checks that the file is up to date:
 //!
 //!     INBETWEEN_WRITE_GUIDE=1 cargo test --release -p inbetween-plugin guide
 
@@ -11,11 +11,11 @@ use super::*;
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../resources/guide/parameters.md");
 
-/// The generated part of the page stands between these lines.
+/// The generated part of the page is between these lines.
 const BEGIN: &str = "<!-- From here on written by a test, from the list of settings. -->\n";
 const END: &str = "<!-- To here. -->\n";
 
-/// The default in bold, other options and the range around it.
+/// The default in bold, with the other options or the range.
 fn values(setting: &dyn AnySetting) -> String {
     match setting.kind() {
         AnyKind::Number(of) => format!("**{}** ({} … {})", of.default, of.range.0, of.range.1),
@@ -89,7 +89,7 @@ fn the_guide_shows_every_parameter_with_its_options_in_order_and_its_default() {
     }
 }
 
-/// What stands in `text` between `before` and `after`, each time.
+/// Each part of `text` between `before` and `after`.
 fn quoted<'a>(text: &'a str, before: &str, after: &str) -> Vec<&'a str> {
     text.split(before).skip(1).filter_map(|rest| Some(rest.split_once(after)?.0)).collect()
 }

@@ -1,4 +1,4 @@
-//! The permanent ids of what is the plug-in's own: saved projects hold them.
+//! The permanent ids of the plug-in's own parameters, which saved projects store.
 
 use std::ffi::CStr;
 
@@ -6,8 +6,8 @@ use inbetween_core::settings::list::{
     CUSTOM_RATE, FROM_RATE, MODE, RETIME_STRENGTH, TIMELINE, TO_RATE,
 };
 
-// Not `raise`, which is a keyword of Python: with it, Natron would give no parameter of the node a name in its
-// scripts.
+// Not `raise`, which is a keyword of Python: with that id, Natron would not give any parameter of
+// the node a name in its scripts.
 pub(crate) const GROUP_RETIME: &CStr = c"raiseRate";
 pub(crate) const GROUP_KEYS: &CStr = c"keys";
 pub(crate) const GROUP_TIMING: &CStr = c"timing";
@@ -25,7 +25,7 @@ pub(crate) const CANCEL: &CStr = c"cancel";
 pub(crate) const STATUS: &CStr = c"status";
 pub(crate) const STATUS_TEXT: &CStr = c"statusText";
 pub(crate) const CLEAR_CACHE: &CStr = c"clearCache";
-/// Without effect, but older projects hold it.
+/// Has no effect, but older projects contain it.
 pub(crate) const WORKER: &CStr = c"worker";
 pub(crate) const REVISION: &CStr = c"revision";
 
@@ -33,6 +33,7 @@ pub(crate) const REVISION: &CStr = c"revision";
 pub(crate) static OF_RETIMING: &[&CStr] =
     &[FROM_RATE.id, TO_RATE.id, RETIME_STRENGTH.id, TIMELINE.id];
 
-/// What decides the rate of the output: hosts ask again for it when one of these changes.
+/// Parameters that determine the rate of the output. When one of them changes, hosts ask for it
+/// again.
 pub(crate) static DECIDE_RATE: &[&CStr] =
     &[MODE.id, FROM_RATE.id, TO_RATE.id, CUSTOM_RATE.id, TIMELINE.id];

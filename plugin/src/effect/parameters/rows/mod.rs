@@ -1,7 +1,7 @@
-//! The effect's panel: every parameter, under which heading and in which contexts. What artists set is described in
-//! [`inbetween_core::settings::list`]; headings, buttons and reports are the plug-in's own.
+//! The effect's panel: every parameter with its heading and contexts. What artists set is described
+//! in [`inbetween_core::settings::list`]; headings, buttons and reports belong to the plug-in.
 //!
-//! Ids are for ever: saved projects hold them.
+//! Ids never change, because saved projects store them.
 
 #[cfg(test)]
 mod guide;
@@ -20,21 +20,21 @@ use crate::ofx::Context;
 
 /// What a parameter is.
 pub(crate) enum RowKind {
-    /// A heading; the parameters that name it stand below, at first shown or folded away.
+    /// A heading. The parameters that name it are below it, initially shown or folded away.
     Group { id: &'static CStr, label: &'static CStr, open: bool },
-    /// Something that the artist sets.
+    /// A setting for the artist.
     Setting(&'static dyn AnySetting),
     /// Something to press.
     Button(Named),
     /// A line of text that the effect writes; it is not saved.
     Report(Named),
-    /// A text of older versions' projects that has no effect any more; no host shows it.
+    /// A text from older versions' projects that no longer has any effect. No host shows it.
     Former(Named),
-    /// A count that only the effect raises, to have the host ask for pictures again.
+    /// A counter that only the effect increases, to make the host request pictures again.
     Counter(Named),
 }
 
-/// The names of what is the plug-in's own.
+/// Names of a parameter that belongs to the plug-in.
 pub(crate) struct Named {
     id: &'static CStr,
     label: &'static CStr,
@@ -47,9 +47,9 @@ pub(crate) struct Param {
     pub(crate) what: RowKind,
     /// The heading above it.
     pub(crate) group: Option<&'static CStr>,
-    /// Whether it may be keyframed. Most may not: a clip has one set of keys and one look.
+    /// Whether it may be keyframed. Most may not, because a clip has one set of keys and one look.
     pub(crate) animates: bool,
-    /// The contexts in which it means something.
+    /// The contexts in which it has a meaning.
     pub(crate) contexts: &'static [Context],
 }
 
@@ -66,7 +66,7 @@ impl Param {
         }
     }
 
-    /// What the artist reads.
+    /// The label that the artist reads.
     pub(crate) fn label(&self) -> &'static CStr {
         match self.what {
             RowKind::Group { label, .. } => label,
@@ -103,7 +103,7 @@ const fn group(id: &'static CStr, label: &'static CStr, contexts: &'static [Cont
     Param { what, group: None, animates: false, contexts }
 }
 
-/// Headings that are folded at first: few need them for a first in-between.
+/// A heading that is folded at first, because few artists need it for a first in-between.
 const fn folded(id: &'static CStr, label: &'static CStr, contexts: &'static [Context]) -> Param {
     let what = RowKind::Group { id, label, open: false };
     Param { what, group: None, animates: false, contexts }
@@ -117,7 +117,7 @@ const fn setting(
     Param { what: RowKind::Setting(of), group: Some(group), animates: false, contexts }
 }
 
-/// Timing that may be keyframed: each span has what is set on its first key.
+/// Timing that may be keyframed: each span uses the value at its first key.
 const fn of_each_span(of: &'static dyn AnySetting, contexts: &'static [Context]) -> Param {
     Param { what: RowKind::Setting(of), group: Some(GROUP_TIMING), animates: true, contexts }
 }

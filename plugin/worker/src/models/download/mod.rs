@@ -1,9 +1,11 @@
-//! `models download`: the published weights from their public home, licence first.
+//! `models download`: fetches the published weights from their public home, after the licence is
+//! accepted.
 //!
-//! The `hf-hub` crate knows addresses, digests and access tokens. The transfer itself is done here
-//! in pieces, because it must outlive broken connections: what has arrived stays in a file beside
-//! the destination, named by the digest, and the next piece or the next run goes on from there.
-//! The finished file is renamed into place only when its SHA-256 is the published one.
+//! The `hf-hub` crate handles addresses, digests and access tokens. The transfer itself is done
+//! here in pieces, because it must survive broken connections: the bytes received so far are kept
+//! in a file beside the destination, named after the digest, and the next piece or the next run
+//! continues from there. The finished file is renamed into place only if its SHA-256 is the
+//! published one.
 
 mod transfer;
 
@@ -39,16 +41,16 @@ They are not part of AI In-between. You may use, change and share them, also com
 you keep their notices; they come without warranty.
 ";
 
-/// A server of published files, and how patiently it is asked.
+/// A server of published files, and the timing and size of requests to it.
 #[derive(Clone, Debug)]
 pub struct Server {
-    /// Another server than the public one.
+    /// A server other than the public one.
     pub endpoint: Option<String>,
-    /// Pause before the first repetition; each further one waits twice as long.
+    /// Pause before the first retry; it doubles with each further one.
     pub pause: Duration,
-    /// Repetitions without a single new byte before giving up.
+    /// Number of retries without a single new byte before giving up.
     pub repetitions: u32,
-    /// Bytes that are asked for at once.
+    /// Number of bytes requested at once.
     pub piece: u64,
 }
 
@@ -58,29 +60,30 @@ impl Default for Server {
     }
 }
 
-/// What the server tells of a file.
+/// What the server says about a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listing {
-    /// Where its bytes are.
+    /// The address of its contents.
     pub url: String,
     /// SHA-256 of its contents, in hex.
     pub sha256: String,
     /// Its size in bytes.
     pub size: u64,
-    /// The version of the repository.
+    /// The revision of the repository.
     pub commit: String,
 }
 
-/// A file that is there now.
+/// A file that is now present.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Fetched {
     /// Where it is.
     pub file: PathBuf,
     /// Its size in bytes.
     pub bytes: u64,
-    /// SHA-256 of its contents, in hex; checked.
+    /// SHA-256 of its contents, in hex; verified.
     pub sha256: String,
-    /// Bytes that had arrived in an earlier run. When nothing was left to fetch, this is the whole size.
+    /// Bytes that had been received in an earlier run. If nothing was left to fetch, this is the
+    /// whole size.
     pub resumed_from: u64,
 }
 
@@ -116,7 +119,7 @@ pub(crate) fn run(arguments: &Download) -> Result<()> {
 /// Where AI In-between looks for weights.
 ///
 /// # Errors
-/// When the system names no home folder.
+/// When the system has no home folder.
 pub fn default_folder() -> Result<PathBuf> {
     match directories::ProjectDirs::from("org", "inbetween", "AIInbetween") {
         Some(folders) => Ok(folders.data_dir().join("models")),
@@ -139,14 +142,14 @@ fn ask() -> Result<()> {
     }
 }
 
-/// Makes sure that the published file `name` is in `folder`, whole and checked. A copy that
-/// other programs have already fetched is used where it is.
+/// Makes sure that the published file `name` is in `folder`, complete and verified. A copy that
+/// another program has already fetched is used where it is.
 ///
-/// `progress` gets the number of bytes that have arrived and the whole size.
+/// `progress` is called with the number of bytes received and the whole size.
 ///
 /// # Errors
-/// [`Kind::Network`] when the server cannot be reached, fails, or sends something else than it has
-/// listed; [`Kind::File`] when the folder cannot be written.
+/// [`Kind::Network`] when the server cannot be reached, fails, or sends something other than it has
+/// listed; [`Kind::File`] when the folder cannot be written to.
 pub fn fetch(
     server: &Server,
     name: &str,
@@ -170,7 +173,7 @@ fn repository() -> Repo {
     Repo::model(REPOSITORY.into())
 }
 
-/// Asks the server what it has under `name`, and asks again when it does not answer.
+/// Asks the server for `name`, and tries again if it does not answer.
 fn look_up(server: &Server, name: &str) -> Result<Listing> {
     let mut pause = server.pause;
     for repetition in 0.. {
@@ -179,7 +182,7 @@ fn look_up(server: &Server, name: &str) -> Result<Listing> {
                 std::thread::sleep(pause);
                 pause *= 2;
             }
-            // A machine without a network should be told at once, not after a minute of silence.
+            // Report a missing network at once, rather than after a minute of silence.
             Err(LookUpError::Unreachable(_)) if repetition < server.repetitions.min(1) => {
                 std::thread::sleep(pause);
             }
@@ -206,13 +209,13 @@ fn look_up(server: &Server, name: &str) -> Result<Listing> {
     unreachable!("the last repetition returns")
 }
 
-/// Something that went wrong between here and the server.
+/// Why a request to the server failed.
 enum LookUpError {
     /// No connection was made at all.
     Unreachable(String),
-    /// The request may work the next time.
+    /// The request may succeed the next time.
     Passing(String),
-    /// The request will never work.
+    /// The request will never succeed.
     Final(String),
 }
 
@@ -227,7 +230,7 @@ fn look_up_once(server: &Server, name: &str) -> std::result::Result<Listing, Loo
     let url = api.repo(repository()).url(name);
     let (sender, answer) = mpsc::channel();
     let asked = url.clone();
-    // The library waits for ever on a silent server, so it waits in a thread of its own.
+    // The library waits for ever for a silent server, so it runs in a separate thread.
     std::thread::spawn(move || sender.send(api.metadata(&asked)));
     let metadata = match answer.recv_timeout(ANSWER_TIMEOUT) {
         Ok(Ok(metadata)) => metadata,
@@ -244,7 +247,7 @@ fn look_up_once(server: &Server, name: &str) -> std::result::Result<Listing, Loo
     Ok(Listing { url, sha256: sha256.to_ascii_lowercase(), size, commit })
 }
 
-/// Whether there was no connection to begin with.
+/// Whether no connection could be made at all.
 fn is_unreachable(error: &std::io::Error) -> bool {
     use std::io::ErrorKind;
     matches!(

@@ -1,4 +1,4 @@
-//! The transfer of one file: piece by piece, resumable, checked.
+//! Transfers one file: in pieces, resumable, and verified.
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
@@ -12,7 +12,7 @@ use ureq::config::RedirectAuthHeaders;
 use super::{Fetched, Listing, Server};
 use crate::failure::{Failure, Kind, Result};
 
-/// Whether `path` holds exactly what is listed. Reads the whole file if its size fits.
+/// Whether the file at `path` is the listed one. Reads the whole file if its size matches.
 pub(super) fn is_copy(path: &Path, listing: &Listing, progress: &mut dyn FnMut(u64, u64)) -> bool {
     let Ok(mut file) = File::open(path) else { return false };
     if file.metadata().map_or(true, |metadata| metadata.len() != listing.size) {
@@ -25,7 +25,7 @@ pub(super) fn is_copy(path: &Path, listing: &Listing, progress: &mut dyn FnMut(u
     }
 }
 
-/// Fetches what is listed to `path`, going on where an earlier run has stopped.
+/// Fetches the listed file to `path`, continuing where an earlier run stopped.
 pub(super) fn fetch(
     server: &Server,
     listing: &Listing,
@@ -80,7 +80,8 @@ pub(super) fn fetch(
     let found = hex(part.hasher);
     if found != listing.sha256 {
         drop(part.file);
-        // The next run must not continue this file. If it cannot be deleted, it does no other harm.
+        // The next run must not continue from this file. If it cannot be deleted, it does no other
+        // harm.
         let _ = std::fs::remove_file(&part_path);
         let message = format!(
             "{} arrived damaged: its SHA-256 is {found}, published is {}. Fetch it again.",
@@ -94,7 +95,8 @@ pub(super) fn fetch(
     Ok(Fetched { file: path.into(), bytes: listing.size, sha256: found, resumed_from })
 }
 
-/// The partial file, beside the destination and named by the digest, so that another version starts afresh.
+/// The partial file, beside the destination and named after the digest, so that another version
+/// starts from scratch.
 fn part_of(path: &Path, listing: &Listing) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!("{name}.{}.part", &listing.sha256[..16]))
@@ -104,14 +106,14 @@ fn agent() -> ureq::Agent {
     ureq::Agent::config_builder()
         .timeout_connect(Some(Duration::from_secs(30)))
         .timeout_recv_response(Some(Duration::from_secs(60)))
-        // The time limit of one piece. Whatever has arrived by then is kept.
+        // The time limit for one piece. Whatever has been received by then is kept.
         .timeout_recv_body(Some(Duration::from_secs(900)))
         .redirect_auth_headers(RedirectAuthHeaders::SameHost)
         .build()
         .into()
 }
 
-/// The file as far as it has arrived.
+/// The part of a file received so far.
 struct Part {
     file: File,
     hasher: Sha256,
@@ -119,7 +121,7 @@ struct Part {
 }
 
 impl Part {
-    /// Hashes what an earlier run has left, to go on from there.
+    /// Hashes the bytes from an earlier run, to continue from there.
     fn read_again(
         &mut self,
         listing: &Listing,
@@ -182,7 +184,7 @@ fn fetch_piece(
             end
         }
         200 => {
-            // This server sends everything from the start, whatever range was asked for.
+            // This server sends everything from the start, whatever range is requested.
             part.start_over().map_err(WireError::Disk)?;
             listing.size
         }
@@ -203,7 +205,7 @@ fn fetch_piece(
     Ok(())
 }
 
-/// Hashes what is left of `file`; returns the bytes read.
+/// Hashes the rest of `file`; returns the number of bytes read.
 fn digest(
     file: &mut File,
     hasher: &mut Sha256,
