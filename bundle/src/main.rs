@@ -3,6 +3,14 @@
 //!
 //! `cargo run --release -p bundle -- --sample walk`
 
+/// Prints a line. Where nobody reads it any more, as in `bundle | head`, the work goes on all the same.
+macro_rules! say {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($text)*);
+    }};
+}
+
 mod layout;
 mod notices;
 mod package;
@@ -69,7 +77,7 @@ fn main() -> Result<()> {
         .context("this package lies in no project")?;
     if let Some(to) = &options.site {
         let pages = site::write(root, to)?;
-        println!("wrote {pages} pages into {}", to.display());
+        say!("wrote {pages} pages into {}", to.display());
         return Ok(());
     }
     if let Some(name) = &options.sample {
@@ -108,7 +116,7 @@ fn main() -> Result<()> {
         notices: notices::write(&metadata, &[PLUGIN, WORKER])?,
     };
     pack(&layout::plan(&built, parts)?, &options.out)?;
-    println!("packed {}", options.out.join(BUNDLE).display());
+    say!("packed {}", options.out.join(BUNDLE).display());
 
     if options.package {
         let package = Package {
@@ -120,7 +128,7 @@ fn main() -> Result<()> {
         };
         for file in package.make()? {
             let bytes = fs::metadata(&file).map_or(0, |about| about.len());
-            println!("packed {} ({:.1} MB)", file.display(), bytes as f64 / 1e6);
+            say!("packed {} ({:.1} MB)", file.display(), bytes as f64 / 1e6);
         }
     }
 
@@ -130,7 +138,7 @@ fn main() -> Result<()> {
             None => PathBuf::from(here.as_ref().map_err(|e| anyhow::anyhow!("{e}"))?.plugins),
         };
         install(&options.out.join(BUNDLE), &to)?;
-        println!("installed {}", to.join(BUNDLE).display());
+        say!("installed {}", to.join(BUNDLE).display());
     }
     if let Some(name) = options.sample {
         let folder = here?.folders[0];
@@ -337,7 +345,7 @@ fn render(root: &Path, host: &Path, name: &str, binary: &Path, out: &Path) -> Re
     if !status.success() {
         bail!("the sample could not be rendered; the host's message stands above");
     }
-    println!("rendered {}", out.join("sheet.png").display());
+    say!("rendered {}", out.join("sheet.png").display());
     Ok(())
 }
 

@@ -72,7 +72,18 @@ fn run(arguments: Arguments) -> Result<()> {
     }
 }
 
+/// Lets a reader who has seen enough, as in `host-tests describe … | head`, end this program without a word, as other
+/// programs end, where Rust would panic.
+fn end_with_the_reader() {
+    #[cfg(unix)]
+    // SAFETY: nothing else runs yet, and the default action is always allowed.
+    unsafe {
+        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+    }
+}
+
 fn main() -> ExitCode {
+    end_with_the_reader();
     env_logger::init();
     match run(Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,

@@ -274,7 +274,7 @@ impl Package<'_> {
         let archive = self.out.join(format!("{}-pkg-layout.tar.gz", self.name()));
         archive::write(&archive, |file| archive::tar_gz(file, &layout))?;
         if !cfg!(target_os = "macos") {
-            println!("the .pkg is made on a Mac: its parts are in {}", archive.display());
+            say!("the .pkg is made on a Mac: its parts are in {}", archive.display());
             return Ok(vec![archive]);
         }
         let folder = self.out.join("pkg");

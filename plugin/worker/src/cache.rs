@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::cli::{Cache, CacheFolder};
 use crate::failure::{Failure, Kind, Result};
 use crate::models::{bytes, print_json};
+use crate::stdio::outln;
 
 pub(crate) fn run(command: &Cache) -> Result<()> {
     match command {
@@ -67,9 +68,9 @@ fn list(folder: &CacheFolder) -> Result<()> {
     for kept in &kept {
         let age = kept.used.elapsed().unwrap_or_default();
         let age = indicatif::HumanDuration(age).to_string();
-        println!("{:34} {:>12}   last used {age} ago", in_words(kept), bytes(kept.bytes as usize));
+        outln!("{:34} {:>12}   last used {age} ago", in_words(kept), bytes(kept.bytes as usize));
     }
-    println!("{}", summary(&kept, limit, &dir));
+    outln!("{}", summary(&kept, limit, &dir));
     Ok(())
 }
 
@@ -112,7 +113,7 @@ fn size(folder: &CacheFolder) -> Result<()> {
             "drawings": of(EntryKind::Drawing), "pictures": of(EntryKind::Picture), "spans": of(EntryKind::Span),
         }));
     } else {
-        println!("{}", summary(&kept, limit, &dir));
+        outln!("{}", summary(&kept, limit, &dir));
     }
     Ok(())
 }
@@ -123,7 +124,7 @@ fn prune(folder: &CacheFolder, to: u64) -> Result<()> {
     if folder.json {
         print_json(&json!({"deleted": deleted.len(), "bytes": total(&deleted)}));
     } else {
-        println!("{} files deleted, {}", deleted.len(), bytes(total(&deleted) as usize));
+        outln!("{} files deleted, {}", deleted.len(), bytes(total(&deleted) as usize));
     }
     Ok(())
 }
@@ -146,7 +147,7 @@ fn verify(folder: &CacheFolder) -> Result<()> {
         print_json(&json!({"checked": kept.len(), "damaged": damaged}));
         return Ok(());
     }
-    damaged.iter().for_each(|file| println!("damaged and deleted: {file}"));
-    println!("{} files checked, {} damaged", kept.len(), damaged.len());
+    damaged.iter().for_each(|file| outln!("damaged and deleted: {file}"));
+    outln!("{} files checked, {} damaged", kept.len(), damaged.len());
     Ok(())
 }

@@ -3,6 +3,8 @@
 //!
 //! The executable is a thin wrapper around this library, so that tests can call its parts.
 
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod argument_files;
 mod cache;
 pub mod cli;
@@ -17,6 +19,7 @@ mod progress;
 mod render;
 mod retime;
 pub mod serve;
+mod stdio;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -27,6 +30,7 @@ pub use failure::{Failure, Kind, Result};
 
 use cli::{Command, Man, Models};
 use models::{convert, download, inspect, random, verify};
+use stdio::errln;
 
 /// Parses `arguments` (the first is the program's name), carries out the command, and returns the
 /// exit code: 0, or that of the [`Kind`] of failure.
@@ -34,7 +38,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments = match argument_files::expanded(arguments) {
         Ok(arguments) => arguments,
         Err(failure) => {
-            eprintln!("inbetween: {failure}");
+            errln!("inbetween: {failure}");
             return ExitCode::from(failure.kind.code());
         }
     };
@@ -53,10 +57,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         let level = env_logger::Env::default().filter_or("INBETWEEN_LOG", "warn");
         env_logger::Builder::from_env(level).init();
     }
-    match execute(command) {
+    match execute(command).and_then(|()| stdio::arrived()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("inbetween: {failure}");
+            errln!("inbetween: {failure}");
             ExitCode::from(failure.kind.code())
         }
     }
@@ -70,12 +74,9 @@ fn execute(command: Command) -> Result<()> {
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Completions(arguments) => {
             let mut command = <cli::Cli as clap::CommandFactory>::command();
-            clap_complete::generate(
-                arguments.shell,
-                &mut command,
-                "inbetween",
-                &mut std::io::stdout(),
-            );
+            let mut script = Vec::new();
+            clap_complete::generate(arguments.shell, &mut command, "inbetween", &mut script);
+            stdio::out(format_args!("{}", String::from_utf8_lossy(&script)));
             Ok(())
         }
         Command::Man(arguments) => man(&arguments),
@@ -98,6 +99,11 @@ fn man(arguments: &Man) -> Result<()> {
             std::fs::create_dir_all(dir).map_err(failed)?;
             clap_mangen::generate_to(command, dir).map_err(failed)
         }
-        None => clap_mangen::Man::new(command).render(&mut std::io::stdout()).map_err(failed),
+        None => {
+            let mut page = Vec::new();
+            clap_mangen::Man::new(command).render(&mut page).map_err(failed)?;
+            stdio::out(format_args!("{}", String::from_utf8_lossy(&page)));
+            Ok(())
+        }
     }
 }

@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::failure::Failure;
+use crate::stdio::{errln, outln};
 
 /// Time between two lines in a log.
 const BETWEEN_LINES: Duration = Duration::from_secs(10);
@@ -57,8 +58,8 @@ impl ProgressForm {
     /// Prints the current activity on standard output.
     fn status(self, text: &str) {
         match self {
-            Self::Openjd => println!("openjd_status: {text}"),
-            Self::Lines => println!("{text}"),
+            Self::Openjd => outln!("openjd_status: {text}"),
+            Self::Lines => outln!("{text}"),
             Self::Bar => {}
         }
     }
@@ -66,7 +67,7 @@ impl ProgressForm {
     /// Prints a failure in the form that a farm shows beside the task.
     pub(crate) fn failed(self, failure: &Failure) {
         if self == Self::Openjd {
-            println!("openjd_fail: {}", failure.message.replace('\n', " "));
+            outln!("openjd_fail: {}", failure.message.replace('\n', " "));
         }
     }
 }
@@ -88,8 +89,8 @@ impl Percents {
             return;
         }
         match self.form {
-            ProgressForm::Openjd => println!("openjd_progress: {percent}"),
-            ProgressForm::Lines => println!("progress {percent} %"),
+            ProgressForm::Openjd => outln!("openjd_progress: {percent}"),
+            ProgressForm::Lines => outln!("progress {percent} %"),
             ProgressForm::Bar => {}
         }
     }
@@ -190,7 +191,7 @@ impl Frames {
     fn tell(&mut self) {
         let text = format!("{}: {}", self.what, self.text(self.started.elapsed()));
         match self.form {
-            ProgressForm::Bar => eprintln!("{text}"),
+            ProgressForm::Bar => errln!("{text}"),
             form => form.status(&text),
         }
         self.told = Instant::now();

@@ -609,3 +609,40 @@ fn other_outputs_than_the_drawing_are_written_too() {
     let sure = image::open(Path::new(&out).join("frame_0001.png")).unwrap().to_luma8();
     assert!(sure.get_pixel(4, 4).0[0] > 200, "paper is sure at a key too");
 }
+
+#[test]
+fn a_reader_who_has_seen_enough_stops_nothing() {
+    let small = Small::new();
+    let (first, last) = (small.drawing("first.png", 40), small.drawing("last.png", 80));
+    let out = small.path("frame_##.png");
+    let render = ["render", &first, &last, "--out", &out, "--progress", "lines", "--frames", "1-5"];
+    let cache = ["cache", "list", "--json", "--cache", &small.path("cache")];
+    for arguments in
+        [&render[..], &cache, &["doctor"], &["man"], &["completions", "bash"], &["no", "command"]]
+    {
+        let told = inbetween(arguments);
+        let (out, err) = (std::io::pipe().unwrap(), std::io::pipe().unwrap());
+        let mut command = common::inbetween(arguments);
+        command.stdout(out.1).stderr(err.1);
+        drop((out.0, err.0));
+        let code = command.status().unwrap().code();
+        assert_eq!(code, Some(told.code), "{arguments:?}");
+    }
+    for frame in 2..=4 {
+        assert!(image::open(small.path(&format!("frame_{frame:02}.png"))).is_ok(), "frame {frame}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_list_that_is_cut_short_is_no_success() {
+    for arguments in [&["man"][..], &["completions", "bash"], &["models", "inspect", "none"]] {
+        let told = inbetween(arguments);
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let done = common::inbetween(arguments).stdout(full).output().unwrap();
+        let done = Done::of(done);
+        let wanted = if told.code == 0 { 3 } else { told.code };
+        assert_eq!(done.code, wanted, "{arguments:?}: {}", done.err);
+        assert!(told.code != 0 || done.err.contains("standard output"), "{}", done.err);
+    }
+}

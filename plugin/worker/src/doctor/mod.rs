@@ -22,6 +22,7 @@ use serde_json::json;
 use crate::cli::Doctor;
 use crate::failure::{Failure, Kind, Result};
 use crate::models::{bytes, print_json};
+use crate::stdio::outln;
 use crate::{cache, render};
 
 /// The verdict on one item.
@@ -68,9 +69,9 @@ pub(crate) fn run(arguments: &Doctor) -> Result<()> {
         print_json(&lines);
     } else {
         for finding in &findings {
-            println!("{:4} {:12} {}", finding.verdict.word(), finding.what, finding.found);
+            outln!("{:4} {:12} {}", finding.verdict.word(), finding.what, finding.found);
             if finding.verdict != Verdict::Ok {
-                println!("                  {}", finding.advice);
+                outln!("                  {}", finding.advice);
             }
         }
     }

@@ -21,6 +21,7 @@ use serde_json::json;
 use crate::cli::Generate;
 use crate::failure::{Failure, Kind, Result};
 use crate::progress;
+use crate::stdio::outln;
 
 pub(crate) fn run(arguments: &Generate) -> Result<()> {
     let (width, height) = arguments.size;
@@ -62,7 +63,7 @@ pub(crate) fn run(arguments: &Generate) -> Result<()> {
     let pipeline = pipeline(arguments, device, dtype)?;
     let plan = pipeline.plan(size, !drawing.sketches.is_empty());
     if !arguments.json {
-        println!("{why}, {dtype:?}\n{plan}");
+        outln!("{why}, {dtype:?}\n{plan}");
     }
     let started = Instant::now();
     let frames = watched(|control| pipeline.generate(&drawing, control))?;
@@ -108,7 +109,7 @@ fn plan(arguments: &Generate, size: RunSize, sketches: bool) -> Result<()> {
             "available_bytes": plan.available,
         }));
     } else {
-        println!("{why}, {dtype:?}\n{plan}");
+        outln!("{why}, {dtype:?}\n{plan}");
     }
     Ok(())
 }
@@ -158,7 +159,7 @@ fn report(arguments: &Generate, files: &[PathBuf], took: Duration) {
         format!(", peak memory {:.2} GiB", peak as f64 / (1_u64 << 30) as f64)
     });
     let out = arguments.out.display();
-    println!("{} pictures in {out} after {:.1} s{memory}", files.len(), took.as_secs_f64());
+    outln!("{} pictures in {out} after {:.1} s{memory}", files.len(), took.as_secs_f64());
 }
 
 /// The peak resident memory of this process in bytes, if the system reports it.

@@ -7,6 +7,7 @@ use super::{bytes, print_json};
 use crate::cli::Convert;
 use crate::failure::Result;
 use crate::progress;
+use crate::stdio::outln;
 
 pub(crate) fn run(arguments: &Convert) -> Result<()> {
     let file = NamedFile::open(&arguments.input)?;
@@ -28,7 +29,7 @@ pub(crate) fn run(arguments: &Convert) -> Result<()> {
         }));
     } else {
         let size = bytes(written.bytes as usize);
-        println!("{output}: {} tensors, {size}, digest {}", written.tensors, written.digest);
+        outln!("{output}: {} tensors, {size}, digest {}", written.tensors, written.digest);
     }
     Ok(())
 }

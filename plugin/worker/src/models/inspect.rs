@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::{bytes, print_json};
 use crate::cli::Inspect;
 use crate::failure::{Failure, Kind, Result};
+use crate::stdio;
 
 /// The description of a file.
 #[derive(Debug, Serialize)]
@@ -43,7 +44,7 @@ pub(crate) fn run(arguments: &Inspect) -> Result<()> {
     if arguments.json {
         print_json(&description);
     } else {
-        print!("{}", in_words(&description));
+        stdio::out(format_args!("{}", in_words(&description)));
     }
     // Everything is printed, but the command fails, because the file is not of this model.
     if description.layout.is_none() {

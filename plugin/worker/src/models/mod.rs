@@ -6,12 +6,13 @@ pub mod inspect;
 pub mod random;
 pub mod verify;
 
+use crate::stdio::outln;
 use serde::Serialize;
 
 /// Prints `value` as JSON on standard output.
 pub(crate) fn print_json(value: &impl Serialize) {
     let text = serde_json::to_string_pretty(value).expect("plain data always serialises");
-    println!("{text}");
+    outln!("{text}");
 }
 
 /// A size in bytes, formatted for people: `5.36 GiB`.

@@ -8,6 +8,7 @@ use super::bytes;
 use crate::cli::{Random, RandomLayout};
 use crate::failure::Result;
 use crate::progress;
+use crate::stdio::outln;
 
 pub(crate) fn run(arguments: &Random) -> Result<()> {
     let wanted = match (arguments.layout, arguments.tiny) {
@@ -23,6 +24,6 @@ pub(crate) fn run(arguments: &Random) -> Result<()> {
     drop(report);
     bar.finish_and_clear();
     let size = bytes(written.bytes as usize);
-    println!("{}: {} tensors, {size}, random", arguments.file.display(), written.tensors);
+    outln!("{}: {} tensors, {size}, random", arguments.file.display(), written.tensors);
     Ok(())
 }

@@ -11,6 +11,7 @@ use super::print_json;
 use crate::cli::Verify;
 use crate::failure::{Failure, Kind, Result};
 use crate::progress;
+use crate::stdio;
 
 /// Number of names that are listed; further ones are only counted.
 const SHOWN: usize = 20;
@@ -41,7 +42,7 @@ pub(crate) fn run(arguments: &Verify) -> Result<()> {
     if arguments.json {
         print_json(&as_json(&report, &changed, &broken));
     } else {
-        print!("{}", in_words(&report, &broken));
+        stdio::out(format_args!("{}", in_words(&report, &broken)));
     }
     if let Some(first) = broken.into_iter().next() {
         return Err(first.into());

@@ -22,6 +22,7 @@ use crate::cli::Render;
 use crate::failure::{Failure, Kind, Result};
 use crate::pictures::Depth;
 use crate::progress::ProgressReporter;
+use crate::stdio::{errln, outln};
 use output::Writer;
 use request::Prepared;
 use unsure::Doubts;
@@ -69,7 +70,7 @@ fn draw_all(arguments: &Render) -> Result<()> {
     let warnings: Vec<String> =
         loose_pins.into_iter().map(|pin| inbetween_core::pins::loose(pin + 1)).collect();
     for warning in warnings.iter().chain(&doubts.lines()) {
-        eprintln!("inbetween: {warning}");
+        errln!("inbetween: {warning}");
     }
     let seconds = started.elapsed().as_secs_f64();
     if arguments.json {
@@ -84,7 +85,7 @@ fn draw_all(arguments: &Render) -> Result<()> {
             "unsure": doubts.json(),
         }));
     } else {
-        println!(
+        outln!(
             "{} files in {} after {seconds:.1} s with {engine}: {drawn} drawn, {found} from the cache",
             files.len(),
             arguments.out.display(),
@@ -125,7 +126,7 @@ fn draw_span(
     }
     output::check_inputs_stay(arguments, &style, &frames)?;
     if let Some(channels) = style.left_out() {
-        eprintln!("inbetween: the frames lack what is not the picture itself: {channels}");
+        errln!("inbetween: the frames lack what is not the picture itself: {channels}");
     }
     let mut writer = Writer::new(arguments, style, prepared.encoding)?;
     let mut source = DrawingSource { queue, prepared: &prepared, drawn: 0, found: 0, held: None };

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::failure::{Failure, Kind, Result};
+use crate::stdio::errln;
 
 /// What is left free for everything else on the disk, in bytes.
 const SPARE: u64 = 64 << 20;
@@ -32,7 +33,7 @@ pub(super) fn check(folder: &Path, estimate: SpaceEstimate) -> Result<()> {
         ));
     }
     if estimate.most.saturating_add(SPARE) > free {
-        eprintln!(
+        errln!(
             "inbetween: about {} may be needed, and {} has room for {}; what is finished is kept if it runs out",
             size_text(estimate.most),
             folder.display(),

@@ -27,6 +27,7 @@ use inbetween_flow::FlowEngine;
 use crate::cli::Retime;
 use crate::failure::{Failure, Kind, Result};
 use crate::progress;
+use crate::stdio::{errln, outln};
 use disk_space::SpaceEstimate;
 use draw::{FrameCounts, FrameWriter};
 use pictures::{Depth, Style};
@@ -172,7 +173,7 @@ fn retime(arguments: &Retime) -> Result<()> {
         _ => Style::plain(format, source.form()),
     };
     if let Some(channels) = style.left_out() {
-        eprintln!("inbetween: the drawn frames lack what is not the picture itself: {channels}");
+        errln!("inbetween: the drawn frames lack what is not the picture itself: {channels}");
     }
     // From here on it is the film that is retimed, not what a transfer made of it.
     let from = analysis.restoration.rate(from);
@@ -180,7 +181,7 @@ fn retime(arguments: &Retime) -> Result<()> {
     let range =
         share.range(frame_map.frames(), writer.as_ref().map_or(1, VideoWriter::part_length));
     if range.is_empty() && !share.is_whole() {
-        println!("None of the {} frames is in this share.", frame_map.frames());
+        outln!("None of the {} frames is in this share.", frame_map.frames());
         return Ok(());
     }
     let counts = if share == Share::Join {
@@ -222,7 +223,7 @@ fn retime(arguments: &Retime) -> Result<()> {
     };
     match writer {
         Some(writer) if share.is_whole() => {
-            eprintln!("inbetween: joining {}", output.display());
+            errln!("inbetween: joining {}", output.display());
             writer.join(work, frame_map.frames(), analysis.start_micros)?;
         }
         None if share.is_whole() => work.tidy()?,
@@ -288,7 +289,7 @@ fn video_writer(
     };
     let pictures = (source.form(), source.size()?);
     let writer = VideoWriter::prepare(path, &work.pattern.folder, rates, pictures, like, &options)?;
-    writer.notes().for_each(|note| eprintln!("inbetween: {note}"));
+    writer.notes().for_each(|note| errln!("inbetween: {note}"));
     Ok(writer)
 }
 
@@ -373,12 +374,12 @@ fn fail_if_damaged(analysis: &ClipAnalysis) -> Result<()> {
 fn warn_about(source: &Source, arguments: &Retime) {
     match source {
         Source::Video { video, .. } if video.interlaced && arguments.restore == Restore::Off => {
-            eprintln!(
+            errln!(
                 "inbetween: the video says that it is interlaced; if combs are seen in motion, leave --restore off away"
             );
         }
         Source::Pictures { unpacked: None, .. } if arguments.from.is_none() => {
-            eprintln!(
+            errln!(
                 "inbetween: pictures tell no frame rate; {RATE_OF_PICTURES} is assumed (--from RATE for another)"
             );
         }
@@ -386,7 +387,7 @@ fn warn_about(source: &Source, arguments: &Retime) {
     }
     let form = source.form();
     if form.depth >= Depth::Half && arguments.output.as_deref().is_some_and(video::is_video) {
-        eprintln!(
+        errln!(
             "inbetween: scene-linear pictures are shown as sRGB in the video, highlights cut off"
         );
     }

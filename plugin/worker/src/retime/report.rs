@@ -12,6 +12,7 @@ use super::share::Share;
 use super::work_folder::ClipAnalysis;
 use crate::cli::Retime;
 use crate::failure::Result;
+use crate::stdio::outln;
 
 fn sheet_json(sheet: &Sheet) -> Value {
     let drawings: Vec<Value> = sheet
@@ -50,9 +51,9 @@ pub(super) fn show_sheet(arguments: &Retime, analysis: &ClipAnalysis, rate: Rate
         crate::models::print_json(&report);
         return Ok(());
     }
-    println!("{}", summary(sheet, rate));
+    outln!("{}", summary(sheet, rate));
     if let Some(done) = analysis.restoration.summary() {
-        println!("restored: {done}");
+        outln!("restored: {done}");
     }
     for drawing in sheet.drawings() {
         let pan = match drawing.kind {
@@ -61,7 +62,7 @@ pub(super) fn show_sheet(arguments: &Retime, analysis: &ClipAnalysis, rate: Rate
         };
         let cut = if drawing.cut { "  cut" } else { "" };
         let doubt = if drawing.confidence < 0.3 { "  unsure" } else { "" };
-        println!("{:>7}  held for {}{pan}{cut}{doubt}", drawing.first, drawing.frames);
+        outln!("{:>7}  held for {}{pan}{cut}{doubt}", drawing.first, drawing.frames);
     }
     Ok(())
 }
@@ -108,13 +109,13 @@ pub(super) fn report(
         }));
         return;
     }
-    println!("{}", summary(sheet, from));
+    outln!("{}", summary(sheet, from));
     if let Some(done) = analysis.restoration.summary() {
-        println!("restored: {done}");
+        outln!("restored: {done}");
     }
     let resumed =
         if counts.resumed > 0 { format!(", {} were there", counts.resumed) } else { String::new() };
-    println!(
+    outln!(
         "{} frames at {to} in {}: {} drawn, {} from the clip{resumed}, after {:.1} s",
         frame_map.frames(),
         output.display(),
@@ -123,20 +124,20 @@ pub(super) fn report(
         took.as_secs_f64()
     );
     if !share.is_whole() {
-        println!("This was a share of them; --join makes a whole when all are drawn.");
+        outln!("This was a share of them; --join makes a whole when all are drawn.");
     }
     if counts.panned > 0 {
-        println!("{} frames carry a pan on to a cut or the end.", counts.panned);
+        outln!("{} frames carry a pan on to a cut or the end.", counts.panned);
     }
     if let Some((frame, share)) = counts.worst {
-        println!(
+        outln!(
             "{} in-betweens are unsure in places, frame {frame} of the output most: {:.0} % of it.",
             counts.unsure,
             100.0 * share
         );
     }
     if counts.held > 0 {
-        println!(
+        outln!(
             "{} in-betweens hold a drawing, because nothing in one key was found in the other.",
             counts.held
         );

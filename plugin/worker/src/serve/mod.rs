@@ -22,6 +22,7 @@ use inbetween_core::{Engine, Error};
 
 use crate::cli;
 use crate::failure::{Failure, Kind, Result};
+use crate::stdio::outln;
 use instance::Acquired;
 use server::Server;
 
@@ -72,8 +73,8 @@ fn stop(endpoint: Endpoint) -> Result<()> {
     let mut config = RemoteConfig::new(CacheConfig::in_memory(0), String::new());
     config.endpoint = endpoint;
     match RemoteEngine::new(config).stop() {
-        Ok(true) => println!("The worker has ended."),
-        Ok(false) => println!("There was no worker."),
+        Ok(true) => outln!("The worker has ended."),
+        Ok(false) => outln!("There was no worker."),
         Err(error) => return Err(failed(&error)),
     }
     Ok(())

@@ -22,6 +22,7 @@ use super::print_json;
 use crate::cli::Download;
 use crate::failure::{Failure, Kind, Result};
 use crate::progress;
+use crate::stdio::{self, outln};
 
 /// Where the authors published the weights.
 pub const REPOSITORY: &str = "Doubiiu/ToonCrafter";
@@ -89,7 +90,7 @@ pub struct Fetched {
 
 pub(crate) fn run(arguments: &Download) -> Result<()> {
     if !arguments.json {
-        println!("{LICENCE}");
+        outln!("{LICENCE}");
     }
     if !arguments.accept_licence {
         ask()?;
@@ -106,7 +107,7 @@ pub(crate) fn run(arguments: &Download) -> Result<()> {
         let done = fetch(&server, name, &folder, &mut progress::reporter(&bar))?;
         bar.finish_and_clear();
         if !arguments.json {
-            println!("{}: {} bytes, SHA-256 {}", done.file.display(), done.bytes, done.sha256);
+            outln!("{}: {} bytes, SHA-256 {}", done.file.display(), done.bytes, done.sha256);
         }
         fetched.push(done);
     }
@@ -132,11 +133,9 @@ fn ask() -> Result<()> {
     if !std::io::stdin().is_terminal() {
         return Err(declined("Nothing was fetched: accept the licence with --accept-licence."));
     }
-    print!("Accept the licence and fetch the weights? [y/N] ");
+    stdio::out(format_args!("Accept the licence and fetch the weights? [y/N] "));
     let mut answer = String::new();
-    let read =
-        std::io::stdout().flush().and_then(|()| std::io::stdin().lock().read_line(&mut answer));
-    match read {
+    match std::io::stdin().lock().read_line(&mut answer) {
         Ok(_) if matches!(answer.trim(), "y" | "Y" | "yes") => Ok(()),
         _ => Err(declined("Nothing was fetched: the licence was not accepted.")),
     }
