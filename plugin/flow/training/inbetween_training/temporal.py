@@ -76,14 +76,9 @@ def between(before, here, after, side, tried, margin):
     return before[place - away] + after[place + away]
 
 
-def score(pictures):
-    """Measures of a series of at least three pictures, by name; 0 is best.
-
-    `uneven`: mean change of movement of a line point from one drawing to the next, in thousandths of the diagonal,
-    up to `2000 * REACH`. 0 when every line moves straight on at an even pace, or nothing moves.
-    `flicker`: % of the line points in a drawing between the keys whose movement changes by more than `SEEN`:
-    pieces of lines that come, go, tremble or leap. 0..=100.
-    """
+def changes(pictures):
+    """How the movement changes at each picture but the first and the last: its `uneven` and its `flicker` alone, as
+    `score` has them of all."""
     maps = [edges(picture) for picture in pictures]
     diagonal = float(np.hypot(*maps[0].shape))
     step, side = max(2, round(STEP * diagonal)), max(8, round(BLOCK * diagonal))
@@ -95,4 +90,15 @@ def score(pictures):
         change = between(before, here, after, side, tried, fastest) if here.any() else np.zeros(1)
         uneven = 1000 * np.clip(change - step, 0, None).mean() / diagonal
         rows.append((uneven, 100 * (change > seen).mean()))
-    return dict(zip(NAMES, (float(mean) for mean in np.mean(rows, axis=0))))
+    return rows
+
+
+def score(pictures):
+    """Measures of a series of at least three pictures, by name; 0 is best.
+
+    `uneven`: mean change of movement of a line point from one drawing to the next, in thousandths of the diagonal,
+    up to `2000 * REACH`. 0 when every line moves straight on at an even pace, or nothing moves.
+    `flicker`: % of the line points in a drawing between the keys whose movement changes by more than `SEEN`:
+    pieces of lines that come, go, tremble or leap. 0..=100.
+    """
+    return dict(zip(NAMES, (float(mean) for mean in np.mean(changes(pictures), axis=0))))
