@@ -26,6 +26,11 @@ pub(crate) fn help(of: &'static dyn AnySetting) -> String {
     }
 }
 
+/// The same of a choice that each span of a sequence may make for itself.
+pub(crate) fn help_of_each_span(of: &'static dyn AnySetting) -> String {
+    format!("{}. One for all spans, or one for each, with commas between them", help(of))
+}
+
 /// Reads a number within the setting's range.
 pub(crate) fn number(
     of: &'static Setting<Number>,

@@ -269,7 +269,7 @@ fn a_sequence_of_keys_is_drawn_span_by_span() {
         (&["--key-frames", "1,7"], 3, "key_0007.png"),
         (&["--in-betweens", "0"], 2, "in-betweens"),
         (&["--frames", "20"], 2, "1 to 9"),
-        (&["--sheet"], 2, "--span"),
+        (&["--exposure", "twos,ones,ones"], 2, "there are 2 spans, and 3 are given"),
         (&["a.png", "b.png"], 2, "--keys"),
     ] {
         let (done, _) = draw("wrong", more);
@@ -342,13 +342,45 @@ fn any_number_of_keys_makes_one_movement() {
     for (more, said) in [
         (&["--at", "1,5,11"][..], "4 keys and 3 frames"),
         (&["--at", "1,5,5,15"], "each after the one before"),
-        (&["--at", told, "--sheet"], "--span"),
+        (&["--at", told, "--chart", "linear,ease-in"], "one for each"),
+        (&["--at", told, "--positions", "0.5|0.5"], "one for each"),
         (&["--at", told, "--start", "3"], "--start"),
     ] {
         let (done, _) = draw("wrong", more);
         assert_eq!(done.code, 2, "{more:?}: {}", done.err);
         assert!(done.err.contains(said), "{more:?}: {}", done.err);
     }
+}
+
+#[test]
+fn each_span_has_its_own_chart_and_exposure_and_one_sheet_shows_them() {
+    let small = Small { folder: TempDir::new().unwrap() };
+    let keys =
+        [("a.png", 30), ("b.png", 60), ("c.png", 90)].map(|(name, x)| small.drawing(name, x));
+    let cache = small.path("cache");
+    let draw = |out: &str, more: &[&str]| {
+        let out = small.path(out);
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let fixed = ["--at", "1,9,17", "--out", &out, "--engine", "flow", "--cache", &cache];
+        let done = inbetween(&[&["render"], &keys[..], &fixed, more].concat());
+        assert_eq!(done.code, 0, "{}", done.err);
+        move |n: u32| fs::read(Path::new(&out).join(format!("frame_{n:04}.png"))).unwrap()
+    };
+    let own = ["--exposure", "twos,ones", "--chart", "linear,ease-in", "--sheet", "--preview"];
+    let own = draw("own", &own);
+    let (twos, eased) =
+        (draw("twos", &["--exposure", "twos"]), draw("eased", &["--chart", "ease-in"]));
+    assert!(own(3) == own(4) && own(11) != own(12));
+    assert!((1..9).all(|n| own(n) == twos(n)) && (9..=17).all(|n| own(n) == eased(n)));
+    let custom = draw("custom", &["--positions", "0.5|0.125 0.25 0.375 0.5 0.625 0.75 0.875"]);
+    let even = draw("even", &[]);
+    assert!(custom(5) == even(5) && custom(11) == even(11));
+    let files = pictures(Path::new(&small.path("own")));
+    assert_eq!(files.len(), 17 + 2);
+    let sheet = image::open(small.path("own/sheet.png")).unwrap().into_rgb8();
+    let red = sheet.pixels().filter(|p| p.0[0] > 180 && p.0[1] < 60).count();
+    let of_disc = (std::f64::consts::PI * 900.0) as usize;
+    assert!(red.abs_diff(17 * of_disc) < 17 * of_disc / 5, "{red} pixels of 17 discs of {of_disc}");
 }
 
 #[test]
@@ -614,22 +646,23 @@ fn other_outputs_than_the_drawing_are_written_too() {
 fn a_reader_who_has_seen_enough_stops_nothing() {
     let small = Small::new();
     let (first, last) = (small.drawing("first.png", 40), small.drawing("last.png", 80));
-    let out = small.path("frame_##.png");
+    let out = small.path("out");
     let render = ["render", &first, &last, "--out", &out, "--progress", "lines", "--frames", "1-5"];
     let cache = ["cache", "list", "--json", "--cache", &small.path("cache")];
     for arguments in
         [&render[..], &cache, &["doctor"], &["man"], &["completions", "bash"], &["no", "command"]]
     {
         let told = inbetween(arguments);
-        let (out, err) = (std::io::pipe().unwrap(), std::io::pipe().unwrap());
+        let _ = fs::remove_dir_all(&out);
+        let (to, err) = (std::io::pipe().unwrap(), std::io::pipe().unwrap());
         let mut command = common::inbetween(arguments);
-        command.stdout(out.1).stderr(err.1);
-        drop((out.0, err.0));
+        command.stdout(to.1).stderr(err.1);
+        drop((to.0, err.0));
         let code = command.status().unwrap().code();
         assert_eq!(code, Some(told.code), "{arguments:?}");
-    }
-    for frame in 2..=4 {
-        assert!(image::open(small.path(&format!("frame_{frame:02}.png"))).is_ok(), "frame {frame}");
+        if arguments == render {
+            assert_eq!(pictures(Path::new(&out)).len(), 5);
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::builder::PossibleValuesParser;
-use clap::{Args, ValueEnum};
+use clap::{ArgAction, Args, ValueEnum};
 use image::ImageFormat;
 use inbetween_core::settings::list::{
     CHART, CUSTOM_CHART, ENGINE, EXPOSURE, FIRST_KEY, LAST_KEY, MOTION_PATH, MotionPath, OUTPUT,
@@ -17,7 +17,8 @@ use inbetween_core::{EngineKind, Output, Quality};
 use super::pins::PixelPin;
 use crate::failure::{Failure, Kind, Result};
 use crate::options::{
-    Chosen, ToonCrafterOptions, choice, frame_and_file, help, name_of_default, number,
+    Chosen, ToonCrafterOptions, choice, frame_and_file, help, help_of_each_span, name_of_default,
+    number,
 };
 use crate::pictures::Depth;
 use crate::presets;
@@ -78,15 +79,18 @@ pub struct Render {
     #[arg(long)]
     pub frames: Option<String>,
     #[arg(
-        long, help = help(&CHART), value_parser = choice(&CHART), default_value = name_of_default(&CHART),
-        conflicts_with = "positions"
+        long, help = help_of_each_span(&CHART), value_parser = choice(&CHART), default_value = name_of_default(&CHART),
+        action = ArgAction::Set, value_delimiter = ',', conflicts_with = "positions"
     )]
-    pub(crate) chart: Chosen<Chart>,
-    /// A custom chart: positions from 0 to 1, as "0.1 35% 2/3".
+    pub(crate) chart: Vec<Chosen<Chart>>,
+    /// A custom chart: positions from 0 to 1, as "0.1 35% 2/3". One for all spans, or one for each with | between them.
     #[arg(long)]
     pub positions: Option<String>,
-    #[arg(long, help = help(&EXPOSURE), value_parser = choice(&EXPOSURE), default_value = name_of_default(&EXPOSURE))]
-    pub(crate) exposure: Exposure,
+    #[arg(
+        long, help = help_of_each_span(&EXPOSURE), value_parser = choice(&EXPOSURE),
+        default_value = name_of_default(&EXPOSURE), action = ArgAction::Set, value_delimiter = ','
+    )]
+    pub(crate) exposure: Vec<Exposure>,
     /// A sketch and its frame, as 5=sketch.png. May be repeated.
     #[arg(long, value_parser = frame_and_file)]
     pub sketch: Vec<(usize, PathBuf)>,
@@ -156,6 +160,9 @@ pub struct Render {
     /// key and 1 the last.
     #[arg(skip)]
     pub(crate) neighbours: [Option<(f64, PathBuf)>; 2],
+    /// Of a span in a sequence: its own chart and exposure.
+    #[arg(skip)]
+    pub(crate) timed: Option<(Chart, Exposure)>,
 }
 
 impl Render {
@@ -173,16 +180,30 @@ impl Render {
         last.ok_or_else(|| usage("There are more frames than can be numbered."))
     }
 
-    pub(crate) fn timing(&self) -> Result<Timing> {
+    /// Chart and exposure of span `at` of `spans`, counted from 0.
+    pub(crate) fn timing_of(&self, at: usize, spans: usize) -> Result<(Chart, Exposure)> {
+        let exposure = *of_span("exposure", &self.exposure, at, spans)?;
         let chart = match &self.positions {
-            Some(text) => Chart::from_str(text)?,
-            None => match &self.chart {
+            Some(text) => {
+                let charts: Vec<&str> = text.split('|').collect();
+                Chart::from_str(of_span("positions", &charts, at, spans)?)?
+            }
+            None => match of_span("chart", &self.chart, at, spans)? {
                 Some(chart) => chart.clone(),
                 None => Chart::from_str(&CUSTOM_CHART.kind.default.to_string_lossy())?,
             },
         };
+        Ok((chart, exposure))
+    }
+
+    /// The timing of the one span of these arguments.
+    pub(crate) fn timing(&self) -> Result<Timing> {
+        let (chart, exposure) = match &self.timed {
+            Some(timed) => timed.clone(),
+            None => self.timing_of(0, 1)?,
+        };
         let (first, last) = (f64::from(self.start), f64::from(self.last_frame()?));
-        Ok(Timing::new(first, last, chart, self.exposure)?)
+        Ok(Timing::new(first, last, chart, exposure)?)
     }
 
     pub(crate) fn frames_wanted(&self) -> Result<Vec<u32>> {
@@ -196,6 +217,18 @@ impl Render {
                 "Frames are written as 3-5 or 4, and lie between the keys on frames {first} and {last}."
             ))),
         }
+    }
+}
+
+/// The one of `all` that is for span `at`, counted from 0.
+fn of_span<'a, T>(option: &str, all: &'a [T], at: usize, spans: usize) -> Result<&'a T> {
+    match all {
+        [one] => Ok(one),
+        all if all.len() == spans => Ok(&all[at]),
+        all => Err(usage(format!(
+            "--{option} is one for all spans or one for each: there are {spans} spans, and {} are given.",
+            all.len()
+        ))),
     }
 }
 

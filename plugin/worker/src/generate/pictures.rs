@@ -5,12 +5,12 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
-use font8x8::{BASIC_FONTS, UnicodeFonts};
-use image::{GenericImage, ImageFormat, Rgb, RgbImage, imageops};
+use image::{ImageFormat, RgbImage};
 use inbetween_core::{Encoding, picture};
 use inbetween_tooncrafter::preprocess::Picture;
 
 use crate::failure::{Failure, Kind, Result};
+use crate::pictures::contact_sheet::{Cell, Exposed, contact_sheet};
 
 /// A key as input for the model.
 pub(super) struct Key {
@@ -65,7 +65,17 @@ pub(super) fn write(
         files.push(save(picture, &folder.join(format!("frame.{:04}.png", i + 1)))?);
     }
     if sheet {
-        files.push(save(&contact_sheet(&pictures), &folder.join("sheet.png"))?);
+        let last = pictures.len() - 1;
+        let cell = |(n, picture): (usize, &RgbImage)| {
+            let exposed = match n {
+                0 => Exposed::Key,
+                n if n == last => Exposed::Key,
+                n => Exposed::InBetween(n as f64 / last as f64),
+            };
+            Cell::new(n as u32 + 1, exposed, picture)
+        };
+        let cells: Vec<Cell> = pictures.iter().enumerate().map(cell).collect();
+        files.push(save(&contact_sheet(&cells), &folder.join("sheet.png"))?);
     }
     Ok(files)
 }
@@ -102,38 +112,10 @@ fn save(picture: &RgbImage, path: &Path) -> Result<PathBuf> {
     Ok(path.into())
 }
 
-/// A sheet with four columns, on which each frame has its number.
-pub(crate) fn contact_sheet(pictures: &[RgbImage]) -> RgbImage {
-    const COLUMNS: u32 = 4;
-    const GAP: u32 = 6;
-    const LABEL: u32 = 12;
-    const PAPER: Rgb<u8> = Rgb([40, 40, 42]);
-    const INK: Rgb<u8> = Rgb([235, 235, 230]);
-    let Some(first) = pictures.first() else { return RgbImage::new(1, 1) };
-    // Wide frames are reduced, because the sheet should fit on a screen.
-    let scale = first.width().div_ceil(512).max(1) * 2;
-    let (width, height) = ((first.width() / scale).max(16), (first.height() / scale).max(1));
-    let rows = (pictures.len() as u32).div_ceil(COLUMNS);
-    let (step_x, step_y) = (width + GAP, height + LABEL + GAP);
-    let mut sheet = RgbImage::from_pixel(GAP + COLUMNS * step_x, GAP + rows * step_y, PAPER);
-    for (i, picture) in pictures.iter().enumerate() {
-        let (x, y) = (GAP + i as u32 % COLUMNS * step_x, GAP + i as u32 / COLUMNS * step_y);
-        for (n, letter) in (i + 1).to_string().chars().enumerate() {
-            let Some(glyph) = BASIC_FONTS.get(letter) else { continue };
-            for (dy, bits) in glyph.into_iter().enumerate() {
-                for dx in (0..8).filter(|dx| bits >> dx & 1 == 1) {
-                    sheet.put_pixel(x + n as u32 * 8 + dx, y + dy as u32, INK);
-                }
-            }
-        }
-        let small = imageops::resize(picture, width, height, imageops::FilterType::Triangle);
-        sheet.copy_from(&small, x, y + LABEL).expect("the sheet was made large enough");
-    }
-    sheet
-}
-
 #[cfg(test)]
 mod tests {
+    use image::Rgb;
+
     use super::*;
 
     #[test]
@@ -145,14 +127,5 @@ mod tests {
         assert_eq!(pictures[0].get_pixel(0, 0), &Rgb([127; 3]));
         let bright = (frames + 2.0).unwrap();
         assert_eq!(to_pictures(&bright, &(0..6, 0..4)).unwrap()[1].get_pixel(5, 3), &Rgb([255; 3]));
-    }
-
-    #[test]
-    fn a_sheet_holds_every_frame() {
-        let pictures = vec![RgbImage::from_pixel(512, 320, Rgb([200, 10, 10])); 15];
-        let sheet = contact_sheet(&pictures);
-        assert_eq!(sheet.dimensions(), (6 + 4 * 262, 6 + 4 * 178));
-        assert_eq!(sheet.get_pixel(6 + 2 * 262 + 100, 6 + 3 * 178 + 100), &Rgb([200, 10, 10]));
-        assert_eq!(sheet.get_pixel(6 + 3 * 262 + 100, 6 + 3 * 178 + 100), &Rgb([40, 40, 42]));
     }
 }

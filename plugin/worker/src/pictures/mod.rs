@@ -4,6 +4,7 @@
 //! profile, orientation, compression, attributes). A frame written in that style is a file of the
 //! same kind.
 
+pub(crate) mod contact_sheet;
 mod exr;
 mod form;
 mod jpeg;

@@ -14,16 +14,17 @@ use inbetween_core::budget::Budget;
 use inbetween_core::cache::{Cache, CacheConfig};
 use inbetween_core::queue::{Priority, Queue};
 use inbetween_core::remote::{RemoteConfig, RemoteEngine};
-use inbetween_core::timing::Key;
-use inbetween_core::{Drawn, Encoding, Engine, EngineKind, Error, Frame, Output};
+use inbetween_core::timing::{Key, SpanPosition, Timing};
+use inbetween_core::{Drawn, Encoding, Engine, EngineKind, Error, Frame, Output, Unsure};
 use serde_json::json;
 
 use crate::cli::Render;
 use crate::failure::{Failure, Kind, Result};
 use crate::pictures::Depth;
+use crate::pictures::contact_sheet::Exposed;
 use crate::progress::ProgressReporter;
 use crate::stdio::{errln, outln};
-use output::Writer;
+use output::{Overview, Writer};
 use request::Prepared;
 use unsure::Doubts;
 
@@ -51,6 +52,7 @@ fn draw_all(arguments: &Render) -> Result<()> {
 
     let mut progress = ProgressReporter::new(arguments.progress, "drawing");
     let mut summary = RenderSummary::default();
+    let mut overview = Overview::new(arguments);
     for (at, span) in spans.iter().enumerate() {
         let status = match spans.len() {
             1 => "drawing".into(),
@@ -62,9 +64,10 @@ fn draw_all(arguments: &Render) -> Result<()> {
             span,
             &queue,
             &mut |part| progress.report((at as f32 + part) / count),
-            &mut summary,
+            (&mut summary, &mut overview),
         )?;
     }
+    summary.files.extend(overview.finish()?);
     progress.done();
     let RenderSummary { files, engine, drawn, found, loose_pins, doubts } = summary;
     let warnings: Vec<String> =
@@ -111,7 +114,7 @@ fn draw_span(
     arguments: &Render,
     queue: &Queue,
     report: &mut dyn FnMut(f32),
-    summary: &mut RenderSummary,
+    (summary, overview): (&mut RenderSummary, &mut Overview),
 ) -> Result<()> {
     let timing = arguments.timing()?;
     let frames = arguments.frames_wanted()?;
@@ -133,10 +136,20 @@ fn draw_span(
     for (at, &frame) in frames.iter().enumerate() {
         let mut report = |part: f32| report((at as f32 + part) / frames.len() as f32);
         let place = timing.at(f64::from(frame))?;
+        let shown = (frame, exposed(&timing, frame, place)?);
+        let mut show = |picture: &Frame, unsure: Option<&Unsure>| {
+            overview.show(shown, picture, prepared.encoding, unsure);
+        };
         // Outputs other than the drawing are made at the keys as well.
         match place.key().filter(|_| output == Output::InBetween) {
-            Some(Key::First) => writer.write_key(frame, &arguments.first, &prepared.first)?,
-            Some(Key::Last) => writer.write_key(frame, &arguments.last, &prepared.last)?,
+            Some(key) => {
+                let (path, picture) = match key {
+                    Key::First => (&arguments.first, &prepared.first),
+                    Key::Last => (&arguments.last, &prepared.last),
+                };
+                writer.write_key(frame, path, picture)?;
+                show(picture, None);
+            }
             None => {
                 let drawn = source.get(place.drawn_position(), &mut report)?;
                 summary.loose_pins.extend(&drawn.remarks.loose_pins);
@@ -145,9 +158,11 @@ fn draw_span(
                 if output == Output::Motion {
                     let per_frame = timing.position_per_frame(f64::from(frame))?;
                     let motion = drawn.motion_of_a_frame(per_frame as f32);
-                    writer.write(frame, &motion, unsure)?;
+                    writer.write(frame, &motion)?;
+                    show(&motion, unsure);
                 } else {
-                    writer.write(frame, &drawn.frame, unsure)?;
+                    writer.write(frame, &drawn.frame)?;
+                    show(&drawn.frame, unsure);
                 }
             }
         }
@@ -156,8 +171,17 @@ fn draw_span(
     summary.drawn += source.drawn;
     summary.found += source.found;
     summary.engine = prepared.settings.engine.name();
-    summary.files.extend(writer.finish()?);
+    summary.files.extend(writer.files());
     Ok(())
+}
+
+/// What the exposure sheet says of a frame.
+fn exposed(timing: &Timing, frame: u32, place: SpanPosition) -> Result<Exposed> {
+    if place.key().is_some() {
+        return Ok(Exposed::Key);
+    }
+    let held = timing.at(f64::from(frame) - 1.0)? == place;
+    Ok(if held { Exposed::Hold } else { Exposed::InBetween(place.position()) })
 }
 
 /// The same engines, with ToonCrafter in the worker process, which runs this same executable.

@@ -12,10 +12,10 @@ use same_file::Handle;
 use super::{displayed, usage};
 use crate::cli::Render;
 use crate::failure::{Failure, Kind, Result};
-use crate::generate::pictures::contact_sheet;
 use crate::pictures::Style;
+use crate::pictures::contact_sheet::{Cell, Exposed, contact_sheet};
 
-/// Longest side of a picture on the sheet and in the preview, in pixels.
+/// Longest side of the preview, in pixels.
 const SMALL_SIDE: u32 = 512;
 
 /// Names of additional files.
@@ -27,12 +27,6 @@ pub(super) struct Writer {
     folder: PathBuf,
     style: Style,
     encoding: Encoding,
-    sheet: bool,
-    mark_unsure: bool,
-    preview: Option<u32>,
-    small: Vec<RgbImage>,
-    /// The same with outlines around unsure places, if requested.
-    marked: Vec<RgbImage>,
     files: Vec<PathBuf>,
 }
 
@@ -41,31 +35,16 @@ impl Writer {
     pub(super) fn new(arguments: &Render, style: Style, encoding: Encoding) -> Result<Self> {
         let folder = arguments.out.clone();
         std::fs::create_dir_all(&folder).map_err(|error| refused(&folder, &error))?;
-        Ok(Self {
-            folder,
-            style,
-            encoding,
-            sheet: arguments.sheet,
-            mark_unsure: arguments.mark_unsure,
-            preview: arguments.preview,
-            small: Vec::new(),
-            marked: Vec::new(),
-            files: Vec::new(),
-        })
+        Ok(Self { folder, style, encoding, files: Vec::new() })
     }
 
-    /// Writes a drawn frame, part of which may be unsure.
-    pub(super) fn write(
-        &mut self,
-        number: u32,
-        frame: &Frame,
-        unsure: Option<&Unsure>,
-    ) -> Result<()> {
+    /// Writes a drawn frame.
+    pub(super) fn write(&mut self, number: u32, frame: &Frame) -> Result<()> {
         let path = frame_file(&self.folder, number, &self.style);
         let bytes =
             self.style.encode(frame, self.encoding).map_err(|error| refused(&path, &error))?;
-        self.keep(&path, &bytes)?;
-        self.show(frame, unsure);
+        keep(&path, &bytes)?;
+        self.files.push(path);
         Ok(())
     }
 
@@ -77,62 +56,102 @@ impl Writer {
             self.files.push(path);
         } else if self.style.is_alike(key)? {
             let bytes = std::fs::read(key).map_err(|error| refused(key, &error))?;
-            self.keep(&path, &bytes)?;
+            keep(&path, &bytes)?;
+            self.files.push(path);
         } else {
-            return self.write(number, frame, None);
+            self.write(number, frame)?;
         }
-        self.show(frame, None);
         Ok(())
     }
 
-    fn show(&mut self, frame: &Frame, unsure: Option<&Unsure>) {
-        if self.sheet || self.preview.is_some() {
-            let small = small(&displayed(frame, self.encoding));
-            if self.mark_unsure {
-                let mut marked = small.clone();
-                unsure.inspect(|unsure| outline(&mut marked, unsure.area));
-                self.marked.push(marked);
-            }
+    /// All files that were written.
+    pub(super) fn files(self) -> Vec<PathBuf> {
+        self.files
+    }
+}
+
+/// The sheet and the preview, which show the frames of all spans.
+pub(super) struct Overview {
+    folder: PathBuf,
+    sheet: bool,
+    mark_unsure: bool,
+    preview: Option<u32>,
+    cells: Vec<Cell>,
+    small: Vec<RgbImage>,
+}
+
+impl Overview {
+    pub(super) fn new(arguments: &Render) -> Self {
+        Self {
+            folder: arguments.out.clone(),
+            sheet: arguments.sheet,
+            mark_unsure: arguments.mark_unsure,
+            preview: arguments.preview,
+            cells: Vec::new(),
+            small: Vec::new(),
+        }
+    }
+
+    /// Takes in the next frame, its values in `encoding`, of which a part may be unsure.
+    pub(super) fn show(
+        &mut self,
+        (number, exposed): (u32, Exposed),
+        frame: &Frame,
+        encoding: Encoding,
+        unsure: Option<&Unsure>,
+    ) {
+        if !self.sheet && self.preview.is_none() {
+            return;
+        }
+        let small = small(&displayed(frame, encoding));
+        if self.sheet {
+            let mut marked = small.clone();
+            unsure.filter(|_| self.mark_unsure).inspect(|part| outline(&mut marked, part.area));
+            self.cells.push(Cell::new(number, exposed, &marked));
+        }
+        if self.preview.is_some() {
             self.small.push(small);
         }
     }
 
-    /// Writes the sheet and the preview, if requested. Returns all files that were written.
-    pub(super) fn finish(mut self) -> Result<Vec<PathBuf>> {
+    /// Writes the sheet and the preview, where wanted. Returns the files that were written.
+    pub(super) fn finish(self) -> Result<Vec<PathBuf>> {
+        let mut files = Vec::new();
         if self.sheet {
             let path = self.folder.join(SHEET);
             let mut bytes = Cursor::new(Vec::new());
-            let pictures = if self.mark_unsure { &self.marked } else { &self.small };
-            let sheet = contact_sheet(pictures);
+            let sheet = contact_sheet(&self.cells);
             sheet.write_to(&mut bytes, ImageFormat::Png).map_err(|error| refused(&path, &error))?;
-            self.keep(&path, &bytes.into_inner())?;
+            keep(&path, &bytes.into_inner())?;
+            files.push(path);
         }
         if let Some(rate) = self.preview {
             let path = self.folder.join(PREVIEW);
             let bytes = animation(&self.small, rate).map_err(|error| refused(&path, &error))?;
-            self.keep(&path, &bytes)?;
+            keep(&path, &bytes)?;
+            files.push(path);
         }
-        Ok(self.files)
+        Ok(files)
     }
+}
 
-    /// Written to a temporary file and renamed, so that a killed task leaves no partial picture.
-    /// Each process has its own temporary names, because two may write the same frame.
-    fn keep(&mut self, path: &Path, bytes: &[u8]) -> Result<()> {
-        let beside = tempfile::Builder::new()
-            .prefix(".writing-")
-            .permissions_for_all()
-            .tempfile_in(&self.folder)
-            .map_err(|error| refused(path, &error))?;
-        let write = || {
-            let mut to = BufWriter::new(beside.as_file());
-            to.write_all(bytes)?;
-            to.flush()
-        };
-        write().map_err(|error| refused(path, &error))?;
-        beside.persist(path).map_err(|error| refused(path, &error.error))?;
-        self.files.push(path.to_owned());
-        Ok(())
-    }
+/// Written to a temporary file and renamed, so that a task that is killed leaves no half picture. Each process
+/// has a temporary name of its own, for two may write the same frame.
+fn keep(path: &Path, bytes: &[u8]) -> Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let beside = tempfile::Builder::new()
+        .prefix(".writing-")
+        .permissions_for_all()
+        .tempfile_in(folder)
+        .map_err(|error| refused(path, &error))?;
+    let write = || {
+        let mut to = BufWriter::new(beside.as_file());
+        to.write_all(bytes)?;
+        to.flush()
+    };
+    write().map_err(|error| refused(path, &error))?;
+    beside.persist(path).map_err(|error| refused(path, &error.error))?;
+    Ok(())
 }
 
 /// Makes sure that no key and no sketch would be overwritten. A key may be at the place where its

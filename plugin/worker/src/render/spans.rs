@@ -62,15 +62,13 @@ pub(super) fn of(arguments: &Render) -> Result<Vec<Render>> {
             frames: Some(format!("{}-{}", frames.0, frames.1)),
             sequence: keys.clone(),
             neighbours,
+            timed: Some(arguments.timing_of(at, count)?),
             sketch: sketches.iter().filter(|(frame, _)| within(*frame)).cloned().collect(),
             ..arguments.clone()
         });
     }
     if spans.is_empty() {
         return Err(usage(format!("No frame is asked for: the keys stand on {first} to {last}.")));
-    }
-    if spans.len() > 1 && (arguments.sheet || arguments.preview.is_some()) {
-        return Err(usage("A sheet or a preview shows one span: name it with --span."));
     }
     if spans.len() > 1 && !arguments.pin.is_empty() {
         return Err(usage("Pins belong to one span: name it with --span."));

@@ -1,6 +1,5 @@
 //! The last frame before a cut, shifted further along the camera's pan.
 
-use crate::stdio::outln;
 use inbetween_core::Frame;
 
 /// The picture shifted by `way` pixels, right and down. Nobody has drawn what comes into view, so the pixels at the
@@ -115,7 +114,7 @@ mod tests {
                 error(&translated(&seen(7.0), carried), &truth) < error(&seen(7.0), &truth),
             );
         }
-        outln!("{nearer} of {told} carried frames are nearer");
+        println!("{nearer} of {told} carried frames are nearer");
         assert!(told >= 95 && nearer * 100 >= told * 95, "{nearer} of {told}");
     }
 
