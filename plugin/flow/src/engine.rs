@@ -24,7 +24,7 @@ use crate::synth::RenderPlan;
 static WEIGHTS: &[u8] = include_bytes!("../../../resources/flow/flow.safetensors");
 
 /// Change this with every change of this crate that may change a picture.
-const REVISION: &str = "flow-12";
+const REVISION: &str = "flow-13";
 
 /// Draws in-betweens on the CPU by classical motion estimation that a small network corrects and
 /// completes.
@@ -141,16 +141,26 @@ impl Engine for FlowEngine {
         let moving = layers.unwrap_or(pieces);
         if !guided && let Some(course) = self.course(job, pair, moving, control)?.as_ref() {
             let stage = Stage::begin("bend");
-            let sources = moving.bend(course, &mut plan.motion, &mut plan.label, &pair.guides, t);
-            // What a piece hid is taken from one key, so it is certain.
-            let of = |source: &Option<u32>| source.map_or(1.0, |i| trust.v[i as usize]);
-            trust.v = sources.iter().map(of).collect();
+            if course.bends() {
+                let (motion, label) = (&mut plan.motion, &mut plan.label);
+                let sources = moving.bend(course, motion, label, &pair.guides, t);
+                // What a piece hid is taken from one key, so it is certain.
+                let of = |source: &Option<u32>| source.map_or(1.0, |i| trust.v[i as usize]);
+                trust.v = sources.iter().map(of).collect();
+            }
+            // Pixels of another drawing have no motion between the keys.
+            if job.request.settings.output == Output::InBetween {
+                moving.uncover(course, &mut plan.motion, &mut plan.label, t);
+            }
             stage.end();
         }
         let stage = Stage::begin("full size");
         let size = (near.height(), near.width());
         let pixels = match job.request.settings.output {
-            Output::InBetween => plan.draw(&job.first, &job.last),
+            Output::InBetween => {
+                let beside = [0, 1].map(|side| job.neighbours[side].as_deref());
+                plan.draw([&job.first, &job.last], beside)
+            }
             Output::Motion => plan.motion(size),
             Output::Confidence => RenderPlan { motion: trust, ..plan }.grey(size),
         };
@@ -327,7 +337,8 @@ fn beside<'a>(
 ) -> Option<(f32, PairView<'a>)> {
     let (pair, layers) = found?.pair.as_ref()?;
     let position = neighbour?.position as f32;
-    Some((position, PairView { guides: &pair.guides, flows: &pair.flows, layers }))
+    let relit = pair.light.is_some();
+    Some((position, PairView { guides: &pair.guides, flows: &pair.flows, layers, relit }))
 }
 
 /// Decides which key each place of `motion` comes from.

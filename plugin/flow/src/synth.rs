@@ -16,12 +16,20 @@ const SHARP: f32 = -0.5;
 /// Label of what is drawn by no piece.
 pub(crate) const NO_PIECE: u16 = u16::MAX;
 
+/// Labels of what is taken from the drawing before the span and from the one after it.
+const BESIDE: [u16; 2] = [NO_PIECE - 2, NO_PIECE - 1];
+
 /// Labels from here on mark what is drawn by no piece but moves with one.
 const MOVED_WITH: u16 = 0x8000;
 
 /// Label of what is drawn by no piece and moves with piece `p`.
 pub(crate) fn moved_with(p: usize) -> u16 {
-    (MOVED_WITH + p as u16).min(NO_PIECE - 1)
+    (MOVED_WITH + p as u16).min(BESIDE[0] - 1)
+}
+
+/// Label of what is taken from the drawing before the span (0) or after it (1).
+pub(crate) fn beside(side: usize) -> u16 {
+    BESIDE[side]
 }
 
 /// Difference in motion between neighbours in one piece, in samples, from which they are not mixed.
@@ -30,8 +38,22 @@ const RIFT: f32 = 4.0;
 /// Log odds beyond which only one key is shown: those of a share of 0.999.
 const CLEAR: f32 = 6.906_755;
 
-/// Up to four pieces that meet in a pixel: the share of each and its motion, in pixels.
-type Shares = [(f32, [f32; 5]); 4];
+/// One of the pieces that meet in a pixel.
+#[derive(Clone, Copy, Default)]
+struct Part {
+    share: f32,
+    /// In pixels.
+    motion: [f32; 5],
+    label: u16,
+}
+
+/// What a pixel of the frame shows.
+enum Meeting {
+    /// One piece, with this label.
+    One(u16),
+    /// Several pieces, and how many of the array they are.
+    Seam([Part; 4], usize),
+}
 
 /// Motion and mask of one in-between, at guide size.
 pub(crate) struct RenderPlan {
@@ -96,8 +118,12 @@ impl RenderPlan {
         pixels
     }
 
-    /// The in-between of `first` and `last`.
-    pub(crate) fn draw(&self, first: &Frame, last: &Frame) -> Vec<[f32; 4]> {
+    /// The in-between of the keys `first` and `last`. `drawings`: those before and after them.
+    pub(crate) fn draw(
+        &self,
+        [first, last]: [&Frame; 2],
+        drawings: [Option<&Frame>; 2],
+    ) -> Vec<[f32; 4]> {
         let size = (first.height(), first.width());
         let lit = |key: usize, pixel: [f32; 4]| match self.light {
             Some((light, t)) => light.at(key, t, pixel),
@@ -106,7 +132,12 @@ impl RenderPlan {
         let from_first = |x: f32, y: f32| lit(0, cubic(first, x, y, self.grain));
         let from_last = |x: f32, y: f32| lit(1, cubic(last, x, y, self.grain));
         let lean = self.light.map_or(0.0, |(light, _)| light.odds());
-        let one = |x: f32, y: f32, [u0, v0, u1, v1, odds]: [f32; 5]| {
+        let one = |x: f32, y: f32, [u0, v0, u1, v1, odds]: [f32; 5], label: u16| {
+            for (side, drawing) in drawings.iter().enumerate() {
+                if let Some(drawing) = drawing.filter(|_| label == BESIDE[side]) {
+                    return lit(side, cubic(drawing, x + u0, y + v0, self.grain));
+                }
+            }
             let odds = odds + lean;
             if odds > CLEAR {
                 return from_first(x + u0, y + v0);
@@ -124,13 +155,13 @@ impl RenderPlan {
         };
         self.paint(size, |x, y, motion| {
             let place = (x as f32, y as f32);
-            match self.seam(x, y, size) {
-                None => one(place.0, place.1, motion),
-                Some((parts, count)) => {
+            match self.meeting(x, y, size) {
+                Meeting::One(label) => one(place.0, place.1, motion, label),
+                Meeting::Seam(parts, count) => {
                     let mut out = [0.0; 4];
-                    for (share, motion) in &parts[..count] {
-                        let pixel = one(place.0, place.1, *motion);
-                        (0..4).for_each(|c| out[c] += share * pixel[c]);
+                    for part in &parts[..count] {
+                        let pixel = one(place.0, place.1, part.motion, part.label);
+                        (0..4).for_each(|c| out[c] += part.share * pixel[c]);
                     }
                     out
                 }
@@ -138,11 +169,10 @@ impl RenderPlan {
         })
     }
 
-    /// The pieces that meet at pixel (`x`, `y`), if there are several: the share and the motion of
-    /// each, in pixels.
-    fn seam(&self, x: usize, y: usize, (h, w): (usize, usize)) -> Option<(Shares, usize)> {
+    /// What meets at pixel (`x`, `y`).
+    fn meeting(&self, x: usize, y: usize, (h, w): (usize, usize)) -> Meeting {
         if self.label.is_empty() {
-            return None;
+            return Meeting::One(NO_PIECE);
         }
         let (across, down) = (Tap::at(x, w, self.width), Tap::at(y, h, self.height));
         let index = [
@@ -163,13 +193,13 @@ impl RenderPlan {
             names[a] == names[b] && (names[a] >= MOVED_WITH || !far(places[a], places[b]))
         };
         if (1..4).all(|k| one(0, k)) {
-            return None;
+            return Meeting::One(names[0]);
         }
         let (fx, fy) = (across.part, down.part);
         let weights = [(1.0 - fx) * (1.0 - fy), fx * (1.0 - fy), (1.0 - fx) * fy, fx * fy];
         let scale = [w as f32 / self.width as f32, h as f32 / self.height as f32];
         let scale = [scale[0], scale[1], scale[0], scale[1], 1.0];
-        let mut parts: Shares = [(0.0, [0.0; 5]); 4];
+        let mut parts = [Part::default(); 4];
         let (mut count, mut firsts) = (0, [0; 4]);
         for k in 0..4 {
             let at = match firsts[..count].iter().position(|&first| one(first, k)) {
@@ -181,8 +211,9 @@ impl RenderPlan {
                 }
             };
             let weight = weights[k] + 1e-6;
-            parts[at].0 += weight;
-            for (c, (to, scale)) in parts[at].1.iter_mut().zip(scale).enumerate() {
+            parts[at].share += weight;
+            parts[at].label = names[k];
+            for (c, (to, scale)) in parts[at].motion.iter_mut().zip(scale).enumerate() {
                 *to += weight * self.motion.v[c * area + places[k]] * scale;
             }
         }
@@ -190,12 +221,12 @@ impl RenderPlan {
         let steep = scale[0].max(1.0);
         let mut sum = 0.0;
         for part in &mut parts[..count] {
-            part.1 = part.1.map(|v| v / part.0);
-            part.0 = (0.5 + steep * (part.0 - 0.5)).clamp(0.0, 1.0) + 1e-6;
-            sum += part.0;
+            part.motion = part.motion.map(|v| v / part.share);
+            part.share = (0.5 + steep * (part.share - 0.5)).clamp(0.0, 1.0) + 1e-6;
+            sum += part.share;
         }
-        parts[..count].iter_mut().for_each(|p| p.0 /= sum);
-        Some((parts, count))
+        parts[..count].iter_mut().for_each(|part| part.share /= sum);
+        Meeting::Seam(parts, count)
     }
 
     /// The single channel of `motion` as grey.

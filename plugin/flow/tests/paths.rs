@@ -164,3 +164,56 @@ fn even_motion_stays_as_it_is() {
     let beside = [Some((-1.0, &drawings[0])), Some((2.0, &drawings[3]))];
     assert!(draw(&engine, keys, beside, 0.4).frame.pixels() == two.pixels());
 }
+
+const BLUE: [f32; 4] = [0.15, 0.3, 0.85, 1.0];
+
+/// A ball that dives before posts and a blue mark on the ground, which shows between the keys only: both hide it.
+fn dive(x: f32, y: f32, panned: f32) -> Frame {
+    painted(W, H, |px, py| {
+        let ground = px - panned;
+        let mark = (ground - 460.0).abs() < 5.0 && (py - 274.0).abs() < 4.0;
+        let post = (ground / 160.0).fract().abs() < 0.06 && py > 380.0;
+        let hill = py > 430.0 + 40.0 * (ground / 70.0).sin() + 18.0 * (ground / 23.0).cos();
+        let bare = match (mark, post, hill) {
+            (true, ..) => BLUE,
+            (_, true, _) => INK,
+            (.., true) => YELLOW,
+            _ => PAPER,
+        };
+        colour(pose(x, y, 0.0, [1.0; 2]), px, py).unwrap_or(bare)
+    })
+}
+
+#[test]
+fn ground_that_both_keys_hide_is_fetched_from_the_drawing_beside() {
+    let engine = FlowEngine::new().unwrap();
+    for pan in [0.0f32, 24.0] {
+        let at = |t: f32, x: f32, y: f32| dive(x + pan * t, y, pan * t);
+        let (first, last) = (at(0.0, 400.0, 300.0), at(1.0, 520.0, 300.0));
+        let (before, after) = (at(-0.5, 280.0, 100.0), at(1.5, 640.0, 100.0));
+        // The mark as the in-between of this moment should show it.
+        let blue = |frame: &Frame| {
+            let shown = of_colour(frame, BLUE);
+            let right = (270..278).flat_map(|y| (455..465).map(move |x| (x, y)));
+            let right = right.filter(|&(x, y)| shown[y * W + x + (0.5 * pan) as usize]).count();
+            (right, shown.iter().filter(|blue| **blue).count())
+        };
+        let whole = 10 * 8;
+        for key in [&first, &last] {
+            assert_eq!(blue(key).1, 0, "a key shows the mark");
+        }
+        for beside in [
+            [Some((-0.5, &before)), Some((1.5, &after))],
+            [Some((-0.5, &before)), None],
+            [None, Some((1.5, &after))],
+        ] {
+            let (right, all) = blue(&draw(&engine, [&first, &last], beside, 0.5).frame);
+            assert!(
+                right > whole * 7 / 10 && all < whole * 12 / 10,
+                "{pan}: {right}, {all} in all"
+            );
+        }
+        let (_, all) = blue(&draw(&engine, [&first, &last], [None, None], 0.5).frame);
+        assert_eq!(all, 0, "nothing tells of the mark without them");
+    }
+}

@@ -129,11 +129,17 @@ impl Layers {
         beside.fold(piece[i], |a, b| if rank(b) < rank(a) { b } else { a })
     }
 
-    /// Where piece `p` is at `t`; none where it has folded.
-    fn bent_piece(&self, course: &Course, p: usize, t: f32) -> Option<Bent> {
+    /// From where piece `p` is at `t` to where it is in the straight in-between, and to the keys; none where it has
+    /// folded.
+    pub(super) fn bent_way(&self, course: &Course, p: usize, t: f32) -> Option<(Affine, Way)> {
         let back = self.bent(course, p, t).inverse()?;
         let first = self.straight(course, p, t).inverse()?.after(&back);
-        let way = Way { first, whole: self.whole(course, p) };
+        Some((back, Way { first, whole: self.whole(course, p) }))
+    }
+
+    /// Where piece `p` is at `t`; none where it has folded.
+    fn bent_piece(&self, course: &Course, p: usize, t: f32) -> Option<Bent> {
+        let (back, way) = self.bent_way(course, p, t)?;
         let everywhere = [0, self.w - 1, 0, self.h - 1];
         let wider = |[x0, x1, y0, y1]: [usize; 4]| {
             [

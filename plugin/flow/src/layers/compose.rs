@@ -15,6 +15,17 @@ const ALIKE: f32 = 0.12;
 /// Cracks between pieces of up to twice this are closed, in samples.
 const CRACK: isize = 3;
 
+/// What the keys show of a place of the ground.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum GroundShown {
+    Both,
+    /// Only this key.
+    One(usize),
+    /// The nearer key shows it beside a piece that moves with it.
+    Rim,
+    Hidden,
+}
+
 /// Where one pixel comes from: to the first key, to the last key, log odds of the first.
 type Source = [f32; 5];
 
@@ -112,27 +123,11 @@ impl Layers {
     /// Where the ground at `p` comes from.
     pub(super) fn ground(&self, p: Point, way: &Way, guides: &[Map; 2], t: f32) -> Source {
         let q = way.keys(p);
-        let pixels = q.map(|q| self.pixel(q));
-        let state = [0, 1].map(|k| {
-            pixels[k].map_or(0, |i| match &self.owners[k] {
-                o if o.piece[i] != 0 => 0,
-                o => 1 + u8::from(o.clean[i]),
-            })
-        });
         let near = usize::from(t >= 0.5);
-        // A rim that holds something of a figure is worse than what the other key shows.
-        if let [2, 2] = state {
-            return self.either(p, q, guides, t, near);
-        }
-        for k in [near, 1 - near] {
-            if state[k] == 2 {
-                return alone(p, q, k);
-            }
-        }
-        // Where nothing moves against the ground its rims are right as they are.
-        let rest = pixels[near].is_some_and(|i| self.rests[self.owners[near].front[i] as usize]);
-        if state[near] == 1 && rest {
-            return self.either(p, q, guides, t, near);
+        match self.ground_shown(q, near) {
+            GroundShown::Both | GroundShown::Rim => return self.either(p, q, guides, t, near),
+            GroundShown::One(k) => return alone(p, q, k),
+            GroundShown::Hidden => {}
         }
         let behind = |k: usize| -> Option<(f32, Point)> {
             let inside = [
@@ -152,6 +147,22 @@ impl Layers {
             [None, Some(b)] => fetched(p, q, 1 - near, b.1),
             [None, None] => alone(p, q, near),
         }
+    }
+
+    /// What the keys show of the ground at `q` in each of them. `near`: the key that is nearer in time.
+    pub(super) fn ground_shown(&self, q: [Point; 2], near: usize) -> GroundShown {
+        let pixels = q.map(|q| self.pixel(q));
+        let ground = [0, 1].map(|k| pixels[k].filter(|&i| self.owners[k].piece[i] == 0));
+        // A rim that holds something of a figure is worse than what the other key shows.
+        match [0, 1].map(|k| ground[k].is_some_and(|i| self.owners[k].clean[i])) {
+            [true, true] => return GroundShown::Both,
+            [true, false] => return GroundShown::One(0),
+            [false, true] => return GroundShown::One(1),
+            [false, false] => {}
+        }
+        // Where nothing moves against the ground its rims are right as they are.
+        let rests = |i: usize| self.rests[self.owners[near].front[i] as usize];
+        if ground[near].is_some_and(rests) { GroundShown::Rim } else { GroundShown::Hidden }
     }
 
     /// Where piece `n` at `p` comes from; none where it is not seen there.

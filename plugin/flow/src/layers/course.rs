@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use super::Layers;
 use super::follow::{FIGURE, GROUND, PairView};
 use super::transform::{Affine, Bend, Point, UNIT, product, world_stretch};
+use super::uncover::GroundBeside;
 use crate::map::Map;
 
 /// What moves less than this at its rim from one drawing to the next rests, in samples.
@@ -24,9 +25,12 @@ const TURNS: f32 = 0.17;
 /// Pieces smaller than this go with what they touch, in samples.
 const SMALL: f32 = 40.0;
 
-/// The ways of all pieces of a span.
+/// What the drawings beside a span say of it.
 pub(crate) struct Course {
+    /// The ways of all pieces; empty where all of them are straight and even.
     ways: Vec<Option<CurvedWay>>,
+    /// The ground before and after the span.
+    pub(super) grounds: [Option<GroundBeside>; 2],
 }
 
 /// How one piece leaves its straight, even way.
@@ -63,7 +67,13 @@ impl Curve {
 
 impl Course {
     pub(crate) fn byte_len(&self) -> usize {
-        self.ways.len() * size_of::<Option<CurvedWay>>()
+        let grounds = self.grounds.iter().flatten().map(GroundBeside::byte_len).sum::<usize>();
+        grounds + self.ways.len() * size_of::<Option<CurvedWay>>()
+    }
+
+    /// Whether any piece leaves its straight, even way.
+    pub(crate) fn bends(&self) -> bool {
+        !self.ways.is_empty()
     }
 }
 
@@ -76,7 +86,7 @@ struct Pose {
 }
 
 impl Layers {
-    /// The course of all pieces; none where all ways are straight and even. `guides` and `flows` are those of the pair;
+    /// What the drawings beside say; none where they say nothing. `guides` and `flows` are those of the pair;
     /// `beside`: when the drawings before and after it are (0 is the first key, 1 the last), each as a pair with the key
     /// next to it.
     pub(crate) fn course(
@@ -93,7 +103,7 @@ impl Layers {
                 places[heads[p as usize]].push(i);
             }
         }
-        let keys = PairView { guides, flows, layers: self };
+        let keys = PairView { guides, flows, layers: self, relit: false };
         let curve = |p: usize| -> Option<Curve> {
             let piece = &self.pieces[p];
             let rides = heads[p] != p || p != 0 && self.rests[p] || piece.pinned.is_some();
@@ -142,7 +152,21 @@ impl Layers {
                 None => with(p).filter(|&q| q != p).map(CurvedWay::With),
             })
             .collect();
-        curves.iter().any(Option::is_some).then_some(Course { ways })
+        let ways = if curves.iter().any(Option::is_some) { ways } else { Vec::new() };
+        let ground = |key: usize| {
+            // Where nothing is moved as a piece, nothing comes out that both keys hide.
+            let moves = !ways.is_empty() || self.wanted();
+            let (position, pair) = beside[key].as_ref().filter(|_| moves)?;
+            let motion = self.pieces[0].motion;
+            let expected = match key {
+                0 => onward(&motion.inverse()?, -position),
+                _ => onward(&motion, position - 1.0),
+            };
+            Self::ground_beside(key, &places[key][0], pair, Some(&expected))
+        };
+        let grounds = [ground(0), ground(1)];
+        let course = Course { ways, grounds };
+        (course.bends() || course.grounds.iter().any(Option::is_some)).then_some(course)
     }
 
     /// The piece that stands for `p`: the first of a held figure, or itself.

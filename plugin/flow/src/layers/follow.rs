@@ -48,6 +48,8 @@ pub(crate) struct PairView<'a> {
     /// See `KeyPair::flows`.
     pub(crate) flows: &'a [Map; 2],
     pub(crate) layers: &'a Layers,
+    /// The two drawings have different light.
+    pub(crate) relit: bool,
 }
 
 impl Layers {

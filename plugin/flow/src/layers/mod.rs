@@ -18,6 +18,7 @@ mod side;
 mod stack;
 mod transform;
 mod trust;
+mod uncover;
 
 use inbetween_core::Pin;
 

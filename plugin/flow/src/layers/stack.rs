@@ -64,11 +64,26 @@ pub(super) fn order(scene: &Scene, regions: [&Regions; 2]) -> Vec<usize> {
             }
         }
     }
+    let ground = scene.pieces[0].motion;
+    let reach = 0.5 * h.min(w) as f32;
+    let rests: Vec<bool> =
+        scene.pieces.iter().map(|p| p.motion.away(&ground, p.motion.from, reach) < 1.0).collect();
+    let mut touch = vec![false; n * n];
+    for key in 0..2 {
+        for (k, region) in regions[key].list.iter().enumerate() {
+            let Some(p) = scene.of[key][k] else { continue };
+            region.beside.iter().filter_map(|b| scene.of[key][b.0]).for_each(|q| {
+                touch[p * n + q] = true;
+            });
+        }
+    }
     let score = |m: usize, l: usize| {
-        // What is small lies before what is large, as far as nothing is known.
-        let small = if area[m] < area[l] { 1.0 } else { -1.0 };
+        // As far as nothing is known, what moves lies before scenery that it does not hang together with, and what is
+        // small before what is large.
+        let scenery = rests[m] != rests[l] && !touch[m * n + l] && !touch[l * n + m];
+        let front = if scenery { rests[l] } else { area[m] < area[l] };
         let known = (before[m * n + l] - before[l * n + m]) / area[m].min(area[l]);
-        known + 0.02 * small
+        known + if front { 0.02 } else { -0.02 }
     };
     // The ground lies behind everything.
     let mut left: Vec<usize> = (1..n).collect();
