@@ -177,11 +177,13 @@ fn draw_span(
 
 /// What the exposure sheet says of a frame.
 fn exposed(timing: &Timing, frame: u32, place: SpanPosition) -> Result<Exposed> {
-    if place.key().is_some() {
-        return Ok(Exposed::Key);
-    }
-    let held = timing.at(f64::from(frame) - 1.0)? == place;
-    Ok(if held { Exposed::Hold } else { Exposed::InBetween(place.position()) })
+    Ok(if timing.at(f64::from(frame) - 1.0)? == place {
+        Exposed::Hold
+    } else if place.key().is_some() {
+        Exposed::Key
+    } else {
+        Exposed::InBetween(place.position())
+    })
 }
 
 /// The same engines, with ToonCrafter in the worker process, which runs this same executable.
