@@ -69,12 +69,10 @@ pub(super) fn order(scene: &Scene, regions: [&Regions; 2]) -> Vec<usize> {
     let rests: Vec<bool> =
         scene.pieces.iter().map(|p| p.motion.away(&ground, p.motion.from, reach) < 1.0).collect();
     let mut touch = vec![false; n * n];
-    for key in 0..2 {
-        for (k, region) in regions[key].list.iter().enumerate() {
-            let Some(p) = scene.of[key][k] else { continue };
-            region.beside.iter().filter_map(|b| scene.of[key][b.0]).for_each(|q| {
-                touch[p * n + q] = true;
-            });
+    for (of, regions) in scene.of.iter().zip(regions) {
+        for (piece, region) in of.iter().zip(&regions.list) {
+            let Some(p) = piece else { continue };
+            region.beside.iter().filter_map(|b| of[b.0]).for_each(|q| touch[p * n + q] = true);
         }
     }
     let score = |m: usize, l: usize| {
