@@ -8,8 +8,8 @@ use rayon::prelude::*;
 
 use super::Layers;
 use super::follow::{FIGURE, GROUND, PairView};
+use super::ground_beside::GroundBeside;
 use super::transform::{Affine, Bend, Point, UNIT, product, world_stretch};
-use super::uncover::GroundBeside;
 use crate::map::Map;
 
 /// What moves less than this at its rim from one drawing to the next rests, in samples.

@@ -6,6 +6,7 @@ mod compose;
 mod course;
 mod explain;
 mod follow;
+mod ground_beside;
 mod held;
 mod leftovers;
 mod pinned_way;
