@@ -195,12 +195,25 @@ const SAVED: &[Saved] = &[
             ("The new rate", "output", "OfOutput"),
         ],
     ),
+    (
+        "restore",
+        &[
+            ("Automatic", "auto", "Auto"),
+            ("Off", "off", "Off"),
+            ("Telecine", "telecine", "Telecine"),
+            ("Deinterlace", "deinterlace", "Deinterlace"),
+            ("Blends", "blends", "Blends"),
+            ("Duplicates", "duplicates", "Duplicates"),
+        ],
+    ),
 ];
 
 #[test]
 fn options_that_projects_have_saved_stay_where_they_are_and_mean_what_they_meant() {
     let mut found = Vec::new();
-    for setting in ALL.iter() {
+    // Only the command line has RESTORE, so it is not in ALL; scripts use the names of its options.
+    let all = ALL.iter().copied().chain([&list::RESTORE as &dyn AnySetting]);
+    for setting in all {
         let AnyKind::Choice(choice) = setting.kind() else { continue };
         let labels = choice.labels().into_iter().map(text);
         let rows = labels.zip(choice.names()).zip(choice.values());
@@ -233,7 +246,7 @@ fn the_ids_of_saved_projects_are_unchanged() {
 #[test]
 fn the_hint_of_steps_names_what_each_solver_needs() {
     for option in list::SOLVER.kind.options {
-        let needs = format!("{} do with {}", option.value.steps(), text(option.label));
+        let needs = format!("{} are enough with {}", option.value.steps(), text(option.label));
         let short = format!("{} with {}", option.value.steps(), text(option.label));
         let hint = text(list::STEPS.hint);
         assert!(hint.contains(&needs) || hint.contains(&short), "{needs}: {hint}");

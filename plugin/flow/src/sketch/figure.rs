@@ -28,7 +28,7 @@ struct KeyPoint {
     end: [f32; 2],
     /// How far that differs from the unguided motion, 0..=1.
     corrected: f32,
-    /// How surely it is here and in the other key.
+    /// How certain its places in this key and in the other one are.
     trust: f32,
     other: f32,
 }

@@ -39,7 +39,7 @@ fn way(points: &[ControlPoint], x: f32, y: f32, reach: f32) -> [f32; 2] {
     for p in points {
         let (dx, dy) = (p.x - x, p.y - y);
         let fall = scale * (dx * dx + dy * dy);
-        // Farther away, only the remainder is left of the weight.
+        // Farther away the exponential is negligible, and only `FAR` remains of the weight.
         let near = if fall > -11.0 { libm::expf(fall) } else { 0.0 };
         let weight = p.weight * (near + FAR);
         weights.push(weight);

@@ -22,7 +22,7 @@ const VOTERS: usize = 110;
 /// Distance within which a line counts as met, during the search and after it; in guide samples.
 const NEAR: f32 = 14.0;
 const MET: f32 = 6.0;
-/// Votes that a shift by the guide's longer side costs, as a share of all.
+/// Votes subtracted for a shift by the guide's longer side, as a share of all votes.
 const LAZY: f32 = 0.15;
 /// Fewest points worth a guess, as a number and as a share of all.
 const FEW: usize = 40;

@@ -11,8 +11,8 @@ pub static ENGINE: Setting<Choice<Option<EngineKind>>> = Setting {
     label: c"Engine",
     hint: c"What draws the in-betweens. Flow moves the two keys' own lines and colours; it needs no graphics \
             card and no download. ToonCrafter invents motion with a generative model; it needs its checkpoint \
-            and prefers a graphics card. Auto is ToonCrafter where a Checkpoint is chosen and that file exists \
-            on this machine, else Flow; choose ToonCrafter for a render farm, so that a machine without the \
+            and prefers a graphics card. Auto uses ToonCrafter if a Checkpoint is chosen and that file exists \
+            on this machine, otherwise Flow; choose ToonCrafter for a render farm, so that a machine without the \
             file reports it.",
     engine: None,
     decides: Decides::Look,
@@ -20,7 +20,7 @@ pub static ENGINE: Setting<Choice<Option<EngineKind>>> = Setting {
         // In the order in which they were added, since saved projects store the index.
         options: &[
             option(Some(EngineKind::Flow), c"Flow", "flow", "on any machine, in a moment"),
-            option(None, c"Auto", "auto", "ToonCrafter where a checkpoint is named, else Flow"),
+            option(None, c"Auto", "auto", "ToonCrafter if there is a checkpoint, else Flow"),
             option(
                 Some(EngineKind::ToonCrafter),
                 c"ToonCrafter",
@@ -36,7 +36,7 @@ pub static ENGINE: Setting<Choice<Option<EngineKind>>> = Setting {
 pub static QUALITY: Setting<Choice<Quality>> = Setting {
     id: c"quality",
     label: c"Quality",
-    hint: c"Draft looks for motion in a smaller picture, High in a larger one, which helps fine lines at 4K and \
+    hint: c"Draft searches for motion in a smaller picture, High in a larger one, which helps fine lines at 4K but \
             takes longer.",
     engine: None,
     decides: Decides::Look,
@@ -54,14 +54,14 @@ pub static QUALITY: Setting<Choice<Quality>> = Setting {
 pub static COLOUR: Setting<Choice<Option<Encoding>>> = Setting {
     id: c"colour",
     label: c"Colour",
-    hint: c"How the clips are encoded. Automatic goes by the colourspace that the host tells; where it tells none, 8-bit \
-            and 16-bit integer pictures are sRGB and float pictures linear light, except in hosts that hand out \
+    hint: c"How the clips are encoded. Automatic uses the colourspace that the host reports; if it reports none, 8-bit \
+            and 16-bit integer pictures are sRGB and float pictures linear light, except in hosts that deliver \
             display colours.",
     engine: None,
     decides: Decides::Look,
     kind: Choice {
         options: &[
-            option(None, c"Automatic", "auto", "by depth and host"),
+            option(None, c"Automatic", "auto", "decided by depth and host"),
             option(Some(Encoding::Srgb), c"sRGB", "srgb", "display colours"),
             option(Some(Encoding::Linear), c"Linear", "linear", "scene-linear light"),
         ],
@@ -80,8 +80,8 @@ pub static OUTPUT: Setting<Choice<Output>> = Setting {
     kind: Choice {
         options: &[
             option(Output::InBetween, c"In-between", "in-between", "the drawing itself"),
-            option(Output::Confidence, c"Confidence", "confidence", "how sure each pixel is"),
-            option(Output::Motion, c"Motion", "motion", "pixels for a frame"),
+            option(Output::Confidence, c"Confidence", "confidence", "how sure the engine is of each pixel"),
+            option(Output::Motion, c"Motion", "motion", "pixels per frame"),
         ],
         default: Output::InBetween,
     },
@@ -91,8 +91,8 @@ pub static OUTPUT: Setting<Choice<Output>> = Setting {
 pub static USE_SKETCH: Setting<Switch> = Setting {
     id: c"useSketch",
     label: c"Use sketch",
-    hint: c"Lets the line drawings in the clip Sketch guide the in-betweens. Each is followed at the frame it \
-            stands on; frames that are blank or missing are drawn without.",
+    hint: c"Lets the line drawings in the clip Sketch guide the in-betweens. Each sketch is followed at its own \
+            frame; frames whose sketch is blank or missing are drawn without one.",
     engine: None,
     decides: Decides::Moment,
     kind: Switch { default: false },
@@ -103,13 +103,13 @@ pub static SKETCH_LINES: Setting<Choice<Lines>> = Setting {
     id: c"sketchLines",
     label: c"Sketch lines",
     hint:
-        c"How lines stand out from their paper. Automatic finds ink, pencil, chalk, and strokes on \
-            transparency by itself.",
+        c"How lines differ from their paper. Automatic recognises ink, pencil, chalk, and strokes on \
+            transparency.",
     engine: None,
     decides: Decides::Moment,
     kind: Choice {
         options: &[
-            option(Lines::Auto, c"Automatic", "auto", "found out"),
+            option(Lines::Auto, c"Automatic", "auto", "detected from the sketch"),
             option(Lines::DarkOnLight, c"Dark on light", "dark-on-light", "ink on paper"),
             option(Lines::LightOnDark, c"Light on dark", "light-on-dark", "chalk on black"),
             option(Lines::Alpha, c"Alpha", "alpha", "strokes on transparency"),

@@ -14,8 +14,8 @@ const FLOW: Option<EngineKind> = Some(EngineKind::Flow);
 pub static USE_PINS: Setting<Switch> = Setting {
     id: c"usePins",
     label: c"Use pins",
-    hint: c"Shows pins in the viewer: points that say here in the first key, there in the last. Each binds the \
-            figure or part under it, moves nothing else, and wins over the motion that is found. Engine: Flow.",
+    hint: c"Shows pins in the viewer. A pin says where a point is in the first key and where in the last. It binds the \
+            figure or part under it, moves nothing else, and overrides the motion that was found. Engine: Flow.",
     engine: FLOW,
     decides: Decides::Moment,
     kind: Switch { default: false },
@@ -74,19 +74,19 @@ macro_rules! pins {
             first: point(
                 text!("pin", $n, "From"),
                 text!("Pin ", $n, ": first key"),
-                text!("Where pin ", $n, " lies in the first key: on the figure or part that it binds."),
+                text!("The place of pin ", $n, " in the first key: on the figure or part that it binds."),
             ),
             last: point(
                 text!("pin", $n, "To"),
                 text!("Pin ", $n, ": last key"),
-                text!("Where the same point of the figure lies in the last key."),
+                text!("The place of the same point of the figure in the last key."),
             ),
             when: Setting {
                 id: text!("pin", $n, "When"),
                 label: text!("Pin ", $n, ": passes at"),
                 hint: text!(
-                    "When pin ", $n, " passes its point on the way, from 0 (first key) to 1 (last key), as \
-                     positions of a timing chart; at 0 it has none and goes straight."
+                    "The position at which pin ", $n, " passes its point on the way, from 0 (first key) to 1 (last \
+                     key), as in a timing chart; at 0 there is no such point and the path is straight."
                 ),
                 engine: FLOW,
                 decides: Decides::Moment,
@@ -97,7 +97,7 @@ macro_rules! pins {
             way: point(
                 text!("pin", $n, "Way"),
                 text!("Pin ", $n, ": on the way"),
-                text!("Where pin ", $n, " passes on its way, which bends it to an arc."),
+                text!("The place that pin ", $n, " passes on its way, which bends the path to an arc."),
             ),
         }),*]
     };

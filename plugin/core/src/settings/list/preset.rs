@@ -27,13 +27,13 @@ pub enum Preset {
 pub static PRESET: Setting<Choice<Option<Preset>>> = Setting {
     id: c"preset",
     label: c"Preset",
-    hint: c"Sets Timing chart, Exposure, Engine, Quality, Draw, To and Strength for a task that comes up often. They \
+    hint: c"Sets Timing chart, Exposure, Engine, Quality, Draw, To and Strength for a common task. They \
             are set once, when the preset is chosen, and can be changed afterwards.",
     engine: None,
     decides: Decides::Work,
     kind: Choice {
         options: &[
-            option(None, c"None", "none", "nothing is set"),
+            option(None, c"None", "none", "sets nothing"),
             option(Some(Preset::SmoothPan), c"Smooth pan", "smooth-pan", "even steps on ones"),
             option(
                 Some(Preset::SnappyOnTwos),
@@ -46,19 +46,19 @@ pub static PRESET: Setting<Choice<Option<Preset>>> = Setting {
                 Some(Preset::Morph),
                 c"Morph between scenes",
                 "morph",
-                "keys that show different things",
+                "keys that show different subjects",
             ),
             option(
                 Some(Preset::OldFootage),
                 c"Old footage to 60 fps",
                 "old-footage",
-                "a clip of few frames at 60",
+                "a clip with few frames per second, at 60",
             ),
             option(
                 Some(Preset::FinishTwos),
                 c"Finish the twos",
                 "finish-the-twos",
-                "a clip on twos, on ones at its own rate",
+                "puts a clip on twos on ones, at its own rate",
             ),
         ],
         default: None,

@@ -57,9 +57,9 @@ pub enum Timeline {
 pub static MODE: Setting<Choice<Mode>> = Setting {
     id: c"mode",
     label: c"Draw",
-    hint: c"In-betweens of two keys draws what lies between two key drawings. Retime a clip plays the clip \
-            Source at a higher rate: it finds the drawings in it, for how long each is held and where the cuts \
-            are, and draws between them.",
+    hint: c"In-betweens of two keys draws the frames between two key drawings. Retime a clip plays the clip \
+            Source at a higher rate: it finds its drawings, how long each is held and where the cuts \
+            are, and draws between the drawings.",
     engine: None,
     decides: Decides::Moment,
     kind: Choice {
@@ -68,7 +68,7 @@ pub static MODE: Setting<Choice<Mode>> = Setting {
                 Mode::InBetweens,
                 c"In-betweens of two keys",
                 "in-betweens",
-                "what lies between two keys",
+                "the frames between two keys",
             ),
             option(Mode::Retime, c"Retime a clip", "retime", "a clip at a higher rate"),
         ],
@@ -80,7 +80,7 @@ pub static MODE: Setting<Choice<Mode>> = Setting {
 pub static FROM_RATE: Setting<Number> = Setting {
     id: c"fromRate",
     label: c"From (fps)",
-    hint: c"The frame rate of Source, such as 12, 24 or 23.976. 0 takes what the host tells of the clip.",
+    hint: c"The frame rate of Source, such as 12, 24 or 23.976. 0 uses the rate that the host reports.",
     engine: None,
     decides: Decides::Moment,
     kind: Number {
@@ -96,24 +96,24 @@ pub static FROM_RATE: Setting<Number> = Setting {
 pub static TO_RATE: Setting<Choice<ToRate>> = Setting {
     id: c"toRate",
     label: c"To",
-    hint: c"The frame rate of the output. Where the timeline runs at the new rate already, it is that of the \
-            project, and a number counts only if the host does not tell it.",
+    hint: c"The frame rate of the output. If the timeline already runs at the new rate, the output has the project's \
+            rate, and a number is used only if the host does not report that.",
     engine: None,
     decides: Decides::Moment,
     kind: Choice {
         options: &[
-            option(ToRate::Twice, c"Twice the source's", "twice", "two frames for each"),
-            option(ToRate::Project, c"The project's", "project", "what the project has"),
+            option(ToRate::Twice, c"Twice the source's", "twice", "two frames for each of the source"),
+            option(ToRate::Project, c"The project's", "project", "the rate of the project"),
             option(ToRate::Fixed(23.976), c"23.976 fps", "23.976", "24000/1001"),
             option(ToRate::Fixed(24.0), c"24 fps", "24", "film"),
             option(ToRate::Fixed(25.0), c"25 fps", "25", "PAL"),
             option(ToRate::Fixed(29.97), c"29.97 fps", "29.97", "30000/1001"),
-            option(ToRate::Fixed(30.0), c"30 fps", "30", "whole"),
+            option(ToRate::Fixed(30.0), c"30 fps", "30", "30/1"),
             option(ToRate::Fixed(48.0), c"48 fps", "48", "twice film"),
             option(ToRate::Fixed(50.0), c"50 fps", "50", "twice PAL"),
             option(ToRate::Fixed(59.94), c"59.94 fps", "59.94", "60000/1001"),
-            option(ToRate::Fixed(60.0), c"60 fps", "60", "whole"),
-            option(ToRate::Fixed(120.0), c"120 fps", "120", "whole"),
+            option(ToRate::Fixed(60.0), c"60 fps", "60", "60/1"),
+            option(ToRate::Fixed(120.0), c"120 fps", "120", "120/1"),
             option(ToRate::Custom, c"Custom", "custom", "any other"),
         ],
         default: ToRate::Twice,
@@ -140,8 +140,8 @@ pub static CUSTOM_RATE: Setting<Number> = Setting {
 pub static RETIME_STRENGTH: Setting<Number> = Setting {
     id: c"raiseStrength",
     label: c"Strength",
-    hint: c"0 keeps the feel of twos: each drawing stays for as long as it was drawn for. 1 is on ones \
-            everywhere: a new drawing on every frame. Between them some of the frames get a drawing.",
+    hint: c"0 keeps the feel of twos: each drawing is held for as long as in the source. 1 is on ones \
+            everywhere: a new drawing on every frame. In between, some of the frames get a new drawing.",
     engine: None,
     decides: Decides::Moment,
     kind: Number { default: 1.0, range: (0.0, 1.0), display: (0.0, 1.0), step: 0.05, digits: 2 },
@@ -152,14 +152,14 @@ pub static RETIME_STRENGTH: Setting<Number> = Setting {
 pub static RESTORE: Setting<Choice<Restore>> = Setting {
     id: c"restore",
     label: c"Restore",
-    hint: c"What a transfer to tape or disc did to a film is undone first: fields put together again, repeated \
-            and blended frames left out.",
+    hint: c"Damage to a film by a transfer to tape or disc is undone first: fields are put together again, repeated \
+            and blended frames are left out.",
     engine: None,
     decides: Decides::Moment,
     kind: Choice {
         options: &[
-            option(Restore::Auto, c"Automatic", "auto", "what is found"),
-            option(Restore::Off, c"Off", "off", "every frame as it is"),
+            option(Restore::Auto, c"Automatic", "auto", "whatever is found"),
+            option(Restore::Off, c"Off", "off", "every frame stays as it is"),
             option(Restore::Telecine, c"Telecine", "telecine", "fields of 3:2 or 2:2 pulldown"),
             option(
                 Restore::Deinterlace,
@@ -178,14 +178,14 @@ pub static RESTORE: Setting<Choice<Restore>> = Setting {
 pub static TIMELINE: Setting<Choice<Timeline>> = Setting {
     id: c"timeline",
     label: c"Timeline runs at",
-    hint: c"The source's rate: each frame of Source stands on one frame of the timeline, and the output gets \
-            longer (Natron, Nuke, Fusion). The new rate: the host repeats frames of Source so that it lasts as \
-            long as before (Resolve and other editors). Automatic goes by the host.",
+    hint: c"The source's rate: each frame of Source takes one frame of the timeline, and the output gets \
+            longer (Natron, Nuke, Fusion). The new rate: the host repeats frames of Source, so that the clip lasts as \
+            long as before (Resolve and other editors). Automatic depends on the host.",
     engine: None,
     decides: Decides::Moment,
     kind: Choice {
         options: &[
-            option(Timeline::Automatic, c"Automatic", "auto", "by the host"),
+            option(Timeline::Automatic, c"Automatic", "auto", "decided by the host"),
             option(Timeline::OfSource, c"The source's rate", "source", "the output gets longer"),
             option(Timeline::OfOutput, c"The new rate", "output", "the host repeats frames"),
         ],
@@ -197,7 +197,7 @@ pub static TIMELINE: Setting<Choice<Timeline>> = Setting {
 pub static CLIP_START: Setting<Number> = Setting {
     id: c"clipStart",
     label: c"Clip starts at",
-    hint: c"The frame on which Source begins. Used only where the host does not tell which frames the clip has.",
+    hint: c"The frame on which Source begins. Used only if the host does not report which frames the clip has.",
     engine: None,
     decides: Decides::Moment,
     kind: Number {

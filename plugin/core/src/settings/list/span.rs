@@ -57,8 +57,8 @@ pub static KEYS_FROM: Setting<Choice<KeysFrom>> = Setting {
 pub static MOTION_PATH: Setting<Choice<MotionPath>> = Setting {
     id: c"path",
     label: c"Path",
-    hint: c"How things go from key to key where the drawing before the first key or the one after the last is known. \
-            Smooth: in arcs and with changes of speed, without a jerk at the keys. Straight: on the shortest way, evenly, \
+    hint: c"How things move from key to key if the drawing before the first key or the one after the last is known. \
+            Smooth: in arcs and with changes of speed, without a jerk at the keys. Straight: evenly along the shortest path, \
             as with two keys alone.",
     engine: Some(EngineKind::Flow),
     decides: Decides::Moment,
@@ -101,7 +101,7 @@ const fn key_time(default: f64) -> Number {
 pub static FIRST_KEY: Setting<Number> = Setting {
     id: c"firstKey",
     label: c"First key",
-    hint: c"The frame on which the first key stands. Up to it the output is the first key itself.",
+    hint: c"The frame of the first key. Up to this frame the output is the first key itself.",
     engine: None,
     decides: Decides::Moment,
     kind: key_time(1.0),
@@ -111,7 +111,7 @@ pub static FIRST_KEY: Setting<Number> = Setting {
 pub static LAST_KEY: Setting<Number> = Setting {
     id: c"lastKey",
     label: c"Last key",
-    hint: c"The frame on which the last key stands. From it on the output is the last key itself.",
+    hint: c"The frame of the last key. From this frame on the output is the last key itself.",
     engine: None,
     decides: Decides::Moment,
     kind: key_time(9.0),
@@ -121,7 +121,7 @@ pub static LAST_KEY: Setting<Number> = Setting {
 pub static TRANSITION: Setting<Number> = Setting {
     id: c"Transition",
     label: c"Position",
-    hint: c"Where between the two keys the drawing lies: 0 is the first key, 1 the last.",
+    hint: c"The position of the drawing between the two keys: 0 is the first key, 1 the last.",
     engine: None,
     decides: Decides::Moment,
     kind: Number { default: 0.0, range: (0.0, 1.0), display: (0.0, 1.0), step: 0.01, digits: 3 },
@@ -131,8 +131,8 @@ pub static TRANSITION: Setting<Number> = Setting {
 pub static KEY_FRAMES: Setting<Text> = Setting {
     id: c"keyFrames",
     label: c"Key frames",
-    hint: c"The frames on which the keys stand in Source, such as 1 7 12; a | begins a new scene, into which nothing is \
-            drawn. Find drawings writes them here, and you may change them. Used with Keys from: Every drawing in one \
+    hint: c"The frames of the keys in Source, such as 1 7 12; a | begins a new scene, and nothing is drawn across it. \
+            Find drawings fills in this list, and you may change it. Used with Keys from: Every drawing in one \
             clip.",
     engine: None,
     decides: Decides::Moment,
@@ -143,7 +143,7 @@ pub static KEY_FRAMES: Setting<Text> = Setting {
 pub static CHART: Setting<Choice<Option<Chart>>> = Setting {
     id: c"timingChart",
     label: c"Timing chart",
-    hint: c"How the in-betweens are spread between the keys. If it is keyframed, each span has the one that is set on its \
+    hint: c"How the in-betweens are spaced between the keys. If it is keyframed, each span uses the value at its \
             first key.",
     engine: None,
     decides: Decides::Moment,
@@ -191,15 +191,15 @@ pub static CUSTOM_CHART: Setting<Text> = Setting {
 pub static EXPOSURE: Setting<Choice<Exposure>> = Setting {
     id: c"exposure",
     label: c"Exposure",
-    hint: c"For how many frames each in-between is held, counted from the first key. If it is keyframed, each span has the \
-            one that is set on its first key.",
+    hint: c"How many frames each in-between is held for, counted from the first key. If it is keyframed, each span uses the \
+            value at its first key.",
     engine: None,
     decides: Decides::Moment,
     kind: Choice {
         options: &[
-            option(Exposure::Ones, c"On ones", "ones", "a drawing for each frame"),
-            option(Exposure::Twos, c"On twos", "twos", "a drawing for two frames"),
-            option(Exposure::Threes, c"On threes", "threes", "a drawing for three frames"),
+            option(Exposure::Ones, c"On ones", "ones", "a new drawing on every frame"),
+            option(Exposure::Twos, c"On twos", "twos", "a new drawing on every second frame"),
+            option(Exposure::Threes, c"On threes", "threes", "a new drawing on every third frame"),
         ],
         default: Exposure::Ones,
     },

@@ -23,8 +23,8 @@ pub static CHECKPOINT: Setting<File> = Setting {
 pub static SKETCH_CHECKPOINT: Setting<File> = Setting {
     id: c"sketchCheckpoint",
     label: c"Sketch checkpoint",
-    hint: c"The weight file of ToonCrafter's sketch encoder, such as sketch_encoder.ckpt. Needed only where \
-            sketches guide ToonCrafter.",
+    hint: c"The weight file of ToonCrafter's sketch encoder, such as sketch_encoder.ckpt. Needed only if \
+            ToonCrafter uses sketches.",
     engine: TOONCRAFTER,
     decides: Decides::Look,
     kind: File,
@@ -56,7 +56,8 @@ pub static SEED: Setting<Integer> = Setting {
 pub static STEPS: Setting<Integer> = Setting {
     id: c"steps",
     label: c"Steps",
-    hint: c"How many steps the drawing takes to emerge. More take longer; 20 do with UniPC, 50 with DDIM.",
+    hint:
+        c"Number of solver steps. More steps take longer; 20 are enough with UniPC, 50 with DDIM.",
     engine: TOONCRAFTER,
     decides: Decides::Look,
     kind: Integer {
@@ -70,7 +71,8 @@ pub static STEPS: Setting<Integer> = Setting {
 pub static SOLVER: Setting<Choice<SolverChoice>> = Setting {
     id: c"solver",
     label: c"Solver",
-    hint: c"How the steps are taken. UniPC needs fewer of them than DDIM, the published one.",
+    hint:
+        c"The method that takes the steps. UniPC needs fewer steps than DDIM, the published method.",
     engine: TOONCRAFTER,
     decides: Decides::Look,
     kind: Choice {
@@ -86,7 +88,7 @@ pub static SOLVER: Setting<Choice<SolverChoice>> = Setting {
 pub static GUIDANCE: Setting<Number> = Setting {
     id: c"guidance",
     label: c"Guidance",
-    hint: c"How closely keys and prompt are followed. At 1 there is no guidance, in half the time.",
+    hint: c"How closely keys and prompt are followed. At 1 there is no guidance, and drawing takes half the time.",
     engine: TOONCRAFTER,
     decides: Decides::Look,
     kind: Number { default: 7.5, range: (1.0, 30.0), display: (1.0, 15.0), step: 0.5, digits: 2 },
@@ -96,7 +98,7 @@ pub static GUIDANCE: Setting<Number> = Setting {
 pub static RESCALE: Setting<Number> = Setting {
     id: c"rescale",
     label: c"Guidance rescale",
-    hint: c"How much of the contrast that guidance exaggerates is taken back, from 0 to 1.",
+    hint: c"How much of the contrast that guidance adds is removed again, from 0 to 1.",
     engine: TOONCRAFTER,
     decides: Decides::Look,
     kind: Number { default: 0.7, range: (0.0, 1.0), display: (0.0, 1.0), step: 0.05, digits: 2 },
@@ -106,7 +108,7 @@ pub static RESCALE: Setting<Number> = Setting {
 pub static MOTION: Setting<Number> = Setting {
     id: c"motion",
     label: c"Motion",
-    hint: c"The frame rate that the model imagines: smaller for larger motion between the keys.",
+    hint: c"The frame rate that the model assumes: smaller for larger motion between the keys.",
     engine: TOONCRAFTER,
     decides: Decides::Look,
     kind: Number { default: 10.0, range: (1.0, 60.0), display: (5.0, 30.0), step: 1.0, digits: 2 },
@@ -121,7 +123,7 @@ pub static PRECISION: Setting<Choice<PrecisionChoice>> = Setting {
     decides: Decides::Look,
     kind: Choice {
         options: &[
-            option(PrecisionChoice::Auto, c"Automatic", "auto", "by the device"),
+            option(PrecisionChoice::Auto, c"Automatic", "auto", "decided by the device"),
             option(PrecisionChoice::F32, c"32 bits", "f32", "32 bits"),
             option(
                 PrecisionChoice::Bf16,
@@ -138,12 +140,12 @@ pub static PRECISION: Setting<Choice<PrecisionChoice>> = Setting {
 pub static DEVICE: Setting<Choice<DeviceChoice>> = Setting {
     id: c"device",
     label: c"Device",
-    hint: c"Where ToonCrafter computes. Automatic takes an NVIDIA graphics card where one can be used.",
+    hint: c"Where ToonCrafter computes. Automatic uses an NVIDIA graphics card if there is a suitable one.",
     engine: TOONCRAFTER,
     decides: Decides::Work,
     kind: Choice {
         options: &[
-            option(DeviceChoice::Auto, c"Automatic", "auto", "a GPU where there is one"),
+            option(DeviceChoice::Auto, c"Automatic", "auto", "a GPU if there is one"),
             option(DeviceChoice::Cpu, c"Processor", "cpu", "the processor"),
             option(DeviceChoice::Cuda, c"NVIDIA", "cuda", "an NVIDIA GPU"),
         ],
@@ -155,7 +157,7 @@ pub static DEVICE: Setting<Choice<DeviceChoice>> = Setting {
 pub static MEMORY_LIMIT: Setting<Integer> = Setting {
     id: c"memoryLimit",
     label: c"Memory limit (MB)",
-    hint: c"Most memory that ToonCrafter may take on its device. 0 lets it take what is free.",
+    hint: c"Most memory that ToonCrafter may use on its device. 0 lets it use all that is free.",
     engine: TOONCRAFTER,
     decides: Decides::Work,
     kind: Integer { default: 0, range: (0, 1_048_576), display: (0, 98_304) },
@@ -166,8 +168,8 @@ pub static DRAFT: Setting<Switch> = Setting {
     id: c"draft",
     label: c"Show a draft while drawing",
     hint: c"In the viewer, shows Flow's drawing with the label DRAFT at once while ToonCrafter works; press \
-            Status to see the finished one. Final renders always wait. Hosts that reuse viewer frames in final \
-            renders should have it off.",
+            Status to see the finished one. Final renders always wait. Turn this off in hosts that reuse viewer \
+            frames in final renders.",
     engine: TOONCRAFTER,
     decides: Decides::Work,
     kind: Switch { default: false },

@@ -145,7 +145,7 @@ static ABOVE_PINS: &[Param] = &[
     button(
         PREVIOUS_DRAWING,
         c"Previous drawing",
-        c"Moves both keys back by one drawing: to the first key's drawing and the one before it in Source. \
+        c"Moves both keys back by one drawing: to the first key's drawing and the previous one in Source. \
           Used with Keys from: Times in one clip.",
         GROUP_KEYS,
         TIMED,
@@ -153,15 +153,15 @@ static ABOVE_PINS: &[Param] = &[
     button(
         SPAN_HERE,
         c"Span around this frame",
-        c"Finds the drawing that Source shows on this frame and puts First key on its beginning, and Last \
-          key on the next drawing. Used with Keys from: Times in one clip.",
+        c"Finds the drawing that Source shows on this frame, and sets First key to its first frame and Last \
+          key to the next drawing. Used with Keys from: Times in one clip.",
         GROUP_KEYS,
         TIMED,
     ),
     button(
         NEXT_DRAWING,
         c"Next drawing",
-        c"Moves both keys on by one drawing: to the last key's drawing and the one after it in Source. \
+        c"Moves both keys forward by one drawing: to the last key's drawing and the next one in Source. \
           Used with Keys from: Times in one clip.",
         GROUP_KEYS,
         TIMED,
@@ -170,8 +170,8 @@ static ABOVE_PINS: &[Param] = &[
     button(
         FIND_DRAWINGS,
         c"Find drawings",
-        c"Looks at all of Source and writes the frames on which its drawings begin into Key frames. Frames without a \
-          drawing count to the one before them. Used with Keys from: Every drawing in one clip.",
+        c"Examines all of Source and fills Key frames with the frames on which its drawings begin. Frames without a \
+          drawing belong to the previous one. Used with Keys from: Every drawing in one clip.",
         GROUP_KEYS,
         TIMED,
     ),
@@ -219,8 +219,8 @@ static BELOW_PINS: &[Param] = &[
         what: RowKind::Former(Named {
             id: WORKER,
             label: c"Worker",
-            hint: c"Has no effect any more. ToonCrafter runs in the program inbetween of the plug-in's own bundle, or \
-                    in the one that the variable INBETWEEN_WORKER names: a project must not choose what runs on a \
+            hint: c"No longer has any effect. ToonCrafter runs in the program inbetween from the plug-in's own bundle, or \
+                    in the one named by the variable INBETWEEN_WORKER: a project must not choose what runs on a \
                     machine.",
         }),
         group: Some(GROUP_TOONCRAFTER),
@@ -232,7 +232,7 @@ static BELOW_PINS: &[Param] = &[
     button(
         GENERATE,
         c"Generate",
-        c"Starts drawing all in-betweens of this span now, in the background; of a retimed clip those between \
+        c"Starts drawing all in-betweens of this span in the background; for a retimed clip, those between \
           the drawings around this frame.",
         GROUP_WORK,
         EVERYWHERE,
@@ -247,8 +247,8 @@ static BELOW_PINS: &[Param] = &[
     button(
         STATUS,
         c"Status",
-        c"Tells what is being drawn and for which frames the clip holds a drawing, and shows drawings that are \
-          finished in place of their drafts.",
+        c"Reports what is being drawn and for which frames the clip holds a drawing, and replaces drafts by \
+          finished drawings.",
         GROUP_WORK,
         EVERYWHERE,
     ),
@@ -256,7 +256,7 @@ static BELOW_PINS: &[Param] = &[
         what: RowKind::Report(Named {
             id: STATUS_TEXT,
             label: c"State",
-            hint: c"What was being drawn when a button was last pressed; only the effect writes here.",
+            hint: c"What was being drawn when a button was last pressed. Only the effect writes here.",
         }),
         group: Some(GROUP_WORK),
         animates: false,
@@ -266,7 +266,7 @@ static BELOW_PINS: &[Param] = &[
         CLEAR_CACHE,
         c"Clear cache",
         c"Deletes every finished in-between from memory and from the cache folder, so that all are drawn \
-          anew. Keys and sketches are not touched.",
+          again. Keys and sketches are not touched.",
         GROUP_WORK,
         EVERYWHERE,
     ),
