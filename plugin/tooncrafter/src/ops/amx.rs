@@ -1,9 +1,9 @@
 //! bf16 products on the AMX tile unit of recent Intel processors.
 //!
 //! Eight tile registers hold a 32 x 32 block of sums (four tiles), two tiles of rows and two of
-//! columns; one step multiplies 32 input channels. The compiler has no stable names for these
-//! instructions, so they are written as assembly; rows and columns are packed into whole tiles
-//! before, so that nothing here depends on sizes.
+//! columns. One step multiplies 32 input channels. The compiler has no stable intrinsics for these
+//! instructions, so they are written as assembly. Rows and columns are packed into whole tiles
+//! beforehand, so nothing here depends on sizes.
 
 use half::bf16;
 
@@ -23,7 +23,7 @@ pub(crate) fn available() -> bool {
 pub(crate) struct Tiles(std::marker::PhantomData<*const ()>);
 
 impl Tiles {
-    /// Configures the tiles of this thread; `None` where there are none.
+    /// Configures the tiles of this thread; `None` if there are none.
     pub(crate) fn configure() -> Option<Self> {
         available().then(|| {
             imp::configure();
@@ -45,8 +45,8 @@ impl Unit for Tiles {
         fresh: bool,
     ) {
         check::<Self>(rows, columns, steps, c, pitch);
-        // SAFETY: `Tiles` exists only where AMX does and is configured on this thread (it is not
-        // `Send`); the lengths are checked above.
+        // SAFETY: `Tiles` exists only if the processor has AMX, and it is configured on this thread
+        // (it is not `Send`). The lengths are checked above.
         unsafe {
             imp::multiply(rows.as_ptr(), columns.as_ptr(), steps, c.as_mut_ptr(), pitch, fresh)
         }
@@ -60,7 +60,7 @@ impl Unit for Tiles {
         sums: &mut [f32],
         target: &mut [bf16],
     ) {
-        // `request` finds tiles only where the instructions of the dot products are, too.
+        // `request` finds tiles only if the processor also has the dot product instructions.
         match DotProducts::find() {
             Some(unit) => {
                 unit.weigh_row_apart::<{ Self::ROWS }>(scores, scale, state, sums, target)
@@ -82,7 +82,7 @@ mod imp {
 
     use half::bf16;
 
-    /// Asks the processor for AMX-BF16 and the system for the permission to use its state.
+    /// Checks that the processor has AMX-BF16, and asks the system for permission to use its state.
     pub(super) fn request() -> bool {
         use std::arch::x86_64::__cpuid_count;
         const ARCH_REQ_XCOMP_PERM: u64 = 0x1023;
@@ -95,8 +95,8 @@ mod imp {
             return false;
         }
         let result: i64;
-        // SAFETY: the system call takes two numbers and touches no memory of ours; kernels that
-        // do not know it answer with an error.
+        // SAFETY: the system call takes two numbers and touches no memory of ours. A kernel that
+        // does not know it returns an error.
         unsafe {
             asm!(
                 "syscall",
@@ -154,8 +154,8 @@ mod imp {
         pitch: usize,
         fresh: bool,
     ) {
-        // SAFETY: the caller vouches for the lengths and for configured tiles; every access stays
-        // inside `steps` KiB pairs of rows and columns and the 32 x 32 block behind `c`.
+        // SAFETY: the caller guarantees the lengths and that the tiles are configured. Every access
+        // stays inside `steps` KiB pairs of rows and columns and the 32 x 32 block behind `c`.
         unsafe {
             let low = c.add(16 * pitch);
             asm!(

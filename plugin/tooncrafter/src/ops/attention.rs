@@ -1,8 +1,8 @@
 //! Softmax attention that never stores a whole score matrix.
 //!
-//! Keys and values of a head are packed once; then blocks of queries walk over tiles of keys,
-//! keeping a running maximum and sum for each query (online softmax). The memory taken is that of
-//! the packed keys and values and of one tile for each thread, whatever the number of queries.
+//! Keys and values of a head are packed once. Blocks of queries then walk over tiles of keys and
+//! keep a running maximum and sum for each query (online softmax). This needs memory for the packed
+//! keys and values and for one tile per thread, however many queries there are.
 
 use candle_core::{CpuStorage, CustomOp3, Device, Layout, Result, Shape, Tensor, bail};
 use half::bf16;
@@ -19,25 +19,26 @@ use super::softmax::{RunningSoftmax, weigh_row};
 use super::{amx, buffer, on_device};
 use crate::row_pitch::rows_apart;
 
-/// Keys of one tile of scores.
+/// Number of keys in one tile of scores.
 const TILE: usize = 256;
-/// Queries of one task, rounded up for each kernel. Few, so that a tile's scores stay in the first
-/// cache, unless keys and values are too many for the second: then more queries share each read.
+/// Number of queries in one task; each kernel rounds it up. It is small so that a tile's scores
+/// stay in the L1 cache. If keys and values do not fit into the L2 cache, more queries share each
+/// read.
 const QUERIES: usize = 32;
 const MANY_QUERIES: usize = 128;
-/// From this number of values on, the keys of one head count as many.
+/// A head whose keys hold at least this number of values has many keys.
 const MANY_KEYS: usize = 200_000;
 
 /// `softmax(scale * q k^T) v` for each head.
 ///
 /// `q: [b, n, heads * d]`, `k, v: [b', m, heads * d]` → `[b, n, heads * d]`, where `b'` divides
-/// `b` and each of the `b'` serves `b / b'` consecutive batches. Rows may lie apart (a narrowed
-/// last axis); with `causal` query `i` sees keys `0..=i`. In bf16 the products are rounded, the
-/// softmax is not.
+/// `b`, and each of the `b'` serves `b / b'` consecutive batches. Rows need not be contiguous (a
+/// narrowed last axis). With `causal`, query `i` sees the keys `0..=i`. In bf16 the products are
+/// rounded, but the softmax is not.
 ///
 /// # Errors
-/// When the shapes do not fit each other or the number of heads, when a causal query has no key to see, or when the
-/// device fails.
+/// When the shapes or the number of heads do not fit together, when a causal query has no key to
+/// see, or when the device fails.
 pub fn attention(
     q: &Tensor,
     k: &Tensor,
@@ -54,7 +55,7 @@ pub(super) fn rounded_where_asked(precision: Precision) -> Option<Bf16Products> 
     (precision == Precision::Bf16).then(bf16_products)
 }
 
-/// As [`attention`], with the products computed as `rounded` says.
+/// Like [`attention`], with the products computed as `rounded` says.
 pub(super) fn attention_on(
     q: &Tensor,
     k: &Tensor,
@@ -92,7 +93,7 @@ struct Dims {
 struct AttentionOp {
     dims: Dims,
     scale: f32,
-    /// How the products are computed where they are rounded.
+    /// How the products are computed if they are rounded.
     rounded: Option<Bf16Products>,
     causal: bool,
 }
@@ -296,7 +297,7 @@ impl AttentionOp {
         });
     }
 
-    /// Row of the queries and first channel for query `index` of `group`.
+    /// The row of the queries and the first channel for query `index` of `group`.
     fn q_row(&self, group: usize, index: usize) -> (usize, usize) {
         let Dims { heads, d, n, repeat, .. } = self.dims;
         (group / heads * repeat * n + index, group % heads * d)
@@ -307,13 +308,13 @@ impl AttentionOp {
         (group / heads * m + index, group % heads * d)
     }
 
-    /// How many of the `len` keys from `start` query `index` sees.
+    /// How many of the `len` keys from `start` on are visible to query `index`.
     fn seen(&self, index: usize, start: usize, len: usize) -> usize {
         if self.causal { (index % self.dims.n + 1).saturating_sub(start).min(len) } else { len }
     }
 
-    /// Turns a tile of scores into weights relative to the running maximum, and rescales sums that were made with an
-    /// older maximum.
+    /// Turns a tile of scores into weights relative to the running maximum, and rescales sums that
+    /// were computed with an older maximum.
     #[allow(clippy::too_many_arguments, reason = "one private call, each argument used as it is")]
     fn weigh(
         &self,
@@ -326,7 +327,7 @@ impl AttentionOp {
         sums: &mut [f32],
     ) {
         for (i, state) in state.iter_mut().enumerate() {
-            // Tiles are a multiple of 16 long, so there is room for the filling.
+            // Tiles are a multiple of 16 long, so there is room for the padding.
             let row = &mut scores[i * TILE..][..len.next_multiple_of(16)];
             row[self.seen(first + i, start, len)..].fill(f32::NEG_INFINITY);
             weigh_row(row, self.scale, state, &mut sums[i * width..][..width]);
@@ -334,7 +335,7 @@ impl AttentionOp {
     }
 }
 
-/// Scratch of one block of queries.
+/// Scratch memory for one block of queries.
 struct Block {
     count: usize,
     state: Vec<RunningSoftmax>,

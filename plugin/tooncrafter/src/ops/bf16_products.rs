@@ -1,4 +1,4 @@
-//! Which of the ways to multiply bf16 a processor has.
+//! The ways in which a processor can multiply bf16.
 
 use std::sync::OnceLock;
 
@@ -11,15 +11,16 @@ pub enum Bf16Products {
     Tiles,
     /// With dot products of pairs (AVX512-BF16).
     DotProducts,
-    /// As f32: weights stay halved in memory and are widened in the cache, activations are not rounded.
+    /// As f32: the weights take half the memory and are widened in the cache; activations are not
+    /// rounded.
     Widened,
-    /// On the tile unit in plain Rust.
+    /// Like the tile unit, but in plain Rust.
     #[cfg(test)]
     Emulated,
 }
 
 impl Bf16Products {
-    /// Whether bf16 is faster than f32 this way; widened, it only saves memory.
+    /// Whether bf16 is faster than f32 in this way. Widened weights only save memory.
     pub fn faster_than_f32(self) -> bool {
         self != Self::Widened
     }

@@ -1,5 +1,5 @@
-//! Every way to multiply bf16 against plain products summed in f32: the tile unit emulated, this processor's own
-//! instructions where it has some, and widened weights.
+//! Compares every way to multiply bf16 with plain products summed in f32: the emulated tile unit,
+//! the processor's own instructions if it has them, and widened weights.
 
 use candle_core::{DType, Device, Result, Tensor};
 
@@ -12,7 +12,7 @@ use super::pack::{Columns, Packed};
 use super::tests::{assert_close, random};
 use crate::reference;
 
-/// The ways that this processor can go.
+/// The ways that work on this processor.
 fn ways() -> Vec<Bf16Products> {
     let mut ways = vec![Bf16Products::Emulated, Bf16Products::Widened];
     if bf16_products() != Bf16Products::Widened {
@@ -21,7 +21,8 @@ fn ways() -> Vec<Bf16Products> {
     ways
 }
 
-/// Whole numbers from -8 to 8: bf16 holds them, and every sum of their products here is exact in f32.
+/// Whole numbers from -8 to 8. bf16 holds them exactly, and every sum of their products here is
+/// exact in f32.
 fn whole_numbers(shape: &[usize]) -> Result<Tensor> {
     (random(shape)? * 3.0)?.round()?.clamp(-8f32, 8f32)
 }
@@ -34,7 +35,7 @@ fn rounded(x: &Tensor) -> Result<Tensor> {
     x.to_dtype(DType::BF16)?.to_dtype(DType::F32)
 }
 
-/// `x w^T` by `way`, from factors as they are.
+/// `x w^T` by `way`, with the factors as given.
 fn product(x: &Tensor, weight: &Tensor, way: Bf16Products) -> Result<Tensor> {
     let ((rows, inputs), outputs) = (x.dims2()?, weight.dim(0)?);
     let shape = (outputs, inputs, 1);
@@ -75,7 +76,7 @@ fn products_are_those_of_rounded_factors() -> Result<()> {
         for (rows, inputs, outputs) in SIZES {
             let (x, weight) = (random(&[rows, inputs])?, random(&[outputs, inputs])?);
             let found = product(&x, &weight, way)?;
-            // Widened weights meet activations as they are.
+            // Widened weights are multiplied by unrounded activations.
             let x = if way == Bf16Products::Widened { x } else { rounded(&x)? };
             let wanted = x.matmul(&rounded(&weight)?.t()?)?;
             assert_close(&format!("{way:?} {rows} x {inputs}"), &found, &wanted, 5e-6);
@@ -87,7 +88,7 @@ fn products_are_those_of_rounded_factors() -> Result<()> {
 #[test]
 fn attention_takes_the_value_of_the_one_key_that_matches() -> Result<()> {
     let (n, heads, d) = (77, 2, 40);
-    // Key `j` is told from the others by its own pair of channels, with a score beyond all others.
+    // Each key `j` has its own pair of channels, which gives it a score far above all others.
     let code = |j: usize| -> Vec<f32> {
         let mut code = vec![0.0; d];
         code[j % d] = 64.0;
@@ -99,7 +100,7 @@ fn attention_takes_the_value_of_the_one_key_that_matches() -> Result<()> {
     let kept = whole_numbers(&[1, n, heads * d])?;
     for way in ways() {
         let found = attention_on(&keys, &keys, &kept, heads, Some(way), false)?;
-        // What the other keys weigh is beyond the last bit of any value but 0.
+        // The weight of the other keys is below the last bit of any value except 0.
         assert_close(&format!("{way:?}"), &found, &kept, 1e-25);
     }
     Ok(())
@@ -107,7 +108,8 @@ fn attention_takes_the_value_of_the_one_key_that_matches() -> Result<()> {
 
 #[test]
 fn attention_to_equal_keys_is_the_mean_of_their_values() -> Result<()> {
-    // A power of two of keys, more than one tile of scores: the mean of whole numbers is exact.
+    // The number of keys is a power of two and fills more than one tile, so the mean of whole
+    // numbers is exact.
     let (n, m, heads, d) = (19, 512, 2, 33);
     let q = random(&[1, n, heads * d])?;
     let k = Tensor::zeros((1, m, heads * d), DType::F32, &Device::Cpu)?;
@@ -137,7 +139,7 @@ fn attention_is_that_of_rounded_factors() -> Result<()> {
                 _ => (rounded(&q)?, rounded(&k)?, rounded(&v)?),
             };
             let wanted = reference::attention(&q, &k, &v, heads, scale, causal)?;
-            // Besides the factors, each weight is rounded to 8 bits.
+            // Each weight is rounded to 8 bits, as the factors are.
             assert_close(&format!("{way:?} {n} x {m}"), &found, &wanted, 4e-3);
         }
     }
@@ -151,7 +153,8 @@ fn what_the_processor_says_it_has_is_used() {
     match bf16_products() {
         Bf16Products::Tiles => assert!(has("amx_bf16")),
         Bf16Products::DotProducts => assert!(has("avx512_bf16")),
-        // A processor may have the flags where the system keeps the registers from us.
+        // A processor may report the instructions although the system does not let us use the
+        // registers.
         _ => {
             assert!(!(has("avx512_bf16") && has("avx512bw") && has("avx512dq") && has("avx512vl")))
         }

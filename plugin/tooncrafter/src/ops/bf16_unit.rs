@@ -1,7 +1,9 @@
-//! Products of bf16 factors with f32 sums: what a processor offers for them, and the order of the rows in memory.
+//! Products of bf16 factors with f32 sums: the interface to a processor's instructions, and the
+//! order of the rows in memory.
 //!
-//! Rows and columns are packed in steps of [`STEP`] input channels, zeros at the end, so that a unit never meets a
-//! remainder. The weights have one order for every unit; only the number of rows differs.
+//! Rows and columns are packed in steps of [`STEP`] input channels with zeros at the end, so that a
+//! unit never has to handle a remainder. The order of the weights is the same for every unit; only
+//! the number of rows differs.
 
 use half::bf16;
 
@@ -9,20 +11,21 @@ use super::isa::multiversion;
 use super::pack::{PANEL, STEP};
 use super::softmax::RunningSoftmax;
 
-/// Values of one step of a panel of columns: `[half of 16 columns][16 pairs][16 columns][2]`.
+/// Number of values in one step of a panel of columns: `[half of 16 columns][16 pairs][16
+/// columns][2]`.
 pub(super) const COLUMN_STEP: usize = PANEL * STEP;
 
 /// An instruction set that multiplies bf16.
 pub(super) trait Unit {
-    /// Rows of one block.
+    /// Number of rows in one block.
     const ROWS: usize;
-    /// Values of one step of a block of rows.
+    /// Number of values in one step of a block of rows.
     const ROW_STEP: usize = Self::ROWS * STEP;
 
     /// `c[i][j] (+)= sum over k of rows[i][k] * columns[k][j]` for a block of `ROWS` x 32.
     ///
-    /// `rows`: `[step][ROWS][32 channels]`, `columns`: steps of [`COLUMN_STEP`], `c`: rows `pitch` apart. With
-    /// `fresh` the old content of `c` is ignored.
+    /// `rows`: `[step][ROWS][32 channels]`, `columns`: steps of [`COLUMN_STEP`], `c`: rows `pitch`
+    /// apart. With `fresh`, the old content of `c` is ignored.
     fn multiply(
         &self,
         rows: &[bf16],
@@ -33,11 +36,11 @@ pub(super) trait Unit {
         fresh: bool,
     );
 
-    /// One row of online softmax: turns `scores` times `scale` into weights relative to the running maximum, as bf16
-    /// with 32 values at every [`Self::ROW_STEP`] of `target`; keeps `state`, and rescales `sums` when the maximum
-    /// moves. `scores` is a multiple of 32 long; its content is used up.
-    ///
-    /// Weights are good to the 8 bits that they are stored with; their sum is taken before that rounding.
+    /// One row of online softmax: turns `scores` times `scale` into bf16 weights relative to the
+    /// running maximum, and writes 32 of them at every [`Self::ROW_STEP`] of `target`. Updates
+    /// `state`, and rescales `sums` when the maximum changes. The length of `scores` is a multiple
+    /// of 32, and its content is overwritten.  Weights are accurate to the 8 bits in which they are
+    /// stored; their sum is taken before that rounding.
     fn weigh_row(
         &self,
         scores: &mut [f32],
@@ -48,7 +51,7 @@ pub(super) trait Unit {
     );
 }
 
-/// Panics where [`Unit::multiply`] would leave its slices.
+/// Panics if [`Unit::multiply`] would access anything outside its slices.
 pub(super) fn check<U: Unit>(
     rows: &[bf16],
     columns: &[bf16],
@@ -61,7 +64,7 @@ pub(super) fn check<U: Unit>(
 }
 
 multiversion! {
-    /// Writes a row as bf16, 32 values at every `distance`, the last filled with zeros.
+    /// Writes a row as bf16, 32 values at every `distance`; the last group is padded with zeros.
     pub(super) fn spread_row(source: &[f32], target: &mut [bf16], distance: usize) {
         for (step, values) in source.chunks(STEP).enumerate() {
             let target = &mut target[step * distance..][..STEP];
@@ -78,7 +81,7 @@ multiversion! {
     }
 }
 
-/// Round to nearest even, for finite values; plain arithmetic, so that it vectorises.
+/// Rounds finite values to nearest even. Uses plain arithmetic, so that it vectorises.
 #[inline(always)]
 pub(super) fn round_bf16(value: f32) -> bf16 {
     let bits = value.to_bits();
@@ -86,7 +89,7 @@ pub(super) fn round_bf16(value: f32) -> bf16 {
 }
 
 multiversion! {
-    /// Widens a packed step of columns: `[pair][column][2]` twice becomes `[channel][column]`.
+    /// Widens a packed step of columns: both `[pair][column][2]` halves become `[channel][column]`.
     pub(super) fn widen_step(columns: &[bf16], wide: &mut [f32]) {
         let columns: &[bf16; COLUMN_STEP] = columns.try_into().expect("one step of columns");
         for (side, half) in columns.chunks_exact(COLUMN_STEP / 2).enumerate() {
@@ -109,8 +112,8 @@ multiversion! {
     }
 }
 
-/// The tile unit in plain Rust, after the manual's description of its instructions: what the tests run where there is
-/// no AMX, to hold the order of rows, columns and sums.
+/// The tile unit in plain Rust, following the manual's description of its instructions. It lets the
+/// tests check the order of rows, columns and sums on processors without AMX.
 #[cfg(test)]
 pub(super) mod emulated {
     use super::*;

@@ -1,22 +1,22 @@
-//! Large results, on large pages where the system offers them.
+//! Allocates large results on large pages if the system offers them.
 //!
-//! A result of some 50 MB is fresh memory each time; with 4 KiB pages the system spends longer on
-//! handing out pages than a norm spends on computing.
+//! A result of some 50 MB is fresh memory each time. With 4 KiB pages, the system spends more time
+//! on providing the pages than a norm spends on computing.
 
-/// Results from this size on, in bytes, ask for large pages.
+/// Results of at least this size in bytes use large pages.
 const LARGE: usize = 4 << 20;
 
-/// Gives memory that was freed back to the system, where the allocator would keep it: the weights
-/// of a part that was dropped make room for the next one.
+/// Returns freed memory to the system if the allocator would keep it, so that the weights of a part
+/// that was dropped make room for the next one.
 pub fn release_memory() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    // SAFETY: takes no pointer and leaves everything that is allocated where it is.
+    // SAFETY: takes no pointer, and leaves all allocated memory untouched.
     unsafe {
         libc::malloc_trim(0);
     }
 }
 
-/// `len` zeros.
+/// A vector of `len` zeros.
 pub(crate) fn zeros(len: usize) -> Vec<f32> {
     let mut values = vec![0.0f32; len];
     if size_of_val(values.as_slice()) >= LARGE {
@@ -31,8 +31,8 @@ fn ask_for_large_pages(values: &mut [f32]) {
     let range = values.as_mut_ptr_range();
     let start = range.start.addr().next_multiple_of(PAGE);
     let len = (range.end.addr() - start) / PAGE * PAGE;
-    // SAFETY: whole pages inside memory that we own; the advice changes no value, and a system
-    // that does not know it answers with an error that means nothing here.
+    // SAFETY: these are whole pages inside memory that we own. The advice changes no value; a
+    // system that does not know it returns an error, which can be ignored here.
     unsafe {
         libc::madvise(range.start.with_addr(start).cast(), len, libc::MADV_HUGEPAGE);
     }

@@ -1,7 +1,7 @@
-//! bf16 products by AVX512-BF16, for processors that have it and no tile unit.
+//! bf16 products with AVX512-BF16, for processors that have it but no tile unit.
 //!
-//! One instruction adds two products of pairs to each of 16 sums. 14 rows times 32 columns of sums stay in registers, as
-//! in the f32 kernel, and two registers of columns serve all 14 rows.
+//! One instruction adds two products of pairs to each of 16 sums. As in the f32 kernel, sums for 14
+//! rows and 32 columns stay in registers, and all 14 rows share two registers of columns.
 
 use half::bf16;
 
@@ -14,7 +14,7 @@ use super::softmax::RunningSoftmax;
 pub(super) struct DotProducts(());
 
 impl DotProducts {
-    /// `None` where this processor lacks them.
+    /// `None` if this processor does not have them.
     pub(super) fn find() -> Option<Self> {
         imp::available().then_some(Self(()))
     }
@@ -92,8 +92,8 @@ mod imp {
     ) {
         const ROWS: usize = DotProducts::ROWS;
         let mut sums = [[_mm512_setzero_ps(); 2]; ROWS];
-        // SAFETY: the caller vouches for `steps` steps behind `rows` and `columns`, and for 14 rows of 32 values,
-        // `pitch` apart, behind `c`.
+        // SAFETY: the caller guarantees `steps` steps behind `rows` and `columns`, and 14 rows of
+        // 32 values, `pitch` apart, behind `c`.
         unsafe {
             if !fresh {
                 for (i, sum) in sums.iter_mut().enumerate() {
@@ -127,11 +127,11 @@ mod imp {
     /// `2^x` for 16 values, relative error below 1e-5.
     #[target_feature(enable = "avx512f")]
     fn exp2(x: __m512) -> __m512 {
-        // Below this a weight is 0 in every sum; the bound keeps weights from being denormal.
+        // Smaller weights are 0 in every sum. The bound keeps weights from becoming denormal.
         let x = _mm512_max_ps(x, _mm512_set1_ps(-100.0));
         let n = _mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(x);
         let f = _mm512_sub_ps(x, n);
-        // Taylor in f ln 2, |f| <= 1/2.
+        // Taylor series in f ln 2, |f| <= 1/2.
         let p = _mm512_set1_ps(1.333_355_8e-3);
         let p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(9.618_129e-3));
         let p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(5.550_411e-2));
@@ -167,7 +167,7 @@ mod imp {
         let offset = _mm512_set1_ps(-state.most * std::f32::consts::LOG2_E);
         let mut total = _mm512_setzero_ps();
         for (step, chunk) in chunks().enumerate() {
-            // SAFETY: as above; the caller vouches for 32 values at each step of the target.
+            // SAFETY: as above; the caller guarantees 32 values at each step of the target.
             unsafe {
                 let a = exp2(_mm512_fmadd_ps(_mm512_loadu_ps(chunk), scale, offset));
                 let b = exp2(_mm512_fmadd_ps(_mm512_loadu_ps(chunk.add(16)), scale, offset));

@@ -9,19 +9,19 @@ use crate::layer_args::Activation;
 /// What happens to a finished sum before it is stored.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Epilogue<'a> {
-    /// One value per output channel (for gated columns: per weight channel).
+    /// One value per output channel (for gated columns, per channel of the weight).
     pub(crate) bias: Option<&'a [f32]>,
     pub(crate) activation: Activation,
-    /// Added after the activation; laid out like the result.
+    /// Added after the activation; has the layout of the result.
     pub(crate) residual: Option<&'a [f32]>,
-    /// `(values, rows)`: value row `m / rows` is added to result row `m`; not with a residual.
+    /// `(values, rows)`: value row `m / rows` is added to result row `m`. Not combined with a
+    /// residual.
     pub(crate) per_frame: Option<(&'a [f32], usize)>,
 }
 
-/// Ends the sums of one panel and writes each row of them to its columns in a row of the result, as `rows` says; rows
-/// without one, and sums beyond `rows`, are dropped.
-///
-/// No two tasks may hold the same row and panel.
+/// Finishes the sums of one panel. Writes each row of sums to the panel's columns in the row of the
+/// result that `rows` gives; drops sums for which `rows` gives no row, and those beyond the end of
+/// `rows`.  No two tasks may store the same row and panel.
 pub(super) fn store(
     sums: &mut [f32],
     rows: &[Option<usize>],
@@ -35,7 +35,7 @@ pub(super) fn store(
     let each = if gated { PANEL / 2 } else { PANEL };
     let start = panel * each;
     let len = each.min(outputs - start);
-    // Bias in the order of the panel's columns.
+    // The bias in the order of the panel's columns.
     let mut bias = [0.0f32; PANEL];
     if let Some(values) = end.bias {
         bias[..len].copy_from_slice(&values[start..][..len]);
@@ -56,8 +56,8 @@ pub(super) fn store(
     for (sums, row) in sums.chunks_exact(PANEL).zip(rows) {
         let Some(m) = *row else { continue };
         let sums = &sums[..len];
-        // SAFETY: rows of different blocks and columns of different panels do not meet, and each
-        // (row block, panel) pair is stored by one task only.
+        // SAFETY: rows of different blocks do not overlap, nor do columns of different panels, and
+        // only one task stores each (row block, panel) pair.
         let target = unsafe { out.slice(m * outputs + start, len) };
         let residual = end.residual.map(|r| &r[m * outputs + start..][..len]);
         let frame = end.per_frame.map(|(f, rows)| &f[m / rows * outputs + start..][..len]);
@@ -99,9 +99,10 @@ multiversion! {
 }
 
 multiversion! {
-    /// In each row of 32, multiplies the first 16 by the GELU of the last 16.
+    /// Multiplies the first 16 values of each row of 32 by the GELU of the last 16.
     fn gate(sums: &mut [f32]) {
-        // Gates are gathered first: the long loop over them vectorises, one over 16 would not.
+        // The gates are gathered first: the long loop over them vectorises, a loop over 16 would
+        // not.
         const ROWS: usize = 32;
         let mut gates = [0.0f32; 16 * ROWS];
         for rows in sums.chunks_mut(ROWS * PANEL) {

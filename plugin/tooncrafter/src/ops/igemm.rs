@@ -1,9 +1,10 @@
-//! Products of rows that lie anywhere with packed weights: linear layers and convolutions alike.
+//! Products of rows, which may lie anywhere, with packed weights: linear layers and convolutions
+//! alike.
 //!
 //! A convolution is a product whose row for output position `m` and tap `t` is the channel vector
-//! of the input position under that tap. A function tells where that row is, so nothing is
-//! unfolded in memory. Work is cut into blocks of rows; each block keeps its rows in the second
-//! cache while the panels of weights pass by.
+//! of the input position under that tap. A function returns that row, so nothing is unfolded in
+//! memory. The work is cut into blocks of rows; each block keeps its rows in the L2 cache while the
+//! panels of weights stream through.
 
 use std::cell::RefCell;
 
@@ -22,7 +23,8 @@ use super::narrow::few_outputs;
 use super::pack::{Data, PANEL, Packed, STEP};
 use super::share::Shared;
 
-/// Most input channels (of all taps) that one pass keeps in the cache, and the rows of a block.
+/// Largest number of input channels (over all taps) that one pass keeps in the cache, and the rows
+/// of a block.
 const TILES_DEPTH: usize = 1536;
 const TILES_ROWS: usize = 256;
 const DOT_DEPTH: usize = 1536;
@@ -30,19 +32,20 @@ const DOT_ROWS: usize = 168;
 const F32_DEPTH: usize = 1024;
 const F32_ROWS: usize = 168;
 
-/// A stretch of input channels of one tap.
+/// A range of input channels of one tap.
 #[derive(Clone, Copy)]
 struct Piece {
     tap: usize,
     start: usize,
     len: usize,
-    /// Where its weights begin in a panel, in values.
+    /// Where its weights begin in a panel, counted in values.
     offset: usize,
 }
 
 /// `out[m] = epilogue(sum over taps t of row(m)(t) * weights[t])` for all `m < count`.
 ///
-/// `row(m)` finds where a row lies, which may take divisions, and what it gives tells each tap's: exactly `packed.width` values. `out` holds `count` rows of `packed.outputs()`.
+/// `row(m)` locates a row, which may take divisions; the function that it returns gives the row for
+/// each tap, of exactly `packed.width` values. `out` holds `count` rows of `packed.outputs()`.
 pub(crate) fn igemm<'a, R, T>(
     row: R,
     count: usize,
@@ -56,7 +59,7 @@ pub(crate) fn igemm<'a, R, T>(
     igemm_on(row, count, packed, end, out, bf16_products());
 }
 
-/// As [`igemm`], with bf16 weights multiplied as `rounded` says.
+/// Like [`igemm`], with bf16 weights multiplied as `rounded` says.
 pub(crate) fn igemm_on<'a, R, T>(
     row: R,
     count: usize,
@@ -84,8 +87,8 @@ pub(crate) fn igemm_on<'a, R, T>(
         },
     };
     let passes = passes(packed, depth, pad);
-    // At least four blocks for each thread, so that the last ones do not leave a thread idle; few
-    // rows are also split by panels.
+    // There are at least four blocks for each thread, so that no thread is idle for long at the
+    // end. If there are few rows, they are also split by panels.
     let wanted = 4 * rayon::current_num_threads();
     let rows = count.div_ceil(wanted).next_multiple_of(unit).min(most_rows.next_multiple_of(unit));
     let row_blocks = count.div_ceil(rows);
@@ -130,11 +133,12 @@ pub(crate) fn igemm_on<'a, R, T>(
 
 /// A block of rows and some panels of weights.
 struct Task<'a> {
-    /// The row of each tap and result row, `[tap][padded]`, asked once for all panels. Beyond the end the last row is repeated; `store` drops those sums.
+    /// The row for each tap and result row, `[tap][padded]`, computed once for all panels. Beyond
+    /// the end, the last row is repeated; `store` drops those sums.
     rows: Vec<&'a [f32]>,
     first: usize,
     count: usize,
-    /// Rows, rounded up to those that the kernel takes at once.
+    /// Number of rows, rounded up to a multiple of those that the kernel takes at once.
     padded: usize,
     unit: usize,
     panels: std::ops::Range<usize>,
@@ -144,7 +148,7 @@ struct Task<'a> {
     out: &'a Shared<'a, f32>,
 }
 
-/// Cuts taps and channels into passes of at most about `depth` channels, balanced.
+/// Divides taps and channels into balanced passes of at most about `depth` channels.
 fn passes(packed: &Packed, depth: usize, pad: usize) -> Vec<Vec<Piece>> {
     let padded = packed.width.next_multiple_of(pad);
     let total = packed.taps * padded;
@@ -169,7 +173,7 @@ fn passes(packed: &Packed, depth: usize, pad: usize) -> Vec<Vec<Piece>> {
 }
 
 impl Task<'_> {
-    /// The kernel's rows from the `start`-th on, at the channels of `piece`.
+    /// The kernel's rows from number `start` on, at the channels of `piece`.
     fn kernel_rows(&self, piece: &Piece, start: usize) -> [&[f32]; MAX_ROWS] {
         let mut rows: [&[f32]; MAX_ROWS] = [&[]; MAX_ROWS];
         let found = &self.rows[piece.tap * self.padded + start..][..self.unit];
@@ -179,8 +183,8 @@ impl Task<'_> {
         rows
     }
 
-    /// Runs `multiply(pass index, panel, sums, fresh)` over passes and panels and stores each panel
-    /// once its last pass is done.
+    /// Runs `multiply(pass index, panel, sums, fresh)` over passes and panels, and stores each
+    /// panel after its last pass.
     fn for_panels(
         &self,
         mut prepare: impl FnMut(usize),
@@ -223,7 +227,7 @@ impl Task<'_> {
         );
     }
 
-    /// Rows are rounded to bf16 and packed for the unit, then meet the packed weights.
+    /// Rounds the rows to bf16, packs them for the unit, and multiplies them by the packed weights.
     fn run_rounded<U: Unit>(&self, unit: Option<U>, data: &[bf16]) {
         let unit = unit.expect("the caller has asked whether there is one");
         let (packed, passes) = (self.packed, self.passes);
@@ -242,7 +246,7 @@ impl Task<'_> {
                 for piece in &passes[pass] {
                     let source = self.rows[piece.tap * self.padded + m];
                     let source = &source[piece.start..][..piece.len];
-                    // Consecutive steps of one row lie a whole step of the group apart.
+                    // Consecutive steps of one row are a whole step of the group apart.
                     let start = (group * steps + step) * U::ROW_STEP + in_group * STEP;
                     spread_row(source, &mut target[start..], U::ROW_STEP);
                     step += piece.len.div_ceil(STEP);
@@ -261,7 +265,8 @@ impl Task<'_> {
         });
     }
 
-    /// bf16 weights on a processor without bf16 products: each panel is widened in the cache, the product is f32.
+    /// For bf16 weights on a processor without bf16 products: each panel is widened in the cache
+    /// and multiplied in f32.
     fn run_widened(&self, data: &[bf16]) {
         let (packed, passes) = (self.packed, self.passes);
         let panel_len = packed.taps * packed.width.next_multiple_of(STEP) * PANEL;

@@ -1,4 +1,4 @@
-//! Which instructions the processor has, asked once, and functions compiled once per answer.
+//! Detects the processor's instruction sets once, and compiles functions for each of them.
 
 use std::sync::OnceLock;
 
@@ -13,7 +13,7 @@ pub(crate) enum Isa {
     Avx512,
 }
 
-/// The best set that this processor runs.
+/// The best set that this processor supports.
 pub(crate) fn isa() -> Isa {
     static ISA: OnceLock<Isa> = OnceLock::new();
     *ISA.get_or_init(detect)
@@ -39,10 +39,10 @@ fn detect() -> Isa {
     Isa::Base
 }
 
-/// Compiles one function for each [`Isa`] and picks at run time.
+/// Compiles one function for each [`Isa`] and selects one at run time.
 ///
-/// `multiversion! { fn name(arg: Type) body }`: the body must be plain loops, which the compiler
-/// then vectorises for each instruction set.
+/// `multiversion! { fn name(arg: Type) body }`: the body must consist of plain loops, which the
+/// compiler then vectorises for each instruction set.
 macro_rules! multiversion {
     ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $body:block) => {
         $(#[$meta])*

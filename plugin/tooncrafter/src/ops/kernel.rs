@@ -1,12 +1,12 @@
-//! The innermost f32 loop: a few rows times one panel, sums in registers.
+//! The innermost f32 loop: a few rows times one panel, with the sums in registers.
 
 use super::isa::{Isa, isa};
 use super::pack::PANEL;
 
-/// Most rows that any kernel takes at once.
+/// Largest number of rows that any kernel takes at once.
 pub(crate) const MAX_ROWS: usize = 14;
 
-/// Rows that the kernel of this processor takes at once.
+/// Number of rows that this processor's kernel takes at once.
 pub(crate) fn rows_per_call() -> usize {
     if isa() == Isa::Avx512 { 14 } else { 6 }
 }
@@ -33,14 +33,14 @@ pub(crate) fn multiply(
     }
     let (b, c) = (b.as_ptr(), c.as_mut_ptr());
     match isa() {
-        // SAFETY: the lengths are checked above, the instructions were found by `isa`.
+        // SAFETY: the lengths are checked above, and `isa` has found the instructions.
         #[cfg(target_arch = "x86_64")]
         Isa::Avx512 => unsafe { avx512(&pointers, depth, b, c, pitch, fresh) },
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => unsafe { avx2(&pointers, depth, b, c, pitch, fresh) },
         // SAFETY: the lengths are checked above. Targets whose base set has a fused multiply-add
-        // use it; elsewhere `mul_add` would call a library function.
+        // use it; on others `mul_add` would call a library function.
         _ => unsafe {
             plain::<{ cfg!(target_arch = "aarch64") }>(&pointers, depth, b, c, pitch, fresh)
         },
@@ -60,8 +60,8 @@ unsafe fn avx512(
     use std::arch::x86_64::*;
     const ROWS: usize = 14;
     let mut sums = [[_mm512_setzero_ps(); 2]; ROWS];
-    // SAFETY: the caller vouches for `depth` values behind each row, `depth * 32` behind `b` and
-    // 14 rows of 32 values, `pitch` apart, behind `c`.
+    // SAFETY: the caller guarantees `depth` values behind each row, `depth * 32` behind `b` and 14
+    // rows of 32 values, `pitch` apart, behind `c`.
     unsafe {
         if !fresh {
             for (i, sum) in sums.iter_mut().enumerate() {
@@ -112,8 +112,8 @@ unsafe fn plain<const FUSED: bool>(
     const ROWS: usize = 6;
     for half in 0..2 {
         let mut sums = [[0.0f32; 16]; ROWS];
-        // SAFETY: the caller vouches for `depth` values behind each row, `depth * 32` behind `b`
-        // and 6 rows of 32 values, `pitch` apart, behind `c`.
+        // SAFETY: the caller guarantees `depth` values behind each row, `depth * 32` behind `b` and
+        // 6 rows of 32 values, `pitch` apart, behind `c`.
         unsafe {
             if !fresh {
                 for (i, sum) in sums.iter_mut().enumerate() {
@@ -140,7 +140,7 @@ unsafe fn plain<const FUSED: bool>(
 mod tests {
     use super::*;
 
-    /// Every kernel that this processor has, against a plain sum.
+    /// Compares every kernel that this processor supports with a plain sum.
     #[test]
     fn all_kernels_agree() {
         const DEPTH: usize = 37;
@@ -168,8 +168,8 @@ mod tests {
         for (name, count, kernel) in kernels {
             for fresh in [true, false] {
                 let mut c = start.clone();
-                // SAFETY: 14 rows of 37 values, 37 * 32 weights, 14 result rows 40 apart; only
-                // kernels whose instructions `isa` has found are in the list.
+                // SAFETY: there are 14 rows of 37 values, 37 * 32 weights and 14 result rows 40
+                // apart. The list contains only kernels whose instructions `isa` has found.
                 unsafe { kernel(&rows, DEPTH, b.as_ptr(), c.as_mut_ptr(), PITCH, fresh) };
                 for i in 0..count {
                     for j in 0..PANEL {
@@ -179,7 +179,7 @@ mod tests {
                         let (found, wanted) = (c[i * PITCH + j], before + sum);
                         assert!((found - wanted).abs() < 1e-4, "{name}, row {i}, column {j}");
                     }
-                    // What lies between the rows is left alone.
+                    // The values between the rows must not change.
                     assert_eq!(c[i * PITCH + PANEL..][..8], start[i * PITCH + PANEL..][..8]);
                 }
             }

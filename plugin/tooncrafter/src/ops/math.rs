@@ -1,22 +1,23 @@
 //! Scalar functions in a form that vectorises: no branches, no calls, no tables.
 //!
-//! They are written with fused multiply-adds, one instruction wherever they are compiled for an
-//! instruction set that has it; a processor without (x86 before 2013) computes the same, slowly.
+//! They use fused multiply-adds, which are one instruction when compiled for an instruction set
+//! that has it. A processor without it (x86 before 2013) computes the same values, but slowly.
 
-/// `e^x` in f32, with a relative error below 4e-7 inside -80..88. It is clamped outside, so that small results times
-/// small factors do not become denormal: computing with those takes a hundred times longer.
+/// `e^x` in f32, with a relative error below 4e-7 inside -80..88. It is clamped outside, so that
+/// small results times small factors do not become denormal: computing with denormals takes a
+/// hundred times longer.
 #[inline(always)]
 pub(crate) fn exp(x: f32) -> f32 {
     const LN2_HIGH: f32 = 0.693_359_4;
     const LN2_LOW: f32 = -2.121_944_4e-4;
-    // Adding 1.5 * 2^23 rounds to the nearest integer, which then is in the lowest bits.
+    // Adding 1.5 * 2^23 rounds to the nearest integer, which ends up in the lowest bits.
     const ROUND: f32 = 12_582_912.0;
     let x = x.clamp(-80.0, 88.0);
     let rounded = x.mul_add(std::f32::consts::LOG2_E, ROUND);
     let n = rounded - ROUND;
     let r = n.mul_add(-LN2_HIGH, x);
     let r = n.mul_add(-LN2_LOW, r);
-    // Taylor to r^6 / 720: the next term is below 2e-7 for |r| <= ln(2) / 2.
+    // Taylor series to r^6 / 720: the next term is below 2e-7 for |r| <= ln(2) / 2.
     let p = 1.0f32 / 720.0;
     let p = p.mul_add(r, 1.0 / 120.0);
     let p = p.mul_add(r, 1.0 / 24.0);
@@ -24,8 +25,8 @@ pub(crate) fn exp(x: f32) -> f32 {
     let p = p.mul_add(r, 0.5);
     let p = p.mul_add(r, 1.0);
     let p = p.mul_add(r, 1.0);
-    // 2^n: n + 127, which is in 11..=254, becomes the exponent; what lies above it is shifted out. Of NaN
-    // this makes some number, and the product is NaN again.
+    // 2^n: n + 127, which is in 11..=254, becomes the exponent; higher bits are shifted out. NaN
+    // turns into some number here, but the product is NaN again.
     let scale = f32::from_bits(rounded.to_bits().wrapping_add(127) << 23);
     p * scale
 }
@@ -44,7 +45,7 @@ pub(crate) fn gelu(x: f32) -> f32 {
 
 /// The error function, absolute error below 4e-7.
 ///
-/// `erfc(x) e^(x*x)` is smooth in `q = 1 / (1 + 0.36 x)`; the polynomial is a least-squares fit on
+/// `erfc(x) e^(x*x)` is smooth in `q = 1 / (1 + 0.36 x)`. The polynomial is a least-squares fit on
 /// Chebyshev nodes over x in 0..9.5.
 #[inline(always)]
 pub(crate) fn erf(x: f32) -> f32 {

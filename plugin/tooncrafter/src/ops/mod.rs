@@ -1,8 +1,8 @@
-//! The operations that take the time: products, norms, attention.
+//! The operations that take most of the time: products, norms, attention.
 //!
-//! Each is a function or a layer on candle tensors, channels-last. The CPU runs own kernels
-//! (AVX-512 or AVX2 where present; AMX or AVX512-BF16 for bf16), CUDA devices run own kernels where the build has
-//! them, other devices candle's own operations, all through the same functions.
+//! Each is a function or a layer on channels-last candle tensors. CPUs run our own kernels (AVX-512
+//! or AVX2 if present; AMX or AVX512-BF16 for bf16), and so do CUDA devices if the build has them.
+//! Other devices run candle's operations. All are called through the same functions.
 
 mod amx;
 mod attention;
@@ -53,7 +53,7 @@ fn cpu_values<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]>
     }
 }
 
-/// The precision that a weight source stands for.
+/// The precision in which a weight source is to be computed.
 pub(crate) fn precision(vb: &candle_nn::VarBuilder) -> Precision {
     if vb.dtype() == candle_core::DType::F32 { Precision::F32 } else { Precision::Bf16 }
 }

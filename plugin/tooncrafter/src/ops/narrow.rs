@@ -1,4 +1,5 @@
-//! Convolutions with few channels on one side, where panels of 32 columns or steps of one tap would be mostly filling.
+//! Convolutions with few input or output channels, for which panels of 32 columns or steps of one
+//! tap would be mostly padding.
 
 use rayon::prelude::*;
 
@@ -7,13 +8,13 @@ use super::isa::multiversion;
 use super::pack::{LANES, OUTPUTS, PANEL, Packed};
 use super::share::Shared;
 
-/// Result rows whose sums are in registers at once.
+/// Number of result rows whose sums are in registers at once.
 const ROWS: usize = 4;
-/// Result rows of a task.
+/// Number of result rows in a task.
 const BLOCK: usize = 256;
 
-/// `out[m] = epilogue(sum over taps t of row(m)(t) * weights[t])` for at most [`OUTPUTS`] outputs: each is a dot product
-/// along the channels, a multiple of [`LANES`].
+/// `out[m] = epilogue(sum over taps t of row(m)(t) * weights[t])` for at most [`OUTPUTS`] outputs.
+/// Each is a dot product along the channels, whose number is a multiple of [`LANES`].
 ///
 /// `weights`: `[OUTPUTS][tap][channel]`.
 pub(super) fn few_outputs<'a, T: Fn(usize) -> &'a [f32]>(
@@ -42,7 +43,8 @@ pub(super) fn few_outputs<'a, T: Fn(usize) -> &'a [f32]>(
 }
 
 multiversion! {
-    /// Four rows of all taps times the weights of four outputs, into four rows of a panel.
+    /// Multiplies four rows of all taps by the weights of four outputs, and writes the sums into
+    /// four rows of a panel.
     fn dots(taps: &[[&[f32]; ROWS]], weights: &[f32], sums: &mut [f32]) {
         let mut lanes = [[[0.0f32; LANES]; OUTPUTS]; ROWS];
         let each = weights.len() / OUTPUTS;
@@ -72,7 +74,7 @@ multiversion! {
     }
 }
 
-/// The rows of all taps of each result row, one after the other: `[count][taps * width]`.
+/// The rows of all taps for each result row, one after the other: `[count][taps * width]`.
 pub(super) fn gather<'a, T: Fn(usize) -> &'a [f32]>(
     row: impl Fn(usize) -> T + Sync,
     count: usize,

@@ -1,4 +1,4 @@
-//! Group norm and layer norm in two reads of the input, with SiLU on the way out.
+//! Group norm and layer norm, which read the input twice; SiLU is applied as the result is written.
 
 use candle_core::{CpuStorage, CustomOp1, Device, Layout, Result, Shape, Tensor, bail};
 use candle_nn::VarBuilder;
@@ -8,10 +8,10 @@ use super::isa::multiversion;
 use super::product::load;
 use super::{buffer, cpu_values, math, on_device};
 
-/// Rows that are summed in f32 before the sums move on to f64.
+/// Number of rows that are summed in f32 before the sums are added up in f64.
 const ROWS: usize = 256;
 
-/// Norm over groups of channels and everything else but the first axis.
+/// Norm over groups of channels and all axes except the first.
 #[derive(Clone, Debug)]
 pub struct GroupNorm {
     groups: usize,
@@ -23,7 +23,8 @@ pub struct GroupNorm {
 }
 
 impl GroupNorm {
-    /// 32 groups, weight and bias of `channels` under `vb`; `silu` follows the norm if wanted.
+    /// 32 groups, with weight and bias of `channels` under `vb`. With `silu`, SiLU follows the
+    /// norm.
     ///
     /// # Errors
     /// When 32 groups do not divide `channels`; when weight or bias is missing or has another length.
@@ -37,7 +38,7 @@ impl GroupNorm {
         Ok(Self { groups: GROUPS, eps, silu, weight, bias, values })
     }
 
-    /// `x: [n, .., c]` → the same shape; statistics are taken for each of the `n` by itself.
+    /// `x: [n, .., c]` → the same shape; statistics are computed separately for each of the `n`.
     ///
     /// # Errors
     /// When `x` has another number of channels, or when the device fails.
@@ -58,10 +59,10 @@ impl GroupNorm {
         self.weight.device()
     }
 
-    /// Per channel mean and factor that normalise `x: [rows, c]`.
+    /// The mean and the factor per channel that normalise `x: [rows, c]`.
     fn coefficients(&self, x: &[f32]) -> (Vec<f32>, Vec<f32>) {
         let c = self.values.0.len();
-        // Sums are taken around the first row, so that a large mean costs no precision.
+        // Sums are taken relative to the first row, so that a large mean costs no precision.
         let pivot = &x[..c];
         let (sums, squares) = x
             .par_chunks(ROWS * c)
@@ -90,7 +91,7 @@ impl GroupNorm {
             let variance = channels
                 .clone()
                 .map(|i| {
-                    // Sum of (x - mean)^2 from sums around the pivot.
+                    // The sum of (x - mean)^2, from sums relative to the pivot.
                     let shift = f64::from(pivot[i]) - mean;
                     squares[i] + 2.0 * shift * sums[i] + rows * shift * shift
                 })
@@ -233,7 +234,7 @@ multiversion! {
     }
 }
 
-/// Sum of `f` over a row in 16 partial sums: fixed order, and a shape that vectorises.
+/// Sum of `f` over a row in 16 partial sums: the order is fixed, and the loop vectorises.
 #[inline(always)]
 fn lanes(row: &[f32], f: impl Fn(f32) -> f32) -> f32 {
     let mut sums = [0.0f32; 16];

@@ -1,7 +1,6 @@
-//! The operations on other devices than the CPU: own kernels on CUDA where the build has them,
-//! candle's operations elsewhere.
-//!
-//! Activations take on the precision of the weights in the first layer that they meet.
+//! The operations on devices other than the CPU: our own kernels on CUDA if the build has them,
+//! otherwise candle's operations.  Activations take the precision of the weights in the first layer
+//! that they pass through.
 
 use candle_core::{Device, Result, Tensor};
 use candle_nn::VarBuilder;
@@ -14,13 +13,13 @@ use crate::reference;
 /// Weights of a product, on the device.
 #[derive(Debug)]
 pub(super) struct DeviceWeights {
-    /// `[outputs, taps * inputs]` for own kernels, as published otherwise.
+    /// `[outputs, taps * inputs]` for our own kernels, otherwise as published.
     weight: Tensor,
-    /// In f32 for own kernels, in the weights' precision otherwise.
+    /// In f32 for our own kernels, otherwise in the precision of the weights.
     bias: Option<Tensor>,
 }
 
-/// Whether the kernels of this build run on `device`.
+/// Whether this build has kernels that run on `device`.
 fn has_kernels(device: &Device) -> bool {
     cfg!(feature = "cuda") && device.is_cuda()
 }
@@ -115,7 +114,7 @@ impl DeviceWeights {
     }
 }
 
-/// As [`reference::finish`], for additions of another precision too.
+/// Like [`reference::finish`], but accepts addends of another precision.
 fn finish(y: Tensor, activation: Activation, plus: Addend) -> Result<Tensor> {
     let same = |x: &Tensor| x.to_dtype(y.dtype());
     match plus {
@@ -131,7 +130,7 @@ fn finish(y: Tensor, activation: Activation, plus: Addend) -> Result<Tensor> {
     }
 }
 
-/// Group norm, then SiLU if wanted.
+/// Group norm, followed by SiLU if wanted.
 pub(super) fn group_norm(
     x: &Tensor,
     groups: usize,

@@ -1,26 +1,27 @@
 //! Weights in the order in which the kernels read them.
 //!
-//! Output channels are cut into panels of [`PANEL`] columns; within a panel all taps and input
+//! Output channels are cut into panels of [`PANEL`] columns. Within a panel, all taps and input
 //! channels follow each other, so that a kernel reads one contiguous stream. Short panels are
-//! filled with zeros.
+//! padded with zeros.
 
 use half::bf16;
 use rayon::prelude::*;
 
 /// Columns in a panel.
 pub(crate) const PANEL: usize = 32;
-/// Most outputs that count as few, and input channels in one step of their dot products.
+/// Largest number of outputs that counts as few, and the number of input channels in one step of
+/// their dot products.
 pub(crate) const OUTPUTS: usize = 4;
 pub(crate) const LANES: usize = 16;
-/// Input channels in one step of the bf16 kernel; each tap is filled up to a multiple of it.
+/// Number of input channels in one step of the bf16 kernel; each tap is padded to a multiple of it.
 pub(crate) const STEP: usize = 32;
 
-/// What the products are computed in. Sums, norms and softmax are always f32.
+/// The precision of the products. Sums, norms and softmax are always f32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Precision {
     /// 32-bit weights and activations.
     F32,
-    /// Weights rounded to bf16, activations rounded where they enter a product, f32 sums.
+    /// Weights rounded to bf16, activations rounded as they enter a product, f32 sums.
     Bf16,
 }
 
@@ -29,8 +30,8 @@ pub enum Precision {
 pub(crate) enum Columns {
     /// Column `j` is channel `j`.
     Plain,
-    /// The weight holds two halves (value, gate); a panel holds 16 values and their 16 gates, so
-    /// that a kernel can multiply one by the other before anything is stored.
+    /// The weight holds two halves (value, gate). A panel holds 16 values and their 16 gates, so
+    /// that a kernel can multiply one by the other before storing anything.
     Gated,
 }
 
@@ -39,7 +40,7 @@ pub(crate) enum Columns {
 pub(crate) struct Packed {
     /// Output channels of the weight (both halves when gated).
     pub(crate) channels: usize,
-    /// Taps: 9 for a 3x3 convolution, 3 in time, 1 for a plain product.
+    /// Taps: 9 for a 3x3 convolution, 3 for one in time, 1 for a plain product.
     pub(crate) taps: usize,
     /// Input channels per tap.
     pub(crate) width: usize,
@@ -51,10 +52,12 @@ pub(crate) struct Packed {
 pub(crate) enum Data {
     /// `[panel][tap][input channel][32]`
     F32(Vec<f32>),
-    /// `[panel][tap][step][half of 16 columns][pair of input channels, 16][column, 16][2]`:
-    /// each 1 KiB block is one AMX tile, each 64 bytes of it what one dot product of pairs takes.
+    /// `[panel][tap][step][half of 16 columns][pair of input channels, 16][column, 16][2]`: each 1
+    /// KiB block is one AMX tile, and each 64 bytes of it are the operand of one dot product of
+    /// pairs.
     Bf16(Vec<bf16>),
-    /// `[output, up to OUTPUTS][tap][input channel]`, for few outputs; rounded to bf16 where that is the precision.
+    /// `[output, up to OUTPUTS][tap][input channel]`, for few outputs; rounded to bf16 if that is
+    /// the precision.
     Rows(Vec<f32>),
 }
 
@@ -133,7 +136,7 @@ impl Packed {
         self.channels.div_ceil(PANEL)
     }
 
-    /// Channels that come out: half of the weight's when gated.
+    /// Number of resulting channels: half of the weight's when gated.
     pub(crate) fn outputs(&self) -> usize {
         match self.columns {
             Columns::Plain => self.channels,
@@ -141,7 +144,7 @@ impl Packed {
         }
     }
 
-    /// Memory held, in bytes.
+    /// Memory used, in bytes.
     #[cfg(test)]
     pub(crate) fn byte_len(&self) -> usize {
         match &self.data {
@@ -151,7 +154,7 @@ impl Packed {
     }
 }
 
-/// Where input channel `i` and `column` lie among the tiles of one tap of one panel.
+/// The offset of input channel `i` and `column` among the tiles of one tap of one panel.
 pub(crate) fn tile_offset(i: usize, column: usize) -> usize {
     let (step, in_step) = (i / STEP, i % STEP);
     let (side, in_side) = (column / 16, column % 16);

@@ -1,7 +1,7 @@
-//! Layers that are one product: linear layers, convolutions in space, convolutions in time.
+//! Layers that consist of one product: linear layers, convolutions in space, convolutions in time.
 //!
-//! Everything is channels-last. On the CPU the weights are packed when a layer is made; for other
-//! devices see [`on_device`](super::on_device).
+//! Everything is channels-last. On the CPU, the weights are packed when a layer is created; for
+//! other devices see [`on_device`](super::on_device).
 
 use std::sync::Arc;
 
@@ -17,22 +17,23 @@ use super::pack::{Columns, Data, Packed};
 use super::{buffer, cpu_values, narrow, winograd};
 use crate::layer_args::{Activation, Addend, Window};
 
-/// Most channels whose taps are gathered.
+/// Largest number of channels whose taps are gathered.
 const FEW_INPUTS: usize = 8;
 
-/// Weights of a product, in the form that its device wants.
+/// Weights of a product, in the form that its device needs.
 #[derive(Debug)]
 enum Weights {
     Packed {
         packed: Packed,
         bias: Option<Vec<f32>>,
-        /// Channels of one tap, where the rows of all taps are gathered into one before they meet the weights.
+        /// Number of channels of one tap, if the rows of all taps are gathered into one before the
+        /// product.
         gathered: Option<usize>,
     },
     OnDevice(DeviceWeights),
 }
 
-/// Where the row of an output position and tap lies.
+/// Where the row for an output position and tap lies.
 #[derive(Clone, Copy, Debug)]
 enum Rows {
     /// Row `m` is input row `m`.
@@ -50,7 +51,8 @@ struct ProductOp {
     rows: Rows,
     activation: Activation,
     shape: Shape,
-    /// Rows of the result that share one row of the second input; 0 = it is a residual.
+    /// Number of rows of the result that share one row of the second input; 0 means that it is a
+    /// residual.
     frame_rows: usize,
 }
 
@@ -90,7 +92,7 @@ impl ProductOp {
                 let (out_h, out_w) = window.output(h, w);
                 let row = |m: usize| {
                     let (n, y, x) = (m / (out_h * out_w), m / out_w % out_h, m % out_w);
-                    // Positions before the first wrap to huge values.
+                    // Positions before the first wrap around to huge values.
                     let y = (y * window.stride).wrapping_sub(window.before);
                     let x = (x * window.stride).wrapping_sub(window.before);
                     let shift = usize::from(window.enlarge);
@@ -153,7 +155,7 @@ impl CustomOp2 for ProductOp {
     }
 }
 
-/// Reads `shape` values under `name` as f32, whatever the file holds.
+/// Reads `shape` values under `name` as f32, whatever type the file holds.
 pub(crate) fn load(vb: &VarBuilder, shape: impl Into<Shape>, name: &str) -> Result<Tensor> {
     vb.get_with_hints_dtype(shape, name, candle_nn::Init::Const(0.0), DType::F32)
 }
@@ -167,7 +169,8 @@ fn build(
 ) -> Result<Arc<Weights>> {
     let weights = if matches!(vb.device(), Device::Cpu) {
         let precision = super::precision(vb);
-        // A step of a few channels costs as much as a whole one, so the taps are made one row.
+        // A step of a few channels costs as much as a full one, so the taps are gathered into one
+        // row.
         let gathered = (taps == 9 && width <= FEW_INPUTS).then_some(width);
         let (weight, shape) = match gathered {
             Some(_) => {
@@ -217,7 +220,7 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// Weight `(outputs, inputs)` under `weight`, and `bias` if asked for.
+    /// Weight `(outputs, inputs)` under `weight`, and `bias` if there is one.
     ///
     /// # Errors
     /// When a weight is missing under `vb` or has another shape.
@@ -225,8 +228,8 @@ impl Linear {
         Self::pointwise(inputs, outputs, bias, 0, vb)
     }
 
-    /// As [`Linear::new`] for a weight that ends in `ones` axes of length 1: a kernel-1
-    /// convolution.
+    /// Like [`Linear::new`], for a weight that ends in `ones` axes of length 1: a convolution with
+    /// a kernel of size 1.
     ///
     /// # Errors
     /// When a weight is missing under `vb` or has another shape.
@@ -244,7 +247,7 @@ impl Linear {
         Self::from_tensors(&weight, bias, Columns::Plain, vb)
     }
 
-    /// A weight and bias given as tensors; `vb` says the device and the precision.
+    /// A weight and bias given as tensors; `vb` gives the device and the precision.
     pub(crate) fn from_tensors(
         weight: &Tensor,
         bias: Option<Tensor>,
@@ -272,8 +275,8 @@ impl Linear {
         Self::from_tensors(&weight, Some(bias), Columns::Gated, vb)
     }
 
-    /// Several layers on the same input as one: the results follow each other on the last axis.
-    /// No bias.
+    /// Several layers on the same input, computed as one: their results follow each other on the
+    /// last axis. No bias.
     ///
     /// # Errors
     /// When a weight of one of the layers is missing or has another shape.
@@ -293,7 +296,7 @@ impl Linear {
         self.forward_with(x, Activation::None, Addend::Nothing)
     }
 
-    /// As [`Linear::forward`], then `activation`, then `plus`.
+    /// Like [`Linear::forward`], then `activation`, then `plus`.
     ///
     /// # Errors
     /// When the rows of `x` are not `inputs` wide, when `plus` has another shape than the result, or when the
@@ -348,11 +351,11 @@ impl Conv2d {
         self.forward_with(x, Activation::None, Addend::Nothing)
     }
 
-    /// As [`Conv2d::forward`], then `activation`, then `plus`.
+    /// Like [`Conv2d::forward`], then `activation`, then `plus`.
     ///
     /// # Errors
-    /// When `x` has other axes or channels, when it is smaller than the kernel, when `plus` has another shape than
-    /// the result, or when the device fails.
+    /// When `x` has other axes or channels, when it is smaller than the kernel, when the shape of
+    /// `plus` differs from that of the result, or when the device fails.
     pub fn forward_with(&self, x: &Tensor, activation: Activation, plus: Addend) -> Result<Tensor> {
         let (n, h, w, c) = x.dims4()?;
         let scale = if self.window.enlarge { 2 } else { 1 };
@@ -376,7 +379,7 @@ impl Conv2d {
     }
 }
 
-/// Convolution over three frames, (3, 1, 1), zeros before the first and after the last.
+/// Convolution over three frames, (3, 1, 1), with zeros before the first and after the last.
 #[derive(Clone, Debug)]
 pub struct TemporalConv {
     weights: Arc<Weights>,
@@ -400,8 +403,8 @@ impl TemporalConv {
     /// `x: [b, t, .., inputs]` → `[b, t, .., outputs]`, then `plus`.
     ///
     /// # Errors
-    /// When `x` has fewer than three axes or other channels, when `plus` has another shape than the result, or when
-    /// the device fails.
+    /// When `x` has fewer than three axes or other channels, when the shape of `plus` differs from
+    /// that of the result, or when the device fails.
     pub fn forward(&self, x: &Tensor, plus: Addend) -> Result<Tensor> {
         let mut dims = x.dims().to_vec();
         let rank = dims.len();

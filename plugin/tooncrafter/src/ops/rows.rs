@@ -1,4 +1,4 @@
-//! Rows of queries, keys and values, where they lie in their tensor.
+//! Access to rows of queries, keys and values in place, in their tensor.
 
 use candle_core::{CpuStorage, Layout, Result, bail};
 

@@ -1,16 +1,17 @@
-//! One result that several tasks fill, each its own part.
+//! A result that several tasks fill, each its own part.
 
 use std::marker::PhantomData;
 
-/// A mutable slice that tasks may write to side by side where they never meet.
+/// A mutable slice to which tasks may write at the same time, as long as their parts do not
+/// overlap.
 pub(crate) struct Shared<'a, T> {
     start: *mut T,
     len: usize,
     owner: PhantomData<&'a mut [T]>,
 }
 
-// SAFETY: `Shared` only hands out parts through `slice`, whose caller vouches that no two parts
-// that are alive at the same time overlap; the values themselves may be sent.
+// SAFETY: `Shared` only hands out parts through `slice`, whose caller guarantees that no two parts
+// alive at the same time overlap. The values themselves may be sent between threads.
 unsafe impl<T: Send> Sync for Shared<'_, T> {}
 // SAFETY: as above.
 unsafe impl<T: Send> Send for Shared<'_, T> {}
@@ -20,14 +21,15 @@ impl<'a, T> Shared<'a, T> {
         Self { start: slice.as_mut_ptr(), len: slice.len(), owner: PhantomData }
     }
 
-    /// The part of `len` values from `from`.
+    /// The `len` values from `from` on.
     ///
     /// # Safety
     /// No other part that overlaps this one may be alive.
     #[allow(clippy::mut_from_ref, reason = "disjointness is the caller's promise")]
     pub(crate) unsafe fn slice(&self, from: usize, len: usize) -> &mut [T] {
         assert!(from <= self.len && len <= self.len - from, "a part lies inside the whole");
-        // SAFETY: inside the slice that `new` borrowed for 'a; not overlapped by promise.
+        // SAFETY: this is inside the slice that `new` borrowed for 'a, and the caller guarantees
+        // that nothing overlaps it.
         unsafe { std::slice::from_raw_parts_mut(self.start.add(from), len) }
     }
 }

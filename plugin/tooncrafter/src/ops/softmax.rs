@@ -3,7 +3,7 @@
 use super::isa::multiversion;
 use super::math;
 
-/// Running softmax of one query.
+/// The running softmax of one query.
 #[derive(Clone, Copy)]
 pub(super) struct RunningSoftmax {
     /// Largest scaled score so far.
@@ -13,8 +13,8 @@ pub(super) struct RunningSoftmax {
 }
 
 multiversion! {
-    /// Turns scores times `scale` into weights relative to the running maximum. `row` ends in minus infinity up to a
-    /// multiple of 16.
+    /// Turns scores times `scale` into weights relative to the running maximum. `row` is padded
+    /// with minus infinity to a multiple of 16.
     pub(super) fn weigh_row(row: &mut [f32], scale: f32, state: &mut RunningSoftmax, sums: &mut [f32]) {
         let mut lanes = [f32::NEG_INFINITY; 16];
         for chunk in row.chunks_exact(16) {

@@ -1,4 +1,5 @@
-//! The fast operations against chains of candle's own, at sizes that leave remainders everywhere.
+//! Compares the fast operations with chains of candle's own, at sizes that leave remainders
+//! everywhere.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -14,18 +15,19 @@ use super::{
     attention, attention_over_time,
 };
 
-/// Allowed relative error: order of summation, or rounding of factors to 8 bits.
+/// Allowed relative error: from the order of summation, or from rounding factors to 8 bits.
 const TOLERANCES: [(DType, f64); 2] = [(DType::F32, 5e-6), (DType::BF16, 4e-2)];
 
-/// Normal values, the same in every run: where few terms cancel by chance, an error relative to the
-/// result says nothing, and a test must not depend on that chance.
+/// Normally distributed values, the same in every run. If a few terms happen to cancel, the error
+/// relative to the result means nothing, and whether a test passes must not depend on that chance.
 pub(super) fn random(shape: &[usize]) -> Result<Tensor> {
     thread_local!(static DRAWN: Cell<u32> = const { Cell::new(0) });
     let drawn = DRAWN.replace(DRAWN.get() + 1);
     NoiseSource::new(1).tensor(Stream::Step(drawn), shape, &Device::Cpu)
 }
 
-/// Weights of these names and shapes, scaled to keep results near 1, and their source.
+/// Weights with these names and shapes, scaled to keep results near 1, and a source that serves
+/// them.
 fn weights(
     shapes: &[(&str, &[usize])],
     dtype: DType,
@@ -149,7 +151,7 @@ fn norms() -> Result<()> {
     for (n, p, c) in [(1, 1, 32), (3, 7, 64), (2, 700, 96)] {
         let (tensors, vb) = weights(&[("weight", &[c]), ("bias", &[c])], DType::F32)?;
         let (weight, bias) = (&tensors["weight"], &tensors["bias"]);
-        // A mean far from zero is where careless variances lose their digits.
+        // A careless variance loses its digits when the mean is far from zero.
         let x = (random(&[n, p, c])? + 100.0)?;
         for silu in [false, true] {
             let found = GroupNorm::new(c, 1e-5, silu, &vb)?.forward(&x)?;
@@ -176,7 +178,7 @@ fn attentions() -> Result<()> {
             (1, 1, 300, 300, 1, 8, true),
         ] {
             let what = format!("{precision:?} {b}/{kv} x {heads} of {d}, {n} x {m}");
-            // Rows lie apart, as in a fused projection.
+            // The rows are not contiguous, as in a fused projection.
             let q = random(&[b, n, 3 * heads * d])?.narrow(2, heads * d, heads * d)?;
             let kv = random(&[kv, m, 2 * heads * d])?;
             let (k, v) = (kv.narrow(2, 0, heads * d)?, kv.narrow(2, heads * d, heads * d)?);

@@ -1,4 +1,4 @@
-//! Attention over the frames of each pixel: many small problems, one pixel and head at a time.
+//! Attention over the frames of each pixel: many small problems, one per pixel and head.
 
 use candle_core::{CpuStorage, CustomOp3, Device, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
@@ -9,17 +9,16 @@ use super::share::Shared;
 use super::{buffer, math, on_device};
 use crate::row_pitch::rows_apart;
 
-/// Frames and channels in one step of the loops.
+/// Number of frames or channels in one step of the loops.
 const LANES: usize = 16;
-/// Channels, of all heads, of the pixels of one task.
+/// Number of channels, over all heads, of the pixels in one task.
 const BLOCK: usize = 2048;
-/// Queries whose sums are in registers at once.
+/// Number of queries whose sums are in registers at once.
 const QUERIES: usize = 8;
 
-/// Attention over the frames of each pixel by itself.
-///
-/// `q, k, v: [b, t, p, heads * d]` → the same shape; rows may lie apart. Computed in f32: the
-/// products are too small to gain from less.
+/// Attention over the frames of each pixel separately.  `q, k, v: [b, t, p, heads * d]` → the same
+/// shape; rows need not be contiguous. Computed in f32: the products are too small to gain from a
+/// lower precision.
 ///
 /// # Errors
 /// When the shapes differ or the heads do not divide the width, or when the device fails.
@@ -58,8 +57,9 @@ impl CustomOp3 for TimeOp {
         let (b, t, p, inner) = q_layout.shape().dims4()?;
         let mut out = buffer::zeros(b * t * p * inner);
         let d = inner / self.heads;
-        // Some pixels at once: the frames of one lie so far apart, and so evenly, that they push each other out of the
-        // caches, so each frame's pixels are read and written in one go.
+        // Several pixels are processed at once. The frames of one pixel lie so far and so evenly
+        // apart that they evict each other from the caches, so the pixels of each frame are read
+        // and written together.
         let together = (BLOCK / inner).clamp(1, p);
         let blocks = p.div_ceil(together);
         let shared = Shared::new(&mut out);
@@ -87,13 +87,13 @@ impl CustomOp3 for TimeOp {
                         |frame| &values[at(frame)..][..d],
                     );
                     attend(pixel, self.scale);
-                    // The results take the place of the queries.
+                    // The results overwrite the queries.
                     for (frame, sums) in pixel.sums.chunks_exact(pixel.width).enumerate().take(t) {
                         queries[frame * together * inner + from..][..d].copy_from_slice(&sums[..d]);
                     }
                 }
                 for (frame, results) in queries.chunks_exact(together * inner).enumerate() {
-                    // SAFETY: each pixel belongs to one task, and each frame comes once.
+                    // SAFETY: each pixel belongs to one task, and each frame occurs once.
                     let target = unsafe { shared.slice(row(frame) * inner, count * inner) };
                     target.copy_from_slice(&results[..count * inner]);
                 }
@@ -103,12 +103,12 @@ impl CustomOp3 for TimeOp {
     }
 }
 
-/// One pixel and head. Frames and channels are filled up with zeros to whole steps.
+/// One pixel and head. Frames and channels are padded with zeros to whole steps.
 struct Pixel {
     t: usize,
-    /// Frames, rounded up.
+    /// Number of frames, rounded up.
     frames: usize,
-    /// Channels, rounded up.
+    /// Number of channels, rounded up.
     width: usize,
     /// `[query][width]`
     queries: Vec<f32>,
@@ -164,7 +164,7 @@ macro_rules! accumulate {
 }
 
 multiversion! {
-    /// Fills `weights` and `sums` of a pixel.
+    /// Computes `weights` and `sums` of a pixel.
     fn attend(pixel: &mut Pixel, scale: f32) {
         let Pixel { t, frames, width, queries, keys, values, weights, sums } = pixel;
         let (t, frames, width) = (*t, *frames, *width);

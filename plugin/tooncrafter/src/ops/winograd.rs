@@ -1,12 +1,13 @@
 //! 3 x 3 convolutions in f32 by Winograd's F(2 x 2, 3 x 3): four outputs from 16 products instead of 36.
 //!
-//! Patches of 4 x 4 inputs and the 3 x 3 weights are transformed by additions, so that the convolution becomes 16
-//! products, one for each place in a patch, whose sums are transformed back. The transforms are exact but for a few
-//! roundings. Everything happens block by block in the cache; the weights stay in memory as they are and are transformed
-//! as they pass by, which costs a few percent of what it saves.
+//! Patches of 4 x 4 inputs and the 3 x 3 weights are transformed by additions. The convolution then
+//! becomes 16 products, one for each position in a patch, and their sums are transformed back.
+//! Apart from a few roundings the transforms are exact. Everything happens block by block in the
+//! cache. The weights stay in memory unchanged and are transformed as they are used, which costs a
+//! few percent of the time saved.
 //!
-//! After an enlargement the middle rows of a patch are equal, so that one of four transformed rows and one of four
-//! columns are zero: nine products are left.
+//! After an enlargement the middle rows of a patch are equal, so one of its four transformed rows
+//! and one of its four transformed columns are zero: nine products remain.
 
 use rayon::prelude::*;
 
@@ -17,15 +18,16 @@ use super::pack::{Columns, Data, PANEL, Packed};
 use super::share::Shared;
 use crate::layer_args::Window;
 
-/// Values that the transforms take at once.
+/// Number of values that the transforms take at once.
 const LANES: usize = 16;
-/// Places in a patch.
+/// Number of positions in a patch.
 const PLACES: usize = 16;
-/// Patches of a block, and most channels of a pass: transformed patches and weights share the second cache.
+/// Number of patches in a block, and the largest number of channels in a pass: the transformed
+/// patches and weights share the L2 cache.
 const PATCHES: usize = 56;
 const DEPTH: usize = 128;
 
-/// Whether a convolution is one for [`conv3x3`].
+/// Whether [`conv3x3`] can compute this convolution.
 pub(super) fn suits(window: Window, packed: &Packed) -> bool {
     let shape = window.kernel == 3 && window.stride == 1 && window.before == 1 && window.after == 1;
     let wide = packed.width >= 2 * LANES && packed.width.is_multiple_of(LANES);
@@ -57,7 +59,7 @@ impl Patches {
         (patch / (rows * columns), patch / columns % rows * 2, patch % columns * 2)
     }
 
-    /// The four outputs of a patch as rows of the result; those outside are left out.
+    /// The rows of the result for the four outputs of a patch; `None` for those outside.
     fn outputs(&self, patch: usize) -> [Option<usize>; 4] {
         let (frame, y, x) = self.origin(patch);
         let (h, w) = self.out;
@@ -67,13 +69,13 @@ impl Patches {
         })
     }
 
-    /// The 16 inputs of a patch as rows of the input.
+    /// The rows of the input for the 16 inputs of a patch.
     fn inputs(&self, patch: usize) -> [Option<usize>; PLACES] {
         let (frame, y, x) = self.origin(patch);
         let (h, w) = self.size;
         let shift = usize::from(self.enlarge);
         std::array::from_fn(|place| {
-            // Positions before the first wrap to huge values.
+            // Positions before the first wrap around to huge values.
             let y = (y + place / 4).wrapping_sub(1);
             let x = (x + place % 4).wrapping_sub(1);
             let inside = y < h << shift && x < w << shift;
@@ -81,14 +83,14 @@ impl Patches {
         })
     }
 
-    /// The places whose products are not zero.
+    /// The positions whose products are not zero.
     fn places(&self) -> impl Iterator<Item = usize> + use<> {
         let enlarge = self.enlarge;
         (0..PLACES).filter(move |place| !enlarge || (place / 4 != 2 && place % 4 != 2))
     }
 }
 
-/// `out = epilogue(convolution of x)` for `frames` frames of the window's size, where [`suits`] says so.
+/// `out = epilogue(convolution of x)` for `frames` frames of the window's size. Requires [`suits`].
 pub(super) fn conv3x3(
     x: &[f32],
     frames: usize,
@@ -102,7 +104,7 @@ pub(super) fn conv3x3(
     let count = frames * patches.grid.0 * patches.grid.1;
     let unit = rows_per_call();
     let wanted = 4 * rayon::current_num_threads();
-    // Patches share the transformed weights, so rather few panels than few patches.
+    // All patches share the transformed weights, so tasks get few panels rather than few patches.
     let each = PATCHES.min(count).next_multiple_of(unit);
     let blocks = count.div_ceil(each);
     let panels = packed.panels();
@@ -138,7 +140,7 @@ struct Scratch {
 
 struct Block {
     patches: Vec<usize>,
-    /// Patches, rounded up to what the kernel takes at once.
+    /// Number of patches, rounded up to a multiple of those that the kernel takes at once.
     rows: usize,
     panels: std::ops::Range<usize>,
 }
@@ -233,14 +235,14 @@ fn side_of_weights([a, b, c]: [Lanes; 3]) -> [Lanes; 4] {
     [a, add(outer, inner), sub(outer, inner), c]
 }
 
-/// One side of the transform back: rows (1 1 1 0), (0 1 -1 -1).
+/// One side of the inverse transform: rows (1 1 1 0), (0 1 -1 -1).
 #[inline(always)]
 fn side_of_products([a, b, c, d]: [Lanes; 4]) -> [Lanes; 2] {
     [add(a, add(b, c)), sub(sub(b, c), d)]
 }
 
 multiversion! {
-    /// Transforms one patch; the results lie `distance` apart, the first at `from`.
+    /// Transforms one patch. The results are `distance` apart, the first at `from`.
     fn transform_inputs(patch: &[&[f32]; 16], target: &mut [f32], from: usize, distance: usize) {
         for start in (0..patch[0].len()).step_by(LANES) {
             let mut rows = [[[0.0f32; LANES]; 4]; 4];
@@ -281,8 +283,9 @@ multiversion! {
 }
 
 multiversion! {
-    /// Four rows of sums from the products of each patch, places `distance` apart; after an enlargement the products of
-    /// the third row and column were not made, and are zero.
+    /// Computes four rows of sums from the products of each patch, whose positions are `distance`
+    /// apart. After an enlargement, the products of the third row and column were not computed and
+    /// count as zero.
     fn transform_products(products: &[f32], distance: usize, enlarge: bool, sums: &mut [f32]) {
         let zero = [0.0f32; LANES];
         for (patch, sums) in sums.chunks_exact_mut(4 * PANEL).enumerate() {
