@@ -118,7 +118,8 @@ pub static MOTION: Setting<Number> = Setting {
 pub static PRECISION: Setting<Choice<PrecisionChoice>> = Setting {
     id: c"precision",
     label: c"Precision",
-    hint: c"Automatic computes in 16 bits on graphics cards and on processors that are faster so, in 32 bits on others.",
+    hint: c"Automatic computes in 16 bits on graphics cards and on processors that are faster that way, otherwise \
+            in 32 bits.",
     engine: TOONCRAFTER,
     decides: Decides::Look,
     kind: Choice {
