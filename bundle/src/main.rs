@@ -74,7 +74,7 @@ fn main() -> Result<()> {
     let options = Options::parse();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
-        .context("this package lies in no project")?;
+        .context("this package is not in a project folder")?;
     if let Some(to) = &options.site {
         let pages = site::write(root, to)?;
         say!("wrote {pages} pages into {}", to.display());

@@ -148,7 +148,7 @@ impl Package<'_> {
             ""
         };
         let needs = glibc.map_or_else(String::new, |(major, minor)| {
-            format!("It needs glibc {major}.{minor} or later (`ldd --version` tells yours).\n")
+            format!("It needs glibc {major}.{minor} or later (`ldd --version` shows yours).\n")
         });
         let text = self
             .template("INSTALL.txt")?

@@ -31,7 +31,7 @@ pub(crate) struct Needs {
 pub(crate) fn of(file: &Path) -> Result<Needs> {
     let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     let object = Object::parse(&bytes);
-    let needs = match object.with_context(|| format!("{} is no binary", file.display()))? {
+    let needs = match object.with_context(|| format!("{} is not a binary", file.display()))? {
         Object::Elf(elf) => Needs { libraries: names(&elf.libraries), glibc: glibc(&elf) },
         Object::PE(pe) => Needs { libraries: names(&pe.libraries), glibc: None },
         Object::Mach(Mach::Binary(mach)) => Needs { libraries: of_mach(&mach), glibc: None },
@@ -44,10 +44,10 @@ pub(crate) fn of(file: &Path) -> Result<Needs> {
             }
             Needs { libraries, glibc: None }
         }
-        _ => bail!("{} is no binary of Linux, Windows or macOS", file.display()),
+        _ => bail!("{} is not a binary for Linux, Windows or macOS", file.display()),
     };
     if let Some(foreign) = needs.libraries.iter().find(|name| !is_of_system(name)) {
-        bail!("{} needs {foreign}, which is no part of the system", file.display());
+        bail!("{} needs {foreign}, which is not part of the system", file.display());
     }
     Ok(needs)
 }

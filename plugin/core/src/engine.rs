@@ -139,7 +139,7 @@ impl Job {
                     self.sketches.len(),
                     self.request.sketches.len()
                 ),
-                allowed: "each sketch comes with its picture",
+                allowed: "each sketch must come with its picture",
             });
         }
         let [before, after] = &self.request.neighbours;
@@ -148,7 +148,7 @@ impl Job {
             return Err(Error::Setting {
                 name: "Neighbours",
                 value: format!("{given:?}"),
-                allowed: "each drawing beside the span comes with its picture",
+                allowed: "each drawing beside the span must come with its picture",
             });
         }
         let earlier = |n: &Neighbour| n.position.is_finite() && n.position < 0.0;
@@ -157,7 +157,7 @@ impl Job {
             return Err(Error::Setting {
                 name: "Neighbours",
                 value: format!("{before:?}, {after:?}"),
-                allowed: "one lies before the first key, the other after the last",
+                allowed: "one must lie before the first key, the other after the last",
             });
         }
         let position = self.request.position;
@@ -165,7 +165,7 @@ impl Job {
             return Err(Error::Setting {
                 name: "Position",
                 value: position.to_string(),
-                allowed: "it lies between the keys, above 0 and below 1",
+                allowed: "it must lie between the keys, above 0 and below 1",
             });
         }
         Ok(())

@@ -40,7 +40,7 @@ pub enum Error {
         allowed: &'static str,
     },
     /// A number is outside its setting's range.
-    #[error("{name} is {value}; it lies between {lowest} and {highest}")]
+    #[error("{name} is {value}; it must lie between {lowest} and {highest}")]
     Range {
         /// The setting's name as the artist sees it.
         name: &'static str,
@@ -122,7 +122,7 @@ impl Error {
                 format!("{name} cannot be {value}: {allowed}.")
             }
             Self::Range { name, value, lowest, highest } => {
-                format!("{name} cannot be {value}: it lies between {lowest} and {highest}.")
+                format!("{name} cannot be {value}: it must lie between {lowest} and {highest}.")
             }
             Self::Picture { path, reason } => format!(
                 "The key picture {} could not be read: {reason}. Choose a PNG, JPEG, TIFF or EXR file.",

@@ -16,7 +16,7 @@ fn main() -> Result<()> {
     log::set_max_level(log::LevelFilter::Trace);
     let args: Vec<usize> = std::env::args()
         .skip(1)
-        .map(|a| a.parse().with_context(|| format!("{a:?} is no number")))
+        .map(|a| a.parse().with_context(|| format!("{a:?} is not a number")))
         .collect::<Result<_>>()?;
     let (w, h) = match args.as_slice() {
         [w, h] => (*w, *h),

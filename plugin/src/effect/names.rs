@@ -16,7 +16,7 @@ pub(crate) const VERSION: (u32, u32) = (1, 3);
 pub(crate) const SOURCE: &CStr = kOfxImageEffectSimpleSourceClipName;
 /// The last key in General.
 pub(crate) const KEY_B: &CStr = c"KeyB";
-/// Line drawings that guide the in-betweens at the frames they stand on.
+/// Line drawings that guide the in-betweens, each at its own frame.
 pub(crate) const SKETCH: &CStr = c"Sketch";
 /// The first key in Transition; mandated by the standard.
 pub(crate) const SOURCE_FROM: &CStr = kOfxImageEffectTransitionSourceFromClipName;

@@ -40,7 +40,7 @@ pub struct BenchArgs {
     /// Size of the keys
     #[arg(long, value_name = "WxH", default_value = "1920x1080")]
     pub size: Size,
-    /// Another size to draw at, in a process of its own, whose memory is told
+    /// Another size to draw at, in a separate process whose memory is reported
     #[arg(long, value_name = "WxH", default_value = "3840x2160")]
     pub large: Size,
     /// First key, instead of a synthetic drawing

@@ -7,7 +7,7 @@
 //! | 12..16   | what it holds: 1 a drawing, 2 a key or sketch, 3 the generated frames of a span |
 //! | 16..20   | width in pixels |
 //! | 20..24   | height in pixels |
-//! | 24..28   | number of frames, 1 but for a span |
+//! | 24..28   | number of frames, 1 except for a span |
 //! | 28..32   | 1 when the keys show different scenes, else 0 |
 //! | 32..36   | confidence, 32-bit float |
 //! | 36..40   | bytes of remarks behind the pixels; 0 in files of versions that had none |
@@ -182,7 +182,7 @@ fn found(file: &mut File, key: &ContentHash) -> Result<StoredHeader, Unreadable>
     }
     let confidence = f32::from_bits(number(32));
     if !confidence.is_finite() {
-        return Err(Unreadable::Damaged("its confidence is no number"));
+        return Err(Unreadable::Damaged("its confidence is not a number"));
     }
     let head = Header { holds, size, frames, cut: number(28) != 0, confidence };
     Ok(StoredHeader { head, bytes, packed, remarks: number(36) as usize })

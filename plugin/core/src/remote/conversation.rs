@@ -128,7 +128,7 @@ impl Conversation {
             let Some((address, picture)) = job.pictures().find(|(address, _)| address == wanted)
             else {
                 return Err(ConversationError::For(misunderstood(
-                    "it wants a picture of another drawing",
+                    "it asks for a picture of another drawing",
                 )));
             };
             let head = PictureHead { address, sum: sum_of(picture) };

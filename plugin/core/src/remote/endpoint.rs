@@ -190,7 +190,7 @@ impl Endpoint {
             advice: format!("Delete that folder, or name another one by {SOCKET_VARIABLE}."),
         };
         if !about.is_dir() {
-            return Err(unsafe_place("it is no folder"));
+            return Err(unsafe_place("it is not a folder"));
         }
         if about.uid() != rustix::process::geteuid().as_raw() {
             return Err(unsafe_place("it belongs to another user"));

@@ -146,7 +146,7 @@ impl RemoteEngine {
                 Err(error) if error.kind() != ErrorKind::WouldBlock => return Ok(None),
                 Err(_) if since.elapsed() > TAKE_IN => {
                     return Err(ConversationError::For(Error::Worker {
-                        reason: format!("takes nobody in for {} s", TAKE_IN.as_secs()),
+                        reason: format!("has accepted no connection for {} s", TAKE_IN.as_secs()),
                         advice: "End its process `inbetween serve` by hand.".into(),
                     }));
                 }

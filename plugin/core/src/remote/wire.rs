@@ -120,7 +120,7 @@ impl<M: DeserializeOwned> Wire<M> {
             None => Ok(None),
             Some(Piece::Message(message)) => Ok(Some(message)),
             Some(Piece::Pixels(_)) => {
-                Err(WireError::Unexpected("pixels came where a message belongs"))
+                Err(WireError::Unexpected("pixels arrived instead of a message"))
             }
         }
     }

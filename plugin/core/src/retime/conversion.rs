@@ -27,7 +27,7 @@ impl Strength {
         Err(Error::Setting {
             name: "Strength",
             value: strength.to_string(),
-            allowed: "it lies between 0 (keep the drawings' rhythm) and 1 (a new drawing on every frame)",
+            allowed: "it must lie between 0 (keep the drawings' rhythm) and 1 (a new drawing on every frame)",
         })
     }
 

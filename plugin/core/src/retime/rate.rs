@@ -144,7 +144,7 @@ fn refuse(value: &str) -> Error {
     Error::Setting {
         name: "Frame rate",
         value: value.into(),
-        allowed: "write frames for a second as 24, 23.976 or 24000/1001, above 0 and at most 1000",
+        allowed: "write frames per second as 24, 23.976 or 24000/1001, above 0 and at most 1000",
     }
 }
 

@@ -256,7 +256,7 @@ fn the_hint_of_steps_names_what_each_solver_needs() {
 #[test]
 fn a_value_beyond_its_range_is_told_with_the_range() {
     let said = list::GUIDANCE.check(40.0).unwrap_err().user_message();
-    assert_eq!(said, "Guidance cannot be 40: it lies between 1 and 30.");
+    assert_eq!(said, "Guidance cannot be 40: it must lie between 1 and 30.");
     assert!(list::GUIDANCE.check(f64::NAN).is_err());
     assert!(list::STEPS.check(1000).is_ok() && list::STEPS.check(1001).is_err());
 }

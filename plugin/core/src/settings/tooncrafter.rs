@@ -129,7 +129,7 @@ impl ToonCrafterSettings {
             Some(0) => Err(Error::Setting {
                 name: MEMORY_LIMIT.name(),
                 value: "0".into(),
-                allowed: "it is at least 1, or not set",
+                allowed: "it must be at least 1, or not set",
             }),
             Some(limit) => MEMORY_LIMIT.check(u64::from(limit)),
         }

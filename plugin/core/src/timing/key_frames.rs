@@ -110,7 +110,7 @@ fn wrong(text: &str) -> Error {
     Error::Setting {
         name: "Key frames",
         value: text.into(),
-        allowed: "it is a list of frames in rising order, such as 1 7 12, with a | where a new scene begins",
+        allowed: "it must be a list of frames in rising order, such as 1 7 12, with a | where a new scene begins",
     }
 }
 

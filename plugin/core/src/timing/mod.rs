@@ -125,7 +125,7 @@ impl SpanPosition {
             return Err(Error::Setting {
                 name: "Position",
                 value: position.to_string(),
-                allowed: "a position is a number from 0 (first key) to 1 (last key)",
+                allowed: "a position must be a number from 0 (first key) to 1 (last key)",
             });
         }
         Ok(if position <= POSITION_TOLERANCE {
@@ -165,7 +165,7 @@ impl Timing {
             return Err(Error::Setting {
                 name: "Last key",
                 value: format!("frame {last_key} while the first key is frame {first_key}"),
-                allowed: "the last key lies after the first key",
+                allowed: "the last key must lie after the first key",
             });
         }
         chart.check()?;
@@ -205,7 +205,7 @@ impl Timing {
             return Err(Error::Setting {
                 name: "Time",
                 value: "not a number".into(),
-                allowed: "a time is a number of frames",
+                allowed: "a time must be a number of frames",
             });
         }
         let elapsed = time - self.first_key;
@@ -299,6 +299,6 @@ fn check_key_time(name: &'static str, time: f64) -> Result<(), Error> {
     Err(Error::Setting {
         name,
         value: format!("frame {time}"),
-        allowed: "a key lies on a frame within a thousand million of frame 0",
+        allowed: "a key must lie within a thousand million frames of frame 0",
     })
 }

@@ -129,7 +129,7 @@ fn size(text: &str) -> std::result::Result<(usize, usize), String> {
 
 fn share(text: &str) -> std::result::Result<f64, String> {
     let number = text.parse().ok().filter(|number| (0.0..=1.0).contains(number));
-    number.ok_or_else(|| "it lies between 0 and 1".into())
+    number.ok_or_else(|| "it must lie between 0 and 1".into())
 }
 
 fn range(text: &str) -> std::result::Result<(u64, u64), String> {
@@ -362,7 +362,7 @@ mod tests {
                 ];
                 let said = Cli::try_parse_from(line).unwrap_err().to_string();
                 assert!(
-                    said.contains("it lies between 1 and"),
+                    said.contains("it must lie between 1 and"),
                     "{command} {option} {value}: {said}"
                 );
             }

@@ -210,7 +210,7 @@ fn model(named: Option<&Path>) -> Result<Vec<Finding>> {
         what: "model",
         verdict: if whole { Verdict::Ok } else { unfit },
         found,
-        advice: "Choose the whole checkpoint; `inbetween models verify` tells what each file lacks.",
+        advice: "Choose the whole checkpoint; `inbetween models verify` reports what each file lacks.",
         kind: Kind::Unfit,
     };
     let pipeline = Pipeline::with_config(

@@ -51,7 +51,7 @@ pub(super) fn judge(found: &[PathBuf]) -> Finding {
     let this = env!("CARGO_PKG_VERSION");
     let named = |bundle: &PathBuf| match version(bundle) {
         Some(version) => format!("{} (version {version})", bundle.display()),
-        None => format!("{} (its Info.plist tells no version)", bundle.display()),
+        None => format!("{} (its Info.plist contains no version)", bundle.display()),
     };
     let list = found.iter().map(named).collect::<Vec<_>>().join(", ");
     match found {

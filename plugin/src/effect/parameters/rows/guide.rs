@@ -61,7 +61,7 @@ fn tables() -> String {
             }
             RowKind::Setting(setting) => values(setting),
             RowKind::Button(_) => "button".into(),
-            RowKind::Report(_) => "told by the effect".into(),
+            RowKind::Report(_) => "reported by the effect".into(),
             // Hidden from artists.
             RowKind::Former(_) | RowKind::Counter(_) => continue,
         };

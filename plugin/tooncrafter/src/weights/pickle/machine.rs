@@ -168,7 +168,7 @@ impl<'a> Machine<'a> {
             0x93 => {
                 let ids = self.pop_many(2)?;
                 let [Some(module), Some(name)] = [0, 1].map(|i| self.text_of(ids[i])) else {
-                    return malformed("names something that is no text");
+                    return malformed("names something that is not text");
                 };
                 self.name(module, name)
             }
@@ -198,7 +198,7 @@ impl<'a> Machine<'a> {
     fn line(&mut self) -> Result<&'a str> {
         let length = self.bytes.iter().position(|&b| b == b'\n').ok_or(Error::Truncated)?;
         let line = self.take(length + 1)?;
-        str::from_utf8(&line[..length]).or_else(|_| malformed("has a name that is no text"))
+        str::from_utf8(&line[..length]).or_else(|_| malformed("has a name that is not text"))
     }
 
     pub(super) fn push(&mut self, object: Object) -> Result<()> {
@@ -295,13 +295,13 @@ impl<'a> Machine<'a> {
     fn appended(&mut self) -> Result<()> {
         match self.object(self.peek()?) {
             Object::List => Ok(()),
-            _ => malformed("appends to something that is no list"),
+            _ => malformed("appends to something that is not a list"),
         }
     }
 
     fn set_items(&mut self, items: &[Id]) -> Result<()> {
         let &Object::Dict(number) = self.object(self.peek()?) else {
-            return malformed("sets items of something that is no dictionary");
+            return malformed("sets items of something that is not a dictionary");
         };
         let items = pairs(items)?;
         let dict = &mut self.dicts[number as usize];

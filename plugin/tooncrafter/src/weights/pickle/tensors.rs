@@ -57,7 +57,7 @@ impl Machine<'_> {
             return malformed("has a storage whose fields make no sense");
         };
         if kind != "storage" {
-            return Err(Error::Forbidden("a persistent object that is no storage".into()));
+            return Err(Error::Forbidden("a persistent object that is not a storage".into()));
         }
         if key.len() > MAX_KEY {
             return malformed("has a storage with an absurdly long name");
@@ -88,9 +88,9 @@ impl Machine<'_> {
                 Some(&tensor) if matches!(self.object(tensor), Object::Tensor(_)) => {
                     self.push_known(tensor)
                 }
-                _ => malformed("has a parameter that is no tensor"),
+                _ => malformed("has a parameter that is not a tensor"),
             },
-            _ => malformed("calls something that is no function"),
+            _ => malformed("calls something that is not a function"),
         }
     }
 
@@ -128,7 +128,7 @@ impl Machine<'_> {
     fn items(&self, id: Id) -> Result<&[Id]> {
         match self.tuple_of(id) {
             Some(items) => Ok(items),
-            None => malformed("has something else where a tuple belongs"),
+            None => malformed("has something else instead of a tuple"),
         }
     }
 
@@ -136,9 +136,9 @@ impl Machine<'_> {
         match self.object(id) {
             Object::Int(value) => match usize::try_from(*value) {
                 Ok(size) => Ok(size),
-                Err(_) => malformed(format!("has {value} where a size belongs")),
+                Err(_) => malformed(format!("has {value} instead of a size")),
             },
-            _ => malformed("has something else where a size belongs"),
+            _ => malformed("has something else instead of a size"),
         }
     }
 }
