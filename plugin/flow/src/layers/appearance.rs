@@ -1,4 +1,4 @@
-//! What registration looks at: colour and lines of a key at several sizes, and points to compare.
+//! What registration compares: colours and lines of a key at several sizes, and sample points.
 
 use super::regions::Regions;
 use super::transform::{Affine, Point};
@@ -6,23 +6,23 @@ use crate::map::Map;
 use crate::segments::neighbours;
 use crate::start::{features, lab};
 
-/// Sizes a key is looked at: the guide's, a half, a quarter and an eighth.
+/// Number of sizes of a key: the guide's, a half, a quarter and an eighth.
 pub(super) const LEVELS: usize = 4;
-/// Difference of two features at which nothing agrees any more: that of a pale shadow from its ground, and
-/// that of a thing with a dark outline.
+/// Difference of two features at which they no longer agree at all: for a pale shadow against its
+/// ground, and for a thing with a dark outline.
 const UNLIKE: [f32; 2] = [26.0, 80.0];
-/// What a point counts that leaves the picture: nothing is known of it.
+/// Agreement of a point that leaves the picture, about which nothing is known.
 const OUTSIDE: f32 = 0.2;
-/// Share of its points that must stay in the picture if anything is to be said of a motion; with fewer a region is
-/// said to leave.
+/// Share of its points that must stay in the picture for a motion to be judged; with fewer, the
+/// region counts as leaving.
 pub(super) const STAYS: f32 = 0.4;
-/// What a point counts that lands on something which is explained already.
+/// Weight of a point that lands on something already explained.
 const TAKEN: f32 = 0.25;
 
-/// Colour (smoothed Lab) and line of one pixel.
+/// Colour (smoothed Lab) and line strength of a pixel.
 pub(super) type Feature = [f32; 4];
 
-/// One size of a key.
+/// A key at one size.
 struct Level {
     h: usize,
     w: usize,
@@ -35,7 +35,7 @@ pub(super) struct Appearance {
 }
 
 impl Appearance {
-    /// `guide: [3, h, w]`, display-referred; `colours`: its Lab.
+    /// `guide: [3, h, w]`, display-referred; `colours` is its Lab.
     pub(super) fn of(guide: &Map, colours: &Map) -> Self {
         let levels = (0..LEVELS)
             .map(|level| {
@@ -43,7 +43,7 @@ impl Appearance {
                 let small = || guide.shrink(guide.h.div_ceil(k), guide.w.div_ceil(k));
                 let feature = if level == 0 { features(colours) } else { features(&lab(&small())) };
                 let area = feature.area();
-                // Lines half as much: a little beside one they differ most.
+                // Lines count half, because they differ most when they are slightly off.
                 let share = [1.0, 1.0, 1.0, 0.5];
                 let at = |i: usize| [0, 1, 2, 3].map(|c| share[c] * feature.v[c * area + i]);
                 let v = (0..area).map(at).collect();
@@ -53,7 +53,7 @@ impl Appearance {
         Self { levels }
     }
 
-    /// The feature nearest to `p` (guide samples) and, at guide size, where that is.
+    /// The feature nearest to `p` (in guide samples).
     #[inline]
     fn at(&self, level: usize, p: Point) -> Option<Feature> {
         let l = &self.levels[level];
@@ -66,18 +66,18 @@ impl Appearance {
     }
 }
 
-/// A point of a group: its place and its features at all sizes.
+/// A point of a group: its place, and its features at all sizes.
 #[derive(Clone)]
 pub(super) struct SamplePoint {
     pub(super) at: Point,
     pub(super) weight: f32,
-    /// Difference at which it does not agree any more.
+    /// Difference at which it no longer agrees.
     unlike: f32,
     appearance: [Feature; LEVELS],
 }
 
 impl SamplePoint {
-    /// How far it agrees with the other key around `q`.
+    /// How well it agrees with the other key around `q`.
     fn like(&self, q: Point, other: &Appearance, explained: Option<&Explained>) -> f32 {
         [[0.0, 0.0], [2.0, 0.0], [-2.0, 0.0], [0.0, 2.0], [0.0, -2.0]]
             .iter()
@@ -92,29 +92,29 @@ impl SamplePoint {
     }
 }
 
-/// Points that move together.
+/// A group of points that move together.
 #[derive(Clone)]
 pub(super) struct Group {
     pub(super) points: Vec<SamplePoint>,
-    /// Middle of what they stand for.
+    /// Centre of the region they represent.
     pub(super) middle: Point,
-    /// Radius of it.
+    /// Radius of that region.
     pub(super) reach: f32,
     /// Second central moments: xx, xy, yy.
     pub(super) moments: [f32; 3],
 }
 
-/// What a point counts that a motion moves out of the picture.
+/// How points count that a motion moves out of the picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Leaving {
-    /// It agrees little.
+    /// They agree little.
     Disagrees,
-    /// Nothing, as where a camera pans; the agreement is 0 where too few points stay.
+    /// Not at all, as when a camera pans; the agreement is 0 if too few points stay.
     IsLeftOut,
 }
 
 impl Group {
-    /// The points of region `k`: as many on its outline as within.
+    /// The points of region `k`, as many on its outline as inside.
     pub(super) fn of_region(
         regions: &Regions,
         k: usize,
@@ -132,7 +132,7 @@ impl Group {
                 edge.push(i);
             }
         }
-        // A region without any line has its own rim.
+        // A region without lines uses its own rim.
         if edge.is_empty() {
             edge = inside
                 .iter()
@@ -143,7 +143,7 @@ impl Group {
                 .collect();
         }
         let region = &regions.list[k];
-        // The larger, the more it counts, but not as its area.
+        // Larger regions count more, but less than in proportion to their area.
         let whole = region.area.sqrt();
         let few = |from: &[usize], most: usize| -> Vec<usize> {
             let step = (from.len() as f32 / most as f32).max(1.0);
@@ -153,8 +153,8 @@ impl Group {
         };
         let (edge, inside) = (few(&edge, 72), few(&inside, 48));
         let mut points = Vec::with_capacity(edge.len() + inside.len());
-        // What stands out little has to agree more: within, against the colour across most of its outline;
-        // on the outline, against what is within.
+        // Regions that hardly stand out need better agreement: inside, judged against the colour
+        // across most of the outline; on the outline, against the inside.
         let feature_of = |c: [f32; 3]| [0.6 * c[0], c[1], c[2], 0.0];
         let own = feature_of(region.colour);
         let around = region.beside.iter().max_by_key(|b| b.1);
@@ -184,7 +184,7 @@ impl Group {
         Self { points, middle: region.middle, reach, moments: m }
     }
 
-    /// Several groups as one; `areas` weigh their middles.
+    /// Several groups combined; `areas` weight their centres.
     pub(super) fn together(parts: &[(&Self, f32)]) -> Self {
         let all: f32 = parts.iter().map(|p| p.1).sum::<f32>().max(1.0);
         let mut middle = [0.0; 2];
@@ -206,9 +206,9 @@ impl Group {
         Self { points, middle, reach, moments }
     }
 
-    /// How far `motion` joins these points to their like in the other key, 0..=1.
+    /// How well `motion` maps these points onto similar ones in the other key, 0..=1.
     ///
-    /// `explained`: what of the other key is explained already, at guide size.
+    /// `explained` is the part of the other key that is already explained, at guide size.
     pub(super) fn agreement(
         &self,
         motion: &Affine,
@@ -240,7 +240,8 @@ impl Group {
         sum / all
     }
 
-    /// How far the points agree, with room for lines that are a little off: the best within a pixel of half size.
+    /// How well the points agree, with tolerance for lines that are slightly off: the best within
+    /// one pixel at half size.
     pub(super) fn follows(
         &self,
         motion: &Affine,
@@ -255,7 +256,8 @@ impl Group {
         sum / all
     }
 
-    /// Each point and how far it agrees with where `motion` carries it, with the same room, 0..=1.
+    /// Each point, and how well it agrees with the place to which `motion` carries it, with the
+    /// same tolerance, 0..=1.
     pub(super) fn likes(
         &self,
         motion: &Affine,
@@ -264,7 +266,7 @@ impl Group {
         self.points.iter().map(move |p| (p, p.like(motion.at(p.at), other, None)))
     }
 
-    /// How much all its points count.
+    /// Total weight of the points.
     pub(super) fn weight(&self) -> f32 {
         self.points.iter().map(|p| p.weight).sum()
     }
@@ -280,7 +282,7 @@ fn away(a: &Feature, b: &Feature) -> f32 {
     (0..4).map(|c| (a[c] - b[c]).abs()).sum()
 }
 
-/// What of a key is explained already.
+/// The part of a key that is already explained.
 pub(super) struct Explained {
     pub(super) w: usize,
     pub(super) v: Vec<bool>,

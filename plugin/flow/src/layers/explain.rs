@@ -1,8 +1,8 @@
-//! Which piece of the drawing goes where: the ground first, then figures, then their parts.
+//! Explains the keys by pieces: the ground first, then figures, then their parts.
 //!
-//! Each round takes what hangs together and is not explained yet, finds the one motion that joins most
-//! of it to its like in the other key, and keeps those regions that follow it. What is left is
-//! smaller, and is asked again. What has been explained in either key is not explained twice.
+//! Each round takes connected regions that are not explained yet, finds the one motion that best
+//! maps them to similar ones in the other key, and keeps the regions that follow it. The remainder
+//! is smaller and is processed again. Nothing in either key is explained twice.
 
 use rayon::prelude::*;
 
@@ -12,62 +12,64 @@ use super::side::{Side, colours};
 use super::transform::{Affine, Point, UNIT};
 use crate::segments::{groups, neighbours};
 
-/// Agreement from which a region is taken to follow a motion.
+/// Agreement from which a region follows a motion.
 const FOLLOWS: f32 = 0.72;
-/// The same for regions at the picture's border and the ground: figures cover parts of them.
+/// The same for the ground and for regions at the picture's border, which figures partly cover.
 const GROUND_FOLLOWS: f32 = 0.6;
-/// Share of a region's lines that it must have in common with the ground at the border if they alone ...
+/// Share of a region's lines that it must have in common with the ground at the border if they
+/// alone ...
 const BESIDE: f32 = 0.1;
-/// ... say that it goes with it: so many of them agree.
+/// ... decide that it moves with it: this share of them must agree.
 const BESIDE_FOLLOWS: f32 = 0.7;
-/// Agreement of all of it, but what it has in common with figures, that such a region needs as well.
+/// Agreement that such a region also needs outside the lines it shares with figures.
 const OPEN_FOLLOWS: f32 = 0.5;
-/// Agreement from which a region is seen elsewhere.
+/// Agreement from which a region counts as seen elsewhere.
 const ELSEWHERE: f32 = 0.8;
-/// What a region must agree better with a motion of its own to leave its piece.
+/// How much better a region must agree with a motion of its own to leave its piece.
 const BETTER: f32 = 0.08;
-/// Share of a free figure, and of a part of a figure, that must follow a motion.
+/// Share of a free-standing figure, and of a part of a figure, that must follow a motion.
 const FIGURE: f32 = 0.2;
 const PART: f32 = 0.8;
-/// How far from the ground's motion something may go that touches a figure but does not belong to it, as
-/// a share of the diagonal.
+/// How far the motion of something that touches a figure without belonging to it may deviate from
+/// the ground's, as a share of the diagonal.
 const WITH_GROUND: f32 = 0.04;
-/// What it is worth that the ground does not move.
+/// Bonus for a ground that does not move.
 const REST: f32 = 0.05;
-/// Points that say where the ground goes; with fewer it rests.
+/// Number of points needed to determine the ground's motion; with fewer it rests.
 const EVIDENCE: usize = 60;
-/// Things off the border, and how far they spread (of the diagonal), that tell of a camera ...
+/// Number of things away from the border, and their spread (of the diagonal), that indicate a
+/// camera move ...
 const MANY: usize = 6;
 /// ... see [`MANY`] ...
 const WIDE: f32 = 0.2;
-/// ... where they all agree so far.
+/// ... if all of them agree this well.
 const ALL: f32 = 0.7;
-/// Agreement within which motions of the ground are as good as each other.
+/// Difference in agreement within which motions of the ground count as equally good.
 const REPEATS: f32 = 0.06;
-/// Difference in colour (Lab) beyond which two regions are not the same.
+/// Difference in colour (Lab) from which two regions are not the same.
 const OTHER_COLOUR: f32 = 26.0;
-/// Rounds of explaining; a drawing has fewer things.
+/// Most rounds; a drawing has fewer things.
 const ROUNDS: usize = 120;
-/// Most regions of a group whose likes are looked for one by one.
+/// Largest number of regions in a group that are each matched by themselves.
 const TELLING: usize = 32;
 
 /// Regions that move as one.
 #[derive(Clone, Debug)]
 pub(super) struct Piece {
-    /// First key to last key.
+    /// From the first key to the last.
     pub(super) motion: Affine,
     /// Its regions in each key; one list may be empty.
     pub(super) members: [Vec<usize>; 2],
 }
 
-/// Both keys, and what has been explained of them so far.
+/// Both keys, and what is explained of them so far.
 pub(super) struct Scene<'a> {
     pub(super) keys: [&'a Side; 2],
     explained: [Explained; 2],
     /// The piece of each region.
     pub(super) of: [Vec<Option<usize>>; 2],
     pub(super) pieces: Vec<Piece>,
-    /// So many pieces, from the first, go with the ground: nothing hangs on them.
+    /// Number of pieces, from the first, that move with the ground and have no children.
     pub(super) grounds: usize,
     pub(super) diagonal: f32,
 }
@@ -123,7 +125,7 @@ impl Scene<'_> {
         self.pieces.push(Piece { motion, members });
     }
 
-    /// Adds regions of `key` to a piece without asking the other key.
+    /// Adds regions of `key` to a piece without checking the other key.
     pub(super) fn join(&mut self, key: usize, piece: usize, some: &[usize]) {
         for &k in some {
             self.of[key][k] = Some(piece);
@@ -131,14 +133,15 @@ impl Scene<'_> {
         }
     }
 
-    /// The motion of the whole picture: none where too little tells of one.
+    /// The motion of the whole picture; `None` if there is too little evidence.
     fn moves(&self) -> Affine {
         let [a, b] = self.keys;
         let still = Affine::shift([0.0; 2]);
         let every = a.together(&(0..a.groups.len()).collect::<Vec<usize>>());
         let mut whole = every.clone();
         whole.points = a.ground_evidence();
-        // Without lines of a ground, many things that all go one way tell of a camera as well.
+        // Without lines of a ground, many things that all move the same way also indicate a camera
+        // move.
         let plain = whole.points.len() < EVIDENCE;
         if plain {
             let inner = a.regions.list.iter().filter(|r| !r.at_border).count();
@@ -149,7 +152,8 @@ impl Scene<'_> {
         }
         let search = Search { leaving: Leaving::IsLeftOut, ..self.search(0, still) };
         let (h, w) = (a.regions.h, a.regions.w);
-        // A horizon says nothing of a pan along it: what was found by all that is seen is followed by that.
+        // A horizon says nothing about a pan along it. What was found from everything visible is
+        // improved with everything visible.
         let mut many = every.clone();
         many.points = thin(many.points, 2000);
         let by =
@@ -172,7 +176,7 @@ impl Scene<'_> {
         found.insert(0, Registration { motion: still, score: rest + REST });
         let most = found.iter().map(|f| f.score).fold(f32::MIN, f32::max);
         found.retain(|f| f.score > most - REPEATS);
-        // Where the ground repeats itself, all else that the picture shows says how far it went.
+        // If the ground repeats itself, everything else in the picture decides how far it moved.
         let best = found
             .into_iter()
             .map(|f| Registration { score: f.score + search.score(&many, &f.motion, 1), ..f })
@@ -185,7 +189,7 @@ impl Scene<'_> {
         match best.map(|f| f.motion).filter(|best| *best != still) {
             Some(best) => {
                 let fine = search.climb(&whole, best, 0, &[1.0, 0.5], false);
-                // Steps of whole samples are as good as any if these fit as well.
+                // Whole samples are preferred if they fit as well.
                 let off = [0, 1].map(|c| fine.motion.to[c] - fine.motion.from[c]);
                 let whole_steps = fine.motion.changed(off.map(|d| d.round() - d), 0.0, UNIT);
                 let fits = search.score(&whole, &whole_steps, 0) > fine.score - 0.01;
@@ -195,8 +199,8 @@ impl Scene<'_> {
         }
     }
 
-    /// Whether the other key shows region `k` of `key` turned or at another place: a spoke of a wheel, whose rim
-    /// looks the same however far it turned.
+    /// Whether the other key shows region `k` of `key` turned or in another place, like the spoke
+    /// of a wheel whose rim looks the same however far it turned.
     fn seen_elsewhere(&self, key: usize, k: usize) -> bool {
         let (side, other) = (self.keys[key], self.keys[1 - key]);
         let (region, group) = (&side.regions.list[k], &side.groups[k]);
@@ -209,7 +213,7 @@ impl Scene<'_> {
         })
     }
 
-    /// Finds the ground and all that moves with it.
+    /// Finds the ground and everything that moves with it.
     fn ground(&mut self) {
         let motion = self.moves();
         let members = [0, 1].map(|key| {
@@ -224,7 +228,7 @@ impl Scene<'_> {
                         return true;
                     }
                     let at_border = side.regions.list[k].at_border;
-                    // What a figure before it takes away from a ground says nothing about the ground.
+                    // What a figure in front of a ground hides is no evidence against the ground.
                     let follows = |group: &Group| {
                         group.follows(&motion, search.other, Some(search.explained))
                     };
@@ -253,7 +257,8 @@ impl Scene<'_> {
                 })
                 .collect()
         });
-        // Only what reaches the border is the ground; the rest moves like it, but lies before it.
+        // Only what reaches the border is the ground itself; the rest moves with it, but is in
+        // front of it.
         let keys = self.keys;
         let some = |at_border: bool| {
             [0, 1].map(|key| {
@@ -270,7 +275,7 @@ impl Scene<'_> {
         self.grounds = self.pieces.len();
     }
 
-    /// Regions of `key` that are not explained and touch each other, the largest group first.
+    /// Groups of touching regions of `key` that are not explained, largest first.
     pub(super) fn clusters(&self, key: usize, skip: &[bool]) -> Vec<Vec<usize>> {
         let side = self.keys[key];
         let open = |k: usize| self.of[key][k].is_none() && !skip[k];
@@ -284,7 +289,8 @@ impl Scene<'_> {
         out
     }
 
-    /// The figure that a group of regions of `key` touches most, if it touches any in earnest; else the ground.
+    /// The figure that a group of regions of `key` touches most, if it touches any substantially;
+    /// otherwise the ground.
     pub(super) fn beside(&self, key: usize, group: &[usize]) -> usize {
         let side = self.keys[key];
         let mut touch = vec![0u32; self.pieces.len()];
@@ -314,7 +320,7 @@ impl Scene<'_> {
         (0..self.grounds).rev().max_by_key(|&p| border(p)).unwrap_or(0)
     }
 
-    /// Where a group of regions of `key` touches piece `p`: some places along the line between them.
+    /// Where a group of regions of `key` touches piece `p`: some places along their common line.
     fn joint(&self, key: usize, group: &[usize], p: usize) -> Vec<Point> {
         let regions = &self.keys[key].regions;
         let (h, w) = (regions.h, regions.w);
@@ -333,13 +339,14 @@ impl Scene<'_> {
         thin(out, 24)
     }
 
-    /// Figures that stand free, then their parts. A part moves on its own only where it is found again for
-    /// certain; else it stays with its figure, which is drawn whole.
+    /// Finds free-standing figures, then their parts. A part moves by itself only if it is found
+    /// with certainty; otherwise it stays with its figure, which is drawn whole.
     fn figures(&mut self) {
         let mut skip = vec![false; self.keys[0].groups.len()];
         let repeats = [0, 1].map(|key| self.repeats_of_ground(key));
         for _ in 0..ROUNDS {
-            // A tile that a figure covers looks like any that it uncovers: figures first, and the ground behind them.
+            // A tile that a figure covers looks like any tile that it uncovers, so figures come
+            // first and the ground behind them later.
             for (key, repeats) in repeats.iter().enumerate() {
                 self.repeats_in_place(key, repeats);
             }
@@ -354,7 +361,7 @@ impl Scene<'_> {
                 continue;
             }
             if base < self.grounds && cluster.len() > 1 {
-                // Things that only touch do not move as one: the largest alone.
+                // Things that merely touch do not move as one, so the largest is tried alone.
                 let mut one = cluster[0];
                 for &k in &cluster {
                     if self.keys[0].area(k) > self.keys[0].area(one) {
@@ -370,7 +377,7 @@ impl Scene<'_> {
         }
     }
 
-    /// The largest of some regions of `key`, in order.
+    /// The largest ones among some regions of `key`, in order.
     fn largest(&self, key: usize, some: &[usize]) -> Vec<usize> {
         let area = |k: &usize| self.keys[key].area(*k);
         let mut ranked = some.to_vec();
@@ -379,11 +386,11 @@ impl Scene<'_> {
         some.iter().copied().filter(|k| ranked.contains(k)).collect()
     }
 
-    /// Finds the motion of a group of the first key and makes it a piece; false where none fits.
-    /// `base`: the piece whose motion is expected of it.
+    /// Finds the motion of a group of the first key and makes it a piece; false if none fits.
+    /// `base` is the piece whose motion is expected.
     fn figure(&mut self, cluster: &[usize], base: usize) -> bool {
         let [a, b] = self.keys;
-        // What touches a figure is a part of it, or of the ground; it does not go a third way.
+        // What touches a figure is a part of it or of the ground; it does not move in a third way.
         let touches = self.beside(0, cluster) >= self.grounds;
         let expected = self.pieces[base].motion;
         let group = a.together(cluster);
@@ -393,7 +400,7 @@ impl Scene<'_> {
         }
         let open: Vec<usize> = (0..b.groups.len()).filter(|&s| self.of[1][s].is_none()).collect();
         let mut seeds: Vec<Affine> = self.pieces.iter().map(|p| p.motion).collect();
-        // Of very many the large ones tell enough.
+        // If there are very many, the large ones suffice.
         let likeliest = self.largest(1, &open);
         for r in self.largest(0, cluster) {
             let r = &a.regions.list[r];
@@ -406,7 +413,7 @@ impl Scene<'_> {
                 seeds.extend(by_moments((r.middle, r.moments), (s.middle, s.moments)));
             }
         }
-        // Whole against whole, also with any one region left out that may only touch.
+        // Whole against whole, and also with any one region left out that may merely touch.
         let firsts = a.without_one(cluster);
         for other in self.clusters(1, &vec![false; b.groups.len()]).iter().take(6) {
             for last in b.without_one(other) {
@@ -459,7 +466,7 @@ impl Scene<'_> {
     }
 }
 
-/// The shifts of the whole picture that explain most, at an eighth of the size.
+/// The shifts of the whole picture that explain the most, at an eighth of the size.
 fn shifts(whole: &Group, other: &Appearance, h: usize, w: usize) -> Vec<Affine> {
     let none = Explained::none(h, w);
     let step = 8i32;

@@ -1,7 +1,8 @@
-//! Figures that change too much to be followed: drawn whole from the nearer key, carried along their way.
+//! Figures that change too much to be followed: drawn whole from the nearer key and moved along
+//! their path.
 //!
-//! Where neither the motion that was found place by place nor the pieces take a figure to its like, what comes of it
-//! is scraps. Whole drawings of the nearer key are less smooth, and can be kept.
+//! Where neither the dense motion nor the pieces map a figure to its counterpart, the result is
+//! scraps. Whole drawings of the nearer key are less smooth, but usable.
 
 use super::Layers;
 use super::stack::StackedPiece;
@@ -10,18 +11,18 @@ use super::trust::{Lines, carries};
 use crate::map::Map;
 use crate::segments::groups;
 
-/// Share of a figure that the motion found place by place must still show halfway; else it is torn.
+/// A figure is torn if the dense motion shows less than this share of it halfway.
 const TORN: f32 = 0.85;
-/// Share of a figure and of its lines from which that motion loses nothing.
+/// Share of a figure and of its lines from which the dense motion counts as complete.
 const INTACT: f32 = 0.95;
-/// Share of its lines from which the pieces of a figure draw it.
+/// Share of a figure's lines from which its pieces can draw it.
 const EXPLAINED: f32 = 0.8;
-/// A figure moves against the ground at least this far, in samples.
+/// Least movement of a figure against the ground, in samples.
 const MOVES: f32 = 20.0;
 /// Figures smaller than this share of the picture are left alone.
 const SMALL: f32 = 0.015;
-/// Turn in radians, and departures of the stretch from an even one and from none, up to which the motion of one
-/// part is believed for a figure of which little is found again.
+/// Limits for the turn in radians, the deviation of the stretch from an even one, and the deviation
+/// from none, within which the motion of one part is used for a figure of which little is found.
 const TURNED: f32 = 0.6;
 /// See [`TURNED`].
 const UNEVEN: f32 = 0.2;
@@ -29,8 +30,8 @@ const UNEVEN: f32 = 0.2;
 const STRETCHED: f32 = 0.3;
 
 impl Layers {
-    /// Pieces that move against the ground and hang together, where they are large enough to be a figure.
-    /// `moved`: how far each piece moves, in samples.
+    /// Connected pieces that move against the ground and are large enough for a figure. `moved`
+    /// says how far each piece moves, in samples.
     pub(super) fn figures(&self, moved: &[f32]) -> Vec<Vec<usize>> {
         let goes = |p: usize| !self.rests[p] && (moved[p] > MOVES || self.pieces[p].only.is_some());
         let touches = |p: usize| self.pieces[p].touches.iter().copied();
@@ -42,8 +43,8 @@ impl Layers {
         out
     }
 
-    /// Holds a figure that would be torn; one that the other motion shows whole is left to it. `doubtful`: pieces
-    /// that may be lost though they are shown.
+    /// Holds a figure that would be torn. One that the dense motion shows whole is left to it.
+    /// `doubtful` lists pieces that may be lost although they are shown.
     pub(super) fn hold(
         &mut self,
         figure: &[usize],
@@ -84,7 +85,8 @@ impl Layers {
         }
     }
 
-    /// The one motion that takes most lines of a figure to their like: that of one of its parts, or of its middle.
+    /// The motion that maps most lines of a figure to their counterparts: that of one of its parts,
+    /// or of its centre.
     fn common(&self, guides: &[Map; 2], figure: &[usize]) -> Affine {
         let mut own = vec![false; self.pieces.len()];
         figure.iter().for_each(|&p| own[p] = true);

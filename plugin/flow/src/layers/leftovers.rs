@@ -1,38 +1,41 @@
-//! What was found in one key only, or changed too much: where it belongs.
+//! Assigns regions that were found in only one key, or that changed too much.
 
 use super::appearance::{Explained, Group, Leaving};
 use super::explain::Scene;
 use super::register::{Registration, by_moments};
 use super::side::colours;
 
-/// Agreement at a quarter of the size from which something is a changed part of the figure that it touches.
+/// Agreement at a quarter of the size from which something is a changed part of the figure it
+/// touches.
 const CHANGED: f32 = 0.4;
-/// Worth of a motion from which two things that stand free and look alike are one that changes its shape ...
+/// Score of a motion from which two free-standing things that look alike are the same one with a
+/// changed shape ...
 const LIKE: f32 = 0.2;
-/// ... and of one that turns it by more than [`TURNED`] (radians).
+/// ... and the score needed if the motion turns it by more than [`TURNED`] (radians).
 const SURE: f32 = 0.5;
 /// See [`SURE`].
 const TURNED: f32 = 0.5;
-/// What such a motion must be worth more than one that does not turn it.
+/// How much better such a motion must be than one without the turn.
 const UPRIGHT: f32 = 0.15;
 /// Share of its border along which something that the other key hides may touch figures.
 const TOUCHES: f32 = 0.04;
-/// Share of a region that the other key may show otherwise if it is said to be hidden there.
+/// Share of a region that may look different in the other key if it counts as hidden there.
 const HIDDEN: f32 = 0.3;
 
-/// Regions that hang together and are not explained.
+/// Connected regions that are not explained.
 struct Unexplained {
     some: Vec<usize>,
     group: Group,
     /// It touches no figure.
     free: bool,
     size: f32,
-    /// Of its largest region.
+    /// Colour of its largest region.
     colour: [f32; 3],
 }
 
 impl Scene<'_> {
-    /// What was not found again goes with what it touches, unless the other key shows that it did not.
+    /// Regions that were not found move with what they touch, unless the other key contradicts
+    /// that.
     pub(super) fn leftovers(&mut self) {
         self.resembling();
         for key in 0..2 {
@@ -46,7 +49,8 @@ impl Scene<'_> {
         }
     }
 
-    /// Regions that a figure they touch carries to something like them, only not like enough to follow it.
+    /// Regions that a figure they touch carries to something similar, but not similar enough to
+    /// follow it.
     fn changed_parts(&mut self, key: usize) {
         let side = self.keys[key];
         let none = Explained::none(side.regions.h, side.regions.w);
@@ -70,7 +74,8 @@ impl Scene<'_> {
         }
     }
 
-    /// Things of the ground that the other key hides. What touches a figure is rather a part of it.
+    /// Parts of the ground that the other key hides. Regions that touch a figure are more likely
+    /// parts of it.
     fn hidden_grounds(&mut self, key: usize) {
         let side = self.keys[key];
         for cluster in self.clusters(key, &vec![false; side.groups.len()]) {
@@ -94,7 +99,8 @@ impl Scene<'_> {
         }
     }
 
-    /// Things that stand free, are left in both keys and look alike, are one thing that changes its shape.
+    /// Free-standing things that remain in both keys and look alike are the same thing with a
+    /// changed shape.
     fn resembling(&mut self) {
         let left = |key: usize| -> Vec<Unexplained> {
             let side = self.keys[key];
@@ -140,7 +146,7 @@ impl Scene<'_> {
                 .collect();
             let upright = all.iter().copied().filter(|f| !turns(f)).reduce(better);
             let best = all.iter().copied().reduce(better).map(|best| {
-                // What looks about the same either way up was not turned over.
+                // Something that looks about the same either way up was not turned over.
                 upright.filter(|f| f.score > best.score - UPRIGHT).unwrap_or(best)
             });
             let least = |f: &Registration| if turns(f) { SURE } else { LIKE };
@@ -150,8 +156,8 @@ impl Scene<'_> {
         }
     }
 
-    /// Share of region `k` that the other key shows otherwise if it goes with piece `p`: there that very
-    /// piece is seen, or the ground, but not this.
+    /// Share of region `k` that looks different in the other key if it moves with piece `p`, where
+    /// the other key shows that piece itself or the ground.
     fn contradicted(&self, key: usize, k: usize, p: usize) -> f32 {
         let Some(motion) = self.motion(p, key) else { return 1.0 };
         let other = &self.keys[1 - key].regions;

@@ -1,4 +1,5 @@
-//! The way of what is pinned: the motion that meets all pins of a part, and how it goes on the way.
+//! The path of pinned pieces: the motion that meets all pins of a part, and its course over the
+//! span.
 
 use inbetween_core::{Pin, WayPoint};
 
@@ -9,12 +10,12 @@ use super::transform::{Affine, Point, UNIT, product};
 pub(super) struct GuidePin {
     pub(super) first: Point,
     pub(super) last: Point,
-    /// When it passes where.
+    /// The position and place of its way point.
     pub(super) way: Option<(f32, Point)>,
 }
 
 impl GuidePin {
-    /// A pin of keys whose guides show them in `height` x `width` samples.
+    /// Converts a pin to samples of guides that show the keys in `height` x `width` samples.
     pub(super) fn of(pin: &Pin, (height, width): (usize, usize)) -> Self {
         let place =
             |[x, y]: [f64; 2]| [(x * width as f64 - 0.5) as f32, (y * height as f64 - 0.5) as f32];
@@ -22,13 +23,13 @@ impl GuidePin {
         Self { first: place(pin.first), last: place(pin.last), way: pin.way.map(way) }
     }
 
-    /// Where it is in key `key`.
+    /// Its place in key `key`.
     pub(super) fn end(&self, key: usize) -> Point {
         if key == 0 { self.first } else { self.last }
     }
 }
 
-/// How a bound piece goes.
+/// The path of a bound piece.
 #[derive(Clone, Debug)]
 pub(super) struct PinnedWay {
     whole: Affine,
@@ -36,7 +37,7 @@ pub(super) struct PinnedWay {
 }
 
 impl PinnedWay {
-    /// `whole`: from the first key to the last, as all pins of the piece ask.
+    /// `whole` is the motion from the first key to the last that meets all pins of the piece.
     pub(super) fn new(whole: Affine, guide_pins: Vec<GuidePin>) -> Self {
         let part = 1.0 / guide_pins.len() as f32;
         let middle = [0, 1].map(|c| guide_pins.iter().map(|n| part * n.first[c]).sum());
@@ -50,8 +51,9 @@ impl PinnedWay {
 
     /// From the first key to `t`.
     ///
-    /// The middle of the pins goes straight, and a turn is a turn. A pin with a point on its way is taken to it by
-    /// a parabola, which is no way off at the keys; the others are left where they are then.
+    /// The centre of the pins moves straight, and a turn stays a turn. A pin with a way point is
+    /// taken to it along a parabola that does not deviate at the keys; the other pins keep their
+    /// paths.
     pub(super) fn at(&self, t: f32) -> Affine {
         let base = self.whole.part(t);
         if self.guide_pins.iter().all(|guide_pin| guide_pin.way.is_none()) {
@@ -73,9 +75,9 @@ impl PinnedWay {
     }
 }
 
-/// The motion that takes places to places: a shift of one, a turn and an even stretch with it of two, any
-/// affine motion of three; what fits best of more, and where places lie too close together for that, a simpler
-/// one.
+/// The motion that maps places to places: a shift for one pair, a turn and an even stretch as well
+/// for two, any affine motion for three, and the best fit for more. A simpler motion is used where
+/// places are too close together.
 pub(super) fn fit(pairs: &[(Point, Point)]) -> Affine {
     let count = pairs.len().max(1) as f64;
     let mean = |of: fn(&(Point, Point)) -> Point| {
@@ -97,7 +99,7 @@ pub(super) fn fit(pairs: &[(Point, Point)]) -> Affine {
         }
     }
     let spread = own[0][0] + own[1][1];
-    // Places within some samples of each other say nothing of a turn.
+    // Places within a few samples of each other do not determine a turn.
     if spread < 4.0 {
         return Affine { m: UNIT, from: near(from), to: near(to) };
     }
@@ -136,7 +138,7 @@ mod tests {
                 assert!(near(motion.at(*from), *to), "{count}: {:?} not {to:?}", motion.at(*from));
             }
         }
-        // A turn by two keeps squares square.
+        // A turn from two pins keeps squares square.
         let [[a, b], [c, d]] = fit(&pairs[..2]).m;
         assert!((a - d).abs() < 1e-5 && (b + c).abs() < 1e-5);
     }
@@ -164,7 +166,7 @@ mod tests {
         for (t, place) in [(0.0, [0.0, 0.0]), (0.25, [20.0, -30.0]), (1.0, [100.0, 0.0])] {
             assert!(near(way.at(t).at(guide_pin.first), place), "{t}: {:?}", way.at(t));
         }
-        // Through the three, at their times: x = 25 t'...
+        // Through the three places, at their times: x = 25 t'...
         let half = way.at(0.5).at(guide_pin.first);
         let part = 0.25 / (0.25 * 0.75);
         assert!(near(half, [50.0 - 5.0 * part, -30.0 * part]), "{half:?}");
@@ -175,7 +177,7 @@ mod tests {
         let way = PinnedWay::new(fit(&ends), guide_pins.to_vec());
         let (p, q) = (way.at(0.5).at(a), way.at(0.5).at(b));
         assert!(((p[0] - q[0]).hypot(p[1] - q[1]) - 40.0).abs() < 1e-2, "no shorter on the way");
-        // One of two is bent: the other keeps its way.
+        // One of two paths is bent; the other stays the same.
         let mut bent = guide_pins.to_vec();
         bent[1].way = Some((0.5, [80.0, 0.0]));
         let bent = PinnedWay::new(fit(&ends), bent);

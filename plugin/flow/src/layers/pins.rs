@@ -1,8 +1,9 @@
-//! Pins: what the artist binds is a piece of its own, and goes where its pins say, whatever else was found.
+//! Pins: the part that a pin binds becomes a separate piece, which follows its pins whatever else
+//! was found.
 //!
-//! A pin binds the part under it: the regions that were found to move as one, and what is drawn on them. What
-//! touches the part goes along rigidly where its own motion would tear it off; where that motion keeps it
-//! in place, it was found rightly and stays as it is.
+//! A pin binds the part under it: the regions that were found to move as one, and what is drawn on
+//! them. Anything that touches the part moves along rigidly if its own motion would tear it off. If
+//! that motion keeps it in place, it was found correctly and stays.
 
 use super::appearance::{Explained, Leaving};
 use super::explain::{Piece, Scene};
@@ -11,47 +12,50 @@ use super::register::{Registration, Search, by_moments};
 use super::transform::{Affine, Point, UNIT, one_way, turn};
 use crate::segments::neighbours;
 
-/// Share of the picture from which a region of the ground at the picture's border is no thing before it.
+/// Share of the picture from which a region of the ground at the picture's border is not a thing in
+/// front of it.
 const GROUND: f32 = 0.2;
-/// How far a pin may lie beside what it binds, in samples.
+/// How far beside the bound part a pin may be, in samples.
 const BESIDE: isize = 4;
 /// Share of its outline that a region has in common with what it is drawn on.
 const DRAWN_ON: f32 = 0.35;
-/// Share of a part that must land on its like, or the other key does not show it there.
+/// Share of a part that must land on its counterpart; otherwise the other key does not show it
+/// there.
 const LANDS: f32 = 0.3;
-/// How much better a turn or stretch must agree than a shift, and how well at least.
+/// How much better than a shift a turn or stretch must agree, and the least agreement.
 const BETTER: f32 = 0.02;
 const AGREES: f32 = 0.5;
 
-/// A part that pins bind.
+/// A part bound by pins.
 pub(super) struct Bound {
     /// Its piece.
     pub(super) piece: usize,
     pub(super) guide_pins: Vec<GuidePin>,
-    /// The only key that shows it where the pins put it.
+    /// The key that shows it where the pins put it, if only one does.
     pub(super) only: Option<usize>,
-    /// The motion that was found of it, if it was found in both keys.
+    /// The motion found for it, if it was found in both keys.
     was: Option<Affine>,
 }
 
-/// What the pins of a span come to.
+/// The effect of a span's pins.
 #[derive(Default)]
 pub(super) struct Pinned {
     pub(super) bound: Vec<Bound>,
-    /// Pieces that lost their like in the other key to a bound part: they rest, and are seen with their key.
+    /// Pieces that lost their counterpart in the other key to a bound part. They rest, and are
+    /// visible with their key.
     pub(super) bereft: Vec<usize>,
-    /// Pins with nothing but ground under them, by number from 0.
+    /// Pins on nothing but ground, as indices from 0.
     pub(super) loose: Vec<usize>,
 }
 
-/// Regions that pins bind, in each key.
+/// Regions bound by pins, in each key.
 struct Part {
     guide_pins: Vec<GuidePin>,
     some: [Vec<usize>; 2],
 }
 
 impl Scene<'_> {
-    /// Makes a piece of every part that is bound. `guide_pins` are the pins, in samples.
+    /// Makes a piece of every bound part. `guide_pins` are the pins, in samples.
     pub(super) fn bind(&mut self, guide_pins: &[GuidePin]) -> Pinned {
         let mut out = Pinned::default();
         let mut parts: Vec<Part> = Vec::new();
@@ -91,7 +95,7 @@ impl Scene<'_> {
                 [true, false] => Some(0),
                 [false, true] => Some(1),
                 _ if shown(0).max(shown(1)) >= LANDS => None,
-                // It is where the pins are: in the key whose ends lie on it.
+                // It is where the pins are, in the key in which their ends lie on it.
                 _ => {
                     let on = |key: usize| {
                         guide_pins
@@ -114,7 +118,7 @@ impl Scene<'_> {
         out
     }
 
-    /// Regions of the part under `at` in a key; none where it lies on the ground or outside.
+    /// Regions of the part under `at` in a key; empty if `at` is on the ground or outside.
     fn under(&self, key: usize, at: Point) -> Vec<usize> {
         let regions = &self.keys[key].regions;
         let (h, w) = (regions.h as isize, regions.w as isize);
@@ -139,7 +143,7 @@ impl Scene<'_> {
         best.map_or_else(Vec::new, |(_, k)| self.part_of(key, k))
     }
 
-    /// Whether region `k` is the ground itself, and no thing that rests before it.
+    /// Whether region `k` is the ground itself rather than a thing that rests in front of it.
     fn is_ground(&self, key: usize, k: usize) -> bool {
         let regions = &self.keys[key].regions;
         let region = &regions.list[k];
@@ -157,7 +161,7 @@ impl Scene<'_> {
         region.area > GROUND * (h * w) as f32 || sides.iter().filter(|on| **on).count() > 1
     }
 
-    /// All that moves with region `start` of a key, in order.
+    /// Everything that moves with region `start` of a key, in order.
     fn part_of(&self, key: usize, start: usize) -> Vec<usize> {
         let side = self.keys[key];
         let piece = |k: usize| self.of[key][k].unwrap_or(0);
@@ -175,7 +179,7 @@ impl Scene<'_> {
                 open.extend(&self.pieces[piece(k)].members[key]);
             }
             for &(n, border) in &side.regions.list[k].beside {
-                // The ground seen through a figure is no part of it.
+                // Ground seen through a figure does not belong to it.
                 if seen[n] || figure != (piece(n) >= self.grounds) || self.is_ground(key, n) {
                     continue;
                 }
@@ -189,7 +193,7 @@ impl Scene<'_> {
         part
     }
 
-    /// Whether two pieces were found in both keys and go different ways at `place` of the first.
+    /// Whether two pieces were found in both keys and move differently at `place` in the first key.
     fn go_apart(&self, p: usize, q: usize, place: Point) -> bool {
         let found = |p: usize| self.pieces[p].members.iter().all(|some| !some.is_empty());
         if p == q || !found(p) || !found(q) {
@@ -200,7 +204,8 @@ impl Scene<'_> {
 
     /// Makes a piece of a part.
     fn make(&mut self, mut part: Part) -> Bound {
-        // Under the other end lies only ground: what was found of the part there, if anything.
+        // If there is only ground under the other end, whatever was found of the part there is
+        // used.
         for key in 0..2 {
             if part.some[key].is_empty() {
                 let mut pieces: Vec<usize> =
@@ -227,7 +232,7 @@ impl Scene<'_> {
         Bound { piece, guide_pins: part.guide_pins, only: None, was }
     }
 
-    /// Gives regions of a key to another piece.
+    /// Moves regions of a key to another piece.
     fn reassign(&mut self, key: usize, some: &[usize], piece: usize) {
         for &k in some {
             if let Some(from) = self.of[key][k].filter(|&from| from != piece) {
@@ -237,8 +242,8 @@ impl Scene<'_> {
         self.join(key, piece, some);
     }
 
-    /// The motion of a part with one pin: the pinned point goes where it must; turn and stretch are
-    /// those that agree best with what the last key shows.
+    /// The motion of a part with one pin: the pinned point moves to its place, and turn and stretch
+    /// are those that agree best with the last key.
     fn pinned_motion(&self, some: &[Vec<usize>; 2], guide_pin: &GuidePin) -> Affine {
         let still = Affine { m: UNIT, from: guide_pin.first, to: guide_pin.last };
         if some.iter().any(Vec::is_empty) {
@@ -292,8 +297,9 @@ impl Scene<'_> {
         if agrees && best.score > shift.score + BETTER { best.motion } else { still }
     }
 
-    /// Has go with a bound piece what touches it and would be torn off, among the pieces before `made`, the
-    /// first one that pins made. What was found to go another way before is another figure.
+    /// Makes pieces move along with a bound piece if they touch it and would be torn off, among the
+    /// pieces before `made`, the first one made by pins. Pieces that had a different motion before
+    /// belong to another figure.
     fn take_along(&mut self, Bound { piece: bound, was, .. }: &Bound, made: usize) {
         let bound = *bound;
         loop {
@@ -325,7 +331,7 @@ impl Scene<'_> {
         }
     }
 
-    /// The middle of the line between two pieces in a key, where they touch in earnest.
+    /// The middle of the line between two pieces in a key, if they touch substantially.
     fn border(&self, key: usize, p: usize, q: usize) -> Option<Point> {
         let side = self.keys[key];
         let (h, w) = (side.regions.h, side.regions.w);
@@ -347,7 +353,7 @@ impl Scene<'_> {
         (count >= 3).then(|| sum.map(|s| s / count as f32))
     }
 
-    /// Share of a piece's pixels in a key that its motion lands on its own pixels of the other.
+    /// Share of a piece's pixels in a key that its motion maps to its own pixels in the other.
     fn lands(&self, p: usize, key: usize) -> f32 {
         let Some(there) = self.motion(p, key) else { return 0.0 };
         let (side, other) = (self.keys[key], &self.keys[1 - key].regions);
@@ -368,12 +374,12 @@ impl Scene<'_> {
     }
 }
 
-/// Whether two motions take `place` the same way.
+/// Whether two motions move `place` in the same way.
 fn alike(a: &Affine, b: &Affine, place: Point) -> bool {
     one_way(place, a.at(place), b.at(place))
 }
 
-/// Motions a little more turned or stretched about the pinned point.
+/// Motions with slightly more turn or stretch around the pinned point.
 fn steps_from(motion: &Affine, step: f32) -> impl Iterator<Item = Affine> {
     let motion = *motion;
     [step, -step].into_iter().flat_map(move |s| {

@@ -1,23 +1,26 @@
-//! The drawing as closed regions of colour, and the lines between them.
+//! Divides a drawing into closed regions of colour and the lines between them.
 
 use crate::map::Map;
 use crate::segments::{closed, components, grow, neighbours};
 
-/// Share of the picture below which a region is no region.
+/// Share of the picture below which a region is ignored.
 const LEAST: f32 = 1.2e-4;
-/// Regions nowhere deeper than this (in samples) and darker than what is around them are lines.
+/// Regions that are nowhere deeper than this (in samples) and darker than their surroundings are
+/// lines.
 const THIN: u32 = 3;
 
-/// Length along the picture's border, as a share of its shorter side, from which a region reaches it.
+/// Length along the picture's border, as a share of its shorter side, from which a region counts as
+/// reaching it.
 const REACHES: f32 = 0.12;
-/// Width of a frame line around the picture that a region may lie behind and still reach the border, in samples.
+/// Width of a frame line around the picture, in samples. A region behind it still reaches the
+/// border.
 const FRAME: usize = 4;
-/// Share of a side that lines along it cover where there is a frame.
+/// Share of a side that must be covered by lines along it for a frame.
 const COVERED: f32 = 0.6;
-/// Lines reach at most this far from the region they belong to, in samples.
+/// Largest distance of lines from the region they belong to, in samples.
 const LINE: usize = 8;
 
-/// Difference from its surroundings (Lab) from which a line within a region is one.
+/// Difference from its surroundings (Lab) from which a line inside a region counts.
 const STROKE: f32 = 14.0;
 
 /// A region of one colour.
@@ -29,21 +32,21 @@ pub(super) struct Region {
     pub(super) colour: [f32; 3],
     /// Second central moments: xx, xy, yy.
     pub(super) moments: [f32; 3],
-    /// It reaches the picture's border along a fair length, as grounds do.
+    /// Whether it reaches the picture's border along a substantial length, as grounds do.
     pub(super) at_border: bool,
-    /// It is part of a frame line around the picture.
+    /// Whether it is part of a frame line around the picture.
     pub(super) frame: bool,
-    /// Regions across a line, with the length of the common border in samples.
+    /// Regions on the other side of a line, with the length of the common border in samples.
     pub(super) beside: Vec<(usize, u32)>,
 }
 
 /// All regions of a key.
 pub(super) struct Regions {
-    /// For each pixel the region it belongs to, from 1; 0 on lines and between regions.
+    /// The region of each pixel, from 1; 0 on lines and between regions.
     pub(super) core: Vec<u16>,
-    /// The same with lines given to the nearest region.
+    /// The same with lines assigned to the nearest region.
     pub(super) label: Vec<u16>,
-    /// For each pixel on a line the region across it, as in `label`; else 0.
+    /// For each pixel on a line, the region on its other side, as in `label`; otherwise 0.
     pub(super) across: Vec<u16>,
     pub(super) list: Vec<Region>,
     pub(super) h: usize,
@@ -65,7 +68,7 @@ impl Regions {
         }
         let least = (LEAST * (h * w) as f32).max(12.0);
         let dark = darkness(&core, sizes.len(), lab);
-        // A long thin dark thing is a line, not a surface.
+        // A long, thin, dark thing is a line rather than a surface.
         let keep: Vec<bool> = (0..sizes.len())
             .map(|k| {
                 let line = deepest[k] <= THIN
@@ -75,7 +78,8 @@ impl Regions {
             })
             .collect();
         let mut order: Vec<usize> = (0..sizes.len()).filter(|&k| keep[k]).collect();
-        // More regions than a drawing has are texture; the small ones go to their neighbours.
+        // More regions than a drawing has are texture; the small ones are merged with their
+        // neighbours.
         const MOST: usize = 400;
         if order.len() > MOST {
             order.sort_by_key(|&k| (std::cmp::Reverse(sizes[k]), k));
@@ -101,7 +105,7 @@ impl Regions {
         near && (self.core[i] == 0 || self.at(i).is_some_and(|k| self.list[k].frame))
     }
 
-    /// The pixel that holds `at`, a place within the picture.
+    /// The pixel that contains `at`, a place within the picture.
     pub(super) fn pixel(&self, at: [f32; 2]) -> usize {
         at[1] as usize * self.w + at[0] as usize
     }
@@ -112,7 +116,8 @@ impl Regions {
     }
 }
 
-/// Gives lines that run within one region, such as a mouth, a name of their own; tells how many.
+/// Gives lines that run inside one region, such as a mouth, their own labels. Returns the number of
+/// labels.
 fn strokes(core: &mut [u16], named: usize, lab: &Map) -> usize {
     let (h, w, area) = (lab.h, lab.w, lab.area());
     let mut label = core.to_vec();
@@ -149,7 +154,7 @@ fn strokes(core: &mut [u16], named: usize, lab: &Map) -> usize {
     count
 }
 
-/// Steps from each pixel to the nearest of another label.
+/// Steps from each pixel to the nearest one with another label.
 fn depths(label: &[u32], h: usize, w: usize) -> Vec<u32> {
     let mut depth = vec![u32::MAX; h * w];
     let mut front: Vec<usize> = (0..h * w)
@@ -172,7 +177,7 @@ fn depths(label: &[u32], h: usize, w: usize) -> Vec<u32> {
     depth
 }
 
-/// Whether each component is dark: as dark as ink.
+/// Whether each component is as dark as ink.
 fn darkness(label: &[u32], count: usize, lab: &Map) -> Vec<bool> {
     let mut sum = vec![[0.0f64; 2]; count];
     for (l, light) in label.iter().zip(lab.plane(0)) {
@@ -185,7 +190,7 @@ fn darkness(label: &[u32], count: usize, lab: &Map) -> Vec<bool> {
     sum.iter().map(|s| s[0] < 90.0 * s[1]).collect()
 }
 
-/// For each pixel on a line the region across it, else 0: the nearest but one.
+/// For each pixel on a line, the region on its other side, otherwise 0: the second nearest region.
 fn across(core: &[u16], label: &[u16], h: usize, w: usize) -> Vec<u16> {
     let mut out = vec![0u16; h * w];
     let mut front: Vec<(usize, u16)> = Vec::new();
@@ -212,8 +217,8 @@ fn across(core: &[u16], label: &[u16], h: usize, w: usize) -> Vec<u16> {
     out
 }
 
-/// Which of `thin` things at the picture's border are frame lines: those on a side that they cover for the most
-/// part. Also how far each region runs along the border, or along a frame line there, in samples.
+/// Which of the `thin` things at the picture's border are frame lines, which cover most of a side.
+/// Also how far each region runs along the border, or along a frame line there, in samples.
 fn borders(
     core: &[u16],
     label: &[u16],
@@ -223,7 +228,7 @@ fn borders(
 ) -> (Vec<bool>, Vec<usize>) {
     let (mut frame, mut length) = (vec![false; thin.len()], vec![0; thin.len()]);
     let named = |l: u16| (l as usize).checked_sub(1);
-    // Places along a side, and the place behind a frame line from each.
+    // Places along a side, and the place behind a frame line for each.
     let (far_y, far_x) = (FRAME.min(h - 1), FRAME.min(w - 1));
     let sides: [Vec<[usize; 2]>; 4] = [
         (0..w).map(|x| [x, far_y * w + x]).collect(),
@@ -252,7 +257,7 @@ fn borders(
 
 fn measure(core: &[u16], label: &[u16], count: usize, lab: &Map) -> Vec<Region> {
     let (h, w, area) = (lab.h, lab.w, lab.area());
-    // Area, x, y, xx, xy, yy; and of the core alone: area, three colours.
+    // Area, x, y, xx, xy, yy; and for the core alone: area, three colours.
     let mut sums = vec![[0.0f64; 10]; count];
     let mut frame = vec![0usize; count];
     let mut beside = vec![std::collections::BTreeMap::<usize, u32>::new(); count];

@@ -1,44 +1,44 @@
-//! Finding the one motion that joins a group to its like in the other key.
+//! Finds the one motion that maps a group to its counterpart in the other key.
 
 use rayon::prelude::*;
 
 use super::appearance::{Appearance, Explained, Group, Leaving};
 use super::transform::{Affine, Point, UNIT, product, turn};
 
-/// What a move by the picture's diagonal costs against agreement.
+/// Cost of a move by the picture's diagonal, relative to agreement.
 const FAR: f32 = 0.2;
-/// What half a turn costs.
+/// Cost of half a turn.
 const TURNED: f32 = 0.10;
-/// What doubling or halving a side costs.
+/// Cost of doubling or halving a side.
 const STRETCHED: f32 = 0.12;
-/// What it costs for each sample that a part comes off what it hangs on, and how far it may.
+/// Cost per sample that a part comes off its parent, and the largest such distance.
 const TORN: f32 = 0.03;
-/// Agreement that a repeat may lack against the best.
+/// How much less than the best a repeat may agree.
 const REPEATS: f32 = 0.1;
 pub(super) const SLACK: f32 = 3.0;
-/// Most seeds that are all looked at with all points of a group; of more, a few points choose the likeliest. What hangs
-/// together of many like regions, such as tiles, has hundreds of thousands.
+/// Most seeds that are all compared with all points of a group. If there are more, a few points
+/// select the likeliest. Groups of many similar regions, such as tiles, have hundreds of thousands.
 const SEEDS: usize = 8192;
 const LIKELIEST: usize = 1024;
 const FEW_POINTS: usize = 32;
-/// No side may be stretched or squashed by more than this.
+/// No side may be stretched or squashed by more than this factor.
 const MOST: f32 = 3.2;
 
-/// Looks for the motion of a group in the other key.
+/// Searches for the motion of a group in the other key.
 pub(super) struct Search<'a> {
     pub(super) other: &'a Appearance,
     pub(super) explained: &'a Explained,
-    /// The motion that is expected: that of what surrounds the group.
+    /// The expected motion, which is that of the group's surroundings.
     pub(super) expected: Affine,
-    /// Where the group touches what it hangs on; empty where it hangs on nothing.
+    /// Where the group touches its parent; empty if it has none.
     pub(super) joint: Vec<Point>,
     /// The picture's diagonal, in samples.
     pub(super) diagonal: f32,
-    /// What is said of a motion by what leaves the picture.
+    /// How points that leave the picture count.
     pub(super) leaving: Leaving,
 }
 
-/// A motion, what it explains, and what it is worth when its oddity is taken off.
+/// A motion, its agreement, and its score after deductions for implausibility.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Registration {
     pub(super) motion: Affine,
@@ -46,7 +46,7 @@ pub(super) struct Registration {
 }
 
 impl Search<'_> {
-    /// Agreement less what is odd about the motion.
+    /// Agreement minus the implausibility of the motion.
     pub(super) fn score(&self, group: &Group, motion: &Affine, level: usize) -> f32 {
         match self.implausibility(group, motion) {
             Some(odd) => self.agreement(group, motion, level) - odd,
@@ -58,7 +58,7 @@ impl Search<'_> {
         group.agreement(motion, self.other, self.explained, level, self.leaving)
     }
 
-    /// None where the motion is none that a drawing makes.
+    /// `None` if drawings never make such a motion.
     fn implausibility(&self, group: &Group, motion: &Affine) -> Option<f32> {
         let back = self.expected.inverse()?;
         let apart = Affine { m: product(motion.m, back.m), ..*motion };
@@ -82,7 +82,7 @@ impl Search<'_> {
         )
     }
 
-    /// How far the group comes off what it hangs on, at the place where it holds best, in samples.
+    /// How far the group comes off its parent at the place where it holds best, in samples.
     pub(super) fn torn(&self, motion: &Affine) -> f32 {
         let off = |&p: &Point| {
             let (a, b) = (motion.at(p), self.expected.at(p));
@@ -91,12 +91,13 @@ impl Search<'_> {
         self.joint.iter().map(off).reduce(f32::min).unwrap_or(0.0)
     }
 
-    /// The best of `seeds`, each improved; the first of equals.
+    /// The best of `seeds` after improvement; the first of equal ones.
     pub(super) fn best(&self, group: &Group, seeds: &[Affine]) -> Option<Registration> {
         let likely = (seeds.len() > SEEDS).then(|| self.likely(group, seeds));
         let seeds = likely.as_deref().unwrap_or(seeds);
         let mut kept: Vec<Registration> = Vec::new();
-        // Very small pictures forgive more, larger ones know more: some of both.
+        // Very small pictures are more tolerant and larger ones more precise, so both contribute
+        // candidates.
         for (level, most) in [(3, 6), (2, 12)] {
             let mut ranked: Vec<Registration> = seeds
                 .iter()
@@ -132,7 +133,7 @@ impl Search<'_> {
             .reduce(|a, b| if b.score > a.score { b } else { a })
     }
 
-    /// The seeds that fit a few points of the group best, in order.
+    /// The seeds that best fit a few points of the group, in order.
     fn likely(&self, group: &Group, seeds: &[Affine]) -> Vec<Affine> {
         let mut few = group.clone();
         few.points = thin(few.points, FEW_POINTS);
@@ -148,7 +149,8 @@ impl Search<'_> {
         ranked.into_iter().map(|(_, n)| seeds[n]).collect()
     }
 
-    /// Motions a short way from `motion` that fit about as well: where something repeats itself, each repeat.
+    /// Motions a short distance from `motion` that fit about as well; if something repeats itself,
+    /// these are its repeats.
     pub(super) fn repeats(&self, group: &Group, motion: Affine) -> Vec<Affine> {
         const REACH: i32 = 12;
         const STEP: f32 = 2.0;
@@ -175,7 +177,7 @@ impl Search<'_> {
         peaks.into_iter().map(shifted).collect()
     }
 
-    /// Improves `motion` by steps that move the group's rim by so many samples.
+    /// Improves `motion` in steps that move the group's rim by a given number of samples.
     pub(super) fn climb(
         &self,
         group: &Group,
@@ -222,7 +224,7 @@ impl Search<'_> {
     }
 }
 
-/// At most `most` of the points, evenly.
+/// At most `most` of the points, evenly selected.
 pub(super) fn thin<T: Clone>(points: Vec<T>, most: usize) -> Vec<T> {
     let step = points.len() as f32 / most as f32;
     if step <= 1.0 {
@@ -231,7 +233,7 @@ pub(super) fn thin<T: Clone>(points: Vec<T>, most: usize) -> Vec<T> {
     (0..most).map(|n| points[(n as f32 * step) as usize].clone()).collect()
 }
 
-/// Motions that carry moments and middle of one thing onto those of another, in all turns.
+/// Motions that map centre and moments of one thing to those of another, in all orientations.
 pub(super) fn by_moments(
     (middle, moments): ([f32; 2], [f32; 3]),
     (to, target): ([f32; 2], [f32; 3]),

@@ -1,35 +1,36 @@
-//! What repeats in the ground: a tile that a figure covers looks like any that it uncovers, and must not be taken to go
-//! there.
+//! Finds what repeats in the ground. A tile that a figure covers looks like any tile that it
+//! uncovers, and must not be matched with it.
 
 use super::explain::Scene;
 use super::regions::Region;
 use super::side::colours;
 
-/// Difference in colour (Lab) and ratio of areas within which regions are alike, and how many there are at least of what
-/// repeats: a figure has a few things that look alike.
+/// Difference in colour (Lab) and ratio of areas within which regions are alike, and least number
+/// of alike regions for a repeat, because a figure has a few things that look alike.
 const SAME_COLOUR: f32 = 4.0;
 const ALIKE: f32 = 1.12;
 const REPEATED: usize = 8;
-/// Agreement from which a point is seen in its place.
+/// Agreement from which a point counts as seen in its place.
 const SEEN: f32 = 0.6;
-/// Share of its points that must be seen of a part of a repeat and of a whole one, and be seen or hidden of a whole one
-/// that a figure is before.
+/// Share of points that must be seen for a part of a repeat and for a whole one, and share that
+/// must be seen or hidden for a whole one behind a figure.
 const PART: f32 = 0.85;
 const WHOLE: f32 = 0.65;
 const BEHIND: f32 = 0.75;
 
-/// How far a region is like others that go with the ground.
+/// How similar a region is to others that move with the ground.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Repeat {
     None,
-    /// It has their colour: it may be what a figure leaves to be seen of one.
+    /// It has their colour, so it may be the visible rest of one behind a figure.
     Part,
     /// It has their size as well.
     Whole,
 }
 
 impl Scene<'_> {
-    /// Of each region of `key`, how far it repeats what goes with the ground: tiles, windows, posts of a fence.
+    /// For each region of `key`, how far it repeats what moves with the ground: tiles, windows,
+    /// posts of a fence.
     pub(super) fn repeats_of_ground(&self, key: usize) -> Vec<Repeat> {
         let list = &self.keys[key].regions.list;
         let ground: Vec<&Region> = list
@@ -55,7 +56,8 @@ impl Scene<'_> {
         list.iter().map(repeat).collect()
     }
 
-    /// Gives the ground those of its repeats that the other key shows in their place, as far as no figure is before them.
+    /// Assigns to the ground those of its repeats that the other key shows in their place, unless
+    /// hidden by a figure.
     pub(super) fn repeats_in_place(&mut self, key: usize, repeats: &[Repeat]) {
         let in_place = |&k: &usize| self.of[key][k].is_none() && self.in_place(key, k, repeats[k]);
         let found: Vec<usize> = (0..repeats.len()).filter(in_place).collect();
@@ -64,7 +66,7 @@ impl Scene<'_> {
         }
     }
 
-    /// Puts groups of nothing but repeats after all others.
+    /// Puts groups that consist only of repeats after all others.
     pub(super) fn repeats_last(groups: &mut [Vec<usize>], repeats: &[Repeat]) {
         groups.sort_by_key(|some| some.iter().all(|&k| repeats[k] == Repeat::Whole));
     }
@@ -75,7 +77,7 @@ impl Scene<'_> {
         let (mut seen, mut hidden, mut all) = (0.0f32, 0.0f32, 1e-6f32);
         for (point, like) in self.keys[key].groups[k].likes(&motion, &self.keys[1 - key].appearance)
         {
-            // A line that it has in common with a figure is the figure's.
+            // A line shared with a figure belongs to the figure.
             let i = regions.pixel(point.at);
             let beside = [regions.label[i], regions.across[i]].map(|l| (l as usize).checked_sub(1));
             let ground = |m: usize| self.of[key][m].is_some_and(|p| p < self.grounds);

@@ -1,31 +1,35 @@
-//! Things of the ground that a figure passes before, taken from the figure again.
+//! Returns things of the ground to it that were taken for parts of a figure which passes in front
+//! of them.
 //!
-//! A tree that a car covers in part looks like a part of the car, and a tree that comes out behind it like another one
-//! that moves. What figures hide says nothing against the ground: a region goes back to it if all that can be
-//! seen of it agrees.
+//! A tree that is partly covered by a car looks like a part of the car, and a tree that appears
+//! behind it looks like another moving part. What figures hide is no evidence against the ground,
+//! so a region is returned to it if everything visible of the region agrees.
 
 use super::explain::Scene;
 use super::transform::Affine;
 
-/// Agreement, what is hidden counted as agreeing, from which the ground explains a region.
+/// Agreement from which the ground explains a region, where hidden points count as agreeing.
 const EXPLAINED: f32 = 0.72;
-/// Share of it that must be seen there to know it again.
+/// Share of a region that must be visible there to recognise it.
 const SEEN: f32 = 0.45;
-/// The same of what agrees wherever it is seen.
+/// The share if everything visible agrees.
 const GLIMPSE: f32 = 0.2;
-/// Share of its border along which it must touch the ground: what is within a figure belongs to it.
+/// Share of its border along which it must touch the ground, because what is inside a figure
+/// belongs to it.
 const OPEN: f32 = 0.3;
-/// Agreement from which a region is found again, and the share of a figure that must be ...
+/// Agreement from which a region counts as found, and the share of a figure that must be ...
 const FIRM: f32 = 0.6;
 /// ... see [`FIRM`].
 const MOST: f32 = 0.6;
-/// Share of a region that its figure carries onto the ground's own, where it is no part of the figure.
+/// Share of a region that its figure maps onto the ground's own pixels, from which it is not a part
+/// of the figure.
 const FOREIGN: f32 = 0.5;
 
 impl Scene<'_> {
-    /// Gives back to the ground what it explains as well as the figure does.
+    /// Returns to the ground what it explains as well as the figure does.
     pub(super) fn scenery(&mut self) {
-        // As they are now: what goes back to the ground says nothing of the next region.
+        // The current state is used, because a region that is returned to the ground says nothing
+        // about the next region.
         let firm: Vec<bool> =
             (0..self.pieces.len()).map(|p| p >= self.grounds && self.firm(p)).collect();
         for key in [0, 1, 0, 1] {
@@ -40,7 +44,8 @@ impl Scene<'_> {
         }
     }
 
-    /// Whether most of a figure is found again where its motion carries it, so that what is not is no part of it.
+    /// Whether most of a figure is found where its motion carries it. If so, regions that are not
+    /// found do not belong to it.
     fn firm(&self, piece: usize) -> bool {
         let (mut follows, mut whole) = (0.0, 0.0);
         for key in 0..2 {
@@ -55,7 +60,7 @@ impl Scene<'_> {
         follows > MOST * whole
     }
 
-    /// The ground that explains region `k` of `key`, of figure `piece`.
+    /// The ground that explains region `k` of `key`, which belongs to figure `piece`.
     fn scenery_of(&self, key: usize, k: usize, piece: usize, firm: bool) -> Option<usize> {
         let side = self.keys[key];
         let ground = self.ground_of(key, &[k]);
@@ -68,7 +73,7 @@ impl Scene<'_> {
         }
         let motion = self.motion(ground, key)?;
         let appearance = &self.keys[1 - key].appearance;
-        // Of all that can be compared, and of its own outline: agreed, seen, whole.
+        // For everything comparable, and for its own outline: agreed, seen, whole.
         let (mut all, mut outline) = ([0.0, 0.0, 1e-6], [0.0, 0.0, 1e-6]);
         let at_border = side.regions.list[k].at_border;
         let mut shared = 0.0;
@@ -107,7 +112,7 @@ impl Scene<'_> {
         (known || firm && foreign()).then_some(ground)
     }
 
-    /// Whether the line of region `k` at pixel `i` is that of a figure too.
+    /// Whether the line of region `k` at pixel `i` also belongs to a figure.
     fn of_figure(&self, key: usize, k: usize, i: usize) -> bool {
         let regions = &self.keys[key].regions;
         let beside = [regions.label[i], regions.across[i]].map(|l| (l as usize).checked_sub(1));
@@ -115,7 +120,7 @@ impl Scene<'_> {
         beside.into_iter().flatten().any(|m| m != k && figure(m))
     }
 
-    /// The piece that `motion` carries a place of `key` onto in the other key.
+    /// The piece onto which `motion` maps a place of `key` in the other key.
     pub(super) fn covered(&self, key: usize, motion: &Affine, at: [f32; 2]) -> Option<usize> {
         let other = &self.keys[1 - key].regions;
         let q = motion.at(at).map(|v| (v + 0.5).floor());

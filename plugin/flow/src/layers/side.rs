@@ -1,14 +1,15 @@
-//! One key as registration sees it: its regions, their appearance and the points that stand for them.
+//! One key as registration uses it: its regions, their appearance, and the points that represent
+//! them.
 
 use super::appearance::{Appearance, Group, SamplePoint};
 use super::regions::Regions;
 
-/// One key with all that registration needs.
+/// One key with everything that registration needs.
 pub(super) struct Side {
     pub(super) regions: Regions,
     pub(super) appearance: Appearance,
     pub(super) groups: Vec<Group>,
-    /// Pixels of each region, lines included.
+    /// Pixels of each region, including lines.
     pub(super) places: Vec<Vec<u32>>,
 }
 
@@ -26,7 +27,7 @@ impl Side {
         Self { regions, appearance, groups, places }
     }
 
-    /// Region `k` of the ground without the lines that it has in common with figures.
+    /// Region `k` of the ground without the lines that it shares with figures.
     pub(super) fn of_ground(&self, k: usize) -> Group {
         let regions = &self.regions;
         let mut group = self.groups[k].clone();
@@ -38,14 +39,15 @@ impl Side {
         group
     }
 
-    /// Only the lines of `group`, which stands for region `k`.
+    /// Only the lines of `group`, which represents region `k`.
     pub(super) fn lines_of(&self, mut group: Group, k: usize) -> Group {
         let regions = &self.regions;
         group.points.retain(|point| regions.core[regions.pixel(point.at)] as usize != k + 1);
         group
     }
 
-    /// Points on lines between regions that reach the picture's border: no figure has a part in them.
+    /// Points on lines between regions that reach the picture's border, in which no figure is
+    /// involved.
     pub(super) fn ground_evidence(&self) -> Vec<SamplePoint> {
         let regions = &self.regions;
         let border = |l: u16| l > 0 && regions.list[l as usize - 1].at_border;
@@ -72,7 +74,7 @@ impl Side {
         Group::together(&parts)
     }
 
-    /// Mean Lab of the largest of a group of regions.
+    /// Mean Lab of the largest region in a group.
     pub(super) fn colour_of_largest(&self, some: &[usize]) -> [f32; 3] {
         let most = some.iter().copied().max_by(|&x, &y| self.area(x).total_cmp(&self.area(y)));
         most.map_or([0.0; 3], |k| self.regions.list[k].colour)
@@ -83,7 +85,7 @@ impl Side {
         some.iter().map(|&k| self.area(k)).sum()
     }
 
-    /// A group of regions, whole and with each of its larger regions left out.
+    /// A group of regions, complete and with each of its larger regions left out.
     pub(super) fn without_one(&self, cluster: &[usize]) -> Vec<Group> {
         let mut out = vec![self.together(cluster)];
         let mut large = cluster.to_vec();
@@ -98,7 +100,7 @@ impl Side {
     }
 }
 
-/// Distance of two colours in Lab, lightness 0..=255 counted as 0..=100.
+/// Distance of two colours in Lab, with the lightness 0..=255 scaled to 0..=100.
 pub(super) fn colours(a: [f32; 3], b: [f32; 3]) -> f32 {
     let d = [0, 1, 2].map(|c| a[c] - b[c]);
     (d[0] * d[0] / 6.5 + d[1] * d[1] + d[2] * d[2]).sqrt()

@@ -1,4 +1,4 @@
-//! Motions of whole pieces: affine maps that turn as turns on the way.
+//! Motions of whole pieces: affine maps in which turns are interpolated as turns.
 
 /// A place in guide samples: right, down.
 pub(crate) type Point = [f32; 2];
@@ -6,7 +6,7 @@ pub(crate) type Point = [f32; 2];
 /// No turn and no stretch.
 pub(crate) const UNIT: [[f32; 2]; 2] = [[1.0, 0.0], [0.0, 1.0]];
 
-/// Carries a place of the first key to the last: `to + m (p - from)`.
+/// Maps a place of the first key to the last: `to + m (p - from)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Affine {
     pub(crate) m: [[f32; 2]; 2],
@@ -15,12 +15,12 @@ pub(crate) struct Affine {
 }
 
 impl Affine {
-    /// Everything moves by `d`.
+    /// Moves everything by `d`.
     pub(crate) fn shift(d: Point) -> Self {
         Self { m: UNIT, from: [0.0; 2], to: d }
     }
 
-    /// Where `p` goes.
+    /// The image of `p`.
     #[inline]
     pub(crate) fn at(&self, p: Point) -> Point {
         let d = [p[0] - self.from[0], p[1] - self.from[1]];
@@ -32,7 +32,7 @@ impl Affine {
         Self { from, to: self.at(from), ..*self }
     }
 
-    /// The way back; none where the map folds or flattens.
+    /// The inverse; `None` if the map folds or flattens.
     pub(crate) fn inverse(&self) -> Option<Self> {
         let [[a, b], [c, d]] = self.m;
         let det = a * d - b * c;
@@ -43,33 +43,35 @@ impl Affine {
         })
     }
 
-    /// The motion as key `key` sees it: this one from the first, the way back from the last.
+    /// The motion from the point of view of key `key`: itself for the first key, its inverse for
+    /// the last.
     pub(crate) fn seen_from(&self, key: usize) -> Option<Self> {
         if key == 0 { Some(*self) } else { self.inverse() }
     }
 
-    /// Turned by `angle` and stretched about where it carries `from`: `m` becomes `turn m stretch`.
+    /// Turned by `angle` and stretched around the image of `from`: `m` becomes `turn m stretch`.
     pub(crate) fn changed(&self, shift: Point, angle: f32, stretch: [[f32; 2]; 2]) -> Self {
         let m = product(turn(angle), product(self.m, stretch));
         Self { m, from: self.from, to: [self.to[0] + shift[0], self.to[1] + shift[1]] }
     }
 
-    /// Turn (radians) and symmetric stretch that make up `m`: `m = turn stretch`.
+    /// Turn (radians) and symmetric stretch whose product is `m`: `m = turn stretch`.
     pub(crate) fn polar(&self) -> (f32, [[f32; 2]; 2]) {
         let [[a, b], [c, d]] = self.m;
         let angle = libm::atan2f(c - b, a + d);
         (angle, product(turn(-angle), self.m))
     }
 
-    /// The map from the first key to share `t` (0..=1) of the way, `from` going straight.
+    /// The map from the first key to share `t` (0..=1) of the way, where `from` moves straight.
     ///
-    /// A turn stays a turn. The stretch grows along the axes in which it is plainest: those of the picture,
-    /// as where a ball that turns is squashed on the ground, or those of the piece, as in a limb.
+    /// A turn stays a turn. The stretch grows along the axes in which it is simplest: those of the
+    /// picture, as when a turning ball is squashed on the ground, or those of the piece, as in a
+    /// limb.
     pub(crate) fn part(&self, t: f32) -> Self {
         self.bent_part(t, &Bend::default())
     }
 
-    /// The same with what `bend` adds to it there.
+    /// The same with the deviation `bend`.
     pub(crate) fn bent_part(&self, t: f32, bend: &Bend) -> Self {
         let (angle, stretch, upright) = self.turn_and_stretch();
         let some = [0, 1].map(|i| {
@@ -81,7 +83,8 @@ impl Affine {
         Self { m, from: self.from, to }
     }
 
-    /// Turn (radians), the stretch along the axes in which it is plainest, and whether these are the picture's.
+    /// Turn (radians), the stretch along the axes in which it is simplest, and whether these are
+    /// the picture's.
     pub(crate) fn turn_and_stretch(&self) -> (f32, [[f32; 2]; 2], bool) {
         let (angle, own) = self.polar();
         let world = world_stretch(angle, own);
@@ -89,13 +92,13 @@ impl Affine {
         (angle, if upright { world } else { own }, upright)
     }
 
-    /// `first`, then this.
+    /// First `first`, then this map.
     pub(crate) fn after(&self, first: &Self) -> Self {
         Self { m: product(self.m, first.m), from: first.from, to: self.at(first.to) }
     }
 
-    /// How unlike `other` this is for a piece around `middle` of radius `reach`: distances in samples,
-    /// turns and stretches as what they move at the piece's rim.
+    /// How different `other` is for a piece around `middle` with radius `reach`: distances in
+    /// samples, and turns and stretches by their effect at the piece's rim.
     pub(crate) fn away(&self, other: &Self, middle: Point, reach: f32) -> f32 {
         let (p, q) = (self.at(middle), other.at(middle));
         let shape: f32 = [0, 1]
@@ -107,26 +110,27 @@ impl Affine {
     }
 }
 
-/// What is added to a motion on its way.
+/// A deviation from a motion on its way.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Bend {
     /// In samples.
     pub(crate) shift: Point,
     /// In radians.
     pub(crate) angle: f32,
-    /// To the stretch, along the axes in which the motion stretches.
+    /// Added to the stretch, along the axes in which the motion stretches.
     pub(crate) stretch: [[f32; 2]; 2],
 }
 
-/// A stretch along the axes of a piece that is turned by `angle`, along those of the picture.
+/// A stretch along the axes of a piece that is turned by `angle`, expressed along those of the
+/// picture.
 pub(crate) fn world_stretch(angle: f32, own: [[f32; 2]; 2]) -> [[f32; 2]; 2] {
     product(product(turn(angle), own), turn(-angle))
 }
 
-/// How far two ways may part and still be one: so many samples, and a share of the way.
+/// How far two paths may differ and still count as one: in samples, and as a share of the path.
 const OFF: (f32, f32) = (3.0, 0.06);
 
-/// Whether the ways from `from` to `to` and to `other` are one.
+/// Whether the paths from `from` to `to` and to `other` count as one.
 pub(super) fn one_way(from: Point, to: Point, other: Point) -> bool {
     let length = libm::hypotf(to[0] - from[0], to[1] - from[1]);
     libm::hypotf(to[0] - other[0], to[1] - other[1]) <= OFF.0 + OFF.1 * length

@@ -1,7 +1,7 @@
-//! Where the layers draw, and where the motion that was found place by place does.
+//! Decides where the layers draw, and where the dense motion does.
 //!
-//! That motion follows what bends and boils, but loses what moves far. A piece that it loses is drawn as
-//! a piece; where nothing is lost it is left alone.
+//! The dense motion, which was found place by place, follows what bends and boils but loses what
+//! moves far. A piece that it loses is drawn as a piece; if nothing is lost, it is used everywhere.
 
 use super::Layers;
 use super::stack::StackedPiece;
@@ -10,46 +10,47 @@ use crate::map::Map;
 use crate::synth::NO_PIECE;
 use inbetween_core::Bilinear;
 
-/// A ground is drawn as a piece where fewer of its lines than this are found on its way ...
+/// A ground is drawn as a piece if less than this share of its lines follow its motion ...
 const KEPT: f32 = 0.7;
 /// ... and it moves by more than this share of the diagonal.
 const PAN: f32 = 0.08;
 /// Share of its lines below which a piece is lost without the layers.
 const LOST: f32 = 0.4;
-/// Share of its lines that a piece must explain in either key to be drawn as one.
+/// Share of its lines that a piece must explain in each key to be drawn as one.
 const EXPLAINS: f32 = 0.55;
 /// Share of all figures' lines that their pieces must explain.
 const COMPLETE: f32 = 0.55;
-/// A figure is drawn as a piece where it moves against the ground by more than this share of its size.
+/// A figure is drawn as a piece if it moves against the ground by more than this share of its size.
 const FAR: f32 = 0.7;
-/// Largest difference of a channel, 0..=1, at which the keys show the same.
+/// Largest difference of a channel, 0..=1, up to which the keys show the same.
 const ALIKE: f32 = 0.15;
-/// Pieces that move less than this against what the other key shows are left alone, in samples.
+/// Pieces that move less than this, in samples, against what the other key shows are left alone.
 const SLIGHT: f32 = 20.0;
-/// Turn from which a piece may be lost though it does not move far, in radians: the motion that is found
-/// place by place follows what shifts and bends, and makes nothing of spokes.
+/// Turn in radians from which a piece may be lost even if it does not move far, because the dense
+/// motion follows shifts and bends but fails with spokes.
 const TURNED: f32 = 0.35;
-/// Share of a piece's lines that must go its way if it is not lost ...
+/// Share of a piece's lines that must follow its motion if it is not lost ...
 const FOLLOWED: f32 = 0.6;
-/// ... where the piece itself explains at least this share.
+/// ... provided the piece itself explains at least this share.
 const SURE: f32 = 0.8;
 /// Pieces smaller than this share of the picture are left alone.
 const SMALL: f32 = 4e-3;
 
-/// What of each piece is where, of its lines unless said otherwise, as shares 0..=1 in either key.
+/// For each piece the shares of its lines, or of its area where stated, with certain properties,
+/// 0..=1 in each key.
 pub(super) struct Lines {
-    /// Goes the piece's way in the other motion.
+    /// Lines that follow the piece's motion in the dense motion.
     pub(super) found: Vec<[f32; 2]>,
-    /// Is shown by the other motion at all, wherever it takes it.
+    /// Lines that the dense motion shows at all, wherever it moves them.
     pub(super) drawn: Vec<[f32; 2]>,
-    /// The same of all that the piece is, not of its lines alone.
+    /// The same for the whole area of the piece.
     pub(super) shown: Vec<[f32; 2]>,
-    /// Lands on its like when the piece carries it.
+    /// Lines that land on similar ones when the piece carries them.
     pub(super) explained: Vec<[f32; 2]>,
 }
 
 impl Layers {
-    /// How far each piece moves against what surrounds it, in samples.
+    /// How far each piece moves against its surroundings, in samples.
     fn moved(&self) -> Vec<f32> {
         let ground = self.pieces[0].motion;
         let moved = |(p, piece): (usize, &StackedPiece)| {
@@ -59,9 +60,9 @@ impl Layers {
         self.pieces.iter().enumerate().map(moved).collect()
     }
 
-    /// Finds the pieces that the other motion loses. `flows` is what that motion starts from, at half the
-    /// guides' size both ways; `halfway` gives it half the way, `[5, h, w]`, and is not asked for where
-    /// nothing can be lost.
+    /// Finds the pieces that the dense motion loses. `flows` are the start flows, at half the
+    /// guides' size in both directions. `halfway` computes the dense motion in the middle, `[5, h,
+    /// w]`, and is called only if something can be lost.
     pub(crate) fn compare(
         &mut self,
         guides: &[Map; 2],
@@ -94,7 +95,7 @@ impl Layers {
         }
         let lines = self.lines(guides, &halfway());
         let both = |p: usize| lines.explained[p][0].min(lines.explained[p][1]);
-        // Where hardly a line is left, pieces lose nothing.
+        // Where hardly any line remains, pieces lose nothing.
         let lost = |p: usize| lines.drawn[p].iter().sum::<f32>() < 2.0 * LOST;
         let pieces = &self.pieces;
         let mut needed: Vec<bool> = (0..n)
@@ -108,7 +109,7 @@ impl Layers {
         if (0..n).any(|p| needed[p] && self.rests[p]) {
             needed.fill(true);
         }
-        // Figures that are explained in part only are no figures.
+        // Figures that are only partly explained do not count as figures.
         let (mut sum, mut whole) = (0.0, 1e-6);
         for p in (0..n).filter(|&p| !self.rests[p] && pieces[p].only.is_none()) {
             sum += pieces[p].size * both(p);
@@ -125,7 +126,7 @@ impl Layers {
         }
     }
 
-    /// What touches a piece that is drawn as one is drawn with it, from those in `open`.
+    /// Adds to the pieces that are drawn as pieces those in `open` that touch them.
     pub(super) fn spread(&mut self, mut open: Vec<usize>) {
         while let Some(p) = open.pop() {
             for &q in &self.pieces[p].touches {
@@ -137,7 +138,8 @@ impl Layers {
         }
     }
 
-    /// Share of the lines of each piece that the start flows take its way, in the key where it is less.
+    /// Share of the lines of each piece that follow its motion in the start flows, in the key where
+    /// that is less.
     fn followed(&self, flows: &[Map; 2]) -> Vec<f32> {
         let n = self.pieces.len();
         let mut share = vec![1.0f32; n];
@@ -199,7 +201,8 @@ impl Layers {
         out
     }
 
-    /// Which pixels of a key `motion` takes the way of their piece, and which it shows at all.
+    /// Which pixels of a key follow the motion of their piece in `motion`, and which it shows at
+    /// all.
     fn reached(&self, guides: &[Map; 2], motion: &Map, key: usize) -> [Vec<bool>; 2] {
         let (h, w, area) = (self.h, self.w, self.h * self.w);
         let mut out = [vec![false; area], vec![false; area]];
@@ -226,12 +229,12 @@ impl Layers {
         out
     }
 
-    /// The motion of each piece as key `key` sees it.
+    /// The motion of each piece from the point of view of key `key`.
     fn ways(&self, key: usize) -> Vec<Option<Affine>> {
         self.pieces.iter().map(|p| p.motion.seen_from(key)).collect()
     }
 
-    /// Whether any piece is drawn as one.
+    /// Whether any piece is drawn as a piece.
     pub(crate) fn wanted(&self) -> bool {
         self.needed.iter().any(|n| *n)
     }
@@ -241,8 +244,8 @@ impl Layers {
         self.pieces.get(usize::from(piece)).is_some_and(|piece| piece.held)
     }
 
-    /// Lays the pieces that are needed over `motion: [5, h, w]` of position `t`; tells which piece each sample
-    /// shows.
+    /// Lays the needed pieces over `motion: [5, h, w]` at position `t`. Returns the piece of each
+    /// sample.
     pub(crate) fn composite_over(&self, motion: &mut Map, guides: &[Map; 2], t: f32) -> Vec<u16> {
         let (own, label) = self.at(guides, t);
         let (w, area) = (self.w, self.h * self.w);
@@ -263,7 +266,7 @@ impl Layers {
                 }
             })
         };
-        // A ground at rest is known wherever a key shows it, unless the keys show it differently.
+        // A resting ground is known wherever a key shows it, unless the keys differ there.
         let known = |i: usize| {
             let piece = label[i] as usize;
             if !self.rests[piece] || !self.still {
@@ -295,7 +298,7 @@ impl Layers {
     }
 }
 
-/// Whether `way` carries pixel `i` of a key to its like in the other, or within a sample of it.
+/// Whether `way` maps pixel `i` of a key to a similar one in the other, within a sample.
 pub(super) fn carries(guides: &[Map; 2], way: Option<&Affine>, key: usize, i: usize) -> bool {
     let Some(there) = way else { return false };
     let at = [(i % guides[0].w) as f32, (i / guides[0].w) as f32];
@@ -306,7 +309,7 @@ pub(super) fn carries(guides: &[Map; 2], way: Option<&Affine>, key: usize, i: us
     })
 }
 
-/// Largest difference of a channel between the two keys' places: infinite outside.
+/// Largest difference of a channel between the two keys' places; infinite outside the picture.
 pub(super) fn apart(guides: &[Map; 2], q: [[f32; 2]; 2]) -> f32 {
     let (h, w) = (guides[0].h, guides[0].w);
     if q.iter()

@@ -1,4 +1,4 @@
-//! Animated GIF and PNG files, unpacked into one picture for each frame of their rate.
+//! Unpacks animated GIF and PNG files into one picture for each frame of their rate.
 
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -13,11 +13,11 @@ use tempfile::TempDir;
 use super::sequence::Sequence;
 use crate::failure::{Failure, Kind, Result};
 
-/// GIF delays shorter than this, in milliseconds, are taken for [`SLOW`], as in all browsers.
+/// GIF delays shorter than this, in milliseconds, count as [`SLOW`], as in all browsers.
 const LEAST: u32 = 20;
 const SLOW: u32 = 100;
 
-/// An unpacked file; its pictures are gone when it is dropped.
+/// An unpacked file. Its pictures are deleted when it is dropped.
 pub(super) struct Animation {
     pub(super) path: PathBuf,
     /// The rate at which every delay is a whole number of frames.
@@ -30,7 +30,7 @@ pub(super) fn is_animation(path: &Path) -> bool {
     let mut head = Vec::new();
     let read = File::open(path).and_then(|file| file.take(1 << 16).read_to_end(&mut head));
     let is_moving_png = || {
-        // Its control chunk stands before the pixels.
+        // Its control chunk comes before the pixels.
         let before = |part: &[u8]| head.windows(4).position(|four| four == part);
         head.starts_with(b"\x89PNG")
             && before(b"acTL")
@@ -40,7 +40,7 @@ pub(super) fn is_animation(path: &Path) -> bool {
 }
 
 impl Animation {
-    /// Writes the pictures of the file into a folder of their own.
+    /// Writes the pictures of the file into a separate folder.
     pub(super) fn unpack(path: &Path) -> Result<(Self, Sequence)> {
         let failed = |err: &dyn std::fmt::Display| {
             Failure::new(Kind::File, format!("{} could not be read: {err}.", path.display()))
@@ -62,7 +62,8 @@ impl Animation {
             pictures.push((file, delay));
         }
         if is_opaque {
-            // Where nothing is transparent, alpha is dropped: not every container can store it.
+            // If nothing is transparent, alpha is dropped, because not every container can store
+            // it.
             for (file, _) in &pictures {
                 let picture = image::open(file).map(DynamicImage::into_rgb8);
                 picture.and_then(|picture| picture.save(file)).map_err(|err| failed(&err))?;
@@ -86,7 +87,8 @@ fn frames_of(path: &Path) -> ImageResult<Frames<'static>> {
     }
 }
 
-/// The slowest rate at which every delay (a fraction of milliseconds) is a whole number of frames, and those numbers.
+/// The slowest rate at which every delay (a fraction of milliseconds) is a whole number of frames,
+/// and these numbers.
 fn rate_of(delays: &[(u32, u32)]) -> Option<(Rate, Vec<usize>)> {
     let below = delays.iter().try_fold(1_u64, |all, (_, of)| {
         let of = u64::from(*of);

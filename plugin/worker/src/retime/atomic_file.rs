@@ -9,7 +9,7 @@ use tempfile::{Builder, NamedTempFile, TempPath};
 
 use crate::failure::{Failure, Kind, Result};
 
-/// How the names of unfinished files begin; what follows is random.
+/// Prefix of the names of unfinished files; the rest is random.
 const UNFINISHED: &str = ".inbetween-unfinished-";
 
 /// Writes `bytes` to `path` and flushes them to the disk. A symbolic link at `path` is replaced, never followed.

@@ -1,9 +1,9 @@
-//! The last frame before a cut, shifted further along the camera's pan.
+//! Shifts the last frame before a cut further along the camera's pan.
 
 use inbetween_core::Frame;
 
-/// The picture shifted by `way` pixels, right and down. Nobody has drawn what comes into view, so the pixels at the
-/// edge are repeated.
+/// The picture shifted by `way` pixels, right and down. Nobody has drawn the area that comes into
+/// view, so the pixels at the edge are repeated.
 pub(super) fn translated(frame: &Frame, way: [f32; 2]) -> Frame {
     let (width, height) = (frame.width(), frame.height());
     let across = taps(width, way[0]);
@@ -26,10 +26,11 @@ pub(super) fn translated(frame: &Frame, way: [f32; 2]) -> Frame {
     moved
 }
 
-/// The samples that one sample is made of, with their weights.
+/// The samples that contribute to one sample, with their weights.
 type Taps = [(usize, f32); 4];
 
-/// Catmull-Rom: as sharp as the picture itself, so that a carried frame does not look softer than its neighbours.
+/// Catmull-Rom keeps the picture sharp, so that a shifted frame does not look softer than its
+/// neighbours.
 fn taps(side: usize, way: f32) -> Vec<Taps> {
     let tap = |at: usize| {
         let place = at as f32 - way;
@@ -70,7 +71,7 @@ mod tests {
     const WIDTH: usize = 160;
     const HEIGHT: usize = 96;
 
-    /// A painted ground of soft hills and posts, seen from this place, in 8 bits.
+    /// A painted ground of soft hills and posts, seen from the place `at`, in 8 bits.
     fn ground(seed: usize, at: [f32; 2]) -> Frame {
         let seed = seed as f32;
         let pixels = (0..WIDTH * HEIGHT).map(|n| {
@@ -96,7 +97,7 @@ mod tests {
         let rate = |text: &str| text.parse::<Rate>().unwrap();
         let (mut nearer, mut told) = (0, 0);
         for cut in 0..100_usize {
-            // Ways from 1 to 5 pixels for a frame, in all directions.
+            // Movements of 1 to 5 pixels per frame, in all directions.
             let (speed, angle) = (1.0 + (cut % 9) as f32 * 0.5, cut as f32 * 0.61);
             let way = [speed * angle.cos(), speed * angle.sin()];
             let seen = |time: f32| ground(cut, way.map(|way| way * time));

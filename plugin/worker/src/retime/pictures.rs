@@ -1,4 +1,4 @@
-//! Frames of the output as picture files, in the style of the source's.
+//! Writes frames of the output as picture files, in the style of the source's.
 
 use std::path::{Path, PathBuf};
 
@@ -23,7 +23,8 @@ pub(super) fn style_of(files: &[PathBuf]) -> Result<Style> {
     Ok(Style::of(&files[like])?.with_form(whole))
 }
 
-/// Writes the frame, whose values are in `encoding`, to `path`; whole or not at all. Returns the file's checksum.
+/// Writes the frame, whose values are in `encoding`, to `path`, completely or not at all. Returns
+/// the file's checksum.
 pub(super) fn save(
     frame: &Frame,
     encoding: Encoding,
@@ -33,7 +34,7 @@ pub(super) fn save(
     atomic_file::write(path, &file_of(frame, encoding, style)?)
 }
 
-/// The bytes of the file that holds the frame.
+/// The contents of a file with the frame.
 pub(super) fn file_of(frame: &Frame, encoding: Encoding, style: &Style) -> Result<Vec<u8>> {
     style
         .encode(frame, encoding)

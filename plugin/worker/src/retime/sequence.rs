@@ -1,4 +1,4 @@
-//! Numbered pictures: where a sequence lies, and how its frames are named.
+//! Numbered pictures: finds a sequence, and names its frames.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,7 +9,8 @@ use crate::failure::{Failure, Kind, Result};
 /// Endings of picture files that are read.
 const PICTURES: [&str; 7] = ["png", "jpg", "jpeg", "tif", "tiff", "exr", "webp"];
 
-/// Endings of other files that hold one picture or one clip, so that a path which ends so is no folder.
+/// Extensions of other files with one picture or one clip. A path that ends like this is not a
+/// folder.
 const OTHER_FILES: [&str; 21] = [
     "apng", "avif", "bmp", "cin", "dpx", "flv", "gif", "heic", "hdr", "jxl", "m2ts", "mpeg", "mpg",
     "mts", "ogv", "psd", "sgi", "tga", "ts", "vob", "wmv",
@@ -25,20 +26,20 @@ fn ending_of(path: &Path) -> String {
     path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_lowercase()
 }
 
-/// How the files of a sequence are named: something, a number, something.
+/// How the files of a sequence are named: a prefix, a number, a suffix.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Pattern {
     pub(super) folder: PathBuf,
     before: String,
-    /// Digits, with zeros in front, at least.
+    /// Least number of digits, including leading zeros.
     digits: usize,
-    /// Whether the minus of a negative number takes the place of one digit, as C prints numbers.
+    /// Whether the minus sign of a negative number replaces one digit, as when C prints numbers.
     counts_sign: bool,
     after: String,
 }
 
 impl Pattern {
-    /// Files in `folder` named as AI In-between does.
+    /// Files in `folder` with AI In-between's usual names.
     pub(super) fn usual(folder: &Path, extension: &str) -> Self {
         Self {
             folder: folder.into(),
@@ -54,8 +55,9 @@ impl Pattern {
         Self { folder: folder.into(), ..self.clone() }
     }
 
-    /// Reads `folder/name.%04d.png` or `folder/name.####.png`; nothing for other names. Of several numbers
-    /// the last is the frame's, and a `%` or `#` that stands for no number is itself.
+    /// Parses `folder/name.%04d.png` or `folder/name.####.png`; `None` for other names. The last of
+    /// several numbers is the frame's, and a `%` or `#` that stands for no number is a plain
+    /// character.
     pub(super) fn parse(path: &Path) -> Option<Self> {
         let name = path.file_name()?.to_str()?;
         let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
@@ -78,12 +80,12 @@ impl Pattern {
         self.folder.join(format!("{}{sign}{number:0digits$}{}", self.before, self.after))
     }
 
-    /// The ending of its files, in small letters.
+    /// The extension of its files, in lower case.
     pub(super) fn extension(&self) -> String {
         self.after.rsplit('.').next().unwrap_or_default().to_lowercase()
     }
 
-    /// For messages.
+    /// The pattern as text, for messages.
     pub(super) fn text(&self) -> String {
         self.folder.join(self.name()).display().to_string()
     }
@@ -102,7 +104,7 @@ impl Pattern {
             return None;
         }
         let number: i64 = middle.parse().ok()?;
-        // Programs differ in whether a minus takes the place of a digit.
+        // Programs differ in whether a minus sign replaces a digit.
         let written = |counts_sign: bool| {
             let file = Self { counts_sign, ..self.clone() }.file(number);
             file.file_name().and_then(|written| written.to_str()) == Some(name)
@@ -110,14 +112,14 @@ impl Pattern {
         (written(self.counts_sign) || written(!self.counts_sign)).then_some(number)
     }
 
-    /// Whether a file in its folder is one of those that it names.
+    /// Whether a file in its folder matches the pattern.
     pub(super) fn names(&self, file: &Path) -> bool {
         file.file_name()
             .and_then(|name| name.to_str())
             .is_some_and(|name| self.number(name).is_some())
     }
 
-    /// The numbers of the files that are there, in order.
+    /// The numbers of the existing files, in order.
     pub(super) fn numbers(&self) -> Result<Vec<i64>> {
         let mut numbers: Vec<i64> =
             names(&self.folder)?.iter().filter_map(|name| self.number(name)).collect();
@@ -145,24 +147,25 @@ fn crosses(name: &str) -> Option<(&str, usize, &str)> {
     has_ending(&name[end..]).then_some((&name[..start], end - start, &name[end..]))
 }
 
-/// Whether the rest of a name ends as some file does, so that a folder called `100%done` is no pattern.
+/// Whether the rest of a name ends like a file, so that a folder called `100%done` is not a
+/// pattern.
 fn has_ending(after: &str) -> bool {
     after.rsplit_once('.').is_some_and(|(_, ending)| {
         !ending.is_empty() && ending.chars().all(|c| c.is_ascii_alphanumeric())
     })
 }
 
-/// A sequence that is there, without gaps.
+/// An existing sequence without gaps.
 #[derive(Clone, Debug)]
 pub(super) struct Sequence {
-    /// How its files are named; those with other padding are read nevertheless.
+    /// How its files are named; files with other padding are read too.
     pub(super) pattern: Pattern,
     pub(super) first: i64,
     files: Vec<PathBuf>,
 }
 
 impl Sequence {
-    /// The sequence that `path` names: a folder that holds one, or a pattern.
+    /// The sequence at `path`: a folder with one sequence, or a pattern.
     pub(super) fn find(path: &Path) -> Result<Self> {
         let (pattern, files) = numbered(path)?;
         let Some((first, last)) = files.first_key_value().zip(files.last_key_value()) else {
@@ -182,7 +185,7 @@ impl Sequence {
         Ok(Self { pattern, first, files: files.into_values().collect() })
     }
 
-    /// These files, one for each frame from 1 on, named by `name`.
+    /// A sequence of these files, one for each frame from 1 on, called `name`.
     pub(super) fn of_files(files: Vec<PathBuf>, name: &str) -> Self {
         let folder = files.first().and_then(|file| file.parent()).unwrap_or(Path::new("."));
         let pattern = Pattern { before: format!("{name}."), ..Pattern::usual(folder, "png") };
@@ -195,10 +198,10 @@ impl Sequence {
     }
 }
 
-/// The numbered files that `path` names: those of a pattern, or of the only sequence of a folder.
+/// The numbered files at `path`: those of a pattern, or of the only sequence in a folder.
 ///
 /// # Errors
-/// When it names neither.
+/// When it is neither.
 pub(crate) fn numbered(path: &Path) -> Result<(Pattern, BTreeMap<i64, PathBuf>)> {
     if path.is_dir() { the_one_in(path) } else { of_file(path) }
 }
@@ -212,7 +215,7 @@ fn of_file(path: &Path) -> Result<(Pattern, Numbered)> {
         for name in names(&pattern.folder)? {
             if let Some(number) = pattern.number(&name) {
                 let file = pattern.folder.join(&name);
-                // Written as they are read.
+                // Written in the same way as they are read.
                 pattern.counts_sign &= number >= 0 || pattern.file(number) == file;
                 files.insert(number, file);
             }
@@ -231,7 +234,7 @@ fn of_file(path: &Path) -> Result<(Pattern, Numbered)> {
     })
 }
 
-/// A file's name taken apart at the last number in it.
+/// A file name, split at the last number in it.
 struct Parts {
     before: String,
     negative: bool,
@@ -240,8 +243,8 @@ struct Parts {
     after: String,
 }
 
-/// The only sequence in a folder. Files that differ in nothing but their number are one sequence, however
-/// their numbers are padded.
+/// The only sequence in a folder. Files whose names differ only in the number form one sequence,
+/// however the numbers are padded.
 fn the_one_in(folder: &Path) -> Result<(Pattern, Numbered)> {
     let mut found: BTreeMap<(String, String), Vec<(Parts, PathBuf)>> = BTreeMap::new();
     for name in names(folder)? {
@@ -281,7 +284,7 @@ fn the_one_in(folder: &Path) -> Result<(Pattern, Numbered)> {
     }
 }
 
-/// The names of a sequence: as many digits as its shortest number has.
+/// The names of a sequence, with as many digits as its shortest number.
 fn pattern_of(folder: &Path, parts: &[(Parts, PathBuf)]) -> Pattern {
     let shortest = |negative: bool| {
         let those = parts.iter().filter(|(part, _)| part.negative == negative);
@@ -298,8 +301,8 @@ fn pattern_of(folder: &Path, parts: &[(Parts, PathBuf)]) -> Pattern {
     Pattern { folder: folder.into(), before, digits, counts_sign, after }
 }
 
-/// The parts of a numbered picture's name: the last number in it counts. A minus belongs to the number where
-/// it stands apart from what is before it: `run.-0016.png` is frame -16, `run-0016.png` is frame 16.
+/// Splits the name of a numbered picture at its last number. A minus sign belongs to the number if
+/// it is separate from what precedes it: `run.-0016.png` is frame -16, `run-0016.png` is frame 16.
 fn parts_of(name: &str) -> Option<Parts> {
     let (stem, extension) = name.rsplit_once('.')?;
     if stem.starts_with('.') || !PICTURES.contains(&extension.to_lowercase().as_str()) {
@@ -396,10 +399,10 @@ mod tests {
     fn negative_frames_come_first() {
         let names = ["f.-0002.png", "f.-0001.png", "f.0000.png", "f.0001.png"];
         assert_eq!(order(&names), (-2, names.map(String::from).to_vec()));
-        // As C pads them.
+        // Padded as in C.
         let names = ["f.-010.png", "f.-009.png", "f.-008.png"];
         assert_eq!(order(&names), (-10, names.map(String::from).to_vec()));
-        // A dash that joins is no minus.
+        // A hyphen that connects is not a minus sign.
         let names = ["run-0001.png", "run-0002.png"];
         assert_eq!(order(&names), (1, names.map(String::from).to_vec()));
     }

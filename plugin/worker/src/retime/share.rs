@@ -1,4 +1,5 @@
-//! Which frames of the output a run makes: all, or a share while other machines make the rest.
+//! Which frames of the output a run makes: all of them, or a share while other machines make the
+//! rest.
 
 use std::ops::Range;
 
@@ -10,7 +11,7 @@ pub(super) enum Share {
     All,
     /// From the first to the last, counted from 1.
     Frames(u64, u64),
-    /// One of so many machines, counted from 1.
+    /// The share of one of several machines, counted from 1.
     Shard(u64, u64),
     /// None: joins what other runs have made.
     Join,
@@ -41,8 +42,8 @@ impl Share {
         matches!(self, Self::All | Self::Join)
     }
 
-    /// The range of frames, counted from 0, in an output of `frames` frames. Shards end at multiples of `step`, so that
-    /// no two machines share a step.
+    /// The range of frames, counted from 0, in an output of `frames` frames. Shards end at
+    /// multiples of `step`, so that no two machines share a step.
     pub(super) fn range(self, frames: u64, step: u64) -> Range<u64> {
         match self {
             Self::All | Self::Join => 0..frames,

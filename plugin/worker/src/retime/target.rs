@@ -1,4 +1,4 @@
-//! Where the output goes: pictures or a video file.
+//! The output: pictures or a video file.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use super::source::Source;
 use super::video;
 use crate::failure::{Failure, Kind, Result};
 
-/// Where the output goes.
+/// The output.
 pub(super) enum Target {
     Pictures(Pattern, ImageFormat),
     Video(PathBuf),
@@ -51,7 +51,7 @@ impl Target {
         Ok(Self::Pictures(pattern, format))
     }
 
-    /// Where single frames are written, the number of the first, and as what.
+    /// Where single frames are written, the number of the first one, and their format.
     pub(super) fn frames(&self, source: &Source) -> (Pattern, i64, ImageFormat) {
         match self {
             Self::Pictures(pattern, format) => {

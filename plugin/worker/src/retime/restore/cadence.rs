@@ -1,64 +1,65 @@
-//! The rate that a film had before it was transferred, told by where its drawings begin.
+//! Finds the rate that a film had before it was transferred, from the frames on which its drawings
+//! begin.
 //!
-//! A transfer repeats frames of the film, so drawings can begin on some frames only: of a film of 24 in a video of 30
-//! on four of five. Which ones changes where the video was cut. So the frames of the film are found as the best path
-//! through phases that may jump now and then, and a rate is believed when drawings begin where it lets them much more
-//! often than chance does.
+//! A transfer repeats frames of the film, so drawings can begin only on some frames; for a film at
+//! 24 in a video at 30, on four of five. Cuts in the video change which ones. So the frames of the
+//! film are found as the best path through phases that may jump now and then. A rate is accepted if
+//! drawings begin where it allows them much more often than by chance.
 
 use inbetween_core::retime::Rate;
 
 /// Rates of films, the likely ones first.
 const FILMS: [(u32, u32); 5] = [(24_000, 1001), (24, 1), (25, 1), (30_000, 1001), (30, 1)];
 
-/// Parts of a transfer's rate that repeating makes of a film's, and how near a rate must be to one: a thousandth is the
-/// difference of two clocks.
+/// Film rates as fractions of a transfer's rate that repeating frames can produce, and the
+/// tolerance: a thousandth is the difference between two clocks.
 const PARTS: [(u32, u32); 7] = [(4, 5), (24, 25), (1, 2), (2, 5), (5, 6), (12, 25), (5, 12)];
 const NEAR: f64 = 0.0004;
 
-/// How near two rates are that differ by their clocks only.
+/// Tolerance for two rates that differ only by their clocks.
 const CLOCKS: f64 = 0.002;
 
-/// A film is slower than its transfer by at least this.
+/// A film's rate must be below this share of its transfer's.
 const SLOWER: f64 = 0.97;
 
-/// Phases that are told apart, in a frame of the film.
+/// Number of phases that are distinguished within one frame of the film.
 const PHASES: usize = 20;
 
-/// Share of drawings that may begin where none should, and the same beside mixes: those with little of a drawing are
-/// not told from it.
+/// Share of drawings that may begin where none should, and the same beside mixes, where drawings
+/// with a small share in a mix are not recognised.
 const OFF_CADENCE: f64 = 0.01;
 const OFF_CADENCE_MIXED: f64 = 0.08;
 
-/// How many times that share are still a cadence's.
+/// Up to this multiple of that share still counts as a cadence.
 const MOST_OFF_CADENCE: f64 = 4.0;
 
-/// Pictures are transferred to no more for a second.
+/// Pictures are transferred at no more than this rate.
 const FASTEST: f64 = 61.0;
 
-/// How unlikely a jump of the phase is, as a logarithm: while it is asked whether there is a cadence, and when one is
-/// believed. With jumps at a low price one fits anything.
+/// Cost of a jump of the phase, as a logarithm: while looking for a cadence, and once one is
+/// accepted. With cheap jumps, any cadence would fit anything.
 const JUMP_COST: f64 = 8.0;
 const JUMP_COST_BELIEVED: f64 = 5.0;
 
-/// How much likelier it is that a drawing is held for as long as the one before, as a logarithm.
+/// Bonus for a drawing that is held for as long as the previous one, as a logarithm.
 const EVEN_HOLD_BONUS: f64 = 0.3;
 
-/// A cadence is believed when it is so much likelier than chance, as a logarithm, and drawings in a row are so many for
-/// each jump.
+/// A cadence is accepted if it is this much likelier than chance, as a logarithm, and if there are
+/// this many drawings in a row for each jump.
 const LEAST_LIKELIHOOD: f64 = 12.0;
 const DRAWINGS_PER_JUMP: usize = 20;
 
-/// How unlikely a film is that runs by a clock from which nobody makes such a transfer, as a logarithm.
+/// Cost of a film whose clock is not used for such transfers, as a logarithm.
 const CLOCK_CHANGE_COST: f64 = 20.0;
 
-/// What a rate counts time by.
+/// The clock on which a rate is based.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Clock {
     /// Cinema and computers: 24, 30, 60.
     Even,
     /// Television of 50 fields.
     Pal,
-    /// Television of 60 fields, and all that was shown on it: 24000/1001, 30000/1001.
+    /// Television of 60 fields, and everything shown on it: 24000/1001, 30000/1001.
     Ntsc,
 }
 
@@ -71,8 +72,9 @@ impl Clock {
         }
     }
 
-    /// Whether a film of this clock comes to be seen by another one. Repeated frames and fields leave the clock as it is,
-    /// but that of 24 and that of 25 are one. Who mixes frames does so for the other television.
+    /// Whether a film with this clock can be transferred to the other one. Repeated frames and
+    /// fields keep the clock, but the clocks of 24 and 25 are the same. Mixed frames are made only
+    /// for the other kind of television.
     fn becomes(self, transfer: Self, mixed: bool) -> bool {
         match (self, transfer) {
             (Self::Ntsc, Self::Ntsc) | (Self::Pal, Self::Pal) => true,
@@ -84,21 +86,22 @@ impl Clock {
     }
 }
 
-/// Which frame of the film is seen on each frame of its transfer.
+/// Which frame of the film is shown on each frame of its transfer.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Cadence {
     pub(super) film_rate: Rate,
-    /// Frames of the film for so many of the transfer.
+    /// Frames of the film per frames of the transfer.
     ratio: (u64, u64),
-    /// From which frame of the transfer on which phase holds.
+    /// The frames of the transfer at which the phase changes, and the new phases.
     phases: Vec<(usize, usize)>,
     likelihood: f64,
-    /// Drawings that begin where none should.
+    /// Number of drawings that begin where none should.
     off_cadence: usize,
 }
 
 impl Cadence {
-    /// The cadence of a transfer at `rate` whose drawings begin on these frames; nothing where it shows none.
+    /// The cadence of a transfer at `rate` whose drawings begin on these frames; `None` if there is
+    /// none.
     pub(super) fn find(starts: &[usize], rate: Rate, mixed: bool) -> Option<Self> {
         if rate.per_second() > FASTEST {
             return None;
@@ -114,13 +117,13 @@ impl Cadence {
                 && found.breaks() * DRAWINGS_PER_JUMP <= starts.len()
                 && found.off_cadence as f64 <= most_off_cadence
         });
-        // Whether there is a cadence is one question, by which clock it runs another: a short clip tells 24 from 24000/1001
-        // by chance only.
+        // Whether there is a cadence and which clock it has are separate questions, because a short
+        // clip can distinguish 24 from 24000/1001 only by chance.
         let sure: Vec<Rate> = sure.map(|found| found.film_rate).collect();
         let is_near = |film: &Rate| {
             sure.iter().any(|other| (film.per_second() / other.per_second() - 1.0).abs() < CLOCKS)
         };
-        // Of equally likely ones the first.
+        // The first of equally likely ones is taken.
         let prior = |found: &Self| {
             let is_usual = Clock::of(found.film_rate).becomes(Clock::of(rate), mixed);
             found.likelihood - if is_usual { 0.0 } else { CLOCK_CHANGE_COST }
@@ -130,7 +133,7 @@ impl Cadence {
         believed.reduce(|best, other| if prior(&other) > prior(&best) + 1.0 { other } else { best })
     }
 
-    /// The best one of a film of this rate; nothing where the film is not slower.
+    /// The best cadence for a film at this rate; `None` if the film is not slower.
     pub(super) fn of(film: Rate, starts: &[usize], rate: Rate, mixed: bool) -> Option<Self> {
         Self::fit(film, starts, rate, mixed, JUMP_COST_BELIEVED)
     }
@@ -148,13 +151,13 @@ impl Cadence {
         Some(found)
     }
 
-    /// How often the phase jumps.
+    /// Number of jumps of the phase.
     pub(super) fn breaks(&self) -> usize {
         self.phases.len() - 1
     }
 
-    /// The frame of the film on each of so many frames of the transfer, never falling, and how far from its middle that
-    /// one is, in thousandths of a frame of the film.
+    /// For each of `count` frames of the transfer, the frame of the film, in ascending order, and
+    /// the distance from its middle in thousandths of a film frame.
     pub(super) fn frames(&self, count: usize) -> impl Iterator<Item = (usize, u32)> + '_ {
         let mut part = 0;
         let mut last = 0;
@@ -177,7 +180,7 @@ impl Cadence {
         u64::try_from(at).unwrap_or(u64::MAX)
     }
 
-    /// The likeliest path of phases (Viterbi's algorithm).
+    /// The likeliest path of phases (Viterbi algorithm).
     fn fit_phases(&mut self, starts: &[usize], off_cadence: f64, jump: f64) {
         let share = self.ratio.0 as f64 / self.ratio.1 as f64;
         let (right, wrong) =
@@ -227,8 +230,8 @@ impl Cadence {
     }
 }
 
-/// The film's rate as a part of the transfer's where it is one of the usual ones, so that nothing drifts though the file
-/// tells 29.97 as another fraction.
+/// The film's rate as a usual fraction of the transfer's, if it is one, so that nothing drifts even
+/// if the file states 29.97 as another fraction.
 fn exactly(film: Rate, rate: Rate) -> Rate {
     let part = |(above, below): &(u32, u32)| {
         let frames = rate.frames().checked_mul(*above)?;
@@ -255,7 +258,8 @@ mod tests {
         text.parse().unwrap()
     }
 
-    /// Where drawings begin that are held for these frames of a film, transferred frame by frame.
+    /// Where drawings begin that are held for these numbers of film frames, after a frame-by-frame
+    /// transfer.
     fn starts(
         film: &str,
         to: &str,
@@ -310,14 +314,14 @@ mod tests {
             for hold in 1..=4 {
                 let starts: Vec<usize> = (0..1500).step_by(hold).collect();
                 let found = Cadence::find(&starts, rate(to), false);
-                // Held for two or four frames of 50, a film of 25 is the same.
+                // A film at 25, held for two or four of 50 frames, is the same.
                 let same = found.as_ref().is_some_and(|found| {
                     let times = rate(to).per_second() / found.film_rate.per_second();
                     (times.round() - times).abs() < 1e-9 && hold as f64 % times == 0.0
                 });
                 assert!(found.is_none() || same, "{to} {hold}: {found:?}");
             }
-            // Held as an animator likes.
+            // Held irregularly, as an animator likes.
             let mut at = 0;
             let mixed = [1, 2, 2, 3, 1, 4, 2, 1, 2, 3, 3, 2, 1, 6, 1];
             let starts: Vec<usize> = (0..900)
@@ -337,14 +341,14 @@ mod tests {
             ("23.976", "59.94", "24000/1001"),
             ("24", "30", "24"),
             ("24", "25", "24"),
-            // As some writers tell 29.97.
+            // The fractions that some writers use for 29.97.
             ("23.976", "2997/100", "2997/125"),
         ] {
             let starts = starts(film, to, std::iter::repeat(1), 60.0);
             let found = Cadence::find(&starts, rate(to), false).unwrap();
             assert_eq!(found.film_rate, rate(told), "{film} in {to}");
         }
-        // Three hours, with a break each minute.
+        // Three hours with a break every minute.
         let minute = starts("23.976", "29.97", std::iter::repeat(2), 60.0);
         let long: Vec<usize> = (0..180)
             .flat_map(|part| minute.iter().filter(move |n| **n > 7).map(move |n| n + part * 1797))
@@ -360,7 +364,8 @@ mod tests {
 
     #[test]
     fn a_short_clip_with_cuts_keeps_the_clock_of_its_transfer() {
-        // Twos, ones, threes, a rest and twos again, with three cuts. A film of 24 explains it with fewer breaks.
+        // Twos, ones, threes, a rest and twos again, with three cuts. A film at 24 explains it with
+        // fewer breaks.
         let starts = [
             3, 5, 8, 10, 13, 15, 18, 20, 23, 25, 28, 30, 31, 33, 36, 38, 41, 43, 46, 48, 51, 53,
             56, 58, 59, 61, 62, 63, 64, 66, 67, 68, 69, 71, 72, 73, 74, 75, 76, 77, 78, 80, 81, 82,

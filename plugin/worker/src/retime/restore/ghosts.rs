@@ -1,4 +1,4 @@
-//! A neighbour that shows through a frame of the film, taken out again.
+//! Removes a neighbour that shows through a frame of the film.
 
 use inbetween_core::Frame;
 use inbetween_core::exposure::Ghost;
@@ -14,7 +14,7 @@ pub(in super::super) struct Haunted {
 }
 
 impl Haunted {
-    /// Those of a film of so many frames.
+    /// The ghosts in a film of `frames` frames.
     pub(super) fn of(ghosts: &[Ghost], frames: usize) -> Vec<Self> {
         let haunted = ghosts.iter().filter_map(|ghost| {
             let other = if ghost.of_next { ghost.frame + 1 } else { ghost.frame.checked_sub(1)? };
@@ -27,7 +27,7 @@ impl Haunted {
         haunted.collect()
     }
 
-    /// The picture without the other one: what was mixed with known shares can be told apart again.
+    /// The picture without the other one. A mix with known shares can be separated again.
     pub(in super::super) fn clean(&self, picture: &Frame, other: &Frame) -> Frame {
         let mut clean = picture.clone();
         let own = 1.0 / (1.0 - self.share);

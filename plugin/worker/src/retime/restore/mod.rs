@@ -1,8 +1,8 @@
-//! What a transfer to tape or disc did to a film, and the film again.
+//! Undoes what a transfer to tape or disc did to a film.
 //!
-//! Fields are put together or taken apart by filters of ffmpeg ([`Fields`]). What repeats and mixes frames is undone
-//! here, by choosing the frames that a film is made of: a mix is never shown, so what is needed in its place is drawn
-//! between the pictures beside it.
+//! Filters of ffmpeg join or separate fields ([`Fields`]). Repeated and mixed frames are undone
+//! here, by choosing the frames that make up the film. A mix is never shown; in its place, a frame
+//! is drawn between the neighbouring pictures if needed.
 
 mod cadence;
 mod ghosts;
@@ -23,33 +23,35 @@ use crate::failure::Result;
 use cadence::Cadence;
 use ghosts::Haunted;
 
-/// Share of a video's frames that show combs, or whose fields belong to different pictures, from which it is no chance.
+/// Share of a video's frames that show combs, or whose fields belong to different pictures, from
+/// which this is not chance.
 const LEAST_COMBED: f64 = 0.01;
 
-/// Share of those that may show combs when fields are put together.
+/// Share of those that may still show combs after fields are joined.
 const STILL_COMBED: f64 = 0.2;
 
-/// Share of changes with a mix from which on mixes are a converter's; single ones can be meant.
+/// Share of changes with a mix from which mixes come from a converter; single ones can be intended.
 const LEAST_BLENDED: f64 = 0.2;
 
-/// Mixes in a row that are a dissolve.
+/// Number of consecutive mixes that make a dissolve.
 const DISSOLVE: usize = 3;
 
-/// Frames of the film by which it may be late where a break has left more drawings than time.
+/// Number of film frames by which it may be late after a break has left more drawings than time.
 const MOST_LATE: usize = 2;
 
-/// Frames of the film that a drawing must be held for to give one up, and after how many more any repeat is taken.
+/// Least number of film frames that a drawing must be held to give one up, and the number of frames
+/// after which any repeat is used.
 const SPARES: usize = 3;
 const PATIENCE: usize = 12;
 
-/// Frames that are looked at to tell what the fields are.
+/// Number of frames examined to find out what the fields are.
 const LOOKED_AT: usize = 3000;
 
-/// What a person asks for.
+/// The user's choices.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct RestoreOptions {
     pub(super) restore: Restore,
-    /// The film's rate, where it is known better.
+    /// The film's rate, if the user knows it.
     pub(super) film_rate: Option<Rate>,
 }
 
@@ -57,25 +59,26 @@ pub(super) struct RestoreOptions {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Restoration {
     pub(super) fields: Fields,
-    /// The film's own rate, where it is not the transfer's.
+    /// The film's own rate, if it differs from the transfer's.
     pub(super) film_rate: Option<Rate>,
-    /// How often the rhythm of repeated frames breaks.
+    /// Number of breaks in the rhythm of repeated frames.
     cadence_breaks: usize,
-    /// Frames that were a mix.
+    /// Number of mixed frames.
     blended_frames: usize,
-    /// The frame of the transfer for each frame of the film; empty where every frame is one of the film.
+    /// The frame of the transfer for each frame of the film; empty if every frame belongs to the
+    /// film.
     source_frames: Vec<u32>,
     /// Frames of the film through which a neighbour shows, in order.
     haunted: Vec<Haunted>,
 }
 
 impl Restoration {
-    /// Every frame, when this was done with the fields.
+    /// A restoration that only changes fields and keeps every frame.
     pub(super) fn with_fields(fields: Fields) -> Self {
         Self { fields, ..Self::default() }
     }
 
-    /// The film's rate in a video of this one.
+    /// The film's rate in a video with this rate.
     pub(super) fn rate(&self, video: Rate) -> Rate {
         self.film_rate.unwrap_or_else(|| self.fields.rate(video))
     }
@@ -88,21 +91,21 @@ impl Restoration {
         self.source_frames.get(frame).map_or(usize::MAX, |frame| *frame as usize)
     }
 
-    /// What shows through a frame of the film.
+    /// The ghost in a frame of the film.
     pub(super) fn haunted(&self, frame: usize) -> Option<Haunted> {
         let at = self.haunted.binary_search_by_key(&frame, |haunted| haunted.frame as usize);
         at.ok().map(|at| self.haunted[at])
     }
 
-    /// Takes over what a look at the film itself has shown of its frames. Where a converter has mixed frames, a picture
-    /// that has no clean one is left with a little of its neighbour.
+    /// Uses an analysis of the film itself. Where a converter has mixed frames, a picture without a
+    /// clean frame retains a trace of its neighbour.
     pub(super) fn look_at(&mut self, film: &Analyser) {
         if self.blended_frames > 0 {
             self.haunted = Haunted::of(film.ghosts(), film.frames());
         }
     }
 
-    /// How many frames of the film a frame of the transfer shows.
+    /// Number of film frames that a frame of the transfer shows.
     pub(super) fn repeats(&self, source_frame: usize) -> usize {
         if self.source_frames.is_empty() {
             return 1;
@@ -112,7 +115,7 @@ impl Restoration {
         below(source_frame + 1) - below(source_frame)
     }
 
-    /// Frames of the transfer for one of the film, at most.
+    /// Largest number of transfer frames per film frame.
     pub(super) fn longest_gap(&self) -> usize {
         self.source_frames
             .windows(2)
@@ -121,7 +124,7 @@ impl Restoration {
             .unwrap_or(1)
     }
 
-    /// In words; nothing where nothing was.
+    /// A description in words; `None` if nothing was undone.
     pub(super) fn summary(&self) -> Option<String> {
         let mut done = Vec::new();
         match self.fields {
@@ -164,9 +167,10 @@ impl Restoration {
     }
 }
 
-/// What is to be done with the fields of a video.
+/// Decides what to do with the fields of a video.
 pub(super) fn detect_fields(path: &Path, video: &Video, options: RestoreOptions) -> Result<Fields> {
-    // Fields are those of television: nobody stores them at the rate of films or of a clip at its own times.
+    // Only television has fields: nobody stores them at the rates of films, or in clips with
+    // irregular times.
     let of_television = (24.5..30.5).contains(&video.rate.per_second());
     match options.restore {
         Restore::Off | Restore::Duplicates => return Ok(Fields::Progressive),
@@ -179,7 +183,8 @@ pub(super) fn detect_fields(path: &Path, video: &Video, options: RestoreOptions)
     let share = |count: u64| count as f64 / combs.frames.max(1) as f64;
     let of_fields =
         share(combs.moved) > LEAST_COMBED || share(combs.interlaced) > 2.0 * LEAST_COMBED;
-    // Titles that roll by whole lines of a whole frame look like fields beside other frames, and have no combs.
+    // Titles that roll by whole lines of a frame look like fields from other frames, but have no
+    // combs.
     let is_combed = share(combs.combed) > LEAST_COMBED;
     let blended = || -> Result<bool> {
         let mut decoder = Decoder::open(path, video, split)?;
@@ -205,7 +210,7 @@ pub(super) fn detect_fields(path: &Path, video: &Video, options: RestoreOptions)
     })
 }
 
-/// What is undone in a clip at `rate` with this sheet and these mixes.
+/// Decides what to undo in a clip at `rate` with this sheet and these mixes.
 pub(super) fn restore_frames(
     sheet: &Sheet,
     blends: &[Blend],
@@ -241,8 +246,8 @@ pub(super) fn restore_frames(
     restored
 }
 
-/// The mixes that a converter has made, each with the frame beside it of which it has more; all others where it was
-/// asked for mixes.
+/// The mixes that a converter has made, each with the neighbouring frame that has the larger share;
+/// or all mixes, if the user asked for that.
 fn converter_blends(blends: &[Blend], sheet: &Sheet, asked: bool) -> BTreeMap<usize, usize> {
     let mut kept = BTreeMap::new();
     for run in blends.chunk_by(|a, b| b.frame == a.frame + 1) {
@@ -263,7 +268,7 @@ fn converter_blends(blends: &[Blend], sheet: &Sheet, asked: bool) -> BTreeMap<us
     }
 }
 
-/// Where drawings begin when mixes are the pictures that they have more of.
+/// Where drawings begin if each mix counts as the picture with the larger share.
 fn starts(sheet: &Sheet, blends: &BTreeMap<usize, usize>) -> Vec<usize> {
     let mut starts: Vec<usize> = Vec::with_capacity(sheet.drawings().len());
     for drawing in sheet.drawings() {
@@ -271,7 +276,7 @@ fn starts(sheet: &Sheet, blends: &BTreeMap<usize, usize>) -> Vec<usize> {
         while first < drawing.end() && blends.get(&first).is_some_and(|shown| *shown < first) {
             first += 1;
         }
-        // A mix that belongs to the drawing after it is its beginning.
+        // A mix that belongs to the next drawing is its beginning.
         let is_next = |frame: usize| blends.get(&frame).is_some_and(|shown| *shown > frame);
         if first == drawing.end() || (first..drawing.end()).all(is_next) {
             continue;
@@ -295,9 +300,10 @@ fn chosen_frames(
     let clean = |frame: usize| blends.get(&frame).copied().unwrap_or(frame).min(count - 1);
     let Some(cadence) = cadence else { return (0..count).map(clean).collect() };
     let mut taken: Vec<usize> = Vec::new();
-    // Of the frames that show one of the film: one of a drawing that is seen nowhere else, a late one. Where frames are
-    // mixed, none that is, and one that lies inside its drawing and in the middle of its time: towards the ends are mixes
-    // too faint to be found.
+    // Of the transfer frames for a film frame, the best is one of a drawing that appears nowhere
+    // else, and a late one. If frames are mixed, it must not be a mix, and the best is inside its
+    // drawing and in the middle of its time, because towards the ends there are mixes too faint to
+    // be detected.
     let rank = |frame: usize, off: u32| {
         let drawing = sheet.drawing_at(frame);
         let held = drawing.map_or(0, |drawing| drawing.frames);
@@ -325,14 +331,14 @@ fn chosen_frames(
     if let Some((known, _, other)) = best {
         taken.resize(known + 1, clean(other));
     }
-    // Without a break none is lost but what was drawn for another rate; and beside mixes a drawing may be one too faint to be
-    // found.
+    // Without a break, only drawings that were made for another rate are lost; and beside mixes, a
+    // supposed drawing may be a mix too faint to be detected.
     let is_broken = blends.is_empty() && cadence.breaks() > 0;
     if is_broken { with_every_drawing(sheet, &taken) } else { taken }
 }
 
-/// The same frames with those drawings that a break of the cadence has no time for. What that makes the film late is taken
-/// back where a drawing is held.
+/// The same frames, plus the drawings for which a break of the cadence leaves no time. The delay
+/// that this causes in the film is made up where a drawing is held.
 fn with_every_drawing(sheet: &Sheet, taken: &[usize]) -> Vec<usize> {
     let drawings = sheet.drawings();
     let drawing_on = |frame: usize| drawings.partition_point(|drawing| drawing.end() <= frame);
@@ -395,7 +401,8 @@ mod tests {
 
     #[test]
     fn a_break_costs_no_drawing_and_what_makes_the_film_late_is_taken_back() {
-        // Twos, then ones where a cut has left six drawings in a row, threes with a long rest, and twos.
+        // Twos, then ones where a cut has left six consecutive drawings, threes with a long rest,
+        // and twos.
         let ones = [[1, 1, 1, 2].repeat(4), vec![1; 6], vec![1, 2]].concat();
         let holds = [[3, 2].repeat(30), ones, vec![4, 4, 3, 4, 15], [3, 2].repeat(20)].concat();
         let (done, held) = restored(&holds, &[], "29.97", AUTO);
@@ -407,14 +414,14 @@ mod tests {
 
     #[test]
     fn mixes_are_never_taken() {
-        // A A x B B x: the mix has more of the drawing before.
+        // A A x B B x, where the mix has a larger share of the drawing before.
         let holds = [2, 1].repeat(40);
         let blends: Vec<Blend> = (0..39).map(|n| Blend { frame: 3 * n + 2, share: 0.4 }).collect();
         let (done, held) = restored(&holds, &blends, "24", AUTO);
         assert_eq!((done.blended_frames, done.film_rate), (39, None));
         assert!((0..39).all(|n| done.source_frame(3 * n + 2) == 3 * n + 1));
         assert!(held[..39].iter().all(|held| *held == 3), "{held:?}");
-        // Few are somebody's intention, and a row of them is a dissolve.
+        // A few mixes are intended, and several in a row are a dissolve.
         assert_eq!(restored(&holds, &blends[..4], "24", AUTO).0, Restoration::default());
         let row: Vec<Blend> = (2..60).map(|frame| Blend { frame, share: 0.5 }).collect();
         assert_eq!(restored(&[1; 60], &row, "24", AUTO).0, Restoration::default());

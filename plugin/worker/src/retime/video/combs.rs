@@ -1,4 +1,5 @@
-//! What the fields of a video show: ffmpeg counts the combs where two of different pictures are put together.
+//! Finds out what the fields of a video show: ffmpeg counts the combs in frames whose two fields
+//! belong to different pictures.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -9,39 +10,39 @@ use super::fields::COMBED;
 use super::{Video, ffmpeg};
 use crate::failure::Result;
 
-/// Frames that are looked at.
+/// Number of frames that are examined.
 const LOOKED_AT: u32 = 4000;
 
-/// The place in the graph of the filter that tells of frames as they are.
+/// The index, in the filter graph, of the filter that reports on unchanged frames.
 const OWN: u32 = 5;
 
-/// Share of the frames that look interlaced which must agree on the fields' order.
+/// Share of the frames that look interlaced which must agree on the order of fields.
 const ONE_ORDER: f64 = 0.8;
 
-/// Share of the frames that cuts may leave with a field alone.
+/// Share of the frames in which cuts may leave a field without a partner.
 const LEFT_ALONE: f64 = 0.1;
 
-/// What fields show in the beginning of a video.
+/// What fields show at the beginning of a video.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in super::super) struct CombCounts {
     pub(in super::super) frames: u64,
-    /// Combed frames whose fields find their partner in the frame beside.
+    /// Combed frames whose fields have a partner in the neighbouring frame.
     pub(in super::super) moved: u64,
     /// Frames that stay combed.
     pub(in super::super) left: u64,
-    /// Frames that are combed as they are.
+    /// Frames that are combed if left unchanged.
     pub(in super::super) combed: u64,
-    /// Frames that look like those of a camera of fields.
+    /// Frames that look like those of an interlaced camera.
     pub(in super::super) interlaced: u64,
     pub(in super::super) top_first: bool,
 }
 
 impl CombCounts {
-    /// Looks at the beginning of the video. A file whose fields cannot be looked at has none.
+    /// Examines the beginning of the video. If a file's fields cannot be examined, there are none.
     pub(in super::super) fn count(path: &Path, video: &Video) -> Result<Self> {
         let tell = format!("mode=pcn:combmatch=full:combpel={COMBED}:cthresh=10");
-        // The filter counts a frame's own combs only where it does not prefer the frame beside, so the third one is given
-        // each frame twice.
+        // The filter counts a frame's own combs only if it does not prefer the neighbouring frame,
+        // so the third instance gets each frame twice.
         let graph = format!(
             "[0:V:0]idet,split=3[a][b][c];[a]fieldmatch=order=tff:{tell}[top];\
              [b]fieldmatch=order=bff:{tell}[bottom];[c]fps=2*{},fieldmatch=order=tff:{tell}[own]",
@@ -88,8 +89,8 @@ impl CombCounts {
         let seen_first = first_top >= first_bottom;
         let (all, most) = (first_top + first_bottom, first_top.max(first_bottom));
         let in_one_order = most as f64 >= ONE_ORDER * all as f64;
-        // At a cut a field is left alone. The right order leaves it combed; the wrong one may pair it with the picture after
-        // it, and lose its own.
+        // At a cut a field has no partner. The right order leaves it combed; the wrong order may
+        // pair it with the next picture and lose its own.
         let alone = LEFT_ALONE * top.frames.max(bottom.frames) as f64;
         let top_first = match top.left.cmp(&bottom.left) {
             _ if all > 0 && in_one_order && (top.left.abs_diff(bottom.left) as f64) < alone => {
@@ -99,20 +100,21 @@ impl CombCounts {
             std::cmp::Ordering::Greater => false,
             std::cmp::Ordering::Equal => seen_first,
         };
-        // Where fields find no partner, how they follow each other counts.
+        // Where fields have no partner, their order in time is what counts.
         let stays = top.left.min(bottom.left) > (top.moved + bottom.moved) / 2;
         let top_first = if stays { seen_first } else { top_first };
         let counts = if top_first { top } else { bottom };
-        // A camera of fields keeps their order; stripes and thin lines in motion look like either.
+        // An interlaced camera keeps the order of fields; moving stripes and thin lines look like
+        // either.
         let interlaced = if in_one_order { all } else { 0 };
         Self { interlaced, top_first, combed: combed_twice.div_ceil(2), ..counts }
     }
 }
 
-/// What the filter `fieldmatch` tells of a frame.
+/// What the filter `fieldmatch` reports about a frame.
 struct FieldMatch {
     filter: u32,
-    /// Combs of the frame as it is; below zero where nobody looked.
+    /// Combs of the unchanged frame; negative if not counted.
     own: i64,
     is_moved: bool,
     left: i64,
@@ -131,7 +133,7 @@ impl FieldMatch {
         Some(Self {
             filter: filter.parse().ok()?,
             own,
-            // A frame that is not looked at as it is was given up already.
+            // A frame that is not examined unchanged was rejected already.
             is_moved: at != 1 && !(0..=COMBED).contains(&own),
             left: *counts.get(at)?,
         })

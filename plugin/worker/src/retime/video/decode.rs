@@ -14,7 +14,7 @@ use super::timeline::{FrameSlots, Slot};
 use super::{Video, ffmpeg};
 use crate::failure::{Failure, Kind, Result};
 
-/// Most errors that are kept of one file.
+/// Most errors kept per file.
 const MOST_ERRORS: usize = 100;
 
 /// The samples of a frame. Repeated frames share them.
@@ -182,13 +182,13 @@ impl Decoder {
 
 impl Drop for Decoder {
     fn drop(&mut self) {
-        // Nobody wants the rest of a decoder that is dropped early.
+        // Nobody needs the rest from a decoder that is dropped early.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Sends on the times of pictures, and collects errors.
+/// Forwards the times of pictures, and collects errors.
 fn listen(said: ChildStderr, tell: &Sender<Option<i64>>) -> Vec<String> {
     let mut errors = Vec::new();
     let mut said = BufReader::new(said);

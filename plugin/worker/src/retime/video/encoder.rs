@@ -1,4 +1,4 @@
-//! Which encoder of the installed ffmpeg writes the pictures, and how.
+//! Chooses the encoder of the installed ffmpeg for the pictures, and its arguments.
 
 use std::path::Path;
 
@@ -9,14 +9,14 @@ use super::pixel_format::{PixelFormat, PixelFormats};
 use super::{Video, ending_of, ffmpeg};
 use crate::failure::{Failure, Kind, Result};
 
-/// What the user asks of the encoder.
+/// The user's choices for the encoder.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(in super::super) struct EncoderOptions {
     /// Its name in ffmpeg.
     pub(in super::super) codec: Option<String>,
     /// Its quality, in its own numbers.
     pub(in super::super) crf: Option<f64>,
-    /// How much time it spends on a smaller file, by its own names.
+    /// How much time it spends on a smaller file, in its own words.
     pub(in super::super) preset: Option<String>,
 }
 
@@ -40,7 +40,7 @@ const ENCODERS: [(&str, &[&str]); 16] = [
     ("utvideo", &[]),
 ];
 
-/// Encoders of formats that few players can show in red, green and blue.
+/// Encoders of formats that few players can show in RGB.
 const PLAYED: [&str; 3] = ["libx265", "libaom-av1", "libvpx-vp9"];
 
 /// Encoders in order of preference for files without transparency.
@@ -66,7 +66,7 @@ const SAME: [(&str, &[&str], &[&str]); 9] = [
 pub(super) struct Encoder {
     pub(super) name: String,
     pub(super) arguments: Vec<String>,
-    /// What the person should know.
+    /// Messages for the user.
     pub(super) notes: Vec<String>,
 }
 
@@ -98,7 +98,7 @@ impl Encoder {
         for name in candidates.iter().filter(|name| has(name)) {
             let mut capabilities = Capabilities::of(name)?;
             if PLAYED.contains(name) {
-                // Few players can show these formats in red, green and blue.
+                // Few players can show these formats in RGB.
                 capabilities.pixel_formats.retain(|pixel_format| !pixel_format.starts_with("gbr"));
             }
             let Some((pixel_format, holds)) = table.best(&capabilities.pixel_formats, wanted)
@@ -217,7 +217,7 @@ impl Encoder {
     }
 }
 
-/// What ffmpeg's help says of an encoder.
+/// What ffmpeg's help says about an encoder.
 struct Capabilities {
     pixel_formats: Vec<String>,
     options: Vec<String>,

@@ -1,11 +1,12 @@
-//! Fields: two half pictures in one frame, of one moment of a film or of two.
+//! Fields: two half pictures in one frame, from the same moment of a film or from two moments.
 
 use inbetween_core::exposure::Signature;
 use inbetween_core::retime::Rate;
 use inbetween_core::{Encoding, Frame};
 use serde::{Deserialize, Serialize};
 
-/// Combed pixels in a block of 16 x 16 from which a frame is combed: grain makes a few.
+/// Number of combed pixels in a block of 16 x 16 from which a frame counts as combed; grain causes
+/// a few.
 pub(super) const COMBED: i64 = 28;
 
 /// What is done with the fields of a video.
@@ -14,14 +15,14 @@ pub(in super::super) enum Fields {
     /// Nothing: frames are pictures.
     #[default]
     Progressive,
-    /// Each is put together with the field beside it that is of the same picture.
+    /// Each field is joined with the neighbouring field of the same picture.
     FieldMatched { top_first: bool },
-    /// Each becomes a picture of its own.
+    /// Each field becomes a picture of its own.
     Bobbed { top_first: bool },
 }
 
 impl Fields {
-    /// The rate of the pictures in a video of this one.
+    /// The rate of the pictures in a video with this rate.
     pub(in super::super) fn rate(self, video: Rate) -> Rate {
         match self {
             Self::Bobbed { .. } => video.times(2).unwrap_or(video),
@@ -29,7 +30,7 @@ impl Fields {
         }
     }
 
-    /// The signature of a picture that was made so.
+    /// The signature of a picture made in this way.
     pub(in super::super) fn signature(self, frame: &Frame, encoding: Encoding) -> Signature {
         match self {
             Self::Bobbed { .. } => Signature::of_field(frame, encoding),
@@ -37,12 +38,12 @@ impl Fields {
         }
     }
 
-    /// Filters of ffmpeg, each with a comma behind it.
+    /// Filters of ffmpeg, each followed by a comma.
     pub(super) fn filters(self) -> String {
         let order = |top_first: bool| if top_first { "tff" } else { "bff" };
         match self {
             Self::Progressive => String::new(),
-            // What finds no partner is interpolated.
+            // Fields without a partner are interpolated.
             Self::FieldMatched { top_first } => format!(
                 "fieldmatch=order={order}:mode=pcn:combmatch=full:combpel={COMBED}:cthresh=10,\
                  bwdif=mode=send_frame:parity={order}:deint=interlaced,",

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-/// Static HDR metadata, and which dynamic metadata there is.
+/// Static HDR metadata, and the kinds of dynamic metadata present.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct HdrMetadata {
     mastering: Option<Mastering>,
@@ -22,7 +22,7 @@ struct Mastering {
 }
 
 impl HdrMetadata {
-    /// Reads it from what ffprobe says of a stream and of its first frames.
+    /// Reads it from ffprobe's output about a stream and its first frames.
     pub(super) fn read(told: &Value, stream: &Value) -> Self {
         let frames = told["frames"].as_array().into_iter().flatten();
         let sides = std::iter::once(stream)

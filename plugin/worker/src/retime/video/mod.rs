@@ -1,5 +1,5 @@
-//! Video files through the installed ffmpeg: decoded to raw frames in a pipe, encoded in parts from finished
-//! pictures, and muxed with all other streams of the source.
+//! Video files, through the installed ffmpeg: decoded to raw frames in a pipe, encoded in parts
+//! from finished pictures, and muxed with all other streams of the source.
 
 mod combs;
 mod decode;

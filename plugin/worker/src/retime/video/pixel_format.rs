@@ -64,7 +64,8 @@ impl PixelFormats {
         self.0.get(name).copied()
     }
 
-    /// The format among `offered` that loses least of `wanted` and takes least space; `None` if none is known.
+    /// The format among `offered` that loses the least of `wanted` and takes the least space;
+    /// `None` if none is known.
     pub(super) fn best(
         &self,
         offered: &[String],

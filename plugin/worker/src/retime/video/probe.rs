@@ -1,4 +1,4 @@
-//! What a video file holds, according to ffprobe.
+//! The contents of a video file, according to ffprobe.
 
 use std::path::Path;
 
@@ -57,21 +57,21 @@ pub(super) struct Colour {
     pub(super) place: String,
 }
 
-/// Another stream than the pictures.
+/// A stream other than the pictures.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Stream {
     pub(super) index: u64,
-    /// `audio`, `subtitle`, `attachment`, `data`, or `video` for another one.
+    /// `audio`, `subtitle`, `attachment`, `data`, or `video` for a further one.
     pub(super) kind: String,
     pub(super) codec: String,
     pub(super) tag: String,
     pub(super) name: String,
     pub(super) language: Option<String>,
     pub(super) title: Option<String>,
-    /// By ffmpeg's names.
+    /// In ffmpeg's names.
     pub(super) dispositions: Vec<String>,
     pub(super) channels: u32,
-    /// Whether it is told where its channels belong.
+    /// Whether the file says where its channels belong.
     pub(super) has_layout: bool,
     /// Whether it is a cover picture.
     pub(super) cover: bool,
@@ -267,11 +267,11 @@ fn main_stream(told: &Value) -> Option<&Value> {
     })
 }
 
-/// What ffprobe says of the first pictures.
+/// ffprobe's output about the first pictures.
 fn first_frames(path: &Path) -> Value {
     let mut command = ffmpeg::probe_command();
     command.args(["-select_streams", "V:0", "-read_intervals", "%+#8", "-show_frames"]);
-    // Nothing, if the beginning cannot be decoded.
+    // Nothing if the beginning cannot be decoded.
     let told =
         ffmpeg::run(command.arg(ffmpeg::address(path))).map(|told| told.stdout).unwrap_or_default();
     serde_json::from_slice::<Value>(&told).unwrap_or_default()["frames"].clone()
@@ -291,7 +291,7 @@ fn packets_of(path: &Path) -> Result<Packets> {
             let mut fields = line.split('|').filter_map(|field| field.split_once('='));
             fields.find(|(known, _)| *known == name).map(|(_, value)| value)
         };
-        // Pictures that an edit list cuts away are not decoded.
+        // Pictures removed by an edit list are not decoded.
         if line.is_empty() || value("flags").is_some_and(|flags| flags.contains('D')) {
             continue;
         }
@@ -357,17 +357,17 @@ fn timecode(told: &Value, stream: &Value) -> Option<String> {
     everywhere.filter_map(|place| tag_of(place, "timecode")).map(str::to_owned).next()
 }
 
-/// Whether it is told where the stream's channels belong.
+/// Whether the file says where the stream's channels belong.
 pub(super) fn has_layout(stream: &Value) -> bool {
     stream["channel_layout"].as_str().is_some_and(|layout| layout != "unknown")
 }
 
-/// The code of the stream's language, where it is known.
+/// The code of the stream's language, if known.
 pub(super) fn language(stream: &Value) -> Option<String> {
     tag_of(stream, "language").filter(|code| *code != "und").map(str::to_owned)
 }
 
-/// The dispositions of the stream, by ffmpeg's names.
+/// The dispositions of the stream, in ffmpeg's names.
 pub(super) fn dispositions(stream: &Value) -> Vec<String> {
     let marks = stream["disposition"].as_object().into_iter().flatten();
     marks.filter(|(_, on)| **on == 1).map(|(name, _)| name.clone()).collect()

@@ -1,4 +1,4 @@
-//! What lies beside the pictures of a file, and what becomes of it in another container.
+//! The streams of a file besides its pictures, and what becomes of them in another container.
 
 use inbetween_core::retime::Rate;
 use serde_json::Value;
@@ -20,22 +20,23 @@ enum Container {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct CopiedStream {
     pub(super) stream: Stream,
-    /// The encoder and what it is told; `copy` for a stream as it is.
+    /// The encoder and its arguments; `copy` for an unchanged stream.
     pub(super) codec: Vec<String>,
-    /// What it becomes where the container refuses it as it is.
+    /// What it becomes if the container refuses it unchanged.
     fallback: Option<Vec<String>>,
-    /// By how many seconds ffmpeg puts it too early beside the pictures.
+    /// How many seconds too early ffmpeg puts it, relative to the pictures.
     early: f64,
-    /// Another code of its language, where the container does not take its own.
+    /// Another code for its language, if the container does not accept the original one.
     language: Option<&'static str>,
 }
 
-/// Everything but the pictures.
+/// All streams except the pictures.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct StreamCopy {
     pub(super) streams: Vec<CopiedStream>,
     pub(super) chapters: bool,
-    /// Whether titles are stored as the names of tracks, too: many readers of such files look for them there only.
+    /// Whether titles are also stored as the names of tracks, because many readers of such files
+    /// look for them only there.
     pub(super) names_tracks: bool,
     pub(super) timecode: Option<String>,
     /// What changes and what is lost, in sentences.
@@ -46,14 +47,16 @@ pub(super) struct StreamCopy {
 const OPUS: &str = "libopus";
 const OPUS_LEAD: f64 = 312.0 / 48_000.0;
 
-/// Seconds that sound may be out of step, about the unit of Matroska's clock, and the longest lead of an encoder.
+/// Tolerated error of sound in seconds, about the unit of Matroska's clock, and the longest lead-in
+/// of an encoder.
 const IN_STEP: f64 = 0.002;
 const LONGEST_LEAD: f64 = 0.25;
 
-/// What is said of a stream by other means.
+/// Dispositions of a stream that are expressed in other ways.
 const TOLD_OTHERWISE: [&str; 2] = ["default", "attached_pic"];
 
-/// Languages that have two codes. QuickTime's files count their languages, and ffmpeg knows each number by one of both.
+/// Languages that have two codes. QuickTime files number their languages, and ffmpeg knows each
+/// number by one of the two.
 const TWO_CODES: [[&str; 2]; 21] = [
     ["alb", "sqi"],
     ["arm", "hye"],
@@ -75,14 +78,14 @@ const TWO_CODES: [[&str; 2]; 21] = [
     ["slo", "slk"],
     ["tib", "bod"],
     ["wel", "cym"],
-    // No code of the standard, but the one that ffmpeg has.
+    // Not a code of the standard, but the one that ffmpeg uses.
     ["swe", "sve"],
 ];
 
 /// The option for a stream's filters.
 const FILTER: &str = "-filter:{}";
 
-/// Subtitles that are text.
+/// Subtitle formats that are text.
 const TEXT: [&str; 6] = ["subrip", "ass", "ssa", "webvtt", "mov_text", "text"];
 
 impl Container {
@@ -96,7 +99,7 @@ impl Container {
         }
     }
 
-    /// What becomes of a stream: the codec, and a fallback one.
+    /// What becomes of a stream: its codec, and a fallback.
     fn takes(self, stream: &Stream) -> Result<(Vec<String>, Option<Vec<String>>), &'static str> {
         let copy = || vec!["copy".to_owned()];
         let codec = stream.codec.as_str();
@@ -134,7 +137,7 @@ impl Container {
         }
     }
 
-    /// Whether this kind of sound is taken as it is, and what it becomes otherwise.
+    /// Whether this kind of sound is accepted unchanged, and what it becomes otherwise.
     fn sound(self, stream: &Stream) -> (bool, Vec<String>) {
         let codec = stream.codec.as_str();
         let pcm = codec.starts_with("pcm_");
@@ -142,7 +145,7 @@ impl Container {
         let rate = format!("{}k", 128 * stream.channels.clamp(1, 8));
         match self {
             Self::Matroska => {
-                // For plain samples it does not say which channel is which.
+                // For raw samples it does not say which channel is which.
                 let fits_flac = ["pcm_u8", "pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be"];
                 let has_places = stream.channels > 2 && stream.has_layout;
                 let unmarked = has_places && fits_flac.contains(&codec);
@@ -151,7 +154,8 @@ impl Container {
             }
             Self::Web => {
                 let known = ["opus", "vorbis"].contains(&codec);
-                // Opus knows the usual layouts only; 5.1 with side speakers is the usual 5.1 there.
+                // Opus has only the usual layouts; 5.1 with side speakers counts as the usual 5.1
+                // there.
                 let layouts = "aformat=channel_layouts=7.1|6.1|5.1|5.0|quad|3.0|stereo|mono";
                 (known, words(&[OPUS, "-b:{}", &rate, FILTER, layouts]))
             }
@@ -173,8 +177,9 @@ impl Container {
 }
 
 impl CopiedStream {
-    /// Where it should begin beside the pictures, in seconds by its first packet; nothing where ffmpeg is known to be in
-    /// step. Opus sound has a lead that is not heard, and some releases take it off twice in Matroska's files.
+    /// When it should begin relative to the pictures, in seconds by its first packet; `None` where
+    /// ffmpeg is known to be right. Opus sound has an inaudible lead-in, which some releases
+    /// subtract twice in Matroska files.
     fn should_begin(&self) -> Option<f64> {
         match (self.codec[0].as_str(), self.stream.codec.as_str()) {
             ("copy", "opus") => Some(self.stream.begins),
@@ -183,12 +188,12 @@ impl CopiedStream {
         }
     }
 
-    /// Whether the language is not told of the same stream in a file that was tried.
+    /// Whether the language of this stream is missing in a trial file.
     fn loses_language(&self, tried: Option<&Value>) -> bool {
         self.stream.language.is_some() && tried.is_some_and(|tried| language(tried).is_none())
     }
 
-    /// The encoder and what it is told, so that the sound is in step.
+    /// The encoder and its arguments, so that the sound is in sync.
     fn in_step(&self) -> Vec<String> {
         let mut codec = self.codec.clone();
         if self.early == 0.0 {
@@ -204,7 +209,8 @@ impl CopiedStream {
 }
 
 impl StreamCopy {
-    /// From `video`, whose pictures come at another rate `to`, into a file with this ending.
+    /// Plans the streams from `video`, whose pictures get another rate `to`, into a file with this
+    /// extension.
     pub(super) fn plan(video: &Video, (from, to): (Rate, Rate), ending: &str) -> Self {
         let container = Container::of(ending);
         let mut stream_copy = Self {
@@ -214,7 +220,8 @@ impl StreamCopy {
             ..Self::default()
         };
         for stream in &video.others {
-            // The track of a timecode is made anew from its text, the one of chapters from their list.
+            // The timecode track is made anew from its text, the chapter track from the list of
+            // chapters.
             let made_anew = stream.tag == "tmcd"
                 || (stream.tag == "text" && stream.kind == "data" && video.chapters);
             if made_anew {
@@ -255,7 +262,7 @@ impl StreamCopy {
         stream_copy
     }
 
-    /// Gives a stream that the container refused another form; false where there is none.
+    /// Gives a stream that the container refused its fallback form; false if there is none.
     pub(super) fn use_fallback(&mut self, at: usize, ending: &str) -> bool {
         let Some(fallback) = self.streams[at].fallback.take() else { return false };
         self.streams[at].codec = fallback;
@@ -273,8 +280,8 @@ impl StreamCopy {
         }
     }
 
-    /// Looks at a file that was tried, and puts right what would be out of step or lose its language. Whether anything
-    /// was.
+    /// Examines a trial file, and corrects what would be out of sync or lose its language. Returns
+    /// whether anything was corrected.
     pub(super) fn mend(&mut self, tried: &[Value]) -> bool {
         let begins = |at: usize| tried.get(at)?["start_time"].as_str()?.parse::<f64>().ok();
         let pictures = begins(0);
@@ -282,7 +289,7 @@ impl StreamCopy {
             let early = carried.should_begin().zip(begins(at + 1)).zip(pictures);
             let early =
                 early.map_or(0.0, |((should, begins), pictures)| should - (begins - pictures));
-            // More is not this.
+            // A larger difference has another cause.
             if (IN_STEP..LONGEST_LEAD).contains(&early) {
                 carried.early = early;
             }
@@ -293,7 +300,7 @@ impl StreamCopy {
         self.streams.iter().any(|carried| carried.early != 0.0 || carried.language.is_some())
     }
 
-    /// Leaves everything as ffmpeg has it by itself.
+    /// Leaves everything in the way that ffmpeg handles it by default.
     pub(super) fn leave_as_it_is(&mut self) {
         for carried in &mut self.streams {
             carried.early = 0.0;
@@ -301,7 +308,7 @@ impl StreamCopy {
         }
     }
 
-    /// Names what is lost of streams in a file that was tried: languages and marks.
+    /// Reports what streams lose in a trial file: languages and dispositions.
     pub(super) fn note_lost(&mut self, tried: &[Value], ending: &str) {
         for (carried, tried) in self.streams.iter().zip(tried.iter().skip(1)) {
             let stream = &carried.stream;
@@ -325,7 +332,8 @@ impl StreamCopy {
         }
     }
 
-    /// The arguments for the streams, which come from ffmpeg's input `input` and follow one of pictures.
+    /// The arguments for the streams, which come from ffmpeg's input `input` and follow the stream
+    /// of pictures.
     pub(super) fn arguments(&self, input: usize) -> Vec<String> {
         let mut arguments = Vec::new();
         for (at, carried) in self.streams.iter().enumerate() {
@@ -365,7 +373,7 @@ fn other_code(language: &str) -> Option<&'static str> {
     })
 }
 
-/// The same moment as a timecode of another rate.
+/// The same moment as a timecode at another rate.
 fn timecode(told: &str, from: Rate, to: Rate) -> Option<String> {
     let drops = told.contains([';', '.']);
     let mut numbers = told.split([':', ';', '.']).map(|number| number.trim().parse::<u64>().ok());
@@ -375,13 +383,13 @@ fn timecode(told: &str, from: Rate, to: Rate) -> Option<String> {
     let may_drop = to.seconds() == 1001 && to.frames().is_multiple_of(30_000);
     if drops && may_drop {
         let frames = frames * nominal(to) / nominal(from).max(1);
-        // The numbers that are left out at the beginning of a minute are twice as many at twice the rate.
+        // At twice the rate, twice as many numbers are left out at the beginning of a minute.
         let left_out = 2 * nominal(to) / 30;
         let frames = if seconds == 0 && minutes % 10 != 0 { frames.max(left_out) } else { frames };
         return Some(format!("{hours:02}:{minutes:02}:{seconds:02};{frames:02}"));
     }
     if drops {
-        // Numbers that are left out make a timecode of the clock's time.
+        // With numbers left out, a timecode shows the time of the clock.
         let nominal_from = nominal(from);
         let passed = hours * 60 + minutes;
         let counted = ((passed * 60 + seconds) * nominal_from + frames)

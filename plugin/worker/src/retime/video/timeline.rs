@@ -1,4 +1,4 @@
-//! From the time stamps of a file to frames at an even rate.
+//! Converts the time stamps of a file to frames at an even rate.
 
 use inbetween_core::retime::Rate;
 
@@ -14,7 +14,7 @@ const ASTRAY: f64 = 0.01;
 /// A frame rate at which irregular times are kept to within five milliseconds.
 const FINE: f64 = 120.0;
 
-/// Usual frame rates: frames, and in how many seconds.
+/// Usual frame rates: frames, and the number of seconds they take.
 const USUAL: [(u32, u32); 14] = [
     (12, 1),
     (25, 2),
@@ -41,8 +41,9 @@ const LONGEST_HOLD: f64 = 3600.0;
 /// One second in the unit of times.
 const SECOND: f64 = 1e6;
 
-/// The rate of even frames on which the pictures lie whose `times` (in seconds, rising) are given: `real` is the rate
-/// that all time stamps fit in the container's opinion, `mean` the number of pictures for a second.
+/// The even frame rate on which the pictures with these `times` (in seconds, ascending) lie. `real`
+/// is the rate that fits all time stamps according to the container, `mean` the number of pictures
+/// per second.
 pub(super) fn rate_of(real: &str, mean: &str, times: &[f64]) -> Option<Rate> {
     let mean = rate(mean).or_else(|| mean_of(times));
     let counted = mean.map_or(0.0, Rate::per_second);
@@ -58,7 +59,7 @@ pub(super) fn rate_of(real: &str, mean: &str, times: &[f64]) -> Option<Rate> {
         let below = (times as u32).checked_mul(real.seconds())?;
         (times >= 2.0 && even).then(|| Rate::new(real.frames(), below).ok())?
     });
-    // A clock that counts everything tells nothing: then a rate that cameras have counts first.
+    // A clock that counts everything says nothing, so a rate that cameras use is preferred.
     let tells = real.is_some_and(|real| usable(&real));
     let usual =
         if tells || times.len() < 2 { None } else { mean.and_then(|mean| usual(mean, times)) };
@@ -211,7 +212,7 @@ mod tests {
 
     #[test]
     fn irregular_times_are_met_to_five_thousandths() {
-        // Half at 24, half at 30, as mixed material is.
+        // Half at 24, half at 30, as in mixed material.
         let mut times = even(24.0, 48);
         let last = times[47];
         times.extend((1..60).map(|n| last + f64::from(n) / 30.0));
@@ -226,7 +227,8 @@ mod tests {
     #[test]
     fn pictures_find_their_frames() {
         let mut slots = FrameSlots::new("24".parse().unwrap());
-        // One time twice and the next one missing, as a bad writer leaves it; then one that was left out.
+        // One time appears twice and the next is missing, as a bad writer leaves them; then one was
+        // left out.
         let times = [541_667, 583_333, 583_333, 666_667, 750_000];
         let dealt: Vec<Slot> = times.iter().map(|time| slots.next(Some(*time))).collect();
         assert_eq!(dealt, [0, 1, 2, 3, 5].map(Slot::At));

@@ -1,8 +1,8 @@
-//! From finished pictures to a video file: encoded in parts, and joined.
+//! Makes a video file from finished pictures, which are encoded in parts and joined.
 //!
-//! The pictures of a part are given up only when the part is on the disk and holds all of them, and the parts only when
-//! the file that was joined from them does and lies in its place. So no moment is lost when a disk is full or a
-//! machine fails, and a long film needs little more room than it has in the end.
+//! The pictures of a part are deleted only when the part is on the disk and contains all of them,
+//! and the parts only when the joined file does and is in its place. So nothing is lost when a disk
+//! is full or a machine fails, and a long film needs little more space than the result.
 
 use std::ffi::OsString;
 use std::io::{Cursor, Write};
@@ -23,13 +23,14 @@ use super::stream_copy::StreamCopy;
 use super::{Video, ending_of, ffmpeg};
 use crate::failure::{Failure, Kind, Result};
 
-/// Frames of a part, at least: what is lost when a machine fails, and what lies on the disk as pictures.
+/// Least number of frames in a part: what is lost when a machine fails, and what is on the disk as
+/// pictures.
 const PART: u64 = 240;
 
-/// Frames of a part, at most, where its length would be a whole number of thousandths of a second.
+/// Most frames in a part, if that makes its length a whole number of milliseconds.
 const MOST: u64 = 2000;
 
-/// A video file that is to be made.
+/// A video file to be made.
 #[derive(Clone, Debug)]
 pub(in super::super) struct VideoWriter {
     to: PathBuf,
@@ -38,13 +39,15 @@ pub(in super::super) struct VideoWriter {
     stream_copy: StreamCopy,
     like: Option<(PathBuf, Video)>,
     digest: ContentHash,
-    /// How often the first picture is repeated before its time, in files that cannot begin later than their sound.
+    /// How often the first picture is repeated before its time, in files that cannot begin later
+    /// than their sound.
     lead: u64,
 }
 
 impl VideoWriter {
-    /// Settles everything about the file `to`, and tries all of it on two black pictures and the beginning of the
-    /// sound, so that nothing is refused when all frames are drawn. `folder` is for what is tried.
+    /// Decides everything about the file `to`, and tries all of it with two black pictures and the
+    /// beginning of the sound, so that nothing is refused after all frames are drawn. `folder` is
+    /// for the trial.
     pub(in super::super) fn prepare(
         to: &Path,
         folder: &Path,
@@ -68,31 +71,32 @@ impl VideoWriter {
         Ok(writer)
     }
 
-    /// Tells when the first picture is seen, in millionths of a second after the sound may begin.
+    /// Sets when the first picture is shown, in microseconds after the sound may begin.
     pub(in super::super) fn set_start(&mut self, begins: i64) {
         if ending_of(&self.to) == "avi" {
             self.lead = (begins.max(0) as f64 / 1e6 * self.rate.per_second()).round() as u64;
         }
     }
 
-    /// What the person should know of the file before it is made.
+    /// What the user should know about the file before it is made.
     pub(in super::super) fn notes(&self) -> impl Iterator<Item = &str> {
         self.encoder.notes.iter().chain(&self.stream_copy.notes).map(String::as_str)
     }
 
-    /// The parts of a film of so many frames.
+    /// The parts of a film with `frames` frames.
     pub(in super::super) fn parts(&self, frames: u64) -> impl Iterator<Item = (u64, Range<u64>)> {
         let length = self.part_length();
         (0..frames.div_ceil(length))
             .map(move |part| (part, part * length..((part + 1) * length).min(frames)))
     }
 
-    /// Frames of a part.
+    /// Number of frames in a part.
     pub(in super::super) fn part_length(&self) -> u64 {
         part_length(self.rate)
     }
 
-    /// Bytes of the file with so many frames, guessed from what one takes as a picture, and the source's sound.
+    /// Estimated size of the file with `frames` frames, from the size of one picture and of the
+    /// source's sound.
     pub(in super::super) fn estimated_bytes(&self, picture: u64, frames: u64) -> u64 {
         let every = ["prores_ks", "dnxhd", "ffv1", "qtrle", "png", "utvideo", "mjpeg"];
         let share = if every.contains(&self.encoder.name.as_str()) { 1.0 } else { 0.05 };
@@ -104,7 +108,7 @@ impl VideoWriter {
         work.has_part(part, &ending_of(&self.to), self.digest)
     }
 
-    /// Makes a part of its finished frames and gives their files up.
+    /// Makes a part from its finished frames, and deletes their files.
     pub(in super::super) fn encode_part(
         &self,
         work: &mut WorkFolder,
@@ -135,7 +139,7 @@ impl VideoWriter {
         work.delete_frames(frames)
     }
 
-    /// Joins all parts, puts the file into its place, and cleans up.
+    /// Joins all parts, moves the file into place, and cleans up.
     pub(in super::super) fn join(
         &self,
         mut work: WorkFolder,
@@ -146,7 +150,7 @@ impl VideoWriter {
         let folder = work.pattern.folder.clone();
         let mut list = String::from("ffconcat version 1.0\n");
         for (part, range) in self.parts(frames) {
-            // Rounded at both ends, so that nothing adds up over a long film.
+            // Rounded at both ends, so that errors do not add up over a long film.
             let ahead = if part == 0 { 0 } else { self.lead };
             let length = self.micros(self.lead + range.end) - self.micros(ahead + range.start);
             let name = part_name(part, &ending);
@@ -166,7 +170,7 @@ impl VideoWriter {
         check(&place, &wanted)?;
         let sum = atomic_file::checksum(&place)
             .ok_or_else(|| resumable("The film could not be read.".into()))?;
-        // From here on a run that is stopped is one that is done but for tidying up.
+        // From here on, a stopped run counts as done except for cleaning up.
         work.record_output(sum)?;
         atomic_file::persist(place, &self.to)?;
         let pattern = work.pattern.clone();
@@ -208,7 +212,7 @@ impl VideoWriter {
         Err(resumable(format!("ffmpeg: {}.", ffmpeg::summary(&errors, status))))
     }
 
-    /// Puts pictures that are encoded and everything else of the source into the file `to`.
+    /// Muxes encoded pictures and all other streams of the source into the file `to`.
     fn mux(
         &self,
         pictures: &[OsString],
@@ -243,7 +247,7 @@ impl VideoWriter {
             command.args(["-t", &format!("{seconds:.3}")]);
         }
         if ["mp4", "m4v", "mov"].contains(&ending_of(&to).as_str()) {
-            // Colour is told by the container too: ProRes players look nowhere else.
+            // The container states the colours too, because ProRes players look nowhere else.
             command.args(["-movflags", "+faststart+write_colr"]);
             if self.encoder.name == "libx265" {
                 command.args(["-tag:v:0", "hvc1"]);
@@ -257,7 +261,8 @@ impl VideoWriter {
         }
     }
 
-    /// Tries everything on a small scale, and finds other forms for streams that the container does not take.
+    /// Tries everything on a small scale, and finds other forms for streams that the container does
+    /// not accept.
     fn dry_run(&mut self, folder: &Path, form: Form, size: (usize, usize)) -> Result<()> {
         std::fs::create_dir_all(folder)
             .map_err(|err| resumable(format!("{}: {err}", folder.display())))?;
@@ -287,7 +292,7 @@ impl VideoWriter {
         if tried(self).is_ok() {
             return self.look_at_tried(&place, &tried);
         }
-        // One of the streams is to blame: each on its own.
+        // One of the streams is to blame, so each is tried by itself.
         let mut at = 0;
         while at < self.stream_copy.streams.len() {
             let alone = |writer: &Self| {
@@ -313,13 +318,13 @@ impl VideoWriter {
         self.look_at_tried(&place, &tried)
     }
 
-    /// Looks at the file that was tried: puts right what can be, and names what is lost.
+    /// Examines the trial file: corrects what it can, and names what is lost.
     fn look_at_tried(&mut self, tried: &Path, again: &dyn Fn(&Self) -> Result<()>) -> Result<()> {
         let mut streams = streams_of(tried)?;
         if self.stream_copy.mend(&streams) {
             match again(self) {
                 Ok(()) => streams = streams_of(tried)?,
-                // An ffmpeg that cannot do this leaves it as it was.
+                // With an ffmpeg that cannot do this, everything stays as it was.
                 Err(_) => self.stream_copy.leave_as_it_is(),
             }
         }
@@ -327,8 +332,8 @@ impl VideoWriter {
         Ok(())
     }
 
-    /// How many packets the streams that are carried over as they are have in the source, about; 1 for others that
-    /// have any.
+    /// Approximate number of packets in the source for each stream that is copied, and 1 for other
+    /// streams that have any.
     fn counts(&self) -> Result<Vec<u64>> {
         let Some((path, _)) = &self.like else { return Ok(Vec::new()) };
         let counted = packets(path)?;
@@ -339,14 +344,14 @@ impl VideoWriter {
             .map(|carried| {
                 let count = counted.get(carried.stream.index as usize).copied().unwrap_or(0);
                 let as_it_is = carried.codec[0] == "copy" && carried.stream.kind == "audio";
-                // An edit list may cut a few off.
+                // An edit list may remove a few.
                 if as_it_is { count.saturating_sub(4 + count / 50) } else { count.min(1) }
             })
             .collect())
     }
 }
 
-/// Writes pictures into a program's input, as far as it takes them, and returns what it has said at its end.
+/// Writes pictures to a program's input for as long as it accepts them, and returns its messages.
 fn feed(
     child: &mut Child,
     pictures: impl Iterator<Item = Result<Vec<u8>>>,
@@ -368,7 +373,7 @@ fn feed(
         }
     }
     if fed.is_err() {
-        // What it would make of the others is of no use.
+        // Its result for the remaining pictures would be useless.
         let _ = child.kill();
     }
     drop(pipe);
@@ -376,14 +381,16 @@ fn feed(
     (fed, said.unwrap_or_default())
 }
 
-/// Frames of a part: a whole number of thousandths of a second, where there is one, as many containers count those.
+/// Number of frames in a part: a whole number of milliseconds if possible, because many containers
+/// count those.
 fn part_length(rate: Rate) -> u64 {
     let (frames, seconds) = (u64::from(rate.frames()), u64::from(rate.seconds()));
     let step = frames / common_divisor(frames, 1000 * seconds);
     if step > MOST { PART } else { step * PART.div_ceil(step) }
 }
 
-/// Whether a video file holds so many packets in each of its streams; of the first exactly so many.
+/// Checks that a video file has the given number of packets in each stream, exactly so in the
+/// first.
 fn check(file: &Path, wanted: &[u64]) -> Result<()> {
     let found = packets(file)?;
     let all_there = found.first() == wanted.first()
@@ -412,7 +419,7 @@ fn packets(file: &Path) -> Result<Vec<u64>> {
     Ok(streams.iter().map(|stream| count(stream).unwrap_or(0)).collect())
 }
 
-/// What ffprobe tells of the streams of a file.
+/// ffprobe's output about the streams of a file.
 fn streams_of(file: &Path) -> Result<Vec<Value>> {
     let mut command = ffmpeg::probe_command();
     let told = ffmpeg::run(command.arg("-show_streams").arg(ffmpeg::address(file)))?;
@@ -420,7 +427,8 @@ fn streams_of(file: &Path) -> Result<Vec<Value>> {
     Ok(told["streams"].as_array_mut().map(std::mem::take).unwrap_or_default())
 }
 
-/// Whether a complaint means that something is not in the file; others are about the source, and copied as it is.
+/// Whether an error means that something is missing in the file. Others concern the source, and are
+/// copied unchanged.
 fn is_write_error(complaint: &str) -> bool {
     let words = [
         "no space left",
@@ -435,7 +443,7 @@ fn is_write_error(complaint: &str) -> bool {
     words.iter().any(|word| complaint.contains(word))
 }
 
-/// What is said of failures that leave everything finished where it is.
+/// Added to failures after which everything finished stays in place.
 const KEPT: &str = " What is finished is kept; the same command goes on from there.";
 
 fn resumable(message: String) -> Failure {
@@ -452,7 +460,7 @@ fn black(form: Form, (width, height): (usize, usize)) -> Vec<u8> {
         (_, true) => DynamicImage::new_rgba16(width, height),
     };
     let mut bytes = Cursor::new(Vec::new());
-    // Into memory this cannot fail.
+    // Writing to memory cannot fail.
     let _ = picture.write_to(&mut bytes, ImageFormat::Png);
     bytes.into_inner()
 }
