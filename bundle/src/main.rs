@@ -3,7 +3,7 @@
 //!
 //! `cargo run --release -p bundle -- --sample walk`
 
-/// Prints a line. Where nobody reads it any more, as in `bundle | head`, the work goes on all the same.
+/// Prints a line. The work continues even if the reader has gone, as in `bundle | head`.
 macro_rules! say {
     ($($text:tt)*) => {{
         use std::io::Write as _;

@@ -72,11 +72,11 @@ fn run(arguments: Arguments) -> Result<()> {
     }
 }
 
-/// Lets a reader who has seen enough, as in `host-tests describe … | head`, end this program without a word, as other
-/// programs end, where Rust would panic.
+/// Ends this program silently when its reader goes, as in `host-tests describe … | head`. Other
+/// programs do the same, but Rust would panic.
 fn end_with_the_reader() {
     #[cfg(unix)]
-    // SAFETY: nothing else runs yet, and the default action is always allowed.
+    // SAFETY: no other code runs yet, and the default action is always allowed.
     unsafe {
         libc::signal(libc::SIGPIPE, libc::SIG_DFL);
     }

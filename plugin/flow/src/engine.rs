@@ -144,11 +144,11 @@ impl Engine for FlowEngine {
             if course.bends() {
                 let (motion, label) = (&mut plan.motion, &mut plan.label);
                 let sources = moving.bend(course, motion, label, &pair.guides, t);
-                // What a piece hid is taken from one key, so it is certain.
+                // What a piece was hiding is taken from one key, so it is certain.
                 let of = |source: &Option<u32>| source.map_or(1.0, |i| trust.v[i as usize]);
                 trust.v = sources.iter().map(of).collect();
             }
-            // Pixels of another drawing have no motion between the keys.
+            // Pixels from another drawing have no motion between the keys.
             if job.request.settings.output == Output::InBetween {
                 moving.uncover(course, &mut plan.motion, &mut plan.label, t);
             }

@@ -16,7 +16,7 @@ const SHARP: f32 = -0.5;
 /// Label of what is drawn by no piece.
 pub(crate) const NO_PIECE: u16 = u16::MAX;
 
-/// Labels of what is taken from the drawing before the span and from the one after it.
+/// Labels of pixels taken from the drawing before the span and from the one after it.
 const BESIDE: [u16; 2] = [NO_PIECE - 2, NO_PIECE - 1];
 
 /// Labels from here on mark what is drawn by no piece but moves with one.
@@ -27,7 +27,7 @@ pub(crate) fn moved_with(p: usize) -> u16 {
     (MOVED_WITH + p as u16).min(BESIDE[0] - 1)
 }
 
-/// Label of what is taken from the drawing before the span (0) or after it (1).
+/// The label of pixels taken from the drawing before the span (0) or after it (1).
 pub(crate) fn beside(side: usize) -> u16 {
     BESIDE[side]
 }
@@ -38,7 +38,7 @@ const RIFT: f32 = 4.0;
 /// Log odds beyond which only one key is shown: those of a share of 0.999.
 const CLEAR: f32 = 6.906_755;
 
-/// One of the pieces that meet in a pixel.
+/// One of the pieces that meet at a pixel.
 #[derive(Clone, Copy, Default)]
 struct Part {
     share: f32,
@@ -51,7 +51,7 @@ struct Part {
 enum Meeting {
     /// One piece, with this label.
     One(u16),
-    /// Several pieces, and how many of the array they are.
+    /// Several pieces: the array, and how many of its entries are used.
     Seam([Part; 4], usize),
 }
 
@@ -169,7 +169,7 @@ impl RenderPlan {
         })
     }
 
-    /// What meets at pixel (`x`, `y`).
+    /// The pieces that meet at pixel (`x`, `y`).
     fn meeting(&self, x: usize, y: usize, (h, w): (usize, usize)) -> Meeting {
         if self.label.is_empty() {
             return Meeting::One(NO_PIECE);

@@ -167,7 +167,8 @@ fn even_motion_stays_as_it_is() {
 
 const BLUE: [f32; 4] = [0.15, 0.3, 0.85, 1.0];
 
-/// A ball that dives before posts and a blue mark on the ground, which shows between the keys only: both hide it.
+/// A ball that dives in front of posts and a blue mark on the ground. Both keys hide the mark, so it is visible only
+/// between them.
 fn dive(x: f32, y: f32, panned: f32) -> Frame {
     painted(W, H, |px, py| {
         let ground = px - panned;
@@ -191,7 +192,7 @@ fn ground_that_both_keys_hide_is_fetched_from_the_drawing_beside() {
         let at = |t: f32, x: f32, y: f32| dive(x + pan * t, y, pan * t);
         let (first, last) = (at(0.0, 400.0, 300.0), at(1.0, 520.0, 300.0));
         let (before, after) = (at(-0.5, 280.0, 100.0), at(1.5, 640.0, 100.0));
-        // The mark as the in-between of this moment should show it.
+        // The mark as the in-between at this moment should show it.
         let blue = |frame: &Frame| {
             let shown = of_colour(frame, BLUE);
             let right = (270..278).flat_map(|y| (455..465).map(move |x| (x, y)));

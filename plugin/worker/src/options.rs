@@ -26,7 +26,7 @@ pub(crate) fn help(of: &'static dyn AnySetting) -> String {
     }
 }
 
-/// The same of a choice that each span of a sequence may make for itself.
+/// The same for a choice that may differ between the spans of a sequence.
 pub(crate) fn help_of_each_span(of: &'static dyn AnySetting) -> String {
     format!("{}. One for all spans, or one for each, with commas between them", help(of))
 }

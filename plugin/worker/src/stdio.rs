@@ -1,8 +1,9 @@
-//! Lines for standard output and standard error, printed so that a reader who has seen enough stops nothing.
+//! Prints to standard output and standard error without stopping when the reader goes away.
 //!
-//! `println!` panics when its reader is gone, as in `inbetween cache list | head`. Work that is under way is worth more
-//! than its messages, so here they are dropped from then on. Any other error, such as a full disk under
-//! `> list.json`, is kept, and the command fails with it: a list that is cut short must not pass for a whole one.
+//! `println!` panics when its reader is gone, as in `inbetween cache list | head`. Work in progress
+//! matters more than its messages, so from then on they are dropped. Any other error, such as a full
+//! disk behind `> list.json`, is kept and makes the command fail, because a truncated list must not
+//! pass for a complete one.
 
 use std::fmt::Arguments;
 use std::io::{self, ErrorKind, Write};
@@ -11,22 +12,22 @@ use parking_lot::Mutex;
 
 use crate::failure::{Failure, Kind, Result};
 
-/// The first error in printing on standard output, but for a reader who is gone.
+/// The first error while printing to standard output, except for a reader that is gone.
 static FAILED: Mutex<Option<io::Error>> = Mutex::new(None);
 
-/// Prints a line on standard output.
+/// Prints a line to standard output.
 macro_rules! outln {
     ($($text:tt)*) => { $crate::stdio::out(format_args!("{}\n", format_args!($($text)*))) };
 }
 
-/// Prints a line on standard error.
+/// Prints a line to standard error.
 macro_rules! errln {
     ($($text:tt)*) => { $crate::stdio::err(format_args!("{}\n", format_args!($($text)*))) };
 }
 
 pub(crate) use {errln, outln};
 
-/// Prints `text` on standard output, at once.
+/// Prints `text` to standard output and flushes it.
 pub(crate) fn out(text: Arguments<'_>) {
     let mut stdout = io::stdout().lock();
     let printed = stdout.write_fmt(text).and_then(|()| stdout.flush());
@@ -37,12 +38,12 @@ pub(crate) fn out(text: Arguments<'_>) {
     }
 }
 
-/// Prints `text` on standard error. Where that cannot be done, nobody can be told.
+/// Prints `text` to standard error. If that fails, there is no way to report it.
 pub(crate) fn err(text: Arguments<'_>) {
     let _ = io::stderr().lock().write_fmt(text);
 }
 
-/// Whether all that was printed on standard output has arrived, or found nobody who reads it.
+/// Checks that all output was written, unless its reader is gone.
 ///
 /// # Errors
 ///

@@ -1,7 +1,7 @@
-//! Takes an in-between of straight, even ways to where its pieces are on their course.
+//! Moves the pieces of an in-between from straight, even paths to their course.
 //!
-//! Every piece is moved as a whole, with what the in-between shows of it. What another piece hid there is drawn from
-//! the keys.
+//! Every piece is moved as a whole, with the pixels that the in-between shows of it. What another
+//! piece hides there is drawn from the keys.
 
 use rayon::prelude::*;
 
@@ -12,26 +12,26 @@ use crate::map::Map;
 use crate::segments::neighbours;
 use crate::synth::{NO_PIECE, moved_with};
 
-/// Width of the cracks in a piece that are closed, about half of it, in samples.
+/// Width of the cracks in a piece that are closed, approximately half of it, in samples.
 const CRACK: usize = 8;
 
-/// How far the straight in-between may show a piece beyond where its keys have it, in samples.
+/// How far the straight in-between may show a piece beyond its area in the keys, in samples.
 const MARGIN: usize = 8;
 
-/// A piece that lies elsewhere than in the straight in-between.
+/// A piece that is elsewhere than in the straight in-between.
 struct Bent {
     piece: usize,
-    /// From where it is to where it is in the straight in-between.
+    /// From its place to its place in the straight in-between.
     back: Affine,
-    /// From where it is to the keys.
+    /// From its place to the keys.
     way: Way,
-    /// Columns and rows that it may cover: first, last.
+    /// Columns and rows that it may cover: first and last.
     bounds: [usize; 4],
 }
 
 impl Layers {
-    /// Bends `motion: [5, h, w]` of position `t`, and which piece each sample shows; tells for each sample which one of
-    /// the straight in-between it shows, if it shows any.
+    /// Bends `motion: [5, h, w]` at position `t`, and the piece of each sample. Returns for each
+    /// sample the one of the straight in-between that it shows, if any.
     pub(crate) fn bend(
         &self,
         course: &Course,
@@ -60,7 +60,7 @@ impl Layers {
                     .copied()
                     .find_map(|b| self.seen(b, place, &straight, &shown, guides, t))
                     .unwrap_or_else(|| {
-                        // Nothing claims it: as it was.
+                        // No piece covers it, so it stays as it was.
                         let i = y * w + x;
                         (
                             std::array::from_fn(|c| straight.0.v[c * area + i]),
@@ -96,13 +96,13 @@ impl Layers {
                     q[0].clamp(0.0, (self.width - 1) as f32),
                     q[1].clamp(0.0, (self.height - 1) as f32),
                 ];
-                // What is mixed with a figure's rim goes with the figure.
+                // Pixels mixed with a figure's rim move with the figure.
                 self.pixel(inside).map_or(0, |j| self.foremost_beside(k, j))
             })
             .collect()
     }
 
-    /// The same without what lies in narrow cracks of a piece: it goes with the piece, which would be torn there.
+    /// The same after closing narrow cracks in a piece, where it would be torn.
     fn without_cracks(&self, shown: Vec<u16>) -> Vec<u16> {
         let (h, w) = (self.h, self.w);
         let rank = |p: u16| self.rank[p as usize];
@@ -121,7 +121,7 @@ impl Layers {
         (0..h * w).into_par_iter().map(closed).collect()
     }
 
-    /// The foremost piece at or beside pixel `i` of a key.
+    /// The foremost piece at or next to pixel `i` of a key.
     fn foremost_beside(&self, key: usize, i: usize) -> u16 {
         let piece = &self.owners[key].piece;
         let rank = |p: u16| self.rank[p as usize];
@@ -129,15 +129,15 @@ impl Layers {
         beside.fold(piece[i], |a, b| if rank(b) < rank(a) { b } else { a })
     }
 
-    /// From where piece `p` is at `t` to where it is in the straight in-between, and to the keys; none where it has
-    /// folded.
+    /// The map from the place of piece `p` at `t` to its place in the straight in-between, and the
+    /// map to the keys; `None` if the piece has folded.
     pub(super) fn bent_way(&self, course: &Course, p: usize, t: f32) -> Option<(Affine, Way)> {
         let back = self.bent(course, p, t).inverse()?;
         let first = self.straight(course, p, t).inverse()?.after(&back);
         Some((back, Way { first, whole: self.whole(course, p) }))
     }
 
-    /// Where piece `p` is at `t`; none where it has folded.
+    /// Where piece `p` is at `t`; `None` if it has folded.
     fn bent_piece(&self, course: &Course, p: usize, t: f32) -> Option<Bent> {
         let (back, way) = self.bent_way(course, p, t)?;
         let everywhere = [0, self.w - 1, 0, self.h - 1];
@@ -153,7 +153,8 @@ impl Layers {
         Some(Bent { piece: p, back, way, bounds })
     }
 
-    /// What `bent` shows at `place`, if anything: motion, name, sample of the straight in-between.
+    /// What `bent` shows at `place`, if anything: motion, label, and sample of the straight
+    /// in-between.
     fn seen(
         &self,
         bent: &Bent,
@@ -181,7 +182,7 @@ impl Layers {
                 return None;
             }
         }
-        // Hidden there, or beyond the picture.
+        // Hidden there, or outside the picture.
         let source = if p == 0 {
             Some(self.ground(place, &bent.way, guides, t))
         } else {

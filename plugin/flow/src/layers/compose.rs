@@ -1,4 +1,4 @@
-//! The in-between: every piece on its way, from back to front.
+//! Composes the in-between: every piece in its place, from back to front.
 
 use inbetween_core::Bilinear;
 use rayon::prelude::*;
@@ -8,29 +8,30 @@ use super::transform::{Affine, Point};
 use super::{Layers, Way};
 use crate::map::Map;
 
-/// Log odds of a pixel that comes from one key alone.
+/// Log odds of a pixel that comes from a single key.
 const ALONE: f32 = 12.0;
 /// Difference of the moved keys (0..=1) up to which they are blended.
 const ALIKE: f32 = 0.12;
-/// Cracks between pieces of up to twice this are closed, in samples.
+/// Cracks between pieces of up to twice this width are closed, in samples.
 const CRACK: isize = 3;
 
-/// What the keys show of a place of the ground.
+/// What the keys show at one place of the ground.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum GroundShown {
     Both,
     /// Only this key.
     One(usize),
-    /// The nearer key shows it beside a piece that moves with it.
+    /// The nearer key shows it, next to a piece that moves with it.
     Rim,
     Hidden,
 }
 
-/// Where one pixel comes from: to the first key, to the last key, log odds of the first.
+/// Where one pixel comes from: displacement to the first key and to the last key, and log odds of
+/// the first.
 type Source = [f32; 5];
 
 impl Layers {
-    /// Motion and mask of the in-between at `t`, `[5, h, w]`, and the piece that each sample shows.
+    /// Motion and mask of the in-between at `t`, `[5, h, w]`, and the piece of each sample.
     pub(crate) fn at(&self, guides: &[Map; 2], t: f32) -> (Map, Vec<u16>) {
         let (h, w) = (self.h, self.w);
         let ways: Vec<Option<Way>> = (0..self.pieces.len()).map(|p| self.way(p, t)).collect();
@@ -64,14 +65,14 @@ impl Layers {
         (motion, picture.into_iter().map(|p| p.0).collect())
     }
 
-    /// How piece `p` lies at `t`; none where it cannot be said.
+    /// The mapping of piece `p` at `t`; `None` if it cannot be inverted.
     pub(super) fn way(&self, p: usize, t: f32) -> Option<Way> {
         let own = self.placed(p, t, 0);
         let first = own.inverse()?;
         Some(Way { first, whole: self.pieces[p].motion })
     }
 
-    /// From the first key to `t`: about its joint, which goes with what it hangs on.
+    /// From the first key to `t`, around the piece's joint, which moves with its parent.
     pub(super) fn placed(&self, p: usize, t: f32, depth: usize) -> Affine {
         let piece = &self.pieces[p];
         if let Some(way) = &piece.pinned {
@@ -113,7 +114,7 @@ impl Layers {
         })
     }
 
-    /// The pixel of a guide nearest to `q`, if it has one.
+    /// The guide pixel nearest to `q`, if it is in the picture.
     pub(super) fn pixel(&self, q: Point) -> Option<usize> {
         let (x, y) = ((q[0] + 0.5).floor(), (q[1] + 0.5).floor());
         let inside = x >= 0.0 && y >= 0.0 && x < self.width as f32 && y < self.height as f32;
@@ -149,23 +150,23 @@ impl Layers {
         }
     }
 
-    /// What the keys show of the ground at `q` in each of them. `near`: the key that is nearer in time.
+    /// What the keys show of the ground at `q`, a place in each of them. `near` is the key nearer in time.
     pub(super) fn ground_shown(&self, q: [Point; 2], near: usize) -> GroundShown {
         let pixels = q.map(|q| self.pixel(q));
         let ground = [0, 1].map(|k| pixels[k].filter(|&i| self.owners[k].piece[i] == 0));
-        // A rim that holds something of a figure is worse than what the other key shows.
+        // A rim that contains part of a figure is worse than what the other key shows.
         match [0, 1].map(|k| ground[k].is_some_and(|i| self.owners[k].clean[i])) {
             [true, true] => return GroundShown::Both,
             [true, false] => return GroundShown::One(0),
             [false, true] => return GroundShown::One(1),
             [false, false] => {}
         }
-        // Where nothing moves against the ground its rims are right as they are.
+        // Where nothing moves against the ground, its rims are correct as they are.
         let rests = |i: usize| self.rests[self.owners[near].front[i] as usize];
         if ground[near].is_some_and(rests) { GroundShown::Rim } else { GroundShown::Hidden }
     }
 
-    /// Where piece `n` at `p` comes from; none where it is not seen there.
+    /// Where piece `n` at `p` comes from; `None` if it is not visible there.
     pub(super) fn piece(
         &self,
         n: usize,
@@ -195,7 +196,7 @@ impl Layers {
             }
             [true, false] => Some(alone(p, q, near)),
             [false, true] => {
-                // Hidden in the nearer key, not missing there.
+                // It is hidden in the nearer key rather than missing.
                 let hidden = pixels[near]
                     .is_none_or(|i| self.rank[self.owners[near].piece[i] as usize] < self.rank[n]);
                 hidden.then(|| alone(p, q, far))
@@ -204,7 +205,7 @@ impl Layers {
         }
     }
 
-    /// Both keys show it: blended where they are alike, else from key `k`.
+    /// For places that both keys show: blended if they are alike, otherwise from key `k`.
     fn either(&self, p: Point, q: [Point; 2], guides: &[Map; 2], t: f32, k: usize) -> Source {
         let mut out = alone(p, q, k);
         let [a, b] = [0, 1].map(|k| Bilinear::at(q[k][0], q[k][1], self.h, self.w));
@@ -217,7 +218,7 @@ impl Layers {
         out
     }
 
-    /// Closes narrow cracks between the pieces of a figure with what lies beside them.
+    /// Closes narrow cracks between the pieces of a figure with neighbouring pixels.
     fn close(&self, picture: &mut [(u16, Source)]) {
         let (h, w) = (self.h, self.w);
         let figure: Vec<bool> = picture.iter().map(|p| p.0 != 0).collect();
@@ -259,7 +260,7 @@ impl Layers {
             }
             let Some((_, n)) = best else { continue };
             let (name, source) = before[n];
-            // Only what was not ground in the key that is shown.
+            // Only pixels that were not ground in the key that is shown.
             let k = usize::from(source[4] < 0.0);
             let q = [x as f32 + source[2 * k], y as f32 + source[2 * k + 1]];
             if self.pixel(q).is_some_and(|j| self.owners[k].piece[j] != 0) {

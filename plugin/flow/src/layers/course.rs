@@ -1,8 +1,10 @@
-//! The way of each piece through the drawings beside the span: arcs and changes of speed instead of straight, even ways.
+//! The path of each piece through the drawings beside the span: arcs and changes of speed in place
+//! of straight, even paths.
 //!
-//! Place, turn and stretch of a piece each follow a cubic through both keys. Its speed at a key is that of the parabola
-//! through the key and the drawings on both its sides, so that it is the same in the span beside; where there is no
-//! drawing beside, it is what makes the whole a parabola. No way goes back behind a key or beyond the other.
+//! Position, turn and stretch of a piece each follow a cubic through both keys. Its speed at a key
+//! is that of the parabola through the key and the drawings on both sides, so the speed is the same
+//! in the neighbouring span. If there is no drawing on one side, the speed makes the whole path a
+//! parabola. No path goes back behind a key or beyond the other one.
 
 use rayon::prelude::*;
 
@@ -12,47 +14,48 @@ use super::ground_beside::GroundBeside;
 use super::transform::{Affine, Bend, Point, UNIT, product, world_stretch};
 use crate::map::Map;
 
-/// What moves less than this at its rim from one drawing to the next rests, in samples.
+/// Movement at its rim, in samples, below which a piece rests from one drawing to the next.
 const RESTS: f32 = 0.6;
-/// A piece whose rim is nowhere farther than this from its straight, even way keeps it, in samples.
+/// A piece keeps its straight, even path if its rim never deviates from it by more than this, in
+/// samples.
 const STRAIGHT: f32 = 0.35;
-/// How much faster than the mean of its span anything is at a key: up to this a cubic does not turn back.
+/// Highest speed at a key relative to the mean of the span; up to this a cubic does not reverse.
 const FASTEST: f32 = 3.0;
-/// The same for speed to the side of the straight way.
+/// The same for speed across the straight path.
 const ASIDE: f32 = 2.0;
-/// A turn that departs more than this from the even one is not believed, in radians for each span.
+/// A turn that deviates from the even one by more than this is not believed, in radians per span.
 const TURNS: f32 = 0.17;
-/// Pieces smaller than this go with what they touch, in samples.
+/// Pieces smaller than this move with the pieces they touch, in samples.
 const SMALL: f32 = 40.0;
 
-/// What the drawings beside a span say of it.
+/// What the drawings beside a span reveal about it.
 pub(crate) struct Course {
-    /// The ways of all pieces; empty where all of them are straight and even.
+    /// The paths of all pieces; empty if all of them are straight and even.
     ways: Vec<Option<CurvedWay>>,
     /// The ground before and after the span.
     pub(super) grounds: [Option<GroundBeside>; 2],
 }
 
-/// How one piece leaves its straight, even way.
+/// How a piece deviates from its straight, even path.
 #[derive(Clone, Copy, Debug)]
 enum CurvedWay {
-    /// By departures of speed at both keys.
+    /// By its own deviations of speed at both keys.
     Own(Curve),
-    /// As this other piece does.
+    /// In the same way as this other piece.
     With(usize),
 }
 
-/// The way of one piece.
+/// The path of one piece.
 #[derive(Clone, Copy, Debug)]
 struct Curve {
     /// From key to key, as it is drawn.
     motion: Affine,
-    /// Departures of speed at both keys.
+    /// Deviations of speed at both keys.
     ends: [Bend; 2],
 }
 
 impl Curve {
-    /// What is added to the straight, even way at `t`.
+    /// The deviation from the straight, even path at `t`.
     fn bend(&self, t: f32) -> Bend {
         let [start, end] = &self.ends;
         let (a, b) = (t * (1.0 - t) * (1.0 - t), -t * t * (1.0 - t));
@@ -71,13 +74,13 @@ impl Course {
         grounds + self.ways.len() * size_of::<Option<CurvedWay>>()
     }
 
-    /// Whether any piece leaves its straight, even way.
+    /// Whether any piece leaves its straight, even path.
     pub(crate) fn bends(&self) -> bool {
         !self.ways.is_empty()
     }
 }
 
-/// Where a piece is in one drawing, as seen from the first key.
+/// Where a piece is in one drawing, relative to the first key.
 struct Pose {
     position: f32,
     to: Point,
@@ -86,9 +89,9 @@ struct Pose {
 }
 
 impl Layers {
-    /// What the drawings beside say; none where they say nothing. `guides` and `flows` are those of the pair;
-    /// `beside`: when the drawings before and after it are (0 is the first key, 1 the last), each as a pair with the key
-    /// next to it.
+    /// What the drawings beside the span reveal; `None` if that is nothing. `guides` and `flows` are
+    /// those of the pair. `beside` holds the positions of the drawings before and after it (0 is the
+    /// first key, 1 the last), each as a pair with the adjacent key.
     pub(crate) fn course(
         &self,
         guides: &[Map; 2],
@@ -111,7 +114,8 @@ impl Layers {
                 return None;
             }
             let evidence = if p == 0 { &GROUND } else { &FIGURE };
-            // What is not drawn as a piece goes as it was found place by place, if that is plain.
+            // A piece that is not drawn as a piece moves as the dense motion has it, provided that
+            // motion is simple.
             let drawn = self.needed[p] || piece.held;
             let motion = match drawn {
                 true => piece.motion,
@@ -154,7 +158,7 @@ impl Layers {
             .collect();
         let ways = if curves.iter().any(Option::is_some) { ways } else { Vec::new() };
         let ground = |key: usize| {
-            // Where nothing is moved as a piece, nothing comes out that both keys hide.
+            // If nothing moves as a piece, nothing appears that both keys hide.
             let moves = !ways.is_empty() || self.wanted();
             let (position, pair) = beside[key].as_ref().filter(|_| moves)?;
             let motion = self.pieces[0].motion;
@@ -169,19 +173,19 @@ impl Layers {
         (course.bends() || course.grounds.iter().any(Option::is_some)).then_some(course)
     }
 
-    /// The piece that stands for `p`: the first of a held figure, or itself.
+    /// The piece that represents `p`: the first of a held figure, or `p` itself.
     fn head(&self, p: usize) -> usize {
         let piece = &self.pieces[p];
         let same = |q: &usize| self.pieces[*q].held && self.pieces[*q].motion == piece.motion;
         if piece.held { (0..p).find(same).unwrap_or(p) } else { p }
     }
 
-    /// From where piece `p` is in the straight in-between at `t` to where it is on its course.
+    /// The map from the place of piece `p` in the straight in-between at `t` to its place on its course.
     pub(super) fn bent(&self, course: &Course, p: usize, t: f32) -> Affine {
         self.bent_by(course, p, t, 8)
     }
 
-    /// `rest`: of so many others at most it hangs on one that hangs on the next.
+    /// `rest` is the number of ancestors that may still be followed.
     fn bent_by(&self, course: &Course, p: usize, t: f32, rest: usize) -> Affine {
         match course.ways[p] {
             Some(CurvedWay::With(other)) if rest > 0 => self.bent_by(course, other, t, rest - 1),
@@ -190,7 +194,7 @@ impl Layers {
                 let straight = self.straight(course, p, t);
                 let bend = curve.bend(t);
                 let joint = straight.to;
-                // A joint is where what it hangs on takes it.
+                // A joint is where its parent takes it.
                 let parent = self.pieces[p].parent.filter(|_| rest > 0);
                 let to = match parent.filter(|&parent| course.ways[parent].is_some()) {
                     Some(parent) => self.bent_by(course, parent, t, rest - 1).at(joint),
@@ -222,14 +226,15 @@ impl Layers {
     }
 }
 
-/// Where something is that goes on as before, for so many times as long.
+/// The motion of something that continues in the same way for `times` as long.
 fn onward(motion: &Affine, times: f32) -> Affine {
     let to = [0, 1].map(|c| motion.from[c] + times * (motion.to[c] - motion.from[c]));
     Affine { to, ..*motion }
 }
 
-/// Departures of speed at both keys of a piece of `size` samples that goes by `motion`, from where it is before and
-/// after the span (when, and the way there from the first key); none where it goes straight and evenly.
+/// Deviations of speed at both keys, for a piece of `size` samples that moves by `motion`, given
+/// where it is before and after the span (position, and motion there from the first key); `None` if
+/// its path is straight and even.
 fn departures_of(
     motion: &Affine,
     size: f32,
@@ -240,7 +245,7 @@ fn departures_of(
     let (turned, _, upright) = motion.turn_and_stretch();
     let pose = |(position, way): (f32, Affine), near: f32| {
         let (mut angle, own) = way.polar();
-        // The turn that is nearest.
+        // The equivalent turn that is nearest.
         angle += ((near - angle) / std::f32::consts::TAU).round() * std::f32::consts::TAU;
         let stretch = if upright { world_stretch(angle, own) } else { own };
         Pose { position, to: way.at(from), angle, stretch }
@@ -259,7 +264,8 @@ fn departures_of(
         along_the_way([0, 1].map(|c| of(&last)[c] - of(&first)[c]), ends)
     };
     let shift = ends(&|pose| pose.to, true);
-    // What turns quite another way beside the span was not followed there, or not in the span.
+    // If a piece turns quite differently beside the span, it was not followed correctly, either
+    // there or in the span.
     let angle = ends(&|pose| [pose.angle, 0.0], false)
         .map(|[rate, _]| if rate.abs() < TURNS { rate } else { 0.0 });
     let stretch = [0, 1].map(|i| [0, 1].map(|j| ends(&|pose| [pose.stretch[i][j], 0.0], false)));
@@ -275,8 +281,8 @@ fn departures_of(
     leaves.then_some(ends)
 }
 
-/// How far the speeds at the first and the last key depart from the even one. Where a drawing is lacking on one side,
-/// the way is a parabola if it is `mirrored`, else even there.
+/// How far the speeds at the first and the last key deviate from the even one. If a drawing is
+/// missing on one side, the path is a parabola if `mirrored`, otherwise even on that side.
 fn departures(
     [first, last]: [&Pose; 2],
     [before, after]: [Option<&Pose>; 2],
@@ -286,7 +292,7 @@ fn departures(
     let slope =
         |a: &Pose, b: &Pose| [0, 1].map(|c| (of(b)[c] - of(a)[c]) / (b.position - a.position));
     let even = slope(first, last);
-    // The slope in the middle of a parabola, less the span's own.
+    // The slope in the middle of a parabola, minus the span's own.
     let less = |far: f32, slope: Point| [0, 1].map(|c| (slope[c] - even[c]) / (1.0 + far));
     let start = before.map(|before| less(-before.position, slope(before, first)));
     let end = after.map(|after| less(after.position - 1.0, slope(last, after)));
@@ -299,7 +305,7 @@ fn departures(
     }
 }
 
-/// Departures of speed that keep a way over `d` from turning back.
+/// Deviations of speed, limited so that a path over `d` does not reverse.
 fn along_the_way(d: Point, ends: [Point; 2]) -> [Point; 2] {
     let length = libm::hypotf(d[0], d[1]);
     if length < 1e-6 {

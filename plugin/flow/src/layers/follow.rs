@@ -1,4 +1,4 @@
-//! Where a piece of a key is in the drawing beside the span.
+//! Finds a piece of a key in the drawing beside the span.
 
 use super::Layers;
 use super::pinned_way::fit;
@@ -6,44 +6,46 @@ use super::transform::{Affine, Point, UNIT};
 use super::trust::{apart, carries};
 use crate::map::Map;
 
-/// Pixels of a piece that are asked, about.
+/// Approximate number of pixels that are compared per piece.
 const ASKED: usize = 96;
-/// With fewer lines than this all that it is counts.
+/// With fewer line pixels than this, all pixels of the piece count.
 const FEW: usize = 40;
 /// Share of these pixels that must stay in the picture.
 const INSIDE: f32 = 0.5;
-/// Largest difference of a channel that counts, 0..=1: what is hidden differs by any amount.
+/// Largest difference of a channel that counts, 0..=1, because hidden pixels may differ by any
+/// amount.
 const CAP: f32 = 0.3;
-/// What it costs, in difference, to lie a picture's diagonal away from where it would go on to, and to have a side
-/// doubled or halved.
+/// Cost, in units of difference, of being a picture's diagonal away from the expected place, and of
+/// doubling or halving a side.
 const ODD: (f32, f32) = (0.5, 0.02);
-/// What the first of these costs at most: what speeds up goes far.
+/// Upper limit for the first cost, because things that accelerate move far.
 const MOST_ODD: f32 = 0.06;
-/// Difference that counts for nothing: what looks the same where it was rests.
+/// Difference that is ignored in favour of resting: what looks the same where it was rests.
 const REST: f32 = 0.004;
 /// Mean difference up to which it looks the same.
 const SAME: f32 = 0.03;
-/// So many of the likeliest ways are made better: a way that is a little off may look worse than a wrong one.
+/// Number of the likeliest motions that are refined, because a correct one that is slightly off may
+/// look worse than a wrong one.
 const CLIMB: usize = 5;
-/// No side is stretched by more than this, nor squashed, and nothing turns by more than this many radians.
+/// Limits for stretching or squashing a side, and for turning in radians.
 const MOST: (f32, f32) = (2.0, 1.6);
 
-/// What a piece must show before it is taken to be found.
+/// What a piece must show to count as found.
 pub(super) struct Evidence {
-    /// Share of the pixels that land on their like.
+    /// Share of the pixels that land on similar ones.
     found: f32,
-    /// Share of the difference that it would have at rest which may be left.
+    /// Share of the difference at rest that may remain.
     left: f32,
 }
 
-/// Of a figure, whose limbs may go their own ways.
+/// For a figure, whose limbs may move differently.
 pub(super) const FIGURE: Evidence = Evidence { found: 0.5, left: 0.7 };
-/// Of the ground: all else goes with it.
+/// For the ground, because everything else moves with it.
 pub(super) const GROUND: Evidence = Evidence { found: 0.85, left: 0.35 };
 
-/// Two drawings, understood as a pair: the keys of the span, or one of them and the drawing beside it.
+/// An analysed pair of drawings: the keys of the span, or one of them and the drawing beside it.
 pub(crate) struct PairView<'a> {
-    /// Brought to one light, `[3, h, w]`.
+    /// Brought to the same light, `[3, h, w]`.
     pub(crate) guides: &'a [Map; 2],
     /// See `KeyPair::flows`.
     pub(crate) flows: &'a [Map; 2],
@@ -53,8 +55,9 @@ pub(crate) struct PairView<'a> {
 }
 
 impl Layers {
-    /// From the drawing `side` of `pair` to the other, for what lies at `places` there; none where it is not
-    /// found. `onward`: where it is if it goes on as it is known to; else it is where most of it was found.
+    /// From drawing `side` of `pair` to the other one, for the pixels at `places`; `None` if they
+    /// are not found. `onward` is where they are if they continue as known; otherwise most of them
+    /// decide.
     pub(super) fn follow(
         side: usize,
         places: &[usize],
@@ -81,7 +84,7 @@ impl Layers {
         let reach = reach.sum::<f32>().sqrt().max(2.0);
 
         let mut ways = vec![Affine::shift([0.0; 2])];
-        // What the pair's own pieces make of it, those first that have most of it.
+        // The motions of the pair's own pieces, those with most of the pixels first.
         let mut counts = std::collections::BTreeMap::<u16, usize>::new();
         for &i in &asked {
             *counts.entry(owners.piece[i]).or_default() += 1;
@@ -100,7 +103,7 @@ impl Layers {
         ways.push(found);
         let expected = *onward.unwrap_or(&found);
         ways.push(expected);
-        // What is round may have been found in any turn.
+        // Round things may have been found in any orientation.
         let straight = |way: &Affine| {
             let to = way.at(middle);
             Affine { m: UNIT, from: middle, to }
@@ -154,14 +157,14 @@ impl Layers {
     }
 }
 
-/// How far a motion squashes and how far it stretches.
+/// How far a motion squashes, and how far it stretches.
 fn sides(way: &Affine) -> [f32; 2] {
     let (_, [[a, b], [_, d]]) = way.polar();
     let (mean, half) = (0.5 * (a + d), libm::hypotf(0.5 * (a - d), b));
     [mean - half, mean + half]
 }
 
-/// The motion of most of `pairs`, those left out that go another way.
+/// The motion of most of `pairs`, without those that move differently.
 fn most_of(pairs: &mut Vec<(Point, Point)>) -> Affine {
     for _ in 0..3 {
         let way = fit(pairs);
@@ -177,7 +180,8 @@ fn most_of(pairs: &mut Vec<(Point, Point)>) -> Affine {
     fit(pairs)
 }
 
-/// Improves a motion about a piece of radius `reach` by steps down to a quarter of a sample at its rim.
+/// Refines a motion of a piece with radius `reach`, in steps down to a quarter of a sample at its
+/// rim.
 fn climb(from: (f32, Affine), reach: f32, off: impl Fn(&Affine) -> f32) -> (f32, Affine) {
     let mut best = from;
     for step in [2.0f32, 1.0, 0.5, 0.25] {

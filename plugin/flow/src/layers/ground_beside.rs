@@ -6,9 +6,9 @@ use super::transform::Affine;
 
 /// The ground as one drawing beside the span shows it.
 pub(crate) struct GroundBeside {
-    /// From the key next to it to that drawing.
+    /// The motion from the adjacent key to that drawing.
     pub(super) way: Affine,
-    /// Its pixels that show nothing but ground, `h w`.
+    /// Its pixels that show only ground, `h w`.
     pub(super) bare: Vec<bool>,
 }
 
@@ -19,15 +19,15 @@ impl GroundBeside {
 }
 
 impl Layers {
-    /// What `pair`, of key `key` and the drawing beside it, shows of the ground; none where the ground is not found
-    /// there. `places`: pixels of the ground in the key.
+    /// The ground as `pair` shows it, which consists of key `key` and the drawing beside it; `None`
+    /// if the ground is not found there. `places` are the pixels of the ground in the key.
     pub(super) fn ground_beside(
         key: usize,
         places: &[usize],
         pair: &PairView<'_>,
         onward: Option<&Affine>,
     ) -> Option<GroundBeside> {
-        // Under another light its colours are not those of the keys.
+        // In different light its colours do not match the keys.
         if pair.relit {
             return None;
         }

@@ -1,4 +1,4 @@
-//! The drawing in layers: the ground, figures before it, and their parts, each moved as one.
+//! A drawing in layers: the ground, the figures in front of it, and their parts, each moved as one.
 
 mod appearance;
 mod bend;
@@ -36,36 +36,36 @@ use stack::{Owners, StackedPiece, lay, order};
 use transform::{Affine, Point};
 use trust::carries;
 
-/// Two keys, understood as pieces that move.
+/// Two keys, explained as moving pieces.
 pub(crate) struct Layers {
     h: usize,
     w: usize,
-    /// Part that shows the frame.
+    /// Size of the part that shows the frame.
     height: usize,
     width: usize,
     pieces: Vec<StackedPiece>,
-    /// Pieces from front to back, and the place of each in that order.
+    /// Pieces from front to back, and the position of each in that order.
     order: Vec<usize>,
     rank: Vec<usize>,
     owners: [Owners; 2],
     /// Whether each piece moves with the ground.
     rests: Vec<bool>,
-    /// The ground does not move.
+    /// Whether the ground does not move.
     still: bool,
     /// Pieces that only the layers draw whole.
     needed: Vec<bool>,
-    /// What pins bind, and what has to be drawn with it.
+    /// Pieces bound by pins, and those that must be drawn with them.
     bound: Vec<bool>,
-    /// Pins with nothing but ground under them, by number from 0.
+    /// Pins on nothing but ground, as indices from 0.
     loose_pins: Vec<usize>,
 }
 
-/// From a place of the in-between to the keys.
+/// The mapping from the in-between to the keys.
 #[derive(Clone, Copy)]
 pub(super) struct Way {
     /// To the first key.
     first: Affine,
-    /// On from there to the last.
+    /// From there on to the last key.
     whole: Affine,
 }
 
@@ -82,7 +82,7 @@ impl Way {
 }
 
 impl Layers {
-    /// `guides: [3, h, w]`, of which `height` x `width` show the frame.
+    /// `guides: [3, h, w]`, of which `height` x `width` samples show the frame.
     pub(crate) fn of(guides: &[Map; 2], (height, width): (usize, usize), pins: &[Pin]) -> Self {
         let (h, w) = (guides[0].h, guides[0].w);
         let side = |k: usize| {
@@ -140,7 +140,8 @@ impl Layers {
             loose_pins: pinned.loose,
         };
         for (p, piece) in pieces.iter_mut().enumerate() {
-            // What pins bind stays to be seen, and what they took the other half from does not double it.
+            // Bound pieces stay visible, and what lost its counterpart to them must not appear
+            // twice.
             let bereft = out.bound[p] && piece.pinned.is_none();
             piece.vanishes = bereft || piece.pinned.is_none() && out.vanishes(p, piece);
         }
@@ -148,8 +149,8 @@ impl Layers {
         out
     }
 
-    /// Motion of the ground at half the guides' size, from the first key to the last and back, `[2, h, w]`;
-    /// none where it rests.
+    /// Motion of the ground at half the guides' size, from the first key to the last and back, `[2,
+    /// h, w]`; `None` if it rests.
     pub(crate) fn ground_flow(&self) -> Option<[Map; 2]> {
         let motion = self.pieces[0].motion;
         let back = motion.inverse().filter(|_| !self.still)?;
@@ -157,7 +158,7 @@ impl Layers {
         Some([motion, back].map(|motion| {
             let mut out = Map::new(2, h, w);
             for i in 0..h * w {
-                // Sample centres at the guides' size.
+                // Sample centres in guide samples.
                 let p = [2.0 * (i % w) as f32 + 0.5, 2.0 * (i / w) as f32 + 0.5];
                 let q = motion.at(p);
                 (0..2).for_each(|c| out.v[c * h * w + i] = 0.5 * (q[c] - p[c]));
@@ -166,27 +167,28 @@ impl Layers {
         }))
     }
 
-    /// Draws nothing as a piece but what pins bind.
+    /// Draws only bound pieces as pieces.
     pub(crate) fn bound_only(&mut self) {
-        // Sketches may move things before a ground that rests: it is not known where it shows.
+        // Sketches may move things in front of a resting ground, so it is not known where the
+        // ground is visible.
         self.still = false;
         self.needed.clone_from(&self.bound);
         self.with_bound();
     }
 
-    /// Draws what pins bind as pieces too, and what touches it.
+    /// Also draws bound pieces as pieces, together with what they touch.
     pub(crate) fn with_bound(&mut self) {
         let open: Vec<usize> = (0..self.bound.len()).filter(|&p| self.bound[p]).collect();
         open.iter().for_each(|&p| self.needed[p] = true);
         self.spread(open);
     }
 
-    /// Pins with nothing but ground under them, by number from 0.
+    /// Pins on nothing but ground, as indices from 0.
     pub(crate) fn loose_pins(&self) -> &[usize] {
         &self.loose_pins
     }
 
-    /// Whether the key that does not show piece `p` shows the ground in its place.
+    /// Whether the key without piece `p` shows the ground in its place.
     fn vanishes(&self, p: usize, piece: &StackedPiece) -> bool {
         let Some(key) = piece.only else { return false };
         let Some(there) = piece.motion.seen_from(key) else { return true };
@@ -206,7 +208,7 @@ impl Layers {
 
     /// Memory that this takes, in bytes.
     pub(crate) fn byte_len(&self) -> usize {
-        // Piece, front and nearest ground of each pixel of both keys, and two marks.
+        // Piece, front and nearest ground of each pixel in both keys, and two flags.
         2 * self.h * self.w * (2 + 2 + 4 + 2)
     }
 }

@@ -1,4 +1,4 @@
-//! Which piece lies before which, and whose each pixel of a key is.
+//! Decides which piece is in front of which, and to which piece each pixel of a key belongs.
 
 use super::explain::Scene;
 use super::pinned_way::PinnedWay;
@@ -7,32 +7,32 @@ use super::transform::Affine;
 use crate::map::Map;
 use crate::segments::neighbours;
 
-/// Share of a rim that is dark where there is an outline; the rest of it is soft.
+/// Share of a rim that is dark if there is an outline; the rest of it is soft.
 const OUTLINED: f32 = 0.45;
-/// Share of a rim that counts as a fair length of it.
+/// Share of a rim that counts as a substantial length.
 const FAIR: f32 = 0.2;
-/// Share of its lines that a piece must explain before it gives any of them away.
+/// Share of its lines that a piece must explain before it gives any of them up.
 const KNOWN: f32 = 0.8;
-/// Width of the soft rim of what has no outline, in samples.
+/// Width of the soft rim of a piece without an outline, in samples.
 const RIM: usize = 2;
-/// Difference of Gaussians of the lightness below which a pixel is part of a dark line.
+/// Difference of Gaussians of the lightness below which a pixel belongs to a dark line.
 const DARK: f32 = -3.0;
 
-/// Whose each pixel of a key is.
+/// Which piece owns each pixel of a key.
 pub(super) struct Owners {
     /// The piece of each pixel; lines belong to the piece in front.
     pub(super) piece: Vec<u16>,
-    /// Nothing of another piece, or of a frame line around the picture, is mixed into this pixel.
+    /// Whether no other piece, and no frame line around the picture, is mixed into the pixel.
     pub(super) clean: Vec<bool>,
-    /// Outlines and edges: what the eye follows.
+    /// Outlines and edges, which the eye follows.
     pub(super) line: Vec<bool>,
-    /// The foremost piece that may be mixed into this pixel.
+    /// The foremost piece that may be mixed into the pixel.
     pub(super) front: Vec<u16>,
-    /// For each pixel the nearest clean pixel of the ground; none where there is none.
+    /// For each pixel the nearest clean pixel of the ground; [`NOWHERE`] if there is none.
     pub(super) ground: Vec<u32>,
 }
 
-/// No such pixel.
+/// Means that there is no such pixel.
 pub(super) const NOWHERE: u32 = u32::MAX;
 
 /// The pieces from front to back.
@@ -42,7 +42,7 @@ pub(super) fn order(scene: &Scene, regions: [&Regions; 2]) -> Vec<usize> {
     let owner = [0, 1].map(|key| -> Vec<Option<usize>> {
         (0..h * w).map(|i| regions[key].at(i).and_then(|k| scene.of[key][k])).collect()
     });
-    // How often the one is seen where the other was expected.
+    // How often one piece is seen where another was expected.
     let mut before = vec![0.0f32; n * n];
     let mut area = vec![1.0f32; n];
     for key in 0..2 {
@@ -76,14 +76,14 @@ pub(super) fn order(scene: &Scene, regions: [&Regions; 2]) -> Vec<usize> {
         }
     }
     let score = |m: usize, l: usize| {
-        // As far as nothing is known, what moves lies before scenery that it does not hang together with, and what is
-        // small before what is large.
+        // If nothing is known, a moving piece is in front of scenery that it is not connected with,
+        // and a small piece is in front of a large one.
         let scenery = rests[m] != rests[l] && !touch[m * n + l] && !touch[l * n + m];
         let front = if scenery { rests[l] } else { area[m] < area[l] };
         let known = (before[m * n + l] - before[l * n + m]) / area[m].min(area[l]);
         known + if front { 0.02 } else { -0.02 }
     };
-    // The ground lies behind everything.
+    // The ground is behind everything.
     let mut left: Vec<usize> = (1..n).collect();
     let mut out = Vec::with_capacity(n);
     while !left.is_empty() {
@@ -103,9 +103,9 @@ pub(super) fn order(scene: &Scene, regions: [&Regions; 2]) -> Vec<usize> {
 }
 
 impl Owners {
-    /// `rank`: place of each piece from the front; the first `grounds` pieces go with the ground.
-    /// `light: [1, h, w]`, 0..=255. `explains` tells whether the motion of a piece carries a pixel to its like in the
-    /// other key.
+    /// `rank` is the position of each piece from the front; the first `grounds` pieces move with
+    /// the ground. `light: [1, h, w]`, 0..=255. `explains` says whether the motion of a piece maps
+    /// a pixel to a similar one in the other key.
     pub(super) fn of(
         regions: &Regions,
         of: &[Option<usize>],
@@ -129,15 +129,17 @@ impl Owners {
             let takes = if dark(i) {
                 bare || rank[p] < rank[base[i] as usize]
             } else {
-                // Of the soft side of a line as well, what has no outline owns its own rim only.
+                // A piece without an outline owns only its own rim, even on the soft side of a
+                // line.
                 bare && base[i] != 0 && !within(regions, i, RIM)
             };
             if takes {
                 piece[i] = p as u16;
             }
         }
-        // A line that only the piece on its other side explains is that piece's: where a ball lies on the line
-        // of a floor, each takes its own along. What is known in part only keeps all its lines.
+        // A line that is explained only by the piece on its other side belongs to that piece: if a
+        // ball lies on the line of a floor, each moves its own line. A piece of which only a part
+        // is known keeps all its lines.
         let lines: Vec<usize> = (0..h * w).filter(|&i| regions.core[i] == 0).collect();
         let mut known = vec![[0u32; 2]; rank.len()];
         let own: Vec<bool> = lines.iter().map(|&i| explains(piece[i] as usize, i)).collect();
@@ -153,7 +155,7 @@ impl Owners {
                 gives[i] = sides.into_iter().find(|&p| p != own && explains(p, i));
             }
         }
-        // Not for single samples that happen to be alike.
+        // But not for single samples that happen to be alike.
         let taken = piece.clone();
         for &i in &lines {
             let Some(to) = gives[i] else { continue };
@@ -163,7 +165,7 @@ impl Owners {
                 piece[i] = to as u16;
             }
         }
-        // The soft rim of a line goes with it.
+        // The soft rim of a line belongs to the line.
         let lined = piece.clone();
         for i in (0..h * w).filter(|&i| regions.core[i] == 0 && !dark(i)) {
             for n in neighbours(i, h, w).into_iter().flatten() {
@@ -181,9 +183,9 @@ impl Owners {
     }
 }
 
-/// For each region (from 1) whether its piece has an outline of its own: its rim is dark towards everything
-/// that it touches along a fair length. A shadow that lies along a line of the ground has none, and owns no
-/// line. Regions of the ground are asked one by one.
+/// For each region (from 1), whether its piece has its own outline: its rim is dark towards
+/// everything it touches along a substantial length. A shadow along a line of the ground has none,
+/// and owns no line. Regions of the ground are judged individually.
 fn outlined(
     regions: &Regions,
     piece_of: impl Fn(u16) -> Option<usize>,
@@ -194,7 +196,7 @@ fn outlined(
         Some(p) if p > 0 => count + p,
         _ => l as usize,
     };
-    // Rim between two: dark pixels, all pixels.
+    // Rim between two regions: number of dark pixels and of all pixels.
     let mut rims = std::collections::BTreeMap::<(usize, usize), [u32; 2]>::new();
     for i in (0..regions.core.len()).filter(|&i| regions.core[i] == 0 && regions.across[i] > 0) {
         let (own, other) = (unit(regions.label[i]), unit(regions.across[i]));
@@ -216,12 +218,12 @@ fn outlined(
         .collect()
 }
 
-/// Whether the region that pixel `i` was given to is within `reach` samples of it.
+/// Whether the region to which pixel `i` is assigned is within `reach` samples of it.
 fn within(regions: &Regions, i: usize, reach: usize) -> bool {
     around(i, reach, regions.h, regions.w).any(|n| regions.core[n] == regions.label[i])
 }
 
-/// The pixels of the square that reaches so far from pixel `i`.
+/// The pixels of the square that extends `reach` pixels from pixel `i`.
 fn around(i: usize, reach: usize, h: usize, w: usize) -> impl Iterator<Item = usize> {
     let (x, y) = (i % w, i / w);
     let columns = x.saturating_sub(reach)..(x + reach + 1).min(w);
@@ -249,10 +251,10 @@ fn foremost(piece: &[u16], rank: &[usize], h: usize, w: usize) -> Vec<u16> {
     out
 }
 
-/// For each pixel the nearest clean one of a ground, off its lines.
+/// For each pixel the nearest clean pixel of a ground, away from its lines.
 fn nearest(clean_ground: impl Fn(usize) -> bool, regions: &Regions) -> Vec<u32> {
     let (h, w) = (regions.h, regions.w);
-    // A surface, no line and no crumb.
+    // A surface rather than a line or a fragment.
     let wide: Vec<bool> = std::iter::once(false)
         .chain(regions.list.iter().map(|r| r.area > 0.004 * (h * w) as f32))
         .collect();
@@ -262,7 +264,7 @@ fn nearest(clean_ground: impl Fn(usize) -> bool, regions: &Regions) -> Vec<u32> 
     let away = |i: usize, to: u32| {
         let to = to as usize;
         let (dx, dy) = ((i % w) as f32 - (to % w) as f32, (i / w) as f32 - (to / w) as f32);
-        // Grounds run level more often than not.
+        // Grounds are more often level than not.
         dx * dx + 4.0 * dy * dy
     };
     for forward in [true, false, true, false] {
@@ -285,24 +287,24 @@ fn nearest(clean_ground: impl Fn(usize) -> bool, regions: &Regions) -> Vec<u32> 
     out
 }
 
-/// A piece as it is laid: its motion about a joint, and what it hangs on.
+/// A piece as it is composed: its motion around a joint, and its parent.
 #[derive(Clone, Debug)]
 pub(super) struct StackedPiece {
     pub(super) motion: Affine,
     pub(super) parent: Option<usize>,
-    /// Smallest and largest x and y of its pixels in each key; none where it has none.
+    /// Smallest and largest x and y of its pixels in each key; `None` if it has none there.
     pub(super) bounds: [Option<[f32; 4]>; 2],
     /// Its area, the mean of both keys, in samples.
     pub(super) size: f32,
     /// Pieces that it touches in either key.
     pub(super) touches: Vec<usize>,
-    /// The only key that shows it.
+    /// The only key that shows it, if just one does.
     pub(super) only: Option<usize>,
-    /// The other key shows that it is gone.
+    /// Whether the other key shows that it is gone.
     pub(super) vanishes: bool,
-    /// It changes too much to be followed: seen as the nearer key shows it.
+    /// Whether it changes too much to be followed, so that it is shown as in the nearer key.
     pub(super) held: bool,
-    /// How it goes where pins bind it.
+    /// Its path, if pins bind it.
     pub(super) pinned: Option<PinnedWay>,
 }
 
@@ -375,7 +377,7 @@ pub(super) fn lay(
                         let Some(back) = piece.motion.inverse() else { continue };
                         at = back.at(at);
                     }
-                    // A joint holds where both agree on it.
+                    // A joint holds if both motions agree there.
                     let (u, v) = (piece.motion.at(at), scene.pieces[other].motion.at(at));
                     if libm::hypotf(u[0] - v[0], u[1] - v[1]) < 4.0 + 0.25 * whole(p).sqrt() {
                         best = joint[0];

@@ -7,11 +7,11 @@ use crate::map::Map;
 use crate::synth::beside;
 
 impl Layers {
-    /// Fetches the ground that neither key shows from the drawings beside the span: there `motion: [5, h, w]` of
-    /// position `t` leads to the drawing that `label` then names.
+    /// Takes the ground that neither key shows from the drawings beside the span. At those pixels,
+    /// `motion: [5, h, w]` for position `t` leads to the drawing that `label` names.
     pub(crate) fn uncover(&self, course: &Course, motion: &mut Map, label: &mut [u16], t: f32) {
         let (w, area) = (self.w, self.h * self.w);
-        // From where the ground is to where both keys have it.
+        // From the place of the ground now to its place in both keys.
         let way = match course.bends() {
             true => self.bent_way(course, 0, t).map(|(_, way)| way),
             false => self.way(0, t),

@@ -160,7 +160,7 @@ pub struct Render {
     /// key and 1 the last.
     #[arg(skip)]
     pub(crate) neighbours: [Option<(f64, PathBuf)>; 2],
-    /// Of a span in a sequence: its own chart and exposure.
+    /// For a span in a sequence: its own chart and exposure.
     #[arg(skip)]
     pub(crate) timed: Option<(Chart, Exposure)>,
 }
@@ -196,7 +196,7 @@ impl Render {
         Ok((chart, exposure))
     }
 
-    /// The timing of the one span of these arguments.
+    /// The timing, if these arguments have only one span.
     pub(crate) fn timing(&self) -> Result<Timing> {
         let (chart, exposure) = match &self.timed {
             Some(timed) => timed.clone(),
@@ -220,7 +220,7 @@ impl Render {
     }
 }
 
-/// The one of `all` that is for span `at`, counted from 0.
+/// The entry of `all` for span `at`, counted from 0.
 fn of_span<'a, T>(option: &str, all: &'a [T], at: usize, spans: usize) -> Result<&'a T> {
     match all {
         [one] => Ok(one),

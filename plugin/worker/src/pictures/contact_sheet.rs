@@ -1,4 +1,4 @@
-//! Frames on one picture, under their exposure sheet.
+//! Puts frames on one picture, below their exposure sheet.
 
 use font8x8::{BASIC_FONTS, UnicodeFonts};
 use image::{GenericImage, Rgb, RgbImage, imageops};
@@ -20,13 +20,13 @@ const INK: Rgb<u8> = Rgb([235, 235, 230]);
 const KEY_INK: Rgb<u8> = Rgb([255, 184, 64]);
 const FAINT: Rgb<u8> = Rgb([120, 120, 124]);
 
-/// What is seen on a frame.
+/// What a frame shows.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Exposed {
     Key,
-    /// A drawing so far between its keys, 0 to 1, which starts here.
+    /// A drawing that starts here, at this position between its keys, 0 to 1.
     InBetween(f64),
-    /// The drawing of the frame before.
+    /// The drawing of the previous frame.
     Hold,
 }
 
@@ -38,7 +38,7 @@ pub(crate) struct Cell {
 }
 
 impl Cell {
-    /// A frame with its picture, which is kept as small as it is on the sheet.
+    /// A frame with its picture, which is stored at its size on the sheet.
     pub(crate) fn new(frame: u32, exposed: Exposed, picture: &RgbImage) -> Self {
         let (width, height) = picture.dimensions();
         let picture = if width <= WIDTH {
@@ -51,13 +51,13 @@ impl Cell {
     }
 }
 
-/// All frames with their numbers, and above them the exposure sheet, a line for as many frames as fit.
+/// All frames with their numbers, below an exposure sheet whose lines hold as many frames as fit.
 pub(crate) fn contact_sheet(cells: &[Cell]) -> RgbImage {
     let Some(first) = cells.first() else { return RgbImage::new(1, 1) };
     let (width, height) = first.picture.dimensions();
     let step = (width.max(4 * LETTER) + GAP, height + LINE + GAP);
     let count = cells.len() as u32;
-    // About as wide as a screen is to its height.
+    // About the proportions of a screen.
     let shape = (f64::from(count * step.1) / f64::from(step.0) * 16.0 / 9.0).sqrt().ceil() as u32;
     let columns = shape.clamp(1, count).min((WIDEST / step.0).max(1));
     let sheet_width = (GAP + columns * step.0).max(40 * LETTER);
@@ -70,7 +70,7 @@ pub(crate) fn contact_sheet(cells: &[Cell]) -> RgbImage {
         let (x, y) = (GAP + n % columns * step.0, top + GAP + n / columns * step.1);
         let ink = if cell.exposed == Exposed::Key { KEY_INK } else { INK };
         write(&mut sheet, &cell.frame.to_string(), (x, y), ink);
-        // A frame of another size than the first shows as much of itself as there is room for.
+        // A frame whose size differs from that of the first is cropped to the room there is.
         let (w, h) = (cell.picture.width().min(width), cell.picture.height().min(height));
         let shown = imageops::crop_imm(&cell.picture, 0, 0, w, h).to_image();
         sheet.copy_from(&shown, x, y + LINE).expect("the sheet was made large enough");
@@ -88,7 +88,7 @@ struct ExposureTable<'a> {
 }
 
 impl<'a> ExposureTable<'a> {
-    /// Height of a line of frames: numbers, marks, shares of the way.
+    /// Height of a line of frames: numbers, marks, positions.
     const LINE_HEIGHT: u32 = GAP + LINE + MARK + 4 + LINE;
     const LEGEND: &'static str = "key   in-between, % of the way   hold";
 
@@ -118,7 +118,7 @@ impl<'a> ExposureTable<'a> {
                 write(sheet, &share, (x, y + LINE + MARK + 4), FAINT);
             }
         }
-        // What the marks mean, each before its word.
+        // The legend: each mark, followed by its word.
         let y = self.lines() * Self::LINE_HEIGHT + 2;
         let words = GAP + 2 * LETTER;
         write(sheet, Self::LEGEND, (words, y), FAINT);
@@ -148,7 +148,7 @@ impl<'a> ExposureTable<'a> {
     }
 }
 
-/// Writes a line of plain letters; what does not fit is left out.
+/// Writes a line of plain letters; letters that do not fit are left out.
 fn write(sheet: &mut RgbImage, text: &str, (left, top): (u32, u32), ink: Rgb<u8>) {
     for (n, letter) in (0..).zip(text.chars()) {
         let Some(glyph) = BASIC_FONTS.get(letter) else { continue };

@@ -175,7 +175,7 @@ fn draw_span(
     Ok(())
 }
 
-/// What the exposure sheet says of a frame.
+/// What the exposure sheet shows for a frame.
 fn exposed(timing: &Timing, frame: u32, place: SpanPosition) -> Result<Exposed> {
     Ok(if timing.at(f64::from(frame) - 1.0)? == place {
         Exposed::Hold

@@ -92,7 +92,7 @@ impl Overview {
         }
     }
 
-    /// Takes in the next frame, its values in `encoding`, of which a part may be unsure.
+    /// Adds the next frame, whose values are in `encoding` and may be partly unsure.
     pub(super) fn show(
         &mut self,
         (number, exposed): (u32, Exposed),
@@ -114,7 +114,7 @@ impl Overview {
         }
     }
 
-    /// Writes the sheet and the preview, where wanted. Returns the files that were written.
+    /// Writes the sheet and the preview if wanted, and returns the files written.
     pub(super) fn finish(self) -> Result<Vec<PathBuf>> {
         let mut files = Vec::new();
         if self.sheet {
@@ -135,8 +135,8 @@ impl Overview {
     }
 }
 
-/// Written to a temporary file and renamed, so that a task that is killed leaves no half picture. Each process
-/// has a temporary name of its own, for two may write the same frame.
+/// Writes to a temporary file and renames it, so that a killed task leaves no partial picture. Each
+/// process uses its own temporary name, because two may write the same frame.
 fn keep(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let beside = tempfile::Builder::new()

@@ -5,10 +5,10 @@ use std::path::Path;
 use crate::failure::{Failure, Kind, Result};
 use crate::stdio::errln;
 
-/// What is left free for everything else on the disk, in bytes.
+/// Space to leave free for everything else on the disk, in bytes.
 const SPARE: u64 = 64 << 20;
 
-/// What will be written, in bytes.
+/// How much will be written, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct SpaceEstimate {
     /// Almost certainly at least this much.
@@ -17,9 +17,9 @@ pub(super) struct SpaceEstimate {
     pub(super) most: u64,
 }
 
-/// Fails if there is surely too little space in `folder`, and warns if there may be.
+/// Fails if there is certainly too little space in `folder`, and warns if there may be too little.
 pub(super) fn check(folder: &Path, estimate: SpaceEstimate) -> Result<()> {
-    // If the system cannot tell, writing will.
+    // If the system does not report it, writing will show whether there is enough.
     let Ok(free) = fs4::available_space(folder) else { return Ok(()) };
     if estimate.least.saturating_add(SPARE) > free {
         return Err(Failure::new(
