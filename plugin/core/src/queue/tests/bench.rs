@@ -11,7 +11,7 @@ use crate::cache::CacheConfig;
 use crate::{Control, Frame, Remarks, Settings};
 
 /// Longer than any machine needs; a test that waits this long has failed.
-pub(super) const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(60);
 pub(super) const NOW: Duration = Duration::ZERO;
 
 /// Draws a grey with the position's value once the gate opens.

@@ -4,7 +4,7 @@ mod bench;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use self::bench::{Bench, LONG, NOW, Verdict, failure, job, outcome};
+use self::bench::{Bench, NOW, Verdict, failure, job, outcome};
 use super::*;
 use crate::cache::{CacheConfig, DiskConfig};
 use crate::settings::{ToonCrafterSettings, WeightRef};
