@@ -215,8 +215,8 @@ struct Step {
     is_steady: bool,
     /// Root mean square of that change.
     change: f32,
-    /// The number of frames after which the previous scene is seen again, where the frame before
-    /// looks like another scene.
+    /// The length of a flash that ends here: the number of frames, up to the previous one, that
+    /// interrupted the scene of this frame.
     flash_frames: Option<usize>,
 }
 

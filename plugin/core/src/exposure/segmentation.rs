@@ -196,7 +196,8 @@ pub(super) fn weave_of(moves: impl Iterator<Item = [f32; 2]> + Clone) -> f32 {
             .flat_map(|way| [0, 1].map(|axis| (way[axis] - from[axis]).abs()))
             .collect();
         rests.sort_by(f32::total_cmp);
-        // For normally distributed play, a quarter of the values lie below 0.32 deviations.
+        // If the movement of the picture in its gate is normally distributed, a quarter of the values lie below 0.32
+        // deviations.
         rests.get(rests.len() / 4).map_or(0.0, |quarter| quarter / 0.32)
     };
     around([0.0; 2]).min(around(middle))
