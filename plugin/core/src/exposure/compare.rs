@@ -79,7 +79,10 @@ impl Comparison {
             return Self::of_unrelated();
         }
         let (shift, lit) = aligned(a, b);
-        let blocks = blocks(&a.fine, &b.fine, shift);
+        let mut blocks = blocks(&a.fine, &b.fine, shift);
+        if a.hides() || b.hides() {
+            blocks = seen_blocks(blocks, a, b, shift);
+        }
         let least = if a.is_field() || b.is_field() {
             // In alternate fields, an edge falls on different lines.
             MOST_EDGE_NOISE
@@ -166,6 +169,27 @@ fn blocks(a: &Grid, b: &Grid, shift: [f32; 2]) -> Vec<[f32; 2]> {
         }
     }
     with_slopes_beside(&blocks, wide, high)
+}
+
+/// The blocks of which neither picture hides anything.
+fn seen_blocks(
+    blocks: Vec<[f32; 2]>,
+    a: &Signature,
+    b: &Signature,
+    shift: [f32; 2],
+) -> Vec<[f32; 2]> {
+    let [margin_x, margin_y] = margins(shift);
+    let wide = a.fine.width.saturating_sub(2 * margin_x) / BLOCK;
+    let half = shift.map(|part| 0.5 * part);
+    let is_seen = |at: &usize| {
+        let (left, top) = (at % wide * BLOCK + margin_x, at / wide * BLOCK + margin_y);
+        let mut places = (top..top + BLOCK).flat_map(|y| (left..left + BLOCK).map(move |x| (x, y)));
+        !places.any(|(x, y)| {
+            let (x, y) = (x as f32, y as f32);
+            a.is_hidden(x - half[0], y - half[1]) || b.is_hidden(x + half[0], y + half[1])
+        })
+    };
+    (0..blocks.len()).filter(is_seen).map(|at| blocks[at]).collect()
 }
 
 /// Compression spreads the noise of an edge over its surroundings.

@@ -1,5 +1,6 @@
 //! Signatures: small, smoothed, display-referred copies of frames.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::*;
@@ -44,6 +45,8 @@ pub struct Signature {
     size: (usize, usize),
     /// Whether every other line was interpolated from a field.
     is_field: bool,
+    /// Whether each sample shows something that is no part of the picture; empty where none does.
+    hidden: Arc<[bool]>,
     serial: Serial,
 }
 
@@ -91,12 +94,58 @@ impl Signature {
         }
         let fine = Grid { width, height, planes }.smoothed();
         let coarse = fine.pooled(COARSE);
-        Self { fine, coarse, factor, size, is_field, serial: Serial::new() }
+        let hidden = Arc::default();
+        Self { fine, coarse, factor, size, is_field, hidden, serial: Serial::new() }
+    }
+
+    /// The same signature where some pixels of the frame (row by row, as many as it has) show nothing of the picture, but
+    /// what was laid over it: no difference counts there.
+    ///
+    /// # Panics
+    /// When `covered` has another length than the frame has pixels.
+    #[must_use]
+    pub fn hiding(mut self, covered: &[bool]) -> Self {
+        let (wide, high) = self.size;
+        assert_eq!(covered.len(), wide * high, "one flag for each pixel");
+        let Grid { width, height, .. } = self.fine;
+        let mut hidden = vec![false; width * height];
+        for (y, row) in covered.chunks(wide).enumerate() {
+            for (x, _) in row.iter().enumerate().filter(|(_, covered)| **covered) {
+                let (x, y) = (x / self.factor, y / self.factor);
+                // Samples are smoothed, so those beside it show something of it, too.
+                for y in y.saturating_sub(1)..(y + 2).min(height) {
+                    for x in x.saturating_sub(1)..(x + 2).min(width) {
+                        hidden[y * width + x] = true;
+                    }
+                }
+            }
+        }
+        self.hidden = hidden.into();
+        self
+    }
+
+    /// Whether the samples around this place show nothing of the picture; the caller stays inside.
+    #[inline]
+    pub(super) fn is_hidden(&self, x: f32, y: f32) -> bool {
+        if self.hidden.is_empty() {
+            return false;
+        }
+        let (left, top) = (x as usize, y as usize);
+        let Grid { width, height, .. } = self.fine;
+        let (right, below) = ((left + 1).min(width - 1), (top + 1).min(height - 1));
+        let at = |x: usize, y: usize| self.hidden[y * width + x];
+        at(left, top) || at(right, top) || at(left, below) || at(right, below)
+    }
+
+    /// Whether any sample shows something that is no part of the picture.
+    pub(super) fn hides(&self) -> bool {
+        !self.hidden.is_empty()
     }
 
     /// A signature of the same frame with other samples.
     pub(super) fn with_grids(&self, fine: Grid, coarse: Grid) -> Self {
-        Self { fine, coarse, serial: Serial::new(), ..*self }
+        let hidden = self.hidden.clone();
+        Self { fine, coarse, hidden, serial: Serial::new(), ..*self }
     }
 
     /// Width and height of the frame, in pixels.
@@ -118,6 +167,7 @@ impl Signature {
     pub fn byte_len(&self) -> usize {
         size_of::<Self>()
             + (self.fine.planes[0].len() + self.coarse.planes[0].len()) * PLANES * size_of::<f32>()
+            + self.hidden.len()
     }
 }
 

@@ -54,6 +54,11 @@ impl FrameMap {
         Some(self.conversion.output_frame(*span, time))
     }
 
+    /// The source frame at the moment of frame `number` of the output, whatever is drawn for it.
+    pub fn source_frame(&self, number: u64) -> i64 {
+        self.target.time_at(self.source, number).frame()
+    }
+
     /// The drawings beside the in-betweens of the keys `first` and `last`, where
     /// [`FrameMap::output_frame`] returned these keys and the same movement has such drawings: not
     /// across a cut, nor out of a rest or into one.

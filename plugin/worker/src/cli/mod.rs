@@ -176,6 +176,9 @@ pub struct Retime {
     /// pan goes on.
     #[arg(long)]
     pub hold_camera: bool,
+    /// Let subtitles, logos and counters that are burnt into the picture move with it; else they stay as they are.
+    #[arg(long)]
+    pub move_overlays: bool,
     #[arg(long, help = help(&MOTION_PATH), value_parser = choice(&MOTION_PATH), default_value = name_of_default(&MOTION_PATH))]
     pub(crate) path: MotionPath,
     #[arg(long, help = help(&QUALITY), value_parser = choice(&QUALITY), default_value = name_of_default(&QUALITY))]

@@ -1,5 +1,6 @@
 //! The frames of the output, one after the other: copied, or drawn through the queue.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use inbetween_core::settings::list::MotionPath;
 use inbetween_core::{ContentHash, Drawn, Engine, EngineKind, Job, Request, Settings};
 
 use super::atomic_file;
+use super::overlay::OverlayPixels;
 use super::pan::translated;
 use super::pictures::{self, Style};
 use super::source::{Frames, Source};
@@ -59,6 +61,8 @@ pub(super) fn queue(engine: Arc<dyn Engine>, bytes: u64, count: u64) -> Queue {
 struct Pending {
     at: u64,
     ticket: Ticket,
+    /// What lies over it.
+    overlay: Option<OverlayPixels>,
 }
 
 /// Writes the frames in the order of the output, range after range.
@@ -123,15 +127,22 @@ impl FrameWriter<'_> {
                 self.bar.skip(1);
             } else if let OutputFrame::InBetween { first, last, position } = shown {
                 let job = self.job((first, last), position)?;
-                pending.push_back(Pending { at, ticket: self.queue.submit(job, Priority::Final) });
+                let overlay = self.frames.overlay(index(self.frame_map.source_frame(at))?)?;
+                let ticket = self.queue.submit(job, Priority::Final);
+                pending.push_back(Pending { at, ticket, overlay });
                 if pending.len() > AHEAD {
                     self.write_next(&mut pending, work)?;
                 }
             } else if let (OutputFrame::Source { frame }, Some(shift)) =
                 (shown, self.extrapolated_pan(at))
             {
-                let picture = self.frames.get(index(frame)?)?;
-                let moved = translated(&picture.frame, shift);
+                let frame = index(frame)?;
+                let overlay = self.frames.overlay(frame)?;
+                let picture = self.frames.behind_overlays(frame)?;
+                let mut moved = translated(&picture.frame, shift);
+                if let Some(overlay) = overlay {
+                    overlay.lay_over(&mut moved);
+                }
                 let sum = pictures::save(&moved, self.source.encoding(), self.style, &file)?;
                 work.record_frame(at, sum)?;
                 self.counts.panned += 1;
@@ -163,7 +174,7 @@ impl FrameWriter<'_> {
             MotionPath::Smooth => self.frame_map.neighbours(first, last),
             MotionPath::Straight => [None, None],
         };
-        let mut frame = |at: i64| self.frames.get(index(at)?);
+        let mut frame = |at: i64| self.frames.behind_overlays(index(at)?);
         // In rising order, as a video is read.
         let [before, after] = neighbours;
         let before =
@@ -192,10 +203,18 @@ impl FrameWriter<'_> {
 
     /// Waits for the in-between asked for first, and writes it.
     fn write_next(&mut self, pending: &mut VecDeque<Pending>, work: &mut WorkFolder) -> Result<()> {
-        let Some(Pending { at, ticket }) = pending.pop_front() else { return Ok(()) };
+        let Some(Pending { at, ticket, overlay }) = pending.pop_front() else { return Ok(()) };
         let drawn: Arc<Drawn> =
             ticket.wait().map_err(|err| Failure::new(Kind::Engine, err.user_message()))?;
-        let sum = pictures::save(&drawn.frame, self.settings.encoding, self.style, &work.file(at))?;
+        let frame = match overlay {
+            Some(overlay) => {
+                let mut frame = drawn.frame.clone();
+                overlay.lay_over(&mut frame);
+                Cow::Owned(frame)
+            }
+            None => Cow::Borrowed(&drawn.frame),
+        };
+        let sum = pictures::save(&frame, self.settings.encoding, self.style, &work.file(at))?;
         work.record_frame(at, sum)?;
         self.counts.drawn += 1;
         self.counts.held += u64::from(drawn.cut);

@@ -4,6 +4,7 @@ mod animation;
 mod atomic_file;
 mod disk_space;
 mod draw;
+mod overlay;
 mod pan;
 mod pictures;
 mod report;
@@ -35,13 +36,13 @@ use report::{report, show_sheet};
 use restore::RestoreOptions;
 use sequence::Pattern;
 use share::Share;
-use source::Source;
+use source::{LookOptions, Source};
 use target::Target;
 use video::{EncoderOptions, VideoWriter};
 use work_folder::{ClipAnalysis, JobSpec, WorkFolder};
 
 /// Form of the manifest.
-const FORMAT: u32 = 5;
+const FORMAT: u32 = 6;
 
 /// Rate of pictures that say none.
 const RATE_OF_PICTURES: &str = "24";
@@ -59,9 +60,10 @@ fn retime(arguments: &Retime) -> Result<()> {
     };
     let restoring =
         RestoreOptions { restore: arguments.restore, film_rate: arguments.from_cadence };
+    let look = LookOptions { restoring, find_overlays: !arguments.move_overlays };
     warn_about(&source, arguments);
     if arguments.x_sheet {
-        let analysis = source.analyse(from, restoring, arguments.progress)?;
+        let analysis = source.analyse(from, look, arguments.progress)?;
         show_sheet(arguments, &analysis, analysis.restoration.rate(from))?;
         return fail_if_damaged(&analysis);
     }
@@ -98,6 +100,7 @@ fn retime(arguments: &Retime) -> Result<()> {
         strength: arguments.strength,
         motion_path: format!("{:?}", arguments.path),
         hold_camera: arguments.hold_camera,
+        move_overlays: arguments.move_overlays,
         restore: format!("{:?}", arguments.restore),
         from_cadence: arguments.from_cadence,
         quality: format!("{quality:?}"),
@@ -152,7 +155,7 @@ fn retime(arguments: &Retime) -> Result<()> {
     let analysis = match known {
         Some(analysis) => analysis,
         None => {
-            let analysis = source.analyse(from, restoring, arguments.progress)?;
+            let analysis = source.analyse(from, look, arguments.progress)?;
             work.record_analysis(&analysis)?;
             source.apply(&analysis, video.is_some());
             analysis
@@ -194,7 +197,7 @@ fn retime(arguments: &Retime) -> Result<()> {
         let shown = range.clone().filter_map(|at| frame_map.output_frame(at));
         let between =
             shown.filter(|shown| matches!(shown, OutputFrame::InBetween { .. })).count() as u64;
-        let first = source.frames(&analysis.restoration, 1).get(0)?;
+        let first = source.frames(&analysis, 1).get(0)?;
         disk_space::check(
             &work.pattern.folder,
             space_estimate(
@@ -214,7 +217,7 @@ fn retime(arguments: &Retime) -> Result<()> {
             style: &style,
             motion_path: arguments.path,
             hold_camera: arguments.hold_camera || strength == Strength::AS_EXPOSED,
-            frames: source.frames(&analysis.restoration, kept),
+            frames: source.frames(&analysis, kept),
             bar: progress::Frames::of(arguments.progress, "drawing", range.end - range.start),
             counts: FrameCounts::default(),
         };

@@ -47,6 +47,7 @@ pub(super) fn show_sheet(arguments: &Retime, analysis: &ClipAnalysis, rate: Rate
     if arguments.json {
         let mut report = sheet_json(sheet);
         report["restored"] = analysis.restoration.json();
+        report["overlays"] = analysis.overlays.json();
         report["damage"] = json!(analysis.damage);
         crate::models::print_json(&report);
         return Ok(());
@@ -54,6 +55,9 @@ pub(super) fn show_sheet(arguments: &Retime, analysis: &ClipAnalysis, rate: Rate
     outln!("{}", summary(sheet, rate));
     if let Some(done) = analysis.restoration.summary() {
         outln!("restored: {done}");
+    }
+    if let Some(found) = analysis.overlays.summary(rate) {
+        outln!("{found}");
     }
     for drawing in sheet.drawings() {
         let pan = match drawing.kind {
@@ -103,6 +107,7 @@ pub(super) fn report(
             "worst": counts.worst.map(|(frame, share)| json!({ "frame": frame, "share": share })),
             "whole": share.is_whole(),
             "restored": analysis.restoration.json(),
+            "overlays": analysis.overlays.json(),
             "damage": analysis.damage,
             "seconds": took.as_secs_f64(),
             "sheet": sheet_json(sheet),
@@ -112,6 +117,9 @@ pub(super) fn report(
     outln!("{}", summary(sheet, from));
     if let Some(done) = analysis.restoration.summary() {
         outln!("restored: {done}");
+    }
+    if let Some(found) = analysis.overlays.summary(from) {
+        outln!("{found}");
     }
     let resumed =
         if counts.resumed > 0 { format!(", {} were there", counts.resumed) } else { String::new() };

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use inbetween_core::exposure::{Analyser, Signature};
 use inbetween_core::picture::{self, Picture};
 use inbetween_core::retime::Rate;
-use inbetween_core::{ContentHash, Encoding};
+use inbetween_core::{ContentHash, Encoding, Frame};
 use same_file::is_same_file;
 
 use super::animation::{Animation, is_animation};
+use super::overlay::{OverlayFinder, OverlayPixels, Overlays};
 use super::pictures::{self, Form, Style};
 use super::restore::{self, Restoration, RestoreOptions};
 use super::sequence::{Pattern, Sequence};
@@ -22,6 +23,17 @@ use crate::progress::{self, ProgressForm};
 /// What is done while frames are looked at, and once more where a film is restored.
 const FINDING: &str = "finding drawings";
 const FINDING_AGAIN: &str = "finding drawings of the restored film";
+const FINDING_BEHIND: &str = "finding drawings behind what stays in its place";
+
+/// Keys that are kept, with their content addresses.
+const KEYS: usize = 6;
+
+/// What is looked for in a clip beside its drawings.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct LookOptions {
+    pub(super) restoring: RestoreOptions,
+    pub(super) find_overlays: bool,
+}
 
 /// Where frames come from.
 pub(super) enum Source {
@@ -110,7 +122,7 @@ impl Source {
     pub(super) fn analyse(
         &self,
         from: Rate,
-        options: RestoreOptions,
+        LookOptions { restoring: options, find_overlays }: LookOptions,
         form: ProgressForm,
     ) -> Result<ClipAnalysis> {
         let fields = match self {
@@ -118,18 +130,34 @@ impl Source {
             Self::Pictures { .. } => Fields::Progressive,
         };
         let transfer = Restoration::with_fields(fields);
-        let frames =
-            self.analyse_frames(&transfer, progress::Frames::of(form, FINDING, self.expected()))?;
+        let bar = |what| progress::Frames::of(form, what, self.expected());
+        let encoding = self.encoding();
+        let look = |fields| {
+            let finder = find_overlays.then(OverlayFinder::default);
+            Look { finder, ..Look::new(fields, encoding) }
+        };
+        let mut frames = self.analyse_frames(&transfer, look(fields), bar(FINDING))?;
+        let mut finder_of_film = frames.finder.take();
         let blends = frames.analyser.blends().to_vec();
         let mut sheet = frames.analyser.finish();
         let mut restoration =
             restore::restore_frames(&sheet, &blends, (fields, fields.rate(from)), options);
         if restoration != transfer {
             // Beside frames that a transfer repeats, a film's weave looks like a camera that steps.
-            let bar = progress::Frames::of(form, FINDING_AGAIN, self.expected());
-            let film = self.analyse_frames(&restoration, bar)?.analyser;
-            restoration.look_at(&film);
-            sheet = film.finish();
+            let look = look(restoration.fields);
+            let film = self.analyse_frames(&restoration, look, bar(FINDING_AGAIN))?;
+            restoration.look_at(&film.analyser);
+            sheet = film.analyser.finish();
+            finder_of_film = film.finder;
+        }
+        let mut overlays =
+            finder_of_film.map_or_else(Overlays::default, |finder| finder.finish(&sheet));
+        if !overlays.is_empty() {
+            let overlays = Some(&mut overlays);
+            let look = Look { overlays, ..Look::new(restoration.fields, encoding) };
+            let film = self.analyse_frames(&restoration, look, bar(FINDING_BEHIND))?;
+            restoration.look_at(&film.analyser);
+            sheet = film.analyser.finish();
         }
         let (start_micros, pictures, damage) =
             frames.decoded.map_or((0, 0, Vec::new()), |decoded| {
@@ -138,6 +166,7 @@ impl Source {
         Ok(ClipAnalysis {
             sheet,
             restoration,
+            overlays,
             opaque: frames.opaque,
             start_micros,
             pictures,
@@ -149,9 +178,9 @@ impl Source {
     fn analyse_frames(
         &self,
         restoration: &Restoration,
+        mut look: Look<'_>,
         mut bar: progress::Frames,
     ) -> Result<FrameAnalysis> {
-        let mut analyser = Analyser::new();
         let mut opaque = true;
         let mut decoded = None;
         match self {
@@ -173,15 +202,13 @@ impl Source {
                         ));
                     }
                     opaque &= !self.form().alpha || is_opaque(&picture);
-                    for _ in 0..restoration.repeats(at) {
-                        analyser.push(&picture.frame, self.encoding());
-                    }
+                    look.take(&picture.frame, restoration.repeats(at));
                     bar.inc();
                 }
             }
             Self::Video { path, video } => {
                 let mut decoder = Decoder::open(path, video, restoration.fields)?;
-                let mut last: Option<(RawFrame, Arc<Signature>)> = None;
+                let mut last: Option<RawFrame> = None;
                 let mut at = 0;
                 while let Some(raw) = decoder.next()? {
                     let times = restoration.repeats(at);
@@ -190,26 +217,23 @@ impl Source {
                     if times == 0 {
                         continue;
                     }
-                    let same = last.filter(|(before, _)| Arc::ptr_eq(before, &raw));
-                    let signature = if let Some((_, signature)) = same {
-                        signature
+                    if last.is_some_and(|before| Arc::ptr_eq(&before, &raw)) {
+                        look.repeat(times);
                     } else {
                         opaque &= video.is_opaque(&raw);
-                        Arc::new(restoration.fields.signature(&video.frame(&raw)?, self.encoding()))
-                    };
-                    for _ in 0..times {
-                        analyser.push_signature(signature.clone());
+                        look.take(&video.frame(&raw)?, times);
                     }
-                    last = Some((raw, signature));
+                    last = Some(raw);
                 }
                 decoded = Some(decoder.summary());
             }
         }
         bar.finish();
-        if analyser.frames() == 0 {
+        if look.analyser.frames() == 0 {
             return Err(Failure::new(Kind::File, "The clip holds no frames."));
         }
-        Ok(FrameAnalysis { analyser, opaque, decoded })
+        let Look { analyser, finder, .. } = look;
+        Ok(FrameAnalysis { analyser, finder, opaque, decoded })
     }
 
     /// Takes over what looking at the whole clip has told. Pictures that become pictures again keep the coverage
@@ -244,17 +268,76 @@ impl Source {
         Ok(picture::load(file, self.encoding(), None)?)
     }
 
-    /// Access to the frames of the film that `restoration` finds in the clip, in about the order of their numbers: of
-    /// a video, the `kept` frames before the farthest one that was asked for stay at hand.
-    pub(super) fn frames<'a>(&'a self, restoration: &'a Restoration, kept: usize) -> Frames<'a> {
+    /// Access to the frames of the film that `analysis` finds in the clip, in about the order of their numbers: of a
+    /// video, the `kept` frames before the farthest one that was asked for stay at hand.
+    pub(super) fn frames<'a>(&'a self, analysis: &'a ClipAnalysis, kept: usize) -> Frames<'a> {
+        let ClipAnalysis { restoration, overlays, .. } = analysis;
         Frames {
             source: self,
             restoration,
+            overlays,
             kept: kept * restoration.longest_gap(),
             decoder: None,
             decoded: 0,
             raw: BTreeMap::new(),
             made: BTreeMap::new(),
+            behind: BTreeMap::new(),
+        }
+    }
+}
+
+/// A look at the frames of a film, one after the other.
+struct Look<'a> {
+    analyser: Analyser,
+    fields: Fields,
+    encoding: Encoding,
+    finder: Option<OverlayFinder>,
+    /// What is known to lie over the film. Those that prove to be none are left out.
+    overlays: Option<&'a mut Overlays>,
+    /// The signature of the picture before.
+    last: Option<Arc<Signature>>,
+}
+
+impl Look<'_> {
+    fn new(fields: Fields, encoding: Encoding) -> Self {
+        let analyser = Analyser::new();
+        Self { analyser, fields, encoding, finder: None, overlays: None, last: None }
+    }
+
+    /// A picture that is seen on this many frames.
+    fn take(&mut self, picture: &Frame, times: usize) {
+        if times == 0 {
+            return;
+        }
+        let frame = self.analyser.frames();
+        if let Some(finder) = &mut self.finder {
+            finder.push(picture, self.encoding);
+        }
+        let mask = self.overlays.as_deref_mut().and_then(|overlays| {
+            overlays.check_starts(frame, picture, self.encoding);
+            overlays.mask_at(frame, picture, self.encoding)
+        });
+        let signature = match mask {
+            Some(mask) => {
+                let behind = mask.filled(picture);
+                self.fields.signature(&behind, self.encoding).hiding(mask.covered())
+            }
+            None => self.fields.signature(picture, self.encoding),
+        };
+        let signature = Arc::new(signature);
+        self.analyser.push_signature(signature.clone());
+        self.last = Some(signature);
+        self.repeat(times - 1);
+    }
+
+    /// The picture before on as many frames more.
+    fn repeat(&mut self, times: usize) {
+        let Some(signature) = &self.last else { return };
+        for _ in 0..times {
+            self.analyser.push_signature(signature.clone());
+            if let Some(finder) = &mut self.finder {
+                finder.repeat();
+            }
         }
     }
 }
@@ -262,6 +345,7 @@ impl Source {
 /// What looking at every frame has shown.
 struct FrameAnalysis {
     analyser: Analyser,
+    finder: Option<OverlayFinder>,
     opaque: bool,
     /// What a video's decoder tells.
     decoded: Option<DecodeSummary>,
@@ -282,12 +366,15 @@ fn is_opaque(picture: &Picture) -> bool {
 pub(super) struct Frames<'a> {
     source: &'a Source,
     restoration: &'a Restoration,
+    overlays: &'a Overlays,
     kept: usize,
     decoder: Option<Decoder>,
     decoded: usize,
     raw: BTreeMap<usize, RawFrame>,
     /// Frames that are keys now, with their content addresses.
     made: BTreeMap<usize, Picture>,
+    /// The same without what lies over them, where something does.
+    behind: BTreeMap<usize, Picture>,
 }
 
 impl Frames<'_> {
@@ -310,10 +397,35 @@ impl Frames<'_> {
             picture = Arc::new(clean).into();
         }
         self.made.insert(at, picture.clone());
-        while self.made.len() > 6 {
+        while self.made.len() > KEYS {
             self.made.pop_first();
         }
         Ok(picture)
+    }
+
+    /// The frame `at` of the film without what lies over it.
+    pub(super) fn behind_overlays(&mut self, at: usize) -> Result<Picture> {
+        if let Some(picture) = self.behind.get(&at) {
+            return Ok(picture.clone());
+        }
+        let picture = self.get(at)?;
+        let mask = self.overlays.mask_at(at, &picture.frame, self.source.encoding());
+        let Some(mask) = mask else { return Ok(picture) };
+        let picture: Picture = Arc::new(mask.filled(&picture.frame)).into();
+        self.behind.insert(at, picture.clone());
+        while self.behind.len() > KEYS {
+            self.behind.pop_first();
+        }
+        Ok(picture)
+    }
+
+    /// What lies over the frame `at` of the film.
+    pub(super) fn overlay(&mut self, at: usize) -> Result<Option<OverlayPixels>> {
+        if !self.overlays.is_on(at) {
+            return Ok(None);
+        }
+        let picture = self.get(at)?;
+        Ok(OverlayPixels::of(self.overlays, at, &picture.frame, self.source.encoding()))
     }
 
     /// A frame of the clip.

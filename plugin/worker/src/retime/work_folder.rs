@@ -15,6 +15,7 @@ use inbetween_core::retime::Rate;
 use serde::{Deserialize, Serialize};
 
 use super::atomic_file;
+use super::overlay::Overlays;
 use super::restore::Restoration;
 use super::sequence::Pattern;
 use super::video::is_video;
@@ -38,6 +39,7 @@ pub(super) struct JobSpec {
     pub(super) strength: f64,
     pub(super) motion_path: String,
     pub(super) hold_camera: bool,
+    pub(super) move_overlays: bool,
     pub(super) restore: String,
     pub(super) from_cadence: Option<Rate>,
     pub(super) quality: String,
@@ -53,6 +55,8 @@ pub(super) struct ClipAnalysis {
     pub(super) sheet: Sheet,
     /// What a transfer did, undone: the sheet is that of the film.
     pub(super) restoration: Restoration,
+    /// What lies over the film and stays when it moves.
+    pub(super) overlays: Overlays,
     /// Whether the pictures cover everything, so that there is no transparency to keep.
     pub(super) opaque: bool,
     /// When a video's first picture is seen, in millionths of a second after the file's beginning.

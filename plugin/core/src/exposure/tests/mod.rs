@@ -229,3 +229,31 @@ fn a_sheet_survives_its_file() {
     assert_eq!(sheet.drawing_at(4).unwrap().first, 2);
     assert!(sheet.drawing_at(6).is_none());
 }
+
+#[test]
+fn what_is_hidden_makes_no_other_drawing_and_what_is_seen_does() {
+    let ground = |x: usize, y: usize| 0.5 + 0.3 * libm::sinf(x as f32 / 7.0 + y as f32 / 11.0);
+    let with = |square: Option<(usize, usize)>| -> Frame {
+        let is_on = |x: usize, y: usize| {
+            square.is_some_and(|(left, top)| {
+                (left..left + 24).contains(&x) && (top..top + 24).contains(&y)
+            })
+        };
+        let pixels = (0..200 * 120).map(|at| {
+            let (x, y) = (at % 200, at / 200);
+            let value = if is_on(x, y) { 1.0 } else { ground(x, y) };
+            [value, value, value, 1.0]
+        });
+        Frame::from_pixels(200, 120, pixels.collect()).unwrap()
+    };
+    let covered: Vec<bool> = with(Some((40, 50))).pixels().iter().map(|p| p[0] == 1.0).collect();
+    let of = |frame: &Frame| Signature::of(frame, Encoding::Srgb);
+    let (plain, text) = (of(&with(None)), of(&with(Some((40, 50)))));
+    assert!(Comparison::of(&plain, &text).difference() > compare::LEAST_LIMIT);
+    // It is enough that one of the two hides it.
+    let hidden = text.hiding(&covered);
+    assert!(Comparison::of(&plain, &hidden).difference() < compare::LEAST_LIMIT);
+    assert!(Comparison::of(&hidden, &plain).difference() < compare::LEAST_LIMIT);
+    let elsewhere = of(&with(Some((120, 50))));
+    assert!(Comparison::of(&elsewhere, &hidden).difference() > compare::LEAST_LIMIT);
+}
