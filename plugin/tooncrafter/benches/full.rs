@@ -1,11 +1,12 @@
 //! Time and memory of the released model's parts at full size: 16 frames of 320 x 512.
 //!
 //! `cargo bench -p inbetween-tooncrafter --bench full -- --checkpoint FILE [--dtype f32|bf16]
-//! [--device cpu|cuda] [--steps N] [--frames N] [PART..]`, with the parts `text`, `image`, `encode`,
-//! `unet`, `decode` and `generate` (the whole pipeline, with `--steps` solver steps). If FILE does not
+//! [--device cpu|cuda] [--steps N,..] [--frames N] [--tiny] [PART..]`, with the parts `text`, `image`, `encode`,
+//! `unet`, `decode` and `generate` (the whole pipeline, once for each number of solver steps). If FILE does not
 //! exist, it is written first with random weights in the released layout (f16, 5.25 GB), since time and
-//! memory do not depend on the values. Memory is sampled ten times a second: `own` is what the process
-//! has allocated; `resident` adds the pages of the mapped file that are in memory.
+//! memory do not depend on the values. `--tiny` runs the small model of the tests instead, to rehearse. Memory is
+//! sampled ten times a second: `own` is what the process has allocated; `resident` adds the pages of the mapped file
+//! that are in memory.
 
 mod common;
 
@@ -19,7 +20,7 @@ use common::{choose_device, device, processor_seconds, random, settle};
 use inbetween_core::Control;
 use inbetween_tooncrafter::clip_text::ClipText;
 use inbetween_tooncrafter::clip_vision::ClipVision;
-use inbetween_tooncrafter::config::VaeConfig;
+use inbetween_tooncrafter::config::SketchConfig;
 use inbetween_tooncrafter::memory::{self, RunSize};
 use inbetween_tooncrafter::ops::release_memory;
 use inbetween_tooncrafter::pipeline::{Drawing, Pipeline};
@@ -31,13 +32,29 @@ use inbetween_tooncrafter::vae_encoder::VaeEncoder;
 use inbetween_tooncrafter::weights::layout::{self, ModelConfig, Part};
 use inbetween_tooncrafter::weights::{Element, Weights, write_random};
 
-const SIZE: RunSize = RunSize { frames: 16, height: 320, width: 512 };
+/// The model and the size of the run.
+struct Subject {
+    model: ModelConfig,
+    sketch: SketchConfig,
+    size: RunSize,
+}
 
-/// The value of `--frames`, for the parts `unet` and `decode`.
-static FRAMES: AtomicU64 = AtomicU64::new(SIZE.frames as u64);
+impl Subject {
+    fn released() -> Self {
+        Self {
+            model: ModelConfig::default(),
+            sketch: SketchConfig::default(),
+            size: RunSize { frames: 16, height: 320, width: 512 },
+        }
+    }
 
-fn frames() -> usize {
-    FRAMES.load(Ordering::Relaxed) as usize
+    fn tiny() -> Self {
+        Self {
+            model: ModelConfig::tiny(),
+            sketch: layout::tiny_sketch(),
+            size: RunSize { frames: 16, height: 64, width: 64 },
+        }
+    }
 }
 
 /// The KiB under `name` in `/proc/self/status`; 0 if it is not there.
@@ -98,7 +115,8 @@ fn timed<T>(name: &str, run: impl FnOnce() -> Result<T>) -> Result<T> {
 
 fn main() -> Result<()> {
     let mut checkpoint: Option<PathBuf> = None;
-    let (mut dtype, mut steps, mut parts) = (DType::F32, 2, Vec::new());
+    let (mut dtype, mut steps, mut parts) = (DType::F32, vec![2], Vec::new());
+    let (mut subject, mut frames) = (Subject::released(), None);
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         match arg.as_str() {
@@ -106,11 +124,12 @@ fn main() -> Result<()> {
             "--device" => choose_device(&args.next().unwrap_or_default())?,
             "--dtype" if args.next().as_deref() == Some("bf16") => dtype = DType::BF16,
             "--dtype" => {}
-            "--frames" => {
-                let frames = args.next().and_then(|n| n.parse().ok()).unwrap_or(16);
-                FRAMES.store(frames, Ordering::Relaxed);
+            "--tiny" => subject = Subject::tiny(),
+            "--frames" => frames = args.next().and_then(|n| n.parse().ok()),
+            "--steps" => {
+                let given = args.next().unwrap_or_default();
+                steps = given.split(',').filter_map(|n| n.parse().ok()).collect();
             }
-            "--steps" => steps = args.next().and_then(|n| n.parse().ok()).unwrap_or(steps),
             part if !part.starts_with('-') => parts.push(part.to_owned()),
             _ => {}
         }
@@ -119,29 +138,30 @@ fn main() -> Result<()> {
         println!("no --checkpoint FILE: nothing to run");
         return Ok(());
     };
+    subject.size.frames = frames.unwrap_or(subject.size.frames);
     let wrap = candle_core::Error::wrap;
     if !checkpoint.exists() {
-        write(&checkpoint)?;
+        write(&checkpoint, &subject.model)?;
     }
     let weights = Weights::open([&checkpoint]).map_err(wrap)?;
     println!("{dtype:?}, {} threads", rayon::current_num_threads());
     for part in parts {
         release_memory();
         match part.as_str() {
-            "text" => text(&weights, dtype)?,
-            "image" => image(&weights, dtype)?,
-            "encode" => encode(&weights, dtype)?,
-            "unet" => unet(&weights, dtype)?,
-            "decode" => decode(&weights, dtype)?,
-            "generate" => generate(&weights, dtype, steps)?,
+            "text" => text(&subject, &weights, dtype)?,
+            "image" => image(&subject, &weights, dtype)?,
+            "encode" => encode(&subject, &weights, dtype)?,
+            "unet" => unet(&subject, &weights, dtype)?,
+            "decode" => decode(&subject, &weights, dtype)?,
+            "generate" => generate(&subject, &weights, dtype, &steps)?,
             other => println!("there is no part {other}"),
         }
     }
     Ok(())
 }
 
-fn write(path: &Path) -> Result<()> {
-    let wanted = layout::model(&ModelConfig::default());
+fn write(path: &Path, model: &ModelConfig) -> Result<()> {
+    let wanted = layout::model(model);
     timed("writing random weights", || {
         write_random(path, &wanted, Element::F16, 1, &mut |_, _| {})
             .map_err(candle_core::Error::wrap)
@@ -149,8 +169,8 @@ fn write(path: &Path) -> Result<()> {
     Ok(())
 }
 
-fn text(weights: &Weights, dtype: DType) -> Result<()> {
-    let config = ModelConfig::default();
+fn text(subject: &Subject, weights: &Weights, dtype: DType) -> Result<()> {
+    let config = &subject.model;
     let vb = weights.var_builder(Part::Text, dtype, device());
     let tower = timed("text: load", || ClipText::new(&config.clip, &vb))?;
     let tokens = Tensor::new(&tokenize("a cat turns its head"), device())?.unsqueeze(0)?;
@@ -158,8 +178,8 @@ fn text(weights: &Weights, dtype: DType) -> Result<()> {
     Ok(())
 }
 
-fn image(weights: &Weights, dtype: DType) -> Result<()> {
-    let config = ModelConfig::default();
+fn image(subject: &Subject, weights: &Weights, dtype: DType) -> Result<()> {
+    let config = &subject.model;
     let builder = |part| weights.var_builder(part, dtype, device());
     let parts = timed("image: load", || {
         let tower = ClipVision::new(&config.clip, &builder(Part::Vision))?;
@@ -170,41 +190,41 @@ fn image(weights: &Weights, dtype: DType) -> Result<()> {
     Ok(())
 }
 
-fn encode(weights: &Weights, dtype: DType) -> Result<()> {
+fn encode(subject: &Subject, weights: &Weights, dtype: DType) -> Result<()> {
     let vb = weights.var_builder(Part::Vae, dtype, device());
-    let encoder = timed("encode: load", || VaeEncoder::new(&VaeConfig::default(), &vb))?;
-    let x = random(&[2, 3, SIZE.height, SIZE.width])?;
+    let encoder = timed("encode: load", || VaeEncoder::new(&subject.model.vae, &vb))?;
+    let x = random(&[2, 3, subject.size.height, subject.size.width])?;
     timed("encode: 2 frames", || encoder.forward(&x))?;
     Ok(())
 }
 
-fn unet(weights: &Weights, dtype: DType) -> Result<()> {
+fn unet(subject: &Subject, weights: &Weights, dtype: DType) -> Result<()> {
     let vb = weights.var_builder(Part::Unet, dtype, device());
-    let unet = timed("unet: load", || Unet::new(&ModelConfig::default().unet, &vb))?;
-    let x = random(&[1, 8, frames(), SIZE.height / 8, SIZE.width / 8])?;
-    let context = random(&[1, 77 + 16 * frames(), 1024])?;
+    let unet = timed("unet: load", || Unet::new(&subject.model.unet, &vb))?;
+    let RunSize { frames, height, width } = subject.size;
+    let x = random(&[1, 8, frames, height / 8, width / 8])?;
+    let context = random(&[1, 77 + 16 * frames, subject.model.unet.levels.context_dim])?;
     let extras = OptionalInputs { fs: Some(&[10.0]), ..OptionalInputs::default() };
-    let y = timed(&format!("unet: forward, {} frames", frames()), || {
+    let y = timed(&format!("unet: forward, {frames} frames"), || {
         unet.forward(&x, &[999.0], &context, extras)
     })?;
     println!("{:28} {:.3e}", "  mean square", y.sqr()?.mean_all()?.to_scalar::<f32>()?);
     Ok(())
 }
 
-fn decode(weights: &Weights, dtype: DType) -> Result<()> {
+fn decode(subject: &Subject, weights: &Weights, dtype: DType) -> Result<()> {
     let vb = weights.var_builder(Part::Vae, dtype, device());
-    let decoder = timed("decode: load", || VaeDecoder::new(&VaeConfig::default(), &vb))?;
-    let (h, w) = (SIZE.height, SIZE.width);
-    let references = [
-        random(&[2, h, w, 128])?,
-        random(&[2, h / 2, w / 2, 256])?,
-        random(&[2, h / 4, w / 4, 512])?,
-        random(&[2, h / 8, w / 8, 512])?,
-        random(&[2, h, w, 128])?,
-    ];
-    let z = random(&[frames(), 4, h / 8, w / 8])?;
+    let decoder = timed("decode: load", || VaeDecoder::new(&subject.model.vae, &vb))?;
+    let RunSize { frames, height: h, width: w } = subject.size;
+    let ch = subject.model.vae.ch;
+    let mut references = Vec::new();
+    for (level, mult) in subject.model.vae.ch_mult.iter().enumerate() {
+        references.push(random(&[2, h >> level, w >> level, ch * mult])?);
+    }
+    references.push(random(&[2, h, w, ch])?);
+    let z = random(&[frames, 4, h / 8, w / 8])?;
     let mut last = Instant::now();
-    let y = timed(&format!("decode: {} frames", frames()), || {
+    let y = timed(&format!("decode: {frames} frames"), || {
         decoder.forward_watched(&z, Some(&references), &mut |name, _| {
             println!("  {name:26} {:8.1} s wall", last.elapsed().as_secs_f64());
             last = Instant::now();
@@ -215,15 +235,20 @@ fn decode(weights: &Weights, dtype: DType) -> Result<()> {
     Ok(())
 }
 
-fn generate(weights: &Weights, dtype: DType, steps: usize) -> Result<()> {
-    let key = || random(&[1, 3, SIZE.height, SIZE.width])?.clamp(-1f32, 1f32);
+fn generate(subject: &Subject, weights: &Weights, dtype: DType, steps: &[usize]) -> Result<()> {
+    let Subject { model, sketch, size } = subject;
+    let key = || random(&[1, 3, size.height, size.width])?.clamp(-1f32, 1f32);
     let mut drawing = Drawing::new(key()?, key()?);
-    drawing.steps = steps;
-    let pipeline = Pipeline::new(weights.clone(), device().clone(), dtype);
-    println!("{}", pipeline.plan(SIZE, false));
-    let frames = timed(&format!("generate: {steps} steps"), || {
-        pipeline.generate(&drawing, &Control::default()).map_err(candle_core::Error::wrap)
-    })?;
-    println!("{:28} {:?}", "  frames", frames.dims());
+    drawing.frames = size.frames;
+    let (weights, device) = (weights.clone(), device().clone());
+    let pipeline = Pipeline::with_config(weights, model.clone(), sketch.clone(), device, dtype);
+    println!("{}", pipeline.plan(*size, false));
+    for &steps in steps {
+        drawing.steps = steps;
+        let frames = timed(&format!("generate: {steps} steps"), || {
+            pipeline.generate(&drawing, &Control::default()).map_err(candle_core::Error::wrap)
+        })?;
+        println!("{:28} {:?}", "  frames", frames.dims());
+    }
     Ok(())
 }

@@ -53,6 +53,8 @@ pub mod sampler;
 pub mod schedule;
 pub mod sketch;
 pub mod solver;
+pub mod speed;
+pub mod time_plan;
 pub mod tokenizer;
 pub mod unet;
 pub mod unet_blocks;

@@ -24,6 +24,7 @@ use crate::resampler::Resampler;
 use crate::sampler::{Guidance, Sampler, Solver};
 use crate::schedule::{NoiseSchedule, ScheduleConfig};
 use crate::sketch::SketchEncoder;
+use crate::speed::Work;
 use crate::tokenizer::tokenize;
 use crate::unet::Unet;
 use crate::vae_decoder::VaeDecoder;
@@ -84,6 +85,23 @@ impl Drawing {
             fs: MOTION.kind.default as f32,
             seed: u64::from(SEED.kind.default.unsigned_abs()),
         }
+    }
+
+    /// Passes of the UNet: one for each step and branch of the guidance.
+    pub fn forwards(&self) -> usize {
+        let guidance = self.guidance;
+        let others = [guidance.needs_uncond(), guidance.needs_image_only()];
+        self.steps * (1 + others.into_iter().filter(|needed| *needed).count())
+    }
+
+    /// Passes of the decoder.
+    pub fn decodes(&self) -> usize {
+        1 + usize::from(has_second_decode(self.frames))
+    }
+
+    /// Whether sketches guide it.
+    pub fn is_sketched(&self) -> bool {
+        !self.sketches.is_empty() && self.sketch_scale > 0.0
     }
 
     /// Rejects what the networks cannot process, before anything is loaded.
@@ -174,16 +192,6 @@ pub struct Pipeline {
     unet: Slot<Unet>,
     sketch: Slot<SketchEncoder>,
     decoder: Slot<VaeDecoder>,
-}
-
-/// Shares of the work of each part, in TFLOP of the released model at 16 x 320 x 512.
-mod work {
-    pub(super) const TEXT: f64 = 0.1;
-    pub(super) const IMAGE: f64 = 0.8;
-    pub(super) const ENCODE: f64 = 1.4;
-    pub(super) const FORWARD: f64 = 12.6;
-    pub(super) const SKETCH: f64 = 2.8;
-    pub(super) const DECODE: f64 = 37.9;
 }
 
 /// Reports progress over all parts, and checks whether to stop.
@@ -307,7 +315,7 @@ impl Pipeline {
     /// are missing or memory is short.
     pub fn generate(&self, drawing: &Drawing, control: &Control) -> Result<Tensor, Error> {
         let size = drawing.check()?;
-        let sketched = !drawing.sketches.is_empty() && drawing.sketch_scale > 0.0;
+        let sketched = drawing.is_sketched();
         self.check_parts(sketched)?;
         self.check_numbers(control)?;
         let plan = self.plan(size, sketched);
@@ -315,7 +323,7 @@ impl Pipeline {
         if !plan.fits() {
             log::warn!("less memory is free than this run needs; it may fail or become very slow");
         }
-        self.run(drawing, sketched, plan.keeping, control).map_err(|error| {
+        self.run(drawing, size, sketched, plan.keeping, control).map_err(|error| {
             if control.is_cancelled() {
                 return Error::Cancelled;
             }
@@ -360,6 +368,7 @@ impl Pipeline {
     fn run(
         &self,
         drawing: &Drawing,
+        size: RunSize,
         sketched: bool,
         keeping: Residency,
         control: &Control,
@@ -368,14 +377,14 @@ impl Pipeline {
         let (uncond, image_only) = (guidance.needs_uncond(), guidance.needs_image_only());
         let schedule = NoiseSchedule::new(&ScheduleConfig::default());
         let mut sampler = Sampler::new(&schedule, drawing.solver, drawing.steps);
-        let forwards = sampler.steps().len() * (1 + usize::from(uncond) + usize::from(image_only));
-        let forward = work::FORWARD + if sketched { work::SKETCH } else { 0.0 };
-        let decodes = 1 + usize::from(has_second_decode(drawing.frames));
-        let total = work::TEXT
-            + work::IMAGE
-            + work::ENCODE
-            + forward * forwards as f64
-            + work::DECODE * decodes as f64;
+        let forwards = drawing.forwards() as f64;
+        let (text_work, image_work) = (Work::text().total(), Work::image().total());
+        let (encode_work, decode_work) = (Work::encoder(size).total(), Work::decoder(size).total());
+        let sketch = if sketched { Work::sketch_encoder(size).total() } else { 0.0 };
+        let forward = Work::unet(size).total() + sketch;
+        let decodes = drawing.decodes() as f64;
+        let total =
+            text_work + image_work + encode_work + forward * forwards + decode_work * decodes;
         let mut progress = Progress { control, done: 0.0, total };
         control.check().map_err(candle_core::Error::wrap)?;
 
@@ -394,7 +403,7 @@ impl Pipeline {
             Residency::OneByOne => release_memory(),
         };
         release();
-        progress.add(work::TEXT);
+        progress.add(text_work);
         let image = {
             let parts = self.image.get(keeping, || {
                 let tower = ClipVision::new(&self.config.clip, &self.builder(Part::Vision))?;
@@ -405,7 +414,7 @@ impl Pipeline {
             encode_image(&parts.0, &parts.1, &first, &mut progress.watch(0.0))?
         };
         release();
-        progress.add(work::IMAGE);
+        progress.add(image_work);
         let contexts = Contexts::join(&text, &image, uncond, image_only)?;
 
         let keys = {
@@ -420,7 +429,7 @@ impl Pipeline {
             encode_keys(&encoder, &first, &last, &posterior, scale, &mut progress.watch(0.0))?
         };
         release();
-        progress.add(work::ENCODE);
+        progress.add(encode_work);
 
         let latent = {
             let unet = self
@@ -453,7 +462,7 @@ impl Pipeline {
         let decoder = self
             .decoder
             .get(keeping, || VaeDecoder::new(&self.config.vae, &self.builder(Part::Vae)))?;
-        let mut watch = progress.watch(work::DECODE / decoder.stages() as f64);
+        let mut watch = progress.watch(decode_work / decoder.stages() as f64);
         let scale = self.config.vae.scale_factor;
         let frames = decode(&decoder, &latent, &keys.references, scale, &mut watch)?.merge()?;
         control.report(1.0);

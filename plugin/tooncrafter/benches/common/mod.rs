@@ -1,5 +1,7 @@
 //! Shared parts of the benchmarks: clocks, the device, random input.
 
+#![allow(dead_code, reason = "each benchmark uses some of it")]
+
 use std::sync::OnceLock;
 
 use candle_core::{Device, Result, Tensor};

@@ -31,6 +31,8 @@ const DOT_DEPTH: usize = 1536;
 const DOT_ROWS: usize = 168;
 const F32_DEPTH: usize = 1024;
 const F32_ROWS: usize = 168;
+/// f32 values of a cache line.
+const LINE: usize = 16;
 
 /// A range of input channels of one tap.
 #[derive(Clone, Copy)]
@@ -208,23 +210,41 @@ impl Task<'_> {
         }
     }
 
+    /// The rows of a pass are copied side by side first: in a tensor they often lie a large power of two apart and push each
+    /// other out of the first cache, and all pieces of a pass become one run of the kernel.
     fn run_f32(&self, data: &[f32]) {
         let (packed, passes) = (self.packed, self.passes);
         let panel_len = packed.taps * packed.width * PANEL;
-        self.for_panels(
-            |_| {},
-            |pass, panel, sums, fresh| {
-                let panel = &data[panel * panel_len..][..panel_len];
-                for start in (0..self.padded).step_by(self.unit) {
-                    let sums = &mut sums[start * PANEL..];
-                    for (i, piece) in passes[pass].iter().enumerate() {
-                        let rows = self.kernel_rows(piece, start);
-                        let weights = &panel[piece.offset..];
-                        kernel::multiply(&rows, piece.len, weights, sums, PANEL, fresh && i == 0);
-                    }
+        let depth_of = |pass: usize| passes[pass].iter().map(|piece| piece.len).sum::<usize>();
+        let deepest = (0..passes.len()).map(depth_of).max().unwrap_or(0);
+        // An odd number of cache lines, so that rows spread over the whole cache.
+        let distance = (deepest.div_ceil(LINE) | 1) * LINE;
+        let near = RefCell::new(vec![0.0f32; self.padded * distance]);
+        let prepare = |pass: usize| {
+            for (m, near) in near.borrow_mut().chunks_exact_mut(distance).enumerate() {
+                let mut at = 0;
+                for piece in &passes[pass] {
+                    let source =
+                        &self.rows[piece.tap * self.padded + m][piece.start..][..piece.len];
+                    near[at..at + piece.len].copy_from_slice(source);
+                    at += piece.len;
                 }
-            },
-        );
+            }
+        };
+        self.for_panels(prepare, |pass, panel, sums, fresh| {
+            let depth = depth_of(pass);
+            let weights = &data[panel * panel_len + passes[pass][0].offset..];
+            let near = near.borrow();
+            for start in (0..self.padded).step_by(self.unit) {
+                let mut rows: [&[f32]; MAX_ROWS] = [&[]; MAX_ROWS];
+                let found = near[start * distance..].chunks_exact(distance);
+                for (slot, row) in rows.iter_mut().zip(found).take(self.unit) {
+                    *slot = &row[..depth];
+                }
+                let sums = &mut sums[start * PANEL..];
+                kernel::multiply(&rows, depth, weights, sums, PANEL, fresh);
+            }
+        });
     }
 
     /// Rounds the rows to bf16, packs them for the unit, and multiplies them by the packed weights.
