@@ -22,32 +22,32 @@ use super::work_folder::WorkFolder;
 use crate::failure::{Failure, Kind, Result};
 use crate::progress;
 
-/// In-betweens that are asked for ahead, so that the engine never waits for a file.
+/// Number of in-betweens requested ahead, so that the engine never waits for a file.
 const AHEAD: usize = 3;
 
-/// Bytes of drawings kept in memory; frames are asked for once, so a few are enough.
+/// Bytes of drawings kept in memory. Each frame is requested only once, so a few are enough.
 const MEMORY: usize = 64 << 20;
 
 /// What was done for the frames of the output.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct FrameCounts {
-    /// Finished by a run before.
+    /// Finished by an earlier run.
     pub(super) resumed: u64,
     /// Frames of the source.
     pub(super) copied: u64,
     /// In-betweens.
     pub(super) drawn: u64,
-    /// Frames of the source that are moved on, because the camera goes on to a cut.
+    /// Frames of the source that are shifted, because the camera moves on up to a cut.
     pub(super) panned: u64,
     /// In-betweens for which the engine found no motion and held the nearer key.
     pub(super) held: u64,
     /// In-betweens of which a part cannot be trusted.
     pub(super) unsure: u64,
-    /// The worst of them, a frame of the output, and its share, 0..=1.
+    /// The worst of them: its frame in the output, and its unsure share, 0..=1.
     pub(super) worst: Option<(u64, f32)>,
 }
 
-/// The queue for drawings of `bytes` each, `count` of them. The user's cache on disk is used when they leave
+/// The queue for `count` drawings of `bytes` each. The user's cache on disk is used if they leave
 /// room for other work in it.
 pub(super) fn queue(engine: Arc<dyn Engine>, bytes: u64, count: u64) -> Queue {
     let mut config = CacheConfig::from_environment();
@@ -74,7 +74,7 @@ pub(super) struct FrameWriter<'a> {
     pub(super) style: &'a Style,
     /// Whether the last frame of a scene is held still although the camera moves.
     pub(super) hold_camera: bool,
-    /// Whether the drawings beside a span shape the ways between its keys.
+    /// Whether the drawings beside a span shape the paths between its keys.
     pub(super) motion_path: MotionPath,
     pub(super) frames: Frames<'a>,
     pub(super) bar: progress::Frames,
@@ -82,7 +82,8 @@ pub(super) struct FrameWriter<'a> {
 }
 
 impl FrameWriter<'_> {
-    /// Writes the frames of `range`; those of a film are encoded part by part, as soon as all of a part are there.
+    /// Writes the frames of `range`. Those of a film are encoded part by part, as soon as a part is
+    /// complete.
     pub(super) fn write_share(
         &mut self,
         work: &mut WorkFolder,
@@ -109,7 +110,7 @@ impl FrameWriter<'_> {
         Ok(())
     }
 
-    /// What was done, after the last range.
+    /// The counts, after the last range.
     pub(super) fn finish(self) -> FrameCounts {
         self.bar.finish();
         self.counts
@@ -147,7 +148,7 @@ impl FrameWriter<'_> {
                 work.record_frame(at, sum)?;
                 self.counts.panned += 1;
                 self.bar.inc();
-                // What is moved is no copy of the source.
+                // A shifted frame is not a copy of the source.
                 last = None;
                 continue;
             } else if let OutputFrame::Source { frame } = shown {
@@ -175,7 +176,7 @@ impl FrameWriter<'_> {
             MotionPath::Straight => [None, None],
         };
         let mut frame = |at: i64| self.frames.behind_overlays(index(at)?);
-        // In rising order, as a video is read.
+        // In ascending order, as a video is read.
         let [before, after] = neighbours;
         let before =
             before.map(|at| Ok::<_, Failure>((at.position, frame(at.frame)?))).transpose()?;
@@ -196,12 +197,12 @@ impl FrameWriter<'_> {
         Ok(job.beside([before, after]))
     }
 
-    /// How far the camera has gone on since the frame that is held.
+    /// How far the camera has moved on since the frame that is held.
     fn extrapolated_pan(&self, at: u64) -> Option<[f32; 2]> {
         if self.hold_camera { None } else { self.frame_map.extrapolated_pan(at) }
     }
 
-    /// Waits for the in-between asked for first, and writes it.
+    /// Waits for the in-between requested first, and writes it.
     fn write_next(&mut self, pending: &mut VecDeque<Pending>, work: &mut WorkFolder) -> Result<()> {
         let Some(Pending { at, ticket, overlay }) = pending.pop_front() else { return Ok(()) };
         let drawn: Arc<Drawn> =
@@ -229,7 +230,7 @@ impl FrameWriter<'_> {
         Ok(())
     }
 
-    /// A frame of the source as it is: the very file where it is of the wanted style.
+    /// Copies a frame of the source unchanged, the file itself if it has the right style.
     fn copy(&mut self, frame: usize, to: &Path) -> Result<ContentHash> {
         let file = self.frames.file(frame);
         if let Some(file) = file.filter(|file| self.style.is_alike(file).is_ok_and(|is| is)) {
@@ -245,7 +246,7 @@ fn index(frame: i64) -> Result<usize> {
         .map_err(|_| Failure::new(Kind::Engine, "the frame map asks for a frame before the clip"))
 }
 
-/// How in-betweens shall look.
+/// How in-betweens should look.
 pub(super) fn settings(source: &Source, quality: inbetween_core::Quality) -> Settings {
     Settings {
         engine: EngineKind::Flow,

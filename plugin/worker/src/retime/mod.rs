@@ -1,4 +1,4 @@
-//! `retime`: a clip at another frame rate, its drawings' own times respected.
+//! `retime`: converts a clip to another frame rate and respects the timing of its drawings.
 
 mod animation;
 mod atomic_file;
@@ -41,10 +41,10 @@ use target::Target;
 use video::{EncoderOptions, VideoWriter};
 use work_folder::{ClipAnalysis, JobSpec, WorkFolder};
 
-/// Form of the manifest.
+/// Version of the manifest's format.
 const FORMAT: u32 = 6;
 
-/// Rate of pictures that say none.
+/// Rate of pictures that do not state one.
 const RATE_OF_PICTURES: &str = "24";
 
 pub(crate) fn run(arguments: &Retime) -> Result<()> {
@@ -67,7 +67,7 @@ fn retime(arguments: &Retime) -> Result<()> {
         show_sheet(arguments, &analysis, analysis.restoration.rate(from))?;
         return fail_if_damaged(&analysis);
     }
-    // The preset that has no rate of its own keeps that of the clip.
+    // The preset without a rate keeps that of the clip.
     let to =
         arguments.to.or(arguments.preset.as_ref().filter(|name| *name != "none").map(|_| from));
     let (Some(to), Some(output)) = (to, &arguments.output) else {
@@ -142,7 +142,7 @@ fn retime(arguments: &Retime) -> Result<()> {
     if let Some(analysis) = &known {
         source.apply(analysis, video.is_some());
     }
-    // Whether a file shows through anywhere is known only when all of it was seen.
+    // Whether any picture has transparency is known only after all have been seen.
     let early = match (video, &known) {
         (Some(path), None) if !source.form().alpha => {
             match video_writer(path, &work, rates, &source, arguments) {
@@ -178,7 +178,7 @@ fn retime(arguments: &Retime) -> Result<()> {
     if let Some(channels) = style.left_out() {
         errln!("inbetween: the drawn frames lack what is not the picture itself: {channels}");
     }
-    // From here on it is the film that is retimed, not what a transfer made of it.
+    // From here on the film is retimed, rather than what a transfer made of it.
     let from = analysis.restoration.rate(from);
     let frame_map = FrameMap::new(&analysis.sheet, from, to, strength);
     let range =
@@ -191,7 +191,7 @@ fn retime(arguments: &Retime) -> Result<()> {
         joined_shares(&mut work, writer.as_ref(), frame_map.frames())?
     } else {
         let settings = draw::settings(&source, quality);
-        // From the drawing before a span to the one after it are three exposures.
+        // Three exposures separate the drawing before a span from the one after it.
         let longest = RateConversion::new(from, to, strength).longest();
         let kept = usize::try_from(3 * longest).unwrap_or(0) + 4;
         let shown = range.clone().filter_map(|at| frame_map.output_frame(at));
@@ -244,7 +244,7 @@ fn retime(arguments: &Retime) -> Result<()> {
     fail_if_damaged(&analysis)
 }
 
-/// Refuses a place where something else lies.
+/// Refuses a place where something else is stored.
 fn check_place(path: &Path, pattern: &Pattern, overwrite: bool) -> Result<()> {
     let refuse = |message: String| Err(Failure::new(Kind::Usage, message));
     if path.symlink_metadata().is_ok() && !overwrite {
@@ -262,18 +262,18 @@ fn check_place(path: &Path, pattern: &Pattern, overwrite: bool) -> Result<()> {
     Ok(())
 }
 
-/// Removes a folder in which nothing was done, before saying why.
+/// Removes a folder in which nothing was done, before reporting why.
 fn discarded(work: WorkFolder, failure: Failure) -> Failure {
     let pattern = work.pattern.clone();
     if work.analysis.is_none() {
         drop(work);
-        // The failure itself is what counts.
+        // The original failure is the one to report.
         let _ = WorkFolder::remove(&pattern);
     }
     failure
 }
 
-/// The video file to be made; what of the source it cannot keep is told.
+/// The video file to be made. Prints what it cannot keep of the source.
 fn video_writer(
     path: &Path,
     work: &WorkFolder,
@@ -296,7 +296,7 @@ fn video_writer(
     Ok(writer)
 }
 
-/// What will be written, from what one picture takes.
+/// How much will be written, estimated from the size of one picture.
 fn space_estimate(
     work: &WorkFolder,
     writer: Option<&VideoWriter>,
@@ -307,7 +307,7 @@ fn space_estimate(
     match writer {
         None => {
             let left = range.clone().filter(|at| work.checksum(*at).is_none()).count() as u64;
-            // Pictures differ in size; most of a clip's are about as large as its first.
+            // Pictures differ in size, but most in a clip are about as large as its first.
             let all = one * left;
             SpaceEstimate { least: all / 2, most: all + all / 4 }
         }
@@ -319,7 +319,7 @@ fn space_estimate(
     }
 }
 
-/// Sees that others have drawn everything, and encodes what they have left as pictures.
+/// Checks that others have drawn everything, and encodes what they have left as pictures.
 fn joined_shares(
     work: &mut WorkFolder,
     writer: Option<&VideoWriter>,
@@ -359,7 +359,7 @@ fn joined_shares(
     }
 }
 
-/// A damaged clip is no success, even when everything was done that could be.
+/// A damaged clip is not a success, even if everything possible was done.
 fn fail_if_damaged(analysis: &ClipAnalysis) -> Result<()> {
     if analysis.damage.is_empty() {
         return Ok(());
@@ -373,7 +373,7 @@ fn fail_if_damaged(analysis: &ClipAnalysis) -> Result<()> {
     ))
 }
 
-/// What the person should know before it is too late.
+/// Warns the user before it is too late.
 fn warn_about(source: &Source, arguments: &Retime) {
     match source {
         Source::Video { video, .. } if video.interlaced && arguments.restore == Restore::Off => {

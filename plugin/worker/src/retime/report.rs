@@ -1,4 +1,4 @@
-//! What a run tells: the exposure sheet, and what was done.
+//! What a run prints: the exposure sheet, and what was done.
 
 use std::path::Path;
 use std::time::Duration;
@@ -41,7 +41,7 @@ fn sheet_json(sheet: &Sheet) -> Value {
     })
 }
 
-/// The exposure sheet alone.
+/// Prints only the exposure sheet.
 pub(super) fn show_sheet(arguments: &Retime, analysis: &ClipAnalysis, rate: Rate) -> Result<()> {
     let sheet = &analysis.sheet;
     if arguments.json {

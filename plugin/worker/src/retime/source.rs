@@ -20,7 +20,8 @@ use super::work_folder::ClipAnalysis;
 use crate::failure::{Failure, Kind, Result};
 use crate::progress::{self, ProgressForm};
 
-/// What is done while frames are looked at, and once more where a film is restored.
+/// Label of the progress while frames are examined, and for the second pass when a film is
+/// restored.
 const FINDING: &str = "finding drawings";
 const FINDING_AGAIN: &str = "finding drawings of the restored film";
 const FINDING_BEHIND: &str = "finding drawings behind what stays in its place";
@@ -35,7 +36,7 @@ pub(super) struct LookOptions {
     pub(super) find_overlays: bool,
 }
 
-/// Where frames come from.
+/// The source of frames.
 pub(super) enum Source {
     Pictures { sequence: Sequence, style: Box<Style>, unpacked: Option<Animation> },
     Video { path: PathBuf, video: Box<Video> },
@@ -70,7 +71,7 @@ impl Source {
         self.form().encoding()
     }
 
-    /// The rate that the file itself tells.
+    /// The rate stated by the file itself.
     pub(super) fn rate(&self) -> Option<Rate> {
         match self {
             Self::Pictures { unpacked, .. } => unpacked.as_ref().map(|animation| animation.rate),
@@ -78,7 +79,7 @@ impl Source {
         }
     }
 
-    /// Number of frames as far as is known before all are read.
+    /// Number of frames, as far as known before all are read.
     fn expected(&self) -> u64 {
         match self {
             Self::Pictures { sequence, .. } => sequence.files().len() as u64,
@@ -86,7 +87,7 @@ impl Source {
         }
     }
 
-    /// Names the clip by its files' names, sizes and times of change.
+    /// Identifies the clip by its files' names, sizes and modification times.
     pub(super) fn fingerprint(&self) -> Result<ContentHash> {
         let mut text = String::new();
         let mut add = |path: &Path| {
@@ -106,7 +107,7 @@ impl Source {
         Ok(ContentHash::of(text.as_bytes()))
     }
 
-    /// Whether the files of the clip would be written over.
+    /// Whether the clip's files would be overwritten.
     pub(super) fn is_at(&self, pattern: &Pattern, video: Option<&Path>) -> bool {
         match self {
             Self::Pictures { sequence, .. } => {
@@ -117,8 +118,8 @@ impl Source {
         }
     }
 
-    /// Looks at every frame and finds the drawings, and what else must be known of the whole clip: a transfer's traces
-    /// at the clip's rate `from`.
+    /// Examines every frame and finds the drawings, and everything else that must be known about
+    /// the whole clip, such as the traces of a transfer, at the clip's rate `from`.
     pub(super) fn analyse(
         &self,
         from: Rate,
@@ -143,7 +144,7 @@ impl Source {
         let mut restoration =
             restore::restore_frames(&sheet, &blends, (fields, fields.rate(from)), options);
         if restoration != transfer {
-            // Beside frames that a transfer repeats, a film's weave looks like a camera that steps.
+            // If a transfer repeats frames, a film's weave looks like a camera that moves in steps.
             let look = look(restoration.fields);
             let film = self.analyse_frames(&restoration, look, bar(FINDING_AGAIN))?;
             restoration.look_at(&film.analyser);
@@ -174,7 +175,7 @@ impl Source {
         })
     }
 
-    /// Looks at every frame that shows one of the film.
+    /// Examines every frame that shows one of the film.
     fn analyse_frames(
         &self,
         restoration: &Restoration,
@@ -236,8 +237,8 @@ impl Source {
         Ok(FrameAnalysis { analyser, finder, opaque, decoded })
     }
 
-    /// Takes over what looking at the whole clip has told. Pictures that become pictures again keep the coverage
-    /// that they store even where all of it is full.
+    /// Applies the results of analysing the whole clip. Pictures that become pictures again keep
+    /// their stored alpha, even if all of it is opaque.
     pub(super) fn apply(&mut self, analysis: &ClipAnalysis, becomes_video: bool) {
         match self {
             Self::Video { video, .. } => {
@@ -342,16 +343,17 @@ impl Look<'_> {
     }
 }
 
-/// What looking at every frame has shown.
+/// The result of examining every frame.
 struct FrameAnalysis {
     analyser: Analyser,
     finder: Option<OverlayFinder>,
     opaque: bool,
-    /// What a video's decoder tells.
+    /// The summary of a video's decoder.
     decoded: Option<DecodeSummary>,
 }
 
-/// Whether both paths lead to one file or folder. One that is not there yet is told by its name.
+/// Whether both paths lead to the same file or folder. A path that does not exist yet is compared
+/// by its name.
 fn is_same_place(a: &Path, b: &Path) -> bool {
     let here = |path: &Path| if path.as_os_str().is_empty() { ".".into() } else { path.to_owned() };
     let (a, b) = (here(a), here(b));
@@ -362,7 +364,7 @@ fn is_opaque(picture: &Picture) -> bool {
     picture.frame.pixels().iter().all(|pixel| pixel[3] >= 1.0)
 }
 
-/// Frames of a source, asked for in rising order.
+/// Frames of a source, requested in ascending order.
 pub(super) struct Frames<'a> {
     source: &'a Source,
     restoration: &'a Restoration,
@@ -371,21 +373,22 @@ pub(super) struct Frames<'a> {
     decoder: Option<Decoder>,
     decoded: usize,
     raw: BTreeMap<usize, RawFrame>,
-    /// Frames that are keys now, with their content addresses.
+    /// Frames that are in use as keys, with their content addresses.
     made: BTreeMap<usize, Picture>,
     /// The same without what lies over them, where something does.
     behind: BTreeMap<usize, Picture>,
 }
 
 impl Frames<'_> {
-    /// The picture file that is the frame `at` of the film, where one is.
+    /// The picture file of film frame `at`, if there is one.
     pub(super) fn file(&self, at: usize) -> Option<&Path> {
         let Source::Pictures { sequence, .. } = self.source else { return None };
         let file = sequence.files().get(self.restoration.source_frame(at))?;
         self.restoration.haunted(at).is_none().then_some(file)
     }
 
-    /// The frame `at` of the film; frames long before one that was asked for are gone in a video.
+    /// Film frame `at`. In a video, frames long before one already requested are no longer
+    /// available.
     pub(super) fn get(&mut self, at: usize) -> Result<Picture> {
         if let Some(picture) = self.made.get(&at) {
             return Ok(picture.clone());
@@ -428,7 +431,7 @@ impl Frames<'_> {
         Ok(OverlayPixels::of(self.overlays, at, &picture.frame, self.source.encoding()))
     }
 
-    /// A frame of the clip.
+    /// A frame of the clip, unchanged.
     fn as_it_is(&mut self, at: usize) -> Result<Picture> {
         match self.source {
             Source::Pictures { sequence, .. } => self.source.load(sequence, at),

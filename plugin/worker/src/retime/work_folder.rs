@@ -1,8 +1,8 @@
-//! What is finished already: a folder with a manifest that tells which retiming it is of, and ledgers that
-//! name every finished file with its checksum.
+//! Records what is finished: a folder with a manifest that identifies the retiming, and ledgers
+//! that list every finished file with its checksum.
 //!
-//! Nothing is taken for finished that is not in a ledger with the checksum it has on the disk. So a run may
-//! be killed at any moment, and several machines may share a folder: each writes a ledger of its own.
+//! Only files listed in a ledger with their current checksum count as finished. So a run may be
+//! killed at any moment, and several machines may share a folder, since each writes its own ledger.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -24,13 +24,13 @@ use crate::failure::{Failure, Kind, Result};
 /// The manifest's name; hidden, so that it stays with the frames without being taken for one.
 const MANIFEST: &str = ".inbetween-retime.json";
 
-/// How the names of ledgers begin and end.
+/// Prefix and suffix of the names of ledgers.
 const LEDGER: (&str, &str) = (".inbetween-retime.", ".ledger");
 
-/// What decides every picture of a retiming.
+/// Everything that determines the pictures of a retiming.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct JobSpec {
-    /// Form of this file.
+    /// Version of this file's format.
     pub(super) format: u32,
     /// The source's files.
     pub(super) source: ContentHash,
@@ -49,21 +49,21 @@ pub(super) struct JobSpec {
     pub(super) frames: String,
 }
 
-/// What looking at every frame of the source has told.
+/// The results of examining every frame of the source.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct ClipAnalysis {
     pub(super) sheet: Sheet,
-    /// What a transfer did, undone: the sheet is that of the film.
+    /// What was undone of a transfer; the sheet is that of the film.
     pub(super) restoration: Restoration,
     /// What lies over the film and stays when it moves.
     pub(super) overlays: Overlays,
-    /// Whether the pictures cover everything, so that there is no transparency to keep.
+    /// Whether all pictures are opaque, so that there is no transparency to keep.
     pub(super) opaque: bool,
-    /// When a video's first picture is seen, in millionths of a second after the file's beginning.
+    /// When a video's first picture is shown, in microseconds after the file's beginning.
     pub(super) start_micros: i64,
-    /// Number of pictures that a video could be decoded to; 0 for a sequence.
+    /// Number of pictures that could be decoded; 0 for a sequence.
     pub(super) pictures: u64,
-    /// What is amiss with the source; empty for a sound one.
+    /// What is wrong with the source; empty if nothing is.
     pub(super) damage: Vec<String>,
 }
 
@@ -71,23 +71,24 @@ pub(super) struct ClipAnalysis {
 struct Manifest {
     spec: JobSpec,
     analysis: ClipAnalysis,
-    /// The checksum of the output where it is one file, from just before it is put into its place.
+    /// The checksum of the output if it is a single file, recorded just before it is moved into
+    /// place.
     output: Option<ContentHash>,
 }
 
-/// Frames that were encoded together, and by what.
+/// Frames that were encoded together, and with which encoder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Part {
-    /// Names the encoder and its settings.
+    /// Identifies the encoder and its settings.
     pub(super) encoding: ContentHash,
     pub(super) file: ContentHash,
 }
 
-/// A folder for frames and what is known of it.
+/// A folder for frames, and what is known about it.
 pub(super) struct WorkFolder {
     pub(super) pattern: Pattern,
     pub(super) start: i64,
-    /// What a run before has found.
+    /// The results of an earlier run.
     pub(super) analysis: Option<ClipAnalysis>,
     spec: JobSpec,
     output: Option<ContentHash>,
@@ -97,9 +98,9 @@ pub(super) struct WorkFolder {
 }
 
 impl WorkFolder {
-    /// Opens the folder of `pattern` for `spec`: goes on where an equal one was interrupted, and refuses to mix with
-    /// other pictures unless they may be overwritten. `run_name` names this run's ledger: runs with the same name take
-    /// turns.
+    /// Opens the folder of `pattern` for `spec`: continues an interrupted run with the same `spec`,
+    /// and refuses to mix with other pictures unless they may be overwritten. `run_name` names this
+    /// run's ledger; runs with the same name take turns.
     pub(super) fn open(
         pattern: Pattern,
         start: i64,
@@ -143,8 +144,8 @@ impl WorkFolder {
         Ok(work)
     }
 
-    /// What was found where the folder that `pattern` names holds a retiming of `spec` whose output, `file`, is in its
-    /// place already: the run was stopped while it cleaned up.
+    /// The analysis, if the folder of `pattern` contains a retiming of `spec` whose output, `file`,
+    /// is already in its place: that run was stopped while it cleaned up.
     pub(super) fn finished_analysis(
         pattern: &Pattern,
         spec: &JobSpec,
@@ -154,13 +155,13 @@ impl WorkFolder {
         (manifest.output? == atomic_file::checksum(file)?).then_some(manifest.analysis)
     }
 
-    /// Writes down what the frames in the folder will be.
+    /// Records what the frames in the folder will be.
     pub(super) fn record_analysis(&mut self, analysis: &ClipAnalysis) -> Result<()> {
         self.analysis = Some(analysis.clone());
         self.write_manifest()
     }
 
-    /// Writes down what the output will be, just before it is put into its place.
+    /// Records what the output will be, just before it is moved into place.
     pub(super) fn record_output(&mut self, output: ContentHash) -> Result<()> {
         self.output = Some(output);
         self.write_manifest()
@@ -190,7 +191,7 @@ impl WorkFolder {
         self.frames.get(&at).copied()
     }
 
-    /// Takes down that the file of a frame is written.
+    /// Records that the file of a frame is written.
     pub(super) fn record_frame(&mut self, at: u64, file: ContentHash) -> Result<()> {
         self.frames.insert(at, file);
         self.append_to_ledger(&format!("frame {at} {file}\n"))
@@ -201,7 +202,7 @@ impl WorkFolder {
         self.pattern.folder.join(part_name(part, ending))
     }
 
-    /// Whether a part is finished as this `encoding` makes it.
+    /// Whether a part is finished with this `encoding`.
     pub(super) fn has_part(&self, part: u64, ending: &str, encoding: ContentHash) -> bool {
         let known = self.parts.get(&part).filter(|known| known.encoding == encoding);
         known.is_some_and(|known| {
@@ -209,13 +210,13 @@ impl WorkFolder {
         })
     }
 
-    /// Takes down that a part is written, which stands for its frames from now on.
+    /// Records that a part is written, which from now on replaces its frames.
     pub(super) fn record_part(&mut self, part: u64, made: Part) -> Result<()> {
         self.parts.insert(part, made);
         self.append_to_ledger(&format!("part {part} {} {}\n", made.encoding, made.file))
     }
 
-    /// Removes the files of frames.
+    /// Deletes the files of frames.
     pub(super) fn delete_frames(&mut self, frames: std::ops::Range<u64>) -> Result<()> {
         for at in frames {
             self.frames.remove(&at);
@@ -242,7 +243,7 @@ impl WorkFolder {
             name.starts_with(LEDGER.0) && name.ends_with(LEDGER.1)
         }) {
             let text = fs::read(&path).map_err(|err| failed(&path, &err))?;
-            // A line that a killed run left unfinished names nothing that could be trusted.
+            // An incomplete line from a killed run names nothing that can be trusted.
             for line in String::from_utf8_lossy(&text).lines() {
                 let words: Vec<&str> = line.split(' ').collect();
                 match words[..] {
@@ -262,18 +263,18 @@ impl WorkFolder {
         Ok(())
     }
 
-    /// Removes what killed runs left half written beside the frames.
+    /// Deletes half-written files that killed runs left beside the frames.
     pub(super) fn tidy(&self) -> Result<()> {
         atomic_file::unfinished_in(&self.pattern.folder).iter().try_for_each(|path| remove(path))
     }
 
-    /// Removes everything that was made on the way to a video, and the folder if nothing else is in it.
+    /// Deletes everything made on the way to a video, and the folder if nothing else is in it.
     pub(super) fn remove(pattern: &Pattern) -> Result<()> {
         for number in pattern.numbers()? {
             remove(&pattern.file(number))?;
         }
         remove_own(&pattern.folder)?;
-        // Somebody else's files keep the folder.
+        // The folder stays if it contains somebody else's files.
         let _ = fs::remove_dir(&pattern.folder);
         Ok(())
     }
@@ -291,7 +292,8 @@ fn is_part(name: &str) -> bool {
     })
 }
 
-/// Removes all files of ours but frames, the manifest last: as long as it is there, they are known to be ours.
+/// Deletes all our files except frames, and the manifest last: as long as it exists, the others are
+/// known to be ours.
 fn remove_own(folder: &Path) -> Result<()> {
     atomic_file::unfinished_in(folder).iter().try_for_each(|path| remove(path))?;
     let ours = |name: &str| name.starts_with(LEDGER.0) && name.ends_with(LEDGER.1);
@@ -305,7 +307,7 @@ fn remove_own(folder: &Path) -> Result<()> {
     remove(&manifest)
 }
 
-/// The name of the list of parts that ffmpeg is given.
+/// The name of the list of parts that is passed to ffmpeg.
 pub(super) const LIST: &str = "parts.ffconcat";
 
 fn own_files(folder: &Path, wanted: impl Fn(&str) -> bool) -> Vec<PathBuf> {
@@ -321,7 +323,7 @@ fn manifest_in(folder: &Path) -> Option<Manifest> {
     serde_json::from_slice(&text).ok()
 }
 
-/// This run's ledger, locked as long as the run lives.
+/// This run's ledger, locked for as long as the run lives.
 fn ledger(folder: &Path, run_name: &str) -> Result<File> {
     let path = folder.join(format!("{}{run_name}{}", LEDGER.0, LEDGER.1));
     let mut options = OpenOptions::new();
@@ -335,12 +337,12 @@ fn ledger(folder: &Path, run_name: &str) -> Result<File> {
             format!("Another run works on {} already. Let it finish.", folder.display()),
         ));
     }
-    // A killed run may have left its last line without an end.
+    // A killed run may have left its last line incomplete.
     file.write_all(b"\n").map_err(|err| failed(&path, &err))?;
     Ok(file)
 }
 
-/// Reads the digits that a [`ContentHash`] is shown as.
+/// Parses the text form of a [`ContentHash`].
 fn hash_of(text: &str) -> Option<ContentHash> {
     blake3::Hash::from_hex(text).ok().map(ContentHash::from)
 }
