@@ -85,7 +85,7 @@ pub struct Generate {
     /// Folder for the frames.
     #[arg(long, default_value = "out")]
     pub out: PathBuf,
-    /// Only print how much memory this would take; for a GPU even if there is none here.
+    /// Only print how much memory this would take, for a GPU even if there is none here, and how long it would compute.
     #[arg(long)]
     pub plan: bool,
     /// The model's settings.

@@ -6,15 +6,18 @@ mod plugin;
 use std::path::Path;
 use std::sync::Arc;
 
-use candle_core::{DType, Device};
+use candle_core::{DType, Device, Tensor};
 use inbetween_core::cache::CacheConfig;
 use inbetween_core::remote::{RemoteConfig, RemoteEngine, own_programs};
+use inbetween_core::settings::SolverChoice;
 use inbetween_core::{Control, Engine as _, Error, Frame, Job, Settings, program};
 use inbetween_flow::FlowEngine;
 use inbetween_tooncrafter::config::SketchConfig;
-use inbetween_tooncrafter::device::gpu;
-use inbetween_tooncrafter::memory::{self, RunSize};
-use inbetween_tooncrafter::pipeline::{FRAMES, Pipeline};
+use inbetween_tooncrafter::device::{fastest_dtype, gpu};
+use inbetween_tooncrafter::memory::{self, MemoryKind, RunSize};
+use inbetween_tooncrafter::pipeline::{Drawing, FRAMES, Pipeline};
+use inbetween_tooncrafter::speed::Speed;
+use inbetween_tooncrafter::time_plan::{TimePlan, in_words};
 use inbetween_tooncrafter::weights::Weights;
 use inbetween_tooncrafter::weights::layout::{ModelConfig, Part};
 use serde_json::json;
@@ -213,14 +216,17 @@ fn model(named: Option<&Path>) -> Result<Vec<Finding>> {
         advice: "Choose the whole checkpoint; `inbetween models verify` reports what each file lacks.",
         kind: Kind::Unfit,
     };
+    // What Precision: Automatic takes on the processor.
+    let dtype = fastest_dtype(MemoryKind::Cpu);
     let pipeline = Pipeline::with_config(
         weights,
         ModelConfig::default(),
         SketchConfig::default(),
         Device::Cpu,
-        DType::F32,
+        dtype,
     );
-    let plan = pipeline.plan(RunSize { frames: FRAMES, height: 320, width: 512 }, false);
+    let size = RunSize { frames: FRAMES, height: 320, width: 512 };
+    let plan = pipeline.plan(size, false);
     let available = memory::available();
     let needed = bytes(plan.peak() as usize);
     let found = match available {
@@ -236,7 +242,34 @@ fn model(named: Option<&Path>) -> Result<Vec<Finding>> {
         advice: "Close other programs, choose Precision: bf16, or draw on another machine.",
         kind: Kind::Engine,
     };
-    Ok(vec![model, memory])
+    Ok(vec![model, memory, time(size, dtype)])
+}
+
+/// How long an in-between with the default settings computes here.
+fn time(size: RunSize, dtype: DType) -> Finding {
+    let device = gpu().unwrap_or(Device::Cpu);
+    let place = MemoryKind::of(&device);
+    let dtype = if device.is_cpu() { dtype } else { fastest_dtype(place) };
+    let where_to = if device.is_cpu() { "the CPU" } else { "the GPU" };
+    let measured = Tensor::zeros((1, 3, size.height, size.width), DType::F32, &Device::Cpu)
+        .map(|key| Drawing::new(key.clone(), key))
+        .and_then(|drawing| Ok((drawing, Speed::measure(&device, dtype)?)));
+    let (verdict, found) = match measured {
+        Ok((mut drawing, speed)) => {
+            let plan = |drawing: &Drawing| in_words(TimePlan::new(drawing, size, &speed).total());
+            let published = drawing.steps;
+            let whole = plan(&drawing);
+            drawing.steps = SolverChoice::UniPc.steps() as usize;
+            let few = plan(&drawing);
+            let found = format!(
+                "about {few} for {} frames in {} steps, {whole} in {published}, on {where_to} in {dtype:?}",
+                size.frames, drawing.steps
+            );
+            (Verdict::Ok, found)
+        }
+        Err(error) => (Verdict::Warn, format!("{where_to} cannot be measured: {error}")),
+    };
+    Finding { what: "time", verdict, found, advice: "Choose another Device.", kind: Kind::Engine }
 }
 
 fn cache_folder() -> Finding {

@@ -14,6 +14,8 @@ use inbetween_tooncrafter::memory::{self, MemoryKind, RunSize};
 use inbetween_tooncrafter::pipeline::{Drawing, Pipeline};
 use inbetween_tooncrafter::sampler::{Guidance, Solver};
 use inbetween_tooncrafter::schedule::Spacing;
+use inbetween_tooncrafter::speed::Speed;
+use inbetween_tooncrafter::time_plan::TimePlan;
 use inbetween_tooncrafter::weights::Weights;
 use inbetween_tooncrafter::weights::layout::{ModelConfig, tiny_sketch};
 use serde_json::json;
@@ -52,7 +54,7 @@ pub(crate) fn run(arguments: &Generate) -> Result<()> {
     }
     let size = drawing.check()?;
     if arguments.plan {
-        return plan(arguments, size, !drawing.sketches.is_empty());
+        return plan(arguments, size, &drawing);
     }
     // Checked before minutes of work.
     std::fs::create_dir_all(&arguments.out)
@@ -85,8 +87,9 @@ fn pipeline(arguments: &Generate, device: Device, dtype: DType) -> Result<Pipeli
         .with_memory_limit(limit))
 }
 
-/// Prints how much memory the run would need; for a GPU even if there is none here.
-fn plan(arguments: &Generate, size: RunSize, sketches: bool) -> Result<()> {
+/// Prints what the run would need in memory, for a GPU also where there is none, and how long it would compute on a device
+/// that is there.
+fn plan(arguments: &Generate, size: RunSize, drawing: &Drawing) -> Result<()> {
     let (device, why) = match device::choose(arguments.model.device) {
         Ok(chosen) => chosen,
         Err(failure) => (Device::Cpu, failure.message),
@@ -98,6 +101,14 @@ fn plan(arguments: &Generate, size: RunSize, sketches: bool) -> Result<()> {
     let there = MemoryKind::of(&device) == place;
     let available = if there { memory::available_on(&device) } else { None };
     let dtype = device::precision(arguments.model.precision, place);
+    let time = if there && !arguments.tiny {
+        let speed = Speed::measure(&device, dtype)
+            .map_err(|error| Failure::new(Kind::Engine, format!("The device fails: {error}")))?;
+        Some(TimePlan::new(drawing, size, &speed))
+    } else {
+        None
+    };
+    let sketches = !drawing.sketches.is_empty();
     let plan = pipeline(arguments, device, dtype)?.plan_for(size, sketches, place, available);
     if arguments.json {
         let stages: Vec<_> = (plan.stages.iter())
@@ -107,9 +118,15 @@ fn plan(arguments: &Generate, size: RunSize, sketches: bool) -> Result<()> {
             "stages": stages,
             "peak_bytes": plan.peak(),
             "available_bytes": plan.available,
+            "seconds": time.as_ref().map(TimePlan::total),
         }));
     } else {
         outln!("{why}, {dtype:?}\n{plan}");
+        match time {
+            Some(time) => outln!("{time}"),
+            None if there => outln!("time: known for the released model only"),
+            None => outln!("time: not foretold, since the device is not there to be measured"),
+        }
     }
     Ok(())
 }
