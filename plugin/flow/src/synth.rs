@@ -133,10 +133,10 @@ impl RenderPlan {
         let from_last = |x: f32, y: f32| lit(1, cubic(last, x, y, self.grain));
         let lean = self.light.map_or(0.0, |(light, _)| light.odds());
         let one = |x: f32, y: f32, [u0, v0, u1, v1, odds]: [f32; 5], label: u16| {
-            for (side, drawing) in drawings.iter().enumerate() {
-                if let Some(drawing) = drawing.filter(|_| label == BESIDE[side]) {
-                    return lit(side, cubic(drawing, x + u0, y + v0, self.grain));
-                }
+            if let Some(side) = BESIDE.iter().position(|&beside| label == beside)
+                && let Some(drawing) = drawings[side]
+            {
+                return lit(side, cubic(drawing, x + u0, y + v0, self.grain));
             }
             let odds = odds + lean;
             if odds > CLEAR {

@@ -107,31 +107,36 @@ impl Layers {
             }
         }
         let keys = PairView { guides, flows, layers: self, relit: false };
+        let evidence = |p: usize| if p == 0 { &GROUND } else { &FIGURE };
+        // The position of the drawing beside `key`, and the motion of piece `p` from the key to that
+        // drawing. `motion` is its motion from the first key to the last.
+        let way_beside = |key: usize, p: usize, motion: &Affine| -> Option<(f32, Affine)> {
+            let (position, pair) = beside[key].as_ref()?;
+            let expected = match key {
+                0 => onward(&motion.inverse()?, -position),
+                _ => onward(motion, position - 1.0),
+            };
+            let places = &places[key][p];
+            let way = Self::follow(1 - key, places, pair, Some(&expected), evidence(p))?;
+            Some((*position, way))
+        };
         let curve = |p: usize| -> Option<Curve> {
             let piece = &self.pieces[p];
             let rides = heads[p] != p || p != 0 && self.rests[p] || piece.pinned.is_some();
             if rides || !piece.held && (piece.only.is_some() || piece.size < SMALL) {
                 return None;
             }
-            let evidence = if p == 0 { &GROUND } else { &FIGURE };
             // A piece that is not drawn as a piece moves as the dense motion has it, provided that
             // motion is simple.
             let drawn = self.needed[p] || piece.held;
             let motion = match drawn {
                 true => piece.motion,
-                false => Self::follow(0, &places[0][p], &keys, None, evidence)?,
+                false => Self::follow(0, &places[0][p], &keys, None, evidence(p))?,
             };
             let motion = motion.around(piece.motion.from);
-            let before = beside[0].as_ref().and_then(|(position, pair)| {
-                let expected = onward(&motion.inverse()?, -position);
-                let way = Self::follow(1, &places[0][p], pair, Some(&expected), evidence)?;
-                Some((*position, way))
-            });
-            let after = beside[1].as_ref().and_then(|(position, pair)| {
-                let expected = onward(&motion, position - 1.0);
-                let way = Self::follow(0, &places[1][p], pair, Some(&expected), evidence)?;
-                Some((*position, way.after(&motion)))
-            });
+            let before = way_beside(0, p, &motion);
+            let after =
+                way_beside(1, p, &motion).map(|(position, way)| (position, way.after(&motion)));
             let ends = departures_of(&motion, piece.size, before, after)?;
             Some(Curve { motion, ends })
         };
@@ -157,16 +162,13 @@ impl Layers {
             })
             .collect();
         let ways = if curves.iter().any(Option::is_some) { ways } else { Vec::new() };
+        // If nothing moves as a piece, nothing appears that both keys hide.
+        let moves = !ways.is_empty() || self.wanted();
         let ground = |key: usize| {
-            // If nothing moves as a piece, nothing appears that both keys hide.
-            let moves = !ways.is_empty() || self.wanted();
-            let (position, pair) = beside[key].as_ref().filter(|_| moves)?;
-            let motion = self.pieces[0].motion;
-            let expected = match key {
-                0 => onward(&motion.inverse()?, -position),
-                _ => onward(&motion, position - 1.0),
-            };
-            Self::ground_beside(key, &places[key][0], pair, Some(&expected))
+            // In different light its colours do not match the keys.
+            let (_, pair) = beside[key].as_ref().filter(|(_, pair)| moves && !pair.relit)?;
+            let (_, way) = way_beside(key, 0, &self.pieces[0].motion)?;
+            Some(GroundBeside { way, bare: pair.layers.bare_ground(key) })
         };
         let grounds = [ground(0), ground(1)];
         let course = Course { ways, grounds };

@@ -1,7 +1,6 @@
 //! The ground in a drawing beside the span.
 
 use super::Layers;
-use super::follow::{GROUND, PairView};
 use super::transform::Affine;
 
 /// The ground as one drawing beside the span shows it.
@@ -19,21 +18,9 @@ impl GroundBeside {
 }
 
 impl Layers {
-    /// The ground as `pair` shows it, which consists of key `key` and the drawing beside it; `None`
-    /// if the ground is not found there. `places` are the pixels of the ground in the key.
-    pub(super) fn ground_beside(
-        key: usize,
-        places: &[usize],
-        pair: &PairView<'_>,
-        onward: Option<&Affine>,
-    ) -> Option<GroundBeside> {
-        // In different light its colours do not match the keys.
-        if pair.relit {
-            return None;
-        }
-        let way = Self::follow(1 - key, places, pair, onward, &GROUND)?;
-        let owners = &pair.layers.owners[key];
-        let bare = (0..owners.piece.len()).map(|i| owners.piece[i] == 0 && owners.clean[i]);
-        Some(GroundBeside { way, bare: bare.collect() })
+    /// The pixels of key `key` that show only ground, `h w`.
+    pub(super) fn bare_ground(&self, key: usize) -> Vec<bool> {
+        let owners = &self.owners[key];
+        owners.piece.iter().zip(&owners.clean).map(|(&piece, &clean)| piece == 0 && clean).collect()
     }
 }

@@ -119,10 +119,7 @@ impl Layers {
         }
         pinned.bereft.iter().for_each(|&p| bound[p] = true);
         let ground = pieces[0].motion;
-        let rests = pieces
-            .iter()
-            .map(|p| p.motion.away(&ground, p.motion.from, 0.5 * height.min(width) as f32) < 1.0)
-            .collect();
+        let rests = pieces.iter().map(|p| p.motion.rests_on(&ground, (height, width))).collect();
         let still = ground == Affine::shift([0.0; 2]).around(ground.from);
         let mut out = Self {
             still,

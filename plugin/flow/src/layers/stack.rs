@@ -65,9 +65,8 @@ pub(super) fn order(scene: &Scene, regions: [&Regions; 2]) -> Vec<usize> {
         }
     }
     let ground = scene.pieces[0].motion;
-    let reach = 0.5 * h.min(w) as f32;
     let rests: Vec<bool> =
-        scene.pieces.iter().map(|p| p.motion.away(&ground, p.motion.from, reach) < 1.0).collect();
+        scene.pieces.iter().map(|p| p.motion.rests_on(&ground, (h, w))).collect();
     let mut touch = vec![false; n * n];
     for (of, regions) in scene.of.iter().zip(regions) {
         for (piece, region) in of.iter().zip(&regions.list) {

@@ -108,6 +108,11 @@ impl Affine {
             .sum();
         libm::hypotf(p[0] - q[0], p[1] - q[1]) + reach * (0.5 * shape).sqrt()
     }
+
+    /// Whether something with this motion moves with `ground`, in a picture of this height and width.
+    pub(crate) fn rests_on(&self, ground: &Self, (height, width): (usize, usize)) -> bool {
+        self.away(ground, self.from, 0.5 * height.min(width) as f32) < 1.0
+    }
 }
 
 /// A deviation from a motion on its way.
