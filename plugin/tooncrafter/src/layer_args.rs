@@ -42,6 +42,15 @@ impl Window {
             |s: usize| (s * scale + self.before + self.after - self.kernel) / self.stride + 1;
         (side(h), side(w))
     }
+
+    /// Index of the input pixel at a position of `frame`, which is enlarged if the window says so;
+    /// `None` outside. Positions before the first must have wrapped around to huge values.
+    #[inline(always)]
+    pub(crate) fn input_row(&self, frame: usize, y: usize, x: usize) -> Option<usize> {
+        let ((h, w), shift) = (self.size, usize::from(self.enlarge));
+        let inside = y < h << shift && x < w << shift;
+        inside.then(|| (frame * h + (y >> shift)) * w + (x >> shift))
+    }
 }
 
 /// What is added to a product before it is stored.

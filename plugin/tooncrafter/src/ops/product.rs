@@ -88,20 +88,15 @@ impl ProductOp {
                 winograd::conv3x3(x, frames, window, packed, &end, &mut out);
             }
             Rows::Space(window) => {
-                let (h, w) = window.size;
-                let (out_h, out_w) = window.output(h, w);
+                let (out_h, out_w) = window.output(window.size.0, window.size.1);
                 let row = |m: usize| {
                     let (n, y, x) = (m / (out_h * out_w), m / out_w % out_h, m % out_w);
-                    // Positions before the first wrap around to huge values.
                     let y = (y * window.stride).wrapping_sub(window.before);
                     let x = (x * window.stride).wrapping_sub(window.before);
-                    let shift = usize::from(window.enlarge);
-
                     move |tap: usize| {
                         // The side of the kernel is 1 or 3, and 0 / 3 is 0 as well.
                         let (y, x) = (y.wrapping_add(tap / 3), x.wrapping_add(tap % 3));
-                        let inside = y < h << shift && x < w << shift;
-                        pick(inside.then(|| (n * h + (y >> shift)) * w + (x >> shift)))
+                        pick(window.input_row(n, y, x))
                     }
                 };
                 if let Some(width) = gathered {

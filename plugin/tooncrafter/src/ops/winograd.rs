@@ -37,9 +37,8 @@ pub(super) fn suits(window: Window, packed: &Packed) -> bool {
 /// Where the patches lie.
 #[derive(Clone, Copy)]
 struct Patches {
-    enlarge: bool,
-    /// Size of the input and of the output.
-    size: (usize, usize),
+    window: Window,
+    /// Size of the output.
     out: (usize, usize),
     /// Patches in a column and in a row.
     grid: (usize, usize),
@@ -50,7 +49,7 @@ impl Patches {
         let (h, w) = window.size;
         let out = window.output(h, w);
         let grid = (out.0.div_ceil(2), out.1.div_ceil(2));
-        Self { enlarge: window.enlarge, size: window.size, out, grid }
+        Self { window, out, grid }
     }
 
     /// Frame, row and column of the first output of a patch.
@@ -72,20 +71,16 @@ impl Patches {
     /// The rows of the input for the 16 inputs of a patch.
     fn inputs(&self, patch: usize) -> [Option<usize>; PLACES] {
         let (frame, y, x) = self.origin(patch);
-        let (h, w) = self.size;
-        let shift = usize::from(self.enlarge);
         std::array::from_fn(|place| {
-            // Positions before the first wrap around to huge values.
             let y = (y + place / 4).wrapping_sub(1);
             let x = (x + place % 4).wrapping_sub(1);
-            let inside = y < h << shift && x < w << shift;
-            inside.then(|| (frame * h + (y >> shift)) * w + (x >> shift))
+            self.window.input_row(frame, y, x)
         })
     }
 
     /// The positions whose products are not zero.
     fn places(&self) -> impl Iterator<Item = usize> + use<> {
-        let enlarge = self.enlarge;
+        let enlarge = self.window.enlarge;
         (0..PLACES).filter(move |place| !enlarge || (place / 4 != 2 && place % 4 != 2))
     }
 }
@@ -196,7 +191,7 @@ impl Block {
                 }
                 if start + len == width {
                     let rows = self.rows * PANEL;
-                    transform_products(products, rows, patches.enlarge, &mut scratch.sums);
+                    transform_products(products, rows, patches.window.enlarge, &mut scratch.sums);
                     finish(&mut scratch.sums, &outputs, panel);
                 }
             }
