@@ -67,10 +67,10 @@ pub(super) fn write(
     if sheet {
         let last = pictures.len() - 1;
         let cell = |(n, picture): (usize, &RgbImage)| {
-            let exposed = match n {
-                0 => Exposed::Key,
-                n if n == last => Exposed::Key,
-                n => Exposed::InBetween(n as f64 / last as f64),
+            let exposed = if n == 0 || n == last {
+                Exposed::Key
+            } else {
+                Exposed::InBetween(n as f64 / last as f64)
             };
             Cell::new(n as u32 + 1, exposed, picture)
         };

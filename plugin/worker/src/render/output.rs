@@ -52,15 +52,14 @@ impl Writer {
     /// is copied.
     pub(super) fn write_key(&mut self, number: u32, key: &Path, frame: &Frame) -> Result<()> {
         let path = frame_file(&self.folder, number, &self.style);
-        if same_file::is_same_file(&path, key).unwrap_or(false) {
-            self.files.push(path);
-        } else if self.style.is_alike(key)? {
+        if !same_file::is_same_file(&path, key).unwrap_or(false) {
+            if !self.style.is_alike(key)? {
+                return self.write(number, frame);
+            }
             let bytes = std::fs::read(key).map_err(|error| refused(key, &error))?;
             keep(&path, &bytes)?;
-            self.files.push(path);
-        } else {
-            self.write(number, frame)?;
         }
+        self.files.push(path);
         Ok(())
     }
 
@@ -103,14 +102,13 @@ impl Overview {
         if !self.sheet && self.preview.is_none() {
             return;
         }
-        let small = small(&displayed(frame, encoding));
-        if self.sheet {
-            let mut marked = small.clone();
-            unsure.filter(|_| self.mark_unsure).inspect(|part| outline(&mut marked, part.area));
-            self.cells.push(Cell::new(number, exposed, &marked));
-        }
+        let mut small = small(&displayed(frame, encoding));
         if self.preview.is_some() {
-            self.small.push(small);
+            self.small.push(small.clone());
+        }
+        if self.sheet {
+            unsure.filter(|_| self.mark_unsure).inspect(|part| outline(&mut small, part.area));
+            self.cells.push(Cell::new(number, exposed, &small));
         }
     }
 
