@@ -1,33 +1,22 @@
-//! Chooses the device for an artist's choice, and says what to do if its memory is short.
+//! What to do where the chosen device cannot be used, or its memory is short.
 
 use candle_core::{DType, Device};
 use inbetween_core::Error;
-use inbetween_core::settings::{DeviceChoice, PrecisionChoice, ToonCrafterSettings};
-use inbetween_tooncrafter::device::{fastest_dtype, gpu};
+use inbetween_core::settings::ToonCrafterSettings;
+use inbetween_tooncrafter::device;
 use inbetween_tooncrafter::memory::MemoryKind;
 
-pub(super) fn choose(choice: DeviceChoice) -> Result<Device, Error> {
-    match choice {
-        DeviceChoice::Cpu => Ok(Device::Cpu),
-        DeviceChoice::Cuda => gpu().map_err(|why| {
-            super::engine_error(&format!(
-                "the GPU cannot be used: {why}. Until then choose Device: CPU"
-            ))
-        }),
-        DeviceChoice::Auto => Ok(gpu().unwrap_or_else(|why| {
-            log::info!("drawing on the CPU: {why}");
-            Device::Cpu
-        })),
-    }
-}
-
-/// The type of the weights for this choice on `device`.
-pub(super) fn precision(choice: PrecisionChoice, device: &Device) -> DType {
-    match choice {
-        PrecisionChoice::F32 => DType::F32,
-        PrecisionChoice::Bf16 => DType::BF16,
-        PrecisionChoice::Auto => fastest_dtype(MemoryKind::of(device)),
-    }
+/// The device and the type of the weights that these settings choose.
+pub(super) fn choose(settings: &ToonCrafterSettings) -> Result<(Device, DType), Error> {
+    let (device, why) = device::choose(settings.device).map_err(|why| {
+        super::engine_error(&format!(
+            "the GPU cannot be used: {why}. Until then choose Device: Processor"
+        ))
+    })?;
+    let dtype = device::precision(settings.precision, MemoryKind::of(&device))
+        .map_err(|why| super::engine_error(&why))?;
+    log::info!("drawing {why}");
+    Ok((device, dtype))
 }
 
 /// The device's name, as the start of a sentence.
@@ -38,7 +27,7 @@ pub(super) fn name(device: &Device) -> &'static str {
 /// Which setting lowers the need for memory, as a sentence.
 pub(super) fn memory_advice(
     settings: &ToonCrafterSettings,
-    device: &Device,
+    (device, dtype): (&Device, DType),
     needed: u64,
     available: Option<u64>,
 ) -> String {
@@ -49,13 +38,13 @@ pub(super) fn memory_advice(
             needed.div_ceil(1 << 20)
         );
     }
-    if precision(settings.precision, device) == DType::F32 {
+    if dtype == DType::F32 {
         return "Choose Precision: bf16, which halves the weights, or close other programs.".into();
     }
     if device.is_cpu() {
         return "Close other programs, or draw with Engine: Flow.".into();
     }
-    "Close other programs that use the GPU, or choose Device: CPU.".into()
+    "Close other programs that use the GPU, or choose Device: Processor.".into()
 }
 
 /// Whether a device failed for lack of memory. Drivers report that only in the text of the error.

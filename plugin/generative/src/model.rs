@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use candle_core::Device;
+use candle_core::{DType, Device};
 use inbetween_core::engine::EngineInfo;
 use inbetween_core::settings::ToonCrafterSettings;
 use inbetween_core::settings::{DeviceChoice, PrecisionChoice, SolverChoice, WeightRef};
@@ -46,6 +46,7 @@ struct Loaded {
     config: ModelConfig,
     pipeline: Pipeline,
     device: Device,
+    dtype: DType,
     /// All weights have been in memory since an earlier span.
     resident: bool,
 }
@@ -150,15 +151,14 @@ fn load<'a>(
         *slot = None;
     }
     if slot.is_none() {
-        let device = device::choose(settings.device)?;
-        let dtype = device::precision(settings.precision, &device);
+        let (device, dtype) = device::choose(settings)?;
         let weights = Weights::open(files.iter().map(|file| &file.path)).map_err(unreadable)?;
         let (config, sketch_config) = configurations(&weights);
         log::info!("loading {} as {dtype:?}", settings.checkpoint.path.display());
         let pipeline =
             Pipeline::with_config(weights, config.clone(), sketch_config, device.clone(), dtype)
                 .with_memory_limit(settings.memory_limit_mb.map(|mb| u64::from(mb) << 20));
-        *slot = Some(Loaded { choice, sketch, config, pipeline, device, resident: false });
+        *slot = Some(Loaded { choice, sketch, config, pipeline, device, dtype, resident: false });
     }
     slot.as_mut().ok_or_else(|| engine_error("the model is not there"))
 }
@@ -248,7 +248,12 @@ impl Loaded {
             device: device::name(&self.device).into(),
             needed: Some(needed),
             available: plan.available,
-            advice: device::memory_advice(settings, &self.device, needed, plan.available),
+            advice: device::memory_advice(
+                settings,
+                (&self.device, self.dtype),
+                needed,
+                plan.available,
+            ),
         };
         if plan.available.is_some_and(|available| needed > available) {
             return Err(short(needed));

@@ -146,7 +146,7 @@ fn main() -> Result<()> {
     let weights = Weights::open([&checkpoint]).map_err(wrap)?;
     println!("{dtype:?}, {} threads", rayon::current_num_threads());
     for part in parts {
-        release_memory();
+        release_memory(device());
         match part.as_str() {
             "text" => text(&subject, &weights, dtype)?,
             "image" => image(&subject, &weights, dtype)?,

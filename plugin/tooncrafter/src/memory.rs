@@ -155,21 +155,37 @@ pub const GPU_OVERHEAD: u64 = 1 << 30;
 pub enum MemoryKind {
     /// The machine's memory; activations are f32 in every precision.
     Cpu,
-    /// A GPU's memory; activations have the precision of the weights.
-    Gpu,
+    /// An NVIDIA GPU's memory; activations have the precision of the weights.
+    Cuda,
+    /// What Apple's GPU may use of the machine's memory; activations have the precision of the weights.
+    Metal,
 }
 
 impl MemoryKind {
     /// The kind of memory of `device`.
     pub fn of(device: &Device) -> Self {
-        if device.is_cuda() { Self::Gpu } else { Self::Cpu }
+        match device {
+            Device::Cpu => Self::Cpu,
+            Device::Cuda(_) => Self::Cuda,
+            Device::Metal(_) => Self::Metal,
+        }
+    }
+
+    /// Bytes that a part really takes there while it needs `working` bytes for its activations.
+    pub fn with_overhead(self, working: u64) -> u64 {
+        match self {
+            Self::Cpu => working,
+            Self::Cuda => working + GPU_OVERHEAD,
+            // candle rounds each buffer there up to a power of two.
+            Self::Metal => 2 * working + GPU_OVERHEAD,
+        }
     }
 
     /// The type of activations for weights of type `dtype`.
     pub fn activations(self, dtype: DType) -> DType {
         match self {
             Self::Cpu => DType::F32,
-            Self::Gpu => dtype,
+            Self::Cuda | Self::Metal => dtype,
         }
     }
 }
@@ -182,6 +198,12 @@ pub fn available_on(device: &Device) -> Option<u64> {
         Device::Cuda(device) => {
             let context = device.cuda_stream().context().clone();
             context.mem_get_info().ok().map(|(free, _)| free as u64)
+        }
+        #[cfg(feature = "metal")]
+        Device::Metal(device) => {
+            let (most, used) =
+                (device.recommended_max_working_set_size(), device.current_allocated_size());
+            Some(most.saturating_sub(used) as u64)
         }
         _ => None,
     }
@@ -223,6 +245,13 @@ mod tests {
         assert_eq!(MemoryPlan::new(stages(), Some(188)).keeping, Residency::All);
         assert_eq!(MemoryPlan::new(stages(), Some(187)).keeping, Residency::OneByOne);
         assert_eq!(MemoryPlan::new(stages(), None).keeping, Residency::OneByOne);
+    }
+
+    #[test]
+    fn a_gpu_takes_more_than_its_activations() {
+        assert_eq!(MemoryKind::Cpu.with_overhead(5), 5);
+        assert_eq!(MemoryKind::Cuda.with_overhead(5), 5 + GPU_OVERHEAD);
+        assert_eq!(MemoryKind::Metal.with_overhead(5), 10 + GPU_OVERHEAD);
     }
 
     #[test]

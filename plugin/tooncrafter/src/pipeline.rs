@@ -273,19 +273,13 @@ impl Pipeline {
         let weights = |part| self.weights.byte_len(part, self.dtype) as u64;
         let vae = weights(Part::Vae);
         let dtype = place.activations(self.dtype);
-        let overhead = match place {
-            MemoryKind::Cpu => 0,
-            MemoryKind::Gpu => memory::GPU_OVERHEAD,
-        };
-        let stage = |name, weights, working| Stage { name, weights, working: working + overhead };
-        let mut denoiser = stage(
-            "UNet",
-            weights(Part::Unet),
-            memory::unet_working(&self.config.unet, size, dtype),
-        );
+        let stage =
+            |name, weights, working| Stage { name, weights, working: place.with_overhead(working) };
+        let mut denoiser =
+            (weights(Part::Unet), memory::unet_working(&self.config.unet, size, dtype));
         if sketches {
-            denoiser.weights += weights(Part::Sketch);
-            denoiser.working +=
+            denoiser.0 += weights(Part::Sketch);
+            denoiser.1 +=
                 memory::sketch_working(self.sketch_config.levels.model_channels, size, dtype);
         }
         let image = weights(Part::Vision) + weights(Part::Projector);
@@ -294,7 +288,7 @@ impl Pipeline {
             stage("image tower, projector", image, memory::TOWER_WORKING),
             // The encoder's share of the autoencoder is about a third.
             stage("VAE encoder", vae / 3, memory::encoder_working(&self.config.vae, size, dtype)),
-            denoiser,
+            stage("UNet", denoiser.0, denoiser.1),
             stage(
                 "VAE decoder",
                 vae / 3 * 2,
@@ -400,7 +394,7 @@ impl Pipeline {
         };
         let release = || match keeping {
             Residency::All => {}
-            Residency::OneByOne => release_memory(),
+            Residency::OneByOne => release_memory(device),
         };
         release();
         progress.add(text_work);

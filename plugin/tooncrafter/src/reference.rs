@@ -45,8 +45,39 @@ pub(crate) fn finish(y: Tensor, activation: Activation, plus: Addend) -> Result<
     }
 }
 
+/// Most bytes that candle gathers for one convolution, as long as that is one frame's or more.
+const GATHERED: usize = 256 << 20;
+
 /// Convolution of `x: [n, h, w, c]` with `weight: [o, c, k, k]`.
+///
+/// candle gathers the inputs of every output before it multiplies: for 3 x 3 nine times the input, which Metal counts
+/// in 32 bits. Frames are therefore convolved a few at a time.
 pub(crate) fn conv2d(
+    x: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    window: Window,
+) -> Result<Tensor> {
+    let together = frames_together(x, window)?;
+    let starts = (0..x.dim(0)?).step_by(together);
+    let parts = starts.map(|start| {
+        let frames = x.narrow(0, start, together.min(x.dim(0)? - start))?;
+        frames_conv2d(&frames, weight, bias, window)
+    });
+    let parts = parts.collect::<Result<Vec<_>>>()?;
+    if let [whole] = parts.as_slice() { Ok(whole.clone()) } else { Tensor::cat(&parts, 0) }
+}
+
+/// How many frames of `x` are convolved at a time.
+fn frames_together(x: &Tensor, window: Window) -> Result<usize> {
+    let (n, h, w, c) = x.dims4()?;
+    let (out_h, out_w) = window.output(h, w);
+    let taps = window.kernel * window.kernel;
+    let gathered = out_h * out_w * c * taps * x.dtype().size_in_bytes();
+    Ok((GATHERED / gathered.max(1)).clamp(1, n.max(1)))
+}
+
+fn frames_conv2d(
     x: &Tensor,
     weight: &Tensor,
     bias: Option<&Tensor>,
@@ -176,4 +207,30 @@ pub(crate) fn attention_over_time(
     let by_pixel = |x: &Tensor| x.transpose(1, 2)?.reshape((b * p, t, inner));
     let y = attention(&by_pixel(q)?, &by_pixel(k)?, &by_pixel(v)?, heads, scale, false)?;
     y.reshape((b, p, t, inner))?.transpose(1, 2)?.contiguous()
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+
+    use super::*;
+
+    #[test]
+    fn frames_convolved_a_few_at_a_time_are_those_convolved_at_once() {
+        let values = |shape: &[usize]| {
+            let len = shape.iter().product::<usize>();
+            let values = (0..len).map(|i| (i % 97) as f32 / 97.0 - 0.5).collect();
+            Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+        };
+        // Three frames of 126 MB gathered: two at a time.
+        let (x, weight) = (values(&[3, 240, 304, 48]), values(&[4, 48, 3, 3]));
+        assert_eq!(frames_together(&x, Window::SAME).unwrap(), 2);
+        let parts = conv2d(&x, &weight, None, Window::SAME).unwrap();
+        let whole = frames_conv2d(&x, &weight, None, Window::SAME).unwrap();
+        let flat = |y: Tensor| y.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        assert!(flat(parts) == flat(whole), "the parts differ from the whole");
+        // A frame that is larger than the limit is convolved by itself.
+        let large = values(&[2, 240, 304, 128]);
+        assert_eq!(frames_together(&large, Window::SAME).unwrap(), 1);
+    }
 }

@@ -305,7 +305,7 @@ impl VaeDecoder {
             upsample = level.upsample.as_ref();
             // Results of the next level are four times as large. Memory that the allocator keeps
             // from the smaller ones would come on top of that.
-            release_memory();
+            release_memory(x.device());
         }
         let (t, h, w, c) = x.dims4()?;
         x = by_frames(&x, (t, h, w, c), c, |x| self.norm_out.forward(x))?;

@@ -160,7 +160,12 @@ const SAVED: &[Saved] = &[
     ),
     (
         "device",
-        &[("Automatic", "auto", "Auto"), ("Processor", "cpu", "Cpu"), ("NVIDIA", "cuda", "Cuda")],
+        &[
+            ("Automatic", "auto", "Auto"),
+            ("Processor", "cpu", "Cpu"),
+            ("NVIDIA", "cuda", "Cuda"),
+            ("Apple", "metal", "Metal"),
+        ],
     ),
     (
         "mode",

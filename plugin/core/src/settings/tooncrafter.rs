@@ -48,6 +48,8 @@ pub enum DeviceChoice {
     Cpu,
     /// An NVIDIA GPU, or an error that says why it cannot be used.
     Cuda,
+    /// Apple's GPU, or an error that says why it cannot be used.
+    Metal,
 }
 
 /// A weight file, and the content it had when it was chosen.

@@ -3,12 +3,20 @@
 //! A result of some 50 MB is fresh memory each time. With 4 KiB pages, the system spends more time
 //! on providing the pages than a norm spends on computing.
 
+use candle_core::Device;
+
 /// Results of at least this size in bytes use large pages.
 const LARGE: usize = 4 << 20;
 
-/// Returns freed memory to the system if the allocator would keep it, so that the weights of a part
-/// that was dropped make room for the next one.
-pub fn release_memory() {
+/// Returns freed memory to the system if the allocator or `device` would keep it, so that the weights
+/// of a part that was dropped make room for the next one.
+pub fn release_memory(device: &Device) {
+    // candle keeps buffers of Metal for later, until all work is done. An error comes again with the next operation.
+    if device.is_metal()
+        && let Err(error) = device.synchronize()
+    {
+        log::warn!("Apple's GPU does not give memory back: {error}");
+    }
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: takes no pointer, and leaves all allocated memory untouched.
     unsafe {

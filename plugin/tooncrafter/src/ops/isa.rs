@@ -8,6 +8,10 @@ pub(crate) enum Isa {
     /// Whatever the target guarantees.
     Base,
     /// AVX2 with fused multiply-add.
+    #[cfg_attr(
+        not(target_arch = "x86_64"),
+        allow(dead_code, reason = "other processors have none")
+    )]
     Avx2,
     /// AVX-512 F, BW, DQ, VL.
     Avx512,

@@ -11,6 +11,7 @@ use std::sync::OnceLock;
 
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
+use inbetween_core::settings::DeviceChoice;
 use serde::de::DeserializeOwned;
 
 use crate::Entry;
@@ -144,17 +145,17 @@ impl Case<'_> {
     }
 }
 
-/// The device named by `GOLDENS_DEVICE`: `cpu`, or `cuda` in a build with that feature.
+/// The device named by `GOLDENS_DEVICE`: `cpu`, or `cuda` or `metal` in a build with that feature.
 fn device() -> Result<Device, String> {
-    match std::env::var("GOLDENS_DEVICE").as_deref() {
-        Err(_) | Ok("cpu") => Ok(Device::Cpu),
-        // One device for all cases, because its kernels are compiled when it is created.
-        Ok("cuda") => {
-            static GPU: OnceLock<Result<Device, String>> = OnceLock::new();
-            GPU.get_or_init(inbetween_tooncrafter::device::gpu).clone()
-        }
-        Ok(other) => Err(format!("GOLDENS_DEVICE is cpu or cuda, not {other}")),
-    }
+    let wanted = match std::env::var("GOLDENS_DEVICE").as_deref() {
+        Err(_) | Ok("cpu") => return Ok(Device::Cpu),
+        Ok("cuda") => DeviceChoice::Cuda,
+        Ok("metal") => DeviceChoice::Metal,
+        Ok(other) => return Err(format!("GOLDENS_DEVICE is cpu, cuda or metal, not {other}")),
+    };
+    // One device for all cases, because its kernels are compiled when it is created.
+    static GPU: OnceLock<Result<Device, String>> = OnceLock::new();
+    GPU.get_or_init(|| Ok(inbetween_tooncrafter::device::choose(wanted)?.0)).clone()
 }
 
 /// Runs a case. Returns the kind's name, and the verdict in one line.

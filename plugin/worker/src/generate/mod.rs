@@ -1,6 +1,5 @@
 //! `generate`: takes two key pictures and the weights, and writes the frames between the keys.
 
-mod device;
 pub(crate) mod pictures;
 
 use std::path::{Path, PathBuf};
@@ -10,6 +9,7 @@ use candle_core::{DType, Device};
 use inbetween_core::settings::{DeviceChoice, SolverChoice};
 use inbetween_core::{Control, Error};
 use inbetween_tooncrafter::config::SketchConfig;
+use inbetween_tooncrafter::device;
 use inbetween_tooncrafter::memory::{self, MemoryKind, RunSize};
 use inbetween_tooncrafter::pipeline::{Drawing, Pipeline};
 use inbetween_tooncrafter::sampler::{Guidance, Solver};
@@ -60,8 +60,8 @@ pub(crate) fn run(arguments: &Generate) -> Result<()> {
     std::fs::create_dir_all(&arguments.out)
         .map_err(|err| Failure::new(Kind::File, format!("{}: {err}", arguments.out.display())))?;
 
-    let (device, why) = device::choose(arguments.model.device)?;
-    let dtype = device::precision(arguments.model.precision, MemoryKind::of(&device));
+    let (device, why) = chosen(arguments.model.device)?;
+    let dtype = dtype(arguments, MemoryKind::of(&device))?;
     let pipeline = pipeline(arguments, device, dtype)?;
     let plan = pipeline.plan(size, !drawing.sketches.is_empty());
     if !arguments.json {
@@ -73,6 +73,18 @@ pub(crate) fn run(arguments: &Generate) -> Result<()> {
     let files = pictures::write(&frames, first.visible, &arguments.out, arguments.sheet)?;
     report(arguments, &files, took);
     Ok(())
+}
+
+fn chosen(wanted: DeviceChoice) -> Result<(Device, String)> {
+    device::choose(wanted).map_err(|why| {
+        let advice = "Until then choose --device cpu.";
+        Failure::new(Kind::Engine, format!("The GPU cannot be used: {why}. {advice}"))
+    })
+}
+
+fn dtype(arguments: &Generate, place: MemoryKind) -> Result<DType> {
+    device::precision(arguments.model.precision, place)
+        .map_err(|why| Failure::new(Kind::Engine, format!("--precision bf16: {why}.")))
 }
 
 fn pipeline(arguments: &Generate, device: Device, dtype: DType) -> Result<Pipeline> {
@@ -90,17 +102,18 @@ fn pipeline(arguments: &Generate, device: Device, dtype: DType) -> Result<Pipeli
 /// Prints what the run would need in memory, for a GPU also where there is none, and how long it would compute on a device
 /// that is there.
 fn plan(arguments: &Generate, size: RunSize, drawing: &Drawing) -> Result<()> {
-    let (device, why) = match device::choose(arguments.model.device) {
+    let (device, why) = match chosen(arguments.model.device) {
         Ok(chosen) => chosen,
         Err(failure) => (Device::Cpu, failure.message),
     };
     let place = match arguments.model.device {
-        DeviceChoice::Cuda => MemoryKind::Gpu,
+        DeviceChoice::Cuda => MemoryKind::Cuda,
+        DeviceChoice::Metal => MemoryKind::Metal,
         DeviceChoice::Auto | DeviceChoice::Cpu => MemoryKind::of(&device),
     };
     let there = MemoryKind::of(&device) == place;
     let available = if there { memory::available_on(&device) } else { None };
-    let dtype = device::precision(arguments.model.precision, place);
+    let dtype = dtype(arguments, place)?;
     let time = if there && !arguments.tiny {
         let speed = Speed::measure(&device, dtype)
             .map_err(|error| Failure::new(Kind::Engine, format!("The device fails: {error}")))?;

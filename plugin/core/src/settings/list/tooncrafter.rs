@@ -141,7 +141,8 @@ pub static PRECISION: Setting<Choice<PrecisionChoice>> = Setting {
 pub static DEVICE: Setting<Choice<DeviceChoice>> = Setting {
     id: c"device",
     label: c"Device",
-    hint: c"Where ToonCrafter computes. Automatic uses an NVIDIA graphics card if there is a suitable one.",
+    hint: c"Where ToonCrafter computes. Automatic uses a graphics card of NVIDIA or Apple if there is a \
+            suitable one.",
     engine: TOONCRAFTER,
     decides: Decides::Work,
     kind: Choice {
@@ -149,6 +150,7 @@ pub static DEVICE: Setting<Choice<DeviceChoice>> = Setting {
             option(DeviceChoice::Auto, c"Automatic", "auto", "a GPU if there is one"),
             option(DeviceChoice::Cpu, c"Processor", "cpu", "the processor"),
             option(DeviceChoice::Cuda, c"NVIDIA", "cuda", "an NVIDIA GPU"),
+            option(DeviceChoice::Metal, c"Apple", "metal", "the GPU of a Mac"),
         ],
         default: DeviceChoice::Auto,
     },
