@@ -71,7 +71,7 @@ const OPERATIONS: &[Operation] = &[
         let words = Tensor::from_vec(vec![3u32, 0, 2], 3, at.device)?;
         at.values(&[4, 8])?.index_select(&words, 0)
     }),
-    ("limits and exponentials", |at| (at.values(&[3, 8])? * 40.0)?.clamp(-30.0, 20.0)?.exp()),
+    ("limits and exponentials", |at| (at.values(&[3, 8])? * 40.0)?.clamp(-30.0, 10.0)?.exp()),
     ("variances", |at| at.values(&[3, 8])?.sqr()?.sum(candle_core::D::Minus1)),
     ("putting frames into a clip", |at| {
         let clip = at.values(&[4, 2, 6])?.contiguous()?;
@@ -101,7 +101,11 @@ fn try_all(operations: &[Operation], there: &Inputs) -> std::result::Result<(), 
         let values = |at: &Inputs| -> Result<Vec<f32>> {
             compute(at)?.to_dtype(DType::F32)?.to_device(&Device::Cpu)?.flatten_all()?.to_vec1()
         };
-        let failed = |error: candle_core::Error| format!("{name} fails ({error})");
+        // A backtrace may stand below the first line.
+        let failed = |error: candle_core::Error| {
+            let error = error.to_string();
+            format!("{name} fails ({})", error.lines().next().unwrap_or_default())
+        };
         let (got, wanted) = (values(there).map_err(failed)?, values(&here).map_err(failed)?);
         let most = wanted.iter().fold(0f32, |most, value| most.max(value.abs()));
         let near = |(a, b): (&f32, &f32)| (a - b).abs() <= tolerance * most;
@@ -117,8 +121,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_cpu_passes_in_both_precisions() {
-        for dtype in [DType::F32, DType::BF16] {
+    fn the_cpu_passes() {
+        // candle's CPU has no products in bf16, and passes in the other type of 16 bits.
+        for dtype in [DType::F32, DType::F16] {
             assert_eq!(run(&Device::Cpu, dtype), Ok(()), "{dtype:?}");
         }
     }
@@ -130,7 +135,7 @@ mod tests {
         assert_eq!(try_all(&[good], &there), Ok(()));
         let lacking: Operation = ("a thing", |_| candle_core::bail!("no such kernel"));
         let told = try_all(&[good, lacking], &there).unwrap_err();
-        assert!(told.contains("a thing fails (no such kernel"), "{told}");
+        assert!(told.contains("a thing fails (no such kernel)"), "{told}");
         let wrong: Operation =
             ("a sum", |at| at.values(&[4])? + if at.dtype == DType::BF16 { 0.5 } else { 0.0 });
         let told = try_all(&[good, wrong], &there).unwrap_err();
