@@ -5,15 +5,8 @@
 #                                    --workspace` as well
 set -euo pipefail
 
-built="$1" out="$2"
-project="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
-samples="$project/resources/samples"
-say() { printf 'arm64: %s\n' "$*"; }
-die() { say "$*" >&2; exit 1; }
-
-rm -rf "$out"
-mkdir -p "$out"
-out="$(cd "$out" && pwd)"
+built="$1" out="$2" system=arm64
+source "$(dirname "${BASH_SOURCE[0]}")/other-system.sh"
 export INBETWEEN_CACHE_MB=0
 arm() { qemu-aarch64 -L /usr/aarch64-linux-gnu "$@"; }
 
@@ -24,12 +17,6 @@ arm "$built/host-tests" describe "$bundle" >"$out/describe.log" || die "the plug
 grep -q org.inbetween.AIInbetween "$out/describe.log" || die "the plug-in is not listed; see $out/describe.log"
 say "the plug-in loads and describes itself"
 
-# Equal in every bit: a farm has machines of both kinds.
-compare() {
-    "$project/target/release/host-tests" compare "$out/$1-arm64" "$out/$1-here" >"$out/$1.txt" ||
-        { cat "$out/$1.txt"; die "$1: the pictures of arm64 differ from those of this machine"; }
-    sed "s/^/arm64: $1: /" "$out/$1.txt"
-}
 for sample in walk stride; do
     keys=("$samples/$sample/key_a.png" "$samples/$sample/key_b.png")
     options=(--engine flow --in-betweens 2)

@@ -5,16 +5,8 @@
 #                                             needs the programs of `cargo build --release --workspace`
 set -euo pipefail
 
-built="$1" plugin="$(readlink -f "$2")" out="$3"
-here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
-project="$(dirname "$here")"
-samples="$project/resources/samples"
-say() { printf 'windows: %s\n' "$*"; }
-die() { say "$*" >&2; exit 1; }
-
-rm -rf "$out"
-mkdir -p "$out"
-out="$(cd "$out" && pwd)"
+built="$1" plugin="$(readlink -f "$2")" out="$3" system=windows
+source "$(dirname "${BASH_SOURCE[0]}")/other-system.sh"
 work="$(mktemp -d)"
 export LC_ALL=C.UTF-8 WINEPREFIX="$work/wine" WINEDEBUG=-all WINEDLLOVERRIDES="mscoree,mshtml="
 stop() { wineserver --kill >/dev/null 2>&1 || true; rm -rf "$work"; }
@@ -23,8 +15,8 @@ begin() { started=$(date +%s%N); }
 ms() { echo $((($(date +%s%N) - started) / 1000000)); }
 
 wineboot --init >"$out/wineboot.log" 2>&1 || die "Wine does not start; see $out/wineboot.log"
-system="$WINEPREFIX/drive_c/windows/system32"
-[ -e "$system/bcryptprimitives.dll" ] || cp "$built/../../bcryptprimitives.dll" "$system/"
+system32="$WINEPREFIX/drive_c/windows/system32"
+[ -e "$system32/bcryptprimitives.dll" ] || cp "$built/../../bcryptprimitives.dll" "$system32/"
 
 # run LOG PROGRAM ARGUMENT...: on failure the end of the log is shown.
 run() {
@@ -71,25 +63,19 @@ grep -q org.inbetween.AIInbetween "$out/list.log" || die "the plug-in is not lis
 run validate "$host" validate --seed 1 --quiet 'C:\Program Files\Common Files\OFX\Plugins\AIInbetween.ofx.bundle'
 say "validate: $(tail -n 1 "$out/validate.log")"
 
-# compare NAME: in-betweens of both systems, which are to be equal in every bit: a farm has machines of both.
-compare() {
-    "$project/target/release/host-tests" compare "$out/$1-windows" "$out/$1-linux" >"$out/$1.txt" ||
-        { cat "$out/$1.txt"; die "$1: the pictures of Windows are others than those of Linux"; }
-    sed "s/^/windows: $1: /" "$out/$1.txt"
-}
 for sample in walk scene; do
-    mkdir -p "$out/$sample-windows" "$out/$sample-linux"
+    mkdir -p "$out/$sample-windows" "$out/$sample-here"
     arguments=(--context general --depth byte --frames 0-8 --set firstKey=0 --set lastKey=8)
     a="$samples/$sample/key_a.png" b="$samples/$sample/key_b.png"
     run "render-$sample" "$host" render --plugin 'C:\Program Files\Common Files\OFX\Plugins\AIInbetween.ofx.bundle' \
         "${arguments[@]}" --clip "Source=$(windows "$a")" --clip "KeyB=$(windows "$b")" \
         --out "$(windows "$out/$sample-windows")\\frame_%04d.png"
     INBETWEEN_CACHE_DIR="$work/cache" "$project/target/release/host-tests" render --plugin "$plugin" \
-        "${arguments[@]}" --clip "Source=$a" --clip "KeyB=$b" --out "$out/$sample-linux/frame_%04d.png" \
-        >"$out/render-$sample-linux.log" 2>&1
+        "${arguments[@]}" --clip "Source=$a" --clip "KeyB=$b" --out "$out/$sample-here/frame_%04d.png" \
+        >"$out/render-$sample-here.log" 2>&1
     compare "$sample"
     for n in 0 8; do
-        cmp -s "$out/$sample-windows/frame_000$n.png" "$out/$sample-linux/frame_000$n.png" || die "$sample: a key differs"
+        cmp -s "$out/$sample-windows/frame_000$n.png" "$out/$sample-here/frame_000$n.png" || die "$sample: a key differs"
     done
 done
 

@@ -103,6 +103,7 @@ pub(crate) fn guard_pages() {
     GUARD_PAGES.store(true, Ordering::SeqCst);
 }
 
+#[cfg(unix)]
 pub(crate) fn has_guard_pages() -> bool {
     GUARD_PAGES.load(Ordering::Relaxed)
 }
