@@ -67,13 +67,14 @@ const HOSTS: &[Host] = &[
         name: "Kdenlive",
         places: &["/Applications/kdenlive.app", r"C:\Program Files\kdenlive"],
         programs: &["kdenlive"],
-        click: "Effects, search for AI In-between; it needs MLT 7.38 or later.",
+        click: "Effects, search for AI In-between; it needs MLT 7.38 or later. If it has no fields for the key files, copy \
+                kdenlive.xml from the bundle's folder Contents/Resources into Kdenlive's folder effects.",
     },
     Host {
         name: "Shotcut",
         places: &["/Applications/Shotcut.app", r"C:\Program Files\Shotcut"],
         programs: &["shotcut"],
-        click: "Filters, +, search for AI In-between; it needs MLT 7.38 or later.",
+        click: "It switches OpenFX off, so it cannot use the plug-in: use Kdenlive, or the command inbetween.",
     },
 ];
 
@@ -145,7 +146,7 @@ fn judge_melt(version: &str) -> Finding {
         what: "host",
         verdict: if new { Verdict::Ok } else { Verdict::Warn },
         found: format!("MLT {version} (melt)"),
-        advice: "It has no OpenFX: Kdenlive and Shotcut need MLT 7.38 or later.",
+        advice: "It has no OpenFX: melt and Kdenlive need MLT 7.38 or later.",
         kind: Kind::Engine,
     }
 }

@@ -2,6 +2,7 @@
 
 mod hosts;
 mod plugin;
+mod records;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use inbetween_core::settings::SolverChoice;
 use inbetween_core::{Control, Engine as _, Error, Frame, Job, Settings, program};
 use inbetween_flow::FlowEngine;
 use inbetween_tooncrafter::config::SketchConfig;
-use inbetween_tooncrafter::device::{fastest_dtype, gpu};
+use inbetween_tooncrafter::device::{fastest_dtype, gpu, name};
 use inbetween_tooncrafter::memory::{self, MemoryKind, RunSize};
 use inbetween_tooncrafter::pipeline::{Drawing, FRAMES, Pipeline};
 use inbetween_tooncrafter::speed::Speed;
@@ -90,7 +91,22 @@ pub(crate) fn run(arguments: &Doctor) -> Result<()> {
             ),
         ));
     }
+    if !arguments.json {
+        outln!("{}", summary(&findings));
+    }
     Ok(())
+}
+
+/// The last line, for readers who want to know only whether anything is wrong.
+fn summary(findings: &[Finding]) -> String {
+    match findings.iter().filter(|finding| finding.verdict == Verdict::Warn).count() {
+        0 => "AI In-between draws here.".into(),
+        1 => "AI In-between draws here. The line that begins with warn says what could be better."
+            .into(),
+        n => format!(
+            "AI In-between draws here. The {n} lines that begin with warn say what could be better."
+        ),
+    }
 }
 
 /// Draws a small in-between with the embedded engine.
@@ -148,28 +164,52 @@ fn processor() -> Finding {
 
 fn device() -> Finding {
     let (verdict, found) = match gpu() {
-        Ok(_) => (Verdict::Ok, "an NVIDIA GPU can be used".to_owned()),
+        Ok(device) => (Verdict::Ok, format!("ToonCrafter can use {}", name(&device))),
         Err(why) => (Verdict::Warn, format!("no GPU: {why}")),
     };
-    let own = own_programs()
-        .map(|dir| format!("; a program inbetween-cuda would be looked for in {}", dir.display()));
+    // On a Mac the same program has Metal.
+    let own = own_programs().filter(|_| cfg!(not(target_os = "macos")));
+    let own = own.map(|dir| {
+        format!("; the program inbetween-cuda, if there is one, lies in {}", dir.display())
+    });
     let found = found + &own.unwrap_or_default();
-    let advice = "ToonCrafter runs on the CPU, many times slower. For an NVIDIA GPU install its \
-                  driver and the download inbetween-cuda.";
+    let advice = if cfg!(target_os = "macos") {
+        "ToonCrafter runs on the CPU, many times slower."
+    } else {
+        "ToonCrafter runs on the CPU, many times slower. For an NVIDIA GPU install its driver and the download \
+         inbetween-cuda."
+    };
     Finding { what: "device", verdict, found, advice, kind: Kind::Engine }
 }
 
+/// NVIDIA's driver, if this is a machine that needs it.
 fn driver() -> Finding {
     let version = std::fs::read_to_string("/proc/driver/nvidia/version").ok();
     let version = version.and_then(|text| text.lines().next().map(str::to_owned));
     let (verdict, found) = match version {
         Some(version) => (Verdict::Ok, version),
-        None if cfg!(target_os = "linux") => (Verdict::Warn, "no NVIDIA driver is loaded".into()),
+        None if has_nvidia_card(Path::new("/sys/bus/pci/devices")) => {
+            (Verdict::Warn, "there is an NVIDIA card, and its driver is not loaded".into())
+        }
+        None if cfg!(target_os = "linux") => {
+            (Verdict::Ok, "none is needed: there is no NVIDIA card".into())
+        }
         None => (Verdict::Ok, "not looked at on this system".into()),
     };
-    let advice =
-        "Without an NVIDIA GPU nothing is amiss. With one, install the driver and restart.";
+    let advice = "Install NVIDIA's driver and restart; until then ToonCrafter runs on the CPU.";
     Finding { what: "driver", verdict, found, advice, kind: Kind::Engine }
+}
+
+/// Whether one of the devices in Linux' folder of them is a display controller by NVIDIA.
+fn has_nvidia_card(devices: &Path) -> bool {
+    let Ok(entries) = std::fs::read_dir(devices) else { return false };
+    entries.flatten().any(|entry| {
+        let begins = |name: &str, with: &str| {
+            std::fs::read_to_string(entry.path().join(name))
+                .is_ok_and(|text| text.starts_with(with))
+        };
+        begins("vendor", "0x10de") && begins("class", "0x03")
+    })
 }
 
 /// Model files, and whether they fit into memory.
@@ -250,7 +290,7 @@ fn time(size: RunSize, dtype: DType) -> Finding {
     let device = gpu().unwrap_or(Device::Cpu);
     let place = MemoryKind::of(&device);
     let dtype = if device.is_cpu() { dtype } else { fastest_dtype(place) };
-    let where_to = if device.is_cpu() { "the CPU" } else { "the GPU" };
+    let where_to = name(&device);
     let measured = Tensor::zeros((1, 3, size.height, size.width), DType::F32, &Device::Cpu)
         .map(|key| Drawing::new(key.clone(), key))
         .and_then(|drawing| Ok((drawing, Speed::measure(&device, dtype)?)));
@@ -315,5 +355,42 @@ fn worker() -> Finding {
         found,
         advice: "End the process `inbetween serve`; it is started again.",
         kind: Kind::Engine,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_card_is_one_by_nvidia_that_displays() {
+        let folder = tempfile::tempdir().unwrap();
+        let device = |name: &str, vendor: &str, class: &str| {
+            let dir = folder.path().join(name);
+            std::fs::create_dir_all(&dir).unwrap();
+            std::fs::write(dir.join("vendor"), vendor).unwrap();
+            std::fs::write(dir.join("class"), class).unwrap();
+        };
+        device("0000:00:02.0", "0x8086\n", "0x030000\n");
+        device("0000:01:00.1", "0x10de\n", "0x040300\n");
+        assert!(!has_nvidia_card(folder.path()));
+        device("0000:01:00.0", "0x10de\n", "0x030000\n");
+        assert!(has_nvidia_card(folder.path()));
+        assert!(!has_nvidia_card(&folder.path().join("absent")));
+    }
+
+    #[test]
+    fn the_summary_counts_what_could_be_better() {
+        let finding = |verdict| Finding {
+            what: "thing",
+            verdict,
+            found: String::new(),
+            advice: "",
+            kind: Kind::Engine,
+        };
+        let (ok, warn) = (|| finding(Verdict::Ok), || finding(Verdict::Warn));
+        assert_eq!(summary(&[ok()]), "AI In-between draws here.");
+        assert!(summary(&[ok(), warn()]).contains("The line that"));
+        assert!(summary(&[warn(), ok(), warn()]).contains("The 2 lines"));
     }
 }
