@@ -14,6 +14,8 @@ pub(crate) const BUNDLE: &str = "AIInbetween.ofx.bundle";
 pub(crate) const BINARY: &str = "AIInbetween.ofx";
 /// The effect's identifier; hosts look for its icon under this name.
 pub(crate) const IDENTIFIER: &str = "org.inbetween.AIInbetween";
+/// The description of the effect for Kdenlive, which shows no fields for files without it.
+pub(crate) const KDENLIVE: &str = "kdenlive.xml";
 
 /// OpenFX's names for a Rust target, and where its files go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,6 +128,7 @@ pub(crate) fn plan(built: &[Built], parts: Parts<'_>) -> Result<Vec<Item>> {
         items.push(copy(resources.join(&icon), parts.root.join("resources").join(&icon)));
     }
     items.push(copy(resources.join("LICENSE"), parts.root.join("LICENSE")));
+    items.push(copy(resources.join(KDENLIVE), parts.root.join("resources/package").join(KDENLIVE)));
     items.push(text(resources.join("THIRD-PARTY.txt"), parts.notices));
 
     let mut taken = HashSet::new();
@@ -178,6 +181,7 @@ mod tests {
                 "AIInbetween.ofx.bundle/Contents/Resources/org.inbetween.AIInbetween.png",
                 "AIInbetween.ofx.bundle/Contents/Resources/org.inbetween.AIInbetween.svg",
                 "AIInbetween.ofx.bundle/Contents/Resources/LICENSE",
+                "AIInbetween.ofx.bundle/Contents/Resources/kdenlive.xml",
                 "AIInbetween.ofx.bundle/Contents/Resources/THIRD-PARTY.txt",
             ]
         );

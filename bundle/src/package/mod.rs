@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use self::entries::{Content, Entry};
 use self::needs::Glibc;
-use crate::layout::{BINARY, BUNDLE, IDENTIFIER, Target};
+use crate::layout::{BINARY, BUNDLE, IDENTIFIER, KDENLIVE, Target};
 
 /// A bundle to be packed for one platform.
 pub(crate) struct Package<'a> {
@@ -180,6 +180,10 @@ impl Package<'_> {
         let contents = format!("../OFX/Plugins/{BUNDLE}/Contents");
         let program = format!("{contents}/{}/{}", self.target.folders[0], self.target.worker);
         files.push(Entry::link("usr/bin/inbetween", program));
+        files.push(Entry::link(
+            format!("usr/share/kdenlive/effects/openfx.{IDENTIFIER}.xml"),
+            format!("../../../OFX/Plugins/{BUNDLE}/Contents/Resources/{KDENLIVE}"),
+        ));
         let about = "AI In-between is under the Apache License 2.0, see /usr/share/common-licenses/Apache-2.0.\n\
                      Licences of the libraries in it: ";
         let notices = format!("/{below}/{BUNDLE}/Contents/Resources/THIRD-PARTY.txt");
@@ -218,8 +222,8 @@ impl Package<'_> {
              Section: graphics\n\
              Priority: optional\n\
              Description: draws the frames between two key drawings\n \
-             An OpenFX plug-in for Natron, Nuke, DaVinci Resolve, Fusion, Kdenlive and Shotcut,\n \
-             and the command line inbetween.\n",
+             An OpenFX plug-in for Natron, Nuke, DaVinci Resolve, Fusion and Kdenlive, and\n \
+             the command line inbetween.\n",
             self.version,
             bytes.div_ceil(1024),
         );

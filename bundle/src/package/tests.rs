@@ -15,6 +15,7 @@ fn packed(triple: &str) -> (tempfile::TempDir, Target) {
     fs::create_dir_all(contents.join("Resources")).unwrap();
     fs::write(contents.join("Info.plist"), "plist").unwrap();
     fs::write(contents.join("Resources/LICENSE"), "licence").unwrap();
+    fs::write(contents.join("Resources").join(KDENLIVE), "description").unwrap();
     (folder, target)
 }
 
@@ -69,6 +70,10 @@ fn a_debian_package_puts_the_bundle_where_hosts_look_and_the_command_on_the_path
     let program = to.replacen("..", "usr", 1);
     assert!(files[&program].program, "{program}");
     assert!(program.starts_with(target.plugins.trim_start_matches('/')));
+    let described = format!("usr/share/kdenlive/effects/openfx.{IDENTIFIER}.xml");
+    let Content::Link(to) = &files[&described].content else { panic!() };
+    let file = to.replacen("../../..", "usr", 1);
+    assert!(files.contains_key(&file), "{file}");
     let control = text(&control[0]);
     for line in
         ["Version: 1.2.3\n", "Architecture: amd64\n", "libc6 (>= 2.28)", "Installed-Size: 1\n"]

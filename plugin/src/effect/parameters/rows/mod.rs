@@ -7,6 +7,8 @@
 mod guide;
 mod ids;
 #[cfg(test)]
+mod kdenlive;
+#[cfg(test)]
 mod tests;
 
 use std::ffi::CStr;
