@@ -34,6 +34,9 @@ drawn=$(find "$job/frames" -name '*.png' | wc -l)
 echo "deb: from the package to the first in-between in $seconds s"
 [ "$(filters)" -eq 1 ] || die "the host does not list the plug-in"
 echo "deb: a host lists the plug-in"
+# The link leads to a file of the bundle.
+described="$root/usr/share/kdenlive/effects/openfx.org.inbetween.AIInbetween.xml"
+grep -q firstKeyFile "$described" || die "Kdenlive gets no description of the effect"
 
 # The same files under the next version.
 in_root dpkg-deb --raw-extract "$inside/one.deb" "$inside/next"
@@ -45,7 +48,7 @@ in_root dpkg-query --show --showformat '${Version}\n' ai-inbetween | grep -q '+n
 echo "deb: upgraded"
 
 in_root dpkg --remove ai-inbetween >"$out/remove.log" 2>&1 || die "cannot be removed; see $out/remove.log"
-left="$(find "$root/usr/OFX" "$root/usr/bin/inbetween" "$root/usr/share/doc/ai-inbetween" 2>/dev/null || true)"
+left="$(find "$root/usr/OFX" "$root/usr/bin/inbetween" "$root/usr/share/doc/ai-inbetween" "$described" 2>/dev/null || true)"
 [ -z "$left" ] || die "leaves behind: $left"
 [ "$(filters)" -eq 0 ] || die "the host lists the removed plug-in"
 echo "deb: removed, nothing is left"
