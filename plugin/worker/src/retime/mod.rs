@@ -42,7 +42,7 @@ use video::{EncoderOptions, VideoWriter};
 use work_folder::{ClipAnalysis, JobSpec, WorkFolder};
 
 /// Version of the manifest's format.
-const FORMAT: u32 = 6;
+const FORMAT: u32 = 7;
 
 /// Rate of pictures that do not state one.
 const RATE_OF_PICTURES: &str = "24";

@@ -321,7 +321,7 @@ impl Look<'_> {
         let signature = match mask {
             Some(mask) => {
                 let behind = mask.filled(picture);
-                self.fields.signature(&behind, self.encoding).hiding(mask.covered())
+                self.fields.signature(&behind, self.encoding).hiding(&mask.covered())
             }
             None => self.fields.signature(picture, self.encoding),
         };
@@ -427,8 +427,9 @@ impl Frames<'_> {
         if !self.overlays.is_on(at) {
             return Ok(None);
         }
-        let picture = self.get(at)?;
-        Ok(OverlayPixels::of(self.overlays, at, &picture.frame, self.source.encoding()))
+        let (picture, ground) = (self.get(at)?, self.behind_overlays(at)?);
+        let pictures = (&*picture.frame, &*ground.frame);
+        Ok(OverlayPixels::of(self.overlays, at, pictures, self.source.encoding()))
     }
 
     /// A frame of the clip, unchanged.

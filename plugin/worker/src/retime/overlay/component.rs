@@ -1,7 +1,8 @@
 //! One thing whose edges stayed and went together, and what it is.
 
 use super::Luma;
-use super::mask::{Area, Shape, dilated, eroded};
+use super::edge::Pictures;
+use super::mask::{Area, Cover, Shape, dilated, eroded};
 use super::state::{NOISE, State, TILE};
 use super::text::{self, Text};
 use super::vanish::has_moved;
@@ -178,13 +179,37 @@ impl<'a> Component<'a> {
     }
 
     /// The pixels that it covers, with its soft edge.
-    pub(super) fn shape(&self) -> Shape {
+    pub(super) fn cover(&self) -> Cover {
         let (wide, high) = (self.area.width(), self.state.last.height);
-        // Specks that noise has taken out, and small holes.
+        // With specks that noise may have taken out, and small holes.
         let closed = eroded(&dilated(&self.own, wide, 2), wide, 2);
-        let own: Vec<bool> = closed.iter().zip(&self.own).map(|(a, b)| *a || *b).collect();
-        let own = text::boxed(self.area, own);
-        Shape::new(self.area, &dilated(&own, wide, soft_edge(high)))
+        let closed: Vec<bool> = closed.iter().zip(&self.own).map(|(a, b)| *a || *b).collect();
+        let boxed = text::boxed(self.area, &closed);
+        // Between its own pixels lie some that had the same grey before it came.
+        let (width, start) = (self.state.last.width, self.start);
+        let stayed = |(x, y): (usize, usize)| self.state.start[y * width + x] <= start + 1;
+        let inside = self.area.pixels().zip(&closed).zip(&self.own);
+        let own: Vec<bool> =
+            inside.map(|((at, closed), own)| *own || *closed && stayed(at)).collect();
+        let (own, whole) = match &boxed {
+            Some(boxed) => (boxed, boxed),
+            None => (&own, &closed),
+        };
+        let reach = dilated(whole, wide, soft_edge(high));
+        Cover::new(self.area, &self.pictures().covered_parts(own, &reach))
+    }
+
+    /// What was last seen of it.
+    fn pictures(&self) -> Pictures {
+        let (state, width) = (self.state, self.state.last.width);
+        let since = state.pictures().saturating_sub(self.start + 1).max(1) as usize;
+        let skipped = state.recent().count().saturating_sub(since);
+        let part = |grey: &[u8]| self.area.pixels().map(|(x, y)| grey[y * width + x]).collect();
+        Pictures {
+            wide: self.area.width(),
+            own: part(&state.reference),
+            greys: state.recent().skip(skipped).map(|picture| part(&picture.values)).collect(),
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use inbetween_core::{Encoding, Frame};
 use serde::{Deserialize, Serialize};
 
 use super::component::{Component, soft_edge};
+use super::edge::Pictures;
 use super::mask::{Area, Mask, dilated};
 use super::state::State;
 use super::text::Text;
@@ -28,7 +29,7 @@ pub(super) struct Counter {
     /// The brightness of its characters.
     ink: u8,
     outline: Option<u8>,
-    /// How far outline and soft edge go beyond the ink, in pixels.
+    /// How far the outline goes beyond the ink, in pixels.
     reach: u8,
 }
 
@@ -39,11 +40,30 @@ impl Counter {
         if area.right > picture.width() || area.bottom > picture.height() {
             return;
         }
-        let is_ink = |(x, y): (usize, usize)| is_ink(grey(picture.row(y)[x], encoding), self.ink);
-        let ink: Vec<bool> = area.pixels().map(is_ink).collect();
-        let covered = dilated(&ink, area.width(), usize::from(self.reach));
-        let pixels = area.pixels().zip(covered).filter(|(_, covered)| *covered);
-        mask.add_pixels(area, pixels.map(|(at, _)| at));
+        let wide = area.width();
+        let greys: Vec<u8> =
+            area.pixels().map(|(x, y)| grey(picture.row(y)[x], encoding)).collect();
+        let ink: Vec<bool> = greys.iter().map(|grey| is_ink(*grey, self.ink)).collect();
+        let own = match self.outline {
+            // Between ink and outline lies a mix of both.
+            Some(outline) => {
+                let reach = usize::from(self.reach);
+                // Most of an outline is no farther from the ink than that, its corners a pixel.
+                let near = dilated(&ink, wide, reach + 1);
+                let is_outline = greys.iter().map(|grey| is_ink(*grey, outline));
+                let outline: Vec<bool> =
+                    is_outline.zip(near).map(|(is, near)| is && near).collect();
+                let touched = dilated(&outline, wide, 1);
+                let (next, near) = (dilated(&ink, wide, 1), dilated(&ink, wide, reach.clamp(1, 2)));
+                let is_own = |at: usize| outline[at] || next[at] || touched[at] && near[at];
+                (0..ink.len()).map(is_own).collect()
+            }
+            None => ink,
+        };
+        // One picture alone tells ground from a faint edge badly.
+        let reach = dilated(&own, wide, soft_edge(picture.height()) - 1);
+        let pictures = Pictures { wide, own: greys.clone(), greys: vec![greys] };
+        mask.add_pixels(area, area.pixels().zip(pictures.covered_parts(&own, &reach)));
     }
 }
 
@@ -103,10 +123,11 @@ pub(super) fn beside(
         let size = (width, state.last.height);
         for left in places {
             let area = Area { left, right: left + place, top: line.top, bottom: line.bottom };
-            let area = area.grown(place / 2 + usize::from(reach), size);
+            let beyond = usize::from(reach) + soft_edge(size.1);
+            let area = area.grown(place / 2 + beyond, size);
             let area = Area {
-                top: line.top.saturating_sub(usize::from(reach)),
-                bottom: (line.bottom + usize::from(reach)).min(size.1),
+                top: line.top.saturating_sub(beyond),
+                bottom: (line.bottom + beyond).min(size.1),
                 ..area
             };
             counters.push(Counter {
@@ -133,10 +154,9 @@ fn has_character(picture: &Luma, place: Area, text: &Text) -> bool {
         && text.outline.is_none_or(|outline| share(outline) > INKED.start)
 }
 
-/// How far the outline of a text and its soft edge go beyond its ink, in pixels.
+/// How far the outline of a text goes beyond its ink, in pixels.
 fn reach(state: &State, component: &Component, ink: u8, outline: Option<u8>) -> u8 {
-    let soft = soft_edge(state.last.height);
-    let Some(outline) = outline else { return soft as u8 };
+    let Some(outline) = outline else { return 0 };
     let (area, width) = (component.area(), state.last.width);
     let of = |wanted: u8| -> Vec<bool> {
         let is = |((x, y), own): ((usize, usize), &bool)| {
@@ -152,5 +172,5 @@ fn reach(state: &State, component: &Component, ink: u8, outline: Option<u8>) -> 
         let reached = outline.iter().zip(near).filter(|(is, near)| **is && *near).count();
         reached * 10 >= all * 9
     });
-    (far.unwrap_or(0) + soft).min(255) as u8
+    far.unwrap_or(0).min(255) as u8
 }

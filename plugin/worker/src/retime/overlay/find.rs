@@ -110,7 +110,7 @@ impl State {
                     continue;
                 };
                 log::debug!("{}", component.told());
-                let still = Still { first, end: end as u32, shape: component.shape() };
+                let still = Still { first, end: end as u32, cover: component.cover() };
                 if component.is_text() {
                     let times = (first, end as u32);
                     lasting.counters.extend(counter::beside(self, &component, times));

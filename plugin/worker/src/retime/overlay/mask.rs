@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Parts in which the covered share of a pixel is told: as many are all of it.
+pub(super) const LEVELS: u8 = 4;
+
 /// A rectangle of pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Area {
@@ -95,12 +98,41 @@ impl Shape {
     }
 }
 
+/// Pixels of a rectangle and how much of each is covered, as they are stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Cover {
+    /// The pixels of which at least one part is covered, two parts, and so on to [`LEVELS`].
+    layers: Vec<Shape>,
+}
+
+impl Cover {
+    /// The pixels of `area` with their covered parts, row by row.
+    pub(super) fn new(area: Area, parts: &[u8]) -> Self {
+        let layer = |least: u8| {
+            let covered: Vec<bool> = parts.iter().map(|parts| *parts >= least).collect();
+            Shape::new(area, &covered)
+        };
+        Self { layers: (1..=LEVELS).map(layer).collect() }
+    }
+
+    /// Left, top, width and height, in pixels.
+    pub(super) fn bounds(&self) -> [usize; 4] {
+        self.layers.first().map_or([0; 4], Shape::bounds)
+    }
+
+    /// The pixels that are wholly covered.
+    pub(super) fn whole(&self) -> Option<&Shape> {
+        self.layers.last()
+    }
+}
+
 /// The covered pixels of a picture.
 #[derive(Clone, Debug, PartialEq)]
 pub(in super::super) struct Mask {
     width: usize,
     height: usize,
-    covered: Vec<bool>,
+    /// The covered parts of each pixel, 0..=[`LEVELS`].
+    parts: Vec<u8>,
     /// Where they are; areas do not touch.
     areas: Vec<Area>,
 }
@@ -108,7 +140,7 @@ pub(in super::super) struct Mask {
 impl Mask {
     /// Nothing is covered.
     pub(super) fn new(width: usize, height: usize) -> Self {
-        Self { width, height, covered: vec![false; width * height], areas: Vec::new() }
+        Self { width, height, parts: vec![0; width * height], areas: Vec::new() }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -123,25 +155,38 @@ impl Mask {
         &self.areas
     }
 
-    /// Whether each pixel is covered, row by row.
-    pub(in super::super) fn covered(&self) -> &[bool] {
-        &self.covered
+    /// The covered parts of each pixel, 0..=[`LEVELS`], row by row.
+    pub(super) fn parts(&self) -> &[u8] {
+        &self.parts
+    }
+
+    /// Whether any part of each pixel is covered, row by row.
+    pub(in super::super) fn covered(&self) -> Vec<bool> {
+        self.parts.iter().map(|parts| *parts > 0).collect()
     }
 
     pub(super) fn is_covered(&self, x: usize, y: usize) -> bool {
-        self.covered[y * self.width + x]
+        self.parts[y * self.width + x] > 0
     }
 
-    /// Covers the pixels of a shape that lie in the picture.
-    pub(super) fn add(&mut self, shape: &Shape) {
-        self.add_pixels(shape.area(), shape.pixels());
+    /// Covers the pixels of a cover that lie in the picture.
+    pub(super) fn add(&mut self, cover: &Cover) {
+        for (layer, parts) in cover.layers.iter().zip(1..) {
+            self.add_pixels(layer.area(), layer.pixels().map(|at| (at, parts)));
+        }
     }
 
-    /// Covers pixels, all of them in `area`.
-    pub(super) fn add_pixels(&mut self, area: Area, pixels: impl Iterator<Item = (usize, usize)>) {
+    /// Covers these parts of pixels, all of them in `area`, where no more is covered yet.
+    pub(super) fn add_pixels(
+        &mut self,
+        area: Area,
+        pixels: impl Iterator<Item = ((usize, usize), u8)>,
+    ) {
         let mut any = false;
-        for (x, y) in pixels.filter(|(x, y)| *x < self.width && *y < self.height) {
-            self.covered[y * self.width + x] = true;
+        let inside = pixels.filter(|((x, y), _)| *x < self.width && *y < self.height);
+        for ((x, y), parts) in inside.filter(|(_, parts)| *parts > 0) {
+            let here = &mut self.parts[y * self.width + x];
+            *here = parts.max(*here);
             any = true;
         }
         if any {
@@ -206,6 +251,18 @@ mod tests {
     }
 
     #[test]
+    fn covers_keep_the_parts_of_every_pixel() {
+        let area = Area { left: 1, top: 0, right: 5, bottom: 2 };
+        let parts = [0, 1, LEVELS, 2, 3, 0, LEVELS, LEVELS];
+        let cover = Cover::new(area, &parts);
+        assert_eq!(cover.whole().unwrap().pixels().count(), 3);
+        let mut mask = Mask::new(5, 2);
+        mask.add(&cover);
+        let told: Vec<u8> = area.pixels().map(|(x, y)| mask.parts()[y * 5 + x]).collect();
+        assert_eq!(told, parts);
+    }
+
+    #[test]
     fn growing_reaches_a_square_around_and_shrinking_undoes_it() {
         let mut covered = vec![false; 9 * 7];
         covered[3 * 9 + 4] = true;
@@ -222,10 +279,10 @@ mod tests {
         let mut mask = Mask::new(40, 40);
         let square = |left: usize| Area { left, top: 5, right: left + 4, bottom: 9 };
         for left in [2, 20, 12] {
-            mask.add_pixels(square(left), square(left).pixels());
+            mask.add_pixels(square(left), square(left).pixels().map(|at| (at, LEVELS)));
         }
         assert_eq!(mask.areas().len(), 3);
-        mask.add_pixels(square(16), square(16).pixels());
+        mask.add_pixels(square(16), square(16).pixels().map(|at| (at, LEVELS)));
         assert_eq!(mask.areas().len(), 2);
         assert!(mask.is_covered(18, 8) && !mask.is_covered(24, 8));
     }

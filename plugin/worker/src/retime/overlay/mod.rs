@@ -7,6 +7,7 @@
 
 mod component;
 mod counter;
+mod edge;
 mod fill;
 mod find;
 mod lay;
@@ -23,8 +24,8 @@ use serde_json::{Value, json};
 use counter::Counter;
 pub(super) use find::OverlayFinder;
 pub(super) use lay::OverlayPixels;
+use mask::Cover;
 pub(super) use mask::Mask;
-use mask::Shape;
 use vanish::has_moved;
 
 /// The overlays of a clip.
@@ -43,7 +44,7 @@ struct Still {
     first: u32,
     /// The frame after its last.
     end: u32,
-    shape: Shape,
+    cover: Cover,
 }
 
 impl Overlays {
@@ -62,7 +63,7 @@ impl Overlays {
         let stills = self.stills.iter().filter(|still| is_on(still.first, still.end));
         let counters = self.counters.iter().filter(|counter| is_on(counter.first, counter.end));
         let mut mask = Mask::new(picture.width(), picture.height());
-        stills.for_each(|still| mask.add(&still.shape));
+        stills.for_each(|still| mask.add(&still.cover));
         counters.for_each(|counter| counter.mark(picture, encoding, &mut mask));
         (!mask.is_empty()).then_some(mask)
     }
@@ -78,7 +79,10 @@ impl Overlays {
         let here = luma(picture, encoding);
         if let Some(before) = self.before.replace(here.clone()) {
             let starts = |still: &Still| still.first as usize == frame;
-            self.stills.retain(|still| !starts(still) || !has_moved(&still.shape, &here, &before));
+            let moved = |still: &Still| {
+                still.cover.whole().is_some_and(|shape| has_moved(shape, &here, &before))
+            };
+            self.stills.retain(|still| !starts(still) || !moved(still));
         }
     }
 
@@ -95,7 +99,7 @@ impl Overlays {
 
     pub(super) fn json(&self) -> Value {
         let still = |still: &Still| {
-            let [left, top, width, height] = still.shape.bounds();
+            let [left, top, width, height] = still.cover.bounds();
             json!({
                 "first": still.first,
                 "frames": still.end - still.first,

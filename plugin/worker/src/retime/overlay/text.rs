@@ -134,15 +134,15 @@ fn changes(grey: &[u8], width: usize, area: Area, own: &[bool], line: Area) -> f
     all as f32 / line.height() as f32
 }
 
-/// The pixels of an overlay, which cover all of its area where they are the sides of a box.
-pub(super) fn boxed(area: Area, own: Vec<bool>) -> Vec<bool> {
+/// All pixels of the box of which an overlay's pixels are the sides; `None` where they are none.
+pub(super) fn boxed(area: Area, own: &[bool]) -> Option<Vec<bool>> {
     let wide = area.width();
     let rows: Vec<usize> =
         own.chunks(wide).map(|row| row.iter().filter(|own| **own).count()).collect();
-    let Some((top, bottom)) = ends(&rows) else { return own };
+    let (top, bottom) = ends(&rows)?;
     let columns: Vec<usize> =
         (0..wide).map(|x| own.iter().skip(x).step_by(wide).filter(|own| **own).count()).collect();
-    let Some((left, right)) = ends(&columns) else { return own };
+    let (left, right) = ends(&columns)?;
     // Edges are soft: the fullest of the first few rows counts.
     let full = |counts: &[usize], of: usize| {
         let near = counts.iter().take(4).copied().max().unwrap_or(0);
@@ -154,12 +154,9 @@ pub(super) fn boxed(area: Area, own: Vec<bool>) -> Vec<bool> {
         && full(&reversed(&rows[top..bottom]), broad)
         && full(&columns[left..right], high)
         && full(&reversed(&columns[left..right]), high);
-    if !is_box {
-        return own;
-    }
-    (0..own.len())
-        .map(|at| (left..right).contains(&(at % wide)) && (top..bottom).contains(&(at / wide)))
-        .collect()
+    let inside =
+        |at: usize| (left..right).contains(&(at % wide)) && (top..bottom).contains(&(at / wide));
+    is_box.then(|| (0..own.len()).map(inside).collect())
 }
 
 /// The first that is not 0, and what follows the last.
