@@ -46,8 +46,8 @@ pub struct Comparison {
     /// The noise found in this pair.
     pub(super) noise: Noise,
     /// For each of the blocks that differ most: the energy of the difference and that of the
-    /// slopes.
-    worst: Vec<[f32; 2]>,
+    /// slopes. No more is kept, as there are some comparisons for each frame of a film.
+    worst: Box<[[f32; 2]]>,
     /// Share of the second picture that is not found in the first: 0 for the same scene, about 1
     /// for another. It is computed only where the drawings differ.
     pub(super) novelty: f32,
@@ -105,7 +105,7 @@ impl Comparison {
 
     fn of_unrelated() -> Self {
         let noise = Noise { flat: LEAST_NOISE, edge: LEAST_EDGE_NOISE };
-        Self { shift: [0.0; 2], noise, worst: vec![[1e3, 0.0]; KEPT], novelty: 2.0 }
+        Self { shift: [0.0; 2], noise, worst: [[1e3, 0.0]; KEPT].into(), novelty: 2.0 }
     }
 
     /// How much the drawings differ, in multiples of the noise of this pair: about 1 to 8 for the
@@ -231,11 +231,11 @@ fn noise_of(blocks: &[[f32; 2]], least_edge: f32) -> Noise {
     }
 }
 
-fn worst_of(mut blocks: Vec<[f32; 2]>, noise: Noise) -> Vec<[f32; 2]> {
+fn worst_of(mut blocks: Vec<[f32; 2]>, noise: Noise) -> Box<[[f32; 2]]> {
     let ratio = |block: &[f32; 2]| block[0] / (noise.flat + noise.edge * block[1]);
     blocks.sort_by(|a, b| ratio(b).total_cmp(&ratio(a)));
     blocks.truncate(KEPT);
-    blocks
+    blocks.into_boxed_slice()
 }
 
 /// The median; 0 for an empty list.
