@@ -162,6 +162,26 @@ fn a_ball_that_lands_takes_nothing_of_the_floor_and_leaves_nothing_on_it() {
     }
 }
 
+#[test]
+fn a_ball_that_turns_and_lands_is_followed_by_no_specks_and_the_floor_stays_a_line() {
+    let engine = FlowEngine::new().unwrap();
+    for (x, degrees, squash) in [(470.0, 40.0, [1.4, 0.62]), (600.0, -30.0, [1.3, 0.7])] {
+        let to = pose(x, 440.0 - squash[1] * BALL + 1.0, degrees, squash);
+        let keys = [pose(200.0, 110.0, 0.0, [1.0, 1.0]), to].map(over_floor);
+        for n in 2..7 {
+            let t = f64::from(n) / 8.0;
+            let drawn = draw(&engine, &keys[0], &keys[1], t);
+            let paper = of_colour(&drawn, PAPER);
+            let pieces = sizes((0..W * H).map(|i| i < 434 * W && !paper[i]).collect());
+            let specks = pieces.iter().sum::<usize>() - pieces.iter().max().unwrap();
+            let ink = of_colour(&drawn, INK);
+            let floor = (438 * W..442 * W).filter(|&i| !ink[i]).count();
+            assert!(specks < 12, "{specks} pixels of specks round the ball to {x} at {t}");
+            assert!(floor < 12, "{floor} pixels of the floor's line are gone at {t}, ball to {x}");
+        }
+    }
+}
+
 /// Number of pixels whose channels are within a tenth of a colour's, seen over black.
 fn amount(frame: &Frame, colour: [u8; 3]) -> f32 {
     let alike = |p: &&[f32; 4]| {

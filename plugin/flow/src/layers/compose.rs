@@ -190,11 +190,22 @@ impl Layers {
         let far = 1 - near;
         match [own(near), own(far)] {
             [true, true] => {
-                let clean = |k: usize| pixels[k].is_some_and(|i| self.owners[k].clean[i]);
-                let k = if clean(near) || !clean(far) { near } else { far };
+                let sure = |k: usize| {
+                    pixels[k].is_some_and(|i| self.owners[k].clean[i] && !self.owners[k].shared[i])
+                };
+                let k = if sure(near) || !sure(far) { near } else { far };
                 Some(self.either(p, q, guides, t, k))
             }
-            [true, false] => Some(alone(p, q, near)),
+            [true, false] => {
+                // What looks like its line is one of what lies behind, if the other key shows that instead.
+                let shared = pixels[near].is_some_and(|i| self.owners[near].shared[i]);
+                let gone = shared
+                    && pixels[far].is_some_and(|i| {
+                        let owners = &self.owners[far];
+                        owners.clean[i] && self.rank[owners.piece[i] as usize] > self.rank[n]
+                    });
+                (!gone).then(|| alone(p, q, near))
+            }
             [false, true] => {
                 // It is hidden in the nearer key rather than missing.
                 let hidden = pixels[near]

@@ -15,6 +15,7 @@ mod regions;
 mod register;
 mod repeats;
 mod scenery;
+mod settle;
 mod side;
 mod stack;
 mod transform;
@@ -143,6 +144,7 @@ impl Layers {
             piece.vanishes = bereft || piece.pinned.is_none() && out.vanishes(p, piece);
         }
         out.pieces = pieces;
+        out.settle(guides);
         out
     }
 
@@ -205,7 +207,7 @@ impl Layers {
 
     /// Memory that this takes, in bytes.
     pub(crate) fn byte_len(&self) -> usize {
-        // Piece, front and nearest ground of each pixel in both keys, and two flags.
-        2 * self.h * self.w * (2 + 2 + 4 + 2)
+        // Piece, front, the piece behind and nearest ground of each pixel in both keys, and three flags.
+        2 * self.h * self.w * (2 + 2 + 2 + 4 + 3)
     }
 }

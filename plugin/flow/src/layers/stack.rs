@@ -28,6 +28,10 @@ pub(super) struct Owners {
     pub(super) line: Vec<bool>,
     /// The foremost piece that may be mixed into the pixel.
     pub(super) front: Vec<u16>,
+    /// Of the pieces on both sides of a line the one behind, elsewhere the pixel's own.
+    pub(super) behind: Vec<u16>,
+    /// Whether the pixel may as well be a line of the piece behind, as where a ball stands on the line of a floor.
+    pub(super) shared: Vec<bool>,
     /// For each pixel the nearest clean pixel of the ground; [`NOWHERE`] if there is none.
     pub(super) ground: Vec<u32>,
 }
@@ -178,7 +182,13 @@ impl Owners {
             (0..h * w).map(|i| front[i] == piece[i] && !regions.of_frame(i)).collect();
         let ground = nearest(|i| clean[i] && (piece[i] as usize) < grounds, regions);
         let line = regions.core.iter().map(|&l| l == 0).collect();
-        Self { piece, clean, line, front, ground }
+        let behind = (0..h * w)
+            .map(|i| {
+                let other = piece_of(regions.across[i]).map_or(base[i], |p| p as u16);
+                [base[i], other].into_iter().max_by_key(|&p| rank[p as usize]).unwrap_or(piece[i])
+            })
+            .collect();
+        Self { piece, clean, line, front, behind, shared: Vec::new(), ground }
     }
 }
 

@@ -53,22 +53,28 @@ pub(crate) fn of_colour(frame: &Frame, colour: [f32; 4]) -> Vec<bool> {
 
 /// Area, centre and number of pieces (of 30 pixels or more) of everything that is not paper.
 pub(crate) fn figure(frame: &Frame) -> (f32, [f32; 2], usize) {
-    let mut open: Vec<bool> = of_colour(frame, PAPER).iter().map(|paper| !paper).collect();
+    let open: Vec<bool> = of_colour(frame, PAPER).iter().map(|paper| !paper).collect();
     let (mut area, mut sum) = (0.0f32, [0.0f32; 2]);
     for (i, _) in open.iter().enumerate().filter(|(_, figure)| **figure) {
         area += 1.0;
         sum[0] += (i % W) as f32;
         sum[1] += (i / W) as f32;
     }
-    let mut pieces = 0;
+    let pieces = sizes(open).into_iter().filter(|&size| size >= 30).count();
+    (area, sum.map(|s| s / area.max(1.0)), pieces)
+}
+
+/// Number of pixels of each connected piece of what is `open` in a picture.
+pub(crate) fn sizes(mut open: Vec<bool>) -> Vec<usize> {
+    let mut out = Vec::new();
     for start in 0..W * H {
         let mut stack = Vec::new();
         if std::mem::take(&mut open[start]) {
             stack.push(start);
+            out.push(0);
         }
-        let mut size = 0;
         while let Some(i) = stack.pop() {
-            size += 1;
+            *out.last_mut().expect("a piece was begun") += 1;
             let (x, y) = (i % W, i / W);
             for ny in y.saturating_sub(1)..(y + 2).min(H) {
                 for nx in x.saturating_sub(1)..(x + 2).min(W) {
@@ -78,9 +84,8 @@ pub(crate) fn figure(frame: &Frame) -> (f32, [f32; 2], usize) {
                 }
             }
         }
-        pieces += usize::from(size >= 30);
     }
-    (area, sum.map(|s| s / area.max(1.0)), pieces)
+    out
 }
 
 pub(crate) fn pose(x: f32, y: f32, degrees: f32, squash: [f32; 2]) -> Pose {
