@@ -8,12 +8,13 @@ use rayon::prelude::*;
 
 use super::appearance::{Appearance, Explained, Group, Leaving, STAYS};
 use super::register::{Registration, SLACK, Search, by_moments, thin};
+use super::rows::{self, Row};
 use super::side::{Side, colours};
 use super::transform::{Affine, Point, UNIT};
 use crate::segments::{groups, neighbours};
 
 /// Agreement from which a region follows a motion.
-const FOLLOWS: f32 = 0.72;
+pub(super) const FOLLOWS: f32 = 0.72;
 /// The same for the ground and for regions at the picture's border, which figures partly cover.
 const GROUND_FOLLOWS: f32 = 0.6;
 /// Share of a region's lines that it must have in common with the ground at the border if they
@@ -46,6 +47,8 @@ const WIDE: f32 = 0.2;
 const ALL: f32 = 0.7;
 /// Difference in agreement within which motions of the ground count as equally good.
 const REPEATS: f32 = 0.06;
+/// The same as a share of the best, where things in a row make several motions agree too well.
+const IN_ROW: f32 = 0.8;
 /// Difference in colour (Lab) from which two regions are not the same.
 const OTHER_COLOUR: f32 = 26.0;
 /// Most rounds; a drawing has fewer things.
@@ -60,6 +63,8 @@ pub(super) struct Piece {
     pub(super) motion: Affine,
     /// Its regions in each key; one list may be empty.
     pub(super) members: [Vec<usize>; 2],
+    /// Area of one of the like things of a row, in samples; `None` if the piece is one thing.
+    pub(super) unit: Option<f32>,
 }
 
 /// Both keys, and what is explained of them so far.
@@ -85,7 +90,9 @@ pub(super) fn explain<'a>(keys: [&'a Side; 2]) -> Scene<'a> {
         grounds: 0,
         diagonal: libm::hypotf(h as f32, w as f32),
     };
-    scene.ground();
+    let rows = [0, 1].map(|key| scene.rows_of(key));
+    scene.ground(&rows);
+    scene.rows(rows);
     scene.figures();
     scene.scenery();
     scene.leftovers();
@@ -122,7 +129,7 @@ impl Scene<'_> {
                 }
             }
         }
-        self.pieces.push(Piece { motion, members });
+        self.pieces.push(Piece { motion, members, unit: None });
     }
 
     /// Adds regions of `key` to a piece without checking the other key.
@@ -133,11 +140,21 @@ impl Scene<'_> {
         }
     }
 
-    /// The motion of the whole picture; `None` if there is too little evidence.
-    fn moves(&self) -> Affine {
+    /// The motion of the whole picture; none if there is too little evidence.
+    fn moves(&self, rows: &[Row]) -> Affine {
         let [a, b] = self.keys;
         let still = Affine::shift([0.0; 2]);
-        let every = a.together(&(0..a.groups.len()).collect::<Vec<usize>>());
+        // What stands in a row fits in many places, so it decides only where there is little else.
+        let in_row = rows::members(rows);
+        let (row, other): (Vec<usize>, Vec<usize>) =
+            (0..a.groups.len()).partition(|k| in_row.contains(k));
+        let weight = |some: &[usize]| some.iter().map(|&k| a.groups[k].weight()).sum::<f32>();
+        let mut some = other;
+        if weight(&row) > weight(&some) {
+            some.extend(row);
+            some.sort_unstable();
+        }
+        let every = a.together(&some);
         let mut whole = every.clone();
         whole.points = a.ground_evidence();
         // Without lines of a ground, many things that all move the same way also indicate a camera
@@ -175,7 +192,8 @@ impl Scene<'_> {
         let rest = search.score(&whole, &still, 1);
         found.insert(0, Registration { motion: still, score: rest + REST });
         let most = found.iter().map(|f| f.score).fold(f32::MIN, f32::max);
-        found.retain(|f| f.score > most - REPEATS);
+        let least = if rows.is_empty() { most - REPEATS } else { IN_ROW * most };
+        found.retain(|f| f.score > least);
         // If the ground repeats itself, everything else in the picture decides how far it moved.
         let best = found
             .into_iter()
@@ -214,8 +232,8 @@ impl Scene<'_> {
     }
 
     /// Finds the ground and everything that moves with it.
-    fn ground(&mut self) {
-        let motion = self.moves();
+    fn ground(&mut self, rows: &[Vec<Row>; 2]) {
+        let motion = self.moves(&rows[0]);
         let members = [0, 1].map(|key| {
             let side = self.keys[key];
             let Some(motion) = motion.seen_from(key) else { return Vec::new() };

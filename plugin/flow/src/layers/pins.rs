@@ -225,7 +225,7 @@ impl Scene<'_> {
         let mut pieces = part.some[0].iter().filter_map(|&k| self.of[0][k]);
         let was = pieces.find(|p| *p >= self.grounds && found(p)).map(|p| self.pieces[p].motion);
         let piece = self.pieces.len();
-        self.pieces.push(Piece { motion, members: [Vec::new(), Vec::new()] });
+        self.pieces.push(Piece { motion, members: [Vec::new(), Vec::new()], unit: None });
         for (key, some) in part.some.iter().enumerate() {
             self.reassign(key, some, piece);
         }

@@ -305,6 +305,8 @@ pub(super) struct StackedPiece {
     pub(super) bounds: [Option<[f32; 4]>; 2],
     /// Its area, the mean of both keys, in samples.
     pub(super) size: f32,
+    /// Area of one of the like things that it consists of, in samples; its own if it is one thing.
+    pub(super) unit: f32,
     /// Pieces that it touches in either key.
     pub(super) touches: Vec<usize>,
     /// The only key that shows it, if just one does.
@@ -408,6 +410,7 @@ pub(super) fn lay(
             let motion = piece.motion.around(from);
             StackedPiece {
                 size: 0.5 * (area[p][0] + area[p][1]),
+                unit: piece.unit.unwrap_or(0.5 * (area[p][0] + area[p][1])),
                 motion,
                 parent,
                 bounds: bounds[p],

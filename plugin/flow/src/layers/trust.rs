@@ -76,7 +76,7 @@ impl Layers {
                 let least = if self.rests[p] {
                     PAN * libm::hypotf(self.h as f32, self.w as f32)
                 } else {
-                    (FAR * self.pieces[p].size.sqrt()).max(SLIGHT)
+                    (FAR * self.pieces[p].unit.sqrt()).max(SLIGHT)
                 };
                 moved[p] > least
             })
