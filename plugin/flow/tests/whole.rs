@@ -182,6 +182,58 @@ fn a_ball_that_turns_and_lands_is_followed_by_no_specks_and_the_floor_stays_a_li
     }
 }
 
+/// A road under a camera that has gone `camera` pixels to the right: hills far away, trees, and posts in front at equal
+/// distances, which move twice as far as the trees.
+fn road(camera: f32) -> Frame {
+    const STEP: f32 = 170.0;
+    const TREES: [f32; 9] = [-130.0, 40.0, 150.0, 330.0, 420.0, 600.0, 690.0, 880.0, 1010.0];
+    common::painted(W, H, |x, y| {
+        let post = (x + 2.0 * camera - 60.0).rem_euclid(STEP);
+        let (far, edge) = (x + camera, 6.0);
+        let tree = TREES.iter().map(|tree| (far - tree).hypot(y - 290.0)).fold(f32::MAX, f32::min);
+        let hill = 190.0 + 50.0 * (far / 83.0).sin() + 30.0 * (far / 31.0).cos();
+        match () {
+            () if y > 420.0 && post < 30.0 => {
+                if post < edge || post > 30.0 - edge || y < 420.0 + edge { INK } else { PAPER }
+            }
+            () if tree < 34.0 => {
+                if tree > 29.0 {
+                    INK
+                } else {
+                    [0.2, 0.5, 0.27, 1.0]
+                }
+            }
+            () if (y - 340.0).abs() < 2.5 || (y - hill).abs() < 2.5 => INK,
+            () if y > 340.0 => [0.5, 0.72, 0.4, 1.0],
+            () if y > hill => [0.55, 0.6, 0.72, 1.0],
+            () => [0.62, 0.83, 0.95, 1.0],
+        }
+    })
+}
+
+#[test]
+fn posts_at_equal_distances_go_along_with_a_pan_and_stay_whole() {
+    let engine = FlowEngine::new().unwrap();
+    // Posts move by about half of their distance, one way and the other, and by nearly all of it.
+    for (from, to) in [(0.0, 42.0), (90.0, 50.0), (20.0, 100.0)] {
+        let (first, last) = (road(from), road(to));
+        for n in 1..4 {
+            let t = n as f32 / 4.0;
+            let drawn = draw(&engine, &first, &last, f64::from(t));
+            let wanted = road(from + t * (to - from));
+            // Where all of a post is in the picture.
+            let inside = |i: &usize| (220..W - 220).contains(&(i % W));
+            let torn = (420 * W..(H - 2) * W).filter(inside).filter(|&i| {
+                let (drawn, wanted) = (drawn.pixels()[i], wanted.pixels()[i]);
+                (0..3).any(|c| (drawn[c] - wanted[c]).abs() > 0.25)
+            });
+            let torn = torn.count();
+            let what = format!("at {n} of 4, camera from {from} to {to}");
+            assert!(torn < 100, "{torn} pixels of the posts are torn {what}");
+        }
+    }
+}
+
 /// Number of pixels whose channels are within a tenth of a colour's, seen over black.
 fn amount(frame: &Frame, colour: [u8; 3]) -> f32 {
     let alike = |p: &&[f32; 4]| {
