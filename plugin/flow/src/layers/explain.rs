@@ -90,7 +90,7 @@ pub(super) fn explain<'a>(keys: [&'a Side; 2]) -> Scene<'a> {
         grounds: 0,
         diagonal: libm::hypotf(h as f32, w as f32),
     };
-    let rows = [0, 1].map(|key| scene.rows_of(key));
+    let rows = [0, 1].map(|key| rows::rows_of(keys[key]));
     scene.ground(&rows);
     scene.rows(rows);
     scene.figures();

@@ -14,6 +14,7 @@ mod pins;
 mod regions;
 mod register;
 mod repeats;
+mod row_motion;
 mod rows;
 mod scenery;
 mod settle;

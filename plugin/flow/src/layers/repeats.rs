@@ -3,12 +3,9 @@
 
 use super::explain::Scene;
 use super::regions::Region;
-use super::side::colours;
+use super::side::{ALIKE, SAME_COLOUR, colours};
 
-/// Difference in colour (Lab) and ratio of areas within which regions are alike, and least number
-/// of alike regions for a repeat, because a figure has a few things that look alike.
-pub(super) const SAME_COLOUR: f32 = 4.0;
-pub(super) const ALIKE: f32 = 1.12;
+/// Least number of alike regions for a repeat, because a figure has a few things that look alike.
 const REPEATED: usize = 8;
 /// Agreement from which a point counts as seen in its place.
 const SEEN: f32 = 0.6;

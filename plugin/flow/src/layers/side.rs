@@ -4,6 +4,11 @@
 use super::appearance::{Appearance, Group, SamplePoint};
 use super::regions::Regions;
 
+/// Difference in colour (Lab) and ratio of areas within which regions are alike.
+pub(super) const SAME_COLOUR: f32 = 4.0;
+/// See [`SAME_COLOUR`].
+pub(super) const ALIKE: f32 = 1.12;
+
 /// One key with everything that registration needs.
 pub(super) struct Side {
     pub(super) regions: Regions,
