@@ -446,3 +446,14 @@ fn with_config(weights: &[u8], c: [usize; 3], h: [usize; 3], attention: usize) -
         .collect();
     serialise(&tensors, c, h, attention)
 }
+
+#[test]
+fn what_leaves_the_picture_by_exactly_half_a_sample_is_drawn_like_anything_else() {
+    let engine = FlowEngine::new().unwrap();
+    let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let key = |name: &str| common::read(&fixtures.join(name), None);
+    // A pan over a fractal, of which a part is found half a sample further on.
+    let (first, last) = (key("fractal_a.png"), key("fractal_b.png"));
+    let drawn = engine.draw(&common::job(&first, &last, 0.5, &[]), &Control::default()).unwrap();
+    assert!(!drawn.cut);
+}

@@ -160,19 +160,12 @@ impl Scene<'_> {
     /// the other key shows that piece itself or the ground.
     fn contradicted(&self, key: usize, k: usize, p: usize) -> f32 {
         let Some(motion) = self.motion(p, key) else { return 1.0 };
-        let other = &self.keys[1 - key].regions;
         let places = &self.keys[key].places[k];
-        let (w, mut seen, mut count) = (other.w, 0, 0);
+        let (w, mut seen, mut count) = (self.keys[key].regions.w, 0, 0);
         for &i in places.iter().step_by((places.len() / 200).max(1)) {
-            let i = i as usize;
-            let q = motion.at([(i % w) as f32, (i / w) as f32]);
+            let at = [(i as usize % w) as f32, (i as usize / w) as f32];
             count += 1;
-            if q[0] < -0.5 || q[1] < -0.5 || q[0] > w as f32 - 0.5 || q[1] > other.h as f32 - 0.5 {
-                continue;
-            }
-            let j = (q[1] + 0.5) as usize * w + (q[0] + 0.5) as usize;
-            let there = other.at(j).and_then(|n| self.of[1 - key][n]);
-            if there.is_some_and(|q| q == p || q < self.grounds) {
+            if self.covered(key, &motion, at).is_some_and(|q| q == p || q < self.grounds) {
                 seen += 1;
             }
         }
