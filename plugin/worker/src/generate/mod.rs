@@ -104,7 +104,7 @@ fn pipeline(arguments: &Generate, device: Device, dtype: DType) -> Result<Pipeli
 fn plan(arguments: &Generate, size: RunSize, drawing: &Drawing) -> Result<()> {
     let (device, why) = match chosen(arguments.model.device) {
         Ok(chosen) => chosen,
-        Err(failure) => (Device::Cpu, failure.message),
+        Err(failure) => (Device::Cpu, format!("{}\nOn such a device", failure.message)),
     };
     let place = match arguments.model.device {
         DeviceChoice::Cuda => MemoryKind::Cuda,
