@@ -3,7 +3,7 @@
 use super::Layers;
 use super::pinned_way::fit;
 use super::transform::{Affine, Point, UNIT};
-use super::trust::{apart, carries};
+use super::trust::{apart_from, carries};
 use crate::map::Map;
 
 /// Approximate number of pixels that are compared per piece.
@@ -116,10 +116,7 @@ impl Layers {
         };
         let diagonal = libm::hypotf(pair.layers.height as f32, pair.layers.width as f32);
         let unlike = |way: &Affine| -> f32 {
-            let apart = |&i: &usize| {
-                let [here, there] = [at(i), way.at(at(i))];
-                apart(pair.guides, if side == 0 { [here, there] } else { [there, here] }).min(CAP)
-            };
+            let apart = |&i: &usize| apart_from(pair.guides, side, at(i), way.at(at(i))).min(CAP);
             asked.iter().map(apart).sum::<f32>() * part
         };
         let off = |way: &Affine| -> f32 {

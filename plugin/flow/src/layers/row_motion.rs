@@ -5,7 +5,7 @@
 //! possible one that does not fall behind it.
 
 use super::explain::{FOLLOWS, Scene};
-use super::rows::{LEAST, Row, dot, length, tolerance};
+use super::rows::{LEAST, Row, dot, length, steps, tolerance};
 use super::transform::{Affine, Point};
 
 /// Most steps by which a row is moved beside the ground.
@@ -59,9 +59,7 @@ impl Scene<'_> {
         let off = mean(&|at| {
             let off = at_first(at);
             // Half a step off may be seen on either side.
-            let n = (dot([off[0] - anchor[0], off[1] - anchor[1]], last.step)
-                / dot(last.step, last.step))
-            .round();
+            let n = steps([off[0] - anchor[0], off[1] - anchor[1]], last.step);
             [0, 1].map(|c| off[c] - n * last.step[c])
         });
         let mut shifts: Vec<Point> = (-MOST..=MOST)

@@ -35,10 +35,20 @@ impl Row {
 
     /// From the nearest place of the row to `at`.
     pub(super) fn off(&self, at: Point) -> Point {
-        let d = [at[0] - self.origin[0], at[1] - self.origin[1]];
-        let n = (dot(d, self.step) / dot(self.step, self.step)).round();
-        [d[0] - n * self.step[0], d[1] - n * self.step[1]]
+        off_row(at, self.origin, self.step)
     }
+}
+
+/// From the nearest place of the row with this origin and step to `at`.
+fn off_row(at: Point, origin: Point, step: Point) -> Point {
+    let d = [at[0] - origin[0], at[1] - origin[1]];
+    let n = steps(d, step);
+    [d[0] - n * step[0], d[1] - n * step[1]]
+}
+
+/// The number of whole steps nearest to `d`.
+pub(super) fn steps(d: Point, step: Point) -> f32 {
+    (dot(d, step) / dot(step, step)).round()
 }
 
 pub(super) fn dot(a: Point, b: Point) -> f32 {
@@ -138,9 +148,8 @@ fn in_row(places: &[Point]) -> Option<(Point, Point)> {
         return None;
     }
     let step = [whole[0] / count, whole[1] / count];
-    let row =
-        Row { origin: start, step, unit: 0.0, colour: [0.0; 3], members: Vec::new(), whole: 0 };
-    sorted.iter().all(|&p| length(row.off(p)) < tolerance(step)).then_some((start, step))
+    let in_place = |&p: &Point| length(off_row(p, start, step)) < tolerance(step);
+    sorted.iter().all(in_place).then_some((start, step))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What both keys together tell of places that one of them leaves open.
 
 use super::Layers;
-use super::trust::apart;
+use super::trust::apart_from;
 use crate::map::Map;
 
 /// Difference of two keys (0..=1) up to which both show the same ground.
@@ -12,18 +12,15 @@ impl Layers {
     /// lies behind a piece runs on along the piece's own line, a key cannot tell them apart.
     pub(super) fn settle(&mut self, guides: &[Map; 2]) {
         let found = [0, 1].map(|key| {
-            let ways: Vec<_> = self.pieces.iter().map(|p| p.motion.seen_from(key)).collect();
-            let there = |piece: u16, i: usize| {
-                let at = [(i % self.w) as f32, (i / self.w) as f32];
-                ways[piece as usize].map(|way| way.at(at))
-            };
+            let ways = self.ways(key);
+            let place = |i: usize| [(i % self.w) as f32, (i / self.w) as f32];
+            let there = |piece: u16, i: usize| ways[piece as usize].map(|way| way.at(place(i)));
             let owners = &self.owners[key];
             let other = &self.owners[1 - key];
             let bare = |i: usize| {
-                let at = [(i % self.w) as f32, (i / self.w) as f32];
                 let shown = |to: [f32; 2]| {
                     self.pixel(to).is_some_and(|j| other.piece[j] == 0)
-                        && apart(guides, if key == 0 { [at, to] } else { [to, at] }) < SAME
+                        && apart_from(guides, key, place(i), to) < SAME
                 };
                 owners.piece[i] == 0 && there(0, i).is_some_and(shown)
             };

@@ -408,9 +408,10 @@ pub(super) fn lay(
                 .filter_map(|(&(a, b, _), _)| if a == p { Some(b) } else { (b == p).then_some(a) })
                 .collect();
             let motion = piece.motion.around(from);
+            let size = 0.5 * (area[p][0] + area[p][1]);
             StackedPiece {
-                size: 0.5 * (area[p][0] + area[p][1]),
-                unit: piece.unit.unwrap_or(0.5 * (area[p][0] + area[p][1])),
+                size,
+                unit: piece.unit.unwrap_or(size),
                 motion,
                 parent,
                 bounds: bounds[p],

@@ -230,7 +230,7 @@ impl Layers {
     }
 
     /// The motion of each piece from the point of view of key `key`.
-    fn ways(&self, key: usize) -> Vec<Option<Affine>> {
+    pub(super) fn ways(&self, key: usize) -> Vec<Option<Affine>> {
         self.pieces.iter().map(|p| p.motion.seen_from(key)).collect()
     }
 
@@ -305,8 +305,13 @@ pub(super) fn carries(guides: &[Map; 2], way: Option<&Affine>, key: usize, i: us
     let to = there.at(at);
     [[0.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]].iter().any(|d| {
         let to = [to[0] + d[0], to[1] + d[1]];
-        apart(guides, if key == 0 { [at, to] } else { [to, at] }) < ALIKE
+        apart_from(guides, key, at, to) < ALIKE
     })
+}
+
+/// Largest difference of a channel between a place in key `key` and one in the other key; infinite outside the picture.
+pub(super) fn apart_from(guides: &[Map; 2], key: usize, at: [f32; 2], to: [f32; 2]) -> f32 {
+    apart(guides, if key == 0 { [at, to] } else { [to, at] })
 }
 
 /// Largest difference of a channel between the two keys' places; infinite outside the picture.
