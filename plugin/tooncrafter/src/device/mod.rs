@@ -133,14 +133,12 @@ fn metal() -> Result<Device, String> {
 fn bf16_on_metal() -> Result<(), String> {
     static BF16: OnceLock<Result<(), String>> = OnceLock::new();
     let tried = || {
-        match metal() {
-        Ok(device) => trial::run(&device, DType::BF16).map_err(|problem| {
+        let Ok(device) = metal() else { return Ok(()) };
+        trial::run(&device, DType::BF16).map_err(|problem| {
             format!(
                 "Apple's GPU does not compute in 16 bits here: {problem}; choose 32 bits, or update macOS"
             )
-        }),
-        Err(_) => Ok(()),
-    }
+        })
     };
     BF16.get_or_init(tried).clone()
 }
