@@ -11,6 +11,13 @@ use crate::failure::Kind;
 /// The plug-in in the words of every host.
 const PLUGIN: &str = "AIInbetween";
 
+/// Resolve looks at plug-ins again once its record is gone.
+const RENEW_RESOLVE: &str = "Close Resolve, delete that file, start Resolve and see that the plug-in is ticked in DaVinci \
+                             Resolve, Preferences, Video Plugins.";
+
+/// Whether a host's record says that it does not use the plug-in.
+type IsOff = fn(&str) -> bool;
+
 /// A file in which a host records plug-ins.
 struct Record {
     host: &'static str,
@@ -18,10 +25,9 @@ struct Record {
     folders: Vec<PathBuf>,
     /// Prefix of the file's name.
     prefix: &'static str,
-    /// Whether the text says that the plug-in is not used.
-    is_off: fn(&str) -> bool,
-    /// What to click or delete where it is off.
-    switch_on: &'static str,
+    /// Whether the text says that the plug-in is not used, and what to click or delete then; `None` for a file that does not
+    /// tell.
+    off: Option<(IsOff, &'static str)>,
     /// What to do where the record is older than the plug-in; `None` for a file that describes no plug-ins.
     renew: Option<&'static str>,
 }
@@ -54,37 +60,32 @@ fn records() -> Vec<Record> {
             host: "Natron",
             folders: below(cache, &["INRIA/Natron/OFXLoadCache"]),
             prefix: "OFXCache",
-            is_off: |_| false,
-            switch_on: "",
+            off: None,
             renew: Some("Start Natron once with --clear-openfx-cache."),
         },
         Record {
             host: "Natron",
             folders: below(config, &["INRIA"]),
             prefix: "Natron.conf",
-            is_off: natron_is_off,
-            switch_on: "In Natron: Edit, Preferences, Plug-ins; tick AI In-between and start Natron again.",
+            off: Some((
+                natron_is_off,
+                "In Natron: Edit, Preferences, Plug-ins; tick AI In-between and start Natron again.",
+            )),
             renew: None,
         },
         Record {
             host: "Nuke",
             folders: below(nuke.as_deref(), &["ofxplugincache"]),
             prefix: "ofxplugincache",
-            is_off: |_| false,
-            switch_on: "",
+            off: None,
             renew: Some("Delete Nuke's folder ofxplugincache and start it again."),
         },
         Record {
             host: "DaVinci Resolve",
             folders: resolve,
             prefix: "OFXPluginCache",
-            is_off: resolve_has_given_up,
-            switch_on: "Close Resolve, delete that file, start Resolve and see that the plug-in is ticked in DaVinci \
-                        Resolve, Preferences, Video Plugins.",
-            renew: Some(
-                "Close Resolve, delete that file, start Resolve and see that the plug-in is ticked in DaVinci Resolve, \
-                 Preferences, Video Plugins.",
-            ),
+            off: Some((resolve_has_given_up, RENEW_RESOLVE)),
+            renew: Some(RENEW_RESOLVE),
         },
     ]
 }
@@ -120,8 +121,10 @@ fn judge(record: &Record, since: SystemTime) -> Vec<Finding> {
             });
         };
         let changed = file.metadata().and_then(|about| about.modified());
-        if (record.is_off)(&text) {
-            found("does not use the plug-in", record.switch_on);
+        if let Some((is_off, switch_on)) = record.off
+            && is_off(&text)
+        {
+            found("does not use the plug-in", switch_on);
         } else if let Some(renew) = record.renew
             && text.contains(PLUGIN)
             && changed.is_ok_and(|changed| changed < since)
@@ -155,14 +158,13 @@ mod tests {
 
     use super::*;
 
-    fn record(folder: &Path, prefix: &'static str, is_off: fn(&str) -> bool) -> Record {
+    fn record(folder: &Path, prefix: &'static str, is_off: Option<IsOff>) -> Record {
         let folders = vec![folder.join("absent"), folder.to_owned()];
         Record {
             host: "Host",
             folders,
             prefix,
-            is_off,
-            switch_on: "Tick it.",
+            off: is_off.map(|is_off| (is_off, "Tick it.")),
             renew: Some("Renew it."),
         }
     }
@@ -174,7 +176,7 @@ mod tests {
         write("OFXCache_2.xml", "<plugin id=\"org.inbetween.AIInbetween\"/>");
         write("OFXCache_3.xml", "<plugin id=\"another\"/>");
         write("else.xml", "org.inbetween.AIInbetween");
-        let record = record(folder.path(), "OFXCache", |_| false);
+        let record = record(folder.path(), "OFXCache", None);
         let minute = Duration::from_secs(60);
         let old = judge(&record, SystemTime::now() + minute);
         assert_eq!(old.len(), 1);
@@ -186,10 +188,10 @@ mod tests {
     #[test]
     fn a_host_that_has_switched_the_plug_in_off_is_told_what_to_click() {
         let folder = tempfile::tempdir().unwrap();
-        let told = |is_off: fn(&str) -> bool, text: &str| {
+        let told = |is_off: IsOff, text: &str| {
             fs::write(folder.path().join("list"), text).unwrap();
             let long_ago = SystemTime::UNIX_EPOCH;
-            let found = judge(&record(folder.path(), "list", is_off), long_ago);
+            let found = judge(&record(folder.path(), "list", Some(is_off)), long_ago);
             found.first().map(|finding| finding.advice)
         };
         let natron = |enabled: &str| {
