@@ -13,7 +13,7 @@ use candle_nn::VarBuilder;
 use super::epilogue::Epilogue;
 use super::igemm::igemm;
 use super::on_device::DeviceWeights;
-use super::pack::{Columns, Data, Packed};
+use super::pack::{Columns, Packed};
 use super::{buffer, cpu_values, narrow, winograd};
 use crate::layer_args::{Activation, Addend, Window};
 
@@ -80,9 +80,7 @@ impl ProductOp {
         };
         match self.rows {
             Rows::Dense => igemm(|m| move |_| pick(Some(m)), count, packed, &end, &mut out),
-            Rows::Space(window)
-                if matches!(packed.data, Data::F32(_)) && winograd::suits(window, packed) =>
-            {
+            Rows::Space(window) if winograd::suits_space(window, packed) => {
                 let (h, w) = window.size;
                 let frames = x.len() / (h * w * width);
                 winograd::conv3x3(x, frames, window, packed, &end, &mut out);
@@ -110,6 +108,9 @@ impl ProductOp {
                 } else {
                     igemm(row, count, packed, &end, &mut out)
                 }
+            }
+            Rows::Time { t, pixels } if winograd::suits_time(t, packed) => {
+                winograd::conv_over_time(x, (t, pixels), packed, &end, &mut out);
             }
             Rows::Time { t, pixels } => {
                 let row = |m: usize| {

@@ -132,7 +132,14 @@ fn convolutions() -> Result<()> {
 #[test]
 fn convolutions_over_time() -> Result<()> {
     for (dtype, tolerance) in TOLERANCES {
-        for (b, t, p, c_in, c_out) in [(1, 1, 1, 1, 1), (2, 2, 5, 33, 7), (1, 5, 21, 40, 40)] {
+        for (b, t, p, c_in, c_out) in [
+            (1, 1, 1, 1, 1),
+            (2, 2, 5, 33, 7),
+            (1, 5, 21, 40, 40),
+            (2, 3, 1, 32, 32),
+            (2, 7, 9, 48, 70),
+            (1, 16, 50, 336, 40),
+        ] {
             let shape: &[usize] = &[c_out, c_in, 3, 1, 1];
             let (tensors, vb) = weights(&[("weight", shape), ("bias", &[c_out])], dtype)?;
             let conv = TemporalConv::new(c_in, c_out, 0.5, &vb)?;
