@@ -21,6 +21,7 @@ use inbetween_core::Control;
 use inbetween_tooncrafter::clip_text::ClipText;
 use inbetween_tooncrafter::clip_vision::ClipVision;
 use inbetween_tooncrafter::config::SketchConfig;
+use inbetween_tooncrafter::kept_memory::keep;
 use inbetween_tooncrafter::memory::{self, RunSize};
 use inbetween_tooncrafter::ops::release_memory;
 use inbetween_tooncrafter::pipeline::{Drawing, Pipeline};
@@ -138,6 +139,7 @@ fn main() -> Result<()> {
         println!("no --checkpoint FILE: nothing to run");
         return Ok(());
     };
+    let _keeping = keep();
     subject.size.frames = frames.unwrap_or(subject.size.frames);
     let wrap = candle_core::Error::wrap;
     if !checkpoint.exists() {

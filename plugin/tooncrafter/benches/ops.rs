@@ -15,6 +15,7 @@ use std::time::Instant;
 use candle_core::{DType, Result, Tensor};
 use candle_nn::VarBuilder;
 use common::{choose_device, device, processor_seconds, random, settle};
+use inbetween_tooncrafter::kept_memory::keep;
 use inbetween_tooncrafter::ops::{
     Activation, Addend, Conv2d, GroupNorm, LayerNorm, Linear, Precision, TemporalConv, Window,
     attention, attention_over_time, bf16_products,
@@ -158,6 +159,7 @@ fn main() -> Result<()> {
             _ => {}
         }
     }
+    let _keeping = keep();
     let bench = Bench { names, plain: plain_product()? };
     println!(
         "{} threads, plain f32 product {:.1} GFLOP/s, bf16 by {:?}; processor and wall time:",

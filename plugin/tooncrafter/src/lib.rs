@@ -40,6 +40,7 @@ pub mod decode;
 pub mod denoise;
 pub mod device;
 pub mod embedding;
+pub mod kept_memory;
 mod layer_args;
 pub mod memory;
 pub mod noise;

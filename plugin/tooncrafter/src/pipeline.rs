@@ -17,6 +17,7 @@ use crate::conditioning::{Contexts, encode_image, encode_keys, encode_text};
 use crate::config::SketchConfig;
 use crate::decode::{decode, has_second_decode};
 use crate::denoise::{Denoising, Draws, Sketches};
+use crate::kept_memory::keep;
 use crate::memory::{self, MemoryKind, MemoryPlan, Residency, RunSize, Stage};
 use crate::noise::{NoiseSource, Stream};
 use crate::ops::release_memory;
@@ -317,6 +318,7 @@ impl Pipeline {
         if !plan.fits() {
             log::warn!("less memory is free than this run needs; it may fail or become very slow");
         }
+        let _keeping = keep();
         self.run(drawing, size, sketched, plan.keeping, control).map_err(|error| {
             if control.is_cancelled() {
                 return Error::Cancelled;

@@ -148,14 +148,14 @@ impl SketchEncoder {
         let mut h = channels_last(x)?;
         let mut control = Vec::with_capacity(self.input_blocks.len() + 1);
         for (i, (block, zero)) in self.input_blocks.iter().zip(&self.zero_convs).enumerate() {
-            h = run(block, &h, &with)?;
+            h = run(block, h, &with)?;
             if i == 0 {
                 h = (&h + hint.to_dtype(h.dtype())?)?;
             }
             watch(&format!("input_blocks.{i}"), &h)?;
             control.push(zero.forward(&h)?);
         }
-        h = run(&self.middle_block, &h, &with)?;
+        h = run(&self.middle_block, h, &with)?;
         watch("middle_block", &h)?;
         control.push(self.middle_block_out.forward(&h)?);
         Ok(control)

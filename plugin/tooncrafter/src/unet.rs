@@ -30,9 +30,9 @@ pub(crate) struct Conditions<'a> {
     pub(crate) t: usize,
 }
 
-/// Runs the layers of a block in order.
-pub(crate) fn run(layers: &[Layer], x: &Tensor, with: &Conditions) -> Result<Tensor> {
-    layers.iter().try_fold(x.clone(), |x, layer| match layer {
+/// Runs the layers of a block in order. Takes the input, whose memory the later layers can use.
+pub(crate) fn run(layers: &[Layer], x: Tensor, with: &Conditions) -> Result<Tensor> {
+    layers.iter().try_fold(x, |x, layer| match layer {
         Layer::Conv(conv) => conv.forward(&x),
         Layer::Res(block) => block.forward(&x, with.emb, with.t),
         Layer::Spatial(transformer) => transformer.forward(&x, with.context),
@@ -276,7 +276,7 @@ impl Unet {
         let mut h = x.permute((0, 2, 3, 4, 1))?.reshape((b * t, height, width, c))?.contiguous()?;
         let mut skips = Vec::with_capacity(self.input_blocks.len());
         for (i, block) in self.input_blocks.iter().enumerate() {
-            h = run(block, &h, &with)?;
+            h = run(block, h, &with)?;
             watch(&format!("input_blocks.{i}"), &h)?;
             if let (0, Some(attn)) = (i, &self.init_attn) {
                 h = attn.forward(&h, t)?;
@@ -284,7 +284,7 @@ impl Unet {
             }
             skips.push(h.clone());
         }
-        h = run(&self.middle_block, &h, &with)?;
+        h = run(&self.middle_block, h, &with)?;
         watch("middle_block", &h)?;
         let mut control = extras.control.unwrap_or_default().iter().rev();
         if let Some(feature) = control.next() {
@@ -295,7 +295,9 @@ impl Unet {
             if let Some(feature) = control.next() {
                 skip = plus(&skip, feature)?;
             }
-            h = run(block, &Tensor::cat(&[&h, &skip], D::Minus1)?, &with)?;
+            h = Tensor::cat(&[&h, &skip], D::Minus1)?;
+            drop(skip);
+            h = run(block, h, &with)?;
             watch(&format!("output_blocks.{i}"), &h)?;
         }
         let y = self.out_conv.forward(&self.out_norm.forward(&h)?)?;

@@ -54,14 +54,16 @@ impl ResBlock {
     /// device fails.
     pub fn forward(&self, x: &Tensor, emb: &Tensor, t: usize) -> Result<Tensor> {
         let emb = self.emb_layers.forward(&emb.silu()?)?;
-        let h = self.in_norm.forward(x)?;
-        let h = self.in_conv.forward_with(&h, Activation::None, Addend::PerFrame(&emb))?;
-        let h = self.out_norm.forward(&h)?;
+        // Each result takes the place of the one before, so that its memory is free for the next.
+        let mut h = self.in_norm.forward(x)?;
+        h = self.in_conv.forward_with(&h, Activation::None, Addend::PerFrame(&emb))?;
+        h = self.out_norm.forward(&h)?;
         let skip = match &self.skip_connection {
             Some(skip) => skip.forward(x)?,
             None => x.clone(),
         };
-        let h = self.out_conv.forward_with(&h, Activation::None, Addend::Residual(&skip))?;
+        h = self.out_conv.forward_with(&h, Activation::None, Addend::Residual(&skip))?;
+        drop(skip);
         match &self.temopral_conv {
             Some(conv) => conv.forward(&h, t),
             None => Ok(h),

@@ -5,6 +5,11 @@
 use std::sync::OnceLock;
 
 use candle_core::{Device, Result, Tensor};
+use inbetween_tooncrafter::kept_memory::Allocator;
+
+/// As in the program `inbetween`.
+#[global_allocator]
+static ALLOCATOR: Allocator = Allocator;
 
 /// Processor seconds used by this process so far, over all threads.
 #[cfg(unix)]

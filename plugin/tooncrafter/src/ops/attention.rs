@@ -10,13 +10,14 @@ use rayon::prelude::*;
 
 use super::bf16_products::{Bf16Products, bf16_products};
 use super::bf16_unit::{COLUMN_STEP, Unit, round_bf16, spread_row};
+use super::buffer::{self, Unwritten};
 use super::dot_products::DotProducts;
 use super::kernel::{self, MAX_ROWS, rows_per_call};
 use super::pack::{PANEL, Precision, STEP, tile_offset};
 use super::rows::Rows;
 use super::share::Shared;
 use super::softmax::{RunningSoftmax, weigh_row};
-use super::{amx, buffer, on_device};
+use super::{amx, on_device};
 use crate::row_pitch::rows_apart;
 
 /// Number of keys in one tile of scores.
@@ -112,14 +113,15 @@ impl CustomOp3 for AttentionOp {
         v_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let (q, k, v) = (Rows::new(q, q_layout)?, Rows::new(k, k_layout)?, Rows::new(v, v_layout)?);
-        let mut out = buffer::zeros(q_layout.shape().elem_count());
-        self.run([q, k, v], &mut out);
+        let write = |out: &mut Unwritten| self.run([q, k, v], out);
+        // SAFETY: every channel of a row belongs to one head, and every head's queries are run.
+        let out = unsafe { buffer::written(q_layout.shape().elem_count(), write) };
         Ok((CpuStorage::F32(out), q_layout.shape().clone()))
     }
 }
 
 impl AttentionOp {
-    fn run(&self, qkv: [Rows; 3], out: &mut [f32]) {
+    fn run(&self, qkv: [Rows; 3], out: &mut Unwritten) {
         match self.rounded {
             Some(Bf16Products::Tiles) => self.run_rounded(amx::Tiles::configure, qkv, out),
             Some(Bf16Products::DotProducts) => self.run_rounded(DotProducts::find, qkv, out),
@@ -131,7 +133,7 @@ impl AttentionOp {
         }
     }
 
-    fn run_f32(&self, [q, k, v]: [Rows; 3], out: &mut [f32]) {
+    fn run_f32(&self, [q, k, v]: [Rows; 3], out: &mut Unwritten) {
         let Dims { d, m, groups, .. } = self.dims;
         let (key_panels, value_panels) = (m.div_ceil(PANEL), d.div_ceil(PANEL));
         let key_len = key_panels * d * PANEL;
@@ -193,7 +195,7 @@ impl AttentionOp {
         &self,
         unit: impl Fn() -> Option<U> + Sync,
         [q, k, v]: [Rows; 3],
-        out: &mut [f32],
+        out: &mut Unwritten,
     ) {
         let Dims { d, m, groups, .. } = self.dims;
         let (key_panels, value_panels) = (m.div_ceil(PANEL), d.div_ceil(PANEL));
@@ -265,7 +267,7 @@ impl AttentionOp {
     fn for_queries(
         &self,
         unit: usize,
-        out: &mut [f32],
+        out: &mut Unwritten,
         walk: impl Fn(usize, usize, &mut Block) + Sync,
     ) {
         let Dims { heads, d, n, m, repeat, groups } = self.dims;
@@ -291,7 +293,7 @@ impl AttentionOp {
                 let target = unsafe { shared.slice(row * heads * d + from, d) };
                 let inverse = 1.0 / state.sum;
                 for (target, sum) in target.iter_mut().zip(&block.sums[i * width..]) {
-                    *target = sum * inverse;
+                    target.write(sum * inverse);
                 }
             }
         });

@@ -6,6 +6,7 @@ use candle_core::{DType, Device, Result, Tensor};
 use super::Precision;
 use super::attention::{attention_on, rounded_where_asked};
 use super::bf16_products::{Bf16Products, bf16_products};
+use super::buffer::{self, Unwritten};
 use super::epilogue::Epilogue;
 use super::igemm::igemm_on;
 use super::pack::{Columns, Packed};
@@ -43,12 +44,13 @@ fn product(x: &Tensor, weight: &Tensor, way: Bf16Products) -> Result<Tensor> {
     let halved = outputs.next_multiple_of(32) * inputs.next_multiple_of(32) * 2;
     assert_eq!(packed.byte_len(), halved, "weights stay halved in memory");
     let x = values(x)?;
-    let mut out = vec![f32::NAN; rows * outputs];
     let row = |m: usize| {
         let row = &x[m * inputs..][..inputs];
         move |_| row
     };
-    igemm_on(row, rows, &packed, &Epilogue::default(), &mut out, way);
+    let write = |out: &mut Unwritten| igemm_on(row, rows, &packed, &Epilogue::default(), out, way);
+    // SAFETY: the product writes all rows.
+    let out = unsafe { buffer::written(rows * outputs, write) };
     Tensor::from_vec(out, (rows, outputs), &Device::Cpu)
 }
 

@@ -1,12 +1,11 @@
-//! Allocates large results on large pages if the system offers them.
-//!
-//! A result of some 50 MB is fresh memory each time. With 4 KiB pages, the system spends more time
-//! on providing the pages than a norm spends on computing.
+//! Memory for results.
+
+use std::mem::MaybeUninit;
 
 use candle_core::Device;
 
-/// Results of at least this size in bytes use large pages.
-const LARGE: usize = 4 << 20;
+/// A result that is being written, all of it.
+pub(super) type Unwritten = [MaybeUninit<f32>];
 
 /// Returns freed memory to the system if the allocator or `device` would keep it, so that the weights
 /// of a part that was dropped make room for the next one.
@@ -17,6 +16,7 @@ pub fn release_memory(device: &Device) {
     {
         log::warn!("Apple's GPU does not give memory back: {error}");
     }
+    crate::kept_memory::release();
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: takes no pointer, and leaves all allocated memory untouched.
     unsafe {
@@ -24,27 +24,20 @@ pub fn release_memory(device: &Device) {
     }
 }
 
-/// A vector of `len` zeros.
-pub(crate) fn zeros(len: usize) -> Vec<f32> {
-    let mut values = vec![0.0f32; len];
-    if size_of_val(values.as_slice()) >= LARGE {
-        ask_for_large_pages(&mut values);
+/// A vector of `len` values, which `write` writes. They are not cleared first, which would take as long as writing
+/// them.
+///
+/// # Safety
+/// `write` writes every value.
+pub(super) unsafe fn written(len: usize, write: impl FnOnce(&mut Unwritten)) -> Vec<f32> {
+    let mut values = Vec::with_capacity(len);
+    let room = &mut values.spare_capacity_mut()[..len];
+    if cfg!(test) {
+        // Whatever is left out spoils a result that is compared.
+        room.fill(MaybeUninit::new(f32::NAN));
     }
+    write(room);
+    // SAFETY: there is room for `len` values, and the caller guarantees that all are written.
+    unsafe { values.set_len(len) };
     values
 }
-
-#[cfg(target_os = "linux")]
-fn ask_for_large_pages(values: &mut [f32]) {
-    const PAGE: usize = 4096;
-    let range = values.as_mut_ptr_range();
-    let start = range.start.addr().next_multiple_of(PAGE);
-    let len = (range.end.addr() - start) / PAGE * PAGE;
-    // SAFETY: these are whole pages inside memory that we own. The advice changes no value; a
-    // system that does not know it returns an error, which can be ignored here.
-    unsafe {
-        libc::madvise(range.start.with_addr(start).cast(), len, libc::MADV_HUGEPAGE);
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn ask_for_large_pages(_: &mut [f32]) {}

@@ -1,5 +1,7 @@
 //! What happens to the sums of a product before they are stored.
 
+use std::mem::MaybeUninit;
+
 use super::isa::multiversion;
 use super::math;
 use super::pack::{Columns, PANEL, Packed};
@@ -28,7 +30,7 @@ pub(super) fn store(
     panel: usize,
     packed: &Packed,
     end: &Epilogue,
-    out: &Shared<f32>,
+    out: &Shared<MaybeUninit<f32>>,
 ) {
     let outputs = packed.outputs();
     let gated = packed.columns == Columns::Gated;
@@ -44,7 +46,9 @@ pub(super) fn store(
         }
     }
     let sums = &mut sums[..rows.len() * PANEL];
-    add_bias(sums, &bias);
+    if gated || end.activation != Activation::None {
+        add_bias(sums, &std::mem::take(&mut bias));
+    }
     if gated {
         gate(sums);
     }
@@ -53,21 +57,43 @@ pub(super) fn store(
         Activation::Silu => silu(sums),
         Activation::Gelu => gelu(sums),
     }
-    for (sums, row) in sums.chunks_exact(PANEL).zip(rows) {
-        let Some(m) = *row else { continue };
-        let sums = &sums[..len];
-        // SAFETY: rows of different blocks do not overlap, nor do columns of different panels, and
-        // only one task stores each (row block, panel) pair.
-        let target = unsafe { out.slice(m * outputs + start, len) };
-        let residual = end.residual.map(|r| &r[m * outputs + start..][..len]);
-        let frame = end.per_frame.map(|(f, rows)| &f[m / rows * outputs + start..][..len]);
-        match residual.or(frame) {
-            Some(add) => {
-                for ((target, sum), add) in target.iter_mut().zip(sums).zip(add) {
-                    *target = sum + add;
+    write(sums, rows, &bias[..len], start, outputs, end, out);
+}
+
+multiversion! {
+    /// Adds the bias and what `end` adds to each row of sums, and writes it from column `start` on, where rows of the
+    /// result are `pitch` values apart.
+    fn write(
+        sums: &[f32],
+        rows: &[Option<usize>],
+        bias: &[f32],
+        start: usize,
+        pitch: usize,
+        end: &Epilogue,
+        out: &Shared<MaybeUninit<f32>>,
+    ) {
+        let len = bias.len();
+        for (sums, row) in sums.chunks_exact(PANEL).zip(rows) {
+            let Some(m) = *row else { continue };
+            let at = m * pitch + start;
+            // SAFETY: rows of different blocks do not overlap, nor do columns of different panels, and
+            // only one task stores each (row block, panel) pair.
+            let target = unsafe { out.slice(at, len) };
+            let residual = end.residual.map(|r| &r[at..][..len]);
+            let frame = end.per_frame.map(|(f, rows)| &f[m / rows * pitch + start..][..len]);
+            let sums = target.iter_mut().zip(sums).zip(bias);
+            match residual.or(frame) {
+                Some(add) => {
+                    for (((target, sum), bias), add) in sums.zip(add) {
+                        target.write(sum + bias + add);
+                    }
+                }
+                None => {
+                    for ((target, sum), bias) in sums {
+                        target.write(sum + bias);
+                    }
                 }
             }
-            None => target.copy_from_slice(sums),
         }
     }
 }

@@ -7,6 +7,7 @@
 //! panels of weights stream through.
 
 use std::cell::RefCell;
+use std::mem::MaybeUninit;
 
 use half::bf16;
 use rayon::prelude::*;
@@ -16,6 +17,7 @@ use super::bf16_products::{Bf16Products, bf16_products};
 #[cfg(test)]
 use super::bf16_unit::emulated::EmulatedTiles;
 use super::bf16_unit::{COLUMN_STEP, Unit, spread_row, widen_step};
+use super::buffer::Unwritten;
 use super::dot_products::DotProducts;
 use super::epilogue::{Epilogue, store};
 use super::kernel::{self, MAX_ROWS, rows_per_call};
@@ -53,7 +55,7 @@ pub(crate) fn igemm<'a, R, T>(
     count: usize,
     packed: &Packed,
     end: &Epilogue,
-    out: &mut [f32],
+    out: &mut Unwritten,
 ) where
     R: Fn(usize) -> T + Sync,
     T: Fn(usize) -> &'a [f32],
@@ -67,7 +69,7 @@ pub(crate) fn igemm_on<'a, R, T>(
     count: usize,
     packed: &Packed,
     end: &Epilogue,
-    out: &mut [f32],
+    out: &mut Unwritten,
     rounded: Bf16Products,
 ) where
     R: Fn(usize) -> T + Sync,
@@ -147,7 +149,7 @@ struct Task<'a> {
     packed: &'a Packed,
     passes: &'a [Vec<Piece>],
     end: &'a Epilogue<'a>,
-    out: &'a Shared<'a, f32>,
+    out: &'a Shared<'a, MaybeUninit<f32>>,
 }
 
 /// Divides taps and channels into balanced passes of at most about `depth` channels.

@@ -3,6 +3,7 @@
 
 use rayon::prelude::*;
 
+use super::buffer::{self, Unwritten};
 use super::epilogue::{Epilogue, store};
 use super::isa::multiversion;
 use super::pack::{LANES, OUTPUTS, PANEL, Packed};
@@ -23,7 +24,7 @@ pub(super) fn few_outputs<'a, T: Fn(usize) -> &'a [f32]>(
     packed: &Packed,
     weights: &[f32],
     end: &Epilogue,
-    out: &mut [f32],
+    out: &mut Unwritten,
 ) {
     let shared = Shared::new(out);
     (0..count.div_ceil(BLOCK)).into_par_iter().for_each(|block| {
@@ -81,14 +82,16 @@ pub(super) fn gather<'a, T: Fn(usize) -> &'a [f32]>(
     taps: usize,
     width: usize,
 ) -> Vec<f32> {
-    let mut gathered = super::buffer::zeros(count * taps * width);
-    gathered.par_chunks_exact_mut(taps * width).with_min_len(BLOCK).enumerate().for_each(
-        |(m, target)| {
-            let row = row(m);
-            for (tap, target) in target.chunks_exact_mut(width).enumerate() {
-                target.copy_from_slice(row(tap));
-            }
-        },
-    );
-    gathered
+    let write = |gathered: &mut Unwritten| {
+        gathered.par_chunks_exact_mut(taps * width).with_min_len(BLOCK).enumerate().for_each(
+            |(m, target)| {
+                let row = row(m);
+                for (tap, target) in target.chunks_exact_mut(width).enumerate() {
+                    target.write_copy_of_slice(row(tap));
+                }
+            },
+        );
+    };
+    // SAFETY: each row is written tap by tap.
+    unsafe { buffer::written(count * taps * width, write) }
 }

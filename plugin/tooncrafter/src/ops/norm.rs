@@ -4,9 +4,10 @@ use candle_core::{CpuStorage, CustomOp1, Device, Layout, Result, Shape, Tensor, 
 use candle_nn::VarBuilder;
 use rayon::prelude::*;
 
+use super::buffer::{self, Unwritten};
 use super::isa::multiversion;
 use super::product::load;
-use super::{buffer, cpu_values, math, on_device};
+use super::{cpu_values, math, on_device};
 
 /// Number of rows that are summed in f32 before the sums are added up in f64.
 const ROWS: usize = 256;
@@ -128,18 +129,18 @@ multiversion! {
         factor: &[f32],
         bias: &[f32],
         silu: bool,
-        out: &mut [f32],
+        out: &mut Unwritten,
     ) {
         let c = factor.len();
         let (mean, bias) = (&mean[..c], &bias[..c]);
         for (row, out) in x.chunks_exact(c).zip(out.chunks_exact_mut(c)) {
             if silu {
                 for i in 0..c {
-                    out[i] = math::silu((row[i] - mean[i]) * factor[i] + bias[i]);
+                    out[i].write(math::silu((row[i] - mean[i]) * factor[i] + bias[i]));
                 }
             } else {
                 for i in 0..c {
-                    out[i] = (row[i] - mean[i]) * factor[i] + bias[i];
+                    out[i].write((row[i] - mean[i]) * factor[i] + bias[i]);
                 }
             }
         }
@@ -155,15 +156,20 @@ impl CustomOp1 for GroupNorm {
         let dims = layout.dims();
         let sample = dims[1..].iter().product::<usize>();
         let c = self.values.0.len();
-        let mut out = buffer::zeros(x.len());
-        if sample > 0 {
-            x.par_chunks(sample).zip(out.par_chunks_mut(sample)).for_each(|(x, out)| {
-                let (mean, factor) = self.coefficients(x);
-                x.par_chunks(ROWS * c).zip(out.par_chunks_mut(ROWS * c)).for_each(|(x, out)| {
-                    scale_rows(x, &mean, &factor, &self.values.1, self.silu, out);
-                });
-            });
-        }
+        let write = |out: &mut Unwritten| {
+            x.par_chunks(sample.max(1)).zip(out.par_chunks_mut(sample.max(1))).for_each(
+                |(x, out)| {
+                    let (mean, factor) = self.coefficients(x);
+                    x.par_chunks(ROWS * c).zip(out.par_chunks_mut(ROWS * c)).for_each(
+                        |(x, out)| {
+                            scale_rows(x, &mean, &factor, &self.values.1, self.silu, out);
+                        },
+                    );
+                },
+            );
+        };
+        // SAFETY: the chunks cover the result, and `scale_rows` writes whole rows of `c`.
+        let out = unsafe { buffer::written(x.len(), write) };
         Ok((CpuStorage::F32(out), layout.shape().clone()))
     }
 }
@@ -211,16 +217,19 @@ impl CustomOp1 for LayerNorm {
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let x = cpu_values(x, layout)?;
         let c = self.values.0.len();
-        let mut out = buffer::zeros(x.len());
-        x.par_chunks(ROWS * c).zip(out.par_chunks_mut(ROWS * c)).for_each(|(x, out)| {
-            normalise_rows(x, &self.values.0, &self.values.1, Self::EPS, out);
-        });
+        let write = |out: &mut Unwritten| {
+            x.par_chunks(ROWS * c).zip(out.par_chunks_mut(ROWS * c)).for_each(|(x, out)| {
+                normalise_rows(x, &self.values.0, &self.values.1, Self::EPS, out);
+            });
+        };
+        // SAFETY: the chunks cover the result, and `normalise_rows` writes whole rows of `c`.
+        let out = unsafe { buffer::written(x.len(), write) };
         Ok((CpuStorage::F32(out), layout.shape().clone()))
     }
 }
 
 multiversion! {
-    fn normalise_rows(x: &[f32], weight: &[f32], bias: &[f32], eps: f32, out: &mut [f32]) {
+    fn normalise_rows(x: &[f32], weight: &[f32], bias: &[f32], eps: f32, out: &mut Unwritten) {
         let c = weight.len();
         let bias = &bias[..c];
         for (row, out) in x.chunks_exact(c).zip(out.chunks_exact_mut(c)) {
@@ -228,7 +237,7 @@ multiversion! {
             let variance = lanes(row, |v| (v - mean) * (v - mean)) / c as f32;
             let inverse = 1.0 / (variance + eps).sqrt();
             for i in 0..c {
-                out[i] = (row[i] - mean) * inverse * weight[i] + bias[i];
+                out[i].write((row[i] - mean) * inverse * weight[i] + bias[i]);
             }
         }
     }

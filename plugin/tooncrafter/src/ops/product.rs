@@ -10,11 +10,12 @@ use candle_core::{
 };
 use candle_nn::VarBuilder;
 
+use super::buffer::{self, Unwritten};
 use super::epilogue::Epilogue;
 use super::igemm::igemm;
 use super::on_device::DeviceWeights;
 use super::pack::{Columns, Packed};
-use super::{buffer, cpu_values, narrow, winograd};
+use super::{cpu_values, narrow, winograd};
 use crate::layer_args::{Activation, Addend, Window};
 
 /// Largest number of channels whose taps are gathered.
@@ -61,29 +62,43 @@ impl ProductOp {
         let Weights::Packed { packed, bias, gathered } = &*self.weights else {
             bail!("the weights of this layer live on another device than its input")
         };
-        let gathered = *gathered;
-        let outputs = packed.outputs();
-        let count = self.shape.elem_count() / outputs;
-        let mut out = buffer::zeros(count * outputs);
         let end = Epilogue {
             bias: bias.as_deref(),
             activation: self.activation,
             residual: plus.filter(|_| self.frame_rows == 0),
             per_frame: plus.filter(|_| self.frame_rows > 0).map(|plus| (plus, self.frame_rows)),
         };
+        let write = |out: &mut Unwritten| self.multiply(x, packed, *gathered, &end, out);
+        // SAFETY: every product stores all rows of all panels.
+        let out = unsafe { buffer::written(self.shape.elem_count(), write) };
+        Ok((CpuStorage::F32(out), self.shape.clone()))
+    }
+
+    fn multiply(
+        &self,
+        x: &[f32],
+        packed: &Packed,
+        gathered: Option<usize>,
+        end: &Epilogue,
+        out: &mut Unwritten,
+    ) {
+        let count = out.len() / packed.outputs();
+        if count == 0 {
+            return;
+        }
         let width = gathered.unwrap_or(packed.width);
         let zeros = vec![0.0f32; width];
-        let (x, zeros) = (x, zeros.as_slice());
+        let zeros = zeros.as_slice();
         let pick = move |index: Option<usize>| match index {
             Some(index) => &x[index * width..][..width],
             None => zeros,
         };
         match self.rows {
-            Rows::Dense => igemm(|m| move |_| pick(Some(m)), count, packed, &end, &mut out),
+            Rows::Dense => igemm(|m| move |_| pick(Some(m)), count, packed, end, out),
             Rows::Space(window) if winograd::suits_space(window, packed) => {
                 let (h, w) = window.size;
                 let frames = x.len() / (h * w * width);
-                winograd::conv3x3(x, frames, window, packed, &end, &mut out);
+                winograd::conv3x3(x, frames, window, packed, end, out);
             }
             Rows::Space(window) => {
                 let (out_h, out_w) = window.output(window.size.0, window.size.1);
@@ -104,13 +119,13 @@ impl ProductOp {
                         let x = &x[m * taps * width..][..taps * width];
                         move |_| x
                     };
-                    igemm(row, count, packed, &end, &mut out)
+                    igemm(row, count, packed, end, out)
                 } else {
-                    igemm(row, count, packed, &end, &mut out)
+                    igemm(row, count, packed, end, out)
                 }
             }
             Rows::Time { t, pixels } if winograd::suits_time(t, packed) => {
-                winograd::conv_over_time(x, (t, pixels), packed, &end, &mut out);
+                winograd::conv_over_time(x, (t, pixels), packed, end, out);
             }
             Rows::Time { t, pixels } => {
                 let row = |m: usize| {
@@ -120,10 +135,9 @@ impl ProductOp {
                         pick((frame < t).then(|| m + tap * pixels - pixels))
                     }
                 };
-                igemm(row, count, packed, &end, &mut out)
+                igemm(row, count, packed, end, out)
             }
         }
-        Ok((CpuStorage::F32(out), self.shape.clone()))
     }
 }
 

@@ -3,10 +3,11 @@
 use candle_core::{CpuStorage, CustomOp3, Device, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
+use super::buffer::{self, Unwritten};
 use super::isa::multiversion;
 use super::rows::Rows;
 use super::share::Shared;
-use super::{buffer, math, on_device};
+use super::{math, on_device};
 use crate::row_pitch::rows_apart;
 
 /// Number of frames or channels in one step of the loops.
@@ -55,50 +56,56 @@ impl CustomOp3 for TimeOp {
     ) -> Result<(CpuStorage, Shape)> {
         let (q, k, v) = (Rows::new(q, q_layout)?, Rows::new(k, k_layout)?, Rows::new(v, v_layout)?);
         let (b, t, p, inner) = q_layout.shape().dims4()?;
-        let mut out = buffer::zeros(b * t * p * inner);
         let d = inner / self.heads;
         // Several pixels are processed at once. The frames of one pixel lie so far and so evenly
         // apart that they evict each other from the caches, so the pixels of each frame are read
         // and written together.
         let together = (BLOCK / inner).clamp(1, p);
         let blocks = p.div_ceil(together);
-        let shared = Shared::new(&mut out);
-        (0..b * blocks).into_par_iter().for_each_init(
-            || (Pixel::new(t, d), vec![0.0f32; 3 * t * together * inner]),
-            |(pixel, near), index| {
-                let first = index % blocks * together;
-                let count = together.min(p - first);
-                let row = |frame: usize| (index / blocks * t + frame) * p + first;
-                let size = t * together * inner;
-                for (near, far) in near.chunks_exact_mut(size).zip([q, k, v]) {
-                    for (frame, near) in near.chunks_exact_mut(together * inner).enumerate() {
-                        for (i, near) in near.chunks_exact_mut(inner).enumerate().take(count) {
-                            near.copy_from_slice(far.get(row(frame) + i, 0, inner));
+        let write = |out: &mut Unwritten| {
+            let shared = Shared::new(out);
+            (0..b * blocks).into_par_iter().for_each_init(
+                || (Pixel::new(t, d), vec![0.0f32; 3 * t * together * inner]),
+                |(pixel, near), index| {
+                    let first = index % blocks * together;
+                    let count = together.min(p - first);
+                    let row = |frame: usize| (index / blocks * t + frame) * p + first;
+                    let size = t * together * inner;
+                    for (near, far) in near.chunks_exact_mut(size).zip([q, k, v]) {
+                        for (frame, near) in near.chunks_exact_mut(together * inner).enumerate() {
+                            for (i, near) in near.chunks_exact_mut(inner).enumerate().take(count) {
+                                near.copy_from_slice(far.get(row(frame) + i, 0, inner));
+                            }
                         }
                     }
-                }
-                let (queries, others) = near.split_at_mut(size);
-                let (keys, values) = others.split_at(size);
-                for from in (0..count * inner).step_by(d) {
-                    let at = |frame: usize| frame * together * inner + from;
-                    pixel.read(
-                        |frame| &queries[at(frame)..][..d],
-                        |frame| &keys[at(frame)..][..d],
-                        |frame| &values[at(frame)..][..d],
-                    );
-                    attend(pixel, self.scale);
-                    // The results overwrite the queries.
-                    for (frame, sums) in pixel.sums.chunks_exact(pixel.width).enumerate().take(t) {
-                        queries[frame * together * inner + from..][..d].copy_from_slice(&sums[..d]);
+                    let (queries, others) = near.split_at_mut(size);
+                    let (keys, values) = others.split_at(size);
+                    for from in (0..count * inner).step_by(d) {
+                        let at = |frame: usize| frame * together * inner + from;
+                        pixel.read(
+                            |frame| &queries[at(frame)..][..d],
+                            |frame| &keys[at(frame)..][..d],
+                            |frame| &values[at(frame)..][..d],
+                        );
+                        attend(pixel, self.scale);
+                        // The results overwrite the queries.
+                        for (frame, sums) in
+                            pixel.sums.chunks_exact(pixel.width).enumerate().take(t)
+                        {
+                            queries[frame * together * inner + from..][..d]
+                                .copy_from_slice(&sums[..d]);
+                        }
                     }
-                }
-                for (frame, results) in queries.chunks_exact(together * inner).enumerate() {
-                    // SAFETY: each pixel belongs to one task, and each frame occurs once.
-                    let target = unsafe { shared.slice(row(frame) * inner, count * inner) };
-                    target.copy_from_slice(&results[..count * inner]);
-                }
-            },
-        );
+                    for (frame, results) in queries.chunks_exact(together * inner).enumerate() {
+                        // SAFETY: each pixel belongs to one task, and each frame occurs once.
+                        let target = unsafe { shared.slice(row(frame) * inner, count * inner) };
+                        target.write_copy_of_slice(&results[..count * inner]);
+                    }
+                },
+            );
+        };
+        // SAFETY: the blocks cover all pixels, and each is written in all frames.
+        let out = unsafe { buffer::written(b * t * p * inner, write) };
         Ok((CpuStorage::F32(out), q_layout.shape().clone()))
     }
 }

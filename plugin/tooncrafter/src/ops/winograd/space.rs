@@ -6,6 +6,7 @@
 use super::lanes::{LANES, Lanes, add, lanes, sub};
 use super::tiles::{Tiles, convolve};
 use crate::layer_args::Window;
+use crate::ops::buffer::Unwritten;
 use crate::ops::epilogue::Epilogue;
 use crate::ops::isa::multiversion;
 use crate::ops::pack::{PANEL, Packed};
@@ -20,7 +21,7 @@ pub(in crate::ops) fn conv3x3(
     window: Window,
     packed: &Packed,
     end: &Epilogue,
-    out: &mut [f32],
+    out: &mut Unwritten,
 ) {
     convolve(&Space::new(window, frames), x, packed, end, out);
 }

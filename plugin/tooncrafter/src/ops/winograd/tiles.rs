@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::lanes::LANES;
+use crate::ops::buffer::Unwritten;
 use crate::ops::epilogue::{Epilogue, store};
 use crate::ops::kernel::{self, MAX_ROWS, rows_per_call};
 use crate::ops::pack::{Data, PANEL, Packed};
@@ -46,7 +47,7 @@ pub(super) fn convolve<const PLACES: usize, const OUTPUTS: usize, T: Tiles<PLACE
     x: &[f32],
     packed: &Packed,
     end: &Epilogue,
-    out: &mut [f32],
+    out: &mut Unwritten,
 ) {
     let Data::F32(weights) = &packed.data else { unreachable!("asked for f32 weights only") };
     let count = tiles.count();

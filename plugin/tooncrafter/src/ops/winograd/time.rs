@@ -3,6 +3,7 @@
 
 use super::lanes::{LANES, Lanes, add, lanes, sub, times, times_plus};
 use super::tiles::{Tiles, convolve};
+use crate::ops::buffer::Unwritten;
 use crate::ops::epilogue::Epilogue;
 use crate::ops::isa::multiversion;
 use crate::ops::pack::{PANEL, Packed};
@@ -23,7 +24,7 @@ pub(in crate::ops) fn conv_over_time(
     (t, pixels): (usize, usize),
     packed: &Packed,
     end: &Epilogue,
-    out: &mut [f32],
+    out: &mut Unwritten,
 ) {
     let batches = x.len() / (t * pixels * packed.width);
     convolve(&Time { batches, t, pixels }, x, packed, end, out);
