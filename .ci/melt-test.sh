@@ -153,3 +153,27 @@ check() {
 check scene 8
 check scene 16
 check walk 8
+
+# The first key is to lie where MLT itself shows the same file: in previews, and where pixels are not square. The two
+# scale by different filters, which makes 2 steps of 255 on average at most.
+place() {
+    local profile="$1" scale="$2" name seen with=(-attach $filter keysFrom="Image files")
+    with+=(firstKeyFile="$inside/keys/key_a.png" lastKeyFile="$inside/keys/key_b.png" firstKey=0 lastKey=$last)
+    for name in with without; do
+        [ $name = with ] || with=()
+        melt -silent -profile "$profile" -producer "$inside/keys/key_a.png" out=0 "${with[@]}" \
+            -consumer "avformat:$inside/$name.png" vcodec=png f=image2 an=1 real_time=-1 mlt_image_format=rgba \
+            pix_fmt=rgba scale="$scale" >"$out/place_$name.log" || die "$profile: melt failed; see $out/place_$name.log"
+        cp "$job/$name.png" "$out/place_${profile}_${scale}_$name.png"
+    done
+    seen="$(in_root magick compare -metric MAE "$inside/with.png" "$inside/without.png" null: 2>&1 || true)"
+    awk -v seen="$seen" 'BEGIN {
+        exit !(match(seen, /\([0-9.e+-]+\)/) && substr(seen, RSTART + 1, RLENGTH - 2) * 255 <= 2) }' ||
+        die "$profile at scale $scale: the key is not where MLT shows it, off by $seen; see $out"
+    say "melt: $profile at scale $scale: the key is where MLT shows it"
+}
+
+take scene
+place atsc_720p_25 0.5
+place dv_pal_wide 1
+place dv_pal_wide 0.5

@@ -1,8 +1,9 @@
 //! What a host does, as opposed to what it says about itself.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, c_int};
 
 use crate::host::pixels::Rows;
+use crate::host::sys::{OfxRectD, OfxRectI};
 
 /// What a clip without footage returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +34,8 @@ pub struct Behaviour {
     pub row_bytes: Option<i32>,
     /// Where the lower left corner of every picture is, in pixels.
     pub origin: (i32, i32),
+    /// Width over height of the pixels of the project and of every clip, above 0.
+    pub pixel_aspect: f64,
     /// The image of the render's time is returned whatever time is requested.
     pub ignores_time: bool,
     /// Render scale that images report, whatever they were rendered for.
@@ -68,4 +71,27 @@ pub struct Behaviour {
     /// Colourspace of every clip in a host that manages colours. Plug-ins see it if it is set
     /// before they are described.
     pub colourspace: Option<&'static str>,
+}
+
+impl Behaviour {
+    /// The region of a picture of that many pixels, in canonical coordinates.
+    pub(crate) fn canonical(&self, (width, height): (usize, usize)) -> OfxRectD {
+        let (x1, y1) = (f64::from(self.origin.0) * self.pixel_aspect, f64::from(self.origin.1));
+        let x2 = x1 + width as f64 * self.pixel_aspect;
+        OfxRectD { x1, y1, x2, y2: y1 + height as f64 }
+    }
+
+    /// The pixels that a canonical region touches at a scale.
+    pub(crate) fn pixels(&self, region: OfxRectD, scale: f64) -> OfxRectI {
+        let across = scale / self.pixel_aspect;
+        // `as` saturates, so a value out of range becomes the nearest integer.
+        let low = |v: f64, scale: f64| (v * scale).floor() as c_int;
+        let high = |v: f64, scale: f64| (v * scale).ceil() as c_int;
+        OfxRectI {
+            x1: low(region.x1, across),
+            y1: low(region.y1, scale),
+            x2: high(region.x2, across),
+            y2: high(region.y2, scale),
+        }
+    }
 }

@@ -136,10 +136,7 @@ impl Clip {
 
     /// Region of definition in canonical coordinates.
     pub fn region(&self) -> Option<OfxRectD> {
-        let (width, height) = self.footage()?.size();
-        let (x, y) = self.host.behaviour().origin;
-        let (x1, y1) = (f64::from(x), f64::from(y));
-        Some(OfxRectD { x1, y1, x2: x1 + width as f64, y2: y1 + height as f64 })
+        Some(self.host.behaviour().canonical(self.footage()?.size()))
     }
 
     /// Whether the plug-in is told where the clip has pixels.
@@ -174,14 +171,12 @@ impl Clip {
         let mut bounds =
             OfxRectI { x1, y1, x2: x1 + length(pixels.width), y2: y1 + length(pixels.height) };
         if let Some(crop) = crop {
-            // `as` saturates, so a value out of range becomes the nearest integer.
-            let (low, high) =
-                (|v: f64| (v * scale).floor() as c_int, |v: f64| (v * scale).ceil() as c_int);
+            let crop = behaviour.pixels(crop, scale);
             bounds = OfxRectI {
-                x1: bounds.x1.max(low(crop.x1)),
-                y1: bounds.y1.max(low(crop.y1)),
-                x2: bounds.x2.min(high(crop.x2)),
-                y2: bounds.y2.min(high(crop.y2)),
+                x1: bounds.x1.max(crop.x1),
+                y1: bounds.y1.max(crop.y1),
+                x2: bounds.x2.min(crop.x2),
+                y2: bounds.y2.min(crop.y2),
             };
             if bounds.x1 >= bounds.x2 || bounds.y1 >= bounds.y2 {
                 return Err(kOfxStatFailed);

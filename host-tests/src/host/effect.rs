@@ -324,7 +324,8 @@ fn describe(host: &Host, id: &str, path: &str) -> Builder {
 }
 
 fn instance(host: &Host, descriptor: &Effect, context: &str, project: Project) -> Arc<PropertySet> {
-    let (width, height) = (project.size.0 as f64, project.size.1 as f64);
+    let pixel_aspect = host.behaviour().pixel_aspect;
+    let (width, height) = (project.size.0 as f64 * pixel_aspect, project.size.1 as f64);
     let sequential = descriptor.props.int(kOfxImageEffectInstancePropSequentialRender).unwrap_or(0);
     let tiles = descriptor.props.int(kOfxImageEffectPropSupportsTiles).unwrap_or(1);
     let mut set = PropertySet::of("the instance", host.journal());
@@ -345,7 +346,7 @@ fn instance(host: &Host, descriptor: &Effect, context: &str, project: Project) -
         .doubles(kOfxImageEffectPropProjectSize, &[width, height])
         .doubles(kOfxImageEffectPropProjectOffset, &[0.0, 0.0])
         .doubles(kOfxImageEffectPropProjectExtent, &[width, height])
-        .doubles(kOfxImageEffectPropProjectPixelAspectRatio, &[1.0])
+        .doubles(kOfxImageEffectPropProjectPixelAspectRatio, &[pixel_aspect])
         .doubles(
             kOfxImageEffectInstancePropEffectDuration,
             &[project.range.1 - project.range.0 + 1.0],
@@ -400,7 +401,7 @@ fn instance_clip(host: &Host, clip: &Clip, project: Project) -> Arc<PropertySet>
         .text(kOfxImageClipPropUnmappedPixelDepth, none)
         .text(kOfxImageClipPropUnmappedComponents, ascii(kOfxImageComponentNone))
         .text(kOfxImageEffectPropPreMultiplication, ascii(kOfxImageOpaque))
-        .doubles(kOfxImagePropPixelAspectRatio, &[1.0])
+        .doubles(kOfxImagePropPixelAspectRatio, &[host.behaviour().pixel_aspect])
         .doubles(kOfxImageEffectPropFrameRate, &[project.rate])
         .doubles(kOfxImageEffectPropFrameRange, &[project.range.0, project.range.1])
         .text(kOfxImageClipPropFieldOrder, ascii(kOfxImageFieldNone))

@@ -119,7 +119,7 @@ fn hand_out(
         .missing(if behaviour.spare_images { SPARED } else { &[] })
         .text(kOfxPropType, ascii(kOfxTypeImage))
         .doubles(kOfxImageEffectPropRenderScale, &[scale, scale])
-        .doubles(kOfxImagePropPixelAspectRatio, &[1.0])
+        .doubles(kOfxImagePropPixelAspectRatio, &[behaviour.pixel_aspect])
         .text(kOfxImagePropField, ascii(kOfxImageFieldNone))
         .text(kOfxImagePropUniqueIdentifier, &unique(clip, &buffer, time, &SERIAL, behaviour));
     if let Some(format) = format {

@@ -104,6 +104,7 @@ const CONFORMING: Behaviour = Behaviour {
     padding: 0,
     row_bytes: None,
     origin: (0, 0),
+    pixel_aspect: 1.0,
     ignores_time: false,
     image_scale: None,
     random_identifiers: false,

@@ -249,6 +249,61 @@ fn keys_from_files_need_no_clip() {
 }
 
 #[test]
+fn keys_from_files_are_undistorted_where_pixels_are_not_square() {
+    alone("hosts::keys_from_files_are_undistorted_where_pixels_are_not_square", |folder| {
+        // As wide as the frame is shown, twice as many pixels as it has.
+        let file = |name: &str, x: f32| {
+            let path = folder.join(name);
+            let picture = Picture::from_fn(2 * SIZE.0, SIZE.1, |px, py| {
+                let far = (px as f32 - x).hypot(py as f32 - 24.0) - 11.0;
+                if far < 0.0 { [0.9, 0.5, 0.3, 1.0] } else { [0.8, 0.85, 0.9, 1.0] }
+            });
+            picture.save(&path, Default::default(), false).unwrap();
+            path.to_str().unwrap().to_owned()
+        };
+        let (first, last) = (file("a.png", 50.0), file("b.png", 70.0));
+        let values = [
+            ("keysFrom", "Image files"),
+            ("firstKeyFile", first.as_str()),
+            ("lastKeyFile", last.as_str()),
+            ("engine", "Flow"),
+        ];
+        let plugin = plugin(false);
+        plugin.host().change(|behaviour| behaviour.pixel_aspect = 2.0);
+        let instance = made(&plugin, kOfxImageEffectContextGeneral, &values, Some(SIZE));
+        for scale in [1.0, 0.5] {
+            for time in [1.0, 5.0, 9.0] {
+                let request = FrameRequest { scale, ..FrameRequest::at(time) };
+                let picture = succeeded(instance.render(request).unwrap()).picture();
+                let (width, height) = (SIZE.0 as f64 * scale, SIZE.1 as f64 * scale);
+                assert_eq!((picture.width as f64, picture.height as f64), (width, height));
+                let corner = picture.pixels[picture.width + 1];
+                assert!((corner[3] - 1.0).abs() < 0.01, "{scale}, {time}: {corner:?}");
+                // The disc is half as many pixels wide as it is high.
+                let disc: Vec<_> = (0..picture.height)
+                    .flat_map(|y| (0..picture.width).map(move |x| (x, y)))
+                    .filter(|&(x, y)| picture.pixels[y * picture.width + x][2] < 0.6)
+                    .collect();
+                let extent = |of: fn(&(usize, usize)) -> usize| {
+                    let most = disc.iter().map(of).max().unwrap();
+                    (most - disc.iter().map(of).min().unwrap() + 1) as f64
+                };
+                let (wide, high) = (extent(|at| at.0), extent(|at| at.1));
+                assert!((wide - 11.0 * scale).abs() <= 1.0, "{scale}, {time}: {wide} x {high}");
+                assert!((high - 22.0 * scale).abs() <= 1.0, "{scale}, {time}: {wide} x {high}");
+            }
+        }
+        // What is drawn in advance is what renders ask for.
+        for time in 2..9 {
+            frame(&instance, f64::from(time));
+        }
+        press(&instance, "generate");
+        let said = text(&instance, "statusText");
+        assert!(said.contains("finished already"), "{said}");
+    });
+}
+
+#[test]
 fn a_still_sketch_counts_on_its_own_frame_only() {
     alone("hosts::a_still_sketch_counts_on_its_own_frame_only", |_| {
         let plugin = plugin(false);

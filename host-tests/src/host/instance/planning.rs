@@ -1,9 +1,6 @@
 //! Queries to an instance: formats, regions, frames, identity.
 
-use std::{
-    collections::BTreeMap,
-    ffi::{CString, c_int},
-};
+use std::{collections::BTreeMap, ffi::CString};
 
 use anyhow::{Result, bail};
 
@@ -206,10 +203,8 @@ impl Instance {
             x2: a.x2.max(b.x2),
             y2: a.y2.max(b.y2),
         });
-        let (width, height) = self.effect.project_size();
-        let (x, y) = self.effect.host.behaviour().origin;
-        let (x1, y1) = (f64::from(x), f64::from(y));
-        union.unwrap_or(OfxRectD { x1, y1, x2: x1 + width as f64, y2: y1 + height as f64 })
+        let project = self.effect.project_size();
+        union.unwrap_or_else(|| self.effect.host.behaviour().canonical(project))
     }
 
     /// Pixels of the region of definition at a scale. If all pictures have the same size, it is
@@ -221,14 +216,7 @@ impl Instance {
         let region = self.region(time, scale)?;
         let all = self.effect.host.profile().multi_resolution;
         let region = if all { region } else { self.default_region() };
-        let low = |v: f64| (v * scale).floor() as c_int;
-        let high = |v: f64| (v * scale).ceil() as c_int;
-        Ok(OfxRectI {
-            x1: low(region.x1),
-            y1: low(region.y1),
-            x2: high(region.x2),
-            y2: high(region.y2),
-        })
+        Ok(self.effect.host.behaviour().pixels(region, scale))
     }
 
     /// GetRegionsOfInterest: canonical regions of the inputs that a region of the output needs.

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use once_cell::sync::OnceCell;
 use parking_lot::Mutex;
 
-use super::{Picture, about, decode};
+use super::{Fit, Picture, about, decode};
 use crate::budget::{Budget, Shelf};
 use crate::{Encoding, Error};
 
@@ -26,7 +26,15 @@ struct Id {
     modified: Option<SystemTime>,
     length: u64,
     encoding: Encoding,
-    fit: Option<(usize, usize)>,
+    fit: Option<FitId>,
+}
+
+/// A [`Fit`], by the bits of its numbers.
+type FitId = (usize, usize, [u64; 3]);
+
+fn fit_id(fit: Fit) -> FitId {
+    let numbers = [fit.scale[0], fit.scale[1], fit.pixel_aspect];
+    (fit.width, fit.height, numbers.map(f64::to_bits))
 }
 
 impl Memo {
@@ -38,11 +46,12 @@ impl Memo {
         &self,
         path: &Path,
         encoding: Encoding,
-        fit: Option<(usize, usize)>,
+        fit: Option<Fit>,
     ) -> Result<Picture, Error> {
         let about = about(path)?;
         let modified = about.modified().ok();
-        let id = Id { path: path.to_path_buf(), modified, length: about.len(), encoding, fit };
+        let (path, length) = (path.to_path_buf(), about.len());
+        let id = Id { path, modified, length, encoding, fit: fit.map(fit_id) };
         if let Some(known) = self.kept.get(&id) {
             return Ok(Picture::clone(&known));
         }
@@ -53,8 +62,8 @@ impl Memo {
                 return Ok(Picture::clone(&known));
             }
             let picture = match fit {
-                Some(size) => self.load(path, encoding, None)?.fitted(size),
-                None => decode::read(path, encoding).map(Picture::from),
+                Some(fit) => self.load(&id.path, encoding, None)?.fitted(fit),
+                None => decode::read(&id.path, encoding).map(Picture::from),
             }?;
             let bytes = picture.frame.byte_len();
             self.kept.put(id.clone(), Arc::new(picture.clone()), bytes);
@@ -76,10 +85,11 @@ impl Memo {
 }
 
 impl Picture {
-    fn fitted(self, (width, height): (usize, usize)) -> Result<Self, Error> {
-        if (self.frame.width(), self.frame.height()) == (width, height) {
+    pub(super) fn fitted(self, fit: Fit) -> Result<Self, Error> {
+        let size = (self.frame.width(), self.frame.height());
+        if size == (fit.width, fit.height) && size == fit.inner(size) {
             return Ok(self);
         }
-        self.frame.fitted(width, height).map(Self::from)
+        self.frame.fitted(fit).map(Self::from)
     }
 }

@@ -22,6 +22,7 @@ use std::sync::Arc;
 
 pub use self::exr::{ExrChannels, exr_channels};
 pub use decode::MAX_PICTURE_PIXELS;
+pub use fit::Fit;
 use memo::Memo;
 pub use stored::Stored;
 
@@ -50,8 +51,8 @@ impl From<Arc<Frame>> for Picture {
     }
 }
 
-/// Reads the picture at `path` in the given encoding. When `fit` gives a width and height, the
-/// picture is fitted into that size (see [`Frame::fitted`]).
+/// Reads the picture at `path` in the given encoding. When `fit` gives a frame, the picture is
+/// fitted into it (see [`Frame::fitted`]).
 ///
 /// The process remembers the pictures it read last by path, modification time and length, so a
 /// changed file is read again. Threads that ask for the same picture at the same time share one
@@ -60,11 +61,7 @@ impl From<Arc<Frame>> for Picture {
 /// # Errors
 /// [`Error::Picture`] names the file and says why it cannot be read; [`Error::Size`] when no frame
 /// can have the size `fit`.
-pub fn load(
-    path: &Path,
-    encoding: Encoding,
-    fit: Option<(usize, usize)>,
-) -> Result<Picture, Error> {
+pub fn load(path: &Path, encoding: Encoding, fit: Option<Fit>) -> Result<Picture, Error> {
     OF_PROCESS.get().load(path, encoding, fit)
 }
 

@@ -290,7 +290,7 @@ fn threads_that_ask_at_once_share_one_reading() {
     let memo = Memo::new(&Budget::new(1 << 20));
     let (_dir, path) = file("key.png", &encoded(noise(50, 40), ImageFormat::Png));
     let frames: Vec<Arc<Frame>> = std::thread::scope(|scope| {
-        let load = || memo.load(&path, Encoding::Srgb, Some((25, 25))).unwrap().frame;
+        let load = || memo.load(&path, Encoding::Srgb, Some(Fit::square(25, 25))).unwrap().frame;
         let threads: Vec<_> = (0..8).map(|_| scope.spawn(load)).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
@@ -330,7 +330,7 @@ fn failed_readings_do_not_pile_up() {
 #[test]
 fn fitting_keeps_proportions_and_centres() {
     let white = Frame::from_pixels(40, 20, vec![[1.0; 4]; 800]).unwrap();
-    let fitted = white.fitted(20, 30).unwrap();
+    let fitted = white.fitted(Fit::square(20, 30)).unwrap();
     assert_eq!((fitted.width(), fitted.height()), (20, 30));
     for y in 0..30 {
         let wanted = if (10..20).contains(&y) { 1.0 } else { 0.0 };
@@ -338,16 +338,55 @@ fn fitting_keeps_proportions_and_centres() {
             assert!(pixel.iter().all(|value| (value - wanted).abs() < 1e-6), "row {y}: {pixel:?}");
         }
     }
-    let up = white.fitted(90, 40).unwrap();
+    let up = white.fitted(Fit::square(90, 40)).unwrap();
     assert!(up.row(20)[4][3] == 0.0 && (up.row(20)[5][3] - 1.0).abs() < 1e-6);
     assert!((up.row(20)[84][3] - 1.0).abs() < 1e-6 && up.row(20)[85][3] == 0.0);
+}
+
+/// Columns and rows that a white picture of that size takes in the frame.
+fn covered((width, height): (usize, usize), fit: Fit) -> (usize, usize) {
+    let white = Frame::from_pixels(width, height, vec![[1.0; 4]; width * height]).unwrap();
+    let fitted = white.fitted(fit).unwrap();
+    let (middle, centre) = (fit.height / 2, fit.width / 2);
+    let full = |pixel: &&[f32; 4]| pixel[3] > 0.5;
+    let columns = fitted.row(middle).iter().filter(full).count();
+    (columns, (0..fit.height).filter(|&y| full(&&fitted.row(y)[centre])).count())
+}
+
+#[test]
+fn a_picture_looks_the_same_in_a_frame_without_square_pixels() {
+    // Wide pixels, twice as wide as high: the frame is shown as 64 x 24.
+    let wide = |width, height, scale| Fit { width, height, scale: [scale; 2], pixel_aspect: 2.0 };
+    assert_eq!(covered((128, 48), wide(32, 24, 1.0)), (32, 24));
+    assert_eq!(covered((40, 40), wide(32, 24, 1.0)), (12, 24));
+    // The same in a proxy, and where only the width is halved.
+    assert_eq!(covered((128, 48), wide(16, 12, 0.5)), (16, 12));
+    assert_eq!(covered((40, 40), wide(16, 12, 0.5)), (6, 12));
+    let narrow = Fit { scale: [0.5, 1.0], ..wide(16, 24, 1.0) };
+    assert_eq!(covered((40, 40), narrow), (6, 24));
+    // Narrow pixels.
+    let tall = Fit { pixel_aspect: 0.5, ..wide(32, 24, 1.0) };
+    assert_eq!(covered((40, 40), tall), (32, 16));
+}
+
+#[test]
+fn a_picture_as_large_as_the_frame_fills_it_at_every_scale() {
+    for (width, height, scale) in [(36, 28, 1.0), (18, 14, 0.5), (12, 10, 1.0 / 3.0)] {
+        let fit = Fit { width, height, scale: [scale; 2], pixel_aspect: 1.5 };
+        assert_eq!(covered((36, 28), fit), (width, height), "{scale}");
+    }
+    // As large as the proxy is something else.
+    let proxy = Fit { width: 18, height: 14, scale: [0.5; 2], pixel_aspect: 1.5 };
+    assert_eq!(covered((18, 14), proxy), (12, 14));
+    let picture = Picture::from(Frame::from_pixels(18, 14, vec![[1.0; 4]; 252]).unwrap());
+    assert_ne!(picture.clone().fitted(proxy).unwrap().hash, picture.hash);
 }
 
 #[test]
 fn fitting_into_the_same_size_changes_nothing() {
     let pixels = (0..35).map(|at| [at as f32, -1.0, 0.5, 0.3]).collect();
     let frame = Frame::from_pixels(7, 5, pixels).unwrap();
-    assert_eq!(frame.fitted(7, 5).unwrap(), frame);
+    assert_eq!(frame.fitted(Fit::square(7, 5)).unwrap(), frame);
 }
 
 #[test]
@@ -358,21 +397,21 @@ fn fitting_keeps_highlights_and_keeps_alpha_in_range() {
         .collect();
     let frame = Frame::from_pixels(64, 64, pixels).unwrap();
     for (width, height) in [(100, 100), (37, 37), (200, 64), (1, 1), (64, 3)] {
-        let fitted = frame.fitted(width, height).unwrap();
+        let fitted = frame.fitted(Fit::square(width, height)).unwrap();
         for pixel in fitted.pixels() {
             assert!((0.0..=1.0).contains(&pixel[3]), "{pixel:?}");
             assert!(pixel[3] > 0.0 || *pixel == [0.0; 4], "{pixel:?}");
         }
     }
-    let inside = frame.fitted(128, 128).unwrap().row(64)[120];
+    let inside = frame.fitted(Fit::square(128, 128)).unwrap().row(64)[120];
     assert_close(&[inside], &[[8.0, 0.5, -0.25, 1.0]], 1e-4);
-    assert!(frame.fitted(0, 5).is_err());
+    assert!(frame.fitted(Fit::square(0, 5)).is_err());
 }
 
 #[test]
 fn extreme_proportions_leave_at_least_one_pixel() {
     let strip = Frame::from_pixels(1000, 1, vec![[1.0; 4]; 1000]).unwrap();
-    let fitted = strip.fitted(10, 11).unwrap();
+    let fitted = strip.fitted(Fit::square(10, 11)).unwrap();
     assert_eq!(fitted.pixels().iter().filter(|pixel| pixel[3] > 0.5).count(), 10);
 }
 

@@ -11,6 +11,7 @@ use openfx::sys::image_effect_v1::image_effect::*;
 
 use crate::effect::moment::keys;
 use crate::effect::moment::plan::KeySource;
+use crate::effect::moment::prepare::region_of_files;
 use crate::effect::moment::task::{Needs, Task};
 use crate::effect::names::{KEY_B, SKETCH, SOURCE, SOURCE_FROM, SOURCE_TO};
 use crate::effect::parameters::choices::Choices;
@@ -114,8 +115,7 @@ pub(crate) fn regions_of_interest(
 }
 
 /// Answers GetRegionOfDefinition with the area in which the needed keys have pixels. Sketches do
-/// not extend it. Keys from files are fitted to the area of Source, or to the project if nothing is
-/// connected.
+/// not extend it.
 pub(crate) fn region_of_definition(
     effect: &EffectRef<'_>,
     time: f64,
@@ -126,11 +126,7 @@ pub(crate) fn region_of_definition(
     let regions = fetches.by_clip().filter_map(|(name, times)| fetches.region(name, times));
     let of_files = || {
         let files = needs.keys.iter().all(|key| matches!(key, KeySource::File(_)));
-        let source = || {
-            let clip = effect.clip(SOURCE).filter(|clip| !clip.is_surely_unconnected())?;
-            clip.region_of_definition(time)
-        };
-        files.then(|| source().or_else(|| effect.project_region())).flatten()
+        files.then(|| region_of_files(effect, time)).flatten()
     };
     let region = regions.reduce(Region::union).or_else(of_files);
     let Some(region) = region else { return Ok(Reply::Default) };

@@ -169,7 +169,7 @@ fn doubt(effect: &EffectRef<'_>, choices: &Choices, time: f64) -> Result<Option<
     if plan.held || plan.shown_key(settings.output).is_some() {
         return Ok(None);
     }
-    let prepared = Prepared::new(effect, choices, &plan, &settings, output.whole, [1.0; 2])?;
+    let prepared = Prepared::new(effect, choices, &plan, &settings, output.of_files, [1.0; 2])?;
     let drawn = engines::queue()?.cached(&prepared.request, prepared.size());
     Ok(drawn.and_then(|drawn| prepared.teller.doubt(&drawn)))
 }
@@ -240,7 +240,7 @@ fn generate(effect: &EffectRef<'_>, time: f64) -> Result<String> {
         &choices,
         &plan.at_position(first),
         &settings,
-        output.whole,
+        output.of_files,
         [1.0; 2],
     )?;
     let requests: Vec<_> = positions

@@ -13,6 +13,7 @@ use super::background::{self, BackgroundStatus};
 use super::draft;
 use super::engines::queue;
 use crate::effect::moment::keys::KeyPicture;
+use crate::effect::moment::pixels::Pixels;
 use crate::effect::moment::prepare::Prepared;
 use crate::effect::moment::task::Task;
 use crate::effect::names::OUTPUT_CLIP;
@@ -62,7 +63,8 @@ fn draw(effect: &EffectRef<'_>, args: RenderArgs, note: &mut Option<String>) -> 
         return Ok(());
     }
     if let Some((key, source)) = plan.shown_key(settings.output) {
-        let picture = KeyPicture::find(effect, key, source, settings.encoding, output.whole())?;
+        let fit = Pixels::of_output(effect, args.scale).fit(output.whole());
+        let picture = KeyPicture::find(effect, key, source, settings.encoding, fit)?;
         return show(&picture, &mut output, args.window);
     }
     let prepared = Prepared::new(effect, &choices, &plan, &settings, output.whole(), args.scale)?;

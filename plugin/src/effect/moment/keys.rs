@@ -4,7 +4,7 @@
 use std::ffi::CStr;
 use std::sync::Arc;
 
-use inbetween_core::picture::{self, Picture};
+use inbetween_core::picture::{self, Fit, Picture};
 use inbetween_core::pixel_hash::PixelHasher;
 use inbetween_core::timing::Key;
 use inbetween_core::{ContentHash, Encoding, Frame};
@@ -23,8 +23,8 @@ pub(crate) enum KeyPicture<'a> {
 }
 
 impl<'a> KeyPicture<'a> {
-    /// Finds `key` in `source`. Pictures from files are converted to `encoding` and fitted to
-    /// `output`.
+    /// Finds `key` in `source`. Pictures from files are converted to `encoding` and fitted to the
+    /// output as `fit` says.
     ///
     /// # Errors
     /// [`Error::ForArtist`] when nothing is connected, the clip has no picture at that time, or no
@@ -34,7 +34,7 @@ impl<'a> KeyPicture<'a> {
         key: Key,
         source: &KeySource,
         encoding: Encoding,
-        output: Rect,
+        fit: Fit,
     ) -> Result<Self> {
         let phantoms = effect.host().quirks().phantom_clips;
         match source {
@@ -53,10 +53,7 @@ impl<'a> KeyPicture<'a> {
                 Ok(Self::Host(image))
             }
             KeySource::File(path) if path.as_os_str().is_empty() => Err(no_file(key)),
-            KeySource::File(path) => {
-                let size = (output.width(), output.height());
-                Ok(Self::File(picture::load(path, encoding, Some(size))?))
-            }
+            KeySource::File(path) => Ok(Self::File(picture::load(path, encoding, Some(fit))?)),
         }
     }
 

@@ -5,6 +5,7 @@
 pub(crate) mod drawings;
 pub(crate) mod keys;
 pub(crate) mod pins;
+pub(crate) mod pixels;
 pub(crate) mod plan;
 pub(crate) mod prepare;
 pub(crate) mod retime;

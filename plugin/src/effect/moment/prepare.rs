@@ -7,12 +7,12 @@ use inbetween_core::timing::Key;
 use inbetween_core::{Drawn, Frame, Job, Neighbour, Request, Settings, pins};
 
 use super::keys::KeyPicture;
-use super::pins::Pixels;
+use super::pixels::Pixels;
 use super::plan::{KeySource, MomentPlan};
 use super::sketches::Sketches;
-use crate::effect::names::OUTPUT_CLIP;
+use crate::effect::names::{OUTPUT_CLIP, SOURCE};
 use crate::effect::parameters::choices::Choices;
-use crate::ofx::{Depth, EffectRef, Error, Rect, Result};
+use crate::ofx::{Depth, EffectRef, Error, Rect, Region, Result};
 
 /// A request with its pictures, which are still in the host's memory.
 pub(crate) struct Prepared<'a> {
@@ -41,14 +41,16 @@ impl<'a> Prepared<'a> {
         output: Rect,
         scale: [f64; 2],
     ) -> Result<Self> {
-        let find = |key| KeyPicture::find(effect, key, plan.source(key), settings.encoding, output);
+        let pixels = Pixels::of_output(effect, scale);
+        let fit = pixels.fit(output);
+        let find = |key| KeyPicture::find(effect, key, plan.source(key), settings.encoding, fit);
         let keys = [find(Key::First)?, find(Key::Last)?];
         let bounds = keys.iter().filter_map(KeyPicture::bounds);
         let canvas = bounds.reduce(Rect::union).unwrap_or(output);
         let [before, after] = &plan.neighbours;
         let beside = |key, neighbour: &Option<(f64, KeySource)>| {
             let Some((_, source)) = neighbour else { return Ok(None) };
-            KeyPicture::find(effect, key, source, settings.encoding, output).map(Some)
+            KeyPicture::find(effect, key, source, settings.encoding, fit).map(Some)
         };
         let neighbours = [beside(Key::First, before)?, beside(Key::Last, after)?];
         let named = |neighbour: &Option<(f64, KeySource)>, picture: &Option<KeyPicture<'_>>| {
@@ -60,8 +62,6 @@ impl<'a> Prepared<'a> {
         let sketches = Sketches::find(effect, choices, plan, settings.encoding, canvas)?;
         let project = effect.project_region();
         let pins = choices.pins.iter().filter(|pin| !pin.is_unplaced(project));
-        let aspect = effect.clip(OUTPUT_CLIP).map_or(1.0, |clip| clip.pixel_aspect());
-        let pixels = Pixels { scale, aspect };
         let (pin_numbers, pins) = pins.map(|pin| (pin.number, pixels.pin(pin, canvas))).unzip();
         let request = Request {
             first: keys[0].id(canvas)?,
@@ -151,12 +151,22 @@ impl Pictures {
     }
 }
 
+/// The area that keys from files are fitted to: that of Source, or the project if nothing is
+/// connected.
+pub(crate) fn region_of_files(effect: &EffectRef<'_>, time: f64) -> Option<Region> {
+    let source = effect.clip(SOURCE).filter(|clip| !clip.is_surely_unconnected());
+    let region = source.and_then(|clip| clip.region_of_definition(time));
+    region.or_else(|| effect.project_region())
+}
+
 /// What a render of the output would be, for use outside a render.
 pub(crate) struct OutputPicture {
     /// How its samples are stored.
     pub(crate) depth: Depth,
     /// Its pixels at full size; empty if the host does not say.
     pub(crate) whole: Rect,
+    /// The pixels that keys from files are fitted to; the same, if the host does say.
+    pub(crate) of_files: Rect,
 }
 
 impl OutputPicture {
@@ -164,16 +174,14 @@ impl OutputPicture {
     pub(crate) fn of(effect: &EffectRef<'_>, time: f64) -> Self {
         let clip = effect.clip(OUTPUT_CLIP);
         let depth = clip.and_then(|clip| clip.depth()).unwrap_or(Depth::Float);
-        let region = clip.and_then(|clip| clip.region_of_definition(time));
-        let whole = region.map_or(Rect { x1: 0, y1: 0, x2: 0, y2: 0 }, |region| {
-            let [x1, y1, x2, y2] = region.edges();
-            Rect::from_edges([
-                x1.floor() as i32,
-                y1.floor() as i32,
-                x2.ceil() as i32,
-                y2.ceil() as i32,
-            ])
-        });
-        Self { depth, whole }
+        let aspect = clip.map_or(1.0, |clip| clip.pixel_aspect());
+        let pixels = |region: Option<Region>| {
+            let [x1, y1, x2, y2] = region.map_or([0.0; 4], |region| region.edges());
+            let (left, right) = ((x1 / aspect).floor() as i32, (x2 / aspect).ceil() as i32);
+            Rect::from_edges([left, y1.floor() as i32, right, y2.ceil() as i32])
+        };
+        let told = clip.and_then(|clip| clip.region_of_definition(time));
+        let of_files = told.or_else(|| region_of_files(effect, time));
+        Self { depth, whole: pixels(told), of_files: pixels(of_files) }
     }
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use inbetween_core::picture::Picture;
+use inbetween_core::picture::{Fit, Picture};
 use inbetween_core::settings::WeightRef;
 use inbetween_core::timing::{SpanPosition, Timing};
 use inbetween_core::{
@@ -50,8 +50,8 @@ impl Prepared {
                     path.display()
                 )));
             };
-            let size = (first.frame.width(), first.frame.height());
-            let drawing = picture::load(path, encoding, Some(size))?;
+            let fit = Fit::square(first.frame.width(), first.frame.height());
+            let drawing = picture::load(path, encoding, Some(fit))?;
             match sketch::normalise(&drawing.frame, encoding, arguments.lines) {
                 Some(lines) => {
                     let name = SketchRef { position, picture: lines.content_hash() };
