@@ -36,7 +36,7 @@ echo "deb: from the package to the first in-between in $seconds s"
 echo "deb: a host lists the plug-in"
 # The link leads to a file of the bundle.
 described="$root/usr/share/kdenlive/effects/openfx.org.inbetween.AIInbetween.xml"
-grep -q firstKeyFile "$described" || die "Kdenlive gets no description of the effect"
+grep -q 'name="filename"' "$described" || die "Kdenlive gets no description of the effect"
 
 # The same files under the next version.
 in_root dpkg-deb --raw-extract "$inside/one.deb" "$inside/next"

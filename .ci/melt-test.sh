@@ -39,7 +39,7 @@ say "melt: $(melt -version | head -n 1)"
 melt -query filters >"$out/filters.txt"
 grep -q -- "- $filter\$" "$out/filters.txt" || die "does not list $filter; see $out/filters.txt"
 melt -query "filter=$filter" >"$out/describe.txt"
-for id in keysFrom firstKeyFile lastKeyFile firstKey lastKey timingChart; do
+for id in keysFrom firstKeyFile lastKeyFile filename av.filename av.file firstKey lastKey timingChart; do
     grep -q "identifier: $id\$" "$out/describe.txt" || die "describes no parameter $id; see $out/describe.txt"
 done
 say "melt: lists and describes $filter"
@@ -177,3 +177,23 @@ take scene
 place atsc_720p_25 0.5
 place dv_pal_wide 1
 place dv_pal_wide 0.5
+
+# A project beside its keys, written and opened by MLT as Kdenlive does it, shows what it showed before it was saved.
+project() {
+    local log="$out/project.log" n keys=(filename="$inside/keys/key_a.png" av.filename="$inside/keys/key_b.png")
+    melt -silent -profile "$inside/profile" -producer "$inside/keys/key_a.png" out=$last \
+        -attach $filter keysFrom="Image files" firstKey=0 lastKey=$last "${keys[@]}" \
+        -consumer "xml:$inside/project.mlt" root="$inside" >"$log" || die "the project cannot be saved; see $log"
+    grep -q '>keys/key_a.png<' "$job/project.mlt" || die "MLT no longer stores paths relative to the project"
+    melt -silent -profile "$inside/profile" "$inside/project.mlt" \
+        -consumer "avformat:$inside/out/project_%02d.png" vcodec=png f=image2 an=1 real_time=-1 \
+        mlt_image_format=rgba pix_fmt=rgba >>"$log" || die "the project cannot be rendered; see $log"
+    mv "$job/out/"*.png "$out/"
+    for n in 0 $((last / 2)) $last; do
+        cmp -s "$(printf '%s/project_%02d.png' "$out" $((n + 1)))" "$(frame melt 8 "$n")" ||
+            die "frame $n of the saved project differs; see $log"
+    done
+    say "melt: a project beside its keys shows the same once it is saved"
+}
+
+project

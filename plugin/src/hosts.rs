@@ -1,6 +1,15 @@
 //! Differences between hosts. There is one entry per fact, with its reason.
 
+use std::ffi::CStr;
+
 use inbetween_core::Encoding;
+use inbetween_core::settings::list::{CHECKPOINT, FIRST_FILE, LAST_FILE};
+
+/// MLT writes paths into its projects relative to the project's folder, and makes only those of
+/// filters' properties with certain names absolute again (its `producer_xml.c`). Under any other
+/// name the file is lost when Kdenlive opens a project, and already when it renders one.
+static FILES_IN_MLT: [(&CStr, &CStr); 3] =
+    [(FIRST_FILE.id, c"filename"), (LAST_FILE.id, c"av.filename"), (CHECKPOINT.id, c"av.file")];
 
 /// What a host does differently from what it reports about itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +29,9 @@ pub(crate) struct Quirks {
     /// The host announces version 2 of the message suite with null or wild pointers (Natron's notes
     /// on hosts), so it must not even be requested.
     pub(crate) wild_message_suite: bool,
+    /// Files whose paths the host's projects keep only under another id: the setting's id, and that
+    /// one.
+    files: &'static [(&'static CStr, &'static CStr)],
 }
 
 impl Quirks {
@@ -28,10 +40,10 @@ impl Quirks {
         let resolve = name.starts_with("DaVinciResolve");
         let vegas = name.starts_with("com.sonycreativesoftware.vegas")
             || name.starts_with("com.vegascreativesoftware.vegas");
+        let mlt = name == "MLT";
         // These deliver what the display shows, in float as in any other depth: Resolve its
         // timeline encoding, MLT and Vegas 8-bit video widened to float.
-        // timeline encoding, MLT and Vegas 8-bit video widened to float.
-        let display_referred = resolve || name == "MLT" || vegas;
+        let display_referred = resolve || mlt || vegas;
         let editor = display_referred || name.starts_with("com.sony.Catalyst");
         Self {
             float_encoding: if display_referred { Encoding::Srgb } else { Encoding::Linear },
@@ -40,7 +52,13 @@ impl Quirks {
             repeats_frames: editor,
             one_render_per_instance: resolve,
             wild_message_suite: resolve,
+            files: if mlt { &FILES_IN_MLT } else { &[] },
         }
+    }
+
+    /// The second id of a file, under which the host's projects keep its path.
+    pub(crate) fn file_in_projects(&self, id: &CStr) -> Option<&'static CStr> {
+        self.files.iter().find(|(of, _)| *of == id).map(|(_, kept)| *kept)
     }
 }
 
@@ -49,6 +67,11 @@ mod tests {
     use super::*;
 
     impl Quirks {
+        /// Kdenlive's, which has MLT inside.
+        pub(crate) fn of_kdenlive() -> Self {
+            Self::named("MLT")
+        }
+
         /// A host without quirks apart from its encoding.
         pub(crate) fn with_encoding(float_encoding: Encoding) -> Self {
             Self { float_encoding, ..Self::named("") }

@@ -11,6 +11,7 @@ use super::entry::EffectRef;
 use super::host::{Host, call};
 use super::props::{Props, c_text};
 use super::status::{Result, check};
+use crate::hosts::Quirks;
 
 /// The kinds of parameter that every host shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +68,11 @@ impl<'a> EffectRef<'a> {
 }
 
 impl<'a> ParamSet<'a> {
+    /// What the host does differently.
+    pub(crate) fn quirks(&self) -> Quirks {
+        self.host.quirks()
+    }
+
     /// Defines a parameter and returns its properties.
     pub(crate) fn define(&self, kind: ParamKind, id: &CStr) -> Result<Props<'a>> {
         let mut props = ptr::null_mut();

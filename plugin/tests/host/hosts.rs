@@ -249,6 +249,36 @@ fn keys_from_files_need_no_clip() {
 }
 
 #[test]
+fn mlt_gets_paths_under_the_names_that_its_projects_keep() {
+    alone("hosts::mlt_gets_paths_under_the_names_that_its_projects_keep", |folder| {
+        let files = ["a", "b"].map(|name| {
+            let path = folder.join(format!("{name}.png"));
+            let shade = if name == "a" { 0.25 } else { 0.75 };
+            let picture = Picture::from_fn(SIZE.0, SIZE.1, |_, _| [shade, shade, shade, 1.0]);
+            picture.save(&path, Default::default(), false).unwrap();
+            path.to_str().unwrap().to_owned()
+        });
+        let keys = |ids: [&str; 2]| {
+            let values = [
+                ("keysFrom", "Image files"),
+                (ids[0], files[0].as_str()),
+                (ids[1], files[1].as_str()),
+                ("engine", "Flow"),
+            ];
+            let instance = in_host("mlt", kOfxImageEffectContextFilter, &values);
+            [1.0, 5.0, 9.0].map(|time| frame(&instance, time))
+        };
+        let usual = keys(["firstKeyFile", "lastKeyFile"]);
+        assert_ne!(usual[0], usual[2]);
+        assert_eq!(keys(["filename", "av.filename"]), usual);
+        let other = span(&plugin(false), &[]);
+        for id in ["filename", "av.filename", "av.file"] {
+            assert!(other.effect().params.find(id).is_none(), "{id}");
+        }
+    });
+}
+
+#[test]
 fn keys_from_files_are_undistorted_where_pixels_are_not_square() {
     alone("hosts::keys_from_files_are_undistorted_where_pixels_are_not_square", |folder| {
         // As wide as the frame is shown, twice as many pixels as it has.

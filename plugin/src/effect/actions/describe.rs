@@ -2,6 +2,7 @@
 //! <https://openfx.readthedocs.io/en/main/Reference/ofxPropertiesByObject.html>
 
 use std::ffi::CStr;
+use std::iter;
 
 use inbetween_core::settings::{AnyKind, AnySetting, Integer, Number, Point};
 use openfx::sys::generic::core::*;
@@ -96,15 +97,18 @@ pub(crate) fn describe_in_context(effect: &EffectRef<'_>, context: Context) -> R
         let props = effect.props()?;
         props.set_strings(kOfxImageEffectPropClipPreferencesSlaveParam, DECIDE_RATE).if_known();
     }
+    let quirks = effect.host().quirks();
+    let usual = usual_keys(context, effect.host().temporal_access());
     for param in rows::all().filter(|param| param.contexts.contains(&context)) {
-        let usual = usual_keys(context, effect.host().temporal_access());
-        match define(&params, param, usual) {
-            // Some hosts lack a type of parameter. Its default is used there, and the render says
-            // so.
-            Err(Error::Refused { call, status }) if call.starts_with("paramDefine") => {
-                log::warn!("the host answered {status} to {call}: its default is used");
+        for id in iter::once(param.id()).chain(quirks.file_in_projects(param.id())) {
+            match define(&params, param, id, usual) {
+                // Some hosts lack a type of parameter. Its default is used there, and the render
+                // says so.
+                Err(Error::Refused { call, status }) if call.starts_with("paramDefine") => {
+                    log::warn!("the host answered {status} to {call}: its default is used");
+                }
+                defined => defined?,
             }
-            defined => defined?,
         }
     }
     Ok(Reply::Ok)
@@ -132,7 +136,7 @@ fn clip(
     Ok(())
 }
 
-fn define(params: &ParamSet<'_>, param: &Param, keys_from: KeysFrom) -> Result<()> {
+fn define(params: &ParamSet<'_>, param: &Param, id: &CStr, keys_from: KeysFrom) -> Result<()> {
     let kind = match param.what {
         RowKind::Group { .. } => ParamKind::Group,
         RowKind::Setting(setting) => match setting.kind() {
@@ -147,9 +151,9 @@ fn define(params: &ParamSet<'_>, param: &Param, keys_from: KeysFrom) -> Result<(
         RowKind::Report(_) | RowKind::Former(_) => ParamKind::String,
         RowKind::Counter(_) => ParamKind::Integer,
     };
-    let props = params.define(kind, param.id())?;
+    let props = params.define(kind, id)?;
     props.set_strings(kOfxPropLabel, &[param.label()])?;
-    props.set_strings(kOfxParamPropScriptName, &[param.id()]).if_known();
+    props.set_strings(kOfxParamPropScriptName, &[id]).if_known();
     if let Some(hint) = param.hint() {
         props.set_strings(kOfxParamPropHint, &[hint]).if_known();
     }

@@ -129,7 +129,7 @@ impl Choices {
         if choices.retime.is_none() && choices.engine() == EngineKind::Flow {
             choices.pins = pins::read(&pick_span)?;
         }
-        let worker = pick.former_path(WORKER)?;
+        let worker = pick.other_path(WORKER)?;
         let unused = choices.engine() == EngineKind::ToonCrafter && !worker.as_os_str().is_empty();
         let notes = [pick.note(), pick_span.note(), unused.then(|| unused_worker(&worker))];
         choices.note = notes.into_iter().flatten().reduce(|all, note| format!("{all} {note}"));

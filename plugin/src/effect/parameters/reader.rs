@@ -88,14 +88,20 @@ impl ParamReader<'_> {
     }
 
     pub(crate) fn path(&self, of: &Setting<File>) -> Result<PathBuf> {
+        if let Some(id) = self.params.quirks().file_in_projects(of.id) {
+            let kept = self.other_path(id)?;
+            if !kept.as_os_str().is_empty() {
+                return Ok(kept);
+            }
+        }
         // File knobs keep a trailing newline or blank of a pasted path.
         let told = self.params.string(of.id, self.time);
         Ok(PathBuf::from(self.or_default(of, told, String::new())?.trim()))
     }
 
-    /// A path from projects of older versions. Artists cannot see this parameter, so it is silently
-    /// ignored.
-    pub(crate) fn former_path(&self, id: &CStr) -> Result<PathBuf> {
+    /// A path under an id that the setting does not have, from projects of older versions or in one
+    /// host. If the host does not return it, it is silently ignored.
+    pub(crate) fn other_path(&self, id: &CStr) -> Result<PathBuf> {
         match self.params.string(id, self.time) {
             Err(Error::Refused { .. }) => Ok(PathBuf::new()),
             told => Ok(PathBuf::from(told?.trim())),

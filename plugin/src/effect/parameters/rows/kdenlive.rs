@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use inbetween_core::settings::AnyKind;
 
 use super::*;
+use crate::hosts::Quirks;
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../resources/package/kdenlive.xml");
 
@@ -28,8 +29,9 @@ const SHOWN: [&dyn AnySetting; 11] = [
 ];
 
 fn parameter(setting: &dyn AnySetting) -> String {
-    let (id, label, hint) =
-        (setting.id().to_str().unwrap(), setting.label().to_str().unwrap(), setting.hint());
+    let (label, hint) = (setting.label().to_str().unwrap(), setting.hint());
+    let id = Quirks::of_kdenlive().file_in_projects(setting.id()).unwrap_or(setting.id());
+    let id = id.to_str().unwrap();
     let (attributes, more) = match setting.kind() {
         AnyKind::File => (r#"type="url""#.to_owned(), String::new()),
         AnyKind::Number(of) => {
