@@ -29,6 +29,10 @@ pub(crate) struct Quirks {
     /// The host announces version 2 of the message suite with null or wild pointers (Natron's notes
     /// on hosts), so it must not even be requested.
     pub(crate) wild_message_suite: bool,
+    /// The host shows whatever is in the picture of a render that failed, which is its input, and
+    /// neither the failure nor the message. So a film is rendered without its in-betweens, and
+    /// nobody is told.
+    pub(crate) ignores_failures: bool,
     /// Files whose paths the host's projects keep only under another id: the setting's id, and that
     /// one.
     files: &'static [(&'static CStr, &'static CStr)],
@@ -52,6 +56,7 @@ impl Quirks {
             repeats_frames: editor,
             one_render_per_instance: resolve,
             wild_message_suite: resolve,
+            ignores_failures: mlt,
             files: if mlt { &FILES_IN_MLT } else { &[] },
         }
     }

@@ -279,6 +279,29 @@ fn mlt_gets_paths_under_the_names_that_its_projects_keep() {
 }
 
 #[test]
+fn mlt_which_ignores_failures_gets_them_on_the_picture() {
+    alone("hosts::mlt_which_ignores_failures_gets_them_on_the_picture", |folder| {
+        let missing = folder.join("missing.png");
+        let values = [("keysFrom", "Image files"), ("firstKeyFile", missing.to_str().unwrap())];
+        let failed = |profile: &str| {
+            let instance = in_host(profile, kOfxImageEffectContextFilter, &values);
+            instance.effect().host.change(|behaviour| behaviour.prefills_output = true);
+            let input = instance.identity_picture("Source", 1.0, 1.0).unwrap();
+            let rendered = instance.render(FrameRequest::at(1.0)).unwrap();
+            assert_ne!(rendered.status, Status::OK);
+            (rendered.picture(), input)
+        };
+        let (shown, input) = failed("mlt");
+        let changed = |at: usize| shown.pixels[at] != input.pixels[at];
+        assert!((0..SIZE.0 / 2).all(changed), "the label begins in the upper left corner");
+        let letters = shown.pixels.iter().filter(|pixel| pixel[..3] == [1.0; 3]).count();
+        assert!(letters > 100, "{letters}");
+        let (shown, input) = failed("natron");
+        assert_eq!(shown.pixels, input.pixels);
+    });
+}
+
+#[test]
 fn keys_from_files_are_undistorted_where_pixels_are_not_square() {
     alone("hosts::keys_from_files_are_undistorted_where_pixels_are_not_square", |folder| {
         // As wide as the frame is shown, twice as many pixels as it has.

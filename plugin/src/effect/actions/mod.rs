@@ -4,7 +4,7 @@ pub(crate) mod answers;
 pub(crate) mod background;
 pub(crate) mod buttons;
 pub(crate) mod describe;
-mod draft;
 pub(crate) mod engines;
 mod find_drawings;
+mod label;
 pub(crate) mod render;

@@ -10,8 +10,8 @@ use inbetween_core::queue::{Priority, Ticket};
 use inbetween_core::{Drawn, EngineKind, Frame, Output, Request, Settings};
 
 use super::background::{self, BackgroundStatus};
-use super::draft;
 use super::engines::queue;
+use super::label;
 use crate::effect::moment::keys::KeyPicture;
 use crate::effect::moment::pixels::Pixels;
 use crate::effect::moment::prepare::Prepared;
@@ -40,9 +40,20 @@ pub(crate) fn render(effect: &EffectRef<'_>, args: RenderArgs) -> Result<Reply> 
         Err(error) => {
             if let Some(text) = error.user_message() {
                 show_message(effect, &text);
+                if effect.host().quirks().ignores_failures {
+                    label_failure(effect, args, &text);
+                }
             }
             Err(error)
         }
+    }
+}
+
+/// Writes onto the picture why it could not be drawn.
+fn label_failure(effect: &EffectRef<'_>, args: RenderArgs, text: &str) {
+    let output = effect.clip(OUTPUT_CLIP).map(|clip| clip.output_image(args.time));
+    if let Some(Ok(mut output)) = output {
+        label::failure(&mut output, args.window, text);
     }
 }
 
@@ -79,7 +90,7 @@ fn draw(effect: &EffectRef<'_>, args: RenderArgs, note: &mut Option<String>) -> 
     *note = note.take().into_iter().chain(said).reduce(|all, said| format!("{all} {said}"));
     write(&shown.drawn, canvas, settings.output, plan.position_per_frame, &mut output, args.window);
     if shown.is_draft {
-        draft::mark(&mut output, args.window);
+        label::draft(&mut output, args.window);
     }
     Ok(())
 }
