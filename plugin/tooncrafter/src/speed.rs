@@ -8,6 +8,7 @@ use std::time::Instant;
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::VarBuilder;
 
+use crate::kept_memory::keep;
 use crate::memory::RunSize;
 use crate::ops::{Addend, Conv2d, Linear, TemporalConv, Window, attention, precision};
 
@@ -89,6 +90,8 @@ impl Speed {
     /// # Errors
     /// When the device fails.
     pub fn measure(device: &Device, dtype: DType) -> Result<Self> {
+        // As in a run.
+        let _keeping = keep();
         let vb = VarBuilder::zeros(dtype, device);
         let random = |shape: &[usize]| {
             let x = Tensor::randn(0f32, 1.0, shape, device)?;

@@ -46,11 +46,10 @@ pub(super) fn store(
         }
     }
     let sums = &mut sums[..rows.len() * PANEL];
-    if gated || end.activation != Activation::None {
-        add_bias(sums, &std::mem::take(&mut bias));
-    }
     if gated {
-        gate(sums);
+        gate(sums, &std::mem::take(&mut bias));
+    } else if end.activation != Activation::None {
+        add_bias(sums, &std::mem::take(&mut bias));
     }
     match end.activation {
         Activation::None => {}
@@ -125,22 +124,24 @@ multiversion! {
 }
 
 multiversion! {
-    /// Multiplies the first 16 values of each row of 32 by the GELU of the last 16.
-    fn gate(sums: &mut [f32]) {
+    /// Adds the bias to each row of 32, and multiplies the first 16 values by the GELU of the last 16.
+    fn gate(sums: &mut [f32], bias: &[f32; PANEL]) {
         // The gates are gathered first: the long loop over them vectorises, a loop over 16 would
         // not.
         const ROWS: usize = 32;
         let mut gates = [0.0f32; 16 * ROWS];
         for rows in sums.chunks_mut(ROWS * PANEL) {
             for (gates, row) in gates.chunks_exact_mut(16).zip(rows.chunks_exact(PANEL)) {
-                gates.copy_from_slice(&row[16..]);
+                for ((gate, value), bias) in gates.iter_mut().zip(&row[16..]).zip(&bias[16..]) {
+                    *gate = value + bias;
+                }
             }
             for gate in gates.iter_mut() {
                 *gate = math::gelu(*gate);
             }
             for (gates, row) in gates.chunks_exact(16).zip(rows.chunks_exact_mut(PANEL)) {
-                for (value, gate) in row.iter_mut().zip(gates) {
-                    *value *= gate;
+                for ((value, gate), bias) in row.iter_mut().zip(gates).zip(bias) {
+                    *value = (*value + bias) * gate;
                 }
             }
         }

@@ -37,40 +37,55 @@ pub(super) fn few_outputs<'a, T: Fn(usize) -> &'a [f32]>(
                 std::array::from_fn(|i| row((first + group * ROWS + i).min(count - 1)));
             taps.clear();
             taps.extend((0..packed.taps).map(|tap| rows.each_ref().map(|row| row(tap))));
-            dots(&taps, weights, sums);
+            dots(&taps, weights, packed.channels, sums);
         }
         store(&mut sums, &rows, 0, packed, end, &shared);
     });
 }
 
 multiversion! {
-    /// Multiplies four rows of all taps by the weights of four outputs, and writes the sums into
+    /// Multiplies four rows of all taps by the weights of `outputs` outputs, and writes the sums into
     /// four rows of a panel.
-    fn dots(taps: &[[&[f32]; ROWS]], weights: &[f32], sums: &mut [f32]) {
-        let mut lanes = [[[0.0f32; LANES]; OUTPUTS]; ROWS];
-        let each = weights.len() / OUTPUTS;
-        let width = each / taps.len();
-        for (tap, rows) in taps.iter().enumerate() {
-            for start in (0..width).step_by(LANES) {
-                let step = |values: &[f32], at: usize| -> [f32; LANES] {
-                    values[at..at + LANES].try_into().expect("a step")
-                };
-                let weights: [[f32; LANES]; OUTPUTS] =
-                    std::array::from_fn(|o| step(weights, o * each + tap * width + start));
-                for (row, lanes) in rows.iter().zip(&mut lanes) {
-                    let x = step(row, start);
-                    for (weights, lanes) in weights.iter().zip(lanes) {
-                        for i in 0..LANES {
-                            lanes[i] = x[i].mul_add(weights[i], lanes[i]);
-                        }
-                    }
+    fn dots(taps: &[[&[f32]; ROWS]], weights: &[f32], outputs: usize, sums: &mut [f32]) {
+        if outputs < OUTPUTS {
+            dots_of::<{ OUTPUTS - 1 }>(taps, weights, sums);
+        } else {
+            dots_of::<OUTPUTS>(taps, weights, sums);
+        }
+    }
+}
+
+/// `sums[i] += x[i] * weights[i]`
+#[inline(always)]
+fn accumulate(sums: &mut [f32; LANES], x: &[f32; LANES], weights: &[f32; LANES]) {
+    for i in 0..LANES {
+        sums[i] = x[i].mul_add(weights[i], sums[i]);
+    }
+}
+
+/// The first `N` outputs. The loop over the channels checks no bounds, so that all sums stay in registers.
+#[inline(always)]
+fn dots_of<const N: usize>(taps: &[[&[f32]; ROWS]], weights: &[f32], sums: &mut [f32]) {
+    let mut lanes = [[[0.0f32; LANES]; N]; ROWS];
+    let each = weights.len() / OUTPUTS;
+    let width = each / taps.len();
+    for (tap, rows) in taps.iter().enumerate() {
+        let [a, b, c, d] = rows.map(|row| row.as_chunks::<LANES>().0);
+        let of = |o: usize| weights[o * each + tap * width..][..width].as_chunks::<LANES>().0;
+        let rows = a.iter().zip(b).zip(c).zip(d);
+        let weights = of(0).iter().zip(of(1)).zip(of(2)).zip(of(3));
+        for ((((a, b), c), d), (((p, q), r), s)) in rows.zip(weights) {
+            let weights = [p, q, r, s];
+            for (x, lanes) in [a, b, c, d].iter().zip(&mut lanes) {
+                for (weights, lanes) in weights.iter().zip(lanes) {
+                    accumulate(lanes, x, weights);
                 }
             }
         }
-        for (sums, lanes) in sums.chunks_exact_mut(PANEL).zip(&lanes) {
-            for (sum, lanes) in sums.iter_mut().zip(lanes) {
-                *sum = lanes.iter().sum();
-            }
+    }
+    for (sums, lanes) in sums.chunks_exact_mut(PANEL).zip(&lanes) {
+        for (sum, lanes) in sums.iter_mut().zip(lanes) {
+            *sum = lanes.iter().sum();
         }
     }
 }
