@@ -50,7 +50,7 @@ pub fn in_words(seconds: f64) -> String {
 
 impl fmt::Display for TimePlan {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        writeln!(f, "time of computing, foretold from a measurement of a second")?;
+        writeln!(f, "time of computing with nothing else at work, foretold from a second of it")?;
         for (name, seconds) in &self.stages {
             writeln!(f, "{name:24} {:>12}", in_words(*seconds))?;
         }
