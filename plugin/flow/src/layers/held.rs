@@ -85,8 +85,8 @@ impl Layers {
         }
     }
 
-    /// The motion that maps most lines of a figure to their counterparts: that of one of its parts,
-    /// or of its centre.
+    /// The motion that maps most lines of a figure to their counterparts, or at least to lines of
+    /// it: that of one of its parts, of its centre, or of the ground.
     fn common(&self, guides: &[Map; 2], figure: &[usize]) -> Affine {
         let mut own = vec![false; self.pieces.len()];
         figure.iter().for_each(|&p| own[p] = true);
@@ -113,16 +113,27 @@ impl Layers {
         let lines = [0, 1].map(|key| -> Vec<usize> {
             pixels(key).filter(|&i| self.owners[key].line[i]).collect()
         });
+        // What is drawn along a track changes its colours from place to place, and its lines stay.
+        let on_line = |key: usize, way: Option<&Affine>, i: usize| {
+            let to = way.map(|way| way.at([(i % self.w) as f32, (i / self.w) as f32]));
+            let owners = &self.owners[1 - key];
+            to.and_then(|to| self.pixel(to))
+                .is_some_and(|j| own[owners.piece[j] as usize] && owners.line[j])
+        };
         let explained = |motion: &Affine| -> usize {
             let of = |key: usize| {
                 let way = motion.seen_from(key);
-                lines[key].iter().filter(|&&i| carries(guides, way.as_ref(), key, i)).count()
+                let way = way.as_ref();
+                let fits = |&&i: &&usize| carries(guides, way, key, i) || on_line(key, way, i);
+                lines[key].iter().filter(fits).count()
             };
             of(0) + of(1)
         };
         let straight = Affine::shift([to[0] - from[0], to[1] - from[1]]);
         let mut best = (explained(&straight), straight);
-        for motion in figure.iter().map(|&p| self.pieces[p].motion).filter(believed) {
+        let ground = std::iter::once(self.pieces[0].motion);
+        let parts = figure.iter().map(|&p| self.pieces[p].motion);
+        for motion in ground.chain(parts).filter(believed) {
             let count = explained(&motion);
             if count > best.0 {
                 best = (count, motion);
