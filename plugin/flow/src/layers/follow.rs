@@ -67,7 +67,9 @@ impl Layers {
     ) -> Option<Affine> {
         let w = pair.layers.w;
         let owners = &pair.layers.owners[side];
-        let lines: Vec<usize> = places.iter().copied().filter(|&i| owners.line[i]).collect();
+        // The rim of what lies in front says nothing about what lies behind.
+        let own_line = |i: &usize| owners.line[*i] && owners.clean[*i];
+        let lines: Vec<usize> = places.iter().copied().filter(own_line).collect();
         let some = if lines.len() < FEW { places } else { &lines };
         let step = some.len().div_ceil(ASKED).max(1);
         let asked: Vec<usize> = some.iter().copied().step_by(step).collect();

@@ -69,7 +69,12 @@ impl Layers {
             sum / whole
         };
         let shown = share(&lines.shown);
-        if shown.min(share(&lines.drawn)) > INTACT && !figure.iter().any(|&p| doubtful[p]) {
+        // Like things in a row look the same wherever they go by whole steps, so that the dense
+        // motion shows them says nothing.
+        let in_row = figure.iter().any(|&p| self.pieces[p].unit < self.pieces[p].size);
+        let sure = !in_row || share(&lines.found) > EXPLAINED;
+        let whole = shown.min(share(&lines.drawn)) > INTACT;
+        if whole && sure && !figure.iter().any(|&p| doubtful[p]) {
             figure.iter().for_each(|&p| self.needed[p] = false);
             return;
         }
