@@ -232,6 +232,37 @@ fn a_wheel_keeps_its_spokes() {
     }
 }
 
+/// A head with locks of hair before a sky, whose tips are blown `sway` samples aside.
+fn hair(sway: f32) -> Frame {
+    picture(|x, y| {
+        let down = ((y - 40.0) / 110.0).max(0.0);
+        // How far a sample is inside a lock, in samples.
+        let inside = |lock: usize| {
+            let blown = sway * (0.7 + 0.1 * ((lock * 7) % 5) as f32) * down.powf(1.5);
+            let half = 9.0 * (1.0 - down / (0.8 + 0.1 * ((lock * 3) % 4) as f32));
+            half - (x - 104.0 - 16.0 * lock as f32 - blown).abs()
+        };
+        let lock = (0..8).map(inside).fold(f32::MIN, f32::max);
+        let face = 40.0 - (x - 160.0).hypot(y - 30.0);
+        match () {
+            () if lock > 1.4 => [0.88, 0.66, 0.72, 1.0],
+            () if lock > 0.0 => [0.4, 0.25, 0.3, 1.0],
+            () if face > 0.0 => [0.98, 0.9, 0.85, 1.0],
+            () => [0.45 + 0.001 * y, 0.7 + 0.0005 * y, 0.9, 1.0],
+        }
+    })
+}
+
+#[test]
+fn locks_that_sway_by_more_than_their_width_are_not_torn() {
+    for sway in [18.0, -22.0, 26.0] {
+        let (first, last, truth) = (hair(-0.5 * sway), hair(0.5 * sway), hair(0.0));
+        let drawn = draw(&first, &last, 0.5).frame;
+        let (off, held) = (apart(&drawn, &truth, 0), apart(&first, &truth, 0));
+        assert!(off < 0.4 * held, "{off} for a sway of {sway}, a held key has {held}");
+    }
+}
+
 #[test]
 fn grain_is_as_strong_in_between_as_in_the_keys() {
     for (deviation, to) in [(0.02, 60.0), (0.05, 60.0), (0.05, 95.0)] {

@@ -5,6 +5,7 @@ mod coarse;
 mod features;
 mod fuse;
 mod regions;
+mod semi_global;
 
 use rayon::prelude::*;
 
@@ -21,13 +22,14 @@ pub(crate) use features::{features, lab};
 pub(crate) use fuse::Guided;
 use fuse::{Judge, lightness, median, moments};
 use regions::{Regions, match_regions};
+use semi_global::semi_global;
 
 /// Guide samples per sample of this search: motion is found at half the guides' size, which is
 /// finer than the cells that the network starts from.
 const UNIT: f32 = 2.0;
 
-/// Cost that another hypothesis must save where dense inverse search is certain.
-const LOYALTY: f32 = 2.0;
+/// Cost that another hypothesis must save where semi-global matching is certain.
+const LOYALTY: f32 = 5.0;
 
 /// Difference of features from which a colour counts as changed.
 const FADES: f32 = 5.0;
@@ -122,19 +124,28 @@ impl Search<'_> {
     /// Several hypotheses, of which the cheapest is taken at each place and then smoothed.
     fn hypotheses(&self) -> Result<Flows, Error> {
         let (h, w) = (self.grey[0].h, self.grey[0].w);
-        let ((dense, far), regions) = rayon::join(
-            || rayon::join(|| self.dense(None), || coarse(self.guides)),
+        let middle = (h / 2) * w + w / 2;
+        let base = self
+            .ground
+            .as_ref()
+            .map_or([0.0; 2], |ground| [ground[0].v[middle], ground[0].v[h * w + middle]]);
+        let ((joined, far), regions) = rayon::join(
+            || {
+                rayon::join(
+                    || semi_global(self.small, &self.looks, base),
+                    || coarse(self.guides).map(|f| rescale(&f, h, w)),
+                )
+            },
             || [0, 1].map(|k| Regions::of(&self.colours[k])),
         );
         self.control.check()?;
-        let far = far.map(|f| rescale(&f, h, w));
-        let refined = self.dense(Some((&far, 2)));
+        let joined_fine = self.dense(Some((&joined, 1)));
         let matched = match_regions([&regions[0], &regions[1]], &far[0]);
         self.control.check()?;
         let judges = [0, 1].map(|k| Judge::new(&self.looks[k], &self.looks[1 - k]));
-        let sure = confidence(&self.looks, &dense).map(|c| c.blur(4));
         let still = [Map::new(2, h, w), Map::new(2, h, w)];
-        let mut costs = [dense, still, refined, far]
+        let sure = confidence(&self.looks, &joined_fine).map(|c| c.blur(4));
+        let mut costs = [joined_fine, joined, still, far]
             .into_par_iter()
             .map(|flow| judged(&judges, flow))
             .collect::<Vec<_>>()

@@ -1,0 +1,447 @@
+//! Matches every cell of one key so that neighbouring cells move alike: what is thin or plain by
+//! itself goes with what is joined to it.
+//!
+//! After Hirschmüller, "Stereo Processing by Semi-Global Matching and Mutual Information", PAMI
+//! 2008, with displacements in both directions of the picture. All sums are of whole numbers, so
+//! they are the same on every machine.
+
+use super::features::{features, lab};
+use crate::map::Map;
+use crate::simd::widest;
+
+/// Cells along the longer side.
+const CELLS: usize = 160;
+/// Longest displacement in each direction, in cells.
+const REACH: usize = 15;
+/// Displacements in a row, and one more that is never taken, so that rows do not run into each
+/// other.
+const STRIDE: usize = 2 * REACH + 2;
+/// Displacements of a cell: `(dy + REACH) * STRIDE + dx + REACH`.
+const LABELS: usize = (STRIDE - 1) * STRIDE;
+/// Difference in appearance beyond which two cells are merely unlike.
+const UNLIKE: u8 = 60;
+/// Cells that are compared around a cell, to each side.
+const AROUND: usize = 2;
+/// Cost of a neighbour that moves by one cell more or less ...
+const BENDS: u8 = 10;
+/// ... and of one that moves in any other way, where both look the same.
+const BREAKS: f32 = 100.0;
+/// Difference of neighbours at which the latter is halved, and its least share.
+const EDGE: f32 = 60.0;
+/// See [`EDGE`].
+const LEAST: f32 = 0.25;
+/// Cost of a displacement by one cell, in sums over all eight directions.
+const LENGTH: f32 = 0.6;
+/// Difference in motion, in cells, up to which cells are mixed when the flow is enlarged.
+const TOGETHER: f32 = 1.5;
+
+/// The path cost of each displacement of a cell, with a margin that is never taken, and the least
+/// of them.
+#[derive(Clone)]
+struct Paths {
+    v: [u8; LABELS + 2 * STRIDE],
+    least: u8,
+}
+
+impl Paths {
+    const NONE: Self = Self { v: [u8::MAX; LABELS + 2 * STRIDE], least: u8::MAX };
+}
+
+/// A key, in cells.
+struct Cells {
+    h: usize,
+    w: usize,
+    /// Colour and lines as whole numbers, with a margin of [`REACH`] cells: four planes.
+    looks: [Vec<u8>; 4],
+    /// [`UNLIKE`] in the margin, 0 in the picture.
+    margin: Vec<u8>,
+}
+
+impl Cells {
+    fn of(picture: &Map, h: usize, w: usize) -> Self {
+        let look = features(&lab(&picture.shrink(h, w)));
+        let (ph, pw) = (h + 2 * REACH, w + 2 * REACH + 1);
+        let place = |i: usize| (i / w + REACH) * pw + i % w + REACH;
+        let looks = [0, 1, 2, 3].map(|c| {
+            let mut plane = vec![0u8; ph * pw];
+            // The lightness begins at 0, all others around it.
+            let zero = if c == 0 { 0.0 } else { 128.0 };
+            for (i, v) in look.plane(c).iter().enumerate() {
+                plane[place(i)] = (v + zero).round().clamp(0.0, 255.0) as u8;
+            }
+            plane
+        });
+        let mut margin = vec![UNLIKE; ph * pw];
+        (0..h * w).for_each(|i| margin[place(i)] = 0);
+        Self { h, w, looks, margin }
+    }
+
+    /// Index of a cell in the planes.
+    fn place(&self, y: usize, x: usize) -> usize {
+        (y + REACH) * (self.w + 2 * REACH + 1) + x + REACH
+    }
+
+    fn look(&self, y: usize, x: usize) -> [u8; 4] {
+        let i = self.place(y, x);
+        [0, 1, 2, 3].map(|c| self.looks[c][i])
+    }
+}
+
+/// Flows in both directions at half the guides' size, `[2, h, w]`.
+///
+/// `small: [3, h, w]`; `looks: [4, h, w]`, their features; `base` is the motion, in samples, around
+/// which displacements are sought: that of the ground.
+pub(super) fn semi_global(small: [&Map; 2], looks: &[Map; 2], base: [f32; 2]) -> [Map; 2] {
+    let (h, w) = (small[0].h, small[0].w);
+    let scale = (CELLS as f32 / h.max(w) as f32).min(1.0);
+    let side = |n: usize| ((n as f32 * scale).round() as usize).max(1);
+    let (ch, cw) = (side(h), side(w));
+    let cells = small.map(|p| Cells::of(p, ch, cw));
+    let whole = [base[0] * cw as f32 / w as f32, base[1] * ch as f32 / h as f32].map(f32::round);
+    let one = |k: usize| {
+        let base = whole.map(|v| if k == 0 { v as isize } else { -v as isize });
+        let flow = matched(&cells[k], &cells[1 - k], base);
+        enlarged(&flow, &looks[k])
+    };
+    let (first, last) = rayon::join(|| one(0), || one(1));
+    [first, last]
+}
+
+/// The flow from `a` to `b` in cells, `[2, h, w]`.
+fn matched(a: &Cells, b: &Cells, base: [isize; 2]) -> Map {
+    let (h, w) = (a.h, a.w);
+    let costs = costs(a, b, base);
+    let mut sums = vec![0u16; h * w * LABELS];
+    for forward in [true, false] {
+        sweep(a, &costs, &mut sums, forward);
+    }
+    let length: Vec<u16> = (0..LABELS)
+        .map(|l| {
+            let [dx, dy] = shift(l);
+            (LENGTH * libm::hypotf(dx, dy)).round() as u16
+        })
+        .collect();
+    let mut out = Map::new(2, h, w);
+    for (i, sums) in sums.chunks_mut(LABELS).enumerate() {
+        sums.iter_mut().zip(&length).for_each(|(s, l)| *s += l);
+        let best = cheapest(sums);
+        let [dx, dy] = shift(best);
+        let finer = |step: usize, at: f32| {
+            if at.abs() >= REACH as f32 {
+                return 0.0;
+            }
+            let [low, here, high] = [best - step, best, best + step].map(|l| f32::from(sums[l]));
+            let bend = low + high - 2.0 * here;
+            if bend < 1.0 { 0.0 } else { (0.5 * (low - high) / bend).clamp(-0.5, 0.5) }
+        };
+        out.v[i] = base[0] as f32 + dx + finer(1, dx);
+        out.v[h * w + i] = base[1] as f32 + dy + finer(STRIDE, dy);
+    }
+    out
+}
+
+/// The displacement that a label stands for: right, down.
+fn shift(label: usize) -> [f32; 2] {
+    [label % STRIDE, label / STRIDE].map(|d| d as f32 - REACH as f32)
+}
+
+widest! {
+/// The first of the cheapest labels.
+fn cheapest(sums: &[u16]) -> usize {
+    let least = sums.iter().copied().fold(u16::MAX, u16::min);
+    sums.iter().position(|&s| s == least).unwrap_or(0)
+}
+}
+
+/// How unlike the surroundings of each cell are after each displacement: `[h, w, LABELS]`.
+fn costs(a: &Cells, b: &Cells, base: [isize; 2]) -> Vec<u8> {
+    let (h, w) = (a.h, a.w);
+    let mut out = vec![0u8; h * w * LABELS];
+    let rows = 2 * AROUND + 1;
+    let row = |y: usize| -> Vec<u8> {
+        let mut raw = vec![0u8; w * LABELS];
+        for (x, raw) in raw.chunks_mut(LABELS).enumerate() {
+            unlike(a.look(y, x), b, [x as isize + base[0], y as isize + base[1]], raw);
+        }
+        raw
+    };
+    // The rows around the current one, and their sums.
+    let mut ring: std::collections::VecDeque<Vec<u8>> = std::collections::VecDeque::new();
+    let mut next = 0;
+    for y in 0..h {
+        while next < (y + AROUND + 1).min(h) {
+            ring.push_back(row(next));
+            next += 1;
+        }
+        let first = next - ring.len();
+        let at = |dy: usize| {
+            let v = (y + dy).saturating_sub(AROUND).min(h - 1);
+            ring[v - first].as_slice()
+        };
+        let mut down = vec![0u16; w * LABELS];
+        (0..rows).for_each(|dy| add(&mut down, at(dy)));
+        let column = |x: isize| &down[x.clamp(0, w as isize - 1) as usize * LABELS..][..LABELS];
+        let mut sum = vec![0u16; LABELS];
+        let reach = AROUND as isize;
+        (-reach..=reach).for_each(|x| add_sums(&mut sum, column(x)));
+        for (x, to) in out[y * w * LABELS..][..w * LABELS].chunks_mut(LABELS).enumerate() {
+            mean(&sum, to);
+            let x = x as isize;
+            slide(&mut sum, column(x - reach), column(x + reach + 1));
+        }
+        if y >= AROUND {
+            ring.pop_front();
+        }
+    }
+    out
+}
+
+/// How unlike a cell with this `look` is to those of `b` around `at`.
+fn unlike(look: [u8; 4], b: &Cells, at: [isize; 2], out: &mut [u8]) {
+    let pw = b.w as isize + 2 * REACH as isize + 1;
+    for (dy, out) in out.chunks_mut(STRIDE).enumerate() {
+        let (y, x) = (at[1] + dy as isize, at[0]);
+        // The ground's motion may lead outside the margin as well.
+        if y < 0 || y >= (b.h + 2 * REACH) as isize || x < 0 || x + STRIDE as isize > pw {
+            for (dx, to) in out.iter_mut().enumerate() {
+                let x = x + dx as isize;
+                let inside = y >= REACH as isize
+                    && y < (b.h + REACH) as isize
+                    && x >= REACH as isize
+                    && x < (b.w + REACH) as isize;
+                *to = if inside {
+                    let there = b.look(y as usize - REACH, x as usize - REACH);
+                    let apart = |c: usize| u16::from(look[c].abs_diff(there[c]));
+                    (0..4).map(apart).sum::<u16>().min(UNLIKE.into()) as u8
+                } else {
+                    UNLIKE
+                };
+            }
+        } else {
+            let from = (y * pw + x) as usize;
+            let planes = [0, 1, 2, 3].map(|c| &b.looks[c][from..from + STRIDE]);
+            differences(look, planes, &b.margin[from..from + STRIDE], out);
+        }
+        out[STRIDE - 1] = u8::MAX;
+    }
+}
+
+widest! {
+fn differences(look: [u8; 4], planes: [&[u8]; 4], margin: &[u8], out: &mut [u8]) {
+    let fixed = |v: &[u8]| -> [u8; STRIDE] { v.try_into().expect("a row of displacements") };
+    let [a, b, c, d] = planes.map(fixed);
+    let mut sum = fixed(margin);
+    for i in 0..STRIDE {
+        let ab = look[0].abs_diff(a[i]).saturating_add(look[1].abs_diff(b[i]));
+        let cd = look[2].abs_diff(c[i]).saturating_add(look[3].abs_diff(d[i]));
+        sum[i] = sum[i].saturating_add(ab.saturating_add(cd)).min(UNLIKE);
+    }
+    out.copy_from_slice(&sum);
+}
+}
+
+widest! {
+fn add(sum: &mut [u16], v: &[u8]) {
+    sum.iter_mut().zip(v).for_each(|(s, v)| *s += u16::from(*v));
+}
+}
+
+widest! {
+fn add_sums(sum: &mut [u16], v: &[u16]) {
+    sum.iter_mut().zip(v).for_each(|(s, v)| *s += *v);
+}
+}
+
+widest! {
+fn slide(sum: &mut [u16], leaves: &[u16], enters: &[u16]) {
+    for ((s, leaves), enters) in sum.iter_mut().zip(leaves).zip(enters) {
+        *s = *s - *leaves + *enters;
+    }
+}
+}
+
+widest! {
+/// Means of sums over all cells around; labels that are never taken stay so.
+fn mean(sum: &[u16], out: &mut [u8]) {
+    const COUNT: u32 = ((2 * AROUND + 1) * (2 * AROUND + 1)) as u32;
+    const PART: u32 = (1 << 16) / COUNT + 1;
+    for (to, sum) in out.iter_mut().zip(sum) {
+        *to = ((u32::from(*sum) * PART) >> 16) as u8;
+    }
+}
+}
+
+/// Adds the path costs of four of the eight directions: those that come from above and from the
+/// left, or from below and from the right.
+fn sweep(cells: &Cells, costs: &[u8], sums: &mut [u16], forward: bool) {
+    let (h, w) = (cells.h, cells.w);
+    let breaks = |a: [u8; 4], b: [u8; 4]| -> u8 {
+        let apart: u32 = a.iter().zip(b).map(|(a, b)| u32::from(a.abs_diff(b))).sum();
+        (BREAKS * (1.0 / (1.0 + apart as f32 / EDGE)).max(LEAST)) as u8
+    };
+    // Path costs of the row before, for the directions from its three neighbours.
+    let mut before: [Vec<Paths>; 3] = std::array::from_fn(|_| vec![Paths::NONE; w]);
+    let mut row = before.clone();
+    for n in 0..h {
+        let y = if forward { n } else { h - 1 - n };
+        let mut beside = Paths::NONE;
+        for m in 0..w {
+            let x = if forward { m } else { w - 1 - m };
+            let i = y * w + x;
+            let cost = &costs[i * LABELS..][..LABELS];
+            let sum = &mut sums[i * LABELS..][..LABELS];
+            let own = cells.look(y, x);
+            let back = |v: usize| if forward { v - 1 } else { v + 1 };
+            let mut to = Paths::NONE;
+            let from = (m > 0).then(|| (&beside, breaks(own, cells.look(y, back(x)))));
+            advance(from, cost, &mut to, sum);
+            beside = to;
+            for (k, before) in before.iter().enumerate() {
+                let column = (x + k).checked_sub(1).filter(|&c| n > 0 && c < w);
+                let from = column.map(|c| (&before[c], breaks(own, cells.look(back(y), c))));
+                advance(from, cost, &mut row[k][x], sum);
+            }
+        }
+        std::mem::swap(&mut before, &mut row);
+    }
+}
+
+/// Path costs one cell on, which are also added to `sum`.
+fn advance(from: Option<(&Paths, u8)>, cost: &[u8], to: &mut Paths, sum: &mut [u16]) {
+    match from {
+        Some((from, breaks)) => step(from, breaks, cost, to, sum),
+        None => {
+            to.v[STRIDE..STRIDE + LABELS].copy_from_slice(cost);
+            to.least = cost.iter().copied().fold(u8::MAX, u8::min);
+            add(sum, cost);
+        }
+    }
+}
+
+widest! {
+fn step(from: &Paths, breaks: u8, cost: &[u8], to: &mut Paths, sum: &mut [u16]) {
+    let limit = from.least.saturating_add(breaks);
+    let v = &from.v;
+    let mut least = [u8::MAX; STRIDE];
+    let rows = cost.chunks_exact(STRIDE).zip(sum.chunks_exact_mut(STRIDE));
+    for (r, (cost, sum)) in rows.enumerate() {
+        let i = (r + 1) * STRIDE;
+        let window = |at: usize| -> [u8; STRIDE] {
+            v[at..at + STRIDE].try_into().expect("a row of displacements")
+        };
+        let (here, left, right) = (window(i), window(i - 1), window(i + 1));
+        let (up, down) = (window(i - STRIDE), window(i + STRIDE));
+        let mut out = [0u8; STRIDE];
+        for l in 0..STRIDE {
+            let beside = left[l].min(right[l]).min(up[l].min(down[l])).saturating_add(BENDS);
+            let path = here[l].min(beside).min(limit) - from.least;
+            out[l] = cost[l].saturating_add(path);
+            least[l] = least[l].min(out[l]);
+        }
+        for l in 0..STRIDE {
+            sum[l] += u16::from(out[l]);
+        }
+        to.v[i..i + STRIDE].copy_from_slice(&out);
+    }
+    to.least = least.into_iter().fold(u8::MAX, u8::min);
+}
+}
+
+/// The flow at the size of `look`, in its samples: each sample moves as the cell nearby that it looks
+/// like, and as the cells that move with that one.
+fn enlarged(flow: &Map, look: &Map) -> Map {
+    let (h, w, area) = (look.h, look.w, look.area());
+    let small = look.shrink(flow.h, flow.w);
+    let scale = [w as f32 / flow.w as f32, h as f32 / flow.h as f32];
+    let mut out = Map::new(2, h, w);
+    out.fill_bands(|band| {
+        let start = band.y0 * w;
+        for i in 0..band.planes[0].len() {
+            let at = start + i;
+            let x = ((at % w) as f32 + 0.5) / scale[0] - 0.5;
+            let y = ((at / w) as f32 + 0.5) / scale[1] - 0.5;
+            let (x0, y0) = (x.floor() as isize, y.floor() as isize);
+            let mut near = [([0.0f32; 2], 0.0f32); 16];
+            for (n, near) in near.iter_mut().enumerate() {
+                let cx = (x0 - 1 + (n % 4) as isize).clamp(0, flow.w as isize - 1) as usize;
+                let cy = (y0 - 1 + (n / 4) as isize).clamp(0, flow.h as isize - 1) as usize;
+                let c = cy * flow.w + cx;
+                let apart: f32 = (0..look.c)
+                    .map(|k| (look.v[k * area + at] - small.v[k * small.area() + c]).powi(2))
+                    .sum();
+                let (dx, dy) = (x - cx as f32, y - cy as f32);
+                let weight = libm::expf(-apart / 200.0 - (dx * dx + dy * dy) / 1.5) + 1e-9;
+                *near = ([flow.v[c], flow.v[flow.area() + c]], weight);
+            }
+            let most = near.iter().copied().reduce(|a, b| if b.1 > a.1 { b } else { a });
+            let centre = most.map_or([0.0; 2], |m| m.0);
+            let mut sum = [0.0f32; 3];
+            for (v, weight) in near {
+                if libm::hypotf(v[0] - centre[0], v[1] - centre[1]) < TOGETHER {
+                    sum[0] += weight * v[0];
+                    sum[1] += weight * v[1];
+                    sum[2] += weight;
+                }
+            }
+            for c in 0..2 {
+                band.planes[c][i] = scale[c] * sum[c] / sum[2];
+            }
+        }
+    });
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const H: usize = 90;
+    const W: usize = 160;
+
+    /// A dark stroke two samples wide with its top at `x`, that hangs from a bar, on a plain ground.
+    fn stroke(x: f32) -> Map {
+        let mut out = Map::new(3, H, W);
+        for i in 0..H * W {
+            let (px, py) = ((i % W) as f32, (i / W) as f32);
+            let on = (px - x - 0.1 * py).abs() < 1.0 && (20.0..60.0).contains(&py);
+            let v = if on || (py < 20.0 && (px - x).abs() < 30.0) { 0.1 } else { 0.8 };
+            (0..3).for_each(|c| out.v[c * H * W + i] = v);
+        }
+        out
+    }
+
+    fn flow(first: &Map, last: &Map, base: [f32; 2]) -> [Map; 2] {
+        semi_global([first, last], &[features(&lab(first)), features(&lab(last))], base)
+    }
+
+    #[test]
+    fn a_stroke_goes_farther_than_it_is_wide() {
+        let (first, last) = (stroke(60.0), stroke(72.0));
+        let [there, back] = flow(&first, &last, [0.0; 2]);
+        for y in 25..55 {
+            let x = |x: usize| x + y / 10;
+            for (flow, at, wanted) in [(&there, x(60), 12.0), (&back, x(72), -12.0)] {
+                let got = flow.row(0, y)[at];
+                assert!((got - wanted).abs() < 1.5, "{got} instead of {wanted} at {at}, {y}");
+            }
+        }
+    }
+
+    #[test]
+    fn displacements_are_sought_around_the_motion_of_the_ground() {
+        let (first, last) = (stroke(50.0), stroke(100.0));
+        let [there, back] = flow(&first, &last, [45.0, 0.0]);
+        let (got, returned) = (there.row(0, 40)[54], back.row(0, 40)[104]);
+        assert!((got - 50.0).abs() < 1.5 && (returned + 50.0).abs() < 1.5, "{got}, {returned}");
+    }
+
+    #[test]
+    fn pictures_of_any_size_are_matched() {
+        for (h, w) in [(1, 1), (3, 200), (40, 7)] {
+            let plain = Map::new(3, h, w);
+            let [there, back] = flow(&plain, &plain, [3.0, -2.0]);
+            assert_eq!((there.h, there.w, back.h, back.w), (h, w, h, w));
+            assert!(there.v.iter().chain(&back.v).all(|v| v.is_finite()));
+        }
+    }
+}
