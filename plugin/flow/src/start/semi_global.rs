@@ -51,39 +51,70 @@ impl Paths {
 struct Cells {
     h: usize,
     w: usize,
-    /// Colour and lines as whole numbers, with a margin of [`REACH`] cells: four planes.
-    looks: [Vec<u8>; 4],
-    /// [`UNLIKE`] in the margin, 0 in the picture.
-    margin: Vec<u8>,
+    /// Colour and lines of each cell as whole numbers.
+    looks: Vec<[u8; 4]>,
 }
 
 impl Cells {
     fn of(picture: &Map, h: usize, w: usize) -> Self {
         let look = features(&lab(&picture.shrink(h, w)));
-        let (ph, pw) = (h + 2 * REACH, w + 2 * REACH + 1);
-        let place = |i: usize| (i / w + REACH) * pw + i % w + REACH;
-        let looks = [0, 1, 2, 3].map(|c| {
-            let mut plane = vec![0u8; ph * pw];
-            // The lightness begins at 0, all others around it.
-            let zero = if c == 0 { 0.0 } else { 128.0 };
-            for (i, v) in look.plane(c).iter().enumerate() {
-                plane[place(i)] = (v + zero).round().clamp(0.0, 255.0) as u8;
-            }
-            plane
-        });
-        let mut margin = vec![UNLIKE; ph * pw];
-        (0..h * w).for_each(|i| margin[place(i)] = 0);
-        Self { h, w, looks, margin }
-    }
-
-    /// Index of a cell in the planes.
-    fn place(&self, y: usize, x: usize) -> usize {
-        (y + REACH) * (self.w + 2 * REACH + 1) + x + REACH
+        // The lightness begins at 0, all others around it.
+        let zero = [0.0, 128.0, 128.0, 128.0];
+        let value =
+            |c: usize, i: usize| (look.v[c * h * w + i] + zero[c]).round().clamp(0.0, 255.0) as u8;
+        let looks = (0..h * w).map(|i| [0, 1, 2, 3].map(|c| value(c, i))).collect();
+        Self { h, w, looks }
     }
 
     fn look(&self, y: usize, x: usize) -> [u8; 4] {
-        let i = self.place(y, x);
-        [0, 1, 2, 3].map(|c| self.looks[c][i])
+        self.looks[y * self.w + x]
+    }
+}
+
+/// The key in which displacements lead, laid out so that all those of a cell lie around the same place:
+/// moved back by the motion of the ground, with a margin of [`REACH`] cells.
+struct Target {
+    /// Cells in a row, with the margin.
+    pitch: usize,
+    /// Colour and lines: four planes.
+    looks: [Vec<u8>; 4],
+    /// [`UNLIKE`] outside the picture, 0 in it.
+    margin: Vec<u8>,
+}
+
+impl Target {
+    fn of(cells: &Cells, base: [isize; 2]) -> Self {
+        let (rows, pitch) = (cells.h + 2 * REACH, cells.w + STRIDE);
+        let mut out = Self {
+            pitch,
+            looks: [0, 1, 2, 3].map(|_| vec![0; rows * pitch]),
+            margin: vec![UNLIKE; rows * pitch],
+        };
+        for y in 0..rows {
+            for x in 0..pitch {
+                let cell = |v: usize, base: isize, most: usize| {
+                    usize::try_from(v as isize - REACH as isize + base).ok().filter(|&v| v < most)
+                };
+                let there = cell(y, base[1], cells.h).zip(cell(x, base[0], cells.w));
+                let Some((cy, cx)) = there else { continue };
+                let at = y * pitch + x;
+                for (plane, look) in out.looks.iter_mut().zip(cells.look(cy, cx)) {
+                    plane[at] = look;
+                }
+                out.margin[at] = 0;
+            }
+        }
+        out
+    }
+
+    /// How unlike a cell with this `look` at column `x` of row `y` is to those that it may move to.
+    fn unlike(&self, look: [u8; 4], [x, y]: [usize; 2], out: &mut [u8]) {
+        for (dy, out) in out.chunks_mut(STRIDE).enumerate() {
+            let from = (y + dy) * self.pitch + x;
+            let planes = self.looks.each_ref().map(|plane| &plane[from..from + STRIDE]);
+            differences(look, planes, &self.margin[from..from + STRIDE], out);
+            out[STRIDE - 1] = u8::MAX;
+        }
     }
 }
 
@@ -110,7 +141,7 @@ pub(super) fn semi_global(small: [&Map; 2], looks: &[Map; 2], base: [f32; 2]) ->
 /// The flow from `a` to `b` in cells, `[2, h, w]`.
 fn matched(a: &Cells, b: &Cells, base: [isize; 2]) -> Map {
     let (h, w) = (a.h, a.w);
-    let costs = costs(a, b, base);
+    let costs = costs(a, &Target::of(b, base));
     let mut sums = vec![0u16; h * w * LABELS];
     for forward in [true, false] {
         sweep(a, &costs, &mut sums, forward);
@@ -154,14 +185,14 @@ fn cheapest(sums: &[u16]) -> usize {
 }
 
 /// How unlike the surroundings of each cell are after each displacement: `[h, w, LABELS]`.
-fn costs(a: &Cells, b: &Cells, base: [isize; 2]) -> Vec<u8> {
+fn costs(a: &Cells, target: &Target) -> Vec<u8> {
     let (h, w) = (a.h, a.w);
     let mut out = vec![0u8; h * w * LABELS];
     let rows = 2 * AROUND + 1;
     let row = |y: usize| -> Vec<u8> {
         let mut raw = vec![0u8; w * LABELS];
         for (x, raw) in raw.chunks_mut(LABELS).enumerate() {
-            unlike(a.look(y, x), b, [x as isize + base[0], y as isize + base[1]], raw);
+            target.unlike(a.look(y, x), [x, y], raw);
         }
         raw
     };
@@ -194,36 +225,6 @@ fn costs(a: &Cells, b: &Cells, base: [isize; 2]) -> Vec<u8> {
         }
     }
     out
-}
-
-/// How unlike a cell with this `look` is to those of `b` around `at`.
-fn unlike(look: [u8; 4], b: &Cells, at: [isize; 2], out: &mut [u8]) {
-    let pw = b.w as isize + 2 * REACH as isize + 1;
-    for (dy, out) in out.chunks_mut(STRIDE).enumerate() {
-        let (y, x) = (at[1] + dy as isize, at[0]);
-        // The ground's motion may lead outside the margin as well.
-        if y < 0 || y >= (b.h + 2 * REACH) as isize || x < 0 || x + STRIDE as isize > pw {
-            for (dx, to) in out.iter_mut().enumerate() {
-                let x = x + dx as isize;
-                let inside = y >= REACH as isize
-                    && y < (b.h + REACH) as isize
-                    && x >= REACH as isize
-                    && x < (b.w + REACH) as isize;
-                *to = if inside {
-                    let there = b.look(y as usize - REACH, x as usize - REACH);
-                    let apart = |c: usize| u16::from(look[c].abs_diff(there[c]));
-                    (0..4).map(apart).sum::<u16>().min(UNLIKE.into()) as u8
-                } else {
-                    UNLIKE
-                };
-            }
-        } else {
-            let from = (y * pw + x) as usize;
-            let planes = [0, 1, 2, 3].map(|c| &b.looks[c][from..from + STRIDE]);
-            differences(look, planes, &b.margin[from..from + STRIDE], out);
-        }
-        out[STRIDE - 1] = u8::MAX;
-    }
 }
 
 widest! {
