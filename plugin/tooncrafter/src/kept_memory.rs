@@ -34,23 +34,17 @@ const BLOCKS: usize = 64;
 pub struct Allocator;
 
 /// Keeps freed blocks as long as it lives; see [`keep`].
-#[derive(Debug)]
-pub struct Keeping(());
+pub struct Keeping(&'static Pool);
 
 /// Keeps large blocks that are freed from now on, until the last of these is dropped.
 #[must_use = "blocks are kept as long as this lives"]
 pub fn keep() -> Keeping {
-    let mut blocks = KEPT.lock();
-    blocks.keepers += 1;
-    if blocks.keepers == 1 {
-        blocks.most = blocks.used;
-    }
-    Keeping(())
+    KEPT.keep()
 }
 
 impl Drop for Keeping {
     fn drop(&mut self) {
-        let mut blocks = KEPT.lock();
+        let mut blocks = self.0.0.lock();
         blocks.keepers -= 1;
         if blocks.keepers == 0 {
             blocks.shrink(0);
@@ -60,12 +54,16 @@ impl Drop for Keeping {
 
 /// Gives all kept blocks back to the system.
 pub(crate) fn release() {
-    let mut blocks = KEPT.lock();
+    let mut blocks = KEPT.0.lock();
     blocks.shrink(0);
     blocks.most = blocks.used;
 }
 
-static KEPT: Mutex<Blocks> = Mutex::new(Blocks::NONE);
+/// The program's blocks.
+static KEPT: Pool = Pool::NEW;
+
+/// The system's allocator with a list of blocks of its own.
+struct Pool(Mutex<Blocks>);
 
 #[derive(Clone, Copy)]
 struct Block {
@@ -138,10 +136,21 @@ fn block_layout(layout: Layout) -> Option<Layout> {
     Layout::from_size_align(layout.size().checked_next_multiple_of(PAGE)?, layout.align()).ok()
 }
 
-impl Allocator {
+impl Pool {
+    const NEW: Self = Self(Mutex::new(Blocks::NONE));
+
+    fn keep(&'static self) -> Keeping {
+        let mut blocks = self.0.lock();
+        blocks.keepers += 1;
+        if blocks.keepers == 1 {
+            blocks.most = blocks.used;
+        }
+        Keeping(self)
+    }
+
     /// A kept block or a new one, and whether it was kept; null if there is no memory.
-    fn block(layout: Layout, new: impl Fn(Layout) -> *mut u8) -> (*mut u8, bool) {
-        let mut blocks = KEPT.lock();
+    fn block(&self, layout: Layout, new: impl Fn(Layout) -> *mut u8) -> (*mut u8, bool) {
+        let mut blocks = self.0.lock();
         let found = blocks.take(layout);
         blocks.used += layout.size();
         blocks.most = blocks.most.max(blocks.used);
@@ -166,11 +175,11 @@ impl Allocator {
 
 // SAFETY: memory comes from the system's allocator and goes back to it with the layout that it was allocated
 // with, which depends only on the layout that the caller states; a kept block is handed out once.
-unsafe impl GlobalAlloc for Allocator {
+unsafe impl GlobalAlloc for Pool {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         match block_layout(layout) {
             // SAFETY: the layout is at least as large as the caller's, which is not empty.
-            Some(block) => Self::block(block, |block| unsafe { System.alloc(block) }).0,
+            Some(block) => self.block(block, |block| unsafe { System.alloc(block) }).0,
             // SAFETY: the caller's contract.
             None => unsafe { System.alloc(layout) },
         }
@@ -182,7 +191,7 @@ unsafe impl GlobalAlloc for Allocator {
             return unsafe { System.alloc_zeroed(layout) };
         };
         // SAFETY: the layout is at least as large as the caller's, which is not empty.
-        let (start, kept) = Self::block(block, |block| unsafe { System.alloc_zeroed(block) });
+        let (start, kept) = self.block(block, |block| unsafe { System.alloc_zeroed(block) });
         if kept {
             // SAFETY: the block is ours and at least as large as the caller's layout.
             unsafe { start.write_bytes(0, layout.size()) };
@@ -195,7 +204,7 @@ unsafe impl GlobalAlloc for Allocator {
             // SAFETY: the caller's contract; small blocks come from the system's allocator unchanged.
             return unsafe { System.dealloc(start, layout) };
         };
-        let mut blocks = KEPT.lock();
+        let mut blocks = self.0.lock();
         blocks.used -= layout.size();
         if blocks.keepers > 0 {
             blocks.push(Block { start, layout });
@@ -218,7 +227,7 @@ unsafe impl GlobalAlloc for Allocator {
                 // SAFETY: the block was allocated with the old layout, and both have the same alignment.
                 let moved = unsafe { System.realloc(start, old, new.size()) };
                 if !moved.is_null() {
-                    let mut blocks = KEPT.lock();
+                    let mut blocks = self.0.lock();
                     blocks.used = blocks.used - old.size() + new.size();
                     blocks.most = blocks.most.max(blocks.used);
                 }
@@ -234,6 +243,29 @@ unsafe impl GlobalAlloc for Allocator {
                 moved
             },
         }
+    }
+}
+
+// SAFETY: as that of the pool.
+unsafe impl GlobalAlloc for Allocator {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's contract.
+        unsafe { KEPT.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's contract.
+        unsafe { KEPT.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, start: *mut u8, layout: Layout) {
+        // SAFETY: the caller's contract.
+        unsafe { KEPT.dealloc(start, layout) }
+    }
+
+    unsafe fn realloc(&self, start: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: the caller's contract.
+        unsafe { KEPT.realloc(start, layout, size) }
     }
 }
 
@@ -258,10 +290,13 @@ mod tests {
 
     const SIZE: usize = 2 * LARGE;
 
+    /// Other tests of this program use the program's blocks meanwhile.
+    static OWN: Pool = Pool::NEW;
+
     fn alloc(size: usize) -> (*mut u8, Layout) {
         let layout = Layout::from_size_align(size, 4).expect("a small power of two");
         // SAFETY: the layout is not empty.
-        let start = unsafe { Allocator.alloc(layout) };
+        let start = unsafe { OWN.alloc(layout) };
         assert!(!start.is_null());
         // SAFETY: the block is ours.
         unsafe { start.write_bytes(7, size) };
@@ -270,36 +305,25 @@ mod tests {
 
     fn free((start, layout): (*mut u8, Layout)) {
         // SAFETY: both come from `alloc`, and each is freed once.
-        unsafe { Allocator.dealloc(start, layout) }
+        unsafe { OWN.dealloc(start, layout) }
     }
 
-    /// One test, since all of this is about the one list of the program.
+    /// One test, since all of this is about one list.
     #[test]
     fn blocks_are_kept_up_to_a_limit_and_while_wanted() {
-        // Other tests of this program keep blocks as well, so it runs once more, with this test alone.
-        const ALONE: &str = "KEPT_MEMORY_ALONE";
-        if std::env::var_os(ALONE).is_none() {
-            let name = "kept_memory::tests::blocks_are_kept_up_to_a_limit_and_while_wanted";
-            let status = std::process::Command::new(std::env::current_exe().expect("this program"))
-                .args(["--exact", name])
-                .env(ALONE, "1")
-                .status();
-            assert!(status.expect("it starts").success());
-            return;
-        }
         free(alloc(SIZE));
-        assert_eq!(KEPT.lock().count, 0, "nobody asked for it");
+        assert_eq!(OWN.0.lock().count, 0, "nobody asked for it");
 
-        let keeping = keep();
+        let keeping = OWN.keep();
         let first = alloc(SIZE);
         free(first);
-        assert_eq!(KEPT.lock().kept, SIZE);
+        assert_eq!(OWN.0.lock().kept, SIZE);
         let again = alloc(SIZE - 5);
         assert_eq!(again.0, first.0, "sizes are rounded to pages");
         free(again);
 
         // SAFETY: the layout is not empty.
-        let zeroed = unsafe { Allocator.alloc_zeroed(first.1) };
+        let zeroed = unsafe { OWN.alloc_zeroed(first.1) };
         assert_eq!(zeroed, first.0);
         // SAFETY: the block is ours and filled.
         let values = unsafe { std::slice::from_raw_parts(zeroed, SIZE) };
@@ -309,9 +333,9 @@ mod tests {
         let (one, two) = (alloc(SIZE), alloc(SIZE));
         free(one);
         free(two);
-        assert_eq!(KEPT.lock().kept, 2 * SIZE);
+        assert_eq!(OWN.0.lock().kept, 2 * SIZE);
         let others = (1..9).map(|i| alloc(ABOVE_PEAK / 4 + i * LARGE)).map(free).count();
-        let blocks = KEPT.lock();
+        let blocks = OWN.0.lock();
         assert_eq!((others, blocks.used), (8, 0));
         assert!(blocks.kept <= blocks.most + ABOVE_PEAK, "the oldest are given back");
         assert!(blocks.kept > ABOVE_PEAK, "the others are not");
@@ -320,16 +344,16 @@ mod tests {
         // SAFETY: the block is ours and holds what is read.
         unsafe {
             let (start, layout) = alloc(LARGE / 2);
-            let grown = Allocator.realloc(start, layout, SIZE);
+            let grown = OWN.realloc(start, layout, SIZE);
             assert_eq!(grown.add(LARGE / 2 - 1).read(), 7, "growing keeps the values");
             let layout = Layout::from_size_align(SIZE, 4).expect("a small power of two");
-            let grown = Allocator.realloc(grown, layout, 2 * SIZE);
+            let grown = OWN.realloc(grown, layout, 2 * SIZE);
             assert_eq!(grown.add(LARGE / 2 - 1).read(), 7);
             free((grown, Layout::from_size_align(2 * SIZE, 4).expect("a small power of two")));
         }
 
         drop(keeping);
-        let blocks = KEPT.lock();
+        let blocks = OWN.0.lock();
         assert_eq!((blocks.count, blocks.kept, blocks.used), (0, 0, 0));
     }
 }
