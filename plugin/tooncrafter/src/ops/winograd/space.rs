@@ -117,12 +117,12 @@ fn side_of_products([a, b, c, d]: [Lanes; 4]) -> [Lanes; 2] {
 }
 
 multiversion! {
-    /// Transforms one patch. The results are `distance` apart, the first at `from`.
-    fn transform_inputs(patch: &[&[f32]; 16], target: &mut [f32], from: usize, distance: usize) {
-        for start in (0..patch[0].len()).step_by(LANES) {
+    /// Transforms one tile. The results are `distance` apart, the first at `from`.
+    fn transform_inputs(tile: &[&[f32]; 16], target: &mut [f32], from: usize, distance: usize) {
+        for start in (0..tile[0].len()).step_by(LANES) {
             let mut rows = [[[0.0f32; LANES]; 4]; 4];
             for (y, row) in rows.iter_mut().enumerate() {
-                *row = side_of_inputs(std::array::from_fn(|x| lanes(&patch[4 * y + x][start..])));
+                *row = side_of_inputs(std::array::from_fn(|x| lanes(&tile[4 * y + x][start..])));
             }
             for x in 0..4 {
                 let column = side_of_inputs(rows.each_ref().map(|row| row[x]));
@@ -158,18 +158,18 @@ multiversion! {
 }
 
 multiversion! {
-    /// Computes four rows of sums from the products of each patch, whose positions are `distance`
+    /// Computes four rows of sums from the products of each tile, whose places are `distance`
     /// apart. After an enlargement, the products of the third row and column were not computed and
     /// count as zero.
     fn transform_products(products: &[f32], distance: usize, enlarge: bool, sums: &mut [f32]) {
         let zero = [0.0f32; LANES];
-        for (patch, sums) in sums.chunks_exact_mut(4 * PANEL).enumerate() {
+        for (tile, sums) in sums.chunks_exact_mut(4 * PANEL).enumerate() {
             for half in [0, LANES] {
                 let at = |y: usize, x: usize| {
                     if enlarge && (x == 2 || y == 2) {
                         zero
                     } else {
-                        lanes(&products[(4 * y + x) * distance + patch * PANEL + half..])
+                        lanes(&products[(4 * y + x) * distance + tile * PANEL + half..])
                     }
                 };
                 let mut rows = [[[0.0f32; LANES]; 2]; 4];
