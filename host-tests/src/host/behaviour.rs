@@ -76,9 +76,21 @@ pub struct Behaviour {
 impl Behaviour {
     /// The region of a picture of that many pixels, in canonical coordinates.
     pub(crate) fn canonical(&self, (width, height): (usize, usize)) -> OfxRectD {
-        let (x1, y1) = (f64::from(self.origin.0) * self.pixel_aspect, f64::from(self.origin.1));
-        let x2 = x1 + width as f64 * self.pixel_aspect;
-        OfxRectD { x1, y1, x2, y2: y1 + height as f64 }
+        let (x1, y1) = self.origin;
+        let window = OfxRectI { x1, y1, x2: x1 + width as c_int, y2: y1 + height as c_int };
+        self.region(window, 1.0)
+    }
+
+    /// The region of a window of pixels at a scale, in canonical coordinates.
+    pub(crate) fn region(&self, window: OfxRectI, scale: f64) -> OfxRectD {
+        let across = |v: c_int| f64::from(v) * self.pixel_aspect / scale;
+        let up = |v: c_int| f64::from(v) / scale;
+        OfxRectD {
+            x1: across(window.x1),
+            y1: up(window.y1),
+            x2: across(window.x2),
+            y2: up(window.y2),
+        }
     }
 
     /// The pixels that a canonical region touches at a scale.

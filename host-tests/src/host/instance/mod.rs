@@ -302,14 +302,7 @@ impl Instance {
         }
         let buffer = Arc::new(buffer);
         if behaviour.crops_inputs {
-            let across = |v: c_int| f64::from(v) * behaviour.pixel_aspect / request.scale;
-            let up = |v: c_int| f64::from(v) / request.scale;
-            let region = OfxRectD {
-                x1: across(window.x1),
-                y1: up(window.y1),
-                x2: across(window.x2),
-                y2: up(window.y2),
-            };
+            let region = behaviour.region(window, request.scale);
             for (name, wanted) in self.regions_of_interest(request.time, request.scale, region)? {
                 if let Some(clip) = self.effect.clip(&name) {
                     clip.crop(Some(wanted));
