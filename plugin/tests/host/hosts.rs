@@ -213,19 +213,27 @@ fn times_in_one_clip_are_refused_where_there_is_only_the_current_frame() {
     });
 }
 
+/// Writes a picture of that size with a disc at `x`, and returns its path.
+fn disc_file(folder: &Path, name: &str, (width, height): (usize, usize), x: f32) -> String {
+    let picture = Picture::from_fn(width, height, |px, py| {
+        let far = (px as f32 - x).hypot(py as f32 - 24.0) - 11.0;
+        if far < 0.0 { [0.9, 0.5, 0.3, 1.0] } else { [0.8, 0.85, 0.9, 1.0] }
+    });
+    saved(folder, name, &picture)
+}
+
+/// Writes a picture, and returns its path.
+fn saved(folder: &Path, name: &str, picture: &Picture) -> String {
+    let path = folder.join(name);
+    picture.save(&path, Default::default(), false).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
 #[test]
 fn keys_from_files_need_no_clip() {
     alone("hosts::keys_from_files_need_no_clip", |folder| {
-        let key = |name: &str, x: f32| {
-            let path = folder.join(name);
-            let picture = Picture::from_fn(SIZE.0, SIZE.1, |px, py| {
-                let far = (px as f32 - x).hypot(py as f32 - 24.0) - 11.0;
-                if far < 0.0 { [0.9, 0.5, 0.3, 1.0] } else { [0.8, 0.85, 0.9, 1.0] }
-            });
-            picture.save(&path, Default::default(), false).unwrap();
-            path.to_str().unwrap().to_owned()
-        };
-        let (first, last) = (key("a.png", 20.0), key("b.png", 40.0));
+        let first = disc_file(folder, "a.png", SIZE, 20.0);
+        let last = disc_file(folder, "b.png", SIZE, 40.0);
         let values = [
             ("keysFrom", "Image files"),
             ("firstKeyFile", first.as_str()),
@@ -250,12 +258,9 @@ fn keys_from_files_need_no_clip() {
 #[test]
 fn mlt_gets_paths_under_the_names_that_its_projects_keep() {
     alone("hosts::mlt_gets_paths_under_the_names_that_its_projects_keep", |folder| {
-        let files = ["a", "b"].map(|name| {
-            let path = folder.join(format!("{name}.png"));
-            let shade = if name == "a" { 0.25 } else { 0.75 };
+        let files = [("a.png", 0.25), ("b.png", 0.75)].map(|(name, shade)| {
             let picture = Picture::from_fn(SIZE.0, SIZE.1, |_, _| [shade, shade, shade, 1.0]);
-            picture.save(&path, Default::default(), false).unwrap();
-            path.to_str().unwrap().to_owned()
+            saved(folder, name, &picture)
         });
         let keys = |ids: [&str; 2]| {
             let values = [
@@ -304,16 +309,9 @@ fn mlt_which_ignores_failures_gets_them_on_the_picture() {
 fn keys_from_files_are_undistorted_where_pixels_are_not_square() {
     alone("hosts::keys_from_files_are_undistorted_where_pixels_are_not_square", |folder| {
         // As wide as the frame is shown, twice as many pixels as it has.
-        let file = |name: &str, x: f32| {
-            let path = folder.join(name);
-            let picture = Picture::from_fn(2 * SIZE.0, SIZE.1, |px, py| {
-                let far = (px as f32 - x).hypot(py as f32 - 24.0) - 11.0;
-                if far < 0.0 { [0.9, 0.5, 0.3, 1.0] } else { [0.8, 0.85, 0.9, 1.0] }
-            });
-            picture.save(&path, Default::default(), false).unwrap();
-            path.to_str().unwrap().to_owned()
-        };
-        let (first, last) = (file("a.png", 50.0), file("b.png", 70.0));
+        let wide = (2 * SIZE.0, SIZE.1);
+        let first = disc_file(folder, "a.png", wide, 50.0);
+        let last = disc_file(folder, "b.png", wide, 70.0);
         let values = [
             ("keysFrom", "Image files"),
             ("firstKeyFile", first.as_str()),
