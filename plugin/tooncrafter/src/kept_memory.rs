@@ -60,7 +60,7 @@ pub(crate) fn release() {
 }
 
 /// The program's blocks.
-static KEPT: Pool = Pool::NEW;
+static KEPT: Pool = Pool::new();
 
 /// The system's allocator with a list of blocks of its own.
 struct Pool(Mutex<Blocks>);
@@ -137,7 +137,9 @@ fn block_layout(layout: Layout) -> Option<Layout> {
 }
 
 impl Pool {
-    const NEW: Self = Self(Mutex::new(Blocks::NONE));
+    const fn new() -> Self {
+        Self(Mutex::new(Blocks::NONE))
+    }
 
     fn keep(&'static self) -> Keeping {
         let mut blocks = self.0.lock();
@@ -291,7 +293,7 @@ mod tests {
     const SIZE: usize = 2 * LARGE;
 
     /// Other tests of this program use the program's blocks meanwhile.
-    static OWN: Pool = Pool::NEW;
+    static OWN: Pool = Pool::new();
 
     fn alloc(size: usize) -> (*mut u8, Layout) {
         let layout = Layout::from_size_align(size, 4).expect("a small power of two");
