@@ -22,6 +22,11 @@ const LABELS: usize = (STRIDE - 1) * STRIDE;
 const UNLIKE: u8 = 60;
 /// Cells that are compared around a cell, to each side.
 const AROUND: usize = 2;
+/// Difference of the cells around a cell from which they tell where it went. What is plain may as well be hidden, so that
+/// it counts by this share at least, and goes with its neighbours rather than far away to a like place.
+const TELLS: f32 = 24.0;
+/// See [`TELLS`].
+const PLAIN: f32 = 0.08;
 /// Cost of a neighbour that moves by one cell more or less ...
 const BENDS: u8 = 10;
 /// ... and of one that moves in any other way, where both look the same.
@@ -34,6 +39,9 @@ const LEAST: f32 = 0.25;
 const LENGTH: f32 = 0.6;
 /// Difference in motion, in cells, up to which cells are mixed when the flow is enlarged.
 const TOGETHER: f32 = 1.5;
+
+/// What stands for a share of 1.
+const WHOLE: u32 = 1 << 8;
 
 /// The path cost of each displacement of a cell, with a margin that is never taken, and the least
 /// of them.
@@ -68,6 +76,21 @@ impl Cells {
 
     fn look(&self, y: usize, x: usize) -> [u8; 4] {
         self.looks[y * self.w + x]
+    }
+
+    /// How much the costs of a cell count, in shares of [`WHOLE`].
+    fn told(&self, y: usize, x: usize) -> u32 {
+        let around = |v: usize, most: usize| v.saturating_sub(AROUND)..(v + AROUND + 1).min(most);
+        let (mut low, mut high) = ([u8::MAX; 4], [0u8; 4]);
+        for look in around(y, self.h).flat_map(|y| around(x, self.w).map(move |x| self.look(y, x)))
+        {
+            for c in 0..4 {
+                low[c] = low[c].min(look[c]);
+                high[c] = high[c].max(look[c]);
+            }
+        }
+        let most = (0..4).map(|c| high[c] - low[c]).max().unwrap_or(0);
+        (WHOLE as f32 * (f32::from(most) / TELLS).clamp(PLAIN, 1.0)) as u32
     }
 }
 
@@ -113,7 +136,6 @@ impl Target {
             let from = (y + dy) * self.pitch + x;
             let planes = self.looks.each_ref().map(|plane| &plane[from..from + STRIDE]);
             differences(look, planes, &self.margin[from..from + STRIDE], out);
-            out[STRIDE - 1] = u8::MAX;
         }
     }
 }
@@ -216,7 +238,7 @@ fn costs(a: &Cells, target: &Target) -> Vec<u8> {
         let reach = AROUND as isize;
         (-reach..=reach).for_each(|x| add_sums(&mut sum, column(x)));
         for (x, to) in out[y * w * LABELS..][..w * LABELS].chunks_mut(LABELS).enumerate() {
-            mean(&sum, to);
+            mean(&sum, a.told(y, x), to);
             let x = x as isize;
             slide(&mut sum, column(x - reach), column(x + reach + 1));
         }
@@ -262,12 +284,15 @@ fn slide(sum: &mut [u16], leaves: &[u16], enters: &[u16]) {
 }
 
 widest! {
-/// Means of sums over all cells around; labels that are never taken stay so.
-fn mean(sum: &[u16], out: &mut [u8]) {
+/// Means of sums over all cells around, in shares of [`WHOLE`], but not of labels that are never taken.
+fn mean(sum: &[u16], share: u32, out: &mut [u8]) {
     const COUNT: u32 = ((2 * AROUND + 1) * (2 * AROUND + 1)) as u32;
-    const PART: u32 = (1 << 16) / COUNT + 1;
-    for (to, sum) in out.iter_mut().zip(sum) {
-        *to = ((u32::from(*sum) * PART) >> 16) as u8;
+    let part = ((1 << 16) / COUNT + 1) * share / WHOLE;
+    for (to, sum) in out.chunks_exact_mut(STRIDE).zip(sum.chunks_exact(STRIDE)) {
+        for (to, sum) in to.iter_mut().zip(sum) {
+            *to = ((u32::from(*sum) * part) >> 16) as u8;
+        }
+        to[STRIDE - 1] = u8::MAX;
     }
 }
 }
