@@ -13,10 +13,11 @@ use super::bf16_unit::{COLUMN_STEP, Unit, round_bf16, spread_row};
 use super::buffer::{self, Unwritten};
 use super::dot_products::DotProducts;
 use super::kernel::{self, MAX_ROWS, rows_per_call};
-use super::pack::{PANEL, Precision, STEP, tile_offset};
+use super::pack::{LANES, PANEL, Precision, STEP, tile_offset};
 use super::rows::Rows;
 use super::share::Shared;
 use super::softmax::{RunningSoftmax, weigh_row};
+use super::transpose::transpose;
 use super::{amx, on_device};
 use crate::row_pitch::rows_apart;
 
@@ -29,6 +30,8 @@ const QUERIES: usize = 32;
 const MANY_QUERIES: usize = 128;
 /// A head whose keys hold at least this number of values has many keys.
 const MANY_KEYS: usize = 200_000;
+/// All heads together have few keys if these hold at most this number of values.
+const FEW_KEYS: usize = 65_536;
 
 /// `softmax(scale * q k^T) v` for each head.
 ///
@@ -142,11 +145,18 @@ impl AttentionOp {
         let mut values = vec![0.0f32; groups * value_len];
         keys.par_chunks_mut(key_len).zip(values.par_chunks_mut(value_len)).enumerate().for_each(
             |(group, (keys, values))| {
+                let mut rows = Vec::with_capacity(LANES);
+                for first in (0..m).step_by(LANES) {
+                    rows.clear();
+                    rows.extend((first..m.min(first + LANES)).map(|j| {
+                        let (row, from) = self.kv_row(group, j);
+                        k.get(row, from, d)
+                    }));
+                    let keys = &mut keys[first / PANEL * d * PANEL + first % PANEL..];
+                    transpose(&rows, keys, PANEL);
+                }
                 for j in 0..m {
                     let (row, from) = self.kv_row(group, j);
-                    for (i, &x) in k.get(row, from, d).iter().enumerate() {
-                        keys[(j / PANEL * d + i) * PANEL + j % PANEL] = x;
-                    }
                     for (panel, x) in v.get(row, from, d).chunks(PANEL).enumerate() {
                         values[(panel * m + j) * PANEL..][..x.len()].copy_from_slice(x);
                     }
@@ -163,7 +173,7 @@ impl AttentionOp {
                 queries.push(q.get(row, from, d));
             }
             let (keys, values) = (&keys[group * key_len..], &values[group * value_len..]);
-            let width = value_panels * PANEL;
+            let (width, pitch) = (value_panels * PANEL, self.scores_apart());
             for start in (0..m).step_by(TILE) {
                 let len = TILE.min(m - start);
                 for rows in (0..padded).step_by(unit) {
@@ -171,15 +181,15 @@ impl AttentionOp {
                     taken[..unit].copy_from_slice(&queries[rows..rows + unit]);
                     for panel in 0..len.div_ceil(PANEL) {
                         let keys = &keys[(start / PANEL + panel) * d * PANEL..];
-                        let target = &mut scores[rows * TILE + panel * PANEL..];
-                        kernel::multiply(&taken, d, keys, target, TILE, true);
+                        let target = &mut scores[rows * pitch + panel * PANEL..];
+                        kernel::multiply(&taken, d, keys, target, pitch, true);
                     }
                 }
                 self.weigh(first, start, len, width, &mut block.state, scores, sums);
                 for rows in (0..padded).step_by(unit) {
                     let mut taken: [&[f32]; MAX_ROWS] = [&[]; MAX_ROWS];
                     for (i, slot) in taken.iter_mut().enumerate().take(unit) {
-                        *slot = &scores[(rows + i) * TILE..][..len];
+                        *slot = &scores[(rows + i) * pitch..][..len];
                     }
                     for panel in 0..value_panels {
                         let values = &values[(panel * m + start) * PANEL..];
@@ -231,7 +241,7 @@ impl AttentionOp {
             }
             let mut weights = vec![bf16::ZERO; blocks * (TILE / STEP) * U::ROW_STEP];
             let (keys, values) = (&keys[group * key_len..], &values[group * value_len..]);
-            let width = value_panels * PANEL;
+            let (width, pitch) = (value_panels * PANEL, self.scores_apart());
             for start in (0..m).step_by(TILE) {
                 let len = TILE.min(m - start);
                 let steps = len.div_ceil(STEP);
@@ -239,12 +249,12 @@ impl AttentionOp {
                     let queries = &queries[b * depth * U::ROW_STEP..];
                     for panel in 0..steps {
                         let keys = &keys[(start / PANEL + panel) * depth * COLUMN_STEP..];
-                        let target = &mut scores[b * U::ROWS * TILE + panel * PANEL..];
-                        unit.multiply(queries, keys, depth, target, TILE, true);
+                        let target = &mut scores[b * U::ROWS * pitch + panel * PANEL..];
+                        unit.multiply(queries, keys, depth, target, pitch, true);
                     }
                 }
                 for (i, state) in block.state.iter_mut().enumerate() {
-                    let row = &mut scores[i * TILE..][..steps * STEP];
+                    let row = &mut scores[i * pitch..][..steps * STEP];
                     row[self.seen(first + i, start, len)..].fill(f32::NEG_INFINITY);
                     let at = i / U::ROWS * steps * U::ROW_STEP + i % U::ROWS * STEP;
                     let target = &mut weights[at..];
@@ -278,12 +288,19 @@ impl AttentionOp {
         let width = d.next_multiple_of(PANEL);
         let shared = Shared::new(out);
         (0..groups * blocks).into_par_iter().for_each(|task| {
-            let (group, first) = (task / blocks, task % blocks * each);
+            // If the keys and values of all heads stay in the second cache, the heads of the same queries follow each
+            // other, so that the rows are read and written whole.
+            let (group, index) = if heads * m * d <= FEW_KEYS {
+                (task / (blocks * heads) * heads + task % heads, task / heads % blocks)
+            } else {
+                (task / blocks, task % blocks)
+            };
+            let first = index * each;
             let count = each.min(total - first);
             let mut block = Block {
                 count,
                 state: vec![RunningSoftmax { most: f32::NEG_INFINITY, sum: 0.0 }; count],
-                scores: vec![0.0; each * TILE],
+                scores: vec![0.0; each * self.scores_apart()],
                 sums: vec![0.0; each * width],
             };
             walk(group, first, &mut block);
@@ -310,6 +327,12 @@ impl AttentionOp {
         (group / heads * m + index, group % heads * d)
     }
 
+    /// How far the scores of two queries lie apart. With few keys they lie close together: rows a whole tile apart would
+    /// push each other out of the first cache.
+    fn scores_apart(&self) -> usize {
+        TILE.min(self.dims.m.next_multiple_of(PANEL))
+    }
+
     /// How many of the `len` keys from `start` on are visible to query `index`.
     fn seen(&self, index: usize, start: usize, len: usize) -> usize {
         if self.causal { (index % self.dims.n + 1).saturating_sub(start).min(len) } else { len }
@@ -330,7 +353,7 @@ impl AttentionOp {
     ) {
         for (i, state) in state.iter_mut().enumerate() {
             // Tiles are a multiple of 16 long, so there is room for the padding.
-            let row = &mut scores[i * TILE..][..len.next_multiple_of(16)];
+            let row = &mut scores[i * self.scores_apart()..][..len.next_multiple_of(16)];
             row[self.seen(first + i, start, len)..].fill(f32::NEG_INFINITY);
             weigh_row(row, self.scale, state, &mut sums[i * width..][..width]);
         }
@@ -341,7 +364,7 @@ impl AttentionOp {
 struct Block {
     count: usize,
     state: Vec<RunningSoftmax>,
-    /// `[query][TILE]`
+    /// `[query][keys of a tile]`
     scores: Vec<f32>,
     /// `[query][d rounded up to panels]`
     sums: Vec<f32>,

@@ -46,15 +46,14 @@ pub(super) fn store(
         }
     }
     let sums = &mut sums[..rows.len() * PANEL];
+    // What is not linear takes the bias first; afterwards there is none left to add.
     if gated {
         gate(sums, &std::mem::take(&mut bias));
-    } else if end.activation != Activation::None {
-        add_bias(sums, &std::mem::take(&mut bias));
     }
     match end.activation {
         Activation::None => {}
-        Activation::Silu => silu(sums),
-        Activation::Gelu => gelu(sums),
+        Activation::Silu => silu(sums, &std::mem::take(&mut bias)),
+        Activation::Gelu => gelu(sums, &std::mem::take(&mut bias)),
     }
     write(sums, rows, &bias[..len], start, outputs, end, out);
 }
@@ -98,27 +97,23 @@ multiversion! {
 }
 
 multiversion! {
-    fn add_bias(sums: &mut [f32], bias: &[f32; PANEL]) {
+    /// Adds the bias to each row, and takes SiLU of the sums.
+    fn silu(sums: &mut [f32], bias: &[f32; PANEL]) {
         for row in sums.chunks_exact_mut(PANEL) {
             for (sum, bias) in row.iter_mut().zip(bias) {
-                *sum += bias;
+                *sum = math::silu(*sum + bias);
             }
         }
     }
 }
 
 multiversion! {
-    fn silu(values: &mut [f32]) {
-        for value in values {
-            *value = math::silu(*value);
-        }
-    }
-}
-
-multiversion! {
-    fn gelu(values: &mut [f32]) {
-        for value in values {
-            *value = math::gelu(*value);
+    /// Adds the bias to each row, and takes GELU of the sums.
+    fn gelu(sums: &mut [f32], bias: &[f32; PANEL]) {
+        for row in sums.chunks_exact_mut(PANEL) {
+            for (sum, bias) in row.iter_mut().zip(bias) {
+                *sum = math::gelu(*sum + bias);
+            }
         }
     }
 }

@@ -1,10 +1,10 @@
-//! The innermost f32 loop: a few rows times one panel, with the sums in registers.
+//! The innermost f32 loop: a few rows times a few columns, with the sums in registers.
 
 use super::isa::{Isa, isa};
-use super::pack::PANEL;
+use super::pack::{LANES, PANEL};
 
 /// Largest number of rows that any kernel takes at once.
-pub(crate) const MAX_ROWS: usize = 14;
+pub(crate) const MAX_ROWS: usize = 16;
 
 /// Number of rows that this processor's kernel takes at once.
 pub(crate) fn rows_per_call() -> usize {
@@ -26,102 +26,149 @@ pub(crate) fn multiply(
     let count = rows_per_call();
     assert!(b.len() >= depth * PANEL, "the panel is shorter than the depth");
     assert!(c.len() >= (count - 1) * pitch + PANEL, "the result does not hold every row");
-    let mut pointers = [std::ptr::null(); MAX_ROWS];
-    for (pointer, row) in pointers.iter_mut().zip(rows).take(count) {
-        assert!(row.len() >= depth, "a row is shorter than the depth");
-        *pointer = row.as_ptr();
-    }
+    let pointers = pointers(&rows[..count], depth);
     let (b, c) = (b.as_ptr(), c.as_mut_ptr());
     match isa() {
         // SAFETY: the lengths are checked above, and `isa` has found the instructions.
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => unsafe { avx512(&pointers, depth, b, c, pitch, fresh) },
+        Isa::Avx512 => unsafe { avx512::<14, 2>(&pointers, depth, b, PANEL, c, pitch, fresh) },
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => unsafe { avx2(&pointers, depth, b, c, pitch, fresh) },
+        Isa::Avx2 => unsafe { avx2::<6, 2>(&pointers, depth, b, PANEL, c, pitch, fresh) },
         // SAFETY: the lengths are checked above. Targets whose base set has a fused multiply-add
         // use it; on others `mul_add` would call a library function.
-        _ => unsafe {
-            plain::<{ cfg!(target_arch = "aarch64") }>(&pointers, depth, b, c, pitch, fresh)
-        },
+        _ => unsafe { plain::<6, 2, FUSED>(&pointers, depth, b, PANEL, c, pitch, fresh) },
     }
+}
+
+/// `c[i][0..16] = sum over k of rows[i][k] * b[k][0..16]` for 16 rows of at least `depth` values, with rows of `b` and of
+/// `c` each a pitch apart: for products too small for [`multiply`].
+pub(crate) fn multiply_square(
+    rows: &[&[f32]; LANES],
+    depth: usize,
+    (b, b_pitch): (&[f32], usize),
+    (c, c_pitch): (&mut [f32], usize),
+) {
+    assert!(depth > 0 && b.len() >= (depth - 1) * b_pitch + LANES, "each row has its columns");
+    assert!(c.len() >= (LANES - 1) * c_pitch + LANES, "the result does not hold every row");
+    #[cfg(target_arch = "x86_64")]
+    if isa() == Isa::Avx512 {
+        let rows = pointers(rows, depth);
+        let (b, c) = (b.as_ptr(), c.as_mut_ptr());
+        // SAFETY: the lengths are checked above, and `isa` has found the instructions.
+        return unsafe { avx512::<LANES, 1>(&rows, depth, b, b_pitch, c, c_pitch, true) };
+    }
+    // Other sets have half as many registers, or fewer.
+    for (rows, c) in rows.chunks_exact(4).zip(c.chunks_mut(4 * c_pitch)) {
+        let rows = pointers(rows, depth);
+        let (b, c) = (b.as_ptr(), c.as_mut_ptr());
+        // SAFETY: the lengths are checked above, and `isa` has found the instructions.
+        unsafe {
+            match isa() {
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx2 => avx2::<4, 1>(&rows, depth, b, b_pitch, c, c_pitch, true),
+                _ => plain::<4, 1, FUSED>(&rows, depth, b, b_pitch, c, c_pitch, true),
+            }
+        }
+    }
+}
+
+/// Whether the target's base set has a fused multiply-add.
+const FUSED: bool = cfg!(target_arch = "aarch64");
+
+/// Where the rows lie, each of which holds `depth` values.
+fn pointers(rows: &[&[f32]], depth: usize) -> [*const f32; MAX_ROWS] {
+    let mut pointers = [std::ptr::null(); MAX_ROWS];
+    for (pointer, row) in pointers.iter_mut().zip(rows) {
+        assert!(row.len() >= depth, "a row is shorter than the depth");
+        *pointer = row.as_ptr();
+    }
+    pointers
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
-unsafe fn avx512(
+unsafe fn avx512<const ROWS: usize, const VECTORS: usize>(
     rows: &[*const f32; MAX_ROWS],
     depth: usize,
     b: *const f32,
+    b_pitch: usize,
     c: *mut f32,
     pitch: usize,
     fresh: bool,
 ) {
     use std::arch::x86_64::*;
-    const ROWS: usize = 14;
-    let mut sums = [[_mm512_setzero_ps(); 2]; ROWS];
-    // SAFETY: the caller guarantees `depth` values behind each row, `depth * 32` behind `b` and 14
-    // rows of 32 values, `pitch` apart, behind `c`.
+    let mut sums = [[_mm512_setzero_ps(); VECTORS]; ROWS];
+    // SAFETY: the caller guarantees `depth` values behind each row, `depth` rows of 16 values for each vector, `b_pitch`
+    // apart, behind `b`, and `ROWS` of them, `pitch` apart, behind `c`.
     unsafe {
         if !fresh {
-            for (i, sum) in sums.iter_mut().enumerate() {
-                sum[0] = _mm512_loadu_ps(c.add(i * pitch));
-                sum[1] = _mm512_loadu_ps(c.add(i * pitch + 16));
+            for (i, sums) in sums.iter_mut().enumerate() {
+                for (v, sum) in sums.iter_mut().enumerate() {
+                    *sum = _mm512_loadu_ps(c.add(i * pitch + v * LANES));
+                }
             }
         }
         for k in 0..depth {
-            let b0 = _mm512_loadu_ps(b.add(k * PANEL));
-            let b1 = _mm512_loadu_ps(b.add(k * PANEL + 16));
+            let mut columns = [_mm512_setzero_ps(); VECTORS];
+            for (v, columns) in columns.iter_mut().enumerate() {
+                *columns = _mm512_loadu_ps(b.add(k * b_pitch + v * LANES));
+            }
             for i in 0..ROWS {
                 let a = _mm512_set1_ps(*rows[i].add(k));
-                sums[i][0] = _mm512_fmadd_ps(a, b0, sums[i][0]);
-                sums[i][1] = _mm512_fmadd_ps(a, b1, sums[i][1]);
+                for v in 0..VECTORS {
+                    sums[i][v] = _mm512_fmadd_ps(a, columns[v], sums[i][v]);
+                }
             }
         }
-        for (i, sum) in sums.iter().enumerate() {
-            _mm512_storeu_ps(c.add(i * pitch), sum[0]);
-            _mm512_storeu_ps(c.add(i * pitch + 16), sum[1]);
+        for (i, sums) in sums.iter().enumerate() {
+            for (v, sum) in sums.iter().enumerate() {
+                _mm512_storeu_ps(c.add(i * pitch + v * LANES), *sum);
+            }
         }
     }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-unsafe fn avx2(
+unsafe fn avx2<const ROWS: usize, const VECTORS: usize>(
     rows: &[*const f32; MAX_ROWS],
     depth: usize,
     b: *const f32,
+    b_pitch: usize,
     c: *mut f32,
     pitch: usize,
     fresh: bool,
 ) {
     // SAFETY: the caller's contract is that of `plain`.
-    unsafe { plain::<true>(rows, depth, b, c, pitch, fresh) }
+    unsafe { plain::<ROWS, VECTORS, true>(rows, depth, b, b_pitch, c, pitch, fresh) }
 }
 
-/// Six rows in plain loops, 16 columns at a time.
+/// A few rows in plain loops, 16 columns at a time.
 #[inline(always)]
-unsafe fn plain<const FUSED: bool>(
+unsafe fn plain<const ROWS: usize, const VECTORS: usize, const FUSED: bool>(
     rows: &[*const f32; MAX_ROWS],
     depth: usize,
     b: *const f32,
+    b_pitch: usize,
     c: *mut f32,
     pitch: usize,
     fresh: bool,
 ) {
-    const ROWS: usize = 6;
-    for half in 0..2 {
-        let mut sums = [[0.0f32; 16]; ROWS];
-        // SAFETY: the caller guarantees `depth` values behind each row, `depth * 32` behind `b` and
-        // 6 rows of 32 values, `pitch` apart, behind `c`.
+    for vector in 0..VECTORS {
+        let mut sums = [[0.0f32; LANES]; ROWS];
+        // SAFETY: the caller guarantees `depth` values behind each row, `depth` rows of 16 values for each vector,
+        // `b_pitch` apart, behind `b`, and `ROWS` of them, `pitch` apart, behind `c`.
         unsafe {
             if !fresh {
                 for (i, sum) in sums.iter_mut().enumerate() {
-                    *sum = c.add(i * pitch + half * 16).cast::<[f32; 16]>().read_unaligned();
+                    let c = c.add(i * pitch + vector * LANES);
+                    *sum = c.cast::<[f32; LANES]>().read_unaligned();
                 }
             }
             for k in 0..depth {
-                let b = b.add(k * PANEL + half * 16).cast::<[f32; 16]>().read_unaligned();
+                let b = b.add(k * b_pitch + vector * LANES);
+                let b = b.cast::<[f32; LANES]>().read_unaligned();
                 for (sum, row) in sums.iter_mut().zip(rows) {
                     let a = *row.add(k);
                     for (s, b) in sum.iter_mut().zip(b) {
@@ -130,7 +177,8 @@ unsafe fn plain<const FUSED: bool>(
                 }
             }
             for (i, sum) in sums.iter().enumerate() {
-                c.add(i * pitch + half * 16).cast::<[f32; 16]>().write_unaligned(*sum);
+                let c = c.add(i * pitch + vector * LANES);
+                c.cast::<[f32; LANES]>().write_unaligned(*sum);
             }
         }
     }
@@ -153,26 +201,33 @@ mod tests {
         for (i, row) in rows.iter_mut().enumerate() {
             *row = a[i * DEPTH..].as_ptr();
         }
-        type Kernel = unsafe fn(&[*const f32; MAX_ROWS], usize, *const f32, *mut f32, usize, bool);
-        let mut kernels: Vec<(&str, usize, Kernel)> =
-            vec![("plain", 6, plain::<false>), ("fused", 6, plain::<true>)];
+        type Kernel =
+            unsafe fn(&[*const f32; MAX_ROWS], usize, *const f32, usize, *mut f32, usize, bool);
+        // Name, rows, columns.
+        let mut kernels: Vec<(&str, usize, usize, Kernel)> = vec![
+            ("plain", 6, 32, plain::<6, 2, false>),
+            ("fused", 6, 32, plain::<6, 2, true>),
+            ("plain", 4, 16, plain::<4, 1, false>),
+        ];
         #[cfg(target_arch = "x86_64")]
         {
             if isa() >= Isa::Avx2 {
-                kernels.push(("avx2", 6, avx2));
+                kernels.push(("avx2", 6, 32, avx2::<6, 2>));
+                kernels.push(("avx2", 4, 16, avx2::<4, 1>));
             }
             if isa() == Isa::Avx512 {
-                kernels.push(("avx512", 14, avx512));
+                kernels.push(("avx512", 14, 32, avx512::<14, 2>));
+                kernels.push(("avx512", 16, 16, avx512::<16, 1>));
             }
         }
-        for (name, count, kernel) in kernels {
+        for (name, count, columns, kernel) in kernels {
             for fresh in [true, false] {
                 let mut c = start.clone();
-                // SAFETY: there are 14 rows of 37 values, 37 * 32 weights and 14 result rows 40
+                // SAFETY: there are 16 rows of 37 values, 37 * 32 weights and 16 result rows 40
                 // apart. The list contains only kernels whose instructions `isa` has found.
-                unsafe { kernel(&rows, DEPTH, b.as_ptr(), c.as_mut_ptr(), PITCH, fresh) };
+                unsafe { kernel(&rows, DEPTH, b.as_ptr(), PANEL, c.as_mut_ptr(), PITCH, fresh) };
                 for i in 0..count {
-                    for j in 0..PANEL {
+                    for j in 0..columns {
                         let before = if fresh { 0.0 } else { start[i * PITCH + j] };
                         let sum: f32 =
                             (0..DEPTH).map(|k| a[i * DEPTH + k] * b[k * PANEL + j]).sum();
@@ -180,7 +235,8 @@ mod tests {
                         assert!((found - wanted).abs() < 1e-4, "{name}, row {i}, column {j}");
                     }
                     // The values between the rows must not change.
-                    assert_eq!(c[i * PITCH + PANEL..][..8], start[i * PITCH + PANEL..][..8]);
+                    let between = i * PITCH + columns..(i + 1) * PITCH;
+                    assert_eq!(c[between.clone()], start[between]);
                 }
             }
         }

@@ -28,6 +28,7 @@ mod softmax;
 #[cfg(test)]
 mod tests;
 mod time;
+mod transpose;
 mod winograd;
 
 pub use crate::layer_args::{Activation, Addend, Window};

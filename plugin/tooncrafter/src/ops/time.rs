@@ -5,17 +5,15 @@ use rayon::prelude::*;
 
 use super::buffer::{self, Unwritten};
 use super::isa::multiversion;
+use super::pack::LANES;
 use super::rows::Rows;
 use super::share::Shared;
-use super::{math, on_device};
+use super::transpose::transpose;
+use super::{kernel, math, on_device};
 use crate::row_pitch::rows_apart;
 
-/// Number of frames or channels in one step of the loops.
-const LANES: usize = 16;
 /// Number of channels, over all heads, of the pixels in one task.
 const BLOCK: usize = 2048;
-/// Number of queries whose sums are in registers at once.
-const QUERIES: usize = 8;
 
 /// Attention over the frames of each pixel separately.  `q, k, v: [b, t, p, heads * d]` → the same
 /// shape; rows need not be contiguous. Computed in f32: the products are too small to gain from a
@@ -62,44 +60,68 @@ impl CustomOp3 for TimeOp {
         // and written together.
         let together = (BLOCK / inner).clamp(1, p);
         let blocks = p.div_ceil(together);
+        // Near the processor, frames and the channels of a head are padded with zeros to whole steps.
+        let (frames, width) = (t.next_multiple_of(LANES), d.next_multiple_of(LANES));
+        let pitch = together * self.heads * width;
         let write = |out: &mut Unwritten| {
             let shared = Shared::new(out);
             (0..b * blocks).into_par_iter().for_each_init(
-                || (Pixel::new(t, d), vec![0.0f32; 3 * t * together * inner]),
-                |(pixel, near), index| {
+                || (Room::new(frames, width), vec![0.0f32; 3 * frames * pitch]),
+                |(room, near), index| {
                     let first = index % blocks * together;
                     let count = together.min(p - first);
                     let row = |frame: usize| (index / blocks * t + frame) * p + first;
-                    let size = t * together * inner;
-                    for (near, far) in near.chunks_exact_mut(size).zip([q, k, v]) {
-                        for (frame, near) in near.chunks_exact_mut(together * inner).enumerate() {
-                            for (i, near) in near.chunks_exact_mut(inner).enumerate().take(count) {
-                                near.copy_from_slice(far.get(row(frame) + i, 0, inner));
+                    // Queries, keys and values of a pixel follow each other if one layer has made them; read
+                    // in this order they are one stream.
+                    for (frame, i) in (0..t).flat_map(|frame| (0..count).map(move |i| (frame, i))) {
+                        let at = frame * pitch + i * self.heads * width;
+                        for (near, far) in near.chunks_exact_mut(frames * pitch).zip([q, k, v]) {
+                            let near = &mut near[at..][..self.heads * width];
+                            copy_heads(far.get(row(frame) + i, 0, inner), d, near, width);
+                        }
+                    }
+                    let (queries, others) = near.split_at_mut(frames * pitch);
+                    let (keys, values) = others.split_at(frames * pitch);
+                    for head in (0..count * self.heads * width).step_by(width) {
+                        let (keys, values) = (&keys[head..], &values[head..]);
+                        for start in (0..t).step_by(LANES) {
+                            let queries = &mut queries[start * pitch + head..];
+                            let rows = each_of(queries, pitch, width);
+                            transpose(&rows, &mut room.queries, LANES);
+                            for (group, weights) in
+                                room.weights.chunks_exact_mut(LANES * LANES).enumerate()
+                            {
+                                let keys = each_of(&keys[group * LANES * pitch..], pitch, width);
+                                let queries = (room.queries.as_slice(), LANES);
+                                kernel::multiply_square(&keys, width, queries, (weights, LANES));
+                            }
+                            weigh(&mut room.weights[..t * LANES], self.scale);
+                            for (group, weights) in
+                                room.weights.chunks_exact(LANES * LANES).enumerate()
+                            {
+                                let turned = &mut room.turned[group * LANES..];
+                                transpose(&each_of(weights, LANES, LANES), turned, frames);
+                            }
+                            let weights = each_of(&room.turned, frames, t);
+                            for channel in (0..width).step_by(LANES) {
+                                let values = (&values[channel..], pitch);
+                                // The results overwrite the queries.
+                                let results = (&mut queries[channel..], pitch);
+                                kernel::multiply_square(&weights, t, values, results);
                             }
                         }
                     }
-                    let (queries, others) = near.split_at_mut(size);
-                    let (keys, values) = others.split_at(size);
-                    for from in (0..count * inner).step_by(d) {
-                        let at = |frame: usize| frame * together * inner + from;
-                        pixel.read(
-                            |frame| &queries[at(frame)..][..d],
-                            |frame| &keys[at(frame)..][..d],
-                            |frame| &values[at(frame)..][..d],
-                        );
-                        attend(pixel, self.scale);
-                        // The results overwrite the queries.
-                        for (frame, sums) in
-                            pixel.sums.chunks_exact(pixel.width).enumerate().take(t)
-                        {
-                            queries[frame * together * inner + from..][..d]
-                                .copy_from_slice(&sums[..d]);
-                        }
-                    }
-                    for (frame, results) in queries.chunks_exact(together * inner).enumerate() {
+                    for (frame, results) in queries.chunks_exact(pitch).enumerate().take(t) {
                         // SAFETY: each pixel belongs to one task, and each frame occurs once.
                         let target = unsafe { shared.slice(row(frame) * inner, count * inner) };
-                        target.write_copy_of_slice(&results[..count * inner]);
+                        if d == width {
+                            target.write_copy_of_slice(&results[..count * inner]);
+                            continue;
+                        }
+                        let heads = results.chunks_exact(width);
+                        for (target, head) in target.chunks_exact_mut(d).zip(heads) {
+                            target.write_copy_of_slice(&head[..d]);
+                        }
                     }
                 },
             );
@@ -110,124 +132,60 @@ impl CustomOp3 for TimeOp {
     }
 }
 
-/// One pixel and head. Frames and channels are padded with zeros to whole steps.
-struct Pixel {
-    t: usize,
-    /// Number of frames, rounded up.
-    frames: usize,
-    /// Number of channels, rounded up.
-    width: usize,
-    /// `[query][width]`
+/// Copies the `d` channels of each head to where heads are `width` channels apart.
+fn copy_heads(from: &[f32], d: usize, to: &mut [f32], width: usize) {
+    if d == width {
+        return to.copy_from_slice(from);
+    }
+    for (to, from) in to.chunks_exact_mut(width).zip(from.chunks_exact(d)) {
+        to[..d].copy_from_slice(from);
+    }
+}
+
+/// What is between the steps for one pixel and head and sixteen queries, one in each lane.
+struct Room {
+    /// `[channel][LANES]`
     queries: Vec<f32>,
-    /// `[width][frames]`
-    keys: Vec<f32>,
-    /// `[frame][width]`
-    values: Vec<f32>,
-    /// `[query][frames]`
+    /// `[frame][LANES]`
     weights: Vec<f32>,
-    /// `[query][width]`
-    sums: Vec<f32>,
+    /// `[LANES][frame]`
+    turned: Vec<f32>,
 }
 
-impl Pixel {
-    fn new(t: usize, d: usize) -> Self {
-        let (frames, width) = (t.next_multiple_of(LANES), d.next_multiple_of(LANES));
-        Self {
-            t,
-            frames,
-            width,
-            queries: vec![0.0; frames * width],
-            keys: vec![0.0; width * frames],
-            values: vec![0.0; frames * width],
-            weights: vec![0.0; frames * frames],
-            sums: vec![0.0; frames * width],
-        }
-    }
-
-    fn read<'a>(
-        &mut self,
-        query: impl Fn(usize) -> &'a [f32],
-        key: impl Fn(usize) -> &'a [f32],
-        value: impl Fn(usize) -> &'a [f32],
-    ) {
-        for frame in 0..self.t {
-            let (query, value) = (query(frame), value(frame));
-            self.queries[frame * self.width..][..query.len()].copy_from_slice(query);
-            self.values[frame * self.width..][..value.len()].copy_from_slice(value);
-            for (keys, &x) in self.keys.chunks_exact_mut(self.frames).zip(key(frame)) {
-                keys[frame] = x;
-            }
-        }
+impl Room {
+    fn new(frames: usize, width: usize) -> Self {
+        let (queries, weights) = (vec![0.0; width * LANES], vec![0.0; frames * LANES]);
+        Self { queries, turned: weights.clone(), weights }
     }
 }
 
-/// `sums[i] += a[i] * step[i]`
-macro_rules! accumulate {
-    ($sums:expr, $a:expr, $step:expr) => {
-        for lane in 0..LANES {
-            $sums[lane] = $a.mul_add($step[lane], $sums[lane]);
-        }
-    };
+/// Sixteen rows of `width` values, `pitch` apart.
+fn each_of(values: &[f32], pitch: usize, width: usize) -> [&[f32]; LANES] {
+    std::array::from_fn(|i| &values[i * pitch..][..width])
 }
 
 multiversion! {
-    /// Computes `weights` and `sums` of a pixel.
-    fn attend(pixel: &mut Pixel, scale: f32) {
-        let Pixel { t, frames, width, queries, keys, values, weights, sums } = pixel;
-        let (t, frames, width) = (*t, *frames, *width);
-        for first in (0..t).step_by(QUERIES) {
-            let queries = &queries[first * width..][..QUERIES * width];
-            for start in (0..frames).step_by(LANES) {
-                let mut scores = [[0.0f32; LANES]; QUERIES];
-                for (i, keys) in keys.chunks_exact(frames).enumerate() {
-                    let keys: &[f32; LANES] = keys[start..start + LANES].try_into().expect("a step");
-                    for (query, scores) in scores.iter_mut().enumerate() {
-                        let a = queries[query * width + i];
-                        accumulate!(scores, a, keys);
-                    }
-                }
-                for (query, scores) in scores.iter().enumerate() {
-                    weights[(first + query) * frames + start..][..LANES].copy_from_slice(scores);
-                }
+    /// Turns scores times `scale` into the weights of a softmax. `scores: [frame][LANES]`: since each query has a lane of its
+    /// own, nothing is summed across lanes.
+    fn weigh(scores: &mut [f32], scale: f32) {
+        let scores = scores.as_chunks_mut::<LANES>().0;
+        let mut most = [f32::NEG_INFINITY; LANES];
+        for step in scores.iter() {
+            for lane in 0..LANES {
+                most[lane] = if step[lane] > most[lane] { step[lane] } else { most[lane] };
             }
         }
-        for row in weights.chunks_exact_mut(frames).take(t) {
-            row[t..].fill(f32::NEG_INFINITY);
-            let mut most = [f32::NEG_INFINITY; LANES];
-            for step in row.chunks_exact(LANES) {
-                for lane in 0..LANES {
-                    most[lane] = if step[lane] > most[lane] { step[lane] } else { most[lane] };
-                }
-            }
-            let most = most.iter().fold(f32::NEG_INFINITY, |a, &b| if b > a { b } else { a });
-            let mut totals = [0.0f32; LANES];
-            for step in row.chunks_exact_mut(LANES) {
-                for lane in 0..LANES {
-                    step[lane] = math::exp((step[lane] - most) * scale);
-                    totals[lane] += step[lane];
-                }
-            }
-            let inverse = 1.0 / totals.iter().sum::<f32>();
-            for weight in row.iter_mut() {
-                *weight *= inverse;
+        let mut totals = [0.0f32; LANES];
+        for step in scores.iter_mut() {
+            for lane in 0..LANES {
+                step[lane] = math::exp((step[lane] - most[lane]) * scale);
+                totals[lane] += step[lane];
             }
         }
-        for first in (0..t).step_by(QUERIES) {
-            let weights = &weights[first * frames..][..QUERIES * frames];
-            for start in (0..width).step_by(LANES) {
-                let mut mixed = [[0.0f32; LANES]; QUERIES];
-                for (frame, values) in values.chunks_exact(width).enumerate().take(t) {
-                    let values: &[f32; LANES] =
-                        values[start..start + LANES].try_into().expect("a step");
-                    for (query, mixed) in mixed.iter_mut().enumerate() {
-                        let a = weights[query * frames + frame];
-                        accumulate!(mixed, a, values);
-                    }
-                }
-                for (query, mixed) in mixed.iter().enumerate() {
-                    sums[(first + query) * width + start..][..LANES].copy_from_slice(mixed);
-                }
-            }
+        let inverse = totals.map(|total| 1.0 / total);
+        for step in scores.iter_mut() {
+            let weights: [f32; LANES] = std::array::from_fn(|lane| step[lane] * inverse[lane]);
+            *step = weights;
         }
     }
 }
