@@ -2,14 +2,16 @@
 """Times ToonCrafter's parts here and in PyTorch, one after the other, and prints one table.
 
     cargo bench -p inbetween-tooncrafter --bench full --no-run
-    python3 plugin/tooncrafter/benches/peer/compare.py --checkpoint FILE [--frames N] [--threads N] [PART:DTYPE ..]
+    python3 plugin/tooncrafter/benches/peer/compare.py --checkpoint FILE [--frames N] [--threads N] [PART:DTYPE[:FRAMES] ..]
 
-Needs the packages torch, numpy and safetensors. Parts are `unet`, `decode`, `text` and `image`, types `f32` and
-`bf16`; without any, `unet` and `decode` in both. Every figure comes from a process of its own, never two at once:
+Needs the packages torch, numpy and safetensors. Parts are `unet`, `decode`, `encode`, `text` and `image`, types `f32`
+and `bf16`; without any, `unet` and `decode` in both. A number of frames for one part alone follows its type, as in
+`decode:bf16:2`. Every figure comes from a process of its own, never two at once:
 first ours, then PyTorch with as many threads on the same sizes. Counted is one forward pass after loading: processor seconds of
 all threads, which another program on the machine disturbs least, and the memory that the process had allocated at
 most, weights included. PyTorch's threads sleep while they wait rather than spin, so that waiting is not counted; in
-bf16 its weights and activations are both bf16. Its `image` leaves out the projector.
+bf16 its weights and activations are both bf16. Its `image` leaves out the projector, its `text` the table of tokens;
+ours have both.
 
     python3 plugin/tooncrafter/benches/peer/compare.py --check GOLDENS_DIR
 
@@ -26,7 +28,13 @@ import time
 from pathlib import Path
 
 HEIGHT, WIDTH = 320, 512
-LINES = {"unet": "unet: forward", "decode": r"decode: \d+ frames", "text": "text: forward", "image": "image: forward"}
+LINES = {
+    "unet": "unet: forward",
+    "decode": r"decode: \d+ frames",
+    "encode": "encode: 2 frames",
+    "text": "text: forward",
+    "image": "image: forward",
+}
 
 
 def allocated():
@@ -46,6 +54,8 @@ def inputs(part, frames, dtype):
     if part == "decode":
         sizes = [(128, 8), (256, 4), (512, 2), (512, 1), (128, 8)]
         return random(frames, 4, h, w), [random(1, c, 2, h * s, w * s) for c, s in sizes]
+    if part == "encode":
+        return (random(2, 3, HEIGHT, WIDTH),)
     return (random(1, 77, 1024) if part == "text" else random(1, 257, 1280),)
 
 
@@ -56,6 +66,8 @@ def network(part):
         return reference.Unet()
     if part == "decode":
         return reference.Decoder()
+    if part == "encode":
+        return reference.Encoder()
     return reference.Tower(1024, 16, 23, True) if part == "text" else reference.Tower(1280, 16, 32, False)
 
 
@@ -84,6 +96,7 @@ def run_peer(part, dtype, frames, threads):
         watcher.start()
         wall, cpu = time.perf_counter(), time.process_time()
         found = net(*given)
+        found = found[0] if part == "encode" else found
         cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
         done.set()
         watcher.join()
@@ -125,17 +138,19 @@ def compare(arguments):
     threads = str(arguments.threads)
     environment = dict(os.environ, RAYON_NUM_THREADS=threads, OMP_NUM_THREADS=threads, OMP_WAIT_POLICY="PASSIVE")
     bench = arguments.bench or find_bench(Path(os.environ.get("CARGO_TARGET_DIR", "target")))
-    print(f"{processor()}, {threads} threads, {arguments.frames} frames of {HEIGHT} x {WIDTH};", end=" ")
+    print(f"{processor()}, {threads} threads, frames of {HEIGHT} x {WIDTH};", end=" ")
     print(f"load average before: {os.getloadavg()[0]:.1f}\n")
-    print("| part | precision | CPU s | PyTorch CPU s | ratio | wall s | PyTorch wall s | GiB | PyTorch GiB |")
-    print("|---|---|---|---|---|---|---|---|---|", flush=True)
+    print("| part | precision | CPU s | PyTorch CPU s | ratio | wall s | PyTorch wall s | GiB | PyTorch GiB | load |")
+    print("|---|---|---|---|---|---|---|---|---|---|", flush=True)
     for case in arguments.cases or ["unet:f32", "unet:bf16", "decode:f32", "decode:bf16"]:
-        part, dtype = case.split(":")
-        cpu, wall, memory = ours(bench, arguments.checkpoint, part, dtype, arguments.frames, environment)
-        p_cpu, p_wall, p_memory, version = peer(part, dtype, arguments.frames, arguments.threads, environment)
+        part, dtype, *frames = case.split(":")
+        frames = int(frames[0]) if frames else arguments.frames
+        cpu, wall, memory = ours(bench, arguments.checkpoint, part, dtype, frames, environment)
+        p_cpu, p_wall, p_memory, version = peer(part, dtype, frames, arguments.threads, environment)
+        name = f"{part}, {frames} frames" if part in ("unet", "decode") else part
         print(
-            f"| {part} | {dtype} | {cpu:.1f} | {p_cpu:.1f} | {cpu / p_cpu:.2f} | {wall:.1f} | {p_wall:.1f} |"
-            f" {memory:.2f} | {p_memory:.2f} |",
+            f"| {name} | {dtype} | {cpu:.1f} | {p_cpu:.1f} | {cpu / p_cpu:.2f} | {wall:.1f} | {p_wall:.1f} |"
+            f" {memory:.2f} | {p_memory:.2f} | {os.getloadavg()[0]:.1f} |",
             flush=True,
         )
     print(f"\nPyTorch {version}")
@@ -169,11 +184,17 @@ def check(folder):
         net = take(tensors, "first_stage_model.decoder.", net)
         references = [tensors[f"in.ref_context.{i}"] for i in range(5)]
         close("decode", net(tensors["in.z_frames"], references), tensors["out.frames"])
+        tensors = load_file(folder / "vae_encoder.safetensors")
+        net = take(tensors, "first_stage_model.", reference.Encoder(32, (1, 1, 2, 2)))
+        moments, hidden = net(tensors["in.frames"])
+        close("encode", moments, tensors["out.moments"])
+        for i, found in enumerate(hidden):
+            close(f"encode, hidden state {i}", found, tensors[f"out.hidden.{i}"])
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("cases", nargs="*", metavar="PART:DTYPE")
+    parser.add_argument("cases", nargs="*", metavar="PART:DTYPE[:FRAMES]")
     parser.add_argument("--checkpoint", help="weights in the released layout; written with random ones where there are none")
     parser.add_argument("--bench", help="our benchmark program; the newest in the target folder by default")
     parser.add_argument("--frames", type=int, default=16)

@@ -373,6 +373,47 @@ class Decoder(nn.Module):
         return self.conv_out.time_mix_conv(x).transpose(1, 2).flatten(0, 1)
 
 
+class Encoder(nn.Module):
+    """`[n, 3, 8 h, 8 w]` -> mean and logarithm of the variance of the latent, `[n, 8, h, w]`, and the hidden states that
+    the decoder takes."""
+
+    def __init__(self, ch=128, mult=(1, 2, 4, 4), blocks=2):
+        super().__init__()
+        self.encoder = encoder = nn.Module()
+        encoder.conv_in = nn.Conv2d(3, ch, 3, padding=1)
+        encoder.down = nn.ModuleList(nn.Module() for _ in mult)
+        width = ch
+        for level, (down, m) in enumerate(zip(encoder.down, mult)):
+            down.block = nn.ModuleList()
+            for _ in range(blocks):
+                down.block.append(ResnetBlock(width, ch * m))
+                width = ch * m
+            if level + 1 < len(mult):
+                down.downsample = nn.Module()
+                down.downsample.conv = nn.Conv2d(width, width, 3, stride=2)
+        encoder.mid = nn.Module()
+        encoder.mid.block_1 = ResnetBlock(width, width)
+        encoder.mid.attn_1 = AttnBlock(width)
+        encoder.mid.block_2 = ResnetBlock(width, width)
+        encoder.norm_out = nn.GroupNorm(32, width, eps=1e-6)
+        encoder.conv_out = nn.Conv2d(width, 8, 3, padding=1)
+        self.quant_conv = nn.Conv2d(8, 8, 1)
+
+    def forward(self, frames):
+        encoder = self.encoder
+        first = x = encoder.conv_in(frames)
+        hidden = []
+        for down in encoder.down:
+            for block in down.block:
+                x = block.space(x)
+            hidden.append(x)
+            if hasattr(down, "downsample"):
+                x = down.downsample.conv(F.pad(x, (0, 1, 0, 1)))
+        x = encoder.mid.attn_1(encoder.mid.block_1.space(x))
+        x = encoder.conv_out(F.silu(encoder.norm_out(encoder.mid.block_2.space(x))))
+        return self.quant_conv(x), [*hidden, first]
+
+
 class Tower(nn.Module):
     """A CLIP tower without its ends: `blocks` pre-norm transformer blocks on `[b, n, width]`."""
 
