@@ -4,7 +4,7 @@ use std::mem::MaybeUninit;
 
 use super::isa::multiversion;
 use super::math;
-use super::pack::{Columns, PANEL, Packed};
+use super::pack::{Columns, PANEL};
 use super::share::Shared;
 use crate::layer_args::Activation;
 
@@ -23,17 +23,17 @@ pub(crate) struct Epilogue<'a> {
 
 /// Finishes the sums of one panel. Writes each row of sums to the panel's columns in the row of the
 /// result that `rows` gives; drops sums for which `rows` gives no row, and those beyond the end of
-/// `rows`.  No two tasks may store the same row and panel.
+/// `rows`. The result has rows of `outputs` values, and the sums come in the order of `columns`. No two tasks may store the
+/// same row and panel.
 pub(super) fn store(
     sums: &mut [f32],
     rows: &[Option<usize>],
     panel: usize,
-    packed: &Packed,
+    (columns, outputs): (Columns, usize),
     end: &Epilogue,
     out: &Shared<MaybeUninit<f32>>,
 ) {
-    let outputs = packed.outputs();
-    let gated = packed.columns == Columns::Gated;
+    let gated = columns == Columns::Gated;
     let each = if gated { PANEL / 2 } else { PANEL };
     let start = panel * each;
     let len = each.min(outputs - start);

@@ -21,7 +21,6 @@ use super::buffer::Unwritten;
 use super::dot_products::DotProducts;
 use super::epilogue::{Epilogue, store};
 use super::kernel::{self, MAX_ROWS, rows_per_call};
-use super::narrow::few_outputs;
 use super::pack::{Data, PANEL, Packed, STEP};
 use super::share::Shared;
 
@@ -80,7 +79,6 @@ pub(crate) fn igemm_on<'a, R, T>(
         return;
     }
     let (unit, most_rows, depth, pad) = match &packed.data {
-        Data::Rows(weights) => return few_outputs(row, count, packed, weights, end, out),
         Data::F32(_) => (rows_per_call(), F32_ROWS, F32_DEPTH, 1),
         Data::Bf16(_) => match rounded {
             Bf16Products::Tiles => (amx::Tiles::ROWS, TILES_ROWS, TILES_DEPTH, STEP),
@@ -119,7 +117,6 @@ pub(crate) fn igemm_on<'a, R, T>(
         let task = Task { rows, first, count, padded, unit, panels, packed, passes, end, out };
         match (&packed.data, rounded) {
             (Data::F32(data), _) => task.run_f32(data),
-            (Data::Rows(_), _) => unreachable!("few outputs have a way of their own"),
             (Data::Bf16(data), Bf16Products::Tiles) => {
                 task.run_rounded(amx::Tiles::configure(), data);
             }
@@ -206,7 +203,8 @@ impl Task<'_> {
                 multiply(pass, panel, sums, pass == 0);
                 if pass + 1 == passes.len() {
                     let rows: Vec<_> = (self.first..self.first + self.count).map(Some).collect();
-                    store(sums, &rows, panel, self.packed, self.end, self.out);
+                    let result = (self.packed.columns, self.packed.outputs());
+                    store(sums, &rows, panel, result, self.end, self.out);
                 }
             }
         }

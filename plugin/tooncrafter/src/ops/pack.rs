@@ -9,9 +9,7 @@ use rayon::prelude::*;
 
 /// Columns in a panel.
 pub(crate) const PANEL: usize = 32;
-/// Largest number of outputs that counts as few, and the number of input channels in one step of
-/// their dot products.
-pub(crate) const OUTPUTS: usize = 4;
+/// Number of f32 values that the kernels take at once.
 pub(crate) const LANES: usize = 16;
 /// Number of input channels in one step of the bf16 kernel; each tap is padded to a multiple of it.
 pub(crate) const STEP: usize = 32;
@@ -56,9 +54,6 @@ pub(crate) enum Data {
     /// KiB block is one AMX tile, and each 64 bytes of it are the operand of one dot product of
     /// pairs.
     Bf16(Vec<bf16>),
-    /// `[output, up to OUTPUTS][tap][input channel]`, for few outputs; rounded to bf16 if that is
-    /// the precision.
-    Rows(Vec<f32>),
 }
 
 impl Packed {
@@ -70,18 +65,6 @@ impl Packed {
         precision: Precision,
     ) -> Self {
         assert_eq!(weight.len(), channels * width * taps, "the caller states the weight's shape");
-        let few = channels <= OUTPUTS && width.is_multiple_of(LANES) && taps > 1;
-        if few && columns == Columns::Plain {
-            let mut data = vec![0.0; OUTPUTS * taps * width];
-            for (i, &value) in weight.iter().enumerate() {
-                let (channel, i, tap) = (i / (width * taps), i / taps % width, i % taps);
-                data[(channel * taps + tap) * width + i] = match precision {
-                    Precision::F32 => value,
-                    Precision::Bf16 => bf16::from_f32(value).to_f32(),
-                };
-            }
-            return Self { channels, taps, width, columns, data: Data::Rows(data) };
-        }
         let panels = channels.div_ceil(PANEL);
         let source = |panel: usize, column: usize| -> Option<usize> {
             let channel = match columns {
@@ -148,7 +131,7 @@ impl Packed {
     #[cfg(test)]
     pub(crate) fn byte_len(&self) -> usize {
         match &self.data {
-            Data::F32(data) | Data::Rows(data) => size_of_val(data.as_slice()),
+            Data::F32(data) => size_of_val(data.as_slice()),
             Data::Bf16(data) => size_of_val(data.as_slice()),
         }
     }

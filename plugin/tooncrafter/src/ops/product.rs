@@ -20,17 +20,26 @@ use crate::layer_args::{Activation, Addend, Window};
 
 /// Largest number of channels whose taps are gathered.
 const FEW_INPUTS: usize = 8;
+/// Largest number of outputs whose taps are summed after the product.
+const FEW_OUTPUTS: usize = 4;
+/// Taps of the convolutions for which that is done.
+const TAPS: usize = 9;
+
+/// How the taps of a layer enter its product.
+#[derive(Clone, Copy, Debug)]
+enum Taps {
+    /// Each as a row of its own.
+    Apart,
+    /// All in one row, of this number of channels each.
+    Gathered(usize),
+    /// Each as columns of its own, this number of outputs each.
+    Summed(usize),
+}
 
 /// Weights of a product, in the form that its device needs.
 #[derive(Debug)]
 enum Weights {
-    Packed {
-        packed: Packed,
-        bias: Option<Vec<f32>>,
-        /// Number of channels of one tap, if the rows of all taps are gathered into one before the
-        /// product.
-        gathered: Option<usize>,
-    },
+    Packed { packed: Packed, bias: Option<Vec<f32>>, taps: Taps },
     OnDevice(DeviceWeights),
 }
 
@@ -59,7 +68,7 @@ struct ProductOp {
 
 impl ProductOp {
     fn run(&self, x: &[f32], plus: Option<&[f32]>) -> Result<(CpuStorage, Shape)> {
-        let Weights::Packed { packed, bias, gathered } = &*self.weights else {
+        let Weights::Packed { packed, bias, taps } = &*self.weights else {
             bail!("the weights of this layer live on another device than its input")
         };
         let end = Epilogue {
@@ -68,7 +77,7 @@ impl ProductOp {
             residual: plus.filter(|_| self.frame_rows == 0),
             per_frame: plus.filter(|_| self.frame_rows > 0).map(|plus| (plus, self.frame_rows)),
         };
-        let write = |out: &mut Unwritten| self.multiply(x, packed, *gathered, &end, out);
+        let write = |out: &mut Unwritten| self.multiply(x, packed, *taps, &end, out);
         // SAFETY: every product stores all rows of all panels.
         let out = unsafe { buffer::written(self.shape.elem_count(), write) };
         Ok((CpuStorage::F32(out), self.shape.clone()))
@@ -78,15 +87,19 @@ impl ProductOp {
         &self,
         x: &[f32],
         packed: &Packed,
-        gathered: Option<usize>,
+        taps: Taps,
         end: &Epilogue,
         out: &mut Unwritten,
     ) {
-        let count = out.len() / packed.outputs();
+        let (width, outputs) = match taps {
+            Taps::Apart => (packed.width, packed.outputs()),
+            Taps::Gathered(width) => (width, packed.outputs()),
+            Taps::Summed(outputs) => (packed.width, outputs),
+        };
+        let count = out.len() / outputs;
         if count == 0 {
             return;
         }
-        let width = gathered.unwrap_or(packed.width);
         let zeros = vec![0.0f32; width];
         let zeros = zeros.as_slice();
         let pick = move |index: Option<usize>| match index {
@@ -102,26 +115,39 @@ impl ProductOp {
             }
             Rows::Space(window) => {
                 let (out_h, out_w) = window.output(window.size.0, window.size.1);
-                let row = |m: usize| {
+                let place = |m: usize| {
                     let (n, y, x) = (m / (out_h * out_w), m / out_w % out_h, m % out_w);
                     let y = (y * window.stride).wrapping_sub(window.before);
                     let x = (x * window.stride).wrapping_sub(window.before);
                     move |tap: usize| {
                         // The side of the kernel is 1 or 3, and 0 / 3 is 0 as well.
-                        let (y, x) = (y.wrapping_add(tap / 3), x.wrapping_add(tap % 3));
-                        pick(window.input_row(n, y, x))
+                        window.input_row(n, y.wrapping_add(tap / 3), x.wrapping_add(tap % 3))
                     }
                 };
-                if let Some(width) = gathered {
-                    let taps = window.kernel * window.kernel;
-                    let x = narrow::gather(row, count, taps, width);
-                    let row = |m: usize| {
-                        let x = &x[m * taps * width..][..taps * width];
-                        move |_| x
-                    };
-                    igemm(row, count, packed, end, out)
-                } else {
-                    igemm(row, count, packed, end, out)
+                let row = |m: usize| {
+                    let place = place(m);
+                    move |tap: usize| pick(place(tap))
+                };
+                match taps {
+                    Taps::Apart => igemm(row, count, packed, end, out),
+                    Taps::Gathered(width) => {
+                        let x = narrow::gather(row, count, TAPS, width);
+                        let row = |m: usize| {
+                            let x = &x[m * TAPS * width..][..TAPS * width];
+                            move |_| x
+                        };
+                        igemm(row, count, packed, end, out)
+                    }
+                    Taps::Summed(outputs) => {
+                        let inputs = x.len() / width;
+                        let multiply = |parts: &mut Unwritten| {
+                            let dense = |m| move |_| pick(Some(m));
+                            igemm(dense, inputs, packed, &Epilogue::default(), parts);
+                        };
+                        // SAFETY: every product stores all rows of all panels.
+                        let parts = unsafe { buffer::written(inputs * TAPS * outputs, multiply) };
+                        narrow::sum_taps(place, &parts, (TAPS, outputs), end, out)
+                    }
                 }
             }
             Rows::Time { t, pixels } if winograd::suits_time(t, packed) => {
@@ -179,20 +205,22 @@ fn build(
 ) -> Result<Arc<Weights>> {
     let weights = if matches!(vb.device(), Device::Cpu) {
         let precision = super::precision(vb);
-        // A step of a few channels costs as much as a full one, so the taps are gathered into one
-        // row.
-        let gathered = (taps == 9 && width <= FEW_INPUTS).then_some(width);
-        let (weight, shape) = match gathered {
-            Some(_) => {
-                let by_tap = weight.reshape((channels, width, taps))?.transpose(1, 2)?;
-                (by_tap.contiguous()?, (channels, taps * width, 1))
-            }
-            None => (weight.clone(), (channels, width, taps)),
+        // A step of a few channels costs as much as a full one, and so does a panel of a few columns.
+        let form = match (taps, width, channels) {
+            (TAPS, ..=FEW_INPUTS, _) => Taps::Gathered(width),
+            (TAPS, _, ..=FEW_OUTPUTS) => Taps::Summed(channels),
+            _ => Taps::Apart,
+        };
+        let by_tap = || weight.reshape((channels, width, taps));
+        let (weight, shape) = match form {
+            Taps::Apart => (weight.clone(), (channels, width, taps)),
+            Taps::Gathered(_) => (by_tap()?.transpose(1, 2)?, (channels, taps * width, 1)),
+            Taps::Summed(_) => (by_tap()?.permute((2, 0, 1))?, (taps * channels, width, 1)),
         };
         let values = weight.flatten_all()?.to_vec1::<f32>()?;
         let packed = Packed::new(&values, shape, columns, precision);
         let bias = bias.map(|bias| bias.flatten_all()?.to_vec1::<f32>()).transpose()?;
-        Weights::Packed { packed, bias, gathered }
+        Weights::Packed { packed, bias, taps: form }
     } else {
         Weights::OnDevice(DeviceWeights::new(weight, bias, (channels, width, taps), vb)?)
     };

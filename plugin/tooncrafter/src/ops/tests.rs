@@ -107,6 +107,7 @@ fn convolutions() -> Result<()> {
                 (1, 16, 18, 33, 64),
                 (3, 5, 9, 48, 70),
                 (1, 8, 12, 336, 40),
+                (2, 9, 34, 48, 3),
             ] {
                 let what = format!("{dtype:?} {window:?} {n} x {h} x {w}, {c_in} -> {c_out}");
                 let k = window.kernel;

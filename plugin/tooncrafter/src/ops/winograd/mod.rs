@@ -21,7 +21,7 @@ use lanes::LANES;
 /// Whether [`conv3x3`] can compute this convolution.
 pub(super) fn suits_space(window: Window, packed: &Packed) -> bool {
     let shape = window.kernel == 3 && window.stride == 1 && window.before == 1 && window.after == 1;
-    shape && is_wide(packed)
+    shape && packed.taps == 9 && is_wide(packed)
 }
 
 /// Whether [`conv_over_time`] can compute this convolution over `t` frames, with fewer products than without it.

@@ -72,7 +72,7 @@ pub(super) fn convolve<const PLACES: usize, const OUTPUTS: usize, T: Tiles<PLACE
             panels: start..panels.min(start + panels_each),
         };
         block.run(x, packed.width, weights, depth, scratch, |sums, rows, panel| {
-            store(sums, rows, panel, packed, end, &shared);
+            store(sums, rows, panel, (packed.columns, packed.outputs()), end, &shared);
         });
     });
 }
