@@ -13,7 +13,7 @@
 //! ```
 //!
 //! Blocks are kept only while somebody asks for it with [`keep`], and only as long as the program does not hold
-//! more than 192 MiB above what it used at most since then.
+//! more than 128 MiB above what it used at most since then.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 
@@ -23,7 +23,7 @@ use parking_lot::Mutex;
 const LARGE: usize = 4 << 20;
 /// How far kept blocks may raise the program's peak, in bytes. Layers need blocks of many sizes, so that without
 /// this a block of one size is often given back for one of another.
-const ABOVE_PEAK: usize = 192 << 20;
+const ABOVE_PEAK: usize = 128 << 20;
 /// Sizes are rounded up to pages.
 const PAGE: usize = 4096;
 /// Most blocks that are kept.
