@@ -86,29 +86,7 @@ impl CustomOp3 for TimeOp {
                         let (keys, values) = (&keys[head..], &values[head..]);
                         for start in (0..t).step_by(LANES) {
                             let queries = &mut queries[start * pitch + head..];
-                            let rows = each_of(queries, pitch, width);
-                            transpose(&rows, &mut room.queries, LANES);
-                            for (group, weights) in
-                                room.weights.chunks_exact_mut(LANES * LANES).enumerate()
-                            {
-                                let keys = each_of(&keys[group * LANES * pitch..], pitch, width);
-                                let queries = (room.queries.as_slice(), LANES);
-                                kernel::multiply_square(&keys, width, queries, (weights, LANES));
-                            }
-                            weigh(&mut room.weights[..t * LANES], self.scale);
-                            for (group, weights) in
-                                room.weights.chunks_exact(LANES * LANES).enumerate()
-                            {
-                                let turned = &mut room.turned[group * LANES..];
-                                transpose(&each_of(weights, LANES, LANES), turned, frames);
-                            }
-                            let weights = each_of(&room.turned, frames, t);
-                            for channel in (0..width).step_by(LANES) {
-                                let values = (&values[channel..], pitch);
-                                // The results overwrite the queries.
-                                let results = (&mut queries[channel..], pitch);
-                                kernel::multiply_square(&weights, t, values, results);
-                            }
+                            room.attend(queries, keys, values, pitch, t, self.scale);
                         }
                     }
                     for (frame, results) in queries.chunks_exact(pitch).enumerate().take(t) {
@@ -156,6 +134,35 @@ impl Room {
     fn new(frames: usize, width: usize) -> Self {
         let (queries, weights) = (vec![0.0; width * LANES], vec![0.0; frames * LANES]);
         Self { queries, turned: weights.clone(), weights }
+    }
+
+    /// Attention of sixteen queries to `t` frames; all rows are `pitch` apart. The results overwrite the queries.
+    fn attend(
+        &mut self,
+        queries: &mut [f32],
+        keys: &[f32],
+        values: &[f32],
+        pitch: usize,
+        t: usize,
+        scale: f32,
+    ) {
+        let (width, frames) = (self.queries.len() / LANES, self.weights.len() / LANES);
+        transpose(&each_of(queries, pitch, width), &mut self.queries, LANES);
+        for (group, scores) in self.weights.chunks_exact_mut(LANES * LANES).enumerate() {
+            let keys = each_of(&keys[group * LANES * pitch..], pitch, width);
+            let queries = (self.queries.as_slice(), LANES);
+            kernel::multiply_square(&keys, width, queries, (scores, LANES));
+        }
+        weigh(&mut self.weights[..t * LANES], scale);
+        for (group, weights) in self.weights.chunks_exact(LANES * LANES).enumerate() {
+            let turned = &mut self.turned[group * LANES..];
+            transpose(&each_of(weights, LANES, LANES), turned, frames);
+        }
+        let weights = each_of(&self.turned, frames, t);
+        for channel in (0..width).step_by(LANES) {
+            let results = (&mut queries[channel..], pitch);
+            kernel::multiply_square(&weights, t, (&values[channel..], pitch), results);
+        }
     }
 }
 
