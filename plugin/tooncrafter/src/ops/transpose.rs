@@ -1,29 +1,38 @@
 //! Turns rows of channels into columns.
 
-use super::isa::{Isa, isa};
-
 /// Rows and channels of the square that is turned at once.
+#[cfg(target_arch = "x86_64")]
 const SIDE: usize = 16;
 
 /// `target[i * pitch + j] = rows[j][i]` for rows of equal length, at most 16 at a time if this shall be fast.
 pub(super) fn transpose(rows: &[&[f32]], target: &mut [f32], pitch: usize) {
-    let width = rows.first().map_or(0, |row| row.len());
-    let mut done = 0;
-    #[cfg(target_arch = "x86_64")]
-    if let Ok(rows) = <&[&[f32]; SIDE]>::try_from(rows)
-        && isa() == Isa::Avx512
-    {
-        for start in (0..width / SIDE * SIDE).step_by(SIDE) {
-            // SAFETY: `isa` has found the instructions.
-            unsafe { avx512(rows, start, &mut target[start * pitch..], pitch) };
-        }
-        done = width / SIDE * SIDE;
-    }
+    let done = transpose_squares(rows, target, pitch);
     for (j, row) in rows.iter().enumerate() {
         for (i, &x) in row.iter().enumerate().skip(done) {
             target[i * pitch + j] = x;
         }
     }
+}
+
+/// As many channels as this processor turns in squares; returns their number.
+#[cfg(target_arch = "x86_64")]
+fn transpose_squares(rows: &[&[f32]], target: &mut [f32], pitch: usize) -> usize {
+    use super::isa::{Isa, isa};
+    let Ok(rows) = <&[&[f32]; SIDE]>::try_from(rows) else { return 0 };
+    if isa() != Isa::Avx512 {
+        return 0;
+    }
+    let squares = rows[0].len() / SIDE;
+    for start in (0..squares).map(|square| square * SIDE) {
+        // SAFETY: `isa` has found the instructions.
+        unsafe { avx512(rows, start, &mut target[start * pitch..], pitch) };
+    }
+    squares * SIDE
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn transpose_squares(_: &[&[f32]], _: &mut [f32], _: usize) -> usize {
+    0
 }
 
 /// Sixteen channels from `start` on. Of the eight bits that say where a value lies, four for its row and four for its channel,
