@@ -31,6 +31,7 @@ mod refine;
 mod segments;
 mod simd;
 mod sketch;
+mod spread;
 mod stage;
 mod start;
 mod synth;

@@ -12,6 +12,31 @@ const FLAT: f32 = 2e-6;
 /// tint or opacity. `reaches` are the windows' samples to each side: one for places without a line
 /// nearby, one for places with one.
 pub(crate) fn same_lines(pictures: [&Map; 2], reaches: [usize; 2]) -> Map {
+    let sums = slopes(pictures);
+    let mut out = Map::new(1, sums.h, sums.w);
+    // Inside a plain shape the nearest lines are farther away.
+    for reach in reaches {
+        alike(&sums.blur(reach), &mut out);
+    }
+    out
+}
+
+/// Sets `out: [1, h, w]` to how surely the lines are the same, 0..=1, where `sums` of [`slopes`]
+/// over some area hold any.
+pub(crate) fn alike(sums: &Map, out: &mut Map) {
+    let area = sums.area();
+    for (i, to) in out.v.iter_mut().enumerate() {
+        let [ab, aa, bb] = [0, 1, 2].map(|c| sums.v[c * area + i]);
+        if aa.min(bb) >= FLAT {
+            let alike = ab / (aa * bb).sqrt();
+            *to = ((alike - 0.85) / 0.1).clamp(0.0, 1.0);
+        }
+    }
+}
+
+/// Products of the slopes of two pictures `[3, h, w]`: first by last, first by first, last by last,
+/// `[3, h, w]`.
+pub(crate) fn slopes(pictures: [&Map; 2]) -> Map {
     let (h, w) = (pictures[0].h, pictures[0].w);
     let mut sums = Map::new(3, h, w);
     for c in 0..3 {
@@ -29,17 +54,5 @@ pub(crate) fn same_lines(pictures: [&Map; 2], reaches: [usize; 2]) -> Map {
             }
         }
     }
-    let mut out = Map::new(1, h, w);
-    // Inside a plain shape the nearest lines are farther away.
-    for reach in reaches {
-        let sums = sums.blur(reach);
-        for (i, to) in out.v.iter_mut().enumerate() {
-            let [ab, aa, bb] = [0, 1, 2].map(|c| sums.v[c * h * w + i]);
-            if aa.min(bb) >= FLAT {
-                let alike = ab / (aa * bb).sqrt();
-                *to = ((alike - 0.85) / 0.1).clamp(0.0, 1.0);
-            }
-        }
-    }
-    out
+    sums
 }

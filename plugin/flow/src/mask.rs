@@ -1,7 +1,8 @@
 //! Which key each pixel comes from.
 
-use crate::lines::same_lines;
+use crate::lines::{alike, slopes};
 use crate::map::{Map, warp};
+use crate::spread::spread;
 
 /// Difference of the moved keys, 0..=255, from which a pixel must come from a single key.
 const DISAGREE: f32 = 10.0;
@@ -21,14 +22,28 @@ const ALIKE: f32 = 0.5;
 /// Motion, in guide samples, up to which something that looks the same is taken to be at rest.
 const SLIGHT: f32 = 1.5;
 
+/// Samples from a line within which it tells something.
+const LINE: usize = 4;
+
+/// Distance in samples over which places that disagree are decided as one.
+const AS_ONE: f32 = 32.0;
+
 /// Hardens the mask where the moved keys disagree, so that one key is chosen instead of a blend.
+///
+/// What disagrees and hangs together is decided as one: the keys meet only where they agree, so the
+/// seam is not seen, and nothing becomes a patchwork of both. If it has the same lines in both keys,
+/// only its colour changes, and it is blended.
 ///
 /// `motion: [5, h, w]` from the decoder, `guides: [3, h, w]`.
 pub(crate) fn settle(motion: &mut Map, guides: &[Map; 2], grain: f32, t: f32) {
     let moved = moved(motion, guides);
     let differ = disagreement(&moved).blur(1);
-    let known = same_lines([&moved[0], &moved[1]], [30, 9]);
-    let smooth = motion.channels(4, 5).blur(2);
+    let left = 255.0 * LEFT_GRAIN * grain;
+    let bond = differ.clone().map(|differ| ((differ - left) / DISAGREE - 1.0).clamp(0.0, 1.0));
+    let lines = slopes([&moved[0], &moved[1]]).blur(LINE);
+    let spread = spread(&Map::stack(&[&motion.channels(4, 5).blur(2), &lines]), &bond, AS_ONE);
+    let (smooth, mut known) = (spread.channels(0, 1), Map::new(1, motion.h, motion.w));
+    alike(&spread.channels(1, 4), &mut known);
     let even = libm::logf((1.0 - t) / t);
     let lean = if t < 0.5 {
         0.15
@@ -37,7 +52,6 @@ pub(crate) fn settle(motion: &mut Map, guides: &[Map; 2], grain: f32, t: f32) {
     } else {
         0.1
     };
-    let left = 255.0 * LEFT_GRAIN * grain;
     for (i, odds) in motion.plane_mut(4).iter_mut().enumerate() {
         let differ = differ.v[i] - left;
         if differ > DISAGREE {
