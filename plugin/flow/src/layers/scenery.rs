@@ -6,6 +6,7 @@
 //! so a region is returned to it if everything visible of the region agrees.
 
 use super::explain::Scene;
+use super::side::colours;
 use super::transform::Affine;
 
 /// Agreement from which the ground explains a region, where hidden points count as agreeing.
@@ -24,6 +25,11 @@ const MOST: f32 = 0.6;
 /// Share of a region that its figure maps onto the ground's own pixels, from which it is not a part
 /// of the figure.
 const FOREIGN: f32 = 0.5;
+
+/// Largest difference of colour, and of the logarithm of size, of things that are alike.
+const COLOUR: f32 = 12.0;
+/// See [`COLOUR`].
+const SIZE: f32 = 1.6;
 
 impl Scene<'_> {
     /// Returns to the ground what it explains as well as the figure does.
@@ -109,7 +115,19 @@ impl Scene<'_> {
             on_ground.count() as f32 > FOREIGN * points.len() as f32
         };
         let known = seen > SEEN * whole || seen > GLIMPSE * whole && whole - agreed < 0.5 * seen;
-        (known || firm && foreign()).then_some(ground)
+        (known || firm && foreign() && self.like_ground(key, k)).then_some(ground)
+    }
+
+    /// Whether the ground of `key` shows other things like region `k`. A limb whose place the figure
+    /// covers in the other key is hidden there as well, but nothing of the ground looks like it.
+    fn like_ground(&self, key: usize, k: usize) -> bool {
+        let side = self.keys[key];
+        let (colour, area) = (side.colour_of_largest(&[k]), side.area(k));
+        (0..side.groups.len()).any(|m| {
+            let of_ground = m != k && self.of[key][m].is_some_and(|p| p < self.grounds);
+            let size = libm::logf(side.area(m) / area).abs();
+            of_ground && size < SIZE && colours(colour, side.colour_of_largest(&[m])) < COLOUR
+        })
     }
 
     /// Whether the line of region `k` at pixel `i` also belongs to a figure.
