@@ -13,6 +13,10 @@ use crate::segments::groups;
 
 /// A figure is torn if the dense motion shows less than this share of it halfway.
 const TORN: f32 = 0.85;
+/// A figure of which the dense motion shows less than this is still drawn by its pieces ...
+const RAGGED: f32 = 0.93;
+/// ... if they explain more than this share of its lines.
+const MOSTLY: f32 = 0.65;
 /// Share of a figure and of its lines from which the dense motion counts as complete.
 const INTACT: f32 = 0.95;
 /// Share of a figure's lines from which its pieces can draw it.
@@ -78,7 +82,10 @@ impl Layers {
             figure.iter().for_each(|&p| self.needed[p] = false);
             return;
         }
-        if shown > TORN || share(&lines.explained) > EXPLAINED {
+        let explained = share(&lines.explained);
+        let by_pieces = figure.iter().all(|&p| self.needed[p]);
+        let torn = if explained > MOSTLY && !by_pieces { RAGGED } else { TORN };
+        if shown > torn || explained > EXPLAINED {
             return;
         }
         let motion = self.common(guides, figure);
