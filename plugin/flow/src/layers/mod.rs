@@ -55,6 +55,8 @@ pub(crate) struct Layers {
     rests: Vec<bool>,
     /// Whether the ground does not move.
     still: bool,
+    /// Whether the ground goes where its piece does wherever a key shows it.
+    firm: bool,
     /// Pieces that only the layers draw whole.
     needed: Vec<bool>,
     /// Pieces bound by pins, and those that must be drawn with them.
@@ -126,6 +128,7 @@ impl Layers {
         let still = ground == Affine::shift([0.0; 2]).around(ground.from);
         let mut out = Self {
             still,
+            firm: still,
             h,
             w,
             height,
@@ -172,7 +175,7 @@ impl Layers {
     pub(crate) fn bound_only(&mut self) {
         // Sketches may move things in front of a resting ground, so it is not known where the
         // ground is visible.
-        self.still = false;
+        self.firm = false;
         self.needed.clone_from(&self.bound);
         self.with_bound();
     }

@@ -33,6 +33,9 @@ const TURNED: f32 = 0.35;
 const FOLLOWED: f32 = 0.6;
 /// ... provided the piece itself explains at least this share.
 const SURE: f32 = 0.8;
+/// A ground that moves is firm if it explains a larger share of its lines than the dense motion
+/// finds, by this.
+const FIRMER: f32 = 0.1;
 /// Pieces smaller than this share of the picture are left alone.
 const SMALL: f32 = 4e-3;
 
@@ -95,6 +98,8 @@ impl Layers {
         }
         let lines = self.lines(guides, &halfway());
         let both = |p: usize| lines.explained[p][0].min(lines.explained[p][1]);
+        let found = lines.found[0][0].min(lines.found[0][1]);
+        self.firm |= both(0) > found + FIRMER;
         // Where hardly any line remains, pieces lose nothing.
         let lost = |p: usize| lines.drawn[p].iter().sum::<f32>() < 2.0 * LOST;
         let pieces = &self.pieces;
@@ -266,10 +271,10 @@ impl Layers {
                 }
             })
         };
-        // A resting ground is known wherever a key shows it, unless the keys differ there.
+        // A firm ground is known wherever a key shows it, unless the keys differ there.
         let known = |i: usize| {
             let piece = label[i] as usize;
-            if !self.rests[piece] || !self.still {
+            if !self.rests[piece] || !self.firm {
                 return false;
             }
             let q = [0, 1].map(|k| {
@@ -279,11 +284,12 @@ impl Layers {
                 ]
             });
             let ground = |k: usize| {
-                let (x, y) = (q[k][0].round().max(0.0) as usize, q[k][1].round().max(0.0) as usize);
-                let j = y.min(self.h - 1) * w + x.min(w - 1);
-                self.rests[self.owners[k].front[j] as usize]
+                let owners = &self.owners[k];
+                let shown = |j: usize| owners.clean[j] && self.rests[owners.piece[j] as usize];
+                self.pixel(q[k]).is_some_and(shown)
             };
-            !(ground(0) && ground(1)) || apart(guides, q) < ALIKE
+            let shown = [ground(0), ground(1)];
+            shown != [false; 2] && (shown != [true; 2] || apart(guides, q) < ALIKE)
         };
         let take: Vec<bool> =
             (0..area).map(|i| self.needed[label[i] as usize] || stale(i) || known(i)).collect();
