@@ -33,9 +33,6 @@ const TURNED: f32 = 0.35;
 const FOLLOWED: f32 = 0.6;
 /// ... provided the piece itself explains at least this share.
 const SURE: f32 = 0.8;
-/// A ground that moves is firm if it explains a larger share of its lines than the dense motion
-/// finds, by this.
-const FIRMER: f32 = 0.1;
 /// Pieces smaller than this share of the picture are left alone.
 const SMALL: f32 = 4e-3;
 
@@ -98,8 +95,8 @@ impl Layers {
         }
         let lines = self.lines(guides, &halfway());
         let both = |p: usize| lines.explained[p][0].min(lines.explained[p][1]);
-        let found = lines.found[0][0].min(lines.found[0][1]);
-        self.firm |= both(0) > found + FIRMER;
+        // A ground that moves is firm if its motion explains more of its lines than the dense one.
+        self.firm |= both(0) > lines.found[0][0].min(lines.found[0][1]);
         // Where hardly any line remains, pieces lose nothing.
         let lost = |p: usize| lines.drawn[p].iter().sum::<f32>() < 2.0 * LOST;
         let pieces = &self.pieces;
@@ -285,11 +282,17 @@ impl Layers {
             });
             let ground = |k: usize| {
                 let owners = &self.owners[k];
-                let shown = |j: usize| owners.clean[j] && self.rests[owners.piece[j] as usize];
+                // A line around the picture stays where it is.
+                let frame = |j: usize| !owners.clean[j] && owners.front[j] == owners.piece[j];
+                let shown = |j: usize| self.rests[owners.front[j] as usize] && !frame(j);
                 self.pixel(q[k]).is_some_and(shown)
             };
-            let shown = [ground(0), ground(1)];
-            shown != [false; 2] && (shown != [true; 2] || apart(guides, q) < ALIKE)
+            match [ground(0), ground(1)] {
+                // A resting ground is continued from beside.
+                [false, false] => self.still,
+                [true, true] => apart(guides, q) < ALIKE,
+                _ => true,
+            }
         };
         let take: Vec<bool> =
             (0..area).map(|i| self.needed[label[i] as usize] || stale(i) || known(i)).collect();
