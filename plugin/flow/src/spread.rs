@@ -29,26 +29,20 @@ pub(crate) fn spread(map: &Map, bond: &Map, reach: f32) -> Map {
 /// Solves all columns, each a tridiagonal system, a row of all at a time.
 fn down(map: &mut Map, bond: &Map, strength: f32) {
     let (h, w) = (map.h, map.w);
-    // Bond to the row above, 1 / pivot, and how much of the next row a row takes back.
-    let mut above = vec![0.0f32; h * w];
+    // Between a sample and the one below it.
+    let tie = |i: usize| strength * bond.v[i].min(bond.v[i + w]);
+    // 1 / pivot, and how much of the next row a row takes back.
     let mut pivot = vec![0.0f32; h * w];
     let mut back = vec![0.0f32; h * w];
-    for y in 0..h {
-        for x in 0..w {
-            let i = y * w + x;
-            let up = above[i];
-            let to_next = if y + 1 < h { strength * bond.v[i].min(bond.v[i + w]) } else { 0.0 };
-            let taken = if y > 0 { back[i - w] } else { 0.0 };
-            pivot[i] = 1.0 / (1.0 + up + to_next - up * taken);
-            back[i] = to_next * pivot[i];
-            if y + 1 < h {
-                above[i + w] = to_next;
-            }
-        }
+    for i in 0..h * w {
+        let (up, taken) = if i >= w { (tie(i - w), back[i - w]) } else { (0.0, 0.0) };
+        let to_next = if i + w < h * w { tie(i) } else { 0.0 };
+        pivot[i] = 1.0 / (1.0 + up + to_next - up * taken);
+        back[i] = to_next * pivot[i];
     }
     map.v.par_chunks_mut(h * w).for_each(|plane| {
         for i in 0..h * w {
-            let before = if i >= w { above[i] * plane[i - w] } else { 0.0 };
+            let before = if i >= w { tie(i - w) * plane[i - w] } else { 0.0 };
             plane[i] = (plane[i] + before) * pivot[i];
         }
         for i in (0..(h - 1) * w).rev() {

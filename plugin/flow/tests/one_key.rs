@@ -5,12 +5,9 @@
 mod common;
 
 use common::ball::*;
-use inbetween_core::{Control, Engine, Frame};
+use common::draw;
+use inbetween_core::Frame;
 use inbetween_flow::FlowEngine;
-
-fn draw(engine: &FlowEngine, first: &Frame, last: &Frame, t: f64) -> Frame {
-    engine.draw(&common::job(first, last, t, &[]), &Control::default()).unwrap().frame
-}
 
 /// A body with an arm that ends in a yellow hand; `turn` in degrees, 0 to the right.
 fn waving(x: f32, turn: f32) -> Frame {

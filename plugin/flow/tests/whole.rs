@@ -8,12 +8,9 @@ mod common;
 use std::path::Path;
 
 use common::ball::*;
-use inbetween_core::{Control, Engine, Frame};
+use common::draw;
+use inbetween_core::Frame;
 use inbetween_flow::FlowEngine;
-
-fn draw(engine: &FlowEngine, first: &Frame, last: &Frame, t: f64) -> Frame {
-    engine.draw(&common::job(first, last, t, &[]), &Control::default()).unwrap().frame
-}
 
 /// Every in-between of two poses shows one whole ball on its way.
 fn stays_whole(engine: &FlowEngine, pair: u8, from: Pose, to: Pose) {

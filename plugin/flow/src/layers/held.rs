@@ -13,9 +13,10 @@ use crate::segments::groups;
 
 /// A figure is torn if the dense motion shows less than this share of it halfway.
 const TORN: f32 = 0.85;
-/// A figure of which the dense motion shows less than this is still drawn by its pieces ...
+/// The share below which a figure counts as torn that its pieces do not draw, although they explain
+/// more than [`MOSTLY`] of its lines.
 const RAGGED: f32 = 0.93;
-/// ... if they explain more than this share of its lines.
+/// See [`RAGGED`].
 const MOSTLY: f32 = 0.65;
 /// Share of a figure and of its lines from which the dense motion counts as complete.
 const INTACT: f32 = 0.95;

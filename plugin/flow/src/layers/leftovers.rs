@@ -3,7 +3,7 @@
 use super::appearance::{Explained, Group, Leaving};
 use super::explain::Scene;
 use super::register::{Registration, by_moments};
-use super::side::colours;
+use super::side::{LIKE_COLOUR, colours};
 
 /// Agreement at a quarter of the size from which something is a changed part of the figure it
 /// touches.
@@ -125,8 +125,8 @@ impl Scene<'_> {
                 let to = last.group.middle;
                 let far = libm::hypotf(expected[0] - to[0], expected[1] - to[1]);
                 // In one of the keys it may touch a figure.
-                if (first.free || last.free) && colour < 12.0 && size < 1.3 {
-                    pairs.push((colour / 12.0 + size + 2.0 * far / self.diagonal, i, j));
+                if (first.free || last.free) && colour < LIKE_COLOUR && size < 1.3 {
+                    pairs.push((colour / LIKE_COLOUR + size + 2.0 * far / self.diagonal, i, j));
                 }
             }
         }

@@ -6,7 +6,7 @@
 //! so a region is returned to it if everything visible of the region agrees.
 
 use super::explain::Scene;
-use super::side::colours;
+use super::side::{LIKE_COLOUR, colours};
 use super::transform::Affine;
 
 /// Agreement from which the ground explains a region, where hidden points count as agreeing.
@@ -26,9 +26,7 @@ const MOST: f32 = 0.6;
 /// of the figure.
 const FOREIGN: f32 = 0.5;
 
-/// Largest difference of colour, and of the logarithm of size, of things that are alike.
-const COLOUR: f32 = 12.0;
-/// See [`COLOUR`].
+/// Largest difference of the logarithms of the sizes of things that are alike.
 const SIZE: f32 = 1.6;
 
 impl Scene<'_> {
@@ -122,11 +120,11 @@ impl Scene<'_> {
     /// covers in the other key is hidden there as well, but nothing of the ground looks like it.
     fn like_ground(&self, key: usize, k: usize) -> bool {
         let side = self.keys[key];
-        let (colour, area) = (side.colour_of_largest(&[k]), side.area(k));
-        (0..side.groups.len()).any(|m| {
+        let own = &side.regions.list[k];
+        side.regions.list.iter().enumerate().any(|(m, other)| {
             let of_ground = m != k && self.of[key][m].is_some_and(|p| p < self.grounds);
-            let size = libm::logf(side.area(m) / area).abs();
-            of_ground && size < SIZE && colours(colour, side.colour_of_largest(&[m])) < COLOUR
+            let size = libm::logf(other.area / own.area).abs();
+            of_ground && size < SIZE && colours(own.colour, other.colour) < LIKE_COLOUR
         })
     }
 

@@ -6,6 +6,8 @@ use super::regions::Regions;
 
 /// Difference in colour (Lab) and ratio of areas within which regions are alike.
 pub(super) const SAME_COLOUR: f32 = 4.0;
+/// Difference in colour (Lab) within which regions may be the same thing in another place.
+pub(super) const LIKE_COLOUR: f32 = 12.0;
 /// See [`SAME_COLOUR`].
 pub(super) const ALIKE: f32 = 1.12;
 

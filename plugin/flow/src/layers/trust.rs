@@ -96,16 +96,16 @@ impl Layers {
         let lines = self.lines(guides, &halfway());
         let both = |p: usize| lines.explained[p][0].min(lines.explained[p][1]);
         // A ground that moves is firm if its motion explains more of its lines than the dense one.
-        self.firm |= both(0) > lines.found[0][0].min(lines.found[0][1]);
+        let found = |p: usize| lines.found[p][0].min(lines.found[p][1]);
+        self.firm |= both(0) > found(0);
         // Where hardly any line remains, pieces lose nothing.
         let lost = |p: usize| lines.drawn[p].iter().sum::<f32>() < 2.0 * LOST;
         let pieces = &self.pieces;
         let mut needed: Vec<bool> = (0..n)
             .map(|p| {
                 let credible = shown(p) && (both(p) > EXPLAINS || lost(p));
-                let found = lines.found[p][0].min(lines.found[p][1]);
-                let kept = self.rests[p] && found >= KEPT;
-                far[p] && credible && !kept || doubtful[p] && both(p) > SURE && found < FOLLOWED
+                let kept = self.rests[p] && found(p) >= KEPT;
+                far[p] && credible && !kept || doubtful[p] && both(p) > SURE && found(p) < FOLLOWED
             })
             .collect();
         if (0..n).any(|p| needed[p] && self.rests[p]) {

@@ -12,7 +12,8 @@ use std::sync::Arc;
 
 use image::DynamicImage;
 use image::imageops::FilterType;
-use inbetween_core::{ContentHash, Frame, Job, Request, Settings, SketchRef};
+use inbetween_core::{ContentHash, Control, Engine, Frame, Job, Request, Settings, SketchRef};
+use inbetween_flow::FlowEngine;
 
 /// A picture file as a frame, enlarged or reduced to `width`.
 pub(crate) fn read(path: &Path, width: Option<u32>) -> Frame {
@@ -114,6 +115,11 @@ fn shaky(lines: &Frame, dropped: f32, shaken: f32, varied: bool) -> Frame {
 pub(crate) fn hash(frame: &Frame) -> ContentHash {
     let bytes: Vec<u8> = frame.pixels().iter().flatten().flat_map(|v| v.to_le_bytes()).collect();
     ContentHash::of(&bytes)
+}
+
+/// The in-between at `t`, without sketches.
+pub(crate) fn draw(engine: &FlowEngine, first: &Frame, last: &Frame, t: f64) -> Frame {
+    engine.draw(&job(first, last, t, &[]), &Control::default()).unwrap().frame
 }
 
 /// A job for the in-between at `position`, with sketches at their positions.
