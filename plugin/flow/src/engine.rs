@@ -24,7 +24,7 @@ use crate::synth::RenderPlan;
 static WEIGHTS: &[u8] = include_bytes!("../../../resources/flow/flow.safetensors");
 
 /// Change this with every change of this crate that may change a picture.
-const REVISION: &str = "flow-16";
+const REVISION: &str = "flow-17";
 
 /// Draws in-betweens on the CPU by classical motion estimation that a small network corrects and
 /// completes.

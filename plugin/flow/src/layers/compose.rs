@@ -3,15 +3,19 @@
 use inbetween_core::Bilinear;
 use rayon::prelude::*;
 
-use super::stack::NOWHERE;
+use super::beneath::NOWHERE;
 use super::transform::{Affine, Point};
 use super::{Layers, Way};
 use crate::map::Map;
+use crate::segments::components;
 
 /// Log odds of a pixel that comes from a single key.
 const ALONE: f32 = 12.0;
 /// Difference of the moved keys (0..=1) up to which they are blended.
 const ALIKE: f32 = 0.12;
+/// A part of a piece that is smaller than this share of its largest part, and than this many
+/// samples, is a crumb.
+const CRUMB: (f32, f32) = (0.05, 60.0);
 /// Cracks between pieces of up to twice this width are closed, in samples.
 const CRACK: isize = 3;
 
@@ -46,14 +50,18 @@ impl Layers {
             let Some(way) = &ways[p] else { continue };
             let Some(bounds) = self.bounds(p, way) else { continue };
             let [x0, x1, y0, y1] = bounds;
-            picture[y0 * w..(y1 + 1) * w].par_chunks_mut(w).enumerate().for_each(|(row, line)| {
-                for (x, to) in line.iter_mut().enumerate().take(x1 + 1).skip(x0) {
-                    let place = [x as f32, (y0 + row) as f32];
-                    if let Some(source) = self.piece(p, place, way, guides, t) {
-                        *to = (p as u16, source);
-                    }
-                }
-            });
+            let (rows, columns) = (y1 + 1 - y0, x1 + 1 - x0);
+            let sources: Vec<Option<Source>> = (0..rows * columns)
+                .into_par_iter()
+                .map(|i| {
+                    let place = [(x0 + i % columns) as f32, (y0 + i / columns) as f32];
+                    self.piece(p, place, way, guides, t)
+                })
+                .collect();
+            for i in without_crumbs(&sources, rows, columns) {
+                let to = &mut picture[(y0 + i / columns) * w + x0 + i % columns];
+                *to = (p as u16, sources[i].expect("it is shown"));
+            }
         }
         self.close(&mut picture);
         let mut motion = Map::new(5, h, w);
@@ -185,7 +193,11 @@ impl Layers {
         }
         if let Some(k) = piece.only {
             let gone = piece.vanishes && near != k;
-            return (own(k) && !gone).then(|| alone(p, q, k));
+            let shown = || match own(k) {
+                true => Some(alone(p, q, k)),
+                false => self.covered_part(n, p, q, k),
+            };
+            return if gone { None } else { shown() };
         }
         let far = 1 - near;
         match [own(near), own(far)] {
@@ -212,8 +224,29 @@ impl Layers {
                     .is_none_or(|i| self.rank[self.owners[near].piece[i] as usize] < self.rank[n]);
                 hidden.then(|| alone(p, q, far))
             }
-            [false, false] => None,
+            [false, false] => self.covered_part(n, p, q, near),
         }
+    }
+
+    /// Piece `n` at `p`, whose place in both keys is `q`, where other pieces cover it in both: its
+    /// nearest colour, if possible from key `k`.
+    fn covered_part(&self, n: usize, p: Point, q: [Point; 2], k: usize) -> Option<Source> {
+        let pixels = q.map(|q| self.pixel(q));
+        let only = self.pieces[n].only;
+        let visible = |k: usize| {
+            pixels[k].is_some_and(|i| {
+                let owner = self.owners[k].piece[i] as usize;
+                let own = owner == n && only.is_none_or(|only| only == k);
+                own || self.rank[owner] > self.rank[n]
+            })
+        };
+        if visible(0) || visible(1) {
+            return None;
+        }
+        [k, 1 - k].into_iter().filter(|k| only.is_none_or(|only| only == *k)).find_map(|k| {
+            let at = self.continued(n, k, pixels[k]?)?;
+            Some(fetched(p, q, k, [(at % self.w) as f32, (at / self.w) as f32]))
+        })
     }
 
     /// For places that both keys show: blended if they are alike, otherwise from key `k`.
@@ -279,6 +312,18 @@ impl Layers {
             }
         }
     }
+}
+
+/// The samples that show a piece, without crumbs of it: what differs a little between the keys
+/// leaves slivers beside it.
+fn without_crumbs(sources: &[Option<Source>], rows: usize, columns: usize) -> Vec<usize> {
+    let shown: Vec<bool> = sources.iter().map(Option::is_some).collect();
+    let (names, sizes) = components(&shown, rows, columns);
+    let most = sizes.iter().copied().max().unwrap_or(0) as f32;
+    let least = (CRUMB.0 * most).min(CRUMB.1);
+    (0..names.len())
+        .filter(|&i| names[i] > 0 && sizes[names[i] as usize - 1] as f32 >= least)
+        .collect()
 }
 
 /// From key `k` alone.

@@ -5,7 +5,6 @@
 //! scraps. Whole drawings of the nearer key are less smooth, but usable.
 
 use super::Layers;
-use super::stack::StackedPiece;
 use super::transform::{Affine, Point};
 use super::trust::{Lines, carries};
 use crate::map::Map;
@@ -60,24 +59,9 @@ impl Layers {
         if figure.iter().any(|&p| self.bound[p]) {
             return;
         }
-        let share = |of: &[[f32; 2]]| -> f32 {
-            let each = |p: usize, piece: &StackedPiece| match piece.only {
-                Some(key) => of[p][key],
-                None => of[p][0].min(of[p][1]),
-            };
-            let (mut sum, mut whole) = (0.0, 1e-6);
-            for &p in figure {
-                let piece = &self.pieces[p];
-                sum += piece.size * each(p, piece);
-                whole += piece.size;
-            }
-            sum / whole
-        };
+        let share = |of: &[[f32; 2]]| self.share(figure, of);
         let shown = share(&lines.shown);
-        // Like things in a row look the same wherever they go by whole steps, so that the dense
-        // motion shows them says nothing.
-        let in_row = figure.iter().any(|&p| self.pieces[p].unit < self.pieces[p].size);
-        let sure = !in_row || share(&lines.found) > EXPLAINED;
+        let sure = !self.in_row(figure) || share(&lines.found) > EXPLAINED;
         let whole = shown.min(share(&lines.drawn)) > INTACT;
         if whole && sure && !figure.iter().any(|&p| doubtful[p]) {
             figure.iter().for_each(|&p| self.needed[p] = false);

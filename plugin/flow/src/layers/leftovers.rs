@@ -22,6 +22,11 @@ const TOUCHES: f32 = 0.04;
 /// Share of a region that may look different in the other key if it counts as hidden there.
 const HIDDEN: f32 = 0.3;
 
+/// Share of a region that must be seen on such a part of a figure for it to be the same part ...
+const SEEN: f32 = 0.2;
+/// ... and the share of everything that is seen there, without what other parts may hide.
+const COUNTERPART: f32 = 0.6;
+
 /// Connected regions that are not explained.
 struct Unexplained {
     some: Vec<usize>,
@@ -38,8 +43,13 @@ impl Scene<'_> {
     /// that.
     pub(super) fn leftovers(&mut self) {
         self.resembling();
-        for key in 0..2 {
+        // What one key learns, the other may use.
+        for key in [0, 1, 0, 1] {
+            self.same_parts(key);
             self.changed_parts(key);
+        }
+        self.hidden_parts();
+        for key in 0..2 {
             self.hidden_grounds(key);
             let skip = vec![false; self.keys[key].groups.len()];
             for cluster in self.clusters(key, &skip) {
@@ -49,29 +59,88 @@ impl Scene<'_> {
         }
     }
 
+    /// Regions that a figure they touch maps onto the same part of itself. What they touch most may
+    /// be another part of the figure.
+    fn same_parts(&mut self, key: usize) {
+        for cluster in self.clusters(key, &vec![false; self.keys[key].groups.len()]) {
+            for &k in &cluster {
+                if let Some(figure) = self.counterpart(key, k, &cluster) {
+                    self.join(key, figure, &[k]);
+                }
+            }
+        }
+    }
+
+    /// The figure that maps most of region `k` of `key` onto what looks like it and belongs to that
+    /// figure in the other key, among the figures that `cluster` touches.
+    fn counterpart(&self, key: usize, k: usize, cluster: &[usize]) -> Option<usize> {
+        let side = self.keys[key];
+        let places = &side.places[k];
+        let asked = || places.iter().step_by((places.len() / 200).max(1));
+        let share = |p: usize| {
+            let motion = self.motion(p, key)?;
+            let (mut like, mut seen) = (0, 0);
+            for &i in asked() {
+                let at =
+                    [(i as usize % side.regions.w) as f32, (i as usize / side.regions.w) as f32];
+                let Some(m) = self.region_there(key, &motion, at) else { continue };
+                match self.of[1 - key][m] {
+                    Some(q) if q == p && self.like(key, k, m) => {
+                        (like, seen) = (like + 1, seen + 1)
+                    }
+                    Some(q) if q == p || q < self.grounds => seen += 1,
+                    // What else the figure has may be in front of it.
+                    _ => {}
+                }
+            }
+            let part = like as f32 / asked().count() as f32;
+            (part > SEEN && like as f32 > COUNTERPART * seen as f32).then_some((part, p))
+        };
+        let shares = self.connected(key, cluster).into_iter().filter_map(share);
+        shares.reduce(|a, b| if b.0 > a.0 { b } else { a }).map(|s| s.1)
+    }
+
     /// Regions that a figure they touch carries to something similar, but not similar enough to
     /// follow it.
     fn changed_parts(&mut self, key: usize) {
         let side = self.keys[key];
         let none = Explained::none(side.regions.h, side.regions.w);
         for cluster in self.clusters(key, &vec![false; side.groups.len()]) {
-            let piece = self.beside(key, &cluster);
-            let Some(motion) = self.motion(piece, key).filter(|_| piece >= self.grounds) else {
-                continue;
-            };
+            let figures = self.connected(key, &cluster);
             for k in cluster {
-                let like = side.groups[k].agreement(
-                    &motion,
-                    &self.keys[1 - key].appearance,
-                    &none,
-                    2,
-                    Leaving::Disagrees,
-                );
-                if like > CHANGED {
-                    self.join(key, piece, &[k]);
+                let like = |&p: &usize| {
+                    let motion = self.motion(p, key)?;
+                    let other = &self.keys[1 - key].appearance;
+                    let like =
+                        side.groups[k].agreement(&motion, other, &none, 2, Leaving::Disagrees);
+                    (like > CHANGED).then_some((like, p))
+                };
+                let likes = figures.iter().filter_map(like);
+                if let Some((_, p)) = likes.reduce(|a, b| if b.0 > a.0 { b } else { a }) {
+                    self.join(key, p, &[k]);
                 }
             }
         }
+    }
+
+    /// The figures with which regions of `key` hang together, directly or through others: an arm in
+    /// front of a body may leave no line between the two parts of the body that it divides.
+    pub(super) fn connected(&self, key: usize, some: &[usize]) -> Vec<usize> {
+        let regions = &self.keys[key].regions.list;
+        let of_ground = |k: usize| self.of[key][k].is_some_and(|p| p < self.grounds);
+        let mut seen = vec![false; regions.len()];
+        some.iter().for_each(|&k| seen[k] = true);
+        let mut open = some.to_vec();
+        let mut figures = std::collections::BTreeSet::new();
+        while let Some(k) = open.pop() {
+            figures.extend(self.of[key][k].filter(|&p| p >= self.grounds));
+            for &(n, _) in regions[k].beside.iter().filter(|b| !of_ground(b.0)) {
+                if !std::mem::replace(&mut seen[n], true) {
+                    open.push(n);
+                }
+            }
+        }
+        figures.into_iter().collect()
     }
 
     /// Parts of the ground that the other key hides. Regions that touch a figure are more likely

@@ -2,12 +2,15 @@
 
 mod appearance;
 mod bend;
+mod beneath;
 mod compose;
 mod course;
 mod explain;
 mod follow;
+mod ground;
 mod ground_beside;
 mod held;
+mod hidden_parts;
 mod leftovers;
 mod pinned_way;
 mod pins;
@@ -212,7 +215,8 @@ impl Layers {
 
     /// Memory that this takes, in bytes.
     pub(crate) fn byte_len(&self) -> usize {
-        // Piece, front, the piece behind and nearest ground of each pixel in both keys, and three flags.
-        2 * self.h * self.w * (2 + 2 + 2 + 4 + 3)
+        // Piece, front, the piece behind, nearest ground and what continues beneath each pixel in
+        // both keys, and three flags.
+        2 * self.h * self.w * (2 + 2 + 2 + 4 + 4 + 3)
     }
 }

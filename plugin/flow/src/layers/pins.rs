@@ -225,7 +225,12 @@ impl Scene<'_> {
         let mut pieces = part.some[0].iter().filter_map(|&k| self.of[0][k]);
         let was = pieces.find(|p| *p >= self.grounds && found(p)).map(|p| self.pieces[p].motion);
         let piece = self.pieces.len();
-        self.pieces.push(Piece { motion, members: [Vec::new(), Vec::new()], unit: None });
+        self.pieces.push(Piece {
+            motion,
+            members: [Vec::new(), Vec::new()],
+            unit: None,
+            shown_by: None,
+        });
         for (key, some) in part.some.iter().enumerate() {
             self.reassign(key, some, piece);
         }

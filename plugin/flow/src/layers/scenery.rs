@@ -138,10 +138,14 @@ impl Scene<'_> {
 
     /// The piece onto which `motion` maps a place of `key` in the other key.
     pub(super) fn covered(&self, key: usize, motion: &Affine, at: [f32; 2]) -> Option<usize> {
+        self.of[1 - key][self.region_there(key, motion, at)?]
+    }
+
+    /// The region of the other key onto which `motion` maps a place of `key`.
+    pub(super) fn region_there(&self, key: usize, motion: &Affine, at: [f32; 2]) -> Option<usize> {
         let other = &self.keys[1 - key].regions;
         let q = motion.at(at).map(|v| (v + 0.5).floor());
         let inside = q[0] >= 0.0 && q[1] >= 0.0 && q[0] < other.w as f32 && q[1] < other.h as f32;
-        let region = inside.then(|| other.at(q[1] as usize * other.w + q[0] as usize)).flatten()?;
-        self.of[1 - key][region]
+        inside.then(|| other.at(q[1] as usize * other.w + q[0] as usize)).flatten()
     }
 }

@@ -1,5 +1,6 @@
 //! Decides which piece is in front of which, and to which piece each pixel of a key belongs.
 
+use super::beneath::{NOWHERE, beneath};
 use super::explain::Scene;
 use super::pinned_way::PinnedWay;
 use super::regions::Regions;
@@ -34,10 +35,9 @@ pub(super) struct Owners {
     pub(super) shared: Vec<bool>,
     /// For each pixel the nearest clean pixel of the ground; [`NOWHERE`] if there is none.
     pub(super) ground: Vec<u32>,
+    /// For each pixel the one that continues a piece beneath it; see [`beneath`].
+    pub(super) beneath: Vec<u32>,
 }
-
-/// Means that there is no such pixel.
-pub(super) const NOWHERE: u32 = u32::MAX;
 
 /// The pieces from front to back.
 pub(super) fn order(scene: &Scene, regions: [&Regions; 2]) -> Vec<usize> {
@@ -188,7 +188,8 @@ impl Owners {
                 [base[i], other].into_iter().max_by_key(|&p| rank[p as usize]).unwrap_or(piece[i])
             })
             .collect();
-        Self { piece, clean, line, front, behind, shared: Vec::new(), ground }
+        let beneath = beneath(regions, &piece, &clean, rank, grounds);
+        Self { piece, clean, line, front, behind, shared: Vec::new(), ground, beneath }
     }
 }
 
@@ -400,7 +401,7 @@ pub(super) fn lay(
             let only = match [piece.members[0].is_empty(), piece.members[1].is_empty()] {
                 [false, true] => Some(0),
                 [true, false] => Some(1),
-                _ => None,
+                _ => piece.shown_by,
             };
             let touches = joints
                 .iter()

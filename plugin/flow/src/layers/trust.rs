@@ -7,6 +7,7 @@ use super::Layers;
 use super::stack::StackedPiece;
 use super::transform::{Affine, one_way};
 use crate::map::Map;
+use crate::segments::groups;
 use crate::synth::NO_PIECE;
 use inbetween_core::Bilinear;
 
@@ -20,6 +21,9 @@ const LOST: f32 = 0.4;
 const EXPLAINS: f32 = 0.55;
 /// Share of all figures' lines that their pieces must explain.
 const COMPLETE: f32 = 0.55;
+/// By how much the share of a figure's lines that its pieces explain may fall short of the share of
+/// it that the dense motion shows.
+const SHORT: f32 = 0.14;
 /// A figure is drawn as a piece if it moves against the ground by more than this share of its size.
 const FAR: f32 = 0.7;
 /// Largest difference of a channel, 0..=1, up to which the keys show the same.
@@ -122,10 +126,48 @@ impl Layers {
             let open = (0..n).filter(|&p| needed[p] && !self.rests[p]).collect();
             self.needed = needed;
             self.spread(open);
+            self.leave(&lines);
         }
         for figure in figures {
             self.hold(&figure, guides, &lines, &doubtful);
         }
+    }
+
+    /// Leaves figures to the dense motion that shows more of them than their pieces explain, unless
+    /// the ground behind them is drawn as a piece.
+    fn leave(&mut self, lines: &Lines) {
+        if (0..self.pieces.len()).any(|p| self.needed[p] && self.rests[p]) {
+            return;
+        }
+        let drawn = |p: usize| self.needed[p];
+        let touches = |p: usize| self.pieces[p].touches.iter().copied();
+        for figure in groups(self.pieces.len(), drawn, touches) {
+            let short = self.share(&figure, &lines.shown) - self.share(&figure, &lines.explained);
+            if short > SHORT && !self.in_row(&figure) {
+                figure.iter().for_each(|&p| self.needed[p] = false);
+            }
+        }
+    }
+
+    /// Whether a figure has like things in a row. They look the same wherever they go by whole
+    /// steps, so that the dense motion shows them says nothing.
+    pub(super) fn in_row(&self, figure: &[usize]) -> bool {
+        figure.iter().any(|&p| self.pieces[p].unit < self.pieces[p].size)
+    }
+
+    /// Share of a figure, in the key where it is less. `of` tells that of each piece.
+    pub(super) fn share(&self, figure: &[usize], of: &[[f32; 2]]) -> f32 {
+        let (mut sum, mut whole) = (0.0, 1e-6);
+        for &p in figure {
+            let piece = &self.pieces[p];
+            let share = match piece.only {
+                Some(key) => of[p][key],
+                None => of[p][0].min(of[p][1]),
+            };
+            sum += piece.size * share;
+            whole += piece.size;
+        }
+        sum / whole
     }
 
     /// Adds to the pieces that are drawn as pieces those in `open` that touch them.
