@@ -58,12 +58,13 @@ impl ResBlock {
         let mut h = self.in_norm.forward(x)?;
         h = self.in_conv.forward_with(&h, Activation::None, Addend::PerFrame(&emb))?;
         h = self.out_norm.forward(&h)?;
-        let skip = match &self.skip_connection {
-            Some(skip) => skip.forward(x)?,
-            None => x.clone(),
+        h = match &self.skip_connection {
+            Some(skip) => {
+                h = self.out_conv.forward(&h)?;
+                skip.forward_with(x, Activation::None, Addend::Residual(&h))?
+            }
+            None => self.out_conv.forward_with(&h, Activation::None, Addend::Residual(x))?,
         };
-        h = self.out_conv.forward_with(&h, Activation::None, Addend::Residual(&skip))?;
-        drop(skip);
         match &self.temopral_conv {
             Some(conv) => conv.forward(&h, t),
             None => Ok(h),

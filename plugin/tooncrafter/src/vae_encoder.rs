@@ -41,13 +41,14 @@ impl ResnetBlock {
 
     /// `x: [n, h, w, c_in]` → `[n, h, w, c_out]`
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let h = self.conv1.forward(&self.norm1.forward(x)?)?;
-        let h = self.norm2.forward(&h)?;
-        let skip = match &self.nin_shortcut {
-            Some(shortcut) => shortcut.forward(x)?,
-            None => x.clone(),
+        // Each result takes the place of the one before, so that its memory is free for the next.
+        let mut h = self.conv1.forward(&self.norm1.forward(x)?)?;
+        h = self.norm2.forward(&h)?;
+        let Some(shortcut) = &self.nin_shortcut else {
+            return self.conv2.forward_with(&h, Activation::None, Addend::Residual(x));
         };
-        self.conv2.forward_with(&h, Activation::None, Addend::Residual(&skip))
+        h = self.conv2.forward(&h)?;
+        shortcut.forward_with(x, Activation::None, Addend::Residual(&h))
     }
 }
 
