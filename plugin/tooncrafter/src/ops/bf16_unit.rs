@@ -63,6 +63,18 @@ pub(super) fn check<U: Unit>(
     assert!(c.len() >= (U::ROWS - 1) * pitch + PANEL && pitch >= PANEL);
 }
 
+/// Asks for values that will be needed soon, into the second cache.
+pub(super) fn prefetch(values: &[bf16]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in values.chunks(64 / size_of::<bf16>()) {
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        // SAFETY: every x86-64 has the instruction, and it changes no value.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = values;
+}
+
 multiversion! {
     /// Writes a row as bf16, 32 values at every `distance`; the last group is padded with zeros.
     pub(super) fn spread_row(source: &[f32], target: &mut [bf16], distance: usize) {

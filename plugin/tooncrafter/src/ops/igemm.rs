@@ -16,7 +16,7 @@ use super::amx;
 use super::bf16_products::{Bf16Products, bf16_products};
 #[cfg(test)]
 use super::bf16_unit::emulated::EmulatedTiles;
-use super::bf16_unit::{COLUMN_STEP, Unit, spread_row, widen_step};
+use super::bf16_unit::{COLUMN_STEP, Unit, prefetch, spread_row, widen_step};
 use super::buffer::Unwritten;
 use super::dot_products::DotProducts;
 use super::epilogue::{Epilogue, store};
@@ -89,13 +89,15 @@ pub(crate) fn igemm_on<'a, R, T>(
         },
     };
     let passes = passes(packed, depth, pad);
-    // There are at least four blocks for each thread, so that no thread is idle for long at the
-    // end. If there are few rows, they are also split by panels.
+    // There are at least four tasks for each thread, so that no thread is idle for long at the end. If there are few
+    // rows, they are split by panels rather than further, since each block of rows reads all weights of its panels.
     let wanted = 4 * rayon::current_num_threads();
-    let rows = count.div_ceil(wanted).next_multiple_of(unit).min(most_rows.next_multiple_of(unit));
-    let row_blocks = count.div_ceil(rows);
     let panels = packed.panels();
-    let splits = wanted.div_ceil(row_blocks).clamp(1, panels.div_ceil(4));
+    let most_splits = panels.div_ceil(4);
+    let row_blocks = count.div_ceil(most_rows).max(wanted.div_ceil(most_splits));
+    let rows = count.div_ceil(row_blocks).next_multiple_of(unit);
+    let row_blocks = count.div_ceil(rows);
+    let splits = wanted.div_ceil(row_blocks).clamp(1, most_splits);
     let panels_each = panels.div_ceil(splits);
     let shared = Shared::new(out);
     (0..row_blocks * splits).into_par_iter().for_each(|task| {
@@ -275,9 +277,16 @@ impl Task<'_> {
         };
         self.for_panels(prepare, |pass, panel, sums, fresh| {
             let steps = steps_of(pass);
-            let weights = &data[panel * panel_len + passes[pass][0].offset..];
+            let start = panel * panel_len + passes[pass][0].offset;
+            let (weights, next) = (&data[start..], data.get(start + panel_len..));
             let rows = packed_rows.borrow();
-            for group in 0..self.padded / U::ROWS {
+            let groups = self.padded / U::ROWS;
+            let share = (steps * COLUMN_STEP).div_ceil(groups);
+            for group in 0..groups {
+                // Meanwhile the next panel's weights come near, some with each group; with few rows the unit would
+                // otherwise wait for them as long as it computes.
+                let soon = next.and_then(|next| next.get(group * share..(group + 1) * share));
+                prefetch(soon.unwrap_or_default());
                 let rows = &rows[group * steps * U::ROW_STEP..];
                 let sums = &mut sums[group * U::ROWS * PANEL..];
                 unit.multiply(rows, weights, steps, sums, PANEL, fresh);
