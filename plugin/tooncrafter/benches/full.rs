@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use candle_core::{DType, Result, Tensor};
-use common::{choose_device, device, processor_seconds, random, settle};
+use common::{choose_device, device, processor_seconds, random, settle, system_seconds};
 use inbetween_core::Control;
 use inbetween_tooncrafter::clip_text::ClipText;
 use inbetween_tooncrafter::clip_vision::ClipVision;
@@ -90,9 +90,10 @@ fn timed<T>(name: &str, run: impl FnOnce() -> Result<T>) -> Result<T> {
             }
         }
     });
-    let (start, cpu) = (Instant::now(), processor_seconds());
+    let (start, cpu, system) = (Instant::now(), processor_seconds(), system_seconds());
     let result = run().and_then(|result| settle().map(|()| result));
     let (wall, cpu) = (start.elapsed().as_secs_f64(), processor_seconds() - cpu);
+    let system = system_seconds() - system;
     stop.store(true, Ordering::Relaxed);
     if sampler.join().is_err() {
         eprintln!("memory was not sampled");
@@ -100,7 +101,8 @@ fn timed<T>(name: &str, run: impl FnOnce() -> Result<T>) -> Result<T> {
     let gib = |kib: u64| kib as f64 / (1 << 20) as f64;
     let (own, resident) = (peaks.0.load(Ordering::Relaxed), peaks.1.load(Ordering::Relaxed));
     println!(
-        "{name:28} {wall:8.1} s wall {cpu:8.1} s CPU, peak {:6.2} GiB own ({:.2} before), {:.2} resident",
+        "{name:28} {wall:8.1} s wall {cpu:8.1} s CPU ({system:.1} in the system), peak {:6.2} GiB own ({:.2} before), \
+         {:.2} resident",
         gib(own),
         gib(before),
         gib(resident)

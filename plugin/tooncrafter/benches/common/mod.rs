@@ -27,6 +27,20 @@ pub(crate) fn processor_seconds() -> f64 {
     START.get_or_init(std::time::Instant::now).elapsed().as_secs_f64()
 }
 
+/// How many of them the system took, most of them to provide fresh memory; 0 where there is no way to know.
+pub(crate) fn system_seconds() -> f64 {
+    #[cfg(unix)]
+    {
+        // SAFETY: all zeros are a valid value.
+        let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+        // SAFETY: the pointer is to our own value.
+        unsafe { libc::getrusage(libc::RUSAGE_SELF, &raw mut usage) };
+        usage.ru_stime.tv_sec as f64 + usage.ru_stime.tv_usec as f64 * 1e-6
+    }
+    #[cfg(not(unix))]
+    0.0
+}
+
 static DEVICE: OnceLock<Device> = OnceLock::new();
 
 /// The device that everything runs on: the CPU, unless [`choose_device`] chose another.

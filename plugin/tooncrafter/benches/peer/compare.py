@@ -8,7 +8,8 @@ Needs the packages torch, numpy and safetensors. Parts are `unet`, `decode`, `en
 and `bf16`; without any, `unet` and `decode` in both. A number of frames for one part alone follows its type, as in
 `decode:bf16:2`. Every figure comes from a process of its own, never two at once:
 first ours, then PyTorch with as many threads on the same sizes. Counted is one forward pass after loading: processor seconds of
-all threads, which another program on the machine disturbs least, and the memory that the process had allocated at
+all threads, which another program on the machine disturbs least, the part of them that the system took, most of it to
+provide fresh memory, and the memory that the process had allocated at
 most, weights included. PyTorch's threads sleep while they wait rather than spin, so that waiting is not counted; in
 bf16 its weights and activations are both bf16. Its `image` leaves out the projector, its `text` the table of tokens;
 ours have both.
@@ -72,7 +73,7 @@ def network(part):
 
 
 def run_peer(part, dtype, frames, threads):
-    """Runs in a process of its own and prints processor seconds, wall seconds and GiB."""
+    """Runs in a process of its own and prints processor seconds, those of the system, wall seconds and GiB."""
     import torch
 
     torch.set_num_threads(threads)
@@ -94,30 +95,31 @@ def run_peer(part, dtype, frames, threads):
 
         watcher = threading.Thread(target=watch)
         watcher.start()
-        wall, cpu = time.perf_counter(), time.process_time()
+        wall, cpu, system = time.perf_counter(), time.process_time(), os.times().system
         found = net(*given)
         found = found[0] if part == "encode" else found
         cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+        system = os.times().system - system
         done.set()
         watcher.join()
     assert found.isfinite().all(), "the result is made of numbers"
-    print(f"peer {cpu} {wall} {peak[0]} {torch.__version__}")
+    print(f"peer {cpu} {system} {wall} {peak[0]} {torch.__version__}")
 
 
 def ours(bench, checkpoint, part, dtype, frames, environment):
     command = [bench, "--checkpoint", checkpoint, "--dtype", dtype, "--frames", str(frames), part]
     text = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
     number = r"\s+([\d.]+)"
-    line = rf"^{LINES[part]}.*?{number} s wall{number} s CPU, peak{number} GiB own"
-    wall, cpu, memory = re.search(line, text, re.M).groups()
-    return float(cpu), float(wall), float(memory)
+    line = rf"^{LINES[part]}.*?{number} s wall{number} s CPU \(([\d.]+) in the system\), peak{number} GiB own"
+    wall, cpu, system, memory = map(float, re.search(line, text, re.M).groups())
+    return cpu, system, wall, memory
 
 
 def peer(part, dtype, frames, threads, environment):
     command = [sys.executable, __file__, "--peer", f"{part}:{dtype}", "--frames", str(frames), "--threads", str(threads)]
     text = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
-    cpu, wall, memory, version = re.search(r"^peer (\S+) (\S+) (\S+) (\S+)", text, re.M).groups()
-    return float(cpu), float(wall), float(memory), version
+    *numbers, version = re.search(r"^peer (\S+) (\S+) (\S+) (\S+) (\S+)", text, re.M).groups()
+    return *map(float, numbers), version
 
 
 def find_bench(root):
@@ -140,17 +142,17 @@ def compare(arguments):
     bench = arguments.bench or find_bench(Path(os.environ.get("CARGO_TARGET_DIR", "target")))
     print(f"{processor()}, {threads} threads, frames of {HEIGHT} x {WIDTH};", end=" ")
     print(f"load average before: {os.getloadavg()[0]:.1f}\n")
-    print("| part | precision | CPU s | PyTorch CPU s | ratio | wall s | PyTorch wall s | GiB | PyTorch GiB | load |")
-    print("|---|---|---|---|---|---|---|---|---|---|", flush=True)
+    print("| part | precision | CPU s (system) | PyTorch CPU s (system) | ratio | wall s | PyTorch wall s |", end="")
+    print(" GiB | PyTorch GiB | load |\n|---|---|---|---|---|---|---|---|---|---|", flush=True)
     for case in arguments.cases or ["unet:f32", "unet:bf16", "decode:f32", "decode:bf16"]:
         part, dtype, *frames = case.split(":")
         frames = int(frames[0]) if frames else arguments.frames
-        cpu, wall, memory = ours(bench, arguments.checkpoint, part, dtype, frames, environment)
-        p_cpu, p_wall, p_memory, version = peer(part, dtype, frames, arguments.threads, environment)
+        cpu, system, wall, memory = ours(bench, arguments.checkpoint, part, dtype, frames, environment)
+        p_cpu, p_system, p_wall, p_memory, version = peer(part, dtype, frames, arguments.threads, environment)
         name = f"{part}, {frames} frames" if part in ("unet", "decode") else part
         print(
-            f"| {name} | {dtype} | {cpu:.1f} | {p_cpu:.1f} | {cpu / p_cpu:.2f} | {wall:.1f} | {p_wall:.1f} |"
-            f" {memory:.2f} | {p_memory:.2f} | {os.getloadavg()[0]:.1f} |",
+            f"| {name} | {dtype} | {cpu:.1f} ({system:.1f}) | {p_cpu:.1f} ({p_system:.1f}) | {cpu / p_cpu:.2f} |"
+            f" {wall:.1f} | {p_wall:.1f} | {memory:.2f} | {p_memory:.2f} | {os.getloadavg()[0]:.1f} |",
             flush=True,
         )
     print(f"\nPyTorch {version}")
