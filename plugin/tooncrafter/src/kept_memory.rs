@@ -19,7 +19,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 
 use parking_lot::Mutex;
 
-/// Blocks of at least this size in bytes are kept and lie on large pages.
+/// Blocks of at least this size in bytes are kept.
 const LARGE: usize = 4 << 20;
 /// How far kept blocks may raise the program's peak, in bytes. Layers need blocks of many sizes, so that without
 /// this a block of one size is often given back for one of another.
@@ -182,8 +182,6 @@ impl Pool {
         }
         if start.is_null() {
             blocks.used -= layout.size();
-        } else {
-            ask_for_large_pages(start, layout.size());
         }
         (start, false)
     }
@@ -284,21 +282,6 @@ unsafe impl GlobalAlloc for Allocator {
         unsafe { KEPT.realloc(start, layout, size) }
     }
 }
-
-/// With 4 KiB pages, the system spends more time on providing a result's pages than a norm spends on computing.
-#[cfg(target_os = "linux")]
-fn ask_for_large_pages(start: *mut u8, len: usize) {
-    let first = start.addr().next_multiple_of(PAGE);
-    let len = (start.addr() + len - first) / PAGE * PAGE;
-    // SAFETY: these are whole pages inside memory that we own. The advice changes no value; a
-    // system that does not know it returns an error, which can be ignored here.
-    unsafe {
-        libc::madvise(start.with_addr(first).cast(), len, libc::MADV_HUGEPAGE);
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn ask_for_large_pages(_: *mut u8, _: usize) {}
 
 #[cfg(test)]
 mod tests {
