@@ -53,9 +53,9 @@ impl Walker {
             .or_else(|| limb([0.0, 0.0], self.near, 110.0, NEAR, SHOE))
             .or_else(|| {
                 let eye = (x - 18.0).hypot(y + 190.0) < 6.0;
-                (head < 48.0).then(|| if head > 44.0 || eye { INK } else { SKIN })
+                (head < 48.0).then_some(if head > 44.0 || eye { INK } else { SKIN })
             })
-            .or_else(|| (body < 0.0).then(|| if body > -4.0 { INK } else { SHIRT }))
+            .or_else(|| (body < 0.0).then_some(if body > -4.0 { INK } else { SHIRT }))
             .or_else(|| limb([0.0, 0.0], self.far, 110.0, FAR, SHOE))
     }
 

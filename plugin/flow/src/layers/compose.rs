@@ -7,15 +7,11 @@ use super::beneath::NOWHERE;
 use super::transform::{Affine, Point};
 use super::{Layers, Way};
 use crate::map::Map;
-use crate::segments::components;
 
 /// Log odds of a pixel that comes from a single key.
 const ALONE: f32 = 12.0;
 /// Difference of the moved keys (0..=1) up to which they are blended.
 const ALIKE: f32 = 0.12;
-/// A part of a piece that is smaller than this share of its largest part, and than this many
-/// samples, is a crumb.
-const CRUMB: (f32, f32) = (0.05, 60.0);
 /// Cracks between pieces of up to twice this width are closed, in samples.
 const CRACK: isize = 3;
 
@@ -50,18 +46,14 @@ impl Layers {
             let Some(way) = &ways[p] else { continue };
             let Some(bounds) = self.bounds(p, way) else { continue };
             let [x0, x1, y0, y1] = bounds;
-            let (rows, columns) = (y1 + 1 - y0, x1 + 1 - x0);
-            let sources: Vec<Option<Source>> = (0..rows * columns)
-                .into_par_iter()
-                .map(|i| {
-                    let place = [(x0 + i % columns) as f32, (y0 + i / columns) as f32];
-                    self.piece(p, place, way, guides, t)
-                })
-                .collect();
-            for i in without_crumbs(&sources, rows, columns) {
-                let to = &mut picture[(y0 + i / columns) * w + x0 + i % columns];
-                *to = (p as u16, sources[i].expect("it is shown"));
-            }
+            picture[y0 * w..(y1 + 1) * w].par_chunks_mut(w).enumerate().for_each(|(row, line)| {
+                for (x, to) in line.iter_mut().enumerate().take(x1 + 1).skip(x0) {
+                    let place = [x as f32, (y0 + row) as f32];
+                    if let Some(source) = self.piece(p, place, way, guides, t) {
+                        *to = (p as u16, source);
+                    }
+                }
+            });
         }
         self.close(&mut picture);
         let mut motion = Map::new(5, h, w);
@@ -312,18 +304,6 @@ impl Layers {
             }
         }
     }
-}
-
-/// The samples that show a piece, without crumbs of it: what differs a little between the keys
-/// leaves slivers beside it.
-fn without_crumbs(sources: &[Option<Source>], rows: usize, columns: usize) -> Vec<usize> {
-    let shown: Vec<bool> = sources.iter().map(Option::is_some).collect();
-    let (names, sizes) = components(&shown, rows, columns);
-    let most = sizes.iter().copied().max().unwrap_or(0) as f32;
-    let least = (CRUMB.0 * most).min(CRUMB.1);
-    (0..names.len())
-        .filter(|&i| names[i] > 0 && sizes[names[i] as usize - 1] as f32 >= least)
-        .collect()
 }
 
 /// From key `k` alone.

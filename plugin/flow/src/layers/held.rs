@@ -21,8 +21,12 @@ const MOSTLY: f32 = 0.65;
 const INTACT: f32 = 0.95;
 /// Share of a figure's lines from which its pieces can draw it.
 const EXPLAINED: f32 = 0.8;
-/// Least movement of a figure against the ground, in samples.
-const MOVES: f32 = 20.0;
+/// Least movement of a part of a figure against the ground, in samples, and the movement that more
+/// than the share [`GOES`] of the figure makes.
+const SLOW: f32 = 10.0;
+const FAST: f32 = 20.0;
+/// See [`FAST`].
+const GOES: f32 = 0.5;
 /// Figures smaller than this share of the picture are left alone.
 const SMALL: f32 = 0.015;
 /// Limits for the turn in radians, the deviation of the stretch from an even one, and the deviation
@@ -34,15 +38,19 @@ const UNEVEN: f32 = 0.2;
 const STRETCHED: f32 = 0.3;
 
 impl Layers {
-    /// Connected pieces that move against the ground and are large enough for a figure. `moved`
-    /// says how far each piece moves, in samples.
+    /// Connected pieces that move against the ground, most of them far, and are large enough for a
+    /// figure. `moved` says how far each piece moves, in samples.
     pub(super) fn figures(&self, moved: &[f32]) -> Vec<Vec<usize>> {
-        let goes = |p: usize| !self.rests[p] && (moved[p] > MOVES || self.pieces[p].only.is_some());
         let touches = |p: usize| self.pieces[p].touches.iter().copied();
-        let mut out = groups(self.pieces.len(), goes, touches);
+        let goes = |p: usize, least: f32| moved[p] > least || self.pieces[p].only.is_some();
+        let slow = |p: usize| !self.rests[p] && goes(p, SLOW);
+        let mut out = groups(self.pieces.len(), slow, touches);
         out.retain(|figure| {
-            let size: f32 = figure.iter().map(|&p| self.pieces[p].size).sum();
-            size > SMALL * (self.h * self.w) as f32
+            let size = |least: f32| -> f32 {
+                let some = figure.iter().filter(|&&p| goes(p, least));
+                some.map(|&p| self.pieces[p].size).sum()
+            };
+            size(SLOW) > SMALL * (self.h * self.w) as f32 && size(FAST) > GOES * size(SLOW)
         });
         out
     }
@@ -74,11 +82,26 @@ impl Layers {
             return;
         }
         let motion = self.common(guides, figure);
+        self.regain(figure);
         for &p in figure {
             let piece = &mut self.pieces[p];
             (piece.motion, piece.parent) = (motion, None);
             (piece.held, piece.vanishes) = (true, false);
             self.needed[p] = true;
+        }
+    }
+
+    /// Gives a figure all lines beside it, including those that its parts did not carry to lines of
+    /// their own.
+    fn regain(&mut self, figure: &[usize]) {
+        let mut own = vec![false; self.pieces.len()];
+        figure.iter().for_each(|&p| own[p] = true);
+        for owners in &mut self.owners {
+            for (piece, &line) in owners.piece.iter_mut().zip(&owners.outlined) {
+                if own[line as usize] && !own[*piece as usize] {
+                    *piece = line;
+                }
+            }
         }
     }
 

@@ -215,8 +215,8 @@ impl Layers {
 
     /// Memory that this takes, in bytes.
     pub(crate) fn byte_len(&self) -> usize {
-        // Piece, front, the piece behind, nearest ground and what continues beneath each pixel in
-        // both keys, and three flags.
-        2 * self.h * self.w * (2 + 2 + 2 + 4 + 4 + 3)
+        // Piece, the one with all lines, front, the piece behind, nearest ground and what continues beneath
+        // each pixel in both keys, and three flags.
+        2 * self.h * self.w * (2 + 2 + 2 + 2 + 4 + 4 + 3)
     }
 }
