@@ -73,7 +73,7 @@ impl Walker {
     }
 }
 
-/// Pixels that are of one of two drawings' walkers, and how many of them have another colour there.
+/// Number of pixels with another colour than wanted, as a share of the walker's that is `there`.
 fn off(drawn: &Frame, wanted: &Frame, there: Walker) -> f32 {
     let (mut all, mut wrong) = (0, 0);
     for (i, (p, q)) in drawn.pixels().iter().zip(wanted.pixels()).enumerate() {

@@ -31,8 +31,8 @@ pub(super) fn beneath(
         for (i, from) in front {
             for n in neighbours(i, h, w).into_iter().flatten() {
                 let same = piece[n] == piece[from] && !solid(n);
-                let behind = rank[piece[n] as usize] < rank[piece[from] as usize];
-                if out[n] == NOWHERE && (same || behind) {
+                let covers = rank[piece[n] as usize] < rank[piece[from] as usize];
+                if out[n] == NOWHERE && (same || covers) {
                     out[n] = from as u32;
                     next.push((n, from));
                 }
@@ -45,12 +45,10 @@ pub(super) fn beneath(
 
 impl Layers {
     /// The pixel of key `k` that continues piece `n` beneath pixel `i`, where another piece covers
-    /// it.
+    /// the piece.
     pub(super) fn continued(&self, n: usize, k: usize, i: usize) -> Option<usize> {
         let owners = &self.owners[k];
-        let from = owners.beneath[i];
-        let covered = self.rank[owners.piece[i] as usize] < self.rank[n];
-        (covered && from != NOWHERE && owners.piece[from as usize] as usize == n)
-            .then_some(from as usize)
+        let from = Some(owners.beneath[i]).filter(|&from| from != NOWHERE)? as usize;
+        (owners.piece[from] as usize == n).then_some(from)
     }
 }

@@ -185,11 +185,11 @@ impl Layers {
         }
         if let Some(k) = piece.only {
             let gone = piece.vanishes && near != k;
-            let shown = || match own(k) {
+            return match own(k) {
+                _ if gone => None,
                 true => Some(alone(p, q, k)),
-                false => self.covered_part(n, p, q, k),
+                false => self.covered_part(n, p, q, pixels, k),
             };
-            return if gone { None } else { shown() };
         }
         let far = 1 - near;
         match [own(near), own(far)] {
@@ -216,14 +216,20 @@ impl Layers {
                     .is_none_or(|i| self.rank[self.owners[near].piece[i] as usize] < self.rank[n]);
                 hidden.then(|| alone(p, q, far))
             }
-            [false, false] => self.covered_part(n, p, q, near),
+            [false, false] => self.covered_part(n, p, q, pixels, near),
         }
     }
 
-    /// Piece `n` at `p`, whose place in both keys is `q`, where other pieces cover it in both: its
-    /// nearest colour, if possible from key `k`.
-    fn covered_part(&self, n: usize, p: Point, q: [Point; 2], k: usize) -> Option<Source> {
-        let pixels = q.map(|q| self.pixel(q));
+    /// Piece `n` at `p`, whose place in both keys is `q`, at `pixels`, where other pieces cover it in
+    /// both: its nearest colour, if possible from key `k`.
+    fn covered_part(
+        &self,
+        n: usize,
+        p: Point,
+        q: [Point; 2],
+        pixels: [Option<usize>; 2],
+        k: usize,
+    ) -> Option<Source> {
         let only = self.pieces[n].only;
         let visible = |k: usize| {
             pixels[k].is_some_and(|i| {

@@ -93,7 +93,7 @@ impl Scene<'_> {
     }
 
     /// Adds a piece with these regions and marks what it explains.
-    pub(super) fn add(&mut self, motion: Affine, members: [Vec<usize>; 2]) {
+    pub(super) fn add(&mut self, motion: Affine, members: [Vec<usize>; 2]) -> &mut Piece {
         let name = self.pieces.len();
         for (key, members) in members.iter().enumerate() {
             for &k in members {
@@ -104,6 +104,7 @@ impl Scene<'_> {
             }
         }
         self.pieces.push(Piece { motion, members, unit: None, shown_by: None });
+        &mut self.pieces[name]
     }
 
     /// Adds regions of `key` to a piece without checking the other key.
@@ -167,9 +168,8 @@ impl Scene<'_> {
         for &k in group {
             for &i in &self.keys[key].places[k] {
                 let touches = neighbours(i as usize, h, w).into_iter().flatten().any(|n| {
-                    regions
-                        .at(n)
-                        .is_some_and(|m| self.of[key][m].is_some_and(|p| pieces.contains(&p)))
+                    let piece = regions.at(n).and_then(|m| self.of[key][m]);
+                    piece.is_some_and(|p| pieces.contains(&p))
                 });
                 if touches {
                     out.push([(i as usize % w) as f32, (i as usize / w) as f32]);
@@ -200,20 +200,16 @@ impl Scene<'_> {
             if base >= self.grounds && self.figure(&cluster, self.ground_of(0, &cluster)) {
                 continue;
             }
-            if cluster.len() > 1 {
-                // Things that merely touch do not move as one, so the largest is tried alone.
-                let mut one = cluster[0];
-                for &k in &cluster {
-                    if self.keys[0].area(k) > self.keys[0].area(one) {
-                        one = k;
-                    }
+            // Things that merely touch do not move as one, so the largest is tried alone.
+            let mut one = cluster[0];
+            for &k in &cluster {
+                if self.keys[0].area(k) > self.keys[0].area(one) {
+                    one = k;
                 }
-                if !self.figure(&[one], base) {
-                    skip[one] = true;
-                }
-                continue;
             }
-            cluster.iter().for_each(|&k| skip[k] = true);
+            if cluster.len() == 1 || !self.figure(&[one], base) {
+                skip[one] = true;
+            }
         }
     }
 
@@ -281,8 +277,8 @@ impl Scene<'_> {
             return false;
         }
         let turned = found.motion.polar().0 - expected.polar().0;
-        let hangs = !self.connected(0, cluster).is_empty();
-        if hangs && libm::cosf(turned) < libm::cosf(TURNED) {
+        let hangs = || !self.connected(0, cluster).is_empty();
+        if libm::cosf(turned) < libm::cosf(TURNED) && hangs() {
             return false;
         }
         let follows = |key: usize, k: usize, motion: &Affine| {

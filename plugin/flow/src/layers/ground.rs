@@ -9,7 +9,8 @@ use super::rows::{self, Row};
 use super::side::colours;
 use super::transform::{Affine, UNIT};
 
-/// The same for the ground and for regions at the picture's border, which figures partly cover.
+/// Agreement from which the ground and regions at the picture's border, which figures partly cover,
+/// follow a motion; for others see [`FOLLOWS`].
 const GROUND_FOLLOWS: f32 = 0.6;
 /// Share of a region's lines that it must have in common with the ground at the border if they
 /// alone ...

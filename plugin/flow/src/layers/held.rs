@@ -81,8 +81,10 @@ impl Layers {
         if shown > torn || explained > EXPLAINED {
             return;
         }
-        let motion = self.common(guides, figure);
-        self.regain(figure);
+        let mut own = vec![false; self.pieces.len()];
+        figure.iter().for_each(|&p| own[p] = true);
+        let motion = self.common(guides, figure, &own);
+        self.regain(&own);
         for &p in figure {
             let piece = &mut self.pieces[p];
             (piece.motion, piece.parent) = (motion, None);
@@ -92,12 +94,10 @@ impl Layers {
     }
 
     /// Gives a figure all lines beside it, including those that its parts did not carry to lines of
-    /// their own.
-    fn regain(&mut self, figure: &[usize]) {
-        let mut own = vec![false; self.pieces.len()];
-        figure.iter().for_each(|&p| own[p] = true);
+    /// their own. `own` says which pieces are its parts.
+    fn regain(&mut self, own: &[bool]) {
         for owners in &mut self.owners {
-            for (piece, &line) in owners.piece.iter_mut().zip(&owners.outlined) {
+            for (piece, &line) in owners.piece.iter_mut().zip(&owners.by_outline) {
                 if own[line as usize] && !own[*piece as usize] {
                     *piece = line;
                 }
@@ -107,9 +107,7 @@ impl Layers {
 
     /// The motion that maps most lines of a figure to their counterparts, or at least to lines of
     /// it: that of one of its parts, of its centre, or of the ground.
-    fn common(&self, guides: &[Map; 2], figure: &[usize]) -> Affine {
-        let mut own = vec![false; self.pieces.len()];
-        figure.iter().for_each(|&p| own[p] = true);
+    fn common(&self, guides: &[Map; 2], figure: &[usize], own: &[bool]) -> Affine {
         let pixels = |key: usize| {
             let piece = &self.owners[key].piece;
             (0..piece.len()).filter(|&i| own[piece[i] as usize])

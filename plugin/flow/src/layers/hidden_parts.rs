@@ -18,9 +18,10 @@ const MOST: f32 = 1.3;
 const STEP: f32 = 0.05;
 /// Deduction for a turn of one radian.
 const TURNED: f32 = 0.1;
-/// Largest distance that a joint moves, in samples, because it is hidden itself; and the deduction
-/// for each sample.
+/// Largest distance that a joint moves in x and y, in samples, because it is hidden itself; the step
+/// in which distances are tried, and the deduction for each sample.
 const OFF: f32 = 12.0;
+const APART: f32 = 4.0;
 const SHIFTED: f32 = 0.005;
 /// Share of a region that must lie under the limb to be the visible part of it.
 const VISIBLE: f32 = 0.5;
@@ -57,10 +58,9 @@ impl Scene<'_> {
             if self.landing(key, &limb, &carried).against < CONTRADICTED {
                 continue;
             }
-            let Some(motion) = self.behind(key, &limb) else { continue };
+            let Some((motion, found)) = self.behind(key, &limb) else { continue };
             let Some(back) = motion.inverse() else { continue };
             let visible = self.visible(key, &limb, &back);
-            let found = self.landing(key, &limb, &motion).found;
             if found < FOUND && self.changed(key, &limb, &visible) {
                 continue;
             }
@@ -68,14 +68,13 @@ impl Scene<'_> {
                 0 => (motion, [limb, visible]),
                 _ => (back, [visible, limb]),
             };
-            self.add(motion, members);
-            self.pieces.last_mut().expect("just added").shown_by = Some(key);
+            self.add(motion, members).shown_by = Some(key);
         }
     }
 
     /// The motion that hides a limb of `key`, the one that deviates least from that of a part of
-    /// the figure.
-    fn behind(&self, key: usize, limb: &[usize]) -> Option<Affine> {
+    /// the figure, and the share of the limb that lands on something like it.
+    fn behind(&self, key: usize, limb: &[usize]) -> Option<(Affine, f32)> {
         let mut all = self.connected(key, limb);
         let joint = self.joint(key, limb, &all);
         // The large parts of a figure suffice.
@@ -88,27 +87,29 @@ impl Scene<'_> {
             let n = (most / step) as i32;
             (-n..=n).map(move |n| n as f32 * step)
         };
-        let mut best: Option<(f32, Affine)> = None;
+        let shifts: Vec<[f32; 2]> =
+            steps(OFF, APART).flat_map(|y| steps(OFF, APART).map(move |x| [x, y])).collect();
+        let mut best: Option<(f32, Affine, f32)> = None;
         for base in all.iter().filter_map(|&p| self.motion(p, key)) {
+            // What is foreshortened is another part.
+            let (turned, to) = (base.polar().0, base.at(middle));
             for angle in steps(MOST, STEP) {
-                for (x, y) in steps(OFF, 4.0).flat_map(|y| steps(OFF, 4.0).map(move |x| (x, y))) {
-                    let to = base.at(middle);
-                    let to = [to[0] + x, to[1] + y];
-                    // What is foreshortened is another part.
-                    let motion = Affine { m: turn(base.polar().0 + angle), from: middle, to };
+                for &[x, y] in &shifts {
                     let odd = TURNED * angle.abs() + SHIFTED * libm::hypotf(x, y);
                     if best.is_some_and(|best| 1.0 - odd <= best.0) {
                         continue;
                     }
+                    let to = [to[0] + x, to[1] + y];
+                    let motion = Affine { m: turn(turned + angle), from: middle, to };
                     let landing = self.landing(key, limb, &motion);
                     let score = landing.found - landing.against - odd;
                     if landing.against < HIDDEN && score > best.map_or(LEAST, |best| best.0) {
-                        best = Some((score, motion));
+                        best = Some((score, motion, landing.found));
                     }
                 }
             }
         }
-        best.map(|best| best.1)
+        best.map(|(_, motion, found)| (motion, found))
     }
 
     /// Unexplained regions of the other key that a limb of `key` covers. `back` leads there from
@@ -118,10 +119,8 @@ impl Scene<'_> {
         let covered = |m: &usize| {
             let places = &other.places[*m];
             let step = places.len().div_ceil(ASKED).max(1);
-            let under = places.iter().step_by(step).filter(|&&i| {
-                let to = self.region_there(1 - key, back, at(i, other.regions.w));
-                to.is_some_and(|k| limb.contains(&k) && self.like(key, k, *m))
-            });
+            let there = self.regions_there(1 - key, *m, back, step).flatten();
+            let under = there.filter(|k| limb.contains(k) && self.like(key, *k, *m));
             under.count() as f32 > VISIBLE * places.len().div_ceil(step) as f32
         };
         (0..other.groups.len()).filter(|&m| self.of[1 - key][m].is_none()).filter(covered).collect()
@@ -147,9 +146,8 @@ impl Scene<'_> {
         let step = whole.div_ceil(ASKED).max(1);
         let (mut found, mut against, mut all) = (0, 0, 0);
         for &k in limb {
-            for &i in side.places[k].iter().step_by(step) {
+            for there in self.regions_there(key, k, motion, step) {
                 all += 1;
-                let there = self.region_there(key, motion, at(i, side.regions.w));
                 let Some(m) = there else { continue };
                 match self.of[1 - key][m] {
                     None => found += usize::from(self.like(key, k, m)),
@@ -174,9 +172,4 @@ struct Landing {
     found: f32,
     /// The ground.
     against: f32,
-}
-
-/// Coordinates of pixel `i` of a picture of width `w`.
-fn at(i: u32, w: usize) -> [f32; 2] {
-    [(i as usize % w) as f32, (i as usize / w) as f32]
 }

@@ -21,7 +21,8 @@ const UPRIGHT: f32 = 0.15;
 const TOUCHES: f32 = 0.04;
 /// Share of a region that may look different in the other key if it counts as hidden there.
 const HIDDEN: f32 = 0.3;
-
+/// About as many pixels of a region are compared.
+const ASKED: usize = 200;
 /// Share of a region that must be seen on such a part of a figure for it to be the same part ...
 const SEEN: f32 = 0.2;
 /// ... and the share of everything that is seen there, without what other parts may hide.
@@ -59,68 +60,52 @@ impl Scene<'_> {
         }
     }
 
-    /// Regions that a figure they touch maps onto the same part of itself. What they touch most may
-    /// be another part of the figure.
-    fn same_parts(&mut self, key: usize) {
+    /// Joins each unexplained region of `key` to the figure with the highest score, among those that
+    /// it hangs together with. `score` is of a region and a figure; `None` rules the figure out.
+    fn join_best(&mut self, key: usize, score: impl Fn(&Self, usize, usize) -> Option<f32>) {
         for cluster in self.clusters(key, &vec![false; self.keys[key].groups.len()]) {
-            for &k in &cluster {
-                if let Some(figure) = self.counterpart(key, k, &cluster) {
-                    self.join(key, figure, &[k]);
-                }
-            }
-        }
-    }
-
-    /// The figure that maps most of region `k` of `key` onto what looks like it and belongs to that
-    /// figure in the other key, among the figures that `cluster` touches.
-    fn counterpart(&self, key: usize, k: usize, cluster: &[usize]) -> Option<usize> {
-        let side = self.keys[key];
-        let places = &side.places[k];
-        let asked = || places.iter().step_by((places.len() / 200).max(1));
-        let share = |p: usize| {
-            let motion = self.motion(p, key)?;
-            let (mut like, mut seen) = (0, 0);
-            for &i in asked() {
-                let at =
-                    [(i as usize % side.regions.w) as f32, (i as usize / side.regions.w) as f32];
-                let Some(m) = self.region_there(key, &motion, at) else { continue };
-                match self.of[1 - key][m] {
-                    Some(q) if q == p && self.like(key, k, m) => {
-                        (like, seen) = (like + 1, seen + 1)
-                    }
-                    Some(q) if q == p || q < self.grounds => seen += 1,
-                    // What else the figure has may be in front of it.
-                    _ => {}
-                }
-            }
-            let part = like as f32 / asked().count() as f32;
-            (part > SEEN && like as f32 > COUNTERPART * seen as f32).then_some((part, p))
-        };
-        let shares = self.connected(key, cluster).into_iter().filter_map(share);
-        shares.reduce(|a, b| if b.0 > a.0 { b } else { a }).map(|s| s.1)
-    }
-
-    /// Regions that a figure they touch carries to something similar, but not similar enough to
-    /// follow it.
-    fn changed_parts(&mut self, key: usize) {
-        let side = self.keys[key];
-        let none = Explained::none(side.regions.h, side.regions.w);
-        for cluster in self.clusters(key, &vec![false; side.groups.len()]) {
             let figures = self.connected(key, &cluster);
             for k in cluster {
-                let like = |&p: &usize| {
-                    let motion = self.motion(p, key)?;
-                    let other = &self.keys[1 - key].appearance;
-                    let like =
-                        side.groups[k].agreement(&motion, other, &none, 2, Leaving::Disagrees);
-                    (like > CHANGED).then_some((like, p))
-                };
-                let likes = figures.iter().filter_map(like);
-                if let Some((_, p)) = likes.reduce(|a, b| if b.0 > a.0 { b } else { a }) {
+                let scores = figures.iter().filter_map(|&p| Some((score(self, k, p)?, p)));
+                if let Some((_, p)) = scores.reduce(|a, b| if b.0 > a.0 { b } else { a }) {
                     self.join(key, p, &[k]);
                 }
             }
         }
+    }
+
+    /// Regions that a figure maps onto the same part of itself. What they touch most may be another
+    /// part of the figure.
+    fn same_parts(&mut self, key: usize) {
+        self.join_best(key, |scene, k, p| {
+            let (mut like, mut seen) = (0, 0);
+            let motion = scene.motion(p, key)?;
+            for m in scene.regions_there(key, k, &motion, scene.step(key, k)).flatten() {
+                match scene.of[1 - key][m] {
+                    Some(q) if q == p && scene.like(key, k, m) => {
+                        (like, seen) = (like + 1, seen + 1);
+                    }
+                    Some(q) if q == p || q < scene.grounds => seen += 1,
+                    // What else the figure has may be in front of it.
+                    _ => {}
+                }
+            }
+            let all = scene.keys[key].places[k].len().div_ceil(scene.step(key, k));
+            let part = like as f32 / all as f32;
+            (part > SEEN && like as f32 > COUNTERPART * seen as f32).then_some(part)
+        });
+    }
+
+    /// Regions that a figure carries to something similar, but not similar enough to follow it.
+    fn changed_parts(&mut self, key: usize) {
+        let regions = &self.keys[key].regions;
+        let none = Explained::none(regions.h, regions.w);
+        self.join_best(key, |scene, k, p| {
+            let (motion, group) = (scene.motion(p, key)?, &scene.keys[key].groups[k]);
+            let other = &scene.keys[1 - key].appearance;
+            let like = group.agreement(&motion, other, &none, 2, Leaving::Disagrees);
+            (like > CHANGED).then_some(like)
+        });
     }
 
     /// The figures with which regions of `key` hang together, directly or through others: an arm in
@@ -229,15 +214,17 @@ impl Scene<'_> {
     /// the other key shows that piece itself or the ground.
     fn contradicted(&self, key: usize, k: usize, p: usize) -> f32 {
         let Some(motion) = self.motion(p, key) else { return 1.0 };
-        let places = &self.keys[key].places[k];
-        let (w, mut seen, mut count) = (self.keys[key].regions.w, 0, 0);
-        for &i in places.iter().step_by((places.len() / 200).max(1)) {
-            let at = [(i as usize % w) as f32, (i as usize / w) as f32];
+        let (mut seen, mut count) = (0, 0);
+        for there in self.regions_there(key, k, &motion, self.step(key, k)) {
             count += 1;
-            if self.covered(key, &motion, at).is_some_and(|q| q == p || q < self.grounds) {
-                seen += 1;
-            }
+            let piece = there.and_then(|m| self.of[1 - key][m]);
+            seen += usize::from(piece.is_some_and(|q| q == p || q < self.grounds));
         }
         seen as f32 / count.max(1) as f32
+    }
+
+    /// Step from one compared pixel of region `k` of `key` to the next.
+    fn step(&self, key: usize, k: usize) -> usize {
+        (self.keys[key].places[k].len() / ASKED).max(1)
     }
 }

@@ -6,7 +6,7 @@
 //! that motion keeps it in place, it was found correctly and stays.
 
 use super::appearance::{Explained, Leaving};
-use super::explain::{Piece, Scene};
+use super::explain::Scene;
 use super::pinned_way::{GuidePin, fit};
 use super::register::{Registration, Search, by_moments};
 use super::transform::{Affine, Point, UNIT, one_way, turn};
@@ -225,12 +225,7 @@ impl Scene<'_> {
         let mut pieces = part.some[0].iter().filter_map(|&k| self.of[0][k]);
         let was = pieces.find(|p| *p >= self.grounds && found(p)).map(|p| self.pieces[p].motion);
         let piece = self.pieces.len();
-        self.pieces.push(Piece {
-            motion,
-            members: [Vec::new(), Vec::new()],
-            unit: None,
-            shown_by: None,
-        });
+        self.add(motion, [Vec::new(), Vec::new()]);
         for (key, some) in part.some.iter().enumerate() {
             self.reassign(key, some, piece);
         }

@@ -33,9 +33,7 @@ impl Scene<'_> {
                         }
                     }
                 }
-                self.add(motion, members.map(Vec::clone));
-                let row = self.pieces.last_mut().expect("it was added");
-                row.unit = Some(first.unit);
+                self.add(motion, members.map(Vec::clone)).unit = Some(first.unit);
             }
         }
     }

@@ -141,8 +141,24 @@ impl Scene<'_> {
         self.of[1 - key][self.region_there(key, motion, at)?]
     }
 
+    /// The regions of the other key onto which `motion` maps every `step`th pixel of region `k` of
+    /// `key`; `None` for pixels that leave the picture.
+    pub(super) fn regions_there(
+        &self,
+        key: usize,
+        k: usize,
+        motion: &Affine,
+        step: usize,
+    ) -> impl Iterator<Item = Option<usize>> {
+        let (places, w) = (&self.keys[key].places[k], self.keys[key].regions.w);
+        places.iter().step_by(step).map(move |&i| {
+            let at = [(i as usize % w) as f32, (i as usize / w) as f32];
+            self.region_there(key, motion, at)
+        })
+    }
+
     /// The region of the other key onto which `motion` maps a place of `key`.
-    pub(super) fn region_there(&self, key: usize, motion: &Affine, at: [f32; 2]) -> Option<usize> {
+    fn region_there(&self, key: usize, motion: &Affine, at: [f32; 2]) -> Option<usize> {
         let other = &self.keys[1 - key].regions;
         let q = motion.at(at).map(|v| (v + 0.5).floor());
         let inside = q[0] >= 0.0 && q[1] >= 0.0 && q[0] < other.w as f32 && q[1] < other.h as f32;

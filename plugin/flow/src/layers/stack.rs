@@ -24,7 +24,7 @@ pub(super) struct Owners {
     /// The piece of each pixel; lines belong to the piece in front.
     pub(super) piece: Vec<u16>,
     /// The same if every line belonged to the foremost piece beside it.
-    pub(super) outlined: Vec<u16>,
+    pub(super) by_outline: Vec<u16>,
     /// Whether no other piece, and no frame line around the picture, is mixed into the pixel.
     pub(super) clean: Vec<bool>,
     /// Outlines and edges, which the eye follows.
@@ -174,9 +174,9 @@ impl Owners {
             let other = piece_of(regions.across[i]).filter(|_| regions.core[i] == 0 && dark(i));
             other.filter(|&p| rank[p] < rank[base[i] as usize]).map_or(base[i], |p| p as u16)
         };
-        let mut outlined = (0..h * w).map(foremost_line).collect();
+        let mut by_outline = (0..h * w).map(foremost_line).collect();
         // The soft rim of a line belongs to the line.
-        for piece in [&mut piece, &mut outlined] {
+        for piece in [&mut piece, &mut by_outline] {
             let lined = piece.clone();
             for i in (0..h * w).filter(|&i| regions.core[i] == 0 && !dark(i)) {
                 for n in neighbours(i, h, w).into_iter().flatten() {
@@ -198,7 +198,7 @@ impl Owners {
             })
             .collect();
         let beneath = beneath(regions, &piece, &clean, rank, grounds);
-        Self { piece, outlined, clean, line, front, behind, shared: Vec::new(), ground, beneath }
+        Self { piece, by_outline, clean, line, front, behind, shared: Vec::new(), ground, beneath }
     }
 }
 
