@@ -5,6 +5,7 @@
 
 use rayon::prelude::*;
 
+use super::compose::{Source, corners};
 use super::course::Course;
 use super::transform::{Affine, Point};
 use super::{Layers, Way};
@@ -15,9 +16,6 @@ use crate::synth::{NO_PIECE, moved_with};
 /// Width of the cracks in a piece that are closed, approximately half of it, in samples.
 const CRACK: usize = 8;
 
-/// How far the straight in-between may show a piece beyond its area in the keys, in samples.
-const MARGIN: usize = 8;
-
 /// A piece that is elsewhere than in the straight in-between.
 struct Bent {
     piece: usize,
@@ -27,6 +25,15 @@ struct Bent {
     way: Way,
     /// Columns and rows that it may cover: first and last.
     bounds: [usize; 4],
+}
+
+/// What a sample shows.
+#[derive(Clone, Copy)]
+struct Shown {
+    source: Source,
+    label: u16,
+    /// The sample of the straight in-between that it continues, if any.
+    straight: Option<u32>,
 }
 
 impl Layers {
@@ -45,36 +52,39 @@ impl Layers {
         if label.is_empty() {
             label.resize(area, NO_PIECE);
         }
+        let extents = self.extents(&shown);
         // From front to back.
         let bent: Vec<Bent> =
-            self.order.iter().filter_map(|&p| self.bent_piece(course, p, t)).collect();
+            self.order.iter().filter_map(|&p| self.bent_piece(course, p, t, extents[p])).collect();
         let straight = (motion.clone(), label.clone());
-        let mut picture = vec![([0.0f32; 5], 0u16, None); area];
+        let mut picture = vec![(0, Shown { source: [0.0; 5], label: 0, straight: None }); area];
         picture.par_chunks_mut(w).enumerate().for_each(|(y, row)| {
             let here: Vec<&Bent> =
                 bent.iter().filter(|b| (b.bounds[2]..=b.bounds[3]).contains(&y)).collect();
             for (x, to) in row.iter_mut().enumerate() {
                 let place = [x as f32, y as f32];
                 let over = here.iter().filter(|b| (b.bounds[0]..=b.bounds[1]).contains(&x));
-                *to = over
-                    .copied()
-                    .find_map(|b| self.seen(b, place, &straight, &shown, guides, t))
-                    .unwrap_or_else(|| {
-                        // No piece covers it, so it stays as it was.
-                        let i = y * w + x;
-                        (
-                            std::array::from_fn(|c| straight.0.v[c * area + i]),
-                            straight.1[i],
-                            Some(i as u32),
-                        )
-                    });
+                let seen = |b: &Bent| {
+                    Some((b.piece as u16, self.seen(b, place, &straight, &shown, guides, t)?))
+                };
+                *to = over.copied().find_map(seen).unwrap_or_else(|| {
+                    // No piece covers it, so it stays as it was.
+                    let i = y * w + x;
+                    let source = std::array::from_fn(|c| straight.0.v[c * area + i]);
+                    (0, Shown { source, label: straight.1[i], straight: Some(i as u32) })
+                });
             }
         });
         let mut sources = Vec::with_capacity(h * w);
-        for (i, (values, name, source)) in picture.into_iter().enumerate() {
-            values.into_iter().enumerate().for_each(|(c, v)| motion.v[c * area + i] = v);
-            label[i] = name;
-            sources.push(source);
+        // Pieces that went together may part on their courses.
+        let sources_of: Vec<(u16, Source)> = picture.iter().map(|(p, s)| (*p, s.source)).collect();
+        for (i, n) in self.cracks(&sources_of, |p| !self.rests[p as usize]) {
+            picture[i] = picture[n];
+        }
+        for (i, (_, shown)) in picture.into_iter().enumerate() {
+            shown.source.into_iter().enumerate().for_each(|(c, v)| motion.v[c * area + i] = v);
+            label[i] = shown.label;
+            sources.push(shown.straight);
         }
         sources
     }
@@ -137,24 +147,39 @@ impl Layers {
         Some((back, Way { first, whole: self.whole(course, p) }))
     }
 
-    /// Where piece `p` is at `t`; `None` if it has folded.
-    fn bent_piece(&self, course: &Course, p: usize, t: f32) -> Option<Bent> {
+    /// First and last column and row in which the straight in-between shows each piece.
+    fn extents(&self, shown: &[u16]) -> Vec<Option<[f32; 4]>> {
+        let mut out = vec![None; self.pieces.len()];
+        for (i, &p) in shown.iter().enumerate() {
+            let (x, y) = ((i % self.w) as f32, (i / self.w) as f32);
+            let [x0, x1, y0, y1] = out[p as usize].unwrap_or([x, x, y, y]);
+            out[p as usize] = Some([x0.min(x), x1.max(x), y0.min(y), y1.max(y)]);
+        }
+        out
+    }
+
+    /// Where piece `p` is at `t`; `None` if it has folded. `extent` is where the straight in-between shows it.
+    fn bent_piece(
+        &self,
+        course: &Course,
+        p: usize,
+        t: f32,
+        extent: Option<[f32; 4]>,
+    ) -> Option<Bent> {
         let (back, way) = self.bent_way(course, p, t)?;
-        let everywhere = [0, self.w - 1, 0, self.h - 1];
-        let wider = |[x0, x1, y0, y1]: [usize; 4]| {
-            [
-                x0.saturating_sub(MARGIN),
-                (x1 + MARGIN).min(self.w - 1),
-                y0.saturating_sub(MARGIN),
-                (y1 + MARGIN).min(self.h - 1),
-            ]
+        let bounds = if self.rests[p] {
+            [0, self.w - 1, 0, self.h - 1]
+        } else {
+            let mut places = self.corners_of(p, &way)?;
+            // The dense motion may show it elsewhere than its own.
+            let forward = back.inverse()?;
+            places.extend(extent.into_iter().flat_map(corners).map(|corner| forward.at(corner)));
+            self.around(places)?
         };
-        let bounds = if self.rests[p] { everywhere } else { wider(self.bounds(p, &way)?) };
         Some(Bent { piece: p, back, way, bounds })
     }
 
-    /// What `bent` shows at `place`, if anything: motion, label, and sample of the straight
-    /// in-between.
+    /// What `bent` shows at `place`, if anything.
     fn seen(
         &self,
         bent: &Bent,
@@ -163,7 +188,7 @@ impl Layers {
         shown: &[u16],
         guides: &[Map; 2],
         t: f32,
-    ) -> Option<([f32; 5], u16, Option<u32>)> {
+    ) -> Option<Shown> {
         let area = self.h * self.w;
         let p = bent.piece;
         let at = bent.back.at(place);
@@ -171,12 +196,12 @@ impl Layers {
             let there = shown[i] as usize;
             if there == p {
                 let off = [at[0] - place[0], at[1] - place[1]];
-                let values = std::array::from_fn(|c| {
+                let source = std::array::from_fn(|c| {
                     motion.v[c * area + i] + if c < 4 { off[c % 2] } else { 0.0 }
                 });
                 let moves = bent.back != Affine::shift([0.0; 2]);
-                let name = if label[i] == NO_PIECE && moves { moved_with(p) } else { label[i] };
-                return Some((values, name, Some(i as u32)));
+                let label = if label[i] == NO_PIECE && moves { moved_with(p) } else { label[i] };
+                return Some(Shown { source, label, straight: Some(i as u32) });
             }
             if self.rank[there] > self.rank[p] {
                 return None;
@@ -188,6 +213,6 @@ impl Layers {
         } else {
             self.piece(p, place, &bent.way, guides, t)
         };
-        source.map(|source| (source, p as u16, None))
+        source.map(|source| Shown { source, label: p as u16, straight: None })
     }
 }

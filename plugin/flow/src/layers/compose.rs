@@ -28,7 +28,7 @@ pub(super) enum GroundShown {
 
 /// Where one pixel comes from: displacement to the first key and to the last key, and log odds of
 /// the first.
-type Source = [f32; 5];
+pub(super) type Source = [f32; 5];
 
 impl Layers {
     /// Motion and mask of the in-between at `t`, `[5, h, w]`, and the piece of each sample.
@@ -55,7 +55,9 @@ impl Layers {
                 }
             });
         }
-        self.close(&mut picture);
+        for (i, n) in self.cracks(&picture, |p| p != 0) {
+            picture[i] = picture[n];
+        }
         let mut motion = Map::new(5, h, w);
         for (i, (_, source)) in picture.iter().enumerate() {
             for (c, v) in source.iter().enumerate() {
@@ -89,18 +91,28 @@ impl Layers {
     }
 
     /// First and last column and row that piece `p` may cover.
-    pub(super) fn bounds(&self, p: usize, way: &Way) -> Option<[usize; 4]> {
-        let mut out = [f32::MAX, f32::MIN, f32::MAX, f32::MIN];
+    fn bounds(&self, p: usize, way: &Way) -> Option<[usize; 4]> {
+        self.around(self.corners_of(p, way)?)
+    }
+
+    /// Where the corners of the areas that the keys show of piece `p` are now.
+    pub(super) fn corners_of(&self, p: usize, way: &Way) -> Option<Vec<Point>> {
         let forward = way.first.inverse()?;
         let back = way.whole.inverse()?;
-        for key in 0..2 {
-            let Some([x0, x1, y0, y1]) = self.pieces[p].bounds[key] else { continue };
-            for corner in [[x0, y0], [x1, y0], [x0, y1], [x1, y1]] {
-                let first = if key == 0 { corner } else { back.at(corner) };
-                let [x, y] = forward.at(first);
-                out = [out[0].min(x), out[1].max(x), out[2].min(y), out[3].max(y)];
-            }
-        }
+        let now =
+            |key: usize, corner: Point| forward.at(if key == 0 { corner } else { back.at(corner) });
+        let of = |key: usize| {
+            let area = self.pieces[p].bounds[key].into_iter();
+            area.flat_map(corners).map(move |corner| now(key, corner))
+        };
+        Some(of(0).chain(of(1)).collect())
+    }
+
+    /// First and last column and row of the picture around some places; `None` if they are outside.
+    pub(super) fn around(&self, places: Vec<Point>) -> Option<[usize; 4]> {
+        let out = places.iter().fold([f32::MAX, f32::MIN, f32::MAX, f32::MIN], |out, &[x, y]| {
+            [out[0].min(x), out[1].max(x), out[2].min(y), out[3].max(y)]
+        });
         let side = |v: f32, n: usize| v.clamp(0.0, (n - 1) as f32) as usize;
         let seen =
             out[1] >= 0.0 && out[3] >= 0.0 && out[0] < self.w as f32 && out[2] < self.h as f32;
@@ -260,10 +272,15 @@ impl Layers {
         out
     }
 
-    /// Closes narrow cracks between the pieces of a figure with neighbouring pixels.
-    fn close(&self, picture: &mut [(u16, Source)]) {
+    /// The samples in narrow cracks between the pieces of a figure, each with the one beside it that continues there.
+    /// `picture`: piece and source of each sample; `of_figure` says which pieces belong to figures.
+    pub(super) fn cracks(
+        &self,
+        picture: &[(u16, Source)],
+        of_figure: impl Fn(u16) -> bool,
+    ) -> Vec<(usize, usize)> {
         let (h, w) = (self.h, self.w);
-        let figure: Vec<bool> = picture.iter().map(|p| p.0 != 0).collect();
+        let figure: Vec<bool> = picture.iter().map(|p| of_figure(p.0)).collect();
         let spread = |from: &[bool], grow: bool| -> Vec<bool> {
             let line = |from: &[bool], across: bool| -> Vec<bool> {
                 (0..h * w)
@@ -283,8 +300,7 @@ impl Layers {
             line(&line(from, true), false)
         };
         let closed = spread(&spread(&figure, true), false);
-        let before: Vec<(u16, Source)> = picture.to_vec();
-        for i in (0..h * w).filter(|&i| closed[i] && !figure[i]) {
+        let continued = |i: usize| {
             let (y, x) = ((i / w) as isize, (i % w) as isize);
             let mut best: Option<(isize, usize)> = None;
             for dy in -CRACK..=CRACK {
@@ -300,16 +316,20 @@ impl Layers {
                     }
                 }
             }
-            let Some((_, n)) = best else { continue };
-            let (name, source) = before[n];
+            let (_, n) = best?;
+            let source = picture[n].1;
             // Only pixels that were not ground in the key that is shown.
             let k = usize::from(source[4] < 0.0);
             let q = [x as f32 + source[2 * k], y as f32 + source[2 * k + 1]];
-            if self.pixel(q).is_some_and(|j| self.owners[k].piece[j] != 0) {
-                picture[i] = (name, source);
-            }
-        }
+            self.pixel(q).filter(|&j| of_figure(self.owners[k].piece[j])).map(|_| (i, n))
+        };
+        (0..h * w).filter(|&i| closed[i] && !figure[i]).filter_map(continued).collect()
     }
+}
+
+/// The corners of an area between these columns and rows.
+pub(super) fn corners([x0, x1, y0, y1]: [f32; 4]) -> [Point; 4] {
+    [[x0, y0], [x1, y0], [x0, y1], [x1, y1]]
 }
 
 /// From key `k` alone.
