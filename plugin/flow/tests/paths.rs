@@ -8,7 +8,7 @@ mod common;
 use std::sync::Arc;
 
 use common::ball::*;
-use common::painted;
+use common::{of_image, painted};
 use inbetween_core::{Control, Drawn, Engine, Frame, Job, Settings};
 use inbetween_flow::FlowEngine;
 
@@ -216,5 +216,32 @@ fn ground_that_both_keys_hide_is_fetched_from_the_drawing_beside() {
         }
         let (_, all) = blue(&draw(&engine, [&first, &last], [None, None], 0.5).frame);
         assert_eq!(all, 0, "nothing tells of the mark without them");
+    }
+}
+
+/// Mean absolute difference of all channels.
+fn apart(a: &Frame, b: &Frame) -> f32 {
+    let pairs = a.pixels().iter().flatten().zip(b.pixels().iter().flatten());
+    pairs.map(|(a, b)| (a - b).abs()).sum::<f32>() / (4 * a.pixels().len()) as f32
+}
+
+#[test]
+fn figures_gain_by_drawings_beside_where_they_speed_up_and_lose_nothing_where_they_go_on() {
+    let engine = FlowEngine::new().unwrap();
+    // Seven drawings of each, as a film on twos shows them; the frog slows down at the top of its jump.
+    for (name, span, most) in [("walk", 5, 1.02), ("stride", 2, 1.05), ("jump", 3, 0.7)] {
+        let moment = |n: f64| {
+            let picture = draw_samples::moment(name, n / 6.0).unwrap();
+            of_image(&picture, Some(picture.width() / 2))
+        };
+        let drawing = |n: i32| (0..=6).contains(&n).then(|| moment(f64::from(n)));
+        let [before, first, last, after] = [-1, 0, 1, 2].map(|n| drawing(span + n));
+        let (first, last) = (first.unwrap(), last.unwrap());
+        let beside = [before.as_ref().map(|b| (-1.0, b)), after.as_ref().map(|a| (2.0, a))];
+        let truth = moment(f64::from(span) + 0.5);
+        let error = |beside| apart(&draw(&engine, [&first, &last], beside, 0.5).frame, &truth);
+        let (smooth, straight) = (error(beside), error([None, None]));
+        println!("{name}: {smooth:.5}, {straight:.5} without");
+        assert!(smooth < most * straight, "{name}: {smooth}, without {straight}");
     }
 }

@@ -9,7 +9,7 @@
 use rayon::prelude::*;
 
 use super::Layers;
-use super::follow::{FIGURE, GROUND, PairView};
+use super::follow::{FIGURE, GROUND, PairView, keeps_shape};
 use super::ground_beside::GroundBeside;
 use super::transform::{Affine, Bend, Point, UNIT, product, world_stretch};
 use crate::map::Map;
@@ -122,7 +122,7 @@ impl Layers {
         };
         let curve = |p: usize| -> Option<Curve> {
             let piece = &self.pieces[p];
-            let rides = heads[p] != p || p != 0 && self.rests[p] || piece.pinned.is_some();
+            let rides = heads[p] != p || piece.pinned.is_some();
             if rides || !piece.held && (piece.only.is_some() || piece.size < SMALL) {
                 return None;
             }
@@ -134,10 +134,18 @@ impl Layers {
                 false => Self::follow(0, &places[0][p], &keys, None, evidence(p))?,
             };
             let motion = motion.around(piece.motion.from);
+            // What seems to squash is more than one thing.
+            if !drawn && !keeps_shape(&motion) {
+                return None;
+            }
             let before = way_beside(0, p, &motion);
             let after =
                 way_beside(1, p, &motion).map(|(position, way)| (position, way.after(&motion)));
-            let ends = departures_of(&motion, piece.size, before, after)?;
+            let mut ends = departures_of(&motion, piece.size, before, after)?;
+            if !drawn {
+                // The dense motion has stretched it already, so little of that is left to find.
+                ends.iter_mut().for_each(|end| end.stretch = Bend::default().stretch);
+            }
             Some(Curve { motion, ends })
         };
         let curves: Vec<Option<Curve>> = (0..n).into_par_iter().map(curve).collect();
@@ -145,10 +153,8 @@ impl Layers {
             let piece = &self.pieces[p];
             if piece.pinned.is_some() {
                 None
-            } else if piece.held {
+            } else if piece.held || self.rests[p] {
                 Some(heads[p])
-            } else if p != 0 && self.rests[p] {
-                Some(0)
             } else {
                 let size = |q: &usize| self.pieces[*q].size;
                 let touched = piece.touches.iter().copied().filter(|q| size(q) > piece.size);
@@ -161,7 +167,8 @@ impl Layers {
                 None => with(p).filter(|&q| q != p).map(CurvedWay::With),
             })
             .collect();
-        let ways = if curves.iter().any(Option::is_some) { ways } else { Vec::new() };
+        let bends = curves.iter().flatten().any(|curve| curve.ends != [Bend::default(); 2]);
+        let ways = if bends { ways } else { Vec::new() };
         // If nothing moves as a piece, nothing appears that both keys hide.
         let moves = !ways.is_empty() || self.wanted();
         let ground = |key: usize| {
@@ -175,11 +182,16 @@ impl Layers {
         (course.bends() || course.grounds.iter().any(Option::is_some)).then_some(course)
     }
 
-    /// The piece that represents `p`: the first of a held figure, or `p` itself.
+    /// The piece that represents `p`: the first of a held figure, the ground for what rests on it, which may show more
+    /// lines than the ground does, or `p` itself.
     fn head(&self, p: usize) -> usize {
         let piece = &self.pieces[p];
         let same = |q: &usize| self.pieces[*q].held && self.pieces[*q].motion == piece.motion;
-        if piece.held { (0..p).find(same).unwrap_or(p) } else { p }
+        match piece.held {
+            true => (0..p).find(same).unwrap_or(p),
+            false if self.rests[p] && piece.pinned.is_none() => 0,
+            false => p,
+        }
     }
 
     /// The map from the place of piece `p` in the straight in-between at `t` to its place on its course.
@@ -196,8 +208,8 @@ impl Layers {
                 let straight = self.straight(course, p, t);
                 let bend = curve.bend(t);
                 let joint = straight.to;
-                // A joint is where its parent takes it.
-                let parent = self.pieces[p].parent.filter(|_| rest > 0);
+                // A joint is where its parent takes it; the dense motion bends at joints by itself.
+                let parent = self.pieces[p].parent.filter(|_| rest > 0 && self.needed[p]);
                 let to = match parent.filter(|&parent| course.ways[parent].is_some()) {
                     Some(parent) => self.bent_by(course, parent, t, rest - 1).at(joint),
                     None => [0, 1].map(|c| joint[c] + bend.shift[c]),
@@ -236,7 +248,7 @@ fn onward(motion: &Affine, times: f32) -> Affine {
 
 /// Deviations of speed at both keys, for a piece of `size` samples that moves by `motion`, given
 /// where it is before and after the span (position, and motion there from the first key); `None` if
-/// its path is straight and even.
+/// neither tells anything.
 fn departures_of(
     motion: &Affine,
     size: f32,
@@ -280,7 +292,12 @@ fn departures_of(
     let leaves = [0.25, 0.5, 0.75].iter().any(|&t| {
         motion.bent_part(t, &curve.bend(t)).away(&motion.part(t), from, reach) > STRAIGHT
     });
-    leaves.then_some(ends)
+    match (leaves, before.or(after)) {
+        (true, _) => Some(ends),
+        // Known to move evenly, whatever it hangs on does.
+        (false, Some(_)) => Some([Bend::default(); 2]),
+        (false, None) => None,
+    }
 }
 
 /// How far the speeds at the first and the last key deviate from the even one. If a drawing is

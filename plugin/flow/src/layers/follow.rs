@@ -7,7 +7,7 @@ use super::trust::{apart_from, carries};
 use crate::map::Map;
 
 /// Approximate number of pixels that are compared per piece.
-const ASKED: usize = 96;
+const ASKED: usize = 400;
 /// With fewer line pixels than this, all pixels of the piece count.
 const FEW: usize = 40;
 /// Share of these pixels that must stay in the picture.
@@ -29,6 +29,8 @@ const SAME: f32 = 0.03;
 const CLIMB: usize = 5;
 /// Limits for stretching or squashing a side, and for turning in radians.
 const MOST: (f32, f32) = (2.0, 1.6);
+/// Stretching and squashing up to which a shape counts as kept.
+const SHAPE: f32 = 1.18;
 
 /// What a piece must show to count as found.
 pub(super) struct Evidence {
@@ -38,8 +40,8 @@ pub(super) struct Evidence {
     left: f32,
 }
 
-/// For a figure, whose limbs may move differently.
-pub(super) const FIGURE: Evidence = Evidence { found: 0.5, left: 0.7 };
+/// For a figure, whose limbs may move differently. A limb that is taken for the other one is found by half.
+pub(super) const FIGURE: Evidence = Evidence { found: 0.6, left: 0.7 };
 /// For the ground, because everything else moves with it.
 pub(super) const GROUND: Evidence = Evidence { found: 0.85, left: 0.35 };
 
@@ -154,6 +156,12 @@ impl Layers {
             && sound(&best);
         known.then_some(best)
     }
+}
+
+/// Whether a motion hardly stretches or squashes.
+pub(super) fn keeps_shape(way: &Affine) -> bool {
+    let [small, large] = sides(way);
+    small > 1.0 / SHAPE && large < SHAPE
 }
 
 /// How far a motion squashes, and how far it stretches.
