@@ -1,11 +1,11 @@
-//! Draws every in-between that a test set asks for: `draw_set DIR OUT [dis|hypotheses|matcher]
-//! [FILE]`.
+//! Draws every in-between that a test set asks for: `draw_set DIR OUT [draft|high]
+//! [dis|hypotheses|matcher] [FILE]`.
 //!
 //! `DIR/manifest.json` lists items with the file names of the two keys (`i0`, `i1`), the position
 //! (`t`) and the name of the picture to write (`pred`). An item may also name the drawings before
 //! and after the keys (`before`, `after`) and their positions (`before_at`, below 0, and
-//! `after_at`, above 1; -1 and 2 by default). `FILE` holds weights to use in place of the engine's
-//! own.
+//! `after_at`, above 1; -1 and 2 by default). The quality is standard unless another is named.
+//! `FILE` holds weights to use in place of the engine's own.
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -17,7 +17,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use common::of_image;
 use inbetween_core::picture::Picture;
-use inbetween_core::{Control, Engine, Frame, Job, Settings};
+use inbetween_core::{Control, Engine, Frame, Job, Quality, Settings};
 use inbetween_flow::{FlowEngine, Start};
 use serde::Deserialize;
 
@@ -41,17 +41,19 @@ struct Item {
 fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let [dir, out, rest @ ..] = args.as_slice() else {
-        bail!("usage: draw_set DIR OUT [dis|hypotheses|matcher] [FILE]");
+        bail!("usage: draw_set DIR OUT [draft|high] [dis|hypotheses|matcher] [FILE]");
     };
     let (dir, out) = (Path::new(dir), Path::new(out));
-    let (mut start, mut weights) = (None, None);
+    let (mut settings, mut start, mut weights) = (Settings::default(), None, None);
     for arg in rest {
         match arg.as_str() {
+            "draft" => settings.quality = Quality::Draft,
+            "high" => settings.quality = Quality::High,
             "dis" => start = Some(Start::Dis),
             "hypotheses" => start = Some(Start::Hypotheses),
             "matcher" => start = Some(Start::Matcher),
             file => {
-                let what = || format!("{file}: neither dis, hypotheses or matcher nor weights");
+                let what = || format!("{file}: no quality, no start flow, and no weights");
                 weights = Some(std::fs::read(file).with_context(what)?);
             }
         }
@@ -76,7 +78,7 @@ fn main() -> Result<()> {
             beside(&item.after, item.after_at.unwrap_or(2.0))?,
         ];
         let keys = (Arc::new(first), Arc::new(last));
-        let job = Job::between(keys.0, keys.1, item.t, Settings::default()).beside(neighbours);
+        let job = Job::between(keys.0, keys.1, item.t, settings.clone()).beside(neighbours);
         let drawn = engine.draw(&job, &Control::default())?;
         if drawn.cut {
             println!("{}: cut", item.pred);

@@ -1,5 +1,7 @@
 //! Everything about a pair of keys that does not depend on the position.
 
+use std::sync::OnceLock;
+
 use inbetween_core::{Control, Error, Job};
 
 use crate::cells::{before_ground, to_cells};
@@ -101,9 +103,11 @@ impl Analysis {
             full_grain,
             rest,
             light: g.light,
+            middle: OnceLock::new(),
         };
-        layers.compare(&pair.guides, &pair.flows, || pair.decoded(net, 0.5));
-        let bytes = bytes + layers.byte_len();
+        layers.compare(&pair.guides, &pair.flows, || pair.middle(net));
+        let middle = 5 * size_of::<f32>() * pair.guides[0].area();
+        let bytes = bytes + middle + layers.byte_len();
         let pair = Some((pair, layers));
         Ok((Self { cut: false, confidence, shape, pair }, bytes))
     }

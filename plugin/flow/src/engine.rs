@@ -209,7 +209,7 @@ impl FlowEngine {
             if guided {
                 layers.bound_only();
             } else {
-                layers.compare(&pair.guides, &pair.flows, || self.decoded(pair, 0.5));
+                layers.compare(&pair.guides, &pair.flows, || pair.middle(&self.net));
                 layers.with_bound();
             }
             stage.end();

@@ -48,6 +48,13 @@ impl Map {
         &self.v[(c * self.h + y) * self.w..][..self.w]
     }
 
+    /// The places (right, down) to which sample `i` of a motion to the first key and to the last key
+    /// leads: `[4.., h, w]`.
+    pub(crate) fn keys(&self, i: usize) -> [[f32; 2]; 2] {
+        let at = [(i % self.w) as f32, (i / self.w) as f32];
+        [0, 1].map(|k| [0, 1].map(|c| at[c] + self.v[(2 * k + c) * self.area() + i]))
+    }
+
     /// Channels `from..to` as a separate map.
     pub(crate) fn channels(&self, from: usize, to: usize) -> Self {
         let area = self.area();

@@ -1,5 +1,7 @@
 //! Two keys of one scene: what was found about them, and the motion between them.
 
+use std::sync::OnceLock;
+
 use crate::light::Light;
 use crate::map::Map;
 use crate::mask::Rest;
@@ -25,11 +27,22 @@ pub(crate) struct KeyPair {
     pub(crate) rest: Rest,
     /// How the keys differ in light.
     pub(crate) light: Option<Light>,
+    /// The motion in the middle, which tells what layers are needed and is often the one to draw.
+    pub(crate) middle: OnceLock<Map>,
 }
 
 impl KeyPair {
     /// Motion and mask at `t` before the mask is settled, `[5, h, w]`.
     pub(crate) fn decoded(&self, net: &TweenNet, t: f32) -> Map {
+        if t == 0.5 { self.middle(net).clone() } else { self.decode(net, t) }
+    }
+
+    /// The same in the middle.
+    pub(crate) fn middle(&self, net: &TweenNet) -> &Map {
+        self.middle.get_or_init(|| self.decode(net, 0.5))
+    }
+
+    fn decode(&self, net: &TweenNet, t: f32) -> Map {
         let stage = Stage::begin("decoder");
         let features = [&self.features[0], &self.features[1]];
         let small = [&self.small[0], &self.small[1]];

@@ -34,7 +34,8 @@ struct Derivatives {
 /// The linear system for the increment of the flow, prepared for the sweeps.
 ///
 /// Planes are `[h, w]`; `right` and `down` are the smoothness between a sample and its right and
-/// lower neighbour, 0 at the edge.
+/// lower neighbour, 0 at the edge. `right` begins with an extra 0, so that the value before that of
+/// a sample is the one to its left, at the left edge as well.
 struct System {
     a12: Vec<f32>,
     b: [Vec<f32>; 2],
@@ -54,7 +55,7 @@ pub(crate) fn refine(from: &Map, to: &Map, flow: &mut Map) {
         a12: plane(),
         b: [plane(), plane()],
         inverse: [plane(), plane()],
-        right: plane(),
+        right: vec![0.0; h * w + 1],
         down: plane(),
     };
     // Rows with an extra 0 at either end, so that a sweep needs no special case for edges.
@@ -147,9 +148,9 @@ impl System {
             smoothness_row(
                 [&u[here.clone()], &v[here.clone()]],
                 [&u[below.clone()], &v[below]],
-                &mut self.right[here.clone()],
+                &mut self.right[1..][here.clone()],
             );
-            let (right, down) = (&mut self.right[here.clone()], &mut self.down[here]);
+            let (right, down) = (&mut self.right[1..][here.clone()], &mut self.down[here]);
             if y + 1 < h {
                 down.copy_from_slice(right);
             } else {
@@ -166,8 +167,8 @@ impl System {
             for x in 0..w {
                 let i = y * w + x;
                 let neighbours = [
-                    (self.right[i], i + usize::from(x + 1 < w)),
-                    (if x > 0 { self.right[i - 1] } else { 0.0 }, i - usize::from(x > 0)),
+                    (self.right[i + 1], i + usize::from(x + 1 < w)),
+                    (self.right[i], i - usize::from(x > 0)),
                     (self.down[i], if y + 1 < h { i + w } else { i }),
                     (if y > 0 { self.down[i - w] } else { 0.0 }, if y > 0 { i - w } else { i }),
                 ];
@@ -192,7 +193,8 @@ impl System {
             let above = if y > 0 { (y - 1) * w..y * w } else { here.clone() };
             let below = if y + 1 < h { (y + 1) * w..(y + 2) * w } else { here.clone() };
             let no_above = if y > 0 { 1.0 } else { 0.0 };
-            let (right, down) = (&self.right[here.clone()], &self.down[here.clone()]);
+            let from_left = &self.right[here.clone()];
+            let (right, down) = (&self.right[1..][here.clone()], &self.down[here.clone()]);
             for c in 0..2 {
                 let (own, other) = if c == 0 { (&mut *du, &*dv) } else { (&mut *dv, &*du) };
                 padded[1..=w].copy_from_slice(&own[here.clone()]);
@@ -206,7 +208,7 @@ impl System {
                     &other[here.clone()],
                     padded,
                     [up, low],
-                    [right, down, &self.down[above.clone()]],
+                    [from_left, right, down, &self.down[above.clone()]],
                     no_above,
                     [
                         &self.b[c][here.clone()],
@@ -274,26 +276,23 @@ fn sweep_row(
     other: &[f32],
     padded: &[f32],
     rows: [&[f32]; 2],
-    smooth: [&[f32]; 3],
+    smooth: [&[f32]; 4],
     above_counts: f32,
     system: [&[f32]; 3],
     mask: &[f32],
 ) {
     let n = own.len();
-    let ([up, low], [right, down, down_above]) = (rows.map(|r| &r[..n]), smooth.map(|r| &r[..n]));
-    let [b, a12, inverse] = system.map(|r| &r[..n]);
+    let [from_left, right, down, down_above] = smooth.map(|r| &r[..n]);
+    let ([up, low], [b, a12, inverse]) = (rows.map(|r| &r[..n]), system.map(|r| &r[..n]));
     let (other, mask) = (&other[..n], &mask[..n]);
     let (left, next) = (&padded[..n], &padded[2..n + 2]);
-    let solve = |i: usize, from_left: f32| {
+    for i in 0..n {
         let sum = right[i] * next[i]
-            + from_left * left[i]
+            + from_left[i] * left[i]
             + down[i] * low[i]
             + above_counts * down_above[i] * up[i];
-        (sum + b[i] - other[i] * a12[i]) * inverse[i]
-    };
-    own[0] += mask[0] * (solve(0, 0.0) - own[0]);
-    for i in 1..n {
-        own[i] += mask[i] * (solve(i, right[i - 1]) - own[i]);
+        let solution = (sum + b[i] - other[i] * a12[i]) * inverse[i];
+        own[i] += mask[i] * (solution - own[i]);
     }
 }
 }

@@ -123,6 +123,14 @@ pub(crate) fn neighbours(i: usize, h: usize, w: usize) -> [Option<usize>; 4] {
     ]
 }
 
+/// The pixels of the square that extends `reach` pixels from pixel `i`.
+pub(crate) fn around(i: usize, reach: usize, h: usize, w: usize) -> impl Iterator<Item = usize> {
+    let (x, y) = (i % w, i / w);
+    let columns = x.saturating_sub(reach)..(x + reach + 1).min(w);
+    let rows = y.saturating_sub(reach)..(y + reach + 1).min(h);
+    rows.flat_map(move |y| columns.clone().map(move |x| y * w + x))
+}
+
 /// Gives every pixel the label of the nearest labelled one.
 pub(crate) fn grow<T: Copy + Default + PartialEq>(label: &mut [T], h: usize, w: usize) {
     let none = T::default();

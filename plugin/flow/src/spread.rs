@@ -29,24 +29,38 @@ pub(crate) fn spread(map: &Map, bond: &Map, reach: f32) -> Map {
 /// Solves all columns, each a tridiagonal system, a row of all at a time.
 fn down(map: &mut Map, bond: &Map, strength: f32) {
     let (h, w) = (map.h, map.w);
-    // Between a sample and the one below it.
-    let tie = |i: usize| strength * bond.v[i].min(bond.v[i + w]);
+    // Between each sample and the one above it, and the one below it; 0 at the edges.
+    let mut tie = vec![0.0f32; (h + 1) * w];
+    for ((tie, a), b) in tie[w..].iter_mut().zip(&bond.v).zip(&bond.v[w..]) {
+        *tie = strength * a.min(*b);
+    }
     // 1 / pivot, and how much of the next row a row takes back.
     let mut pivot = vec![0.0f32; h * w];
-    let mut back = vec![0.0f32; h * w];
-    for i in 0..h * w {
-        let (up, taken) = if i >= w { (tie(i - w), back[i - w]) } else { (0.0, 0.0) };
-        let to_next = if i + w < h * w { tie(i) } else { 0.0 };
-        pivot[i] = 1.0 / (1.0 + up + to_next - up * taken);
-        back[i] = to_next * pivot[i];
+    let mut back = vec![0.0f32; (h + 1) * w];
+    for y in 0..h {
+        let (taken, back) = back[y * w..(y + 2) * w].split_at_mut(w);
+        let (up, to_next) = tie[y * w..(y + 2) * w].split_at(w);
+        let pivot = &mut pivot[y * w..(y + 1) * w];
+        for x in 0..w {
+            pivot[x] = 1.0 / (1.0 + up[x] + to_next[x] - up[x] * taken[x]);
+            back[x] = to_next[x] * pivot[x];
+        }
     }
     map.v.par_chunks_mut(h * w).for_each(|plane| {
-        for i in 0..h * w {
-            let before = if i >= w { tie(i - w) * plane[i - w] } else { 0.0 };
-            plane[i] = (plane[i] + before) * pivot[i];
+        plane[..w].iter_mut().zip(&pivot).for_each(|(v, pivot)| *v *= pivot);
+        for start in (w..h * w).step_by(w) {
+            let (before, row) = plane[start - w..start + w].split_at_mut(w);
+            let (tie, pivot) = (&tie[start..start + w], &pivot[start..start + w]);
+            for x in 0..w {
+                row[x] = (row[x] + tie[x] * before[x]) * pivot[x];
+            }
         }
-        for i in (0..(h - 1) * w).rev() {
-            plane[i] += back[i] * plane[i + w];
+        for start in (w..h * w).step_by(w).rev() {
+            let (row, next) = plane[start - w..start + w].split_at_mut(w);
+            let back = &back[start..start + w];
+            for x in 0..w {
+                row[x] += back[x] * next[x];
+            }
         }
     });
 }

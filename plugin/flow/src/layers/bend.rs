@@ -91,17 +91,14 @@ impl Layers {
 
     /// The piece that each sample of a straight in-between shows.
     fn shown(&self, motion: &Map, label: &[u16]) -> Vec<u16> {
-        let (w, area) = (self.w, self.h * self.w);
+        let area = self.h * self.w;
         (0..area)
             .map(|i| {
                 if let Some(&name) = label.get(i).filter(|&&name| name != NO_PIECE) {
                     return name;
                 }
                 let k = usize::from(motion.v[4 * area + i] < 0.0);
-                let q = [
-                    (i % w) as f32 + motion.v[2 * k * area + i],
-                    (i / w) as f32 + motion.v[(2 * k + 1) * area + i],
-                ];
+                let q = motion.keys(i)[k];
                 let inside = [
                     q[0].clamp(0.0, (self.width - 1) as f32),
                     q[1].clamp(0.0, (self.height - 1) as f32),

@@ -24,6 +24,7 @@ impl Layers {
                 };
                 owners.piece[i] == 0 && there(0, i).is_some_and(shown)
             };
+            let clean = |i: usize| owners.clean[i] || bare(i);
             // What has no outline, such as a shadow, may lie between the piece and the ground whose line this is.
             let runs_on = |i: usize| {
                 let own = owners.piece[i];
@@ -34,11 +35,10 @@ impl Layers {
                 owners.line[i] && [owners.behind[i], 0].into_iter().any(|p| p != own && line(p))
             };
             let all = 0..self.h * self.w;
-            (all.clone().map(bare).collect::<Vec<_>>(), all.map(runs_on).collect::<Vec<_>>())
+            (all.clone().map(clean).collect(), all.map(runs_on).collect())
         });
-        for (owners, (bare, runs_on)) in self.owners.iter_mut().zip(found) {
-            owners.clean.iter_mut().zip(&bare).for_each(|(clean, bare)| *clean |= bare);
-            owners.shared = runs_on;
+        for (owners, found) in self.owners.iter_mut().zip(found) {
+            (owners.clean, owners.shared) = found;
         }
     }
 }

@@ -6,7 +6,7 @@ use super::pinned_way::PinnedWay;
 use super::regions::Regions;
 use super::transform::Affine;
 use crate::map::Map;
-use crate::segments::neighbours;
+use crate::segments::{around, neighbours};
 
 /// Share of a rim that is dark if there is an outline; the rest of it is soft.
 const OUTLINED: f32 = 0.45;
@@ -242,14 +242,6 @@ fn within(regions: &Regions, i: usize, reach: usize) -> bool {
     around(i, reach, regions.h, regions.w).any(|n| regions.core[n] == regions.label[i])
 }
 
-/// The pixels of the square that extends `reach` pixels from pixel `i`.
-fn around(i: usize, reach: usize, h: usize, w: usize) -> impl Iterator<Item = usize> {
-    let (x, y) = (i % w, i / w);
-    let columns = x.saturating_sub(reach)..(x + reach + 1).min(w);
-    let rows = y.saturating_sub(reach)..(y + reach + 1).min(h);
-    rows.flat_map(move |y| columns.clone().map(move |x| y * w + x))
-}
-
 /// The foremost piece within two pixels of each pixel.
 fn foremost(piece: &[u16], rank: &[usize], h: usize, w: usize) -> Vec<u16> {
     let before = |a: u16, b: u16| if rank[b as usize] < rank[a as usize] { b } else { a };
@@ -289,6 +281,10 @@ fn nearest(clean_ground: impl Fn(usize) -> bool, regions: &Regions) -> Vec<u32> 
     for forward in [true, false, true, false] {
         for j in 0..h * w {
             let i = if forward { j } else { h * w - 1 - j };
+            // Nothing is nearer than the pixel itself.
+            if out[i] == i as u32 {
+                continue;
+            }
             let (y, x) = ((i / w) as isize, (i % w) as isize);
             let s = if forward { -1 } else { 1 };
             for (dy, dx) in [(0, s), (s, 0), (s, -1), (s, 1)] {
@@ -297,7 +293,8 @@ fn nearest(clean_ground: impl Fn(usize) -> bool, regions: &Regions) -> Vec<u32> 
                     continue;
                 }
                 let to = out[ny as usize * w + nx as usize];
-                if to != NOWHERE && (out[i] == NOWHERE || away(i, to) < away(i, out[i])) {
+                let new = to != NOWHERE && to != out[i];
+                if new && (out[i] == NOWHERE || away(i, to) < away(i, out[i])) {
                     out[i] = to;
                 }
             }

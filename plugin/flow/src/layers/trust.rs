@@ -10,6 +10,7 @@ use crate::map::Map;
 use crate::segments::groups;
 use crate::synth::NO_PIECE;
 use inbetween_core::Bilinear;
+use rayon::prelude::*;
 
 /// A ground is drawn as a piece if less than this share of its lines follow its motion ...
 const KEPT: f32 = 0.7;
@@ -67,11 +68,11 @@ impl Layers {
     /// Finds the pieces that the dense motion loses. `flows` are the start flows, at half the
     /// guides' size in both directions. `halfway` computes the dense motion in the middle, `[5, h,
     /// w]`, and is called only if something can be lost.
-    pub(crate) fn compare(
+    pub(crate) fn compare<'a>(
         &mut self,
         guides: &[Map; 2],
         flows: &[Map; 2],
-        halfway: impl FnOnce() -> Map,
+        halfway: impl FnOnce() -> &'a Map,
     ) {
         let n = self.pieces.len();
         let moved = self.moved();
@@ -97,7 +98,7 @@ impl Layers {
         if figures.is_empty() && !far.contains(&true) && !doubtful.contains(&true) {
             return;
         }
-        let lines = self.lines(guides, &halfway());
+        let lines = self.lines(guides, halfway());
         let both = |p: usize| lines.explained[p][0].min(lines.explained[p][1]);
         // A ground that moves is firm if its motion explains more of its lines than the dense one.
         let found = |p: usize| lines.found[p][0].min(lines.found[p][1]);
@@ -215,8 +216,12 @@ impl Layers {
         let none = || vec![[0.0f32; 2]; n];
         let mut out = Lines { found: none(), drawn: none(), shown: none(), explained: none() };
         let (mut all, mut area) = (none(), none());
+        let alike: Vec<bool> = (0..motion.area())
+            .into_par_iter()
+            .map(|i| apart(guides, motion.keys(i)) < ALIKE)
+            .collect();
         for (key, owners) in self.owners.iter().enumerate() {
-            let [reached, shown] = self.reached(guides, motion, key);
+            let [reached, shown] = self.reached(motion, &alike, key);
             let ways = self.ways(key);
             for i in 0..owners.line.len() {
                 let p = owners.piece[i] as usize;
@@ -246,14 +251,12 @@ impl Layers {
     }
 
     /// Which pixels of a key follow the motion of their piece in `motion`, and which it shows at
-    /// all.
-    fn reached(&self, guides: &[Map; 2], motion: &Map, key: usize) -> [Vec<bool>; 2] {
+    /// all. `alike` says where both keys look the same after that motion.
+    fn reached(&self, motion: &Map, alike: &[bool], key: usize) -> [Vec<bool>; 2] {
         let (h, w, area) = (self.h, self.w, self.h * self.w);
         let mut out = [vec![false; area], vec![false; area]];
-        for i in 0..area {
-            let (x, y) = ((i % w) as f32, (i / w) as f32);
-            let q: [[f32; 2]; 2] = [0, 1]
-                .map(|k| [x + motion.v[2 * k * area + i], y + motion.v[(2 * k + 1) * area + i]]);
+        for (i, alike) in alike.iter().enumerate() {
+            let q = motion.keys(i);
             let (cx, cy) = (q[key][0].round(), q[key][1].round());
             if cx < 0.0 || cy < 0.0 || cx >= w as f32 || cy >= h as f32 {
                 continue;
@@ -262,7 +265,6 @@ impl Layers {
             let piece = &self.pieces[self.owners[key].piece[j] as usize];
             let to = piece.motion.at(q[0]);
             let goes = one_way(q[0], to, q[1]);
-            let alike = apart(guides, q) < ALIKE;
             for y in (j / w).saturating_sub(1)..(j / w + 2).min(h) {
                 for x in (j % w).saturating_sub(1)..(j % w + 2).min(w) {
                     out[0][y * w + x] |= goes;
@@ -297,11 +299,7 @@ impl Layers {
             let odds = motion.v[4 * area + i];
             (0..2).any(|k| {
                 let shown = if k == 0 { odds > -3.0 } else { odds < 3.0 };
-                let q = [0, 1].map(|c| {
-                    let at = if c == 0 { i % w } else { i / w };
-                    at as f32 + motion.v[(2 * k + c) * area + i]
-                });
-                let (x, y) = (q[0].round(), q[1].round());
+                let [x, y] = motion.keys(i)[k].map(f32::round);
                 let inside = x >= 0.0 && y >= 0.0 && x < w as f32 && y < self.h as f32;
                 shown && inside && {
                     let j = y as usize * w + x as usize;
@@ -316,12 +314,7 @@ impl Layers {
             if !self.rests[piece] || !self.firm {
                 return false;
             }
-            let q = [0, 1].map(|k| {
-                [
-                    (i % w) as f32 + own.v[2 * k * area + i],
-                    (i / w) as f32 + own.v[(2 * k + 1) * area + i],
-                ]
-            });
+            let q = own.keys(i);
             let ground = |k: usize| {
                 let owners = &self.owners[k];
                 // A line around the picture stays where it is.

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use super::features::{features, lab};
 use crate::map::Map;
 use crate::net::conv::multiply_transposed;
+use crate::segments::around;
 
 /// Cells along the longer side.
 const CELLS: usize = 44;
@@ -15,6 +16,8 @@ const CELLS: usize = 44;
 const FINE: usize = 4;
 /// Number of taps of a description in each direction.
 const REACH: isize = 3;
+/// Rows and columns of cells around a cell with which it shares what it found.
+const NEAR: usize = 12;
 /// Cost of a displacement by the longer side, relative to a difference in appearance.
 const LENGTH: f32 = 7.2;
 
@@ -90,9 +93,7 @@ pub(super) fn coarse(pictures: [&Map; 2]) -> [Map; 2] {
     let (ch, cw) = (side(h), side(w));
     let cells = pictures.map(|p| Cells::of(p, ch, cw));
     let cost = costs(&cells[0], &cells[1]);
-    let n = cells[0].count();
-    let back: Vec<f32> = (0..n * n).map(|i| cost[i % n * n + i / n]).collect();
-    let best = [nearest(&cost, n), nearest(&back, n)];
+    let best = nearest(&cost, cells[0].count());
     [0, 1].map(|k| {
         let flow = spread(&cells[k], &best[k], &best[1 - k]);
         let mut out = flow.resize(h, w);
@@ -112,6 +113,13 @@ fn costs(a: &Cells, b: &Cells) -> Vec<f32> {
     };
     let (square_a, square_b) = (square(a), square(b));
     let longest = a.h.max(a.w) as f32;
+    // Of a displacement by so many cells across and down, in either direction.
+    let length: Vec<f32> = (0..n)
+        .map(|i| {
+            let [u, v] = a.place(i);
+            libm::hypotf(u, v) / longest
+        })
+        .collect();
     let rows = 64;
     let mut cost = vec![0.0f32; n * n];
     cost.par_chunks_mut(rows * n).enumerate().for_each(|(block, cost)| {
@@ -120,28 +128,34 @@ fn costs(a: &Cells, b: &Cells) -> Vec<f32> {
         multiply_transposed(from, &b.v, cost, [count, a.size, n]);
         for (k, cost) in cost.chunks_mut(n).enumerate() {
             let i = block * rows + k;
-            let [x, y] = a.place(i);
-            for (j, cost) in cost.iter_mut().enumerate() {
-                let look = (square_a[i] + square_b[j] - 2.0 * *cost).max(0.0);
-                let [u, v] = b.place(j);
-                let length = libm::hypotf(u - x, v - y) / longest;
-                *cost = (look * 12.0 / a.size as f32).sqrt() + LENGTH * length;
+            for (y, line) in cost.chunks_mut(a.w).enumerate() {
+                let length = &length[y.abs_diff(i / a.w) * a.w..];
+                for (x, cost) in line.iter_mut().enumerate() {
+                    let look = (square_a[i] + square_b[y * a.w + x] - 2.0 * *cost).max(0.0);
+                    let length = length[x.abs_diff(i % a.w)];
+                    *cost = (look * 12.0 / a.size as f32).sqrt() + LENGTH * length;
+                }
             }
         }
     });
     cost
 }
 
-/// The cheapest match of each row and its cost; the first of equal ones.
-fn nearest(cost: &[f32], n: usize) -> Vec<(usize, f32)> {
-    cost.par_chunks(n)
-        .map(|row| {
-            let start = (0, f32::INFINITY);
-            row.iter()
-                .enumerate()
-                .fold(start, |best, (j, &c)| if c < best.1 { (j, c) } else { best })
-        })
-        .collect()
+/// The cheapest match of each row and of each column, and its cost; the first of equal ones.
+fn nearest(cost: &[f32], n: usize) -> [Vec<(usize, f32)>; 2] {
+    let mut best = [vec![(0, f32::INFINITY); n], vec![(0, f32::INFINITY); n]];
+    let [rows, columns] = &mut best;
+    for (i, (row, line)) in rows.iter_mut().zip(cost.chunks(n)).enumerate() {
+        for (j, (column, &cost)) in columns.iter_mut().zip(line).enumerate() {
+            if cost < row.1 {
+                *row = (j, cost);
+            }
+            if cost < column.1 {
+                *column = (i, cost);
+            }
+        }
+    }
+    best
 }
 
 /// The flow that each cell takes over from cells that look like it: `[2, h, w]` in cells.
@@ -165,7 +179,8 @@ fn spread(cells: &Cells, best: &[(usize, f32)], back: &[(usize, f32)]) -> Map {
             let [x, y] = cells.place(i);
             let own = cells.centre(i);
             let mut near: Vec<([f32; 2], f32)> = Vec::new();
-            for (j, &(flow, trust)) in found.iter().enumerate() {
+            for j in around(i, NEAR, cells.h, cells.w) {
+                let (flow, trust) = found[j];
                 let [u, v] = cells.place(j);
                 let apart = ((u - x) * (u - x) + (v - y) * (v - y)) / 18.0;
                 if apart > 9.0 {

@@ -22,17 +22,26 @@ pub(crate) fn lab(picture: &Map) -> Map {
     let w = picture.w;
     out.fill_bands(|band| {
         let start = band.y0 * w;
+        let mut before = [f32::NAN; 3];
+        let mut colour = before;
         for i in 0..band.planes[0].len() {
-            let [r, g, b] = [0, 1, 2].map(|c| srgb_to_linear(picture.v[c * area + start + i]));
-            let x = bent((0.412_453 * r + 0.357_58 * g + 0.180_423 * b) / 0.950_456);
-            let y = bent(0.212_671 * r + 0.715_16 * g + 0.072_169 * b);
-            let z = bent((0.019_334 * r + 0.119_193 * g + 0.950_227 * b) / 1.088_754);
-            band.planes[0][i] = 2.55 * (116.0 * y - 16.0);
-            band.planes[1][i] = 500.0 * (x - y);
-            band.planes[2][i] = 200.0 * (y - z);
+            let rgb = [0, 1, 2].map(|c| picture.v[c * area + start + i]);
+            // Neighbours in a drawing often have the same colour.
+            if rgb != before {
+                (before, colour) = (rgb, lab_of(rgb));
+            }
+            band.planes.iter_mut().zip(colour).for_each(|(plane, v)| plane[i] = v);
         }
     });
     out
+}
+
+fn lab_of(rgb: [f32; 3]) -> [f32; 3] {
+    let [r, g, b] = rgb.map(srgb_to_linear);
+    let x = bent((0.412_453 * r + 0.357_58 * g + 0.180_423 * b) / 0.950_456);
+    let y = bent(0.212_671 * r + 0.715_16 * g + 0.072_169 * b);
+    let z = bent((0.019_334 * r + 0.119_193 * g + 0.950_227 * b) / 1.088_754);
+    [2.55 * (116.0 * y - 16.0), 500.0 * (x - y), 200.0 * (y - z)]
 }
 
 fn bent(v: f32) -> f32 {

@@ -137,15 +137,25 @@ pub(super) fn median(map: &Map) -> Map {
 
 crate::simd::widest! {
 /// Sorts just far enough for the middle row to be the median of each lane.
+///
+/// Neither the least nor the greatest of 14 of the 25 rows can be it. So both are left out, the next
+/// row comes in, and the same holds for 13.
 fn middle(window: &mut [[f32; 16]; 25]) {
-    for top in 0..13 {
-        for k in (top..24).rev() {
-            let (a, b) = (window[k], window[k + 1]);
+    const LAST: usize = 13;
+    for first in 0..12 {
+        window[LAST] = window[LAST + first];
+        let mut sort = |low: usize, high: usize| {
+            let (a, b) = (window[low], window[high]);
             for lane in 0..16 {
-                window[k][lane] = if a[lane] < b[lane] { a[lane] } else { b[lane] };
-                window[k + 1][lane] = if a[lane] < b[lane] { b[lane] } else { a[lane] };
+                window[low][lane] = if a[lane] < b[lane] { a[lane] } else { b[lane] };
+                window[high][lane] = if a[lane] < b[lane] { b[lane] } else { a[lane] };
             }
-        }
+        };
+        // An odd one in the middle may be the least as well as the greatest.
+        let (low, high) = ((first + LAST) / 2, (first + LAST).div_ceil(2));
+        (first..high).for_each(|k| sort(k, first + LAST - k));
+        (first + 1..=low).for_each(|k| sort(first, k));
+        (high..LAST).for_each(|k| sort(k, LAST));
     }
 }
 }

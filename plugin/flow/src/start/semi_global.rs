@@ -129,15 +129,6 @@ impl Target {
         }
         out
     }
-
-    /// How unlike a cell with this `look` at column `x` of row `y` is to those that it may move to.
-    fn unlike(&self, look: [u8; 4], [x, y]: [usize; 2], out: &mut [u8]) {
-        for (dy, out) in out.chunks_mut(STRIDE).enumerate() {
-            let from = (y + dy) * self.pitch + x;
-            let planes = self.looks.each_ref().map(|plane| &plane[from..from + STRIDE]);
-            differences(look, planes, &self.margin[from..from + STRIDE], out);
-        }
-    }
 }
 
 /// Flows in both directions at half the guides' size, `[2, h, w]`.
@@ -164,10 +155,8 @@ pub(super) fn semi_global(small: [&Map; 2], looks: &[Map; 2], base: [f32; 2]) ->
 fn matched(a: &Cells, b: &Cells, base: [isize; 2]) -> Map {
     let (h, w) = (a.h, a.w);
     let costs = costs(a, &Target::of(b, base));
-    let mut sums = vec![0u16; h * w * LABELS];
-    for forward in [true, false] {
-        sweep(a, &costs, &mut sums, forward);
-    }
+    let mut sums: Vec<u16> = Vec::with_capacity(h * w * LABELS);
+    sweep(a, &costs, true, |_, paths| sums.extend_from_slice(&total(paths)));
     let length: Vec<u16> = (0..LABELS)
         .map(|l| {
             let [dx, dy] = shift(l);
@@ -175,8 +164,10 @@ fn matched(a: &Cells, b: &Cells, base: [isize; 2]) -> Map {
         })
         .collect();
     let mut out = Map::new(2, h, w);
-    for (i, sums) in sums.chunks_mut(LABELS).enumerate() {
-        sums.iter_mut().zip(&length).for_each(|(s, l)| *s += l);
+    sweep(a, &costs, false, |i, paths| {
+        let sums = &mut sums[i * LABELS..][..LABELS];
+        add_sums(sums, &total(paths));
+        add_sums(sums, &length);
         let best = cheapest(sums);
         let [dx, dy] = shift(best);
         let finer = |step: usize, at: f32| {
@@ -189,7 +180,7 @@ fn matched(a: &Cells, b: &Cells, base: [isize; 2]) -> Map {
         };
         out.v[i] = base[0] as f32 + dx + finer(1, dx);
         out.v[h * w + i] = base[1] as f32 + dy + finer(STRIDE, dy);
-    }
+    });
     out
 }
 
@@ -214,7 +205,7 @@ fn costs(a: &Cells, target: &Target) -> Vec<u8> {
     let row = |y: usize| -> Vec<u8> {
         let mut raw = vec![0u8; w * LABELS];
         for (x, raw) in raw.chunks_mut(LABELS).enumerate() {
-            target.unlike(a.look(y, x), [x, y], raw);
+            unlike(target, a.look(y, x), [x, y], raw);
         }
         raw
     };
@@ -250,16 +241,22 @@ fn costs(a: &Cells, target: &Target) -> Vec<u8> {
 }
 
 widest! {
-fn differences(look: [u8; 4], planes: [&[u8]; 4], margin: &[u8], out: &mut [u8]) {
-    let fixed = |v: &[u8]| -> [u8; STRIDE] { v.try_into().expect("a row of displacements") };
-    let [a, b, c, d] = planes.map(fixed);
-    let mut sum = fixed(margin);
-    for i in 0..STRIDE {
-        let ab = look[0].abs_diff(a[i]).saturating_add(look[1].abs_diff(b[i]));
-        let cd = look[2].abs_diff(c[i]).saturating_add(look[3].abs_diff(d[i]));
-        sum[i] = sum[i].saturating_add(ab.saturating_add(cd)).min(UNLIKE);
+/// How unlike a cell with this `look` at column `at[0]` of row `at[1]` is to those that it may move to.
+fn unlike(target: &Target, look: [u8; 4], at: [usize; 2], out: &mut [u8]) {
+    for (dy, out) in out.chunks_exact_mut(STRIDE).enumerate() {
+        let from = (at[1] + dy) * target.pitch + at[0];
+        let window = |plane: &[u8]| -> [u8; STRIDE] {
+            plane[from..from + STRIDE].try_into().expect("a row of displacements")
+        };
+        let [a, b, c, d] = target.looks.each_ref().map(|plane| window(plane));
+        let mut sum = window(&target.margin);
+        for i in 0..STRIDE {
+            let ab = look[0].abs_diff(a[i]).saturating_add(look[1].abs_diff(b[i]));
+            let cd = look[2].abs_diff(c[i]).saturating_add(look[3].abs_diff(d[i]));
+            sum[i] = sum[i].saturating_add(ab.saturating_add(cd)).min(UNLIKE);
+        }
+        out.copy_from_slice(&sum);
     }
-    out.copy_from_slice(&sum);
 }
 }
 
@@ -297,60 +294,65 @@ fn mean(sum: &[u16], share: u32, out: &mut [u8]) {
 }
 }
 
-/// Adds the path costs of four of the eight directions: those that come from above and from the
-/// left, or from below and from the right.
-fn sweep(cells: &Cells, costs: &[u8], sums: &mut [u16], forward: bool) {
+/// Calls `visit` for each cell with its path costs in four of the eight directions: those that come
+/// from above and from the left, or from below and from the right.
+fn sweep(cells: &Cells, costs: &[u8], forward: bool, mut visit: impl FnMut(usize, [&Paths; 4])) {
     let (h, w) = (cells.h, cells.w);
     let breaks = |a: [u8; 4], b: [u8; 4]| -> u8 {
         let apart: u32 = a.iter().zip(b).map(|(a, b)| u32::from(a.abs_diff(b))).sum();
         (BREAKS * (1.0 / (1.0 + apart as f32 / EDGE)).max(LEAST)) as u8
     };
-    // Path costs of the row before, for the directions from its three neighbours.
-    let mut before: [Vec<Paths>; 3] = std::array::from_fn(|_| vec![Paths::NONE; w]);
+    // Path costs of the row before, for the directions from its three neighbours. Paths begin at the
+    // edges, so beyond them there are none.
+    let mut before: [Vec<Paths>; 3] = std::array::from_fn(|_| vec![Paths::NONE; w + 2]);
     let mut row = before.clone();
+    let (mut beside, mut next) = (Paths::NONE, Paths::NONE);
     for n in 0..h {
         let y = if forward { n } else { h - 1 - n };
-        let mut beside = Paths::NONE;
+        let back_y = if forward { y.saturating_sub(1) } else { (y + 1).min(h - 1) };
+        beside.clone_from(&Paths::NONE);
         for m in 0..w {
             let x = if forward { m } else { w - 1 - m };
+            let back_x = if forward { x.saturating_sub(1) } else { (x + 1).min(w - 1) };
             let i = y * w + x;
             let cost = &costs[i * LABELS..][..LABELS];
-            let sum = &mut sums[i * LABELS..][..LABELS];
             let own = cells.look(y, x);
-            let back = |v: usize| if forward { v - 1 } else { v + 1 };
-            let mut to = Paths::NONE;
-            let from = (m > 0).then(|| (&beside, breaks(own, cells.look(y, back(x)))));
-            advance(from, cost, &mut to, sum);
-            beside = to;
-            for (k, before) in before.iter().enumerate() {
-                let column = (x + k).checked_sub(1).filter(|&c| n > 0 && c < w);
-                let from = column.map(|c| (&before[c], breaks(own, cells.look(back(y), c))));
-                advance(from, cost, &mut row[k][x], sum);
+            step(&beside, breaks(own, cells.look(y, back_x)), cost, &mut next);
+            std::mem::swap(&mut beside, &mut next);
+            for (k, (before, row)) in before.iter().zip(&mut row).enumerate() {
+                let column = (x + k).saturating_sub(1).min(w - 1);
+                step(
+                    &before[x + k],
+                    breaks(own, cells.look(back_y, column)),
+                    cost,
+                    &mut row[x + 1],
+                );
             }
+            visit(i, [&beside, &row[0][x + 1], &row[1][x + 1], &row[2][x + 1]]);
         }
         std::mem::swap(&mut before, &mut row);
     }
 }
 
-/// Path costs one cell on, which are also added to `sum`.
-fn advance(from: Option<(&Paths, u8)>, cost: &[u8], to: &mut Paths, sum: &mut [u16]) {
-    match from {
-        Some((from, breaks)) => step(from, breaks, cost, to, sum),
-        None => {
-            to.v[STRIDE..STRIDE + LABELS].copy_from_slice(cost);
-            to.least = cost.iter().copied().fold(u8::MAX, u8::min);
-            add(sum, cost);
-        }
+widest! {
+/// The sum of paths from four directions.
+fn total(paths: [&Paths; 4]) -> [u16; LABELS] {
+    let [a, b, c, d] = paths.map(|paths| &paths.v[STRIDE..STRIDE + LABELS]);
+    let mut sum = [0u16; LABELS];
+    for i in 0..LABELS {
+        sum[i] = u16::from(a[i]) + u16::from(b[i]) + u16::from(c[i]) + u16::from(d[i]);
     }
+    sum
+}
 }
 
 widest! {
-fn step(from: &Paths, breaks: u8, cost: &[u8], to: &mut Paths, sum: &mut [u16]) {
+/// Path costs one cell on; those of [`Paths::NONE`] begin there.
+fn step(from: &Paths, breaks: u8, cost: &[u8], to: &mut Paths) {
     let limit = from.least.saturating_add(breaks);
     let v = &from.v;
     let mut least = [u8::MAX; STRIDE];
-    let rows = cost.chunks_exact(STRIDE).zip(sum.chunks_exact_mut(STRIDE));
-    for (r, (cost, sum)) in rows.enumerate() {
+    for (r, cost) in cost.chunks_exact(STRIDE).enumerate() {
         let i = (r + 1) * STRIDE;
         let window = |at: usize| -> [u8; STRIDE] {
             v[at..at + STRIDE].try_into().expect("a row of displacements")
@@ -363,9 +365,6 @@ fn step(from: &Paths, breaks: u8, cost: &[u8], to: &mut Paths, sum: &mut [u16]) 
             let path = here[l].min(beside).min(limit) - from.least;
             out[l] = cost[l].saturating_add(path);
             least[l] = least[l].min(out[l]);
-        }
-        for l in 0..STRIDE {
-            sum[l] += u16::from(out[l]);
         }
         to.v[i..i + STRIDE].copy_from_slice(&out);
     }
@@ -403,7 +402,9 @@ fn enlarged(flow: &Map, look: &Map) -> Map {
             let centre = most.map_or([0.0; 2], |m| m.0);
             let mut sum = [0.0f32; 3];
             for (v, weight) in near {
-                if libm::hypotf(v[0] - centre[0], v[1] - centre[1]) < TOGETHER {
+                // In f64 the squares are exact.
+                let [dx, dy] = [0, 1].map(|c| f64::from(v[c] - centre[c]));
+                if ((dx * dx + dy * dy) as f32) < TOGETHER * TOGETHER {
                     sum[0] += weight * v[0];
                     sum[1] += weight * v[1];
                     sum[2] += weight;
