@@ -81,6 +81,28 @@ impl Budget {
         held(&self.shelves.lock())
     }
 
+    /// Drops what was unused for longest until `bytes`, or half of the limit if that is less, can be
+    /// held besides what stays: for memory that is needed for a while.
+    pub fn make_room(&self, bytes: usize) {
+        let shelves = self.shelves.lock();
+        let given_up = self.give_up(&shelves, self.limit - bytes.min(self.limit / 2));
+        drop(shelves);
+        drop(given_up);
+    }
+
+    /// Removes what was unused for longest until at most `most` bytes are held. The caller drops it
+    /// outside all locks.
+    fn give_up(&self, shelves: &[Weak<dyn Holds>], most: usize) -> Vec<Arc<dyn Any + Send + Sync>> {
+        let mut given_up = Vec::new();
+        while held(shelves) > most {
+            let all = shelves.iter().filter_map(Weak::upgrade);
+            let used = all.filter_map(|shelf| Some((shelf.oldest()?, shelf)));
+            let Some((_, shelf)) = used.min_by_key(|(used, _)| *used) else { break };
+            given_up.extend(shelf.give_up_oldest());
+        }
+        given_up
+    }
+
     fn now(&self) -> u64 {
         self.clock.fetch_add(1, Ordering::Relaxed)
     }
@@ -187,12 +209,7 @@ where
             }
         }
         if bytes <= limit {
-            while held(&shelves) > limit - bytes {
-                let all = shelves.iter().filter_map(Weak::upgrade);
-                let used = all.filter_map(|shelf| Some((shelf.oldest()?, shelf)));
-                let Some((_, shelf)) = used.min_by_key(|(used, _)| *used) else { break };
-                given_up.extend(shelf.give_up_oldest());
-            }
+            given_up.extend(self.budget.give_up(&shelves, limit - bytes));
             let entry = Entry { value, bytes, used: self.budget.now() };
             let mut entries = self.kept.entries.lock();
             entries.1 += bytes;
@@ -248,6 +265,18 @@ mod tests {
         assert!(shelf.get(&2).is_none());
         shelf.clear();
         assert!(shelf.is_empty() && shelf.bytes() == 0);
+    }
+
+    #[test]
+    fn room_is_made_for_up_to_half_of_the_limit() {
+        let budget = Budget::new(4 * SIZE);
+        let shelf = Shelf::new(&budget);
+        (0..4).for_each(|key| put(&shelf, key));
+        assert!(shelf.get(&0).is_some());
+        budget.make_room(SIZE);
+        assert!(shelf.get(&0).is_some() && shelf.get(&1).is_none() && shelf.len() == 3);
+        budget.make_room(9 * SIZE);
+        assert_eq!(shelf.len(), 2);
     }
 
     #[test]

@@ -154,6 +154,9 @@ impl Engine for FlowEngine {
             }
             stage.end();
         }
+        // Besides what is kept, there are the keys and the drawing now. Drawings go before this one
+        // is made rather than afterwards; the analysis, which was just used, is the last to go.
+        Budget::of_process().make_room(3 * near.byte_len());
         let stage = Stage::begin("full size");
         let size = (near.height(), near.width());
         let pixels = match job.request.settings.output {

@@ -74,14 +74,17 @@ impl Dec {
 
     /// `f0, f1: [c, h, w]`, `motion: [5, h, w]`, `more`: further inputs of this level.
     fn forward(&self, f0: &Map, f1: &Map, mut motion: Map, t: f32, more: &[&Map]) -> Estimate {
-        let (h, w) = (motion.h, motion.w);
-        let (w0, w1) = (warp(f0, &motion, 0), warp(f1, &motion, 2));
-        let flow = motion.channels(0, 4).map(|v| v / 16.0);
-        let mask = motion.channels(4, 5);
-        let time = Map { c: 1, h, w, v: vec![t; h * w] };
-        let mut parts = vec![&w0, &w1, &flow, &mask, &time];
-        parts.extend(more);
-        let hidden = self.r.forward(&self.inp.run(&parts, &Activation::Leaky));
+        let input = {
+            let (h, w) = (motion.h, motion.w);
+            let (w0, w1) = (warp(f0, &motion, 0), warp(f1, &motion, 2));
+            let flow = motion.channels(0, 4).map(|v| v / 16.0);
+            let mask = motion.channels(4, 5);
+            let time = Map { c: 1, h, w, v: vec![t; h * w] };
+            let mut parts = vec![&w0, &w1, &flow, &mask, &time];
+            parts.extend(more);
+            self.inp.run(&parts, &Activation::Leaky)
+        };
+        let hidden = self.r.forward(&input);
         let change = self.o.run(&[&hidden], &Activation::Plain);
         motion.v.iter_mut().zip(&change.v).for_each(|(m, d)| *m += d);
         Estimate { motion, hidden }
