@@ -27,6 +27,8 @@ pub(crate) struct Analysis {
     pub(crate) shape: (usize, usize),
     /// The pair as the network sees it, and as moving pieces; `None` for different scenes.
     pub(crate) pair: Option<(KeyPair, Layers)>,
+    /// The share of the in-between in the middle that is in doubt, once it was asked for.
+    pub(crate) doubt: OnceLock<f32>,
 }
 
 impl Analysis {
@@ -62,7 +64,8 @@ impl Analysis {
         let found = [found_share(&flows.confidence[0]), found_share(&flows.confidence[1])];
         let confidence = 0.5 * (found[0] + found[1]);
         if !joined && is_cut([&small[0], &small[1]], confidence) {
-            let cut = Self { cut: true, confidence, shape, pair: None };
+            let doubt = OnceLock::new();
+            let cut = Self { cut: true, confidence, shape, pair: None, doubt };
             return Ok((cut, size_of::<Self>()));
         }
         let stage = Stage::begin("encoder");
@@ -109,6 +112,7 @@ impl Analysis {
         let middle = 5 * size_of::<f32>() * pair.guides[0].area();
         let bytes = bytes + middle + layers.byte_len();
         let pair = Some((pair, layers));
-        Ok((Self { cut: false, confidence, shape, pair }, bytes))
+        let doubt = OnceLock::new();
+        Ok((Self { cut: false, confidence, shape, pair, doubt }, bytes))
     }
 }

@@ -13,6 +13,9 @@ use crate::synth::NO_PIECE;
 /// Confidence below which a place is unsure.
 const UNSURE: f32 = 0.2;
 
+/// Confidence below which a place is in doubt.
+const DOUBT: f32 = 0.5;
+
 /// Share of unsure places in the picture from which a remark is made. No pair with a correct
 /// in-between reaches it; about half of the failing ones do.
 const WORTH_A_WORD: f32 = 0.08;
@@ -31,6 +34,12 @@ const POSE_LOST: f32 = 2.2;
 
 /// Log odds from which a pixel comes from one key alone.
 const ONE_KEY: f32 = 10.0;
+
+/// The share of a picture of `height` x `width` samples that is in doubt, from its `confidence`.
+pub(crate) fn doubt(confidence: &Map, (height, width): (usize, usize)) -> f32 {
+    let row = |y: usize| confidence.row(0, y)[..width].iter().filter(|v| **v < DOUBT).count();
+    (0..height).map(row).sum::<usize>() as f32 / (height * width) as f32
+}
 
 /// The part of a picture that cannot be trusted, from the `confidence` of its `height` x `width`
 /// samples; `None` where it is too small to mention. The area is that of the largest patch.

@@ -1,14 +1,17 @@
 //! The engine: draws one in-between for a job and keeps the analysis of its pair for the next.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use inbetween_core::budget::Budget;
 use inbetween_core::{
-    ContentHash, Control, Drawn, Engine, EngineKind, Error, Frame, Job, Neighbour, Output, Remarks,
+    ContentHash, Control, Drawn, Engine, EngineKind, Error, Frame, Job, Neighbour, Output, Quality,
+    Remarks,
 };
 
 use crate::analysis::Analysis;
-use crate::confidence::{Pieces, confidence, unsure};
+use crate::confidence::{Pieces, confidence, doubt, unsure};
+use crate::guide::long_side;
 use crate::layers::{Course, Layers, PairView};
 use crate::map::Map;
 use crate::mask::{settle, stay_inside};
@@ -24,7 +27,11 @@ use crate::synth::RenderPlan;
 static WEIGHTS: &[u8] = include_bytes!("../../../resources/flow/flow.safetensors");
 
 /// Change this with every change of this crate that may change a picture.
-const REVISION: &str = "flow-17";
+const REVISION: &str = "flow-18";
+
+/// How much less of the picture must be in doubt for larger guides to be used, as a share of it. What
+/// is in doubt along seams alone is narrower in larger guides.
+const LESS: f32 = 1e-2;
 
 /// Draws in-betweens on the CPU by classical motion estimation that a small network corrects and
 /// completes.
@@ -97,6 +104,34 @@ impl FlowEngine {
         let analysis = of(false)?;
         if analysis.cut && !job.request.pins.is_empty() { of(true) } else { Ok(analysis) }
     }
+
+    /// `job` in the quality in which its keys are best analysed. Larger guides show more, but not
+    /// everything that is found in the usual ones is found in them, so high quality tries both.
+    fn in_best_quality<'a>(&self, job: &'a Job, control: &Control) -> Result<Cow<'a, Job>, Error> {
+        if job.request.settings.quality != Quality::High {
+            return Ok(Cow::Borrowed(job));
+        }
+        let mut usual = job.clone();
+        usual.request.settings.quality = Quality::Standard;
+        let larger = job.first.width().max(job.first.height()) > long_side(Quality::Standard);
+        let better = larger && {
+            let before = self.analysis(&usual, control)?;
+            let after = self.analysis(job, control)?;
+            self.doubt(&after) < self.doubt(&before) - LESS
+        };
+        Ok(if better { Cow::Borrowed(job) } else { Cow::Owned(usual) })
+    }
+
+    /// The share of the in-between in the middle that is in doubt; all of it at a cut.
+    fn doubt(&self, analysis: &Analysis) -> f32 {
+        let of = |(pair, layers): &(KeyPair, Layers)| {
+            let (t, layers) = (0.5, Some(layers).filter(|layers| layers.wanted()));
+            let RenderPlan { motion, label, .. } = self.plan(pair, analysis, t, None, layers);
+            let trust = confidence(pair, &motion, &Pieces { label: &label, layers, t });
+            doubt(&trust, analysis.shape)
+        };
+        *analysis.doubt.get_or_init(|| analysis.pair.as_ref().map_or(1.0, of))
+    }
 }
 
 impl Engine for FlowEngine {
@@ -118,6 +153,7 @@ impl Engine for FlowEngine {
         if !guided && !pinned && job.first.pixels() == job.last.pixels() {
             return still(near, job.request.settings.output, 1.0, false);
         }
+        let job = &*self.in_best_quality(job, control)?;
         let analysis = self.analysis(job, control)?;
         let Some((pair, pieces)) = &analysis.pair else {
             return still(near, job.request.settings.output, analysis.confidence, true);

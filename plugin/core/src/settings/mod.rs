@@ -48,7 +48,7 @@ pub enum Quality {
     Draft,
     /// The default.
     Standard,
-    /// For 4K and fine line art: motion is searched in larger pictures.
+    /// Motion is searched in larger pictures too, and taken from them where they show clearly more.
     High,
 }
 

@@ -36,15 +36,15 @@ pub static ENGINE: Setting<Choice<Option<EngineKind>>> = Setting {
 pub static QUALITY: Setting<Choice<Quality>> = Setting {
     id: c"quality",
     label: c"Quality",
-    hint: c"Draft searches for motion in a smaller picture, High in a larger one, which helps fine lines at 4K but \
-            takes longer.",
+    hint: c"Draft searches for motion in a smaller picture. High also searches in a larger one and uses it where that \
+            finds clearly more; the first in-between of two keys then takes more than three times as long.",
     engine: None,
     decides: Decides::Look,
     kind: Choice {
         options: &[
             option(Quality::Draft, c"Draft", "draft", "fast"),
             option(Quality::Standard, c"Standard", "standard", "usual"),
-            option(Quality::High, c"High", "high", "for 4K and fine line art"),
+            option(Quality::High, c"High", "high", "tries larger pictures too"),
         ],
         default: Quality::Standard,
     },
