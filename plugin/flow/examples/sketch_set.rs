@@ -7,8 +7,8 @@
 //! Sketches: pencil contours of the true pose (`clean`), the same drawn by a trembling hand with
 //! thick and thin lines and a third left out (`rough`), only their left part (`part`), and all dark
 //! lines of the true picture (`traced`). `--eased` uses other poses than those halfway. `--scenes`
-//! takes folders with `key_a.png`, `key_b.png` and `truth.png` (halfway), for which only `traced`
-//! sketches are made. `--out` writes for each drawing the truth, the sketch, and the in-between
+//! takes folders with `key_a.png`, `key_b.png`, `truth.png` (halfway) and perhaps `sketch.png`
+//! (`own`); without one, the sketch is `traced`. `--out` writes for each drawing the truth, the sketch, and the in-between
 //! without and with it, side by side.
 //!
 //! Columns: mean distance in pixels from the sketch's lines to the nearest line of the picture,
@@ -29,6 +29,8 @@ use inbetween_flow::FlowEngine;
 const SPANS: [(usize, &[usize], usize); 4] =
     [(0, &[4], 8), (0, &[2], 4), (4, &[6], 8), (0, &[2, 6], 8)];
 const KINDS: [&str; 4] = ["clean", "rough", "part", "traced"];
+/// A sketch that comes with its scene.
+const OWN: &str = "own";
 
 #[derive(Default)]
 struct Options {
@@ -91,7 +93,7 @@ fn main() -> Result<()> {
     println!();
     let mut groups: Vec<&str> = rows.iter().map(|r| r.group.as_str()).collect();
     groups.dedup();
-    for name in KINDS.iter().copied().chain(groups).chain([""]) {
+    for name in KINDS.iter().copied().chain([OWN]).chain(groups).chain([""]) {
         let some: Vec<&Row> =
             rows.iter().filter(|r| name.is_empty() || r.kind == name || r.group == name).collect();
         if !some.is_empty() {
@@ -159,11 +161,16 @@ fn scene(folder: &Path) -> Item {
     let open = |file: &str| read(&folder.join(file), None);
     let truth = open("truth.png");
     let lines = traced(&truth, 0.0, 0.0);
+    let own = folder.join("sketch.png");
+    let (kind, sketch) = match own.is_file() {
+        true => (OWN, coverage(&open("sketch.png"))),
+        false => ("traced", lines.clone()),
+    };
     Item {
         name: folder.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-        kind: "traced",
+        kind,
         keys: [open("key_a.png"), open("key_b.png")],
-        poses: vec![Pose { at: 0.5, truth, sketch: lines.clone(), lines }],
+        poses: vec![Pose { at: 0.5, truth, sketch, lines }],
     }
 }
 

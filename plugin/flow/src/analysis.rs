@@ -51,7 +51,7 @@ impl Analysis {
         let small = [guides[0].pool(2), guides[1].pool(2)];
         let shape = (g.height, g.width);
         let stage = Stage::begin("layers");
-        let mut layers = Layers::of(&guides, shape, &[]);
+        let mut layers = Layers::of(&guides, shape, &[], None);
         stage.end();
         control.check()?;
         control.report(0.2);

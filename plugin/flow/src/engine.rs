@@ -12,14 +12,14 @@ use inbetween_core::{
 use crate::analysis::Analysis;
 use crate::confidence::{Pieces, confidence, doubt, unsure};
 use crate::guide::long_side;
-use crate::layers::{Course, Layers, PairView};
+use crate::layers::{Course, Layers, PairView, Sketches};
 use crate::map::Map;
 use crate::mask::{settle, stay_inside};
-use crate::memo::{CourseKey, Memo, PairKey, PinKey, SketchKey};
+use crate::memo::{CourseKey, LayersKey, Memo, PairKey, SketchKey};
 use crate::net::TweenNet;
 use crate::net::config::{Config, Start};
 use crate::pair::KeyPair;
-use crate::sketch::{EDGE, Guidance, is_guided, strength};
+use crate::sketch::{EDGE, Guidance, is_guided, picture_lines, share, sketched_poses, strength};
 use crate::stage::Stage;
 use crate::synth::RenderPlan;
 
@@ -44,7 +44,7 @@ pub struct FlowEngine {
     version: String,
     memo: Memo<PairKey, Analysis>,
     bends: Memo<SketchKey, Guidance>,
-    pinned: Memo<PinKey, Layers>,
+    placed: Memo<LayersKey, Layers>,
     courses: Memo<CourseKey, Option<Course>>,
 }
 
@@ -85,7 +85,7 @@ impl FlowEngine {
             version,
             memo: Memo::new(budget),
             bends: Memo::new(budget),
-            pinned: Memo::new(budget),
+            placed: Memo::new(budget),
             courses: Memo::new(budget),
         })
     }
@@ -159,13 +159,18 @@ impl Engine for FlowEngine {
             return still(near, job.request.settings.output, analysis.confidence, true);
         };
         control.report(0.6);
+        // What moves as pieces is taken to the sketches as pieces.
+        let asked = guided && pieces.wanted();
+        let bent = guided && !asked;
         let guidance =
-            if guided { Some(self.guidance(job, pair, &analysis, control)?) } else { None };
+            if bent { Some(self.guidance(job, pair, &analysis, control)?) } else { None };
         control.report(0.7);
-        let pins =
-            if pinned { Some(self.pinned(job, pair, &analysis, guided, control)?) } else { None };
-        // Sketches move everything that pins do not bind.
-        let layers = pins.as_deref().or(Some(pieces).filter(|_| !guided && pieces.wanted()));
+        let placed = if pinned || asked {
+            Some(self.placed(job, pair, &analysis, (guided, asked.then_some(pieces)), control)?)
+        } else {
+            None
+        };
+        let layers = placed.as_deref().or(Some(pieces).filter(|_| !bent && pieces.wanted()));
         let mut plan = self.plan(pair, &analysis, t, guidance.as_deref(), layers);
         control.check()?;
         control.report(0.8);
@@ -207,7 +212,7 @@ impl Engine for FlowEngine {
         control.check()?;
         control.report(1.0);
         let frame = Frame::from_pixels(near.width(), near.height(), pixels)?;
-        let loose_pins = pins.map_or_else(Vec::new, |pins| pins.loose_pins().to_vec());
+        let loose_pins = placed.map_or_else(Vec::new, |placed| placed.loose_pins().to_vec());
         let remarks = Remarks { loose_pins, unsure };
         Ok(Drawn { frame, confidence: analysis.confidence, cut: analysis.cut, remarks })
     }
@@ -231,31 +236,45 @@ impl FlowEngine {
         self.bends.get(key, control, make)
     }
 
-    /// The drawing in layers, including the pieces that the pins of `job` bind.
-    fn pinned(
+    /// The drawing in layers as the pins of `job` ask for it, and, if it is `guided` and `found` is the
+    /// drawing without them, its sketches.
+    fn placed(
         &self,
         job: &Job,
         pair: &KeyPair,
         analysis: &Analysis,
-        guided: bool,
+        (guided, found): (bool, Option<&Layers>),
         control: &Control,
     ) -> Result<Arc<Layers>, Error> {
-        let pins = job.request.pins.clone();
-        let key = PinKey { pair: pair_key(job), pins, guided };
+        let Job { request, .. } = job;
+        let sketches = if guided { request.sketches.clone() } else { Vec::new() };
+        let (pair_key, pins) = (pair_key(job), request.pins.clone());
+        let key = LayersKey { pair: pair_key, pins, sketches, strength: strength(job) };
         let make = || {
-            let stage = Stage::begin("pins");
-            let mut layers = Layers::of(&pair.guides, analysis.shape, &job.request.pins);
-            if guided {
-                layers.bound_only();
-            } else {
-                layers.compare(&pair.guides, &pair.flows, || pair.middle(&self.net));
-                layers.with_bound();
+            let stage = Stage::begin("pieces as asked");
+            let shape = analysis.shape.into();
+            let asked = found.map(|found| Sketches {
+                found,
+                poses: sketched_poses(job, shape),
+                lines: [0, 1].map(|k| picture_lines(&pair.guides[k], shape)),
+                share: share(strength(job)),
+            });
+            let mut layers =
+                Layers::of(&pair.guides, analysis.shape, &request.pins, asked.as_ref());
+            match (guided, found) {
+                // The sketches move everything that pins do not bind.
+                (true, None) => layers.bound_only(),
+                (true, Some(_)) => {}
+                (false, _) => {
+                    layers.compare(&pair.guides, &pair.flows, || pair.middle(&self.net));
+                }
             }
+            layers.with_bound();
             stage.end();
             let bytes = layers.byte_len();
             Ok((layers, bytes))
         };
-        self.pinned.get(key, control, make)
+        self.placed.get(key, control, make)
     }
 
     /// The paths of the pieces of `layers`, as the drawings beside the keys suggest; `None` if all

@@ -32,23 +32,23 @@ impl Hash for SketchKey {
     }
 }
 
-/// Everything that a pinned drawing in layers depends on. Its numbers come from checked requests,
-/// so none is NaN.
+/// Everything that a drawing in layers depends on in which pins or sketches move pieces. Its numbers
+/// come from checked requests, so none is NaN.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct PinKey {
+pub(crate) struct LayersKey {
     pub(crate) pair: PairKey,
     pub(crate) pins: Vec<Pin>,
-    /// Sketches move everything that pins do not bind.
-    pub(crate) guided: bool,
+    pub(crate) sketches: Vec<SketchRef>,
+    pub(crate) strength: f32,
 }
 
-impl Eq for PinKey {}
+impl Eq for LayersKey {}
 
-impl Hash for PinKey {
+impl Hash for LayersKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.pair.hash(state);
         self.pins.len().hash(state);
-        self.guided.hash(state);
+        self.sketches.iter().for_each(|sketch| sketch.picture.hash(state));
     }
 }
 

@@ -4,6 +4,7 @@ use inbetween_core::Bilinear;
 use rayon::prelude::*;
 
 use super::beneath::NOWHERE;
+use super::stack::StackedPiece;
 use super::transform::{Affine, Point};
 use super::{Layers, Way};
 use crate::map::Map;
@@ -14,6 +15,8 @@ const ALONE: f32 = 12.0;
 const ALIKE: f32 = 0.12;
 /// Cracks between pieces of up to twice this width are closed, in samples.
 const CRACK: isize = 3;
+/// The same where sketches take a figure apart.
+const WIDE_CRACK: isize = 6;
 
 /// What the keys show at one place of the ground.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -80,12 +83,13 @@ impl Layers {
         if let Some(way) = &piece.pinned {
             return way.at(t);
         }
-        let mut own = piece.motion.part(t);
+        let bend = piece.bend(t);
+        let mut own = piece.motion.bent_part(t, &bend);
         if let Some(parent) = piece.parent.filter(|_| depth < 8) {
             let from = piece.motion.from;
             let carried = self.placed(parent, t, depth + 1).at(from);
             let end = self.pieces[parent].motion.at(from);
-            own.to = [0, 1].map(|k| carried[k] + t * (piece.motion.to[k] - end[k]));
+            own.to = [0, 1].map(|k| carried[k] + t * (piece.motion.to[k] - end[k]) + bend.shift[k]);
         }
         own
     }
@@ -191,10 +195,17 @@ impl Layers {
         let pixels = q.map(|q| self.pixel(q));
         let own = |k: usize| pixels[k].is_some_and(|i| self.owners[k].piece[i] as usize == n);
         let piece = &self.pieces[n];
-        let near = usize::from(t >= 0.5);
         if piece.held {
-            return own(near).then(|| alone(p, q, near));
+            let near = usize::from(t >= piece.until);
+            // Parts that sketches move apart uncover what was behind them.
+            let apart = !piece.sketched.is_empty() && piece.only == Some(near);
+            return match own(near) {
+                true => Some(alone(p, q, near)),
+                false if apart => self.covered_part(n, p, q, pixels, near),
+                false => None,
+            };
         }
+        let near = usize::from(t >= 0.5);
         if let Some(k) = piece.only {
             let gone = piece.vanishes && near != k;
             return match own(k) {
@@ -242,13 +253,16 @@ impl Layers {
         pixels: [Option<usize>; 2],
         k: usize,
     ) -> Option<Source> {
-        let only = self.pieces[n].only;
+        let StackedPiece { only, held, .. } = self.pieces[n];
         let visible = |k: usize| {
-            pixels[k].is_some_and(|i| {
-                let owner = self.owners[k].piece[i] as usize;
-                let own = owner == n && only.is_none_or(|only| only == k);
-                own || self.rank[owner] > self.rank[n]
-            })
+            // The other key tells nothing of a figure that is held.
+            let tells = !held || only == Some(k);
+            tells
+                && pixels[k].is_some_and(|i| {
+                    let owner = self.owners[k].piece[i] as usize;
+                    let own = owner == n && only.is_none_or(|only| only == k);
+                    own || self.rank[owner] > self.rank[n]
+                })
         };
         if visible(0) || visible(1) {
             return None;
@@ -280,13 +294,15 @@ impl Layers {
         of_figure: impl Fn(u16) -> bool,
     ) -> Vec<(usize, usize)> {
         let (h, w) = (self.h, self.w);
+        let sketched = self.pieces.iter().any(|piece| !piece.sketched.is_empty());
+        let crack = if sketched { WIDE_CRACK } else { CRACK };
         let figure: Vec<bool> = picture.iter().map(|p| of_figure(p.0)).collect();
         let spread = |from: &[bool], grow: bool| -> Vec<bool> {
             let line = |from: &[bool], across: bool| -> Vec<bool> {
                 (0..h * w)
                     .map(|i| {
                         let (y, x) = ((i / w) as isize, (i % w) as isize);
-                        (-CRACK..=CRACK).any(|d| {
+                        (-crack..=crack).any(|d| {
                             let (ny, nx) = if across { (y, x + d) } else { (y + d, x) };
                             ny >= 0
                                 && nx >= 0
@@ -303,8 +319,8 @@ impl Layers {
         let continued = |i: usize| {
             let (y, x) = ((i / w) as isize, (i % w) as isize);
             let mut best: Option<(isize, usize)> = None;
-            for dy in -CRACK..=CRACK {
-                for dx in -CRACK..=CRACK {
+            for dy in -crack..=crack {
+                for dx in -crack..=crack {
                     let (ny, nx) = (y + dy, x + dx);
                     if ny < 0 || nx < 0 || ny >= h as isize || nx >= w as isize {
                         continue;

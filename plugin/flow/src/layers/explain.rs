@@ -51,6 +51,8 @@ pub(super) struct Scene<'a> {
     /// Number of pieces, from the first, that move with the ground and have no children.
     pub(super) grounds: usize,
     pub(super) diagonal: f32,
+    /// Pieces in front of others: the first of each pair in front of the second.
+    pub(super) overlaps: Vec<(usize, usize)>,
 }
 
 /// Explains both keys; piece 0 is the ground.
@@ -63,6 +65,7 @@ pub(super) fn explain<'a>(keys: [&'a Side; 2]) -> Scene<'a> {
         pieces: Vec::new(),
         grounds: 0,
         diagonal: libm::hypotf(h as f32, w as f32),
+        overlaps: Vec::new(),
     };
     let rows = [0, 1].map(|key| rows::rows_of(keys[key]));
     scene.ground(&rows);
@@ -162,15 +165,23 @@ impl Scene<'_> {
 
     /// Where a group of regions of `key` touches some pieces: some places along their common line.
     pub(super) fn joint(&self, key: usize, group: &[usize], pieces: &[usize]) -> Vec<Point> {
+        self.contact(key, group, |m| self.of[key][m].is_some_and(|p| pieces.contains(&p)))
+    }
+
+    /// Where a group of regions of `key` touches others: some places along their common line.
+    pub(super) fn contact(
+        &self,
+        key: usize,
+        group: &[usize],
+        other: impl Fn(usize) -> bool,
+    ) -> Vec<Point> {
         let regions = &self.keys[key].regions;
         let (h, w) = (regions.h, regions.w);
         let mut out = Vec::new();
         for &k in group {
             for &i in &self.keys[key].places[k] {
-                let touches = neighbours(i as usize, h, w).into_iter().flatten().any(|n| {
-                    let piece = regions.at(n).and_then(|m| self.of[key][m]);
-                    piece.is_some_and(|p| pieces.contains(&p))
-                });
+                let mut beside = neighbours(i as usize, h, w).into_iter().flatten();
+                let touches = beside.any(|n| regions.at(n).is_some_and(&other));
                 if touches {
                     out.push([(i as usize % w) as f32, (i as usize / w) as f32]);
                 }

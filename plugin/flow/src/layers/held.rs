@@ -95,7 +95,7 @@ impl Layers {
 
     /// Gives a figure all lines beside it, including those that its parts did not carry to lines of
     /// their own. `own` says which pieces are its parts.
-    fn regain(&mut self, own: &[bool]) {
+    pub(super) fn regain(&mut self, own: &[bool]) {
         for owners in &mut self.owners {
             for (piece, &line) in owners.piece.iter_mut().zip(&owners.by_outline) {
                 if own[line as usize] && !own[*piece as usize] {

@@ -12,6 +12,7 @@ mod ground_beside;
 mod held;
 mod hidden_parts;
 mod leftovers;
+mod line_fit;
 mod pinned_way;
 mod pins;
 mod regions;
@@ -22,6 +23,10 @@ mod rows;
 mod scenery;
 mod settle;
 mod side;
+mod sketched;
+mod sketched_parts;
+mod sketched_poses;
+mod sketched_units;
 mod stack;
 mod transform;
 mod trust;
@@ -38,6 +43,7 @@ pub(crate) use follow::PairView;
 use pinned_way::{GuidePin, PinnedWay};
 use regions::Regions;
 use side::Side;
+pub(crate) use sketched::Sketches;
 use stack::{Owners, StackedPiece, lay, order};
 use transform::{Affine, Point};
 use trust::carries;
@@ -90,8 +96,14 @@ impl Way {
 }
 
 impl Layers {
-    /// `guides: [3, h, w]`, of which `height` x `width` samples show the frame.
-    pub(crate) fn of(guides: &[Map; 2], (height, width): (usize, usize), pins: &[Pin]) -> Self {
+    /// `guides: [3, h, w]`, of which `height` x `width` samples show the frame. `asked` is what
+    /// sketches ask for.
+    pub(crate) fn of(
+        guides: &[Map; 2],
+        (height, width): (usize, usize),
+        pins: &[Pin],
+        asked: Option<&Sketches>,
+    ) -> Self {
         let (h, w) = (guides[0].h, guides[0].w);
         let side = |k: usize| {
             let colours = lab(&guides[k]);
@@ -103,6 +115,7 @@ impl Layers {
         let mut scene = explain([&sides[0], &sides[1]]);
         let guide_pins: Vec<GuidePin> =
             pins.iter().map(|pin| GuidePin::of(pin, (height, width))).collect();
+        let sketched = asked.map(|asked| scene.sketched(asked, (height, width)));
         let pinned = scene.bind(&guide_pins);
         let regions = [&sides[0].regions, &sides[1].regions];
         let order = order(&scene, regions);
@@ -112,7 +125,8 @@ impl Layers {
             let ways: Vec<Option<Affine>> =
                 scene.pieces.iter().map(|p| p.motion.seen_from(k)).collect();
             let explains = |p: usize, i: usize| carries(guides, ways[p].as_ref(), k, i);
-            Owners::of(regions[k], &scene.of[k], &rank, scene.grounds, &light[k], explains)
+            let reach = if asked.is_some() { beneath::FAR } else { beneath::REACH };
+            Owners::of(regions[k], &scene.of[k], &rank, scene.grounds, &light[k], reach, explains)
         };
         let (first, last) = rayon::join(|| own(0), || own(1));
         let owners = [first, last];
@@ -152,6 +166,9 @@ impl Layers {
             piece.vanishes = bereft || piece.pinned.is_none() && out.vanishes(p, piece);
         }
         out.pieces = pieces;
+        if let Some((sketched, asked)) = sketched.zip(asked) {
+            out.take(sketched, asked);
+        }
         out.settle(guides);
         out
     }
@@ -180,7 +197,6 @@ impl Layers {
         // ground is visible.
         self.firm = false;
         self.needed.clone_from(&self.bound);
-        self.with_bound();
     }
 
     /// Also draws bound pieces as pieces, together with what they touch.

@@ -233,7 +233,7 @@ impl Scene<'_> {
     }
 
     /// Moves regions of a key to another piece.
-    fn reassign(&mut self, key: usize, some: &[usize], piece: usize) {
+    pub(super) fn reassign(&mut self, key: usize, some: &[usize], piece: usize) {
         for &k in some {
             if let Some(from) = self.of[key][k].filter(|&from| from != piece) {
                 self.pieces[from].members[key].retain(|&m| m != k);

@@ -4,9 +4,10 @@ use super::beneath::{NOWHERE, beneath};
 use super::explain::Scene;
 use super::pinned_way::PinnedWay;
 use super::regions::Regions;
-use super::transform::Affine;
+use super::transform::{Affine, Bend};
 use crate::map::Map;
 use crate::segments::{around, neighbours};
+use crate::sketch::shares;
 
 /// Share of a rim that is dark if there is an outline; the rest of it is soft.
 const OUTLINED: f32 = 0.45;
@@ -95,9 +96,14 @@ pub(super) fn order(scene: &Scene, regions: [&Regions; 2]) -> Vec<usize> {
         let score = |m: usize| -> f32 {
             left.iter().filter(|&&l| l != m).map(|&l| score(m, l).clamp(-0.3, 0.3)).sum()
         };
+        let overlapped = |m: usize| {
+            scene.overlaps.iter().any(|&(front, behind)| behind == m && left.contains(&front))
+        };
+        let all = left.iter().all(|&m| overlapped(m));
         let (at, _) = left
             .iter()
             .enumerate()
+            .filter(|(_, m)| all || !overlapped(**m))
             .map(|(at, &m)| (at, score(m)))
             .reduce(|a, b| if b.1 > a.1 { b } else { a })
             .expect("some are left");
@@ -109,7 +115,8 @@ pub(super) fn order(scene: &Scene, regions: [&Regions; 2]) -> Vec<usize> {
 
 impl Owners {
     /// `rank` is the position of each piece from the front; the first `grounds` pieces move with
-    /// the ground. `light: [1, h, w]`, 0..=255. `explains` says whether the motion of a piece maps
+    /// the ground. `light: [1, h, w]`, 0..=255. Pieces are
+    /// continued by `reach` samples beneath others. `explains` says whether the motion of a piece maps
     /// a pixel to a similar one in the other key.
     pub(super) fn of(
         regions: &Regions,
@@ -117,6 +124,7 @@ impl Owners {
         rank: &[usize],
         grounds: usize,
         light: &Map,
+        reach: usize,
         explains: impl Fn(usize, usize) -> bool,
     ) -> Self {
         let (h, w) = (regions.h, regions.w);
@@ -197,7 +205,7 @@ impl Owners {
                 [base[i], other].into_iter().max_by_key(|&p| rank[p as usize]).unwrap_or(piece[i])
             })
             .collect();
-        let beneath = beneath(regions, &piece, &clean, rank, grounds);
+        let beneath = beneath(regions, &piece, &clean, rank, grounds, reach);
         Self { piece, by_outline, clean, line, front, behind, shared: Vec::new(), ground, beneath }
     }
 }
@@ -322,8 +330,22 @@ pub(super) struct StackedPiece {
     pub(super) vanishes: bool,
     /// Whether it changes too much to be followed, so that it is shown as in the nearer key.
     pub(super) held: bool,
+    /// The position from which that is the last key.
+    pub(super) until: f32,
     /// Its path, if pins bind it.
     pub(super) pinned: Option<PinnedWay>,
+    /// Its deviations at the positions of sketches that show it, ascending.
+    pub(super) sketched: Vec<(f32, Bend)>,
+}
+
+impl StackedPiece {
+    /// Its deviation at `t`, due to sketches.
+    pub(super) fn bend(&self, t: f32) -> Bend {
+        let at: Vec<f32> = self.sketched.iter().map(|s| s.0).collect();
+        let shares = shares(&at, t);
+        let bends = self.sketched.iter().zip(shares).map(|((_, bend), share)| bend.times(share));
+        bends.fold(Bend::default(), |sum, bend| sum.plus(&bend))
+    }
 }
 
 /// Joints and bounds of all pieces.
@@ -426,7 +448,9 @@ pub(super) fn lay(
                 only,
                 vanishes: false,
                 held: false,
+                until: 0.5,
                 pinned: None,
+                sketched: Vec::new(),
             }
         })
         .collect()

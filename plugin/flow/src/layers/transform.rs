@@ -83,6 +83,24 @@ impl Affine {
         Self { m, from: self.from, to }
     }
 
+    /// The deviation with which this map passes `pose` at `t`.
+    pub(crate) fn bend_to(&self, pose: &Self, t: f32) -> Bend {
+        let (angle, stretch, upright) = self.turn_and_stretch();
+        let (mut turned, own) = pose.polar();
+        turned -= t * angle;
+        let there = if upright { world_stretch(turned + t * angle, own) } else { own };
+        // The shorter way round.
+        turned -= (turned / std::f32::consts::TAU).round() * std::f32::consts::TAU;
+        let to = pose.at(self.from);
+        Bend {
+            shift: [0, 1].map(|c| to[c] - self.from[c] - t * (self.to[c] - self.from[c])),
+            angle: turned,
+            stretch: [0, 1].map(|i| {
+                [0, 1].map(|j| there[i][j] - UNIT[i][j] - t * (stretch[i][j] - UNIT[i][j]))
+            }),
+        }
+    }
+
     /// Turn (radians), the stretch along the axes in which it is simplest, and whether these are
     /// the picture's.
     pub(crate) fn turn_and_stretch(&self) -> (f32, [[f32; 2]; 2], bool) {
@@ -124,6 +142,26 @@ pub(crate) struct Bend {
     pub(crate) angle: f32,
     /// Added to the stretch, along the axes in which the motion stretches.
     pub(crate) stretch: [[f32; 2]; 2],
+}
+
+impl Bend {
+    /// `share` of it.
+    pub(crate) fn times(&self, share: f32) -> Self {
+        Self {
+            shift: self.shift.map(|v| share * v),
+            angle: share * self.angle,
+            stretch: self.stretch.map(|row| row.map(|v| share * v)),
+        }
+    }
+
+    /// Both together.
+    pub(crate) fn plus(&self, other: &Self) -> Self {
+        Self {
+            shift: [0, 1].map(|c| self.shift[c] + other.shift[c]),
+            angle: self.angle + other.angle,
+            stretch: [0, 1].map(|i| [0, 1].map(|j| self.stretch[i][j] + other.stretch[i][j])),
+        }
+    }
 }
 
 /// A stretch along the axes of a piece that is turned by `angle`, expressed along those of the

@@ -287,7 +287,8 @@ impl Layers {
 
     /// Whether a piece belongs to a figure that changes its pose in one step.
     pub(crate) fn holds(&self, piece: u16) -> bool {
-        self.pieces.get(usize::from(piece)).is_some_and(|piece| piece.held)
+        let piece = self.pieces.get(usize::from(piece));
+        piece.is_some_and(|piece| piece.held && piece.sketched.is_empty())
     }
 
     /// Lays the needed pieces over `motion: [5, h, w]` at position `t`. Returns the piece of each

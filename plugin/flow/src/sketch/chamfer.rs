@@ -13,7 +13,7 @@ const BINS: usize = 12;
 const TURN: f32 = 1.5;
 
 /// For each direction and place, the nearest of some points.
-pub(super) struct ChamferIndex {
+pub(crate) struct ChamferIndex {
     h: usize,
     w: usize,
     /// Guide samples per sample here.
@@ -25,7 +25,7 @@ pub(super) struct ChamferIndex {
 impl ChamferIndex {
     /// An index of `points` for a picture of `height` x `width` guide samples, with one entry every
     /// `step` samples.
-    pub(super) fn new(points: &[Point], [height, width]: [usize; 2], step: usize) -> Self {
+    pub(crate) fn new(points: &[Point], [height, width]: [usize; 2], step: usize) -> Self {
         let (h, w) = (height.div_ceil(step), width.div_ceil(step));
         let area = h * w;
         let mut found = vec![(f32::INFINITY, u32::MAX); BINS * area];
@@ -67,7 +67,7 @@ impl ChamferIndex {
 
     /// Distance (including the cost of turning) and index of the point nearest to a line point with
     /// direction `angle` at (`x`, `y`) in guide samples; infinite outside the picture.
-    pub(super) fn at(&self, x: f32, y: f32, angle: f32) -> (f32, u32) {
+    pub(crate) fn at(&self, x: f32, y: f32, angle: f32) -> (f32, u32) {
         let (x, y) = ((x / self.step).round(), (y / self.step).round());
         if !(x >= 0.0 && y >= 0.0 && x < self.w as f32 && y < self.h as f32) {
             return (f32::INFINITY, u32::MAX);

@@ -13,13 +13,11 @@ use super::correspondence::{Lines, find_close, line_distances, line_tolerance, n
 use super::dense_displacement::KnownDisplacement;
 use super::key_lines::KeyLines;
 use super::line_points::{Point, away, away_from, of_picture};
-use super::{FigureLayer, Guidance, STEP, SketchWarp};
+use super::{FULL, FigureLayer, Guidance, STEP, SketchWarp, share};
 use crate::map::{Map, warp};
 use crate::mask::{disagreement, moved};
 use crate::pair::KeyPair;
 
-/// Strength from which lines are followed completely.
-const FULL: f32 = 0.6;
 /// Cost of a mean difference of 1/255 between keys that are mixed, in guide samples of line
 /// distance.
 const TORN: f32 = 0.4;
@@ -194,7 +192,7 @@ impl Sketch<'_> {
     /// Share of the way to the lines to take, and the weight of each line point.
     pub(super) fn shares(&self) -> (f32, f32) {
         let over = ((self.strength - FULL) / (1.0 - FULL)).max(0.0);
-        ((self.strength / FULL).clamp(0.0, 1.0), FIRM * (1.0 + 4.0 * over))
+        (share(self.strength), FIRM * (1.0 + 4.0 * over))
     }
 
     /// The picture that `motion`, which includes the mask, shows at guide size.

@@ -5,7 +5,7 @@
 /// At its own position a sketch has share 1 and the others 0; at both keys all shares are 0. In
 /// between, shares follow a cubic through the poses, whose slope at a pose is that of the parabola
 /// through its neighbours.
-pub(super) fn shares(at: &[f32], t: f32) -> Vec<f32> {
+pub(crate) fn shares(at: &[f32], t: f32) -> Vec<f32> {
     let mut knots = vec![0.0f32];
     knots.extend(at);
     knots.push(1.0);

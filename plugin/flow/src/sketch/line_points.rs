@@ -6,13 +6,13 @@ use crate::map::{Cover, Map};
 
 /// A point of a line.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Point {
+pub(crate) struct Point {
     /// Place in guide samples.
-    pub(super) x: f32,
+    pub(crate) x: f32,
     /// See `x`.
-    pub(super) y: f32,
+    pub(crate) y: f32,
     /// Direction of the line there, 0..π.
-    pub(super) angle: f32,
+    pub(crate) angle: f32,
 }
 
 /// Pieces of line with fewer points are ignored.
@@ -23,6 +23,8 @@ const FAINT: f32 = 0.06;
 const PALE: f32 = 0.45;
 /// Difference of Gaussians of the lightness (0..=1) above which there is a line.
 const CONTRAST: f32 = 0.022;
+/// Half the thickness, in samples, above which a line is a filled area.
+const FILLED: f32 = 7.0;
 /// Points within this distance determine a line's direction.
 const AROUND: isize = 4;
 const SIDE: usize = 2 * AROUND as usize + 1;
@@ -30,7 +32,7 @@ const AROUND_ONE: [(isize, isize); 8] =
     [(-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1)];
 
 /// The lines of a sketch (coverage in every channel) at guide size, whatever their thickness.
-pub(super) fn of_sketch(sketch: &Frame, height: usize, width: usize) -> Vec<Point> {
+pub(crate) fn of_sketch(sketch: &Frame, height: usize, width: usize) -> Vec<Point> {
     let cover = reduce(sketch, height, width);
     let near = highest(&cover, 2);
     let middle = |(&v, &n): (&f32, &f32)| v > FAINT && v >= 0.5 * n;
@@ -40,12 +42,12 @@ pub(super) fn of_sketch(sketch: &Frame, height: usize, width: usize) -> Vec<Poin
     // Marks much paler than the sketch's own lines are smears, however pale the lines are.
     let least = covers.get(covers.len() * 9 / 10).map_or(1.0, |strong| PALE * strong);
     let drawn = cover.v.iter().zip(&near).map(|p| middle(p) && *p.0 > least).collect();
-    trace(thin(drawn, height, width), height, width)
+    trace(thin(without_fills(drawn, height, width), height, width), height, width)
 }
 
 /// The lines and edges of a picture, `[3, h, w]`, display-referred. Only its top left part of
 /// `height` x `width` is used.
-pub(super) fn of_picture(picture: &Map, height: usize, width: usize) -> Vec<Point> {
+pub(crate) fn of_picture(picture: &Map, height: usize, width: usize) -> Vec<Point> {
     let ridge = ridges(picture, height, width);
     let near = highest(&ridge, 2);
     // A dark line has paler echoes on both sides, which are not lines.
@@ -153,6 +155,20 @@ fn highest(map: &Map, r: usize) -> Vec<f32> {
         }
     }
     out
+}
+
+/// Leaves only the rims of areas that are filled rather than drawn as lines.
+fn without_fills(marked: Vec<bool>, h: usize, w: usize) -> Vec<bool> {
+    let map = |of: &dyn Fn(usize) -> bool| Map {
+        c: 1,
+        h,
+        w,
+        v: (0..h * w).map(|i| f32::from(of(i))).collect(),
+    };
+    let depth = distances(map(&|i| !marked[i]));
+    let from_fill = distances(map(&|i| depth.v[i] > FILLED));
+    let inner = |i: usize| depth.v[i] > 1.5 && from_fill.v[i] < FILLED + 1.0;
+    (0..h * w).map(|i| marked[i] && !inner(i)).collect()
 }
 
 /// Thins the marked pixels to lines of one pixel's width.

@@ -38,16 +38,20 @@ use std::sync::Arc;
 
 use inbetween_core::{Bilinear, Control, Error, Job};
 
+pub(crate) use self::chamfer::ChamferIndex;
 use self::compositing::{Preference, WarpedKeys};
 use self::correspondence::thinned;
 use self::fitting::Sketch;
-use self::influence::shares;
+pub(crate) use self::influence::shares;
 use self::key_lines::KeyLines;
-use self::line_points::of_sketch;
+pub(crate) use self::line_points::Point as LinePoint;
+use self::line_points::{of_picture, of_sketch};
 use crate::map::{Map, warp};
 use crate::pair::KeyPair;
 use crate::stage::Stage;
 
+/// Strength from which lines are followed completely.
+const FULL: f32 = 0.6;
 /// Guide samples per step of the grids of displacements.
 const STEP: usize = 4;
 /// Part of the span next to each key in which sketches have no effect. No in-between is drawn
@@ -95,6 +99,35 @@ pub(crate) fn is_guided(job: &Job) -> bool {
     sketched && strength(job) > 0.0 && inside(job.request.position as f32)
 }
 
+/// The lines of a sketch and its position.
+pub(crate) struct SketchedPose {
+    pub(crate) at: f32,
+    pub(crate) lines: Vec<LinePoint>,
+}
+
+/// What the sketches of `job` show, in order of their positions, in guides of `[height, width]`
+/// samples.
+pub(crate) fn sketched_poses(job: &Job, [height, width]: [usize; 2]) -> Vec<SketchedPose> {
+    let place = |n: usize| job.request.sketches[n].position as f32;
+    // A sketch at a key could only ask for what is there anyway.
+    let mut order: Vec<usize> = (0..job.sketches.len()).filter(|&n| inside(place(n))).collect();
+    order.sort_by(|&a, &b| place(a).total_cmp(&place(b)));
+    // Of two sketches for the same moment, the first one counts.
+    order.dedup_by(|b, a| (place(*b) - place(*a)).abs() < 1e-6);
+    let lines = |n: usize| of_sketch(&job.sketches[n], height, width);
+    order.into_iter().map(|n| SketchedPose { at: place(n), lines: lines(n) }).collect()
+}
+
+/// The lines of a key, `[3, h, w]`, of which `[height, width]` samples show the frame.
+pub(crate) fn picture_lines(guide: &Map, [height, width]: [usize; 2]) -> Vec<LinePoint> {
+    of_picture(guide, height, width)
+}
+
+/// Share of the way to the lines to take at `strength`, 0..=1.
+pub(crate) fn share(strength: f32) -> f32 {
+    (strength / FULL).clamp(0.0, 1.0)
+}
+
 /// Whether `t` is far enough from both keys that neither is shown itself.
 fn inside(t: f32) -> bool {
     t > EDGE && t < 1.0 - EDGE
@@ -112,20 +145,14 @@ impl Guidance {
         control: &Control,
     ) -> Result<(Self, usize), Error> {
         let strength = strength(job);
-        let place = |n: usize| job.request.sketches[n].position as f32;
-        // A sketch at a key could only ask for what is there anyway.
-        let mut order: Vec<usize> = (0..job.sketches.len()).filter(|&n| inside(place(n))).collect();
-        order.sort_by(|&a, &b| place(a).total_cmp(&place(b)));
-        // Of two sketches for the same moment, the first one counts.
-        order.dedup_by(|b, a| (place(*b) - place(*a)).abs() < 1e-6);
         let keys = [0, 1].map(|k| KeyLines::of(&pair.guides[k], shape));
         let (mut at, mut bends) = (Vec::new(), Vec::new());
-        for n in order {
-            let drawn = thinned(&of_sketch(&job.sketches[n], shape[0], shape[1]));
+        for pose in sketched_poses(job, shape) {
             control.check()?;
             let stage = Stage::begin("sketch");
-            at.push(place(n));
-            let sketch = Sketch { pair, shape, keys: &keys, drawn, at: place(n), strength };
+            at.push(pose.at);
+            let drawn = thinned(&pose.lines);
+            let sketch = Sketch { pair, shape, keys: &keys, drawn, at: pose.at, strength };
             bends.push(sketch.bend(&draw, &settle, control)?);
             stage.end();
         }

@@ -6,6 +6,7 @@
 
 pub(crate) mod ball;
 pub(crate) mod noise;
+pub(crate) mod walker;
 
 use std::path::Path;
 use std::sync::Arc;
