@@ -4,9 +4,9 @@
 
 mod common;
 
-use common::ball::{BALL, H, Pose, W, ball};
+use common::ball::{BALL, H, PAPER, Pose, W, ball, colour};
 use common::walker::{Walker, off};
-use common::{job, line_distance, traced};
+use common::{job, line_distance, painted, traced};
 use inbetween_core::{Control, Engine, Frame};
 use inbetween_flow::FlowEngine;
 
@@ -88,4 +88,20 @@ fn the_way_goes_through_all_sketches_and_ends_at_the_keys() {
         let wrong = wrong(&draw(&engine, [&first, &last], at, &given), key);
         assert!(wrong < 0.25, "{wrong} of the ball is wrong beside a key, at {at}");
     }
+}
+
+#[test]
+fn a_thing_that_moves_a_little_goes_to_its_sketch_beside_one_that_goes_far() {
+    let engine = FlowEngine::new().unwrap();
+    let pose = |x: f32, y: f32, size: f32| Pose { middle: [x, y], turn: 0.0, squash: [size; 2] };
+    let both = |far: Pose, near: Pose| {
+        painted(W, H, |x, y| colour(far, x, y).or_else(|| colour(near, x, y)).unwrap_or(PAPER))
+    };
+    let first = both(pose(120.0, 120.0, 1.0), pose(430.0, 430.0, 0.8));
+    let last = both(pose(840.0, 120.0, 1.0), pose(520.0, 430.0, 0.8));
+    let truth = both(pose(480.0, 120.0, 1.0), pose(475.0, 370.0, 0.8));
+    let sketch = traced(&truth, 0.0, 0.0);
+    let plain = wrong(&draw(&engine, [&first, &last], 0.5, &[]), &truth);
+    let guided = wrong(&draw(&engine, [&first, &last], 0.5, &[(0.5, &sketch)]), &truth);
+    assert!(plain > 0.5 && guided < 0.2, "{guided} of a ball is wrong, {plain} without a sketch");
 }

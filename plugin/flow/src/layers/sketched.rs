@@ -76,7 +76,7 @@ impl Scene<'_> {
         let middle = |n: &usize| (poses[*n].at - 0.5).abs();
         let main = (0..poses.len()).min_by(|m, n| middle(m).total_cmp(&middle(n)));
         let mut out = Moved::default();
-        for figure in found.drawn_figures() {
+        for figure in found.moving_figures() {
             let free: Vec<Vec<bool>> = fits.iter().map(|fit| fit.claimed.clone()).collect();
             let held = figure.iter().any(|&p| found.pieces[p].held);
             let turns = !found.in_row(&figure);
@@ -108,6 +108,10 @@ impl Scene<'_> {
                     continue;
                 }
             }
+            // What lies on the sketch already is drawn as without it.
+            if whole.iter().all(|(_, found)| found.stays) {
+                continue;
+            }
             out.pieces.extend(pieces.iter().enumerate().map(|(n, unit)| {
                 let poses = whole
                     .iter()
@@ -137,16 +141,15 @@ impl Scene<'_> {
 }
 
 impl Layers {
-    /// Pieces that are drawn as pieces, in groups of those that hang on each other.
-    fn drawn_figures(&self) -> Vec<Vec<usize>> {
+    /// Pieces that move against the ground, in groups of those that hang on each other.
+    fn moving_figures(&self) -> Vec<Vec<usize>> {
         let hang = |p: usize, q: usize| {
             let [a, b] = [&self.pieces[p], &self.pieces[q]];
             a.held && b.held || a.parent == Some(q) || b.parent == Some(p)
         };
         let touches =
             |p: usize| self.pieces[p].touches.iter().copied().filter(move |&q| hang(p, q));
-        let drawn = |p: usize| self.needed[p] && !self.rests[p];
-        let mut out = groups(self.pieces.len(), drawn, touches);
+        let mut out = groups(self.pieces.len(), |p| !self.rests[p], touches);
         let size = |figure: &[usize]| figure.iter().map(|&p| self.pieces[p].size).sum::<f32>();
         out.sort_by(|a, b| size(b).total_cmp(&size(a)));
         out
@@ -178,6 +181,7 @@ impl Layers {
             }
             self.needed[one.piece] = true;
         }
+        self.spread(sketched.iter().map(|one| one.piece).collect());
         for (piece, until) in until {
             self.pieces[piece].until = until;
         }

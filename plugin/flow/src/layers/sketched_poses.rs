@@ -53,8 +53,9 @@ pub(super) struct Found {
     pub(super) joints: Vec<Option<(usize, Point)>>,
     /// Number of points of the sketch that something lies on.
     pub(super) explains: usize,
-    /// Whether all units lie on it.
+    /// Whether all units lie on it, and whether none is moved to it.
     pub(super) complete: bool,
+    pub(super) stays: bool,
 }
 
 impl Scene<'_> {
@@ -147,6 +148,7 @@ impl Scene<'_> {
             joints: vec![None],
             explains: 0,
             complete: false,
+            stays: false,
         };
         while self.turn_one(units, &mut found, &mut settled, fit)
             || found.settle_one(units, &mut settled, fit)
@@ -161,6 +163,7 @@ impl Scene<'_> {
                         || fit.share(&units[n].lines, &found.poses[n]) >= HERE
                 };
                 found.complete = on >= COMPLETE * all && (0..units.len()).all(lies);
+                found.stays = stays && found.joints.len() == 1;
                 return Some(found);
             };
             found.poses[n] = found.carried(on, n)?;
