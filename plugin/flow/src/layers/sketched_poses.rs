@@ -24,8 +24,8 @@ const LEANING: f32 = 0.5;
 const TELLING: usize = 4;
 /// Share of the lines of a turned part that must lie on the sketch, and by how much more its lines
 /// must agree with it than without the turn.
-const LIES: f32 = 0.45;
-const BETTER: f32 = 0.12;
+const LIES: f32 = 0.55;
+const BETTER: f32 = 0.18;
 /// The same for a whole figure.
 const SAME: f32 = 0.05;
 /// Share of its lines with which a figure lies on the sketch completely.
