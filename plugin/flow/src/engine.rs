@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use inbetween_core::budget::Budget;
 use inbetween_core::{
-    ContentHash, Control, Drawn, Engine, EngineKind, Error, Frame, Job, Neighbour, Output, Quality,
-    Remarks,
+    ContentHash, Control, Drawn, Engine, EngineKind, Error, Frame, Job, Neighbour, Output, Pin,
+    Quality, Remarks,
 };
 
 use crate::analysis::Analysis;
@@ -15,11 +15,11 @@ use crate::guide::long_side;
 use crate::layers::{Course, Layers, PairView, Sketches};
 use crate::map::Map;
 use crate::mask::{settle, stay_inside};
-use crate::memo::{CourseKey, LayersKey, Memo, PairKey, SketchKey};
+use crate::memo::{AskedKey, CourseKey, Memo, PairKey};
 use crate::net::TweenNet;
 use crate::net::config::{Config, Start};
 use crate::pair::KeyPair;
-use crate::sketch::{EDGE, Guidance, is_guided, picture_lines, share, sketched_poses, strength};
+use crate::sketch::{EDGE, Guidance, is_guided, of_picture, share, sketched_poses, strength};
 use crate::stage::Stage;
 use crate::synth::RenderPlan;
 
@@ -43,8 +43,8 @@ pub struct FlowEngine {
     start: Start,
     version: String,
     memo: Memo<PairKey, Analysis>,
-    bends: Memo<SketchKey, Guidance>,
-    placed: Memo<LayersKey, Layers>,
+    bends: Memo<AskedKey, Guidance>,
+    placed: Memo<AskedKey, Layers>,
     courses: Memo<CourseKey, Option<Course>>,
 }
 
@@ -227,8 +227,7 @@ impl FlowEngine {
         analysis: &Analysis,
         control: &Control,
     ) -> Result<Arc<Guidance>, Error> {
-        let sketches = job.request.sketches.clone();
-        let key = SketchKey { pair: pair_key(job), sketches, strength: strength(job) };
+        let key = asked_key(job, &[], true);
         let shape = analysis.shape;
         let draw = |t: f32| self.decoded(pair, t);
         let settle = |motion: &mut Map, t: f32| settled(motion, pair, shape, t);
@@ -246,21 +245,18 @@ impl FlowEngine {
         (guided, found): (bool, Option<&Layers>),
         control: &Control,
     ) -> Result<Arc<Layers>, Error> {
-        let Job { request, .. } = job;
-        let sketches = if guided { request.sketches.clone() } else { Vec::new() };
-        let (pair_key, pins) = (pair_key(job), request.pins.clone());
-        let key = LayersKey { pair: pair_key, pins, sketches, strength: strength(job) };
+        let pins = &job.request.pins;
+        let key = asked_key(job, pins, guided);
         let make = || {
             let stage = Stage::begin("pieces as asked");
-            let shape = analysis.shape.into();
+            let shape: [usize; 2] = analysis.shape.into();
             let asked = found.map(|found| Sketches {
                 found,
                 poses: sketched_poses(job, shape),
-                lines: [0, 1].map(|k| picture_lines(&pair.guides[k], shape)),
+                lines: [0, 1].map(|k| of_picture(&pair.guides[k], shape[0], shape[1])),
                 share: share(strength(job)),
             });
-            let mut layers =
-                Layers::of(&pair.guides, analysis.shape, &request.pins, asked.as_ref());
+            let mut layers = Layers::of(&pair.guides, analysis.shape, pins, asked.as_ref());
             match (guided, found) {
                 // The sketches move everything that pins do not bind.
                 (true, None) => layers.bound_only(),
@@ -405,6 +401,13 @@ fn settled(motion: &mut Map, pair: &KeyPair, (height, width): (usize, usize), t:
     stay_inside(motion, height, width);
     settle(motion, &pair.guides, pair.grain, t);
     stage.end();
+}
+
+/// What `pins` and, if `job` is `guided`, its sketches ask for.
+fn asked_key(job: &Job, pins: &[Pin], guided: bool) -> AskedKey {
+    let (sketches, strength) =
+        if guided { (job.request.sketches.clone(), strength(job)) } else { (Vec::new(), 0.0) };
+    AskedKey { pair: pair_key(job), pins: pins.to_vec(), sketches, strength }
 }
 
 fn pair_key(job: &Job) -> PairKey {

@@ -12,40 +12,23 @@ use parking_lot::{Condvar, Mutex};
 use inbetween_core::budget::{Budget, Shelf};
 use inbetween_core::{ContentHash, Control, Encoding, Error, Neighbour, Pin, Quality, SketchRef};
 
-/// Everything that the effect of sketches depends on. Its numbers come from checked requests, so
-/// none is NaN.
+/// Everything that the effect of pins and sketches depends on. Its numbers come from checked
+/// requests, so none is NaN.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct SketchKey {
-    pub(crate) pair: PairKey,
-    pub(crate) sketches: Vec<SketchRef>,
-    pub(crate) strength: f32,
-}
-
-impl Eq for SketchKey {}
-
-impl Hash for SketchKey {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        // The pictures suffice for the hash. The numbers are left out because 0 and -0 are equal
-        // but differ in their bits.
-        self.pair.hash(state);
-        self.sketches.iter().for_each(|sketch| sketch.picture.hash(state));
-    }
-}
-
-/// Everything that a drawing in layers depends on in which pins or sketches move pieces. Its numbers
-/// come from checked requests, so none is NaN.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct LayersKey {
+pub(crate) struct AskedKey {
     pub(crate) pair: PairKey,
     pub(crate) pins: Vec<Pin>,
     pub(crate) sketches: Vec<SketchRef>,
+    /// Of the sketches; 0 without any.
     pub(crate) strength: f32,
 }
 
-impl Eq for LayersKey {}
+impl Eq for AskedKey {}
 
-impl Hash for LayersKey {
+impl Hash for AskedKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
+        // The pictures and the number of pins suffice for the hash. The numbers are left out because
+        // 0 and -0 are equal but differ in their bits.
         self.pair.hash(state);
         self.pins.len().hash(state);
         self.sketches.iter().for_each(|sketch| sketch.picture.hash(state));

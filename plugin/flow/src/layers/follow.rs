@@ -2,7 +2,7 @@
 
 use super::Layers;
 use super::pinned_way::fit;
-use super::transform::{Affine, Point, UNIT};
+use super::transform::{Affine, Point, UNIT, sides};
 use super::trust::{apart_from, carries};
 use crate::map::Map;
 
@@ -115,7 +115,7 @@ impl Layers {
         ways.extend(ways.clone().iter().map(straight));
 
         let sound = |way: &Affine| {
-            let [small, large] = sides(way);
+            let [small, large] = sides(way.polar().1);
             way.polar().0.abs() < MOST.1 && large < MOST.0 && small > 1.0 / MOST.0
         };
         let diagonal = libm::hypotf(pair.layers.height as f32, pair.layers.width as f32);
@@ -126,7 +126,7 @@ impl Layers {
         let off = |way: &Affine| -> f32 {
             let (p, q) = (way.at(middle), expected.at(middle));
             let far = libm::hypotf(p[0] - q[0], p[1] - q[1]) / diagonal;
-            let [small, large] = sides(way);
+            let [small, large] = sides(way.polar().1);
             let stretched = libm::log2f(large.max(1e-3)).abs() + libm::log2f(small.max(1e-3)).abs();
             unlike(way) + (ODD.0 * far).min(MOST_ODD) + ODD.1 * stretched
         };
@@ -160,15 +160,8 @@ impl Layers {
 
 /// Whether a motion hardly stretches or squashes.
 pub(super) fn keeps_shape(way: &Affine) -> bool {
-    let [small, large] = sides(way);
+    let [small, large] = sides(way.polar().1);
     small > 1.0 / SHAPE && large < SHAPE
-}
-
-/// How far a motion squashes, and how far it stretches.
-fn sides(way: &Affine) -> [f32; 2] {
-    let (_, [[a, b], [_, d]]) = way.polar();
-    let (mean, half) = (0.5 * (a + d), libm::hypotf(0.5 * (a - d), b));
-    [mean - half, mean + half]
 }
 
 /// The motion of most of `pairs`, without those that move differently.

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::register::{Registration, thin};
-use super::transform::{Affine, Point, UNIT, product};
+use super::transform::{Affine, Point, UNIT, product, sides};
 use crate::sketch::{ChamferIndex, LinePoint};
 
 /// Samples per entry of the index.
@@ -27,6 +27,8 @@ const TORN: f32 = 0.002;
 const TURNED: f32 = 0.1;
 const SOFT: f32 = 0.12;
 const STIFF: f32 = 0.3;
+/// Share to which nothing is squashed farther.
+const LEAST: f32 = 0.3;
 /// Points that represent the lines in a search, and in the steps that make it exact.
 const FEW: usize = 64;
 const MANY: usize = 240;
@@ -106,6 +108,7 @@ impl<'a> LineFit<'a> {
         }
     }
 
+    /// Agreement of a line at this distance from that point of the sketch, 0..=1.
     fn weight(&self, (away, n): (f32, u32), reach: f32) -> f32 {
         if !away.is_finite() {
             return OUTSIDE;
@@ -126,15 +129,16 @@ impl<'a> LineFit<'a> {
         Expected { motion, far: FAR / self.diagonal, stretched: SOFT }
     }
 
+    /// How implausible a motion is; infinite if drawings never make it.
     fn odd(motion: &Affine, expected: &Expected) -> f32 {
         let Some(back) = expected.motion.inverse() else { return f32::INFINITY };
         let apart = product(motion.m, back.m);
-        let (angle, [[a, b], [_, d]]) = Affine { m: apart, ..*motion }.polar();
-        let (mean, half) = (0.5 * (a + d), libm::hypotf(0.5 * (a - d), b));
-        if mean - half < 0.3 {
+        let (angle, stretch) = Affine { m: apart, ..*motion }.polar();
+        let [small, large] = sides(stretch);
+        if small < LEAST {
             return f32::INFINITY;
         }
-        let stretched = libm::logf(mean + half).abs() + libm::logf(mean - half).abs();
+        let stretched = libm::logf(large).abs() + libm::logf(small).abs();
         let (p, q) = (motion.at(motion.from), expected.motion.at(motion.from));
         expected.far * libm::hypotf(p[0] - q[0], p[1] - q[1])
             + TURNED * angle.abs() / std::f32::consts::PI

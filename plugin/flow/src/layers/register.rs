@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::appearance::{Appearance, Explained, Group, Leaving};
-use super::transform::{Affine, Point, UNIT, product, turn};
+use super::transform::{Affine, Point, UNIT, product, sides, turn};
 
 /// Cost of a move by the picture's diagonal, relative to agreement.
 const FAR: f32 = 0.2;
@@ -63,10 +63,7 @@ impl Search<'_> {
         let back = self.expected.inverse()?;
         let apart = Affine { m: product(motion.m, back.m), ..*motion };
         let (angle, stretch) = apart.polar();
-        let [[a, b], [_, d]] = stretch;
-        // Eigenvalues of the symmetric stretch.
-        let (mean, half) = (0.5 * (a + d), libm::hypotf(0.5 * (a - d), b));
-        let (large, small) = (mean + half, mean - half);
+        let [small, large] = sides(stretch);
         if small < 1.0 / MOST || large > MOST {
             return None;
         }

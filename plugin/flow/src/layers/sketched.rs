@@ -113,10 +113,9 @@ impl Scene<'_> {
                 continue;
             }
             out.pieces.extend(pieces.iter().enumerate().map(|(n, unit)| {
-                let poses = whole
-                    .iter()
-                    .filter_map(|(at, f)| Some((*at, f.poses[n].after(&unit.since_first(found)?))));
-                Sketched { piece: unit.piece, held: None, poses: poses.collect() }
+                let way = unit.since_first(found);
+                let poses = whole.iter().map(|(at, f)| (*at, f.poses[n].after(&way))).collect();
+                Sketched { piece: unit.piece, held: None, poses }
             }));
         }
         out

@@ -7,8 +7,7 @@ use super::explain::Scene;
 use super::line_fit::middle;
 use super::sketched::{HeldPart, Sketched};
 use super::sketched_poses::Found;
-use super::sketched_units::Unit;
-use crate::sketch::LinePoint;
+use super::sketched_units::{Unit, lines_of};
 
 /// Share of the chords of a line between two parts that lie in the one in front.
 const IN_FRONT: f32 = 0.65;
@@ -39,7 +38,7 @@ impl Scene<'_> {
         for (names, some) in &parts {
             let Unit { key, piece: from, .. } = units[some[0]];
             let motion = drawn.pieces[from].motion;
-            let Some(way) = units[some[0]].since_first(drawn) else { continue };
+            let way = units[some[0]].since_first(drawn);
             let piece = self.pieces.len();
             self.add(motion, [Vec::new(), Vec::new()]);
             let regions: Vec<usize> =
@@ -47,9 +46,8 @@ impl Scene<'_> {
             self.reassign(key, &regions, piece);
             let hangs = (shown.iter().zip(names))
                 .find_map(|((_, found), &part)| found.joints[part].map(|joint| (found, joint)));
-            let lines: Vec<LinePoint> =
-                some.iter().flat_map(|&n| units[n].lines.iter().copied()).collect();
-            let joint = hangs.map_or_else(|| middle(&lines), |(_, (_, joint))| joint);
+            let joint =
+                hangs.map_or_else(|| middle(&lines_of(units, some)), |(_, (_, joint))| joint);
             let joint = way.inverse().map_or(joint, |back| back.at(joint));
             let parent = hangs.and_then(|(found, (part, _))| {
                 let own =
@@ -61,26 +59,18 @@ impl Scene<'_> {
                 shown.iter().map(|(at, found)| (*at, found.poses[some[0]].after(&way))).collect();
             out.push(Sketched { piece, held: Some(HeldPart { key, joint, parent }), poses });
         }
-        self.judge_overlaps(first);
+        self.judge_overlaps(units[0].key, first);
     }
 
-    /// Finds which of two touching parts, of those from piece `first` on, is in front of the other: the
-    /// one whose side of their common line bulges, as outlines do.
-    fn judge_overlaps(&mut self, first: usize) {
-        let of = |p: usize| {
-            let members = &self.pieces[p].members;
-            let key = usize::from(members[0].is_empty());
-            (key, &members[key])
-        };
+    /// Finds which of two touching parts of `key`, which are the pieces from `first` on, is in front of
+    /// the other: the one whose side of their common line bulges, as outlines do.
+    fn judge_overlaps(&mut self, key: usize, first: usize) {
+        let regions = &self.keys[key].regions;
         let mut found = Vec::new();
         for p in first..self.pieces.len() {
             for q in first..p {
-                let ((key, some), (other, others)) = (of(p), of(q));
-                if key != other {
-                    continue;
-                }
+                let [some, others] = [p, q].map(|p| &self.pieces[p].members[key]);
                 let line = self.contact(key, some, |k| others.contains(&k));
-                let regions = &self.keys[key].regions;
                 let mut inside = [0u32; 2];
                 for (n, a) in line.iter().enumerate() {
                     for b in &line[..n] {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::explain::Scene;
 use super::line_fit::{LineFit, moved};
-use super::sketched_units::Unit;
+use super::sketched_units::{Unit, lines_of};
 use super::transform::{Affine, Point, product, turn};
 use crate::segments::groups;
 use crate::sketch::LinePoint;
@@ -68,64 +68,14 @@ impl Scene<'_> {
         turns: bool,
         fit: &mut LineFit,
     ) -> Option<Found> {
-        // The figure as its largest part sees it.
-        let largest = (0..units.len()).max_by_key(|&n| units[n].lines.len())?;
-        let base = expected[largest];
-        let back = base.inverse()?;
-        let brought = |n: usize| {
-            let way = back.after(&expected[n]);
-            units[n].lines.iter().map(move |p| moved(p, &way))
-        };
-        let count = |n: usize| units[n].lines.len() as f32;
-        let all: f32 = (0..units.len()).map(count).sum();
-        let placed = |whole: &Affine| -> Vec<Affine> {
-            expected.iter().map(|e| whole.after(&back.after(e))).collect()
-        };
-        let share = |poses: &[Affine], n: usize| fit.share(&units[n].lines, &poses[n]);
-        let lies =
-            |poses: &[Affine], n: usize| units[n].lines.len() >= FEW && share(poses, n) >= MET;
-        // Lines on the sketch, and those of units that lie there as a whole.
-        let value = |poses: &[Affine]| {
-            let on = |n: usize| count(n) * share(poses, n);
-            let whole: f32 = (0..units.len()).filter(|&n| lies(poses, n)).map(on).sum();
-            (whole, (0..units.len()).map(on).sum::<f32>())
-        };
-        // Where limbs go their own way, the large parts find the figure better than all together.
-        let mut large: Vec<usize> = (0..units.len()).collect();
-        large.sort_by_key(|&n| Reverse(units[n].lines.len()));
-        large.truncate(TELLING);
-        let sets =
-            std::iter::once((0..units.len()).collect()).chain(large.iter().map(|&n| vec![n]));
-        let mut best: Option<(f32, Affine)> = None;
-        for some in sets {
-            let lines: Vec<LinePoint> = some.iter().flat_map(|&n| brought(n)).collect();
-            let any = some.len() > 1 || some[0] == largest;
-            let Some(whole) = fit.search(&lines, &base, &shapes(&base, turns, turns && any)) else {
-                continue;
-            };
-            let (there, on) = value(&placed(&whole.motion));
-            // Figures stand upright rather than on some of their limbs.
-            let turned = libm::cosf(whole.motion.polar().0 - base.polar().0);
-            let upright = 1.0 - LEANING * (1.0 - turned).min(1.0);
-            let value = upright * (there + 0.5 * on);
-            if best.is_none_or(|best| value > best.0) {
-                best = Some((value, whole.motion));
-            }
-        }
-        let (_, mut whole) = best?;
-        // What lies on the sketch already stays where it is.
-        let lines: Vec<LinePoint> = (0..units.len()).flat_map(brought).collect();
-        let stays = fit.agreement(&lines, &whole) < fit.agreement(&lines, &base) + SAME;
-        if stays {
-            whole = base;
-        }
-        let mut poses = placed(&whole);
-        let core: Vec<usize> = (0..units.len()).filter(|&n| lies(&poses, n)).collect();
+        let figure = Figure::of(units, expected)?;
+        let (whole, stays) = figure.found(turns, fit)?;
+        let mut poses = figure.placed(&whole);
+        let core: Vec<usize> = (0..units.len()).filter(|&n| figure.lies(&poses, n, fit)).collect();
         if core.len() > 1 && !stays {
-            let lines: Vec<LinePoint> = core.iter().flat_map(|&n| brought(n)).collect();
-            poses = placed(&fit.exact(&lines, &whole));
+            poses = figure.placed(&fit.exact(&figure.lines(&core), &whole));
         }
-        let (there, on) = value(&poses);
+        let (all, (there, on)) = (figure.count(), figure.value(&poses, fit));
         log::debug!(
             "{} parts: {:.2} on the sketch, {:.2} there",
             units.len(),
@@ -135,8 +85,9 @@ impl Scene<'_> {
         if on < SKETCHED * all && there < WHOLE * all {
             return None;
         }
-        let mut settled: Vec<bool> = (0..units.len()).map(|n| lies(&poses, n)).collect();
-        settled[largest] |= core.is_empty();
+        let mut settled: Vec<bool> =
+            (0..units.len()).map(|n| figure.lies(&poses, n, fit)).collect();
+        settled[figure.largest] |= core.is_empty();
         for n in (0..units.len()).filter(|&n| settled[n]) {
             fit.claim(&units[n].lines, &poses[n]);
         }
@@ -154,22 +105,22 @@ impl Scene<'_> {
             || found.settle_one(units, &mut settled, fit)
         {}
         // What is left moves with what it touches most.
-        loop {
-            let next = |n: usize| units[n].most_beside(&settled).map(|on| (n, on));
-            let Some((n, on)) = (0..units.len()).filter(|&n| !settled[n]).find_map(next) else {
-                found.explains = fit.claimed.iter().filter(|c| **c).count();
-                let lies = |n: usize| {
-                    units[n].lines.len() < FEW
-                        || fit.share(&units[n].lines, &found.poses[n]) >= HERE
-                };
-                found.complete = on >= COMPLETE * all && (0..units.len()).all(lies);
-                found.stays = stays && found.joints.len() == 1;
-                return Some(found);
-            };
+        let next = |settled: &[bool]| {
+            let on = |n: usize| units[n].most_beside(settled).map(|on| (n, on));
+            (0..units.len()).filter(|&n| !settled[n]).find_map(on)
+        };
+        while let Some((n, on)) = next(&settled) {
             found.poses[n] = found.carried(on, n)?;
             found.part[n] = found.part[on];
             settled[n] = true;
         }
+        found.explains = fit.claimed.iter().filter(|claimed| **claimed).count();
+        let lies = |n: usize| {
+            units[n].lines.len() < FEW || fit.share(&units[n].lines, &found.poses[n]) >= HERE
+        };
+        found.complete = on >= COMPLETE * all && (0..units.len()).all(lies);
+        found.stays = stays && found.joints.len() == 1;
+        Some(found)
     }
 
     /// Turns units that do not lie on the sketch around their joint with one that does, those that
@@ -197,8 +148,7 @@ impl Scene<'_> {
         for some in tried {
             let Some((on, joint)) = self.hinge(units, &some, settled) else { continue };
             let Some(carried) = found.carried(on, some[0]) else { continue };
-            let lines: Vec<LinePoint> =
-                some.iter().flat_map(|&n| units[n].lines.iter().copied()).collect();
+            let lines = lines_of(units, &some);
             let Some(turned) = fit.turned(&lines, &carried, joint, TURN) else { continue };
             let better = fit.agreement(&lines, &turned.motion) - fit.agreement(&lines, &carried);
             let lies = fit.share(&lines, &turned.motion);
@@ -238,6 +188,94 @@ impl Scene<'_> {
         let part = 1.0 / line.len() as f32;
         let mean = |c: usize| line.iter().map(|p| part * p[c]).sum();
         (!line.is_empty()).then(|| (on, [mean(0), mean(1)]))
+    }
+}
+
+/// A figure as its largest unit sees it.
+struct Figure<'a> {
+    units: &'a [Unit],
+    /// From each unit's key to where it would be without the sketch.
+    expected: &'a [Affine],
+    largest: usize,
+    /// That of the largest unit, and back.
+    base: Affine,
+    back: Affine,
+}
+
+impl<'a> Figure<'a> {
+    /// `None` if there are no units, or the largest one is folded.
+    fn of(units: &'a [Unit], expected: &'a [Affine]) -> Option<Self> {
+        let largest = (0..units.len()).max_by_key(|&n| units[n].lines.len())?;
+        let base = expected[largest];
+        Some(Self { units, expected, largest, base, back: base.inverse()? })
+    }
+
+    /// Number of line points.
+    fn count(&self) -> f32 {
+        self.units.iter().map(|unit| unit.lines.len() as f32).sum()
+    }
+
+    /// The lines of some units, in the key of the largest one.
+    fn lines(&self, some: &[usize]) -> Vec<LinePoint> {
+        let brought = |&n: &usize| {
+            let way = self.back.after(&self.expected[n]);
+            self.units[n].lines.iter().map(move |p| moved(p, &way))
+        };
+        some.iter().flat_map(brought).collect()
+    }
+
+    /// From the key of each unit to the sketch, if `whole` takes the largest one there.
+    fn placed(&self, whole: &Affine) -> Vec<Affine> {
+        self.expected.iter().map(|e| whole.after(&self.back.after(e))).collect()
+    }
+
+    /// Whether unit `n` lies on the sketch.
+    fn lies(&self, poses: &[Affine], n: usize, fit: &LineFit) -> bool {
+        let lines = &self.units[n].lines;
+        lines.len() >= FEW && fit.share(lines, &poses[n]) >= MET
+    }
+
+    /// Number of line points on the sketch: of units that lie there, and of all.
+    fn value(&self, poses: &[Affine], fit: &LineFit) -> (f32, f32) {
+        let on = |n: usize| {
+            let lines = &self.units[n].lines;
+            lines.len() as f32 * fit.share(lines, &poses[n])
+        };
+        let all = 0..self.units.len();
+        let there = all.clone().filter(|&n| self.lies(poses, n, fit)).map(on).sum();
+        (there, all.map(on).sum())
+    }
+
+    /// The motion of the largest unit with which most of the figure lies on the sketch, and whether
+    /// that is the one without the sketch.
+    fn found(&self, turns: bool, fit: &LineFit) -> Option<(Affine, bool)> {
+        let all: Vec<usize> = (0..self.units.len()).collect();
+        // Where limbs go their own way, the large parts find the figure better than all together.
+        let mut large = all.clone();
+        large.sort_by_key(|&n| Reverse(self.units[n].lines.len()));
+        large.truncate(TELLING);
+        let sets = std::iter::once(all.clone()).chain(large.into_iter().map(|n| vec![n]));
+        let mut best: Option<(f32, Affine)> = None;
+        for some in sets {
+            let any = some.len() > 1 || some[0] == self.largest;
+            let shapes = shapes(&self.base, turns, turns && any);
+            let Some(whole) = fit.search(&self.lines(&some), &self.base, &shapes) else {
+                continue;
+            };
+            let (there, on) = self.value(&self.placed(&whole.motion), fit);
+            // Figures stand upright rather than on some of their limbs.
+            let turned = libm::cosf(whole.motion.polar().0 - self.base.polar().0);
+            let upright = 1.0 - LEANING * (1.0 - turned).min(1.0);
+            let value = upright * (there + 0.5 * on);
+            if best.is_none_or(|best| value > best.0) {
+                best = Some((value, whole.motion));
+            }
+        }
+        let (_, whole) = best?;
+        // What lies on the sketch already stays where it is.
+        let lines = self.lines(&all);
+        let stays = fit.agreement(&lines, &whole) < fit.agreement(&lines, &self.base) + SAME;
+        Some((if stays { self.base } else { whole }, stays))
     }
 }
 

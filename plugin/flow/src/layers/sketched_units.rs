@@ -112,11 +112,12 @@ impl Unit {
     }
 
     /// From the first key to the unit's own.
-    pub(super) fn since_first(&self, drawn: &Layers) -> Option<Affine> {
-        if self.key == 0 {
-            Some(Affine::shift([0.0; 2]))
-        } else {
-            Some(drawn.pieces[self.piece].motion)
-        }
+    pub(super) fn since_first(&self, drawn: &Layers) -> Affine {
+        if self.key == 0 { Affine::shift([0.0; 2]) } else { drawn.pieces[self.piece].motion }
     }
+}
+
+/// The lines of some units.
+pub(super) fn lines_of(units: &[Unit], some: &[usize]) -> Vec<LinePoint> {
+    some.iter().flat_map(|&n| units[n].lines.iter().copied()).collect()
 }

@@ -164,6 +164,12 @@ impl Bend {
     }
 }
 
+/// How far a symmetric stretch squashes, and how far it stretches.
+pub(crate) fn sides([[a, b], [_, d]]: [[f32; 2]; 2]) -> [f32; 2] {
+    let (mean, half) = (0.5 * (a + d), libm::hypotf(0.5 * (a - d), b));
+    [mean - half, mean + half]
+}
+
 /// A stretch along the axes of a piece that is turned by `angle`, expressed along those of the
 /// picture.
 pub(crate) fn world_stretch(angle: f32, own: [[f32; 2]; 2]) -> [[f32; 2]; 2] {

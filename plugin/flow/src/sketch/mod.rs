@@ -44,8 +44,8 @@ use self::correspondence::thinned;
 use self::fitting::Sketch;
 pub(crate) use self::influence::shares;
 use self::key_lines::KeyLines;
-pub(crate) use self::line_points::Point as LinePoint;
-use self::line_points::{of_picture, of_sketch};
+use self::line_points::of_sketch;
+pub(crate) use self::line_points::{Point as LinePoint, of_picture};
 use crate::map::{Map, warp};
 use crate::pair::KeyPair;
 use crate::stage::Stage;
@@ -116,11 +116,6 @@ pub(crate) fn sketched_poses(job: &Job, [height, width]: [usize; 2]) -> Vec<Sket
     order.dedup_by(|b, a| (place(*b) - place(*a)).abs() < 1e-6);
     let lines = |n: usize| of_sketch(&job.sketches[n], height, width);
     order.into_iter().map(|n| SketchedPose { at: place(n), lines: lines(n) }).collect()
-}
-
-/// The lines of a key, `[3, h, w]`, of which `[height, width]` samples show the frame.
-pub(crate) fn picture_lines(guide: &Map, [height, width]: [usize; 2]) -> Vec<LinePoint> {
-    of_picture(guide, height, width)
 }
 
 /// Share of the way to the lines to take at `strength`, 0..=1.
